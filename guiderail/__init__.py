@@ -1,0 +1,3 @@
+"""Local code completion that static analysis keeps true."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Keys and values of one sequence, in preallocated buffers."""

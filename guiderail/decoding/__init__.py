@@ -1,0 +1,1 @@
+"""Sessions, methods, logits stages, constraints and stop rules."""

@@ -1,0 +1,35 @@
+"""Errors that a person reads: one clear line, and what to do about it.
+
+GuiderailError          exit code 1   something failed on our side or on the machine
+└── UsageError          exit code 2   the caller asked for something impossible
+
+Each room derives its own errors from these two; the command line prints them without a traceback.
+"""
+
+
+class GuiderailError(Exception):
+    """A failure with a message and a remedy.
+
+    Parameters
+    ----------
+    message
+        What went wrong, in one line without a final full stop.
+    remedy
+        What the person can do, in one line; empty when there is nothing to do.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.remedy}" if self.remedy else self.message
+
+
+class UsageError(GuiderailError):
+    """The caller's input is wrong: a missing file, a position outside the file, an unknown name."""
+
+    exit_code = 2
