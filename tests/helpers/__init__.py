@@ -1,0 +1,1 @@
+"""What many tests share: tiny models and tokenizers made on the spot."""
