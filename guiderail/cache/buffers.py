@@ -1,0 +1,77 @@
+"""The keys and values of one sequence, in buffers that are written in place.
+
+transformers' DynamicCache concatenates, so every decoded token copies all that came before it (30 % of a step at
+0.1 B on a CPU). Here a token is written into the next free slot; a buffer that is full doubles once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+SMALLEST = 256
+
+
+@dataclass(frozen=True, slots=True)
+class CacheShape:
+    """What one token's keys and values take.
+
+    Parameters
+    ----------
+    layers, heads, head_dim
+        Of keys and values (the kv heads of grouped-query attention).
+    dtype, device
+        Of the stored tensors.
+    """
+
+    layers: int
+    heads: int
+    head_dim: int
+    dtype: torch.dtype
+    device: torch.device
+
+    @property
+    def bytes_per_token(self) -> int:
+        """Bytes that one more token takes in all layers."""
+        return 2 * self.layers * self.heads * self.head_dim * self.dtype.itemsize
+
+
+class KeyValueBuffers:
+    """Preallocated keys and values of all layers.
+
+    Parameters
+    ----------
+    shape
+        What one token takes.
+    capacity
+        Slots to begin with; `reserve` doubles them when they do not suffice.
+    """
+
+    def __init__(self, shape: CacheShape, capacity: int = SMALLEST) -> None:
+        self.shape = shape
+        self.capacity = max(capacity, 1)
+        self._keys, self._values = self._allocate(self.capacity), self._allocate(self.capacity)
+
+    def _allocate(self, capacity: int) -> torch.Tensor:
+        s = self.shape
+        return torch.zeros(s.layers, s.heads, capacity, s.head_dim, dtype=s.dtype, device=s.device)
+
+    def reserve(self, slots: int) -> None:
+        """Make room for `slots` tokens; what is stored stays."""
+        if slots <= self.capacity:
+            return
+        capacity = max(slots, 2 * self.capacity)
+        keys, values = self._allocate(capacity), self._allocate(capacity)
+        keys[:, :, : self.capacity] = self._keys
+        values[:, :, : self.capacity] = self._values
+        self._keys, self._values, self.capacity = keys, values, capacity
+
+    def write(self, layer: int, slots: slice | torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> None:
+        """Store keys and values ([heads, q, head_dim]) of `layer` in `slots` (a slice, or int64 [q])."""
+        self._keys[layer][:, slots] = key
+        self._values[layer][:, slots] = value
+
+    def read(self, layer: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Views [heads, length, head_dim] of the first `length` slots."""
+        return self._keys[layer][:, :length], self._values[layer][:, :length]

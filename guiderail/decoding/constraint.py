@@ -1,0 +1,68 @@
+"""The contract of what may still be written, and the packed masks that carry it.
+
+A mask is int32 [ceil(vocabulary / 32)], 32 tokens a word, least significant bit first: the layout that llguidance and
+xgrammar share.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+
+
+class Constraint(Protocol):
+    """A language over the text still to be written."""
+
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether everything may be written from here on."""
+        ...
+
+    def fill_mask(self, bitmask: np.ndarray) -> None:
+        """Clear the bits of the tokens that may not come next (int32, in place)."""
+        ...
+
+    def accept(self, token: int) -> None:
+        """Move on by one token."""
+        ...
+
+    def rollback(self, tokens: int) -> None:
+        """Move back by `tokens` tokens."""
+        ...
+
+
+def full_mask(vocabulary: int) -> np.ndarray:
+    """A mask that allows every token."""
+    return np.full((vocabulary + 31) // 32, -1, dtype=np.int32)
+
+
+def allowed(bitmask: np.ndarray, vocabulary: int) -> torch.Tensor:
+    """The mask as bool [vocabulary]."""
+    bits = np.unpackbits(bitmask.view(np.uint8), bitorder="little")[:vocabulary]
+    return torch.from_numpy(bits.view(np.bool_))
+
+
+def permit(bitmask: np.ndarray, tokens: np.ndarray) -> None:
+    """Clear every bit of `bitmask` but those of `tokens` (int64 ids) that were set."""
+    chosen = np.zeros_like(bitmask).view(np.uint32)
+    np.bitwise_or.at(chosen, tokens >> 5, np.uint32(1) << (tokens & 31).astype(np.uint32))
+    bitmask &= chosen.view(np.int32)
+
+
+def apply(constraints: list[Constraint], logits: torch.Tensor) -> torch.Tensor:
+    """Scores with -inf where a constraint forbids the token.
+
+    If all constraints together allow nothing, the newest gives way, then the one before it: decoding never dead-ends.
+    """
+    waiting = [c for c in constraints if not c.is_satisfied]
+    while waiting:
+        mask = full_mask(logits.shape[-1])
+        for constraint in waiting:
+            constraint.fill_mask(mask)
+        allow = allowed(mask, logits.shape[-1])
+        if allow.any():
+            return logits.masked_fill(~allow.to(logits.device), float("-inf"))
+        waiting.pop()
+    return logits

@@ -1,0 +1,1 @@
+"""Pure changes of one step's scores; each file is one stage."""

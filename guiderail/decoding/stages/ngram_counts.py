@@ -1,0 +1,120 @@
+"""Which token followed which context, in the texts of one project, exactly and under edits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+# An id takes this many bits of a packed context; the largest vocabularies in use have 2**18 ids.
+ID_BITS = 20
+ORDERS = (1, 2, 3, 4, 5)
+
+_Followers = dict[int, int]
+
+
+class NgramCounts:
+    """Counts of the followers of every context, for a few context lengths.
+
+    A context of k ids is one integer: the ids side by side under a leading 1, so that no two contexts share a key.
+    Most contexts have one follower, seen once; it is stored as a bare id, which halves the memory.
+
+    Parameters
+    ----------
+    orders
+        Context lengths that are counted, ascending; 0 is the empty context.
+    """
+
+    def __init__(self, orders: Sequence[int] = ORDERS) -> None:
+        self.orders = tuple(orders)
+        self._shapes = [(k, (1 << (ID_BITS * k)) - 1, 1 << (ID_BITS * k)) for k in self.orders]
+        self._table: dict[int, int | _Followers] = {}
+        self._texts: dict[str, list[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NgramCounts) and self.orders == other.orders and self._table == other._table
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def set_text(self, name: str, ids: Sequence[int]) -> None:
+        """Count a text under a name, in place of what that name held; only what an edit changed is counted again."""
+        old, new = self._texts.get(name, []), list(ids)
+        head = _common(old, new)
+        tail = _common(old[head:][::-1], new[head:][::-1])
+        reach = self.orders[-1]  # an unchanged token behind the edit has a changed context this far
+        self.count(old, head, len(old) - tail + reach, sign=-1)
+        self.count(new, head, len(new) - tail + reach)
+        self._texts[name] = new
+
+    def discard_text(self, name: str) -> None:
+        """Forget the text of this name, if there is one."""
+        old = self._texts.pop(name, [])
+        self.count(old, 0, len(old), sign=-1)
+
+    def count(self, ids: Sequence[int], start: int, end: int, *, sign: int = 1) -> None:
+        """Count the tokens ids[start:end], each behind its context in `ids`; with sign -1 take them back.
+
+        Parameters
+        ----------
+        ids
+            A whole text, so that the first counted tokens have their context.
+        start, end
+            Which of its tokens are counted; `end` may lie behind the text.
+        """
+        reach = self.orders[-1]
+        change = self._add if sign > 0 else self._take
+        packed, window = 0, (1 << (ID_BITS * reach)) - 1
+        for token in ids[max(0, start - reach) : start]:
+            packed = packed << ID_BITS | token
+        for i in range(start, min(end, len(ids))):
+            token = ids[i]
+            for length, mask, one in self._shapes:
+                if length > i:
+                    break
+                change(packed & mask | one, token)
+            packed = (packed << ID_BITS | token) & window
+
+    def _add(self, key: int, token: int) -> None:
+        table = self._table
+        held = table.get(key)
+        if held is None:
+            table[key] = token
+        elif type(held) is dict:
+            held[token] = held.get(token, 0) + 1
+        else:
+            table[key] = {held: 2} if held == token else {held: 1, token: 1}  # type: ignore[dict-item]
+
+    def _take(self, key: int, token: int) -> None:
+        held = self._table[key]
+        if type(held) is not dict:
+            assert held == token
+            del self._table[key]
+            return
+        held[token] -= 1
+        if not held[token]:
+            del held[token]
+        if len(held) == 1:
+            [(only, times)] = held.items()
+            if times == 1:
+                self._table[key] = only
+
+    def followers(self, history: Sequence[int], order: int) -> Mapping[int, int]:
+        """How often each token followed the last `order` ids of `history`; not to be changed."""
+        if order > len(history):
+            return {}
+        key = 1
+        for token in history[len(history) - order :]:
+            key = key << ID_BITS | token
+        held = self._table.get(key)
+        if held is None:
+            return {}
+        return held if type(held) is dict else {held: 1}  # type: ignore[dict-item]
+
+
+def _common(one: Sequence[int], other: Sequence[int]) -> int:
+    """Length of the longest common prefix."""
+    for i, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a != b:
+            return i
+    return min(len(one), len(other))

@@ -1,0 +1,270 @@
+"""From a cursor to suggestions: the one path that the command line, the server and the evaluation take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+
+from guiderail.decoding.constraint import Constraint
+from guiderail.decoding.healing import TypedText
+from guiderail.decoding.method import Event, Finish, FinishedEvent, Plain, Request, TokenEvent
+from guiderail.decoding.sampling import Sampling
+from guiderail.decoding.session import Session
+from guiderail.decoding.stage import LogitsStage
+from guiderail.decoding.stops import Until, stop_rule
+from guiderail.decoding.vocabulary import Vocabulary
+from guiderail.model.model import Model
+from guiderail.prompt.prompt import Prompt, build_prompt
+from guiderail.prompt.snippet import Snippet
+from guiderail.text.document import Document
+
+Layout = Literal["auto", "psm", "spm", "prefix"]
+
+# Further suggestions of a greedy request are drawn like this: the spread that Tabby and MGD's evaluation use.
+ALTERNATIVES = Sampling(temperature=0.8, top_p=0.95)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionRequest:
+    """A cursor, and what is wanted there.
+
+    Parameters
+    ----------
+    document, offset
+        The text and the cursor in it, in code points.
+    snippets
+        Text from other files (`guiderail.prompt.context.gather`).
+    until
+        Where a suggestion ends: with the line, the block, or the token budget.
+    max_tokens
+        Tokens of one suggestion at most, the half-typed word included.
+    n
+        Suggestions at most; fewer come when the model writes the same twice. With greedy sampling the first is
+        greedy and the others are drawn (`ALTERNATIVES`).
+    sampling
+        How tokens are chosen.
+    layout
+        Order of the prompt; "auto" takes the model's best.
+    heal
+        Whether a half-typed word is completed as one.
+    stages
+        Changes of the scores.
+    """
+
+    document: Document
+    offset: int
+    snippets: Sequence[Snippet] = ()
+    until: Until = "line"
+    max_tokens: int = 64
+    n: int = 1
+    sampling: Sampling = field(default_factory=Sampling)
+    layout: Layout = "auto"
+    heal: bool = True
+    stages: Sequence[LogitsStage] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long a suggestion took; seconds.
+
+    `prompt_tokens` is the prompt's length, `reused_tokens` how many of them were encoded before; `ttft_s` is from the
+    request to the first token of this suggestion.
+    """
+
+    prompt_tokens: int
+    reused_tokens: int
+    prompt_s: float
+    ttft_s: float
+    decode_s: float
+    tokens_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Text for the editor.
+
+    Parameters
+    ----------
+    text
+        What to insert in place of [start, end) of the document (code points).
+    score
+        Mean log-probability of its tokens under the model.
+    token_ids
+        The tokens decoded, the half-typed word's included.
+    finish
+        Why it ends: "line", "block", "length", "eos" or "cancelled".
+    layout
+        Order of the prompt it was decoded from.
+    """
+
+    text: str
+    start: int
+    end: int
+    score: float
+    token_ids: tuple[int, ...]
+    finish: Finish
+    layout: str
+    timings: Timings
+
+
+class Completer:
+    """A model ready to complete; keeps the last prompt's keys and values for the next request.
+
+    Parameters
+    ----------
+    model
+        The model.
+    prompt_tokens
+        Tokens of a prompt at most; bounded by the model's context less the tokens to be decoded.
+    """
+
+    def __init__(self, model: Model, *, prompt_tokens: int = 2048) -> None:
+        self.model = model
+        self.prompt_tokens = prompt_tokens
+        self.session = Session(model)
+        self.vocabulary = Vocabulary(model.tokenizer.token_bytes)
+
+    def complete(
+        self,
+        request: CompletionRequest,
+        *,
+        cancelled: Callable[[], bool] = lambda: False,
+        on_token: Callable[[bytes], None] | None = None,
+    ) -> list[Suggestion]:
+        """Suggestions for `request`, the first one first; fewer, and the last one cut short, once `cancelled`.
+
+        Raises
+        ------
+        UsageError
+            If the cursor's line alone does not fit the prompt.
+        """
+        began = time.perf_counter()
+        prompt = self.prompt(request)
+        ids = self.model.tokenizer.encode_prompt(prompt)
+        logits = self.session.fit(ids, cancelled=cancelled)
+        if logits is None:
+            return []
+        run = _Run(self, request, prompt, logits, began)
+        return run.suggestions(cancelled, on_token)
+
+    def prompt(self, request: CompletionRequest) -> Prompt:
+        """The prompt for `request`."""
+        info = self.model.info
+        budget = min(self.prompt_tokens, info.context_length - request.max_tokens)
+        return build_prompt(
+            request.document,
+            request.offset,
+            request.snippets,
+            info.fim,
+            layout=self._layout(request.layout),
+            budget=budget,
+            count=lambda text: len(self.model.tokenizer.encode(text)),
+            heal=request.heal,
+        )
+
+    def _layout(self, wanted: Layout) -> Literal["psm", "spm", "prefix"]:
+        if self.model.info.fim is None:
+            return "prefix"
+        return "psm" if wanted == "auto" else wanted
+
+
+class _Run:
+    """One request being answered: every suggestion starts behind the same encoded prompt, of which no copy is made."""
+
+    def __init__(
+        self,
+        completer: Completer,
+        request: CompletionRequest,
+        prompt: Prompt,
+        logits: torch.Tensor,
+        began: float,
+    ) -> None:
+        self.session = completer.session
+        self.tokenizer = completer.model.tokenizer
+        self.vocabulary = completer.vocabulary
+        self.request = request
+        self.prompt = prompt
+        self.logits = logits
+        self.began = began
+        self.encoded = time.perf_counter()
+        self.prompt_tokens = self.session.length
+        self.reused = self.session.reused
+
+    def suggestions(self, cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None) -> list[Suggestion]:
+        """Up to `n` different suggestions; a draw that repeats an earlier one is made again, once each."""
+        found: list[Suggestion] = []
+        for index in range(2 * self.request.n - 1):
+            if len(found) == self.request.n or (index and cancelled()):
+                break
+            suggestion = self._decode(index, cancelled, on_token if index == 0 else None)
+            if suggestion.text not in {s.text for s in found}:
+                found.append(suggestion)
+        return found
+
+    def _decode(
+        self, index: int, cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None
+    ) -> Suggestion:
+        request, typed = self.request, self.prompt.typed.encode()
+        line, _ = request.document.position_at(request.offset)
+        before = request.document.text[request.document.line_start(line) : request.offset]
+        plan = Request(
+            token_bytes=self.tokenizer.token_bytes,
+            stop=stop_rule(request.until, before),
+            stop_reason=request.until,
+            skip=len(typed),
+            max_tokens=request.max_tokens,
+            stages=request.stages,
+            cancelled=cancelled,
+        )
+        constraints: list[Constraint] = []
+        if typed:
+            constraints.append(TypedText(self.vocabulary, self.tokenizer.token_bytes, typed))
+        start = self.began if index == 0 else time.perf_counter()
+        events = Plain(self._sampling(index), index).decode(self.session, self.logits, plan, constraints)
+        try:
+            return self._collect(events, start, len(typed), on_token)
+        finally:
+            self.session.rollback(self.session.length - self.prompt_tokens)
+
+    def _sampling(self, index: int) -> Sampling:
+        sampling = self.request.sampling
+        return replace(ALTERNATIVES, seed=sampling.seed) if index and sampling.greedy else sampling
+
+    def _collect(
+        self, events: Iterator[Event], start: float, skip: int, on_token: Callable[[bytes], None] | None
+    ) -> Suggestion:
+        tokens: list[TokenEvent] = []
+        first, finished = time.perf_counter(), FinishedEvent("cancelled", 0)
+        for event in events:
+            if isinstance(event, FinishedEvent):
+                finished = event
+                break
+            if not tokens:
+                first = time.perf_counter()
+            tokens.append(event)
+            if on_token:
+                on_token(event.data)
+        text = b"".join(t.data for t in tokens)[skip:].decode("utf-8", errors="ignore")[: finished.length]
+        decode_s = time.perf_counter() - first
+        return Suggestion(
+            text=text,
+            start=self.request.offset,
+            end=self.request.offset,
+            score=sum(t.logprob for t in tokens) / len(tokens) if tokens else 0.0,
+            token_ids=tuple(t.id for t in tokens),
+            finish=finished.reason,
+            layout=self.prompt.layout,
+            timings=Timings(
+                prompt_tokens=self.prompt_tokens,
+                reused_tokens=self.reused,
+                prompt_s=self.encoded - self.began,
+                ttft_s=first - start,
+                decode_s=decode_s,
+                # The first token needs no decode step: its scores come with the prompt.
+                tokens_per_s=(len(tokens) - 1) / decode_s if len(tokens) > 1 else 0.0,
+            ),
+        )

@@ -1,0 +1,109 @@
+"""One loaded model: its tokenizer, its device, and one forward pass over a cache that the caller owns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from guiderail.errors import GuiderailError
+from guiderail.model import lean
+from guiderail.model.attention import NAME, Step, running
+
+if TYPE_CHECKING:
+    from guiderail.model.info import ModelInfo
+    from guiderail.model.tokenizer import Tokenizer
+
+LAYER_TYPES = frozenset({"full_attention", "sliding_attention"})
+
+
+class UnsupportedArchitectureError(GuiderailError):
+    """The model keeps state that is not one key and one value a token."""
+
+
+class Model:
+    """A causal language model, ready to run.
+
+    Parameters
+    ----------
+    module
+        A transformers causal language model loaded with our attention function (`attention.register`).
+    tokenizer
+        Its tokenizer, with the exact bytes of every id.
+    info
+        Where it comes from and what it can do.
+    device, dtype
+        Where and in what precision it runs.
+
+    Raises
+    ------
+    UnsupportedArchitectureError
+        If a layer keeps something else than keys and values (recurrent layers, chunked attention), or the module
+        does not run through our attention function.
+    """
+
+    def __init__(
+        self, module: Any, tokenizer: Tokenizer, info: ModelInfo, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        _check(module, info.name)
+        self.module = module.eval()
+        self.tokenizer = tokenizer
+        self.info = info
+        self.device = device
+        self.dtype = dtype
+        config = module.config
+        self.layers: int = config.num_hidden_layers
+        self.kv_heads: int = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        self.head_dim: int = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        self.vocab_size: int = config.vocab_size
+        self.has_sliding_layers = "sliding_window" in config.to_dict() and bool(config.sliding_window)
+        # Off a CPU the module's own overhead is hidden by graphs (see `graphs`), and its kernels are the tested ones.
+        self._lean = lean.LeanForward(module) if device.type == "cpu" and lean.supports(module) else None
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        """Ids that end a completion: end of text, and the family's fill-in-the-middle stops."""
+        special = self.tokenizer.special
+        stops = self.info.fim.stops if self.info.fim else ()
+        return self.tokenizer.eos_ids | {special[name] for name in stops if name in special}
+
+    @torch.inference_mode()
+    def forward(self, ids: torch.Tensor, positions: torch.Tensor, step: Step, *, last: bool = True) -> torch.Tensor:
+        """Run `ids` and write their keys and values where `step` says.
+
+        Parameters
+        ----------
+        ids, positions
+            int64 [q], on the model's device.
+        step
+            The cache's part of the pass.
+        last
+            Whether only the last token's logits are wanted.
+
+        Returns
+        -------
+        Tensor
+            float32 [1 or q, vocabulary].
+        """
+        if self._lean is not None:
+            return self._lean(ids, positions, step, last=last).float()
+        with running(step):
+            output = self.module(
+                input_ids=ids[None], position_ids=positions[None], use_cache=False, logits_to_keep=1 if last else 0
+            )
+        return output.logits[0].float()
+
+
+def _check(module: Any, name: str) -> None:
+    config = module.config
+    if config._attn_implementation != NAME:
+        raise UnsupportedArchitectureError(
+            f"{name}: {type(module).__name__} does not run through guiderail's attention",
+            "Load it with attn_implementation=attention.register()",
+        )
+    strange = set(getattr(config, "layer_types", None) or ()) - LAYER_TYPES
+    if strange:
+        raise UnsupportedArchitectureError(
+            f"{name}: {type(module).__name__} has layers that cannot be cached here: {', '.join(sorted(strange))}",
+            "Choose a model with attention in every layer",
+        )
