@@ -1,0 +1,53 @@
+# Everything a person runs in this repository. `make demo` and `make test` each start from a fresh clone.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SETUP  := .setup/installed
+# One release for which a CPU build exists; any torch that pyproject.toml allows will do once it is installed.
+TORCH  := 2.13.0
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format eval bench train checksums clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(SETUP) ## install guiderail and its tools into .venv
+
+# The stamp makes a second run do nothing; a changed pyproject.toml makes it install again.
+$(SETUP): pyproject.toml .ci/setup
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" TORCH="$(TORCH)" .ci/setup
+	@mkdir -p $(@D) && touch $@
+
+demo: $(SETUP) ## complete real code with the embedded model
+	@$(BIN)/guiderail demo
+
+test: lint ## all checks: format, lint, types, tests
+	$(BIN)/pytest
+
+lint: $(SETUP) ## format, lint and types only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+
+format: $(SETUP) ## put the code into the project's format
+	$(BIN)/ruff check --fix-only -q .
+	$(BIN)/ruff format .
+
+eval: $(SETUP) ## measure the quality of the suggestions
+	$(BIN)/guiderail eval model
+
+bench: $(SETUP) ## measure speed against transformers and llama.cpp
+	$(BIN)/guiderail bench decode
+
+train: $(SETUP) ## train the embedded model anew (resumable, hours on a CPU)
+	$(BIN)/python -m training
+
+checksums: ## list the embedded model's files for guiderail doctor
+	cd guiderail/model/embedded/weights && find . -type f ! -name SHA256SUMS | sort | sed 's|^\./||' \
+	  | xargs sha256sum > SHA256SUMS
+
+clean: ## remove everything that make made
+	rm -rf $(VENV) .setup build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,110 @@
+"""``guiderail complete``: one cursor, or a file of many."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from guiderail.cli.engine import Cursor, Engine
+from guiderail.cli.options import resolved, setting_flags
+from guiderail.errors import UsageError
+from guiderail.text.document import Document
+
+STDIN = "-"
+
+
+@click.command()
+@click.argument("file", required=False)
+@click.option("--line", type=int, help="Line of the cursor, from 1.  [default: the last line]")
+@click.option("--column", type=int, help="Code points before the cursor, from 0.  [default: the line's end]")
+@click.option("--language", metavar="NAME", help="Language of the text, where the file name does not say it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/cli.md has the schema).")
+@click.option("--positions", metavar="FILE.jsonl", help="Complete at every position listed in this file.")
+@click.option("--output", metavar="FILE.jsonl", default=STDIN, help="Where --positions writes; resumed if it exists.")
+@setting_flags(
+    "suggestions", "until", "max_tokens", "context", "context_tokens", "prompt_tokens", "layout", "model",
+    "device", "dtype", "threads", "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
+)  # fmt: skip
+def complete(
+    file: str | None,
+    line: int | None,
+    column: int | None,
+    language: str | None,
+    as_json: bool,
+    positions: str | None,
+    output: str,
+    **flags: Any,
+) -> None:
+    """Complete code at a cursor in FILE, or in the text on standard input.
+
+    \b
+    guiderail complete app.py --line 12 --column 8
+    git show HEAD:app.py | guiderail complete --language python
+    guiderail complete --positions cursors.jsonl --output answers.jsonl
+    """
+    if positions is not None:
+        given = {"FILE": file, "--line": line, "--column": column, "--language": language}
+        _refuse(given, "stands in each line of --positions already")
+        from guiderail.cli.positions import complete_all
+
+        complete_all(positions, output, resolved(flags).settings)
+        return
+    _refuse({"--output": None if output == STDIN else output}, "needs --positions")
+    cursor = _cursor(file, line, column, language)
+    engine = Engine(resolved(flags, cursor.document.path).settings)
+    _show(engine, cursor, as_json)
+
+
+def _refuse(given: dict[str, object], why: str) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(f"{name} {why}", "Leave it out")
+
+
+def _show(engine: Engine, cursor: Cursor, as_json: bool) -> None:
+    from guiderail.cli import output
+
+    answer = engine.answer(cursor)
+    if as_json:
+        output.write(output.as_json(answer, engine.model))
+    elif any(suggestion.text for suggestion in answer.suggestions):
+        output.write(output.as_text(answer, colour=output.wants_colour(sys.stdout)))
+    else:
+        click.echo("the model has nothing to suggest here", err=True)
+
+
+def _cursor(file: str | None, line: int | None, column: int | None, language: str | None) -> Cursor:
+    """Read the text and find the cursor; everything cheap is checked before a model is loaded."""
+    document = _read(file, language)
+    if line is None and column is not None:
+        raise UsageError("--column needs --line", "Give both")
+    return Cursor(document, offset_of(document, line, column))
+
+
+def _read(file: str | None, language: str | None) -> Document:
+    from guiderail.text.language import language_named
+    from guiderail.text.source import read_source, read_stream
+
+    name = language_named(language) if language else None
+    if file not in {None, STDIN}:
+        return read_source(Path(str(file)), name)
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("nothing to complete", "Name a FILE, or send a text to standard input")
+    document = read_stream(sys.stdin.buffer, name)
+    if not document.text:
+        raise UsageError("standard input is empty", "Send the text before the cursor")
+    return document
+
+
+def offset_of(document: Document, line: int | None, column: int | None) -> int:
+    """Offset of a line from 1 and a column from 0; the end of the text or of the line where one is missing.
+
+    Raises
+    ------
+    PositionError
+        There is no such position.
+    """
+    if line is None:
+        return len(document.text)
+    return document.line_end(line - 1) if column is None else document.offset_at(line - 1, column)

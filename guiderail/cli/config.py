@@ -1,0 +1,57 @@
+"""``guiderail config``: what is set, to what, and by whom."""
+
+import json
+from pathlib import Path
+
+import click
+
+from guiderail.cli.options import resolved
+from guiderail.settings import KEYS, Resolved, allowed, rule_of, user_file
+
+
+@click.group()
+def config() -> None:
+    """Show the settings and where each came from.
+
+    A flag goes before an environment variable (GUIDERAIL_MODEL and so on), that before the project's
+    pyproject.toml [tool.guiderail], that before your own config.toml, and that before the default.
+    """
+
+
+@config.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(as_json: bool) -> None:
+    """Print every setting, its value and its source."""
+    now = resolved({})
+    click.echo(_as_json(now) if as_json else _as_table(now))
+
+
+@config.command()
+def path() -> None:
+    """Print the files that are read, the strongest first, whether they exist or not."""
+    from guiderail.prompt.project import find_root
+
+    root = find_root(Path.cwd())
+    if root is not None:
+        click.echo(root / "pyproject.toml")
+    click.echo(user_file())
+
+
+def _as_json(now: Resolved) -> str:
+    rows = {
+        key: {
+            "value": now.value(key),
+            "source": {"kind": now.source(key).kind, "place": now.source(key).place},
+            "allowed": allowed(key),
+            "help": rule_of(key).help,
+        }
+        for key in KEYS
+    }
+    return json.dumps(rows, indent=2)
+
+
+def _as_table(now: Resolved) -> str:
+    """One setting a line, in the words of TOML so that a line can be copied into a file."""
+    cells = [(key, json.dumps(now.value(key)), str(now.source(key))) for key in KEYS]
+    widths = [max(len(row[column]) for row in cells) for column in range(2)]
+    return "\n".join(f"{key:<{widths[0]}} = {value:<{widths[1]}}  # {source}" for key, value, source in cells)

@@ -1,0 +1,138 @@
+"""The engine as the command line uses it: settings in, one answer for each cursor out."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from guiderail.prompt.snippet import Snippet
+from guiderail.settings import Settings
+from guiderail.text.document import Document
+
+if TYPE_CHECKING:
+    from guiderail.engine.completer import Suggestion
+    from guiderail.model.model import Model
+
+Until = Literal["line", "block", "tokens"]
+Layout = Literal["auto", "psm", "spm", "prefix"]
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A place in a text; the offset counts code points."""
+
+    document: Document
+    offset: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the engine offers at a cursor, and which other files it had seen."""
+
+    cursor: Cursor
+    suggestions: "list[Suggestion]"
+    snippets: list[Snippet]
+
+
+class Engine:
+    """A loaded model that answers one cursor after the other.
+
+    Parameters
+    ----------
+    settings
+        Which model to load, where, and how to decode.
+
+    Raises
+    ------
+    GuiderailError
+        The model cannot be found or loaded.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        start_logging(settings.log_level)
+        with _status(f"loading model {settings.model}"):
+            self.model = _load(settings)
+            from guiderail.engine.completer import Completer
+
+            self._completer = Completer(self.model, prompt_tokens=settings.prompt_tokens)
+        self._settings = settings
+
+    def answer(
+        self,
+        cursor: Cursor,
+        *,
+        until: str | None = None,
+        max_tokens: int | None = None,
+        on_token: Callable[[bytes], None] | None = None,
+    ) -> Answer:
+        """Complete at ``cursor``; ``until`` and ``max_tokens`` go before the settings."""
+        from guiderail.decoding.sampling import Sampling
+        from guiderail.engine.completer import CompletionRequest
+
+        settings = self._settings
+        snippets = self._snippets(cursor)
+        request = CompletionRequest(
+            document=cursor.document,
+            offset=cursor.offset,
+            snippets=tuple(snippets),
+            until=cast(Until, until or settings.until),
+            max_tokens=max_tokens or settings.max_tokens,
+            n=settings.suggestions,
+            layout=cast(Layout, settings.layout),
+            sampling=Sampling(
+                temperature=settings.temperature,
+                top_k=settings.top_k,
+                top_p=settings.top_p,
+                min_p=settings.min_p,
+                seed=settings.seed,
+            ),
+        )
+        return Answer(cursor, self._completer.complete(request, on_token=on_token), snippets)
+
+    def _snippets(self, cursor: Cursor) -> list[Snippet]:
+        from guiderail.prompt.context import gather
+        from guiderail.prompt.project import find_root
+
+        if not self._settings.context or self._settings.context_tokens == 0:
+            return []
+        root = find_root(cursor.document.path or Path.cwd())
+        if root is None:
+            return []
+        budget = self._settings.context_tokens
+        return gather(cursor.document, cursor.offset, root, budget=budget, count=self._count)
+
+    def _count(self, text: str) -> int:
+        return len(self.model.tokenizer.encode(text))
+
+
+def _load(settings: Settings) -> "Model":
+    # Threads that spin while they wait starve each other on a busy machine: up to ten times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from guiderail.model.load import load
+
+    return load(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
+
+
+def start_logging(level: str) -> None:
+    """Send our log to standard error; other libraries are heard only when debugging."""
+    logging.basicConfig(stream=sys.stderr, format="guiderail: %(levelname)s: %(message)s", force=True)
+    logging.captureWarnings(True)
+    logging.getLogger().setLevel(logging.DEBUG if level == "debug" else logging.ERROR)
+    logging.getLogger("guiderail").setLevel(level.upper())
+    logging.getLogger("py.warnings").setLevel(logging.DEBUG if level == "debug" else logging.CRITICAL)
+
+
+@contextmanager
+def _status(message: str) -> Iterator[None]:
+    """Say on a terminal what takes time; elsewhere stay quiet."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(message):
+        yield

@@ -1,0 +1,171 @@
+"""The ``guiderail`` command: finds the sub-command, and turns every failure into one line and an exit code.
+
+    0    done                          70   a bug of ours: the traceback is in a log file
+    1    failed (GuiderailError)       130  interrupted
+    2    wrong use (UsageError)        141  the reader of our output went away
+
+Nothing heavy is imported before the sub-command is known, so that ``--help`` answers at once.
+"""
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import click
+
+from guiderail import __version__
+from guiderail.errors import GuiderailError
+
+PROGRAM = "guiderail"
+INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
+INTERRUPTED = 128 + 2  # what a shell reports for SIGINT
+PIPE_CLOSED = 128 + 13  # ... and for SIGPIPE
+
+
+@dataclass(frozen=True)
+class LazyCommand:
+    """A command that is imported when it is called; ``help`` stands in for it in the list."""
+
+    target: str  # "module:attribute"
+    help: str
+    hidden: bool = False
+
+    def load(self) -> click.Command:
+        """Import the command."""
+        module, _, attribute = self.target.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+
+COMMANDS = {
+    "complete": LazyCommand("guiderail.cli.complete:complete", "Complete code at a cursor position."),
+    "models": LazyCommand("guiderail.cli.models:models", "List, show, fetch, remove and choose models."),
+    "doctor": LazyCommand("guiderail.cli.doctor:doctor", "Check that everything works on this machine."),
+    "config": LazyCommand("guiderail.cli.config:config", "Show the settings and where each came from."),
+    "eval": LazyCommand("guiderail.cli.eval:evaluate", "Measure how good the suggestions are."),
+    "bench": LazyCommand("guiderail.cli.bench:bench", "Measure how fast the suggestions are."),
+    "demo": LazyCommand("guiderail.cli.demo:demo", "Complete real code, in colour.", hidden=True),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported one by one, when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order a person meets them."""
+        return [name for name, command in COMMANDS.items() if not command.hidden]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; a wrong name fails here, naming the nearest right one."""
+        if cmd_name in COMMANDS:
+            return COMMANDS[cmd_name].load()
+        near = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
+        hint = f", did you mean '{near[0]}'?" if near else ""
+        raise click.UsageError(f"there is no command '{cmd_name}'{hint}", ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Print the list from the stored lines, so that help imports nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].help) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Complete code with a model that runs on your own machine.
+
+    Results go to standard output, progress and messages to standard error.
+    """
+
+
+def run(args: Sequence[str]) -> int:
+    """Run the command line ``args`` and return its exit code; never lets an exception out."""
+    try:
+        try:
+            with cli.make_context(PROGRAM, list(args)) as ctx:
+                cli.invoke(ctx)
+        finally:
+            sys.stdout.flush()  # now, while a closed pipe can still be reported as such
+    except (Exception, KeyboardInterrupt) as error:
+        return _report(error)
+    return 0
+
+
+def _report(error: BaseException) -> int:
+    """Say in one line what went wrong; return the exit code."""
+    match error:
+        case click.exceptions.Exit():
+            message, code = "", error.exit_code
+        case click.exceptions.NoArgsIsHelpError():
+            message, code = "", error.exit_code
+            error.show()  # a group without a sub-command prints its help
+        case click.ClickException():
+            message, code = _one_line(error), error.exit_code
+        case GuiderailError():
+            message, code = str(error), error.exit_code
+        case KeyboardInterrupt() | click.Abort():
+            message, code = "interrupted", INTERRUPTED
+        case BrokenPipeError():
+            message, code = "", PIPE_CLOSED
+            _point_at_nothing(sys.stdout.fileno())  # the interpreter's own last flush must stay quiet
+        case _:
+            message, code = _internal(error), INTERNAL_ERROR
+    if message:
+        _complain(message)
+    return code
+
+
+def _one_line(error: click.ClickException) -> str:
+    message = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message}. See '{context.command_path} --help'" if context else message
+
+
+def _complain(message: str) -> None:
+    """Print one line on standard error, even if that is closed."""
+    try:
+        print(f"{PROGRAM}: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    except OSError:
+        _point_at_nothing(sys.stderr.fileno())
+
+
+def _point_at_nothing(descriptor: int) -> None:
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, descriptor)
+    os.close(nothing)
+
+
+def _internal(error: BaseException) -> str:
+    """Write the traceback to a log file and say where it is."""
+    import datetime
+    import traceback
+
+    import platformdirs
+
+    summary = f"internal error: {type(error).__name__}: {error}"
+    log = platformdirs.user_state_path("guiderail") / "errors.log"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"--- {datetime.datetime.now().astimezone().isoformat()} guiderail {__version__}\n")
+            file.write("".join(traceback.format_exception(error)))
+    except OSError as trouble:
+        return f"{summary} (and its traceback could not be written to {log}: {trouble.strerror})"
+    return f"{summary}. The traceback is in {log}; please report it"
+
+
+def main() -> NoReturn:
+    """Entry point of the console script."""
+    instruction = os.environ.get("_GUIDERAIL_COMPLETE")
+    if instruction:  # the shell asks what could stand behind TAB
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(cli, {}, PROGRAM, "_GUIDERAIL_COMPLETE", instruction))
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

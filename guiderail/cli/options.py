@@ -1,0 +1,49 @@
+"""Flags made from the settings, and the settings made from the flags: each setting is described once."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from guiderail.settings import Resolved, default_of, flag_of, resolve, rule_of, user_file
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def setting_flags(*keys: str) -> Callable[[_Command], _Command]:
+    """Add one flag for each of ``keys``; a flag that is not given arrives as None.
+
+    The values stay text: settings check them, so that a flag, a variable and a file fail in the same words.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        for key in reversed(keys):
+            command = _flag(key)(command)
+        return command
+
+    return decorate
+
+
+def _flag(key: str) -> Callable[[_Command], _Command]:
+    rule, default, flag = rule_of(key), default_of(key), flag_of(key)
+    if isinstance(default, bool):
+        return click.option(f"{flag}/--no-{flag[2:]}", key, default=None, help=_help(key))
+    metavar = "|".join(rule.choices) or {int: "N", float: "X", str: key.upper()}[type(default)]
+    return click.option(flag, key, default=None, metavar=metavar, help=_help(key))
+
+
+def _help(key: str) -> str:
+    default = default_of(key)
+    shown = str(default).lower() if isinstance(default, bool) else default
+    sentence = rule_of(key).help
+    return f"{sentence[0].upper()}{sentence[1:]}.  [default: {shown}]"
+
+
+def resolved(flags: dict[str, Any], start: Path | None = None) -> Resolved:
+    """Settle the settings for work on the file or folder ``start`` (the current folder by default)."""
+    from guiderail.prompt.project import find_root
+
+    place = Path.cwd() if start is None else start.absolute()
+    return resolve(flags, os.environ, find_root(place), user_file())

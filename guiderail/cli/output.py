@@ -1,0 +1,132 @@
+"""How answers look: JSON for programs, plain text for pipes, colour for a terminal."""
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from guiderail import __version__
+from guiderail.cli.engine import Answer
+from guiderail.text.document import Document
+
+if TYPE_CHECKING:
+    from guiderail.engine.completer import Suggestion
+    from guiderail.model.model import Model
+
+LINES_BEFORE = 6
+LINES_BEHIND = 2
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether to colour: yes on a terminal, unless NO_COLOR (no-color.org) or a dumb terminal says no."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def write(text: str, *, end: str = "\n") -> None:
+    """Write data to standard output exactly; ``end`` is left out when ``text`` ends with it."""
+    sys.stdout.write(text if end and text.endswith(end) else text + end)
+
+
+def payload(answer: Answer, model: "Model") -> dict[str, Any]:
+    """The answer as the JSON object of ``schema/complete.json``.
+
+    Lines count from 1 and columns, in code points, from 0: as on the command line.
+    """
+    document = answer.cursor.document
+    return {
+        "version": __version__,
+        "file": str(document.path) if document.path else None,
+        "language": document.language,
+        "position": _position(document, answer.cursor.offset),
+        "suggestions": [_suggestion(document, suggestion) for suggestion in answer.suggestions],
+        "model": _model(model),
+        "context_files": [
+            {"path": snippet.path, "reason": snippet.reason, "score": snippet.score} for snippet in answer.snippets
+        ],
+    }
+
+
+def _position(document: Document, offset: int) -> dict[str, int]:
+    line, column = document.position_at(offset)
+    return {"line": line + 1, "column": column}
+
+
+def _suggestion(document: Document, suggestion: "Suggestion") -> dict[str, Any]:
+    return {
+        "text": suggestion.text,
+        "range": {"start": _position(document, suggestion.start), "end": _position(document, suggestion.end)},
+        "score": suggestion.score,
+        "tokens": len(suggestion.token_ids),
+        "finish_reason": suggestion.finish,
+        "layout": suggestion.layout,
+        "timings": asdict(suggestion.timings),
+    }
+
+
+def _model(model: "Model") -> dict[str, Any]:
+    info = model.info
+    return {
+        "name": info.name,
+        "revision": info.revision,
+        "parameters": info.parameters,
+        "fim": info.fim.name if info.fim else None,
+        "device": str(model.device),
+        "dtype": str(model.dtype).removeprefix("torch."),
+    }
+
+
+def as_json(answer: Answer, model: "Model") -> str:
+    """The answer as indented JSON."""
+    return json.dumps(payload(answer, model), indent=2)
+
+
+def as_text(answer: Answer, *, colour: bool) -> str:
+    """The suggestions as a person reads them; a heading stands before each when there are several."""
+    several = len(answer.suggestions) > 1
+    parts = []
+    for number, suggestion in enumerate(answer.suggestions, start=1):
+        heading = f"--- {number} of {len(answer.suggestions)}, score {suggestion.score:.2f} ---"
+        if several:
+            parts.append(click.style(heading, bold=True) if colour else heading)
+        text = in_context(answer.cursor.document, suggestion) if colour else suggestion.text
+        parts.append(text.removesuffix("\n"))
+    return "\n".join(parts)
+
+
+def in_context(document: Document, suggestion: "Suggestion", before: int = LINES_BEFORE) -> str:
+    """The suggestion in green among the dimmed lines around it, for a terminal."""
+    first = document.line_start(max(0, document.position_at(suggestion.start)[0] - before))
+    line = document.position_at(suggestion.end)[0]
+    last = document.line_end(min(document.line_count - 1, line + LINES_BEHIND))
+    return (
+        _styled(document.text[first : suggestion.start], dim=True)
+        + _styled(suggestion.text, fg="green", bold=True)
+        + _styled(document.text[suggestion.end : last], dim=True)
+    )
+
+
+def _styled(text: str, **style: Any) -> str:
+    """Colour each line by itself, so that a pager that cuts lines keeps the colours right."""
+    return "\n".join(click.style(visible(line), **style) if line else "" for line in text.split("\n"))
+
+
+def visible(text: str) -> str:
+    """Show control characters instead of sending them: a model's text must not drive the terminal."""
+    return "".join(
+        char if char in "\n\t" or char.isprintable() or (char.isspace() and char > "\x9f") else _symbol(char)
+        for char in text
+        if char != "\r"
+    )
+
+
+def _symbol(char: str) -> str:
+    if char < " ":
+        return chr(0x2400 + ord(char))  # Unicode's own pictures of control characters
+    return "\u2421" if char == "\x7f" else "\ufffd"

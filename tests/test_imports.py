@@ -1,0 +1,125 @@
+"""The laws of imports: rooms look downwards only, and light rooms stay light."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "guiderail"
+
+# From the ground up; a room may import its own level's number or a smaller one only if it is itself or lower.
+LEVELS = (
+    ("errors",),
+    ("settings",),
+    ("text",),
+    ("prompt",),
+    ("model",),
+    ("cache",),
+    ("decoding",),
+    ("monitors",),
+    ("engine",),
+    ("evaluation",),
+    ("lsp", "benchmarks"),
+    ("cli",),
+)
+HEIGHT = {room: height for height, rooms in enumerate(LEVELS) for room in rooms}
+HEAVY = frozenset({"torch", "transformers", "huggingface_hub", "rich", "tokenizers"})
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(module: str) -> str | None:
+    """The room of a dotted module name; None outside guiderail and for guiderail itself."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "guiderail" and len(parts) > 1 else None
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Every module that a source names, at any depth: a back door inside a function is a back door."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            if node.module == "guiderail":
+                yield from (f"guiderail.{alias.name}" for alias in node.names)
+
+
+def forbidden(module: str, source: str) -> list[str]:
+    """The imports of ``module`` that look upwards or sideways."""
+    here = room_of(module)
+    if here not in HEIGHT:
+        return []
+    found = []
+    for target in imported(ast.parse(source)):
+        there = room_of(target)
+        if there is None or there == here or there.startswith("_"):
+            continue
+        if there not in HEIGHT or HEIGHT[there] >= HEIGHT[here]:
+            found.append(target)
+    return found
+
+
+def test_every_room_has_a_level() -> None:
+    """A new room must be given its place before it can be imported."""
+    rooms = {path.stem for path in PACKAGE.iterdir() if (path / "__init__.py").exists() or path.suffix == ".py"}
+    assert rooms - {"__init__", "__main__"} <= HEIGHT.keys()
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=module_of)
+def test_imports_point_downwards(file: Path) -> None:
+    """No module imports a room above its own or beside it."""
+    assert forbidden(module_of(file), file.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "expected"),
+    [
+        ("guiderail.text.edit", "from guiderail.prompt import fim", ["guiderail.prompt"]),
+        ("guiderail.model.load", "def f():\n    import guiderail.cache.buffers", ["guiderail.cache.buffers"]),
+        ("guiderail.lsp.server", "from guiderail import benchmarks", ["guiderail.benchmarks"]),
+        ("guiderail.cli.main", "from guiderail import __version__, engine", []),
+        ("guiderail.settings", "from guiderail.errors import UsageError", []),
+        ("guiderail.text.edit", "from guiderail.nowhere import x", ["guiderail.nowhere"]),
+    ],
+)
+def test_the_rule_itself(module: str, source: str, expected: list[str]) -> None:
+    """The check sees upward, sideways, hidden and unknown imports."""
+    assert forbidden(module, source) == expected
+
+
+@pytest.mark.parametrize("file", [file for file in SOURCES if file.name == "__init__.py"], ids=module_of)
+def test_package_files_are_empty(file: Path) -> None:
+    """Importing a package costs nothing: its __init__ holds a docstring, guiderail's own the version too."""
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    names = [type(node).__name__ for node in body]
+    assert names == (["Expr", "Assign"] if file.parent == PACKAGE else ["Expr"])
+
+
+def light_modules() -> list[str]:
+    """Modules that must be importable without the heavy libraries."""
+    light = [module_of(file) for file in SOURCES if room_of(module_of(file)) in {"errors", "settings", "text", None}]
+    return [module for module in light if not module.endswith("__main__")] + [
+        "guiderail.cli.main",
+        "guiderail.cli.complete",
+        "guiderail.cli.config",
+        "guiderail.prompt.fim",
+        "guiderail.prompt.project",
+        "guiderail.prompt.prompt",
+        "guiderail.prompt.snippet",
+    ]
+
+
+@pytest.mark.e2e
+def test_light_rooms_import_nothing_heavy() -> None:
+    """Text, prompt, settings and the command line's start pull in none of the heavy libraries."""
+    code = f"import sys, {', '.join(light_modules())}; print(*({set(HEAVY)!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
