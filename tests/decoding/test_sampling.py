@@ -1,0 +1,75 @@
+"""Sampling against transformers' own processors and against the exact distribution."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import MinPLogitsWarper, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+from guiderail.decoding.sampling import Chooser, Sampling, truncate
+from guiderail.errors import UsageError
+
+
+def scores(seed: int, size: int = 50) -> torch.Tensor:
+    return torch.randn(size, generator=torch.Generator().manual_seed(seed)) * 3
+
+
+@given(
+    st.integers(0, 10_000),
+    st.floats(0.1, 3),
+    st.integers(0, 60),
+    st.floats(0.05, 1),
+    st.sampled_from([0.0, 0.02, 0.3]),
+)
+def test_truncation_equals_transformers(seed: int, temperature: float, k: int, p: float, m: float) -> None:
+    """Temperature, top-k, top-p and min-p keep the tokens, and give the scores, of transformers' processors."""
+    logits = scores(seed)
+    got = truncate(logits, Sampling(temperature=temperature, top_k=k, top_p=p, min_p=m))
+    want = TemperatureLogitsWarper(temperature)(None, logits[None].clone())
+    if k:
+        want = TopKLogitsWarper(k)(None, want)
+    if p < 1:
+        want = TopPLogitsWarper(p)(None, want)
+    if m:
+        want = MinPLogitsWarper(m)(None, want)
+    assert torch.equal(got.isinf(), want[0].isinf())
+    assert torch.allclose(got.softmax(-1), want[0].softmax(-1), atol=1e-6)
+
+
+def test_samples_follow_the_distribution() -> None:
+    """Drawn frequencies match the truncated distribution (chi-square, 20,000 draws, p above 0.001)."""
+    sampling = Sampling(temperature=0.7, top_k=6, seed=3)
+    logits, choose = scores(1, 12), Chooser(sampling)
+    draws = 20_000
+    counts = torch.bincount(torch.tensor([choose(logits) for _ in range(draws)]), minlength=12).double()
+    expected = truncate(logits, sampling).softmax(-1).double() * draws
+    kept = expected > 0
+    assert counts[~kept].sum() == 0
+    statistic = ((counts - expected)[kept] ** 2 / expected[kept]).sum()
+    assert kept.sum() == 6
+    assert statistic < 20.52  # chi-square, 5 degrees of freedom, p = 0.001
+
+
+def test_a_seed_repeats_and_streams_differ() -> None:
+    """One seed draws the same tokens twice; another suggestion of the request draws from another stream."""
+    sampling = Sampling(temperature=1.0, seed=7)
+
+    def draw(index: int) -> list[int]:
+        choose = Chooser(sampling, index)
+        return [choose(scores(n)) for n in range(30)]
+
+    assert draw(0) == draw(0) != draw(1)
+
+
+@given(st.integers(0, 1000))
+def test_greedy_takes_the_most_probable(seed: int) -> None:
+    """Temperature 0 takes the argmax whatever the other settings."""
+    logits = scores(seed)
+    assert Chooser(Sampling(top_k=3, top_p=0.2))(logits) == int(logits.argmax())
+
+
+@pytest.mark.parametrize("field", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.5}, {"min_p": 2}])
+def test_settings_out_of_range_are_named(field: dict[str, float]) -> None:
+    """A number outside its range is refused with its name and the range."""
+    with pytest.raises(UsageError, match=next(iter(field))):
+        Sampling(**field)  # type: ignore[arg-type]
