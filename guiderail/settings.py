@@ -243,7 +243,7 @@ def resolve(
     sources = {key: Source("default") for key in KEYS}
     for found in (_from_user(user_file), _from_project(project_root), _from_env(env), _from_flags(flags)):
         for key, (raw, source) in found.items():
-            values[known(key, str(source))] = checked(key, raw, source)
+            values[key] = checked(known(key, str(source)), raw, source)
             sources[key] = source
     return Resolved(Settings(**values), sources)
 

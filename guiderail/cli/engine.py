@@ -1,7 +1,6 @@
 """The engine as the command line uses it: settings in, one answer for each cursor out."""
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -110,8 +109,6 @@ class Engine:
 
 
 def _load(settings: Settings) -> "Model":
-    # Threads that spin while they wait starve each other on a busy machine: up to ten times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from guiderail.model.load import load
 
     return load(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
