@@ -1,0 +1,156 @@
+"""Fill-in-the-middle formats, recognised by the special tokens that a tokenizer has.
+
+A model's name says little (fine-tunes are renamed at will); its tokenizer cannot hide which sentinels it was
+trained with. With P the prefix and S the suffix, the layouts are
+
+=================  ==========================================  =============================
+psm                ``prefix P suffix S middle``
+spm ``standard``   ``prefix suffix S middle P``                Bavarian et al. 2022, "SPM mode 2"
+spm ``native``     ``suffix S prefix P middle``                the only layout of its family
+=================  ==========================================  =============================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class FimFormat:
+    """The sentinels of one family.
+
+    Parameters
+    ----------
+    name
+        The family, for people.
+    prefix, suffix, middle
+        Sentinels; `middle` is empty where the family has none (Codestral).
+    file_sep, repo_name
+        Sentinels in front of a file's path and of the repository's name; None where the family was not trained
+        on several files at once.
+    stops
+        Special tokens that end a completion, besides the model's end of text. A tokenizer may lack some of them.
+    spm
+        ``standard`` or ``native`` (see the module), or None where the family was trained on psm only.
+    """
+
+    name: str
+    prefix: str
+    suffix: str
+    middle: str
+    file_sep: str | None = None
+    repo_name: str | None = None
+    stops: tuple[str, ...] = ()
+    spm: Literal["standard", "native"] | None = None
+
+    @property
+    def sentinels(self) -> tuple[str, ...]:
+        """Every special token that a prompt of this format may hold."""
+        names = (self.prefix, self.suffix, self.middle, self.file_sep, self.repo_name)
+        return tuple(name for name in names if name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    format: FimFormat
+    without: frozenset[str] = frozenset()  # a token that tells the family from another with the same sentinels
+
+    def fits(self, special: frozenset[str]) -> bool:
+        form = self.format
+        return {name for name in (form.prefix, form.suffix, form.middle) if name} <= special and not (
+            self.without & special
+        )
+
+
+_QWEN_SENTINELS = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>")
+_STARCODER_SENTINELS = ("<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<fim_pad>")
+
+# The first that fits is taken: of two families with the same sentinels the one with more of them stands first.
+_FAMILIES = (
+    # Ours: Qwen's sentinels, trained on both layouts; it is no chat model.
+    _Family(
+        FimFormat(
+            "guiderail", *_QWEN_SENTINELS[:3], "<|file_sep|>", "<|repo_name|>",
+            stops=("<|endoftext|>", *_QWEN_SENTINELS), spm="standard",
+        ),
+        without=frozenset({"<|im_start|>", "<|file_separator|>", "<|end_of_text|>", "<|start_of_role|>"}),
+    ),
+    # CodeGemma technical report, section 2.
+    _Family(
+        FimFormat(
+            "CodeGemma", *_QWEN_SENTINELS[:3],
+            stops=("<|file_separator|>", *_QWEN_SENTINELS[:3]),
+        ),
+        without=frozenset({"<|fim_pad|>", "<|im_start|>"}),
+    ),
+    # Qwen2.5-Coder technical report, figures 2 and 3; trained on psm only.
+    _Family(
+        FimFormat(
+            "Qwen2.5-Coder", *_QWEN_SENTINELS[:3], "<|file_sep|>", "<|repo_name|>",
+            stops=("<|endoftext|>", "<|im_start|>", "<|im_end|>", *_QWEN_SENTINELS),
+        ),
+        without=frozenset({"<|start_of_role|>", "<|end_of_text|>"}),
+    ),
+    _Family(
+        FimFormat(
+            "Granite 4", *_QWEN_SENTINELS[:3],
+            stops=("<|end_of_text|>", "<|start_of_role|>", *_QWEN_SENTINELS[:4]),
+        ),
+    ),
+    # StarCoder2 was trained on both layouts (Lozhkov et al. 2024, section 5.1), files set apart by <file_sep>.
+    _Family(
+        FimFormat(
+            "StarCoder2", *_STARCODER_SENTINELS[:3], "<file_sep>", "<repo_name>",
+            stops=("<|endoftext|>", "<file_sep>", "<repo_name>", *_STARCODER_SENTINELS), spm="standard",
+        ),
+        without=frozenset({"<reponame>", "<|end_of_text|>"}),
+    ),
+    # StarCoder, Granite Code, StableCode: the same sentinels, files not set apart.
+    _Family(
+        FimFormat(
+            "StarCoder", *_STARCODER_SENTINELS[:3],
+            stops=("<|endoftext|>", "<|end_of_text|>", "<filename>", "<reponame>", *_STARCODER_SENTINELS),
+            spm="standard",
+        ),
+    ),
+    # Full-width bars (U+FF5C) and a lower one eighth block (U+2581); the hole's token stands where the suffix begins.
+    _Family(
+        FimFormat(
+            "DeepSeek-Coder", "<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>",
+            stops=("<｜end▁of▁sentence｜>", "<|EOT|>", "<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"),
+        ),
+    ),
+    # SentencePiece writes its word mark in front of the names.
+    _Family(
+        FimFormat(
+            "CodeLlama", "▁<PRE>", "▁<SUF>", "▁<MID>",
+            stops=("▁<EOT>", "▁<PRE>", "▁<SUF>", "▁<MID>"), spm="standard",
+        ),
+    ),
+    _Family(
+        FimFormat(
+            "Codestral", "[PREFIX]", "[SUFFIX]", "",
+            stops=("[PREFIX]", "[SUFFIX]", "[MIDDLE]", "[INST]"), spm="native",
+        ),
+    ),
+    # Seed-Coder paper, arXiv:2506.03524, section on fill-in-the-middle: suffix first, then prefix, then middle.
+    _Family(
+        FimFormat(
+            "Seed-Coder", "<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>",
+            stops=("<[end▁of▁sentence]>", "<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>"), spm="native",
+        ),
+    ),
+)  # fmt: skip
+
+FORMATS: tuple[FimFormat, ...] = tuple(family.format for family in _FAMILIES)
+CONTROL_TOKENS: frozenset[str] = frozenset(
+    name for form in FORMATS for name in (*form.sentinels, *form.stops)
+)  # no text of a person may become one of these, whatever the tokenizer's file calls special
+
+
+def find_fim(special_tokens: Iterable[str]) -> FimFormat | None:
+    """The format whose sentinels are all among `special_tokens`; None for a model without fill-in-the-middle."""
+    special = frozenset(special_tokens)
+    return next((family.format for family in _FAMILIES if family.fits(special)), None)
