@@ -72,6 +72,14 @@ class KeyValueBuffers:
         self._keys[layer][:, slots] = key
         self._values[layer][:, slots] = value
 
+    def copy_out(self, slots: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Copies of the keys and values of all layers in `slots` (int64 [q]), [layers, heads, q, head_dim] each."""
+        return self._keys[:, :, slots], self._values[:, :, slots]
+
+    def copy_in(self, slots: torch.Tensor, stored: tuple[torch.Tensor, torch.Tensor]) -> None:
+        """Put back what `copy_out` gave."""
+        self._keys[:, :, slots], self._values[:, :, slots] = stored
+
     def read(self, layer: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Views [heads, length, head_dim] of the first `length` slots."""
         return self._keys[layer][:, :length], self._values[layer][:, :length]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from guiderail.cache.buffers import CacheShape, KeyValueBuffers
+from guiderail.model import graphs
 from guiderail.model.attention import Step
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Session:
         self.ids: list[int] = []
         self.reused = 0  # tokens that the last `fit` kept
         self._steps = torch.arange(self.buffers.capacity, device=model.device)
+        self._graphs = graphs.DecodeGraphs(model, self.buffers) if graphs.supports(model) else None
 
     @property
     def length(self) -> int:
@@ -81,21 +83,26 @@ class Session:
         return logits[-1]
 
     def _run(self, ids: Sequence[int]) -> torch.Tensor:
-        start, width = self.length, len(ids)
-        end = start + width
+        start, end = self.length, self.length + len(ids)
         self._reserve(end)
+        tokens = torch.tensor(ids, device=self.model.device)
+        logits = self._graphs.step(tokens, start) if self._graphs else None
+        if logits is None:
+            logits = self._forward(tokens, start, end)
+        self.ids.extend(ids)
+        return logits
+
+    def _forward(self, tokens: torch.Tensor, start: int, end: int) -> torch.Tensor:
         positions = self._steps[start:end]
         step = Step(
             store=self.buffers,
             slots=slice(start, end),
             length=end,
-            mask=self._steps[None, :end] <= positions[:, None] if width > 1 and start else None,
+            mask=self._steps[None, :end] <= positions[:, None] if len(tokens) > 1 and start else None,
         )
         if self.model.has_sliding_layers:
             step.query_positions, step.key_positions = positions, self._steps[:end]
-        logits = self.model.forward(torch.tensor(ids, device=self.model.device), positions, step)
-        self.ids.extend(ids)
-        return logits
+        return self.model.forward(tokens, positions, step)
 
     def _reserve(self, slots: int) -> None:
         self.buffers.reserve(slots)
