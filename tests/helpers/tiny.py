@@ -27,6 +27,13 @@ QWEN2_REGEX = "|".join(
         r" ?[^\s\p{L}\p{N}]+[\r\n]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+",
     )
 )  # fmt: skip
+# The embedded model's: a newline is alone, indentation is one piece.
+EMBEDDED_REGEX = "|".join(
+    (
+        r"\n", r"[ \t]{2,}", r"\t", r" ?[\p{L}\p{M}_][\p{L}\p{M}\p{N}_]*", r" ?\p{N}{1,3}",
+        r" ?[^\s\p{L}\p{M}\p{N}_]+", r"[^\S\n]",
+    )
+)  # fmt: skip
 # The three splits of DeepSeek-Coder that matter for code, in its order.
 DEEPSEEK_REGEXES = (r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+")
 
@@ -85,6 +92,11 @@ FAMILIES: dict[str, TinyFamily] = {
         "llama", bos="<[begin▁of▁sentence]>", eos="<[end▁of▁sentence]>", adds_bos=True,
         specials=("<[fim-prefix]>", "<[fim-middle]>", "<[fim-suffix]>"), regexes=(QWEN2_REGEX,),
     ),
+    # The embedded model's shape
+    "guiderail": TinyFamily(
+        "qwen3", eos="<|endoftext|>", specials=_QWEN[2:], regexes=(EMBEDDED_REGEX,),
+        config={"initializer_range": 0.25},
+    ),
     "qwen2": TinyFamily("qwen2", eos="<|endoftext|>", specials=_QWEN, regexes=(QWEN2_REGEX,)),
     "qwen3": TinyFamily("qwen3", eos="<|endoftext|>", specials=_QWEN, regexes=(QWEN2_REGEX,),
         config={"initializer_range": 0.25}),
@@ -129,9 +141,7 @@ def training_text() -> str:
     return "\n".join(inspect.getsource(module) for module in (bisect, heapq, textwrap))
 
 
-def tiny_tokenizer(
-    kind: TokenizerKind = "byte_level", family: str | None = None, vocab_size: int = 700
-) -> Tokenizer:
+def tiny_tokenizer(kind: TokenizerKind = "byte_level", family: str | None = None, vocab_size: int = 700) -> Tokenizer:
     """A BPE tokenizer trained in memory, with the special tokens of `family`.
 
     Parameters
@@ -139,11 +149,11 @@ def tiny_tokenizer(
     kind
         ``byte_level`` (GPT-2's byte alphabet) or ``sentencepiece`` (byte fallback, ``▁`` for a space).
     family
-        A key of `FAMILIES`; by default ``qwen3`` or ``codellama``, by `kind`.
+        A key of `FAMILIES`; by default ``guiderail`` or ``codellama``, by `kind`.
     vocab_size
         Size before special tokens are added.
     """
-    family = family or {"byte_level": "qwen3", "sentencepiece": "codellama"}[kind]
+    family = family or {"byte_level": "guiderail", "sentencepiece": "codellama"}[kind]
     tiny = FAMILIES[family]
     if tiny.kind != kind:
         raise ValueError(f"family {family} has a {tiny.kind} tokenizer, not {kind}")
@@ -165,7 +175,7 @@ def _byte_level(tiny: TinyFamily, vocab_size: int) -> Tokenizer:
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*splits, byte_level])
     tokenizer.decoder = decoders.ByteLevel()
-    if tiny.model_type.startswith("qwen"):
+    if QWEN2_REGEX in tiny.regexes:
         tokenizer.normalizer = normalizers.NFC()
     trainer = BpeTrainer(
         vocab_size=vocab_size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
@@ -261,9 +271,7 @@ def tiny_model_folder(
         bos_token_id=values["bos_token_id"], eos_token_id=values["eos_token_id"], do_sample=False
     )
     model.save_pretrained(folder, max_shard_size=max_shard_size)
-    (folder / "README.md").write_text(
-        "---\nlicense: apache-2.0\n---\n# A tiny random model\n", encoding="utf-8"
-    )
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A tiny random model\n", encoding="utf-8")
     return folder
 
 

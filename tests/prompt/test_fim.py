@@ -9,6 +9,7 @@ EXPECTED = {
     "llama": "DeepSeek-Coder",
     "codellama": "CodeLlama",
     "seed-coder": "Seed-Coder",
+    "guiderail": "guiderail",
     "qwen2": "Qwen2.5-Coder",
     "qwen3": "Qwen2.5-Coder",
     "starcoder2": "StarCoder2",
