@@ -79,7 +79,7 @@ def _cursor(file: str | None, line: int | None, column: int | None, language: st
     document = _read(file, language)
     if line is None and column is not None:
         raise UsageError("--column needs --line", "Give both")
-    return Cursor(document, offset_of(document, line, column))
+    return cursor_at(document, line, column)
 
 
 def _read(file: str | None, language: str | None) -> Document:
@@ -97,14 +97,20 @@ def _read(file: str | None, language: str | None) -> Document:
     return document
 
 
-def offset_of(document: Document, line: int | None, column: int | None) -> int:
-    """Offset of a line from 1 and a column from 0; the end of the text or of the line where one is missing.
+def cursor_at(document: Document, line: int | None, column: int | None) -> Cursor:
+    """The cursor at a line from 1 and a column from 0; the end of the text or of the line where one is missing.
 
     Raises
     ------
     PositionError
         There is no such position.
     """
+    from guiderail.prompt.project import find_root
+
     if line is None:
-        return len(document.text)
-    return document.line_end(line - 1) if column is None else document.offset_at(line - 1, column)
+        offset = len(document.text)
+    elif column is None:
+        offset = document.line_end(line - 1)
+    else:
+        offset = document.offset_at(line - 1, column)
+    return Cursor(document, offset, find_root((document.path or Path.cwd()).absolute()))

@@ -22,10 +22,19 @@ Layout = Literal["auto", "psm", "spm", "prefix"]
 
 @dataclass(frozen=True)
 class Cursor:
-    """A place in a text; the offset counts code points."""
+    """A place in a text.
+
+    Parameters
+    ----------
+    document, offset
+        The text, and the place in code points.
+    root
+        The project that context may come from, if any.
+    """
 
     document: Document
     offset: int
+    root: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -94,15 +103,11 @@ class Engine:
 
     def _snippets(self, cursor: Cursor) -> list[Snippet]:
         from guiderail.prompt.context import gather
-        from guiderail.prompt.project import find_root
 
-        if not self._settings.context or self._settings.context_tokens == 0:
+        budget = self._settings.context_tokens if self._settings.context else 0
+        if budget == 0 or cursor.root is None:
             return []
-        root = find_root(cursor.document.path or Path.cwd())
-        if root is None:
-            return []
-        budget = self._settings.context_tokens
-        return gather(cursor.document, cursor.offset, root, budget=budget, count=self._count)
+        return gather(cursor.document, cursor.offset, cursor.root, budget=budget, count=self._count)
 
     def _count(self, text: str) -> int:
         return len(self.model.tokenizer.encode(text))

@@ -19,7 +19,7 @@ from typing import IO, Any
 import click
 
 from guiderail import __version__
-from guiderail.cli.complete import STDIN, offset_of
+from guiderail.cli.complete import STDIN, cursor_at
 from guiderail.cli.engine import Cursor, Engine
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.settings import Settings, SettingsError, Source, checked
@@ -216,7 +216,7 @@ def _cursor(task: Task) -> Cursor:
             raise UsageError(f"{name!r} must be {noun}, not {position.get(name)!r}", "Correct the position")
     language = language_named(str(position["language"])) if position.get("language") else None
     document = read_source(Path(position["file"]), language)
-    return Cursor(document, offset_of(document, position["line"], position["column"]))
+    return cursor_at(document, position["line"], position["column"])
 
 
 def _limit(task: Task, name: str) -> Any:

@@ -1,0 +1,182 @@
+"""The laws of the command's frame: quick, one line on failure, the right exit code."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from guiderail import __version__
+from guiderail.cli import main
+from guiderail.cli.main import COMMANDS, LazyCommand, cli
+from guiderail.errors import GuiderailError, UsageError
+from tests.cli.conftest import SCRIPT, Result
+
+Run = Callable[..., Result]
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def callback() -> None:
+        raise error
+
+    return callback
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Put a command `fail` into the group that raises what it is told."""
+
+    def prepare(error: BaseException) -> None:
+        command = click.Command("fail", callback=raising(error))
+        monkeypatch.setattr(LazyCommand, "load", lambda self: command)
+        monkeypatch.setitem(COMMANDS, "fail", LazyCommand("none:none", ""))
+
+    return prepare
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_and_version_are_quick(flag: str) -> None:
+    """Help and version answer within 0.3 s."""
+    times = []
+    for _ in range(6):
+        began = time.perf_counter()
+        subprocess.run([*SCRIPT, flag], check=True, capture_output=True)
+        times.append(time.perf_counter() - began)
+        if min(times) < 0.3:
+            return
+    pytest.fail(f"the quickest of {len(times)} runs took {min(times):.2f} s")
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["complete", "--help"], ["config", "show"]])
+def test_start_up_loads_nothing_heavy(args: list[str]) -> None:
+    """Help, version and settings load neither torch nor anything else that is slow."""
+    code = (
+        "import sys; from guiderail.cli.main import run; code = run(sys.argv[1:]); "
+        "heavy = {'torch', 'transformers', 'rich', 'huggingface_hub', 'tokenizers', 'numpy'} & sys.modules.keys(); "
+        "sys.exit(f'loaded {heavy}' if heavy else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_version(guiderail: Run) -> None:
+    """--version prints the name and the version."""
+    assert guiderail("--version") == Result(0, f"guiderail {__version__}\n", "")
+
+
+def test_help_lists_every_visible_command(guiderail: Run) -> None:
+    """The list shows each command with its line, and hides the hidden ones."""
+    out = guiderail("--help").out
+    for name, command in COMMANDS.items():
+        assert (f"{name} " in out and command.help in out) is not command.hidden
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_exists(name: str) -> None:
+    """Each target of the table can be imported, is a command, and explains itself."""
+    command = COMMANDS[name].load()
+    assert isinstance(command, click.Command)
+    assert command.help
+
+
+def test_without_a_command_the_help_goes_to_standard_error(guiderail: Run) -> None:
+    """Calling the bare command is wrong use, answered by the help."""
+    result = guiderail()
+    assert (result.code, result.out) == (2, "")
+    assert "Commands:" in result.err
+
+
+def test_a_misspelt_command_names_the_nearest(guiderail: Run) -> None:
+    """An unknown command is one line with the nearest name."""
+    result = guiderail("modls")
+    assert result.code == 2
+    assert result.err == "guiderail: there is no command 'modls', did you mean 'models'?. See 'guiderail --help'\n"
+
+
+def test_an_unknown_option_is_one_line(guiderail: Run) -> None:
+    """Wrong flags fail in one line that says where help is."""
+    result = guiderail("complete", "--colum", "3")
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "--column" in result.err
+    assert "guiderail complete --help" in result.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (GuiderailError("it broke", "Mend it"), 1, "guiderail: it broke. Mend it\n"),
+        (UsageError("two\nlines"), 2, "guiderail: two lines\n"),
+        (KeyboardInterrupt(), 130, "guiderail: interrupted\n"),
+        (click.Abort(), 130, "guiderail: interrupted\n"),
+        (click.exceptions.Exit(3), 3, ""),
+    ],
+)
+def test_failures_have_one_line_and_a_code(
+    guiderail: Run, failing: Callable[[BaseException], None], error: BaseException, code: int, line: str
+) -> None:
+    """Each kind of failure has its exit code and never a traceback."""
+    failing(error)
+    assert guiderail("fail") == Result(code, "", line)
+
+
+def test_a_bug_leaves_its_traceback_in_a_file(
+    guiderail: Run, failing: Callable[[BaseException], None], home: Path
+) -> None:
+    """What nobody foresaw is one line that names the log file, and the log file has the traceback."""
+    failing(ZeroDivisionError("by zero"))
+    result = guiderail("fail")
+    log = home / "state" / "guiderail" / "errors.log"
+    assert result.code == 70
+    assert result.err == (
+        f"guiderail: internal error: ZeroDivisionError: by zero. The traceback is in {log}; please report it\n"
+    )
+    assert "raise error" in log.read_text(encoding="utf-8")
+
+
+def test_a_bug_is_told_even_where_no_log_can_be_written(
+    guiderail: Run, failing: Callable[[BaseException], None], home: Path
+) -> None:
+    """A state folder that cannot be made does not hide the bug."""
+    home.mkdir()
+    (home / "state").write_text("a file in the way", encoding="utf-8")
+    failing(ZeroDivisionError("by zero"))
+    result = guiderail("fail")
+    assert (result.code, result.err.count("\n")) == (70, 1)
+    assert "ZeroDivisionError" in result.err
+    assert "could not be written" in result.err
+
+
+@pytest.mark.e2e
+def test_a_closed_pipe_is_quiet() -> None:
+    """A reader that goes away is no failure to talk about."""
+    with subprocess.Popen([*SCRIPT, "config", "show"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
+
+
+def test_the_shell_can_ask_for_completions() -> None:
+    """TAB in a shell is answered with command names."""
+    env = {"_GUIDERAIL_COMPLETE": "bash_complete", "COMP_WORDS": "guiderail do", "COMP_CWORD": "1"}
+    done = subprocess.run(SCRIPT, env=env, capture_output=True, text=True, check=False)
+    assert done.stdout == "plain,doctor\n"
+
+
+def test_exit_codes_are_those_of_a_shell() -> None:
+    """130 and 141 are what a shell makes of the signals."""
+    assert 128 + signal.SIGINT == main.INTERRUPTED
+    assert 128 + signal.SIGPIPE == main.PIPE_CLOSED
+
+
+def test_the_group_is_the_commands() -> None:
+    """Every command that the group lists is one of the table."""
+    context = click.Context(cli)
+    assert set(cli.list_commands(context)) <= COMMANDS.keys()
