@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from guiderail.decoding.stages.ngram_counts import NgramCounts
+from guiderail.decoding.stages.ngram_counts import ORDERS, NgramCounts
 
 if TYPE_CHECKING:
     from guiderail.decoding.stage import StepState
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 # Once the contexts looked at have claimed this much, shorter ones are not asked.
 ENOUGH = 0.98
-LIVE_ORDERS = (1, 2, 3, 4, 5)
 LEAST = 1e-9
 
 
@@ -94,8 +93,6 @@ class MixWeights:
 
     Parameters
     ----------
-    bias
-        The rest of the sum.
     claim
         Of the log-odds that the contexts claim (1 - escape).
     sure
@@ -105,10 +102,9 @@ class MixWeights:
     agreement
         Of the model's log-probability of the n-grams' likeliest candidate.
     long
-        Added by the length of the longest context, 1 to 5.
+        Added by the length of the longest context, 1 to 5 or more.
     """
 
-    bias: float
     claim: float
     sure: float
     model_sure: float
@@ -119,14 +115,16 @@ class MixWeights:
         """The share of the n-grams in the mixture, in (0, 1)."""
         claim, sure = features(evidence)
         total = (
-            self.bias
-            + self.claim * claim
+            self.claim * claim
             + self.sure * sure
             + self.model_sure * model_top
             + self.agreement * max(model_best, math.log(LEAST))
             + self.long[min(evidence.order, 5) - 1]
         )
         return 1 / (1 + math.exp(-min(max(total, -30.0), 30.0)))
+
+
+WEIGHTS = MixWeights(claim=0.6, sure=0.3, model_sure=-0.5, agreement=0.0, long=(-2.0, -2.0, -2.0, -2.0, -2.0))
 
 
 def features(evidence: Evidence) -> tuple[float, float]:
@@ -177,7 +175,7 @@ class NgramMix:
     Parameters
     ----------
     project
-        Counts over the project's other files; the caller keeps them up to date.
+        Counts over the project's other files, of at least `ORDERS`; the caller keeps them up to date.
     weights
         How much the n-grams are trusted.
     marks
@@ -188,20 +186,19 @@ class NgramMix:
         self._project = project
         self._weights = weights
         self._marks = marks
-        self._orders = project.orders
         self._forget([])
 
     def __call__(self, logits: torch.Tensor, state: StepState) -> torch.Tensor:
         """Scores float32 [vocabulary] whose softmax is the mixture; the same tensor if there is no evidence."""
         self._follow(list(state.ids), state.step)
-        evidence = gather((self._live, self._project), self._history, self._orders)
+        evidence = gather((self._live, self._project), self._history, ORDERS)
         return logits if evidence is None else mix(logits, evidence, self._weights)
 
     def _forget(self, prompt: list[int]) -> None:
         self._prompt = prompt
         texts, self._history = split_prompt(prompt, self._marks)
         self._base = len(self._history)
-        self._live = NgramCounts(self._orders)
+        self._live = NgramCounts()
         for text in (*texts, self._history):
             self._live.count(text, 0, len(text))
 

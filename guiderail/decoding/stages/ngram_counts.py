@@ -37,6 +37,10 @@ class NgramCounts:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def text(self, name: str) -> list[int] | None:
+        """The ids counted under a name; None if there are none."""
+        return self._texts.get(name)
+
     def set_text(self, name: str, ids: Sequence[int]) -> None:
         """Count a text under a name, in place of what that name held; only what an edit changed is counted again."""
         old, new = self._texts.get(name, []), list(ids)

@@ -1,0 +1,203 @@
+"""``guiderail eval``: how good the suggestions are, measured on packages that nobody trained on."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from guiderail.cli.options import resolved, setting_flags
+from guiderail.errors import GuiderailError, UsageError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from guiderail.evaluation.packages import SourceFile
+    from guiderail.evaluation.suite import Plan, Sample
+
+COLUMNS = {
+    "bits_per_byte": "bits/byte",
+    "next_line_em": "next line EM",
+    "next_line_es": "next line ES",
+    "fim_line_em": "FIM line EM",
+    "parse_rate": "parses",
+}
+CORPUS = Path("training", "work", "corpus", "train.jsonl")
+
+
+@click.group()
+def evaluate() -> None:
+    """Measure how good the suggestions are.
+
+    The packages come from the package index, pinned by hash; they are kept for the next time.
+    """
+
+
+@evaluate.command("model")
+@click.option("--model", "names", multiple=True, metavar="MODEL", help="What to measure; may be given several times.")
+@click.option("--quick", is_flag=True, help="Fewer packages, under three minutes on two cores.")
+@click.option("--n", "lines", type=click.IntRange(1), help="Tasks of each kind.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the tasks and the intervals.  [default: 0]")
+@click.option("--json", "target", metavar="FILE", help="Write the figures as JSON; - is standard output.")
+@click.option("--samples", metavar="FILE.jsonl", help="Write every single answer too.")
+@setting_flags("device", "dtype", "threads")
+def model(
+    names: tuple[str, ...],
+    quick: bool,
+    lines: int | None,
+    seed: int,
+    target: str | None,
+    samples: str | None,
+    **flags: Any,
+) -> None:
+    """Bits per byte, exact lines and parsing answers of a model, beside baselines.
+
+    \b
+    guiderail eval model --quick
+    guiderail eval model --model embedded --model ./checkpoint --json figures.json
+    """
+    from guiderail.evaluation.suite import FULL, QUICK
+
+    plan = replace(QUICK if quick else FULL, seed=seed)
+    plan = replace(plan, lines=lines) if lines else plan
+    settings = resolved(flags).settings
+    chosen = list(dict.fromkeys(names)) or [settings.model]
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+    with _progress() as bar:
+        found = _measure(chosen, plan, settings, bar)
+    if samples:
+        _write_samples(samples, found)
+    _report(found, chosen, plan, target)
+
+
+def _measure(names: list[str], plan: "Plan", settings: Any, bar: "Progress") -> "list[Sample]":
+    from guiderail.evaluation import suite
+    from guiderail.model.load import load
+
+    files = _held_out(plan.packages, bar)
+    material = suite.materials(files, plan)
+    task = bar.add_task("loading models", total=suite.units(material, len(names)))
+    models = {
+        name: load(name, device=settings.device, dtype=settings.dtype, threads=settings.threads) for name in names
+    }
+    bar.update(task, description="measuring")
+    return list(suite.evaluate(models, material, plan, advance=lambda: bar.advance(task)))
+
+
+def _held_out(limit: int | None, bar: "Progress") -> "dict[str, list[SourceFile]]":
+    """The evaluation's files by package, downloaded where they are not there yet."""
+    from guiderail.evaluation import manifest, packages
+
+    pinned = manifest.read_manifest(manifest.datasets_folder() / manifest.DEFAULT)[:limit]
+    folder = packages.cache_folder()
+    task = bar.add_task("fetching packages", total=None)
+    packages.fetch(pinned, folder)
+    bar.update(task, description="reading packages", total=len(pinned))
+    found = {}
+    for package in pinned:
+        found[package.name] = packages.source_files(package, folder)
+        bar.advance(task)
+    bar.remove_task(task)
+    return found
+
+
+@contextmanager
+def _progress() -> "Iterator[Progress]":
+    """A bar on standard error with the time that remains; nothing where nobody watches."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal, transient=True
+    ) as bar:
+        yield bar
+
+
+def _report(samples: "list[Sample]", names: list[str], plan: "Plan", target: str | None) -> None:
+    from guiderail.evaluation import manifest, packages, record, report, suite
+
+    bases = {system: name for name in names for system in suite.variants(name)}
+    bases |= dict.fromkeys((suite.FILE_NGRAMS, suite.PROJECT_NGRAMS), names[0])
+    rows = report.rows(samples, seed=plan.seed, bases=bases)
+    conditions = record.meta(
+        {"tasks": plan.seed, "shuffling": plan.seed, "bootstrap": plan.seed},
+        plan=asdict(plan),
+        manifest=manifest.DEFAULT,
+        manifest_sha256=packages.sha256_of(manifest.datasets_folder() / manifest.DEFAULT),
+        builder=packages.BUILDER,
+        truth={"parse_rate": 1.0},
+    )
+    _print_table(rows, to_stdout=target != "-")
+    if target:
+        record.write(target, conditions, rows)
+
+
+def _print_table(rows: list[dict[str, Any]], *, to_stdout: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(caption="95 % intervals over packages in brackets; EM exact match, ES edit similarity")
+    table.add_column("model", no_wrap=True)
+    for title in (*COLUMNS.values(), "tokens/s", "n"):
+        table.add_column(title, justify="right")
+    for row in rows:
+        cells = [_cell(row, name) for name in COLUMNS]
+        speed = row["tokens_per_s"]
+        table.add_row(row["model"], *cells, "-" if speed is None else f"{speed:.0f}", str(row["n"]))
+    width = None if sys.stdout.isatty() else 160
+    Console(stderr=not to_stdout, width=width).print(table)
+
+
+def _cell(row: dict[str, Any], name: str) -> str:
+    if row[name] is None:
+        return "-"
+    low, high = row["intervals"][name]
+    return f"{row[name]:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _write_samples(target: str, samples: "list[Sample]") -> None:
+    try:
+        with Path(target).open("w", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(asdict(sample)) + "\n" for sample in samples)
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror}", "Choose another file") from error
+
+
+@evaluate.command()
+@click.option("--corpus", metavar="FILE.jsonl", help="Training documents (package, path, text), one a line.")
+@click.option("--json", "target", metavar="FILE", help="Write the copies as JSON; - is standard output.")
+def contamination(corpus: str | None, target: str | None) -> None:
+    """Look for text of the evaluation in the training corpus; fails if there is any."""
+    from guiderail.evaluation import manifest, record
+    from guiderail.evaluation.contamination import THRESHOLD, Index, search
+
+    source = Path(corpus) if corpus else manifest.datasets_folder().parent / CORPUS
+    if not source.is_file():
+        raise UsageError(f"there is no training corpus at {source}", "Build it (training/), or name one by --corpus")
+    with _progress() as bar:
+        index = Index(file for files in _held_out(None, bar).values() for file in files)
+        task = bar.add_task("comparing", total=source.stat().st_size)
+        copies = list(search(index, source, advance=lambda size: bar.advance(task, size)))
+    rows = [asdict(copy) for copy in copies]
+    if target:
+        record.write(target, record.meta({}, threshold=THRESHOLD, files=len(index)), rows)
+    if target != "-":
+        for copy in copies:
+            click.echo(f"{copy.package} {copy.path} is {copy.share:.0%} in {copy.found_in}")
+        click.echo(f"{len(copies)} of {len(index)} files of the evaluation are in the training corpus")
+    if copies:
+        raise GuiderailError("the evaluation is contaminated", "Exclude these files in the manifest")

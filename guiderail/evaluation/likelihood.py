@@ -1,0 +1,163 @@
+"""How probable a model finds a text: the numbers behind bits per byte."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from guiderail.cache.buffers import CacheShape, KeyValueBuffers
+from guiderail.model.attention import Step
+
+if TYPE_CHECKING:
+    from guiderail.model.model import Model
+    from guiderail.model.tokenizer import Tokenizer
+
+# Tokens scored in one go: bounds the memory of the logits (512 x 150,000 in float32 are 300 MB).
+CHUNK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The tokens begin:end of a text are read; of these first:end are scored, in the context of what is read before."""
+
+    begin: int
+    first: int
+    end: int
+
+
+def windows(length: int, width: int) -> Iterator[Window]:
+    """Windows that score every token once; all but the first window's see at least half a width of context."""
+    stride = max(width // 2, 1)
+    end = min(width, length)
+    if length:
+        yield Window(0, 0, end)
+    while end < length:
+        first, end = end, min(end + stride, length)
+        yield Window(max(0, end - width), first, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Natural log-probabilities at a run of positions.
+
+    Parameters
+    ----------
+    truth
+        Of the token that stands there, [n].
+    top
+        Of the likeliest token, [n].
+    other
+        Of a token that was asked about, [n].
+    """
+
+    truth: torch.Tensor
+    top: torch.Tensor
+    other: torch.Tensor
+
+    @property
+    def bits(self) -> float:
+        """What the truth costs in all."""
+        return float(-self.truth.double().sum() / math.log(2))
+
+
+class Scorer:
+    """A model that reads windows of a text.
+
+    Parameters
+    ----------
+    model
+        The model.
+    width
+        Tokens of a window at most, the beginning mark included; bounded by the model's context.
+    """
+
+    def __init__(self, model: Model, width: int) -> None:
+        self.model = model
+        self.width = min(width, model.info.context_length) - 1  # one for the beginning mark
+        self._buffers = KeyValueBuffers(
+            CacheShape(model.layers, model.kv_heads, model.head_dim, model.dtype, model.device), self.width + 1
+        )
+        self._begin = begin_id(model.tokenizer)
+
+    def score(
+        self, ids: Sequence[int], other: Sequence[int] | None = None, *, shuffle: random.Random | None = None
+    ) -> Scores:
+        """Scores of every token of a text, in strided windows.
+
+        Parameters
+        ----------
+        ids
+            The text's tokens.
+        other
+            A token at each position whose log-probability is wanted too; by default the truth's again.
+        shuffle
+            Permute the lines of what a window reads in front of the tokens that it scores.
+        """
+        other = ids if other is None else other
+        parts = []
+        for window in windows(len(ids), self.width):
+            context = list(ids[window.begin : window.first])
+            if shuffle:
+                context = shuffled_lines(context, self.model.tokenizer.token_bytes, shuffle)
+            scored = ids[window.first : window.end]
+            parts.append(self._window(context, scored, other[window.first : window.end]))
+        return Scores(*(torch.cat(list(column)) for column in zip(*parts, strict=True)))
+
+    def _window(
+        self, context: list[int], scored: Sequence[int], other: Sequence[int]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Truth, top and other log-probabilities of `scored` behind `context`, float32 [n] each, on the CPU."""
+        fed = [self._begin, *context, *scored][:-1]
+        device = self.model.device
+        targets = torch.tensor([list(scored), list(other)], device=device)
+        ahead = len(fed) - len(scored)  # logits in front of these belong to the context
+        columns: list[torch.Tensor] = []
+        for start in range(0, len(fed), CHUNK):
+            logits = self._run(fed, start)[max(0, ahead - start) :]
+            if not len(logits):
+                continue
+            at = max(0, start - ahead)
+            wanted = targets[:, at : at + len(logits)].T
+            picked = logits.gather(1, wanted)
+            norm = logits.logsumexp(-1)
+            columns.append(torch.stack((picked[:, 0] - norm, logits.amax(-1) - norm, picked[:, 1] - norm)).cpu())
+        truth, top, rest = torch.cat(columns, dim=1)
+        return truth, top, rest
+
+    def _run(self, fed: list[int], start: int) -> torch.Tensor:
+        """Logits [q, vocabulary] of one chunk, whose context is in the buffers already."""
+        ids = fed[start : start + CHUNK]
+        end = start + len(ids)
+        positions = torch.arange(start, end, device=self.model.device)
+        keys = torch.arange(end, device=self.model.device)
+        step = Step(
+            store=self._buffers,
+            slots=slice(start, end),
+            length=end,
+            mask=keys[None] <= positions[:, None] if start and len(ids) > 1 else None,
+        )
+        if self.model.has_sliding_layers:
+            step.query_positions, step.key_positions = positions, keys
+        return self.model.forward(torch.tensor(ids, device=self.model.device), positions, step, last=False)
+
+
+def begin_id(tokenizer: Tokenizer) -> int:
+    """The token in front of a text: what the model wants in front of every prompt, else the one that ends a text."""
+    return min(tokenizer.eos_ids, default=0) if tokenizer.bos_id is None else tokenizer.bos_id
+
+
+def shuffled_lines(ids: Sequence[int], token_bytes: Sequence[bytes], rng: random.Random) -> list[int]:
+    """The ids with their whole lines permuted; an unfinished last line stays last."""
+    lines: list[list[int]] = [[]]
+    for token in ids:
+        lines[-1].append(token)
+        if b"\n" in token_bytes[token]:
+            lines.append([])
+    *whole, last = lines
+    rng.shuffle(whole)
+    return [token for line in (*whole, last) for token in line]

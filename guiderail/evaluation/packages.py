@@ -1,0 +1,181 @@
+"""From a manifest to source files: download, check, select. Everything but the download is deterministic."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+import subprocess
+import sys
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import platformdirs
+
+from guiderail.errors import GuiderailError
+from guiderail.evaluation.manifest import Package
+
+# Raised whenever the same manifest would give other files; every result records it.
+BUILDER = 1
+DOWNLOAD_TIMEOUT_S = 600
+
+TEST_FOLDERS = frozenset({"test", "tests", "testing", "_tests", "testsuite", "fixtures", "testdata"})
+VENDOR_FOLDERS = frozenset(
+    {"_vendor", "_vendored", "vendor", "vendored", "third_party", "thirdparty", "extern", "externals", "external"}
+)
+DATA_FOLDERS = frozenset({"locale", "locales", "migrations", "templates", "node_modules", "site-packages"})
+GENERATED_NAME = re.compile(r"(_pb2(_grpc)?|parsetab|lextab|_version|version|_builtins|_mapping)\.py$")
+GENERATED_MARK = re.compile(
+    r"@generated|auto-?generated|automatically generated|generated (by|from)|do not (edit|modify)", re.IGNORECASE
+)
+LICENCE_MARK = re.compile(r"copyright|licen[sc]e|all rights reserved|spdx", re.IGNORECASE)
+SMALLEST, LARGEST = 400, 100_000  # characters
+LONGEST_LINE, LONGEST_MEAN_LINE = 400, 80
+
+
+class DownloadError(GuiderailError):
+    """A package could not be fetched, or is not the pinned one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One Python file of a package; `path` is its place inside the wheel."""
+
+    package: str
+    path: str
+    text: str
+
+
+def cache_folder() -> Path:
+    """Where downloaded packages are kept."""
+    return platformdirs.user_cache_path("guiderail") / "datasets"
+
+
+def fetch(packages: Sequence[Package], folder: Path) -> None:
+    """Download into `folder` the wheels that are not there yet, by pip, which checks the hashes; nothing is run.
+
+    Raises
+    ------
+    DownloadError
+        pip is missing or fails.
+    """
+    missing = [package for package in packages if wheel_in(folder, package) is None]
+    if not missing:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        pins = Path(work) / "requirements.txt"
+        pins.write_text("".join(f"{p.name}=={p.version} --hash=sha256:{p.sha256}\n" for p in missing))
+        _pip_download(pins, Path(work))
+        for wheel in Path(work).glob("*.whl"):
+            wheel.replace(folder / f"{sha256_of(wheel)}.whl")
+
+
+def _pip_download(pins: Path, folder: Path) -> None:
+    command = [
+        sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+        "--only-binary=:all:", "--ignore-requires-python", "--require-hashes", "-d", str(folder), "-r", str(pins),
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise DownloadError("downloading the packages took too long", "Try again; what came is kept") from error
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+        raise DownloadError(f"the evaluation's packages cannot be downloaded: {reason}", "Check network and pip")
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def wheel_in(folder: Path, package: Package) -> Path | None:
+    """The package's wheel, if it is there; the name is the hash, and the hash is checked again when it is read."""
+    path = folder / f"{package.sha256}.whl"
+    return path if path.is_file() else None
+
+
+def source_files(package: Package, folder: Path) -> list[SourceFile]:
+    """The files of a fetched package that are worth measuring on, by path.
+
+    Raises
+    ------
+    DownloadError
+        The wheel is missing or is not the pinned one.
+    """
+    wheel = wheel_in(folder, package)
+    if wheel is None or sha256_of(wheel) != package.sha256:
+        raise DownloadError(f"{package.name} {package.version} is missing or damaged", "Run the command again")
+    files = []
+    with zipfile.ZipFile(wheel) as archive:
+        for name in sorted(archive.namelist()):
+            if path_is_wanted(name) and name not in package.exclude:
+                text = clean(archive.read(name))
+                if text is not None:
+                    files.append(SourceFile(package.name, name, text))
+    return _without_copies(files)
+
+
+def path_is_wanted(path: str) -> bool:
+    """Whether a file's place says that it is the package's own, hand-written, and no test."""
+    *folders, name = PurePosixPath(path).parts
+    unwanted = TEST_FOLDERS | VENDOR_FOLDERS | DATA_FOLDERS
+    return (
+        name.endswith(".py")
+        and not any(folder.lower() in unwanted or folder.endswith((".data", ".dist-info")) for folder in folders)
+        and not (name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py")
+        and not GENERATED_NAME.search(name)
+    )
+
+
+def clean(raw: bytes) -> str | None:
+    """The text of a file that is worth measuring on, with \\n line ends and no licence comment; None for another."""
+    try:
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        return None
+    text = _without_licence(text)
+    lines = text.split("\n")
+    if (
+        not SMALLEST <= len(text) <= LARGEST
+        or max(map(len, lines)) > LONGEST_LINE
+        or len(text) / len(lines) > LONGEST_MEAN_LINE
+        or "\r" in text
+        or GENERATED_MARK.search(text[:1500])
+        or not parses(text)
+    ):
+        return None
+    return text
+
+
+def _without_licence(text: str) -> str:
+    """Drop the comment block at the top if it is a licence: it is no code, and much the same everywhere."""
+    lines = text.split("\n")
+    head = 0
+    while head < len(lines) and (not lines[head].strip() or lines[head].startswith("#")):
+        head += 1
+    return "\n".join(lines[head:]) if LICENCE_MARK.search("\n".join(lines[:head])) else text
+
+
+def parses(text: str) -> bool:
+    """Whether this interpreter's `ast.parse` accepts the text."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _without_copies(files: Iterable[SourceFile]) -> list[SourceFile]:
+    first: dict[str, SourceFile] = {}
+    for file in files:
+        first.setdefault(file.text, file)
+    return list(first.values())

@@ -1,0 +1,169 @@
+"""N-gram statistics of a project, and the stage that lends them to a model."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guiderail.decoding.stage import StepState
+from guiderail.decoding.stages.ngram import WEIGHTS, Evidence, FimMarks, NgramMix, gather, mix, split_prompt
+from guiderail.decoding.stages.ngram_counts import NgramCounts
+
+VOCABULARY = 12
+texts = st.lists(st.integers(0, 5), max_size=30)
+PREFIX, SUFFIX, MIDDLE = 9, 10, 11
+MARKS = FimMarks(PREFIX, SUFFIX, MIDDLE)
+
+
+def brute_force(texts: list[list[int]], context: list[int]) -> Counter[int]:
+    """What followed a context, looked up in the texts themselves."""
+    k = len(context)
+    return Counter(text[i] for text in texts for i in range(k, len(text)) if text[i - k : i] == context)
+
+
+@given(st.lists(texts, max_size=4), texts, st.integers(0, 4))
+def test_followers_equal_a_brute_force_count(many: list[list[int]], history: list[int], order: int) -> None:
+    counts = NgramCounts((0, 1, 2, 3, 4))
+    for number, text in enumerate(many):
+        counts.set_text(str(number), text)
+    expected = brute_force(many, history[len(history) - order :]) if order <= len(history) else Counter()
+    assert dict(counts.followers(history, order)) == dict(expected)
+
+
+@given(texts, texts)
+def test_adding_then_removing_a_text_restores_the_statistics(kept: list[int], passing: list[int]) -> None:
+    counts, alone = NgramCounts(), NgramCounts()
+    for table in (counts, alone):
+        table.set_text("kept", kept)
+    counts.set_text("passing", passing)
+    counts.discard_text("passing")
+    assert counts == alone
+
+
+@given(st.lists(texts, min_size=1, max_size=5))
+def test_edits_of_a_text_leave_the_statistics_of_its_last_state(states: list[list[int]]) -> None:
+    counts, fresh = NgramCounts(), NgramCounts()
+    for state in states:
+        counts.set_text("file", state)
+    fresh.set_text("file", states[-1])
+    assert counts == fresh
+
+
+def test_ids_of_the_largest_vocabularies_do_not_collide() -> None:
+    counts = NgramCounts((2,))
+    counts.set_text("file", [2**18 - 1, 0, 7, 0, 2**18 - 1, 8])
+    assert counts.followers([2**18 - 1, 0], 2) == {7: 1}
+    assert counts.followers([0, 2**18 - 1], 2) == {8: 1}
+
+
+@given(texts, texts)
+def test_gathered_probabilities_are_a_distribution(text: list[int], history: list[int]) -> None:
+    counts = NgramCounts()
+    counts.set_text("file", text)
+    evidence = gather((counts, NgramCounts()), history, counts.orders)
+    if evidence is not None:
+        assert sum(evidence.probabilities.values()) == pytest.approx(1)
+        assert 0 < evidence.escape < 1
+
+
+def test_two_sources_count_as_one_text_collection() -> None:
+    one, other, both = NgramCounts(), NgramCounts(), NgramCounts()
+    one.set_text("a", [1, 2, 3, 1, 2, 4])
+    other.set_text("b", [1, 2, 4, 2, 3])
+    both.set_text("a", [1, 2, 3, 1, 2, 4])
+    both.set_text("b", [1, 2, 4, 2, 3])
+    split, joined = gather((one, other), [1, 2], one.orders), gather((both,), [1, 2], one.orders)
+    assert split is not None and joined is not None
+    assert split.probabilities == pytest.approx(joined.probabilities)
+    assert (split.order, split.escape) == (joined.order, pytest.approx(joined.escape))
+
+
+@given(
+    st.lists(st.floats(-20, 20, width=32), min_size=VOCABULARY, max_size=VOCABULARY),
+    st.dictionaries(st.integers(0, VOCABULARY - 1), st.integers(1, 9), min_size=1),
+    st.floats(0.01, 0.99),
+)
+def test_mixing_gives_the_weighted_sum_of_both_distributions(
+    scores: list[float], times: dict[int, int], escape: float
+) -> None:
+    logits = torch.tensor(scores)
+    evidence = Evidence({token: n / sum(times.values()) for token, n in times.items()}, 2, escape)
+    own = logits.double().log_softmax(-1)
+    share = WEIGHTS.weight(evidence, float(own.max()), float(own[evidence.best]))
+    lent = torch.zeros(VOCABULARY, dtype=torch.float64)
+    for token, p in evidence.probabilities.items():
+        lent[token] = p
+    mixed = mix(logits, evidence, WEIGHTS).double().softmax(-1)
+    assert torch.allclose(mixed, (1 - share) * own.exp() + share * lent, atol=1e-5)
+
+
+def test_a_forbidden_token_stays_forbidden() -> None:
+    logits = torch.zeros(VOCABULARY)
+    logits[3] = -math.inf
+    both = mix(logits, Evidence({3: 0.5, 4: 0.5}, 1, 0.5), WEIGHTS)
+    assert both[3] == -math.inf and both[4] > 0
+    assert mix(logits, Evidence({3: 1.0}, 1, 0.5), WEIGHTS) is logits
+
+
+def test_without_evidence_the_scores_are_the_same_bit_for_bit() -> None:
+    logits = torch.randn(VOCABULARY)
+    stage = NgramMix(NgramCounts(), WEIGHTS)
+    assert stage(logits, StepState([0, 1, 2, 3], 0)) is logits
+
+
+def test_only_candidates_are_touched_and_the_input_is_left_alone() -> None:
+    logits = torch.randn(VOCABULARY)
+    before = logits.clone()
+    project = NgramCounts()
+    project.set_text("other", [1, 2, 3, 1, 2, 4])
+    changed = NgramMix(project, WEIGHTS)(logits, StepState([1, 2], 0))
+    assert torch.equal(logits, before)
+    assert set((changed != logits).nonzero().flatten().tolist()) == {3, 4}
+
+
+def test_what_the_project_repeats_becomes_likelier_than_before() -> None:
+    project = NgramCounts()
+    project.set_text("other", [1, 2, 3, 4, 5] * 4)
+    changed = NgramMix(project, WEIGHTS)(torch.zeros(VOCABULARY), StepState([1, 2, 3, 4], 0))
+    assert int(changed.argmax()) == 5
+
+
+@given(texts.filter(lambda t: len(t) > 3), st.lists(st.lists(st.integers(0, 5), max_size=6), max_size=5))
+def test_the_stage_is_a_function_of_the_ids_whatever_it_saw_before(
+    prompt: list[int], branches: list[list[int]]
+) -> None:
+    project = NgramCounts()
+    project.set_text("other", [0, 1, 2, 3, 4, 5, 0, 1, 3])
+    logits = torch.linspace(-1, 1, VOCABULARY)
+    used = NgramMix(project, WEIGHTS)
+    for branch in branches:
+        state = StepState(prompt + branch, len(branch))
+        assert torch.equal(used(logits, state), NgramMix(project, WEIGHTS)(logits, state))
+
+
+def test_in_every_fim_layout_decoding_continues_the_prefix() -> None:
+    psm = [7, PREFIX, 1, 2, SUFFIX, 3, MIDDLE, 4]
+    spm = [7, PREFIX, SUFFIX, 3, MIDDLE, 1, 2, 4]
+    suffix_first = [7, SUFFIX, 3, PREFIX, 1, 2, MIDDLE, 4]
+    for prompt in (psm, spm, suffix_first):
+        texts, history = split_prompt(prompt, MARKS)
+        assert history == [1, 2, 4]
+        assert texts == [[7], [3]]
+    assert split_prompt([1, 2, 3], MARKS) == ([], [1, 2, 3])
+
+
+def test_more_evidence_never_lowers_the_share() -> None:
+    weak, strong = Evidence({1: 0.5, 2: 0.5}, 2, 0.5), Evidence({1: 0.9, 2: 0.1}, 2, 0.05)
+    assert WEIGHTS.weight(weak, -1.0, -2.0) < WEIGHTS.weight(strong, -1.0, -2.0)
+
+
+def test_the_share_stays_a_probability_at_the_ends_of_float_range() -> None:
+    extreme = replace(WEIGHTS, long=(1e6,) * 5)
+    assert 0 < extreme.weight(Evidence({1: 1.0}, 5, 1e-300), 0.0, -1e9) < 1
+    assert 0 < replace(WEIGHTS, long=(-1e6,) * 5).weight(Evidence({1: 1.0}, 5, 0.5), 0.0, 0.0) < 1
