@@ -1,0 +1,174 @@
+"""What a model's folder says about it, read without loading a weight."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from guiderail.errors import GuiderailError
+from guiderail.prompt.fim import FimFormat, find_fim
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+_DEFAULT_CONTEXT = 2048  # of a configuration that names none, as in transformers' oldest families
+
+
+class ModelFolderError(GuiderailError):
+    """A folder is no complete model: no configuration, no weights, or only pickled ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model on this machine.
+
+    Parameters
+    ----------
+    name
+        As a person refers to it: ``embedded``, a folder, or a hub id.
+    folder
+        Where its files are.
+    revision
+        The pinned commit of a hub model, otherwise None.
+    family
+        The configuration's model type, e.g. ``qwen2``.
+    parameters
+        Weights stored, tied ones once.
+    bytes_on_disk
+        Size of all its files.
+    licence
+        As its model card declares it, or None.
+    context_length
+        Most tokens it was made for.
+    fim
+        Its fill-in-the-middle format, or None.
+    architecture
+        The transformers class, e.g. ``Qwen2ForCausalLM``; empty if the configuration names none.
+    cache_width
+        Numbers that the key-value cache holds for each token, all layers together.
+    """
+
+    name: str
+    folder: Path
+    revision: str | None
+    family: str
+    parameters: int
+    bytes_on_disk: int
+    licence: str | None
+    context_length: int
+    fim: FimFormat | None
+    architecture: str
+    cache_width: int
+
+
+def read_info(folder: Path, name: str, revision: str | None = None) -> ModelInfo:
+    """Read what `folder` says about its model.
+
+    Raises
+    ------
+    ModelFolderError
+        If the configuration or the weights are missing or damaged, or the weights are pickled.
+    """
+    config = read_config(folder)
+    text = config.get("text_config") or config
+    return ModelInfo(
+        name=name,
+        folder=folder,
+        revision=revision,
+        family=str(config.get("model_type", "unknown")),
+        parameters=sum(_parameters(path) for path in weight_files(folder)),
+        bytes_on_disk=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+        licence=_licence(folder),
+        context_length=text.get("max_position_embeddings") or text.get("n_positions") or _DEFAULT_CONTEXT,
+        fim=_fim(folder),
+        architecture=next(iter(config.get("architectures") or ()), ""),
+        cache_width=_cache_width(text),
+    )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The parsed ``config.json``.
+
+    Raises
+    ------
+    ModelFolderError
+        If there is none, or it is not a JSON object.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise ModelFolderError(f"{folder} has no config.json", "It must be a model's folder as the hub has it")
+    return _read_object(path)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model: one, or the shards that its index names.
+
+    Raises
+    ------
+    ModelFolderError
+        If there are none, some are missing, or the weights are pickled only.
+    """
+    index = folder / INDEX
+    names = sorted(set(_read_object(index).get("weight_map", {}).values())) if index.is_file() else [WEIGHTS]
+    missing = [name for name in names if not (folder / name).is_file()]
+    if not missing:
+        return [folder / name for name in names]
+    if not index.is_file() and any(folder.glob("*.bin")):
+        raise ModelFolderError(
+            f"{folder} has pickled weights only, which can run code when they are read",
+            "Choose a model with safetensors weights",
+        )
+    raise ModelFolderError(f"Weights are missing in {folder}: {', '.join(missing)}", "Fetch the model again")
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelFolderError(f"{path} is damaged ({error})", "Fetch the model again") from error
+    if not isinstance(value, dict):
+        raise ModelFolderError(f"{path} is not a JSON object", "Fetch the model again")
+    return value
+
+
+def _parameters(path: Path) -> int:
+    """Numbers stored in a safetensors file, from its header (an 8-byte length, then JSON)."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(min(length, path.stat().st_size)))
+        return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    except (ValueError, KeyError, TypeError, struct.error) as error:
+        raise ModelFolderError(f"{path} is damaged: it has no safetensors header", "Fetch the model again") from error
+
+
+def _cache_width(config: dict[str, Any]) -> int:
+    layers = config.get("num_hidden_layers") or config.get("n_layer") or 0
+    heads = config.get("num_attention_heads") or config.get("n_head") or 1
+    hidden = config.get("hidden_size") or config.get("n_embd") or 0
+    head_dim = config.get("head_dim") or hidden // heads
+    return 2 * layers * (config.get("num_key_value_heads") or heads) * head_dim
+
+
+def _fim(folder: Path) -> FimFormat | None:
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        return None
+    return find_fim(token["content"] for token in _read_object(path).get("added_tokens", ()))
+
+
+def _licence(folder: Path) -> str | None:
+    """The ``license:`` of the model card's front matter; its name where the identifier is only ``other``."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return None
+    front = re.match(r"\s*---\n(.*?)\n---", card.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
+    if front is None:
+        return None
+    fields = dict(re.findall(r"^(license|license_name):[ \t]*['\"]?([^'\"\n#]+?)['\"]?[ \t]*$", front[1], re.MULTILINE))
+    licence = fields.get("license")
+    return fields.get("license_name", licence) if licence == "other" else licence

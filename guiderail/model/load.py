@@ -1,0 +1,240 @@
+"""From a reference to a running model.
+
+Only safetensors weights are read and only classes that transformers itself has are run: no model on disk can bring
+code along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging import CRITICAL
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from guiderail.errors import GuiderailError, UsageError
+from guiderail.model import memory, store
+from guiderail.model.info import ModelInfo, read_config, read_info, weight_files
+from guiderail.model.store import EMBEDDED, UnknownModelError
+
+if TYPE_CHECKING:
+    import torch
+
+    from guiderail.model.model import Model
+
+# Encoder-decoders and models that read images or sound; text models may mention none of these.
+_OTHER_INPUTS = ("vision_config", "audio_config", "encoder")
+
+
+class WrongArchitectureError(GuiderailError):
+    """The model is not a causal language model that transformers itself knows."""
+
+
+class MissingWeightsError(GuiderailError):
+    """The weights on disk do not fill the architecture that the configuration names."""
+
+
+class DeviceError(UsageError):
+    """The device that was asked for is not there."""
+
+
+def resolve(reference: str) -> Path:
+    """The folder of a model on this machine.
+
+    Parameters
+    ----------
+    reference
+        ``embedded``, a local folder, or a hub id (``owner/name`` or ``owner/name@revision``) that was pulled. A
+        folder goes before a hub id of the same name.
+
+    Raises
+    ------
+    UnknownModelError
+        If it is none of them; nothing is fetched from here.
+    ModelFolderError
+        If the folder is no model's, or this installation has no embedded model.
+    """
+    return _located(reference)[0]
+
+
+def describe(reference: str) -> ModelInfo:
+    """What the model of `reference` says about itself, without loading it; raises as `resolve` does."""
+    if reference == EMBEDDED:
+        return store.embedded_info()
+    folder, revision = _located(reference)
+    name = reference.partition("@")[0] if revision else reference
+    return read_info(folder, name, revision)
+
+
+def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: int = 0) -> Model:
+    """Load a model, ready to run.
+
+    Parameters
+    ----------
+    reference
+        See `resolve`.
+    device
+        ``cpu``, ``cuda``, or ``auto``: the GPU if there is one.
+    dtype
+        ``float32``, ``bfloat16``, ``float16``, or ``auto``: float32 on a CPU, otherwise bfloat16 where the GPU has it.
+    threads
+        CPU threads of torch; 0 leaves torch's own choice.
+
+    Raises
+    ------
+    UnknownModelError, ModelFolderError
+        If there is no such model here, or its files are incomplete.
+    WrongArchitectureError
+        If it is not a causal language model, or needs code of its own.
+    NotEnoughMemoryError
+        Before anything is read, saying what is needed and what would fit.
+    MissingWeightsError
+        If tensors are missing, damaged or of the wrong shape.
+    TokenizerError
+        If its tokenizer has no exact bytes.
+    DeviceError
+        If there is no GPU and one is asked for.
+    """
+    import torch
+
+    from guiderail.model.model import Model
+    from guiderail.model.tokenizer import Tokenizer
+
+    info = describe(reference)
+    check_architecture(read_config(info.folder), info.name)
+    place = _device(device)
+    kind = _dtype(dtype, place)
+    memory.check(info, place, kind)
+    if threads:
+        torch.set_num_threads(threads)
+    tokenizer = Tokenizer.from_folder(info.folder)
+    module = _read_module(info, getattr(torch, kind)).to(place)
+    return Model(module, tokenizer, info, torch.device(place), getattr(torch, kind))
+
+
+def _located(reference: str) -> tuple[Path, str | None]:
+    """A model's folder, and the commit if it is a hub model."""
+    if reference == EMBEDDED:
+        return store.embedded_info().folder, None
+    folder = Path(reference).expanduser()
+    if folder.is_dir():
+        weight_files(folder)
+        return folder, None
+    hub_id, _, revision = reference.partition("@")
+    if store.is_hub_id(hub_id):
+        snapshot = store.find(hub_id, revision or None)
+        if snapshot is not None:
+            return snapshot, snapshot.name
+        raise UnknownModelError(
+            f"The model {reference} is not on this machine", f"Fetch it: guiderail models pull {reference}"
+        )
+    raise UnknownModelError(
+        f"There is no model {reference}",
+        "Name 'embedded', a model's folder, or the hub id (owner/name) of a pulled model; see guiderail models ls",
+    )
+
+
+def check_architecture(config: dict[str, Any], name: str) -> None:
+    """Refuse what is not a causal language model of transformers' own.
+
+    Raises
+    ------
+    WrongArchitectureError
+        Saying what the model is instead.
+    """
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as KNOWN
+
+    remedy = "Choose a causal language model (its config.json says ...ForCausalLM)"
+    architectures = config.get("architectures") or []
+    if not architectures:
+        raise WrongArchitectureError(f"{name}: config.json names no architecture", remedy)
+    architecture = architectures[0]
+    if config.get("is_encoder_decoder") or any(key in config for key in _OTHER_INPUTS):
+        raise WrongArchitectureError(f"{name} is a {architecture}: not a decoder of text alone", remedy)
+    known = KNOWN.get(config.get("model_type", ""), ())
+    if architecture in ((known,) if isinstance(known, str) else known):
+        _check_storage(config, name)
+        return
+    if config.get("auto_map"):
+        raise WrongArchitectureError(
+            f"{name} needs code of its own ({architecture}), which is never run here",
+            "Choose a model that transformers loads without trust_remote_code",
+        )
+    raise WrongArchitectureError(f"{name} is a {architecture}, not a causal language model of transformers", remedy)
+
+
+def _check_storage(config: dict[str, Any], name: str) -> None:
+    quantisation = config.get("quantization_config")
+    if quantisation:
+        method = quantisation.get("quant_method", "an unknown method")
+        raise WrongArchitectureError(
+            f"{name} is quantised ({method}), which cannot be loaded here", "Choose the model it was made from"
+        )
+
+
+def _device(wanted: str) -> str:
+    if wanted == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if wanted == "cuda":
+        raise DeviceError("There is no usable NVIDIA GPU for device cuda", "Use --device cpu, or auto")
+    return "cpu"
+
+
+def _dtype(wanted: str, device: str) -> str:
+    if wanted != "auto":
+        return wanted
+    if device == "cpu":
+        return "float32"
+    import torch
+
+    return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+
+
+def _read_module(info: ModelInfo, dtype: torch.dtype) -> Any:
+    """The module with its weights; every tensor of the architecture must have come from the files."""
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
+    from guiderail.model.attention import register
+
+    try:
+        with _quiet_transformers():
+            module, loaded = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
+                info.folder,
+                dtype=dtype,
+                attn_implementation=register(),
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+    except (OSError, SafetensorError) as error:
+        raise MissingWeightsError(f"{info.name}: the weights cannot be read ({error})", "Fetch it again") from error
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise MissingWeightsError(f"{info.name} cannot be loaded ({reason})", "Fetch it again") from error
+    missing = sorted(loaded["missing_keys"])
+    if missing:
+        shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        raise MissingWeightsError(f"{info.name} lacks weights of a {info.architecture}: {shown}", "Fetch it again")
+    return module
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """No bars and reports on standard error while weights are read; what is wrong is raised instead."""
+    from transformers.utils import logging
+
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity(CRITICAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

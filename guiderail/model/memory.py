@@ -1,0 +1,107 @@
+"""How much memory a model needs, and how much there is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guiderail.errors import GuiderailError
+
+if TYPE_CHECKING:
+    from guiderail.model.info import ModelInfo
+
+DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+CACHE_TOKENS = 4096  # what is counted for the key-value cache: a long prompt and its completion
+HEADROOM = 1.1  # activations, the allocator's slack, the interpreter
+_MEMINFO = Path("/proc/meminfo")
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+class NotEnoughMemoryError(GuiderailError):
+    """A model does not fit in the memory that is free."""
+
+
+def needed(info: ModelInfo, dtype: str) -> int:
+    """Bytes to run a model: its weights, and the keys and values of up to `CACHE_TOKENS` tokens."""
+    tokens = min(info.context_length, CACHE_TOKENS)
+    return int(HEADROOM * DTYPE_BYTES[dtype] * (info.parameters + info.cache_width * tokens))
+
+
+def available(device: str) -> int | None:
+    """Bytes free on `device` (``cpu`` or ``cuda``), or None where the system does not say."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.mem_get_info()[0]
+    limits = [limit for limit in (_free_in_system(), _free_in_cgroup()) if limit is not None]
+    return min(limits, default=None)
+
+
+def check(info: ModelInfo, device: str, dtype: str) -> None:
+    """Refuse a model that does not fit, before anything is read.
+
+    Raises
+    ------
+    NotEnoughMemoryError
+        Saying how much is needed, how much is free, and what would fit.
+    """
+    free = available(device)
+    need = needed(info, dtype)
+    if free is None or need <= free:
+        return
+    place = "this GPU" if device == "cuda" else "this machine"
+    raise NotEnoughMemoryError(
+        f"{info.name} needs {readable(need)} in {dtype}, and {readable(free)} are free on {place}",
+        _what_fits(info, dtype, free),
+    )
+
+
+def _what_fits(info: ModelInfo, dtype: str, free: int) -> str:
+    half = needed(info, "bfloat16")
+    if DTYPE_BYTES[dtype] > 2 and half <= free:
+        return f"In bfloat16 it fits ({readable(half)}): --dtype bfloat16"
+    largest = free / HEADROOM / 2 / 1e9
+    return f"Choose a model of up to about {largest:.1f} billion parameters in bfloat16, or free some memory"
+
+
+def readable(size: float) -> str:
+    """A size in decimal units, e.g. ``1.3 GB``."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def _free_in_system() -> int | None:
+    if _MEMINFO.is_file():
+        for line in _MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _free_in_cgroup() -> int | None:
+    """What a container's limit leaves; page cache that can be dropped counts as free."""
+    for limit, used, dropped in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        try:
+            most = int((_CGROUP / limit).read_text())
+            taken = int((_CGROUP / used).read_text())
+        except (OSError, ValueError):  # no such group, or "max"
+            continue
+        return max(0, most - taken + _statistic((_CGROUP / limit).parent / "memory.stat", dropped))
+    return None
+
+
+def _statistic(path: Path, name: str) -> int:
+    try:
+        return int(dict(line.split() for line in path.read_text().splitlines()).get(name, 0))
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,279 @@
+"""The models on this machine: the embedded one, and those pulled from the hub.
+
+Pulled models live in the hub client's own cache, so that other tools share them. What we add is a pin: the commit
+that was pulled, so that a model changes only when a person pulls it again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from guiderail.errors import GuiderailError, UsageError
+from guiderail.model.info import ModelFolderError, ModelInfo, read_info
+
+EMBEDDED = "embedded"
+EMBEDDED_FOLDER = Path(__file__).parent / "embedded" / "weights"
+EMBEDDED_LICENCE = "apache-2.0"  # this project's own
+# What a pull fetches, from the top folder only: nothing that could hold code or pickles, no second copies of weights.
+WANTED = (
+    "model*.safetensors", "model*.safetensors.index.json", "config.json", "generation_config.json",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "README.md", "LICENSE*",
+)  # fmt: skip
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+# Called with bytes done so far and bytes in all (0 while unknown).
+Progress = Callable[[int, int], None]
+
+
+class UnknownModelError(UsageError):
+    """No model of that name is on this machine."""
+
+
+class DownloadError(GuiderailError):
+    """The hub cannot be reached, or does not have what was asked for."""
+
+
+def is_hub_id(reference: str) -> bool:
+    """Whether a reference has the shape ``owner/name``."""
+    return _HUB_ID.fullmatch(reference) is not None
+
+
+def pulled() -> Iterator[ModelInfo]:
+    """The embedded model, then every usable model in the hub's cache, by name."""
+    if (EMBEDDED_FOLDER / "config.json").is_file():
+        yield embedded_info()
+    for hub_id in sorted(_cached_repositories()):
+        folder = find(hub_id)
+        if folder is None:
+            continue
+        try:
+            yield read_info(folder, hub_id, folder.name)
+        except ModelFolderError:  # a data set, an adapter, a broken transfer: nothing to complete with
+            continue
+
+
+def embedded_info() -> ModelInfo:
+    """What the shipped model says about itself.
+
+    Raises
+    ------
+    ModelFolderError
+        If this installation has no embedded model.
+    """
+    if not (EMBEDDED_FOLDER / "config.json").is_file():
+        raise ModelFolderError(
+            "This installation has no embedded model",
+            "Install guiderail again, or fetch a model: guiderail models pull ID",
+        )
+    info = read_info(EMBEDDED_FOLDER, EMBEDDED)
+    return replace(info, licence=info.licence or EMBEDDED_LICENCE)
+
+
+def find(hub_id: str, revision: str | None = None) -> Path | None:
+    """The folder of a hub model in the local cache, at `revision`, else the pinned commit, else the newest fetched."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    for wanted in dict.fromkeys((revision,) if revision else (pins().get(hub_id), "main")):
+        if wanted is None:
+            continue
+        try:
+            return Path(snapshot_download(hub_id, revision=wanted, local_files_only=True))
+        except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError):
+            continue
+    return None
+
+
+def pull(hub_id: str, revision: str | None = None, progress: Progress | None = None) -> ModelInfo:
+    """Fetch a model into the hub's cache and pin its commit; what an earlier attempt fetched is kept.
+
+    Parameters
+    ----------
+    hub_id
+        ``owner/name``.
+    revision
+        A branch, tag or commit; the main branch by default.
+    progress
+        Called as bytes arrive.
+
+    Raises
+    ------
+    DownloadError
+        If the hub cannot be reached or has no such model, or the model has no safetensors weights.
+    """
+    with _explained(hub_id):
+        commit, sizes = _wanted_files(hub_id, revision)
+        folder = _fetch(hub_id, commit, sizes, progress)
+    info = read_info(folder, hub_id, commit)
+    _write_pins(pins() | {hub_id: commit})
+    return info
+
+
+def _wanted_files(hub_id: str, revision: str | None) -> tuple[str, dict[str, int]]:
+    """The commit that `revision` is now, and the files to fetch with their sizes."""
+    from huggingface_hub import HfApi
+
+    found = HfApi().model_info(hub_id, revision=revision, files_metadata=True)
+    sizes = {
+        file.rfilename: file.size or 0
+        for file in found.siblings or ()
+        if any(fnmatchcase(file.rfilename, pattern) and "/" not in file.rfilename for pattern in WANTED)
+    }
+    if not any(name.endswith(".safetensors") for name in sizes):
+        raise DownloadError(f"{hub_id} has no safetensors weights", "Choose a model that has")
+    if found.sha is None:
+        raise DownloadError(f"The hub names no commit of {hub_id}", "Try again later")
+    return found.sha, sizes
+
+
+def _fetch(hub_id: str, commit: str, sizes: dict[str, int], progress: Progress | None) -> Path:
+    """Fetch the files one after the other; the hub client goes on where a broken transfer stopped."""
+    from huggingface_hub import hf_hub_download
+
+    total, done, folder = sum(sizes.values()), 0, Path()
+    for name, size in sorted(sizes.items()):
+        bar = _reporting(progress, done, total) if progress else _reporting(_silent, 0, 0)
+        folder = Path(hf_hub_download(hub_id, name, revision=commit, tqdm_class=bar)).parent
+        done += size
+        if progress:
+            progress(done, total)
+    return folder
+
+
+@contextmanager
+def _explained(hub_id: str) -> Iterator[None]:
+    """Turn what the hub client raises into one line each."""
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise DownloadError(
+            f"{hub_id} is gated: its owner gives access on request", f"See https://huggingface.co/{hub_id}"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise DownloadError(f"{hub_id} has no such revision", "Check the name behind @") from error
+    except errors.RepositoryNotFoundError as error:
+        raise DownloadError(f"The hub has no model {hub_id}", "Check the name") from error
+    except errors.OfflineModeIsEnabled as error:
+        raise DownloadError("The hub client is set to work offline", "Unset HF_HUB_OFFLINE") from error
+    except Exception as error:  # the client lets its HTTP library's errors through
+        if isinstance(error, GuiderailError):
+            raise
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DownloadError(
+            f"{hub_id} could not be fetched ({reason})", "Try again: what has arrived is kept"
+        ) from error
+
+
+def remove(name: str) -> int:
+    """Delete a pulled model from the cache, all its revisions; returns the bytes freed.
+
+    Raises
+    ------
+    UnknownModelError
+        If the cache has no such model; the embedded one cannot be removed.
+    """
+    from huggingface_hub import scan_cache_dir
+
+    if name == EMBEDDED:
+        raise UnknownModelError("The embedded model is part of guiderail and cannot be removed")
+    repository = _cached_repositories().get(name)
+    if repository is None:
+        raise UnknownModelError(f"{name} is not among the pulled models", "See guiderail models ls")
+    revisions = [revision.commit_hash for revision in repository.revisions]
+    scan_cache_dir().delete_revisions(*revisions).execute()
+    _write_pins({key: value for key, value in pins().items() if key != name})
+    return repository.size_on_disk
+
+
+def use(name: str, file: Path) -> None:
+    """Make `name` the model of the user's configuration file, keeping its other keys and comments.
+
+    Parameters
+    ----------
+    name
+        ``embedded``, a folder, or the hub id of a pulled model.
+    file
+        The TOML file; made if missing.
+
+    Raises
+    ------
+    UsageError
+        If the file is not valid TOML.
+    """
+    import tomlkit
+    from tomlkit.exceptions import ParseError
+
+    try:
+        document = tomlkit.parse(file.read_text(encoding="utf-8") if file.is_file() else "")
+    except (ParseError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} is not valid TOML ({error})", "Correct it or delete it") from error
+    document["model"] = name
+    _write(file, tomlkit.dumps(document))
+
+
+def pins() -> dict[str, str]:
+    """The pinned commit of each pulled model."""
+    try:
+        values = json.loads(_pin_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none yet, or damaged: the hub's own reference is used instead
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _write_pins(values: dict[str, str]) -> None:
+    _write(_pin_file(), json.dumps(dict(sorted(values.items())), indent=2) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _pin_file() -> Path:
+    import platformdirs
+
+    return platformdirs.user_data_path("guiderail") / "models.json"
+
+
+def _cached_repositories() -> dict[str, Any]:
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        return {repo.repo_id: repo for repo in scan_cache_dir().repos if repo.repo_type == "model"}
+    except CacheNotFound:
+        return {}
+
+
+def _silent(_done: int, _total: int) -> None: ...
+
+
+def _reporting(progress: Progress, before: int, total: int) -> Any:
+    """A progress bar class, as the hub client wants one, that calls `progress` instead of drawing.
+
+    `before` bytes of `total` were there before this file.
+    """
+    from tqdm.auto import tqdm
+
+    class Reporting(tqdm):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs | {"disable": True})
+            self.n = kwargs.get("initial") or 0
+
+        def update(self, n: float | None = 1) -> None:
+            self.n += n or 0
+            progress(before + int(self.n), total)
+
+    return Reporting
