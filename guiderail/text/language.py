@@ -53,9 +53,7 @@ LANGUAGES = (
     Language("python", (".py", ".pyi", ".pyw"), _HASH, ("py", "python3"), interpreters=("python", "pypy")),
     Language("javascript", (".js", ".mjs", ".cjs"), aliases=("js",), family="web", interpreters=("node",)),
     Language("javascriptreact", (".jsx",), aliases=("jsx",), family="web"),
-    Language(
-        "typescript", (".ts", ".mts", ".cts"), aliases=("ts",), family="web", interpreters=("deno", "ts-node")
-    ),
+    Language("typescript", (".ts", ".mts", ".cts"), aliases=("ts",), family="web", interpreters=("deno", "ts-node")),
     Language("typescriptreact", (".tsx",), aliases=("tsx",), family="web"),
     Language("java", (".java",)),
     Language("kotlin", (".kt", ".kts"), aliases=("kt",)),

@@ -1,0 +1,172 @@
+"""What other files of the project say that helps at the cursor: imported declarations, then similar code.
+
+Cross-file context of both kinds is what repository-level completion gains most from (Zhang et al., "RepoCoder",
+2023; Liu et al., "RepoBench", 2023); declarations tell what may be written, similar code how it is written here.
+"""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from guiderail.prompt.definitions import UNUSED, Declared, by_file, declared_by_imports
+from guiderail.prompt.index import ProjectIndex, SourceFile, deadline
+from guiderail.prompt.similar import WINDOW
+from guiderail.prompt.snippet import Snippet
+from guiderail.text.document import Document
+from guiderail.text.language import family_of
+
+SECONDS = 0.15  # default time for the search
+_DEFINITIONS_SHARE = 0.6  # of the budget, when similar code could use the rest
+_LEAST_SIMILAR = 0.1
+_SIMILAR_TRIED = 100  # windows looked at, best first
+_AROUND = 100  # lines around the cursor that a window must add something to
+
+Count = Callable[[str], int]
+
+
+def gather(
+    document: Document,
+    offset: int,
+    root: Path,
+    *,
+    budget: int,
+    count: Count,
+    index: ProjectIndex | None = None,
+    seconds: float = SECONDS,
+) -> list[Snippet]:
+    """Context from other files for a completion at `offset`.
+
+    Parameters
+    ----------
+    document, offset
+        The file, as the editor has it, and the cursor.
+    root
+        The project's root. Nothing outside it, ignored by git, or that may hold secrets is read.
+    budget
+        Tokens that the snippets may take together, each with its path line and one separator token.
+    count
+        Number of tokens of a text.
+    index
+        What is already known of the project; a server keeps one, so that only changed files are read again.
+    seconds
+        Time for the search, after which what was found is used. With ``math.inf`` the result depends only on the
+        files, not on the machine.
+
+    Returns
+    -------
+    list of Snippet
+        Least useful first, so that the best stands nearest to the file in the prompt; never the file itself.
+    """
+    index = index or ProjectIndex(root)
+    index.refresh()
+    path = index.project.relative(document.path) or ""
+    expired = deadline(seconds)
+    purse = _Purse(budget, count)
+    declared = declared_by_imports(document, offset, path, index, expired)
+    used = _chosen([found for found in declared if found.score > UNUSED], purse, _DEFINITIONS_SHARE)
+    similar = _similar(document, offset, path, index, expired, purse)
+    unused = _chosen([found for found in declared if found.score <= UNUSED], purse, 1.0)
+    return (_definitions(used + unused) + similar)[::-1]
+
+
+class _Purse:
+    """The tokens that are left."""
+
+    def __init__(self, budget: int, count: Count) -> None:
+        self.left = budget
+        self.budget = budget
+        self._count = count
+
+    def cost(self, text: str) -> int:
+        return self._count(text)
+
+    def header(self, path: str) -> int:
+        """The path line and the token that sets files apart."""
+        return self._count(f"{path}\n") + 1
+
+    def pays(self, tokens: int, floor: float = 0) -> bool:
+        """Take the tokens if that leaves at least `floor`."""
+        if self.left - tokens < floor:
+            return False
+        self.left -= tokens
+        return True
+
+
+def _chosen(declared: list[Declared], purse: _Purse, share: float) -> list[Declared]:
+    """As many declarations, best first, as a share of the budget allows, long ones cut."""
+    floor = math.ceil(purse.budget * (1 - share))
+    chosen: list[Declared] = []
+    for found in declared:
+        header = 0 if any(other.path == found.path for other in chosen) else purse.header(found.path)
+        text = _shortened(found.text, purse.left - floor - header, purse.cost)
+        if text and purse.pays(header + purse.cost(text), floor):
+            chosen.append(Declared(found.path, found.order, text, found.score))
+        if purse.left <= floor:
+            break
+    return chosen
+
+
+def _definitions(chosen: list[Declared]) -> list[Snippet]:
+    """One snippet per file, best first."""
+    snippets = [
+        Snippet(path, "".join(found.text for found in group), "definition", max(found.score for found in group))
+        for path, group in by_file(chosen).items()
+    ]
+    return sorted(snippets, key=lambda snippet: (-snippet.score, snippet.path))
+
+
+def _shortened(text: str, room: int, cost: Count) -> str:
+    """The text, or so many of its first lines (at least two) as fit; empty if those do not."""
+    if cost(text) <= room:
+        return text
+    lines = text.splitlines(keepends=True)
+    low, high = 0, len(lines) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if cost("".join(lines[:middle])) <= room:
+            low = middle
+        else:
+            high = middle - 1
+    return "".join(lines[:low]) if low >= 2 else ""
+
+
+def _similar(
+    document: Document, offset: int, path: str, index: ProjectIndex, expired: Callable[[], bool], purse: _Purse
+) -> list[Snippet]:
+    """Windows of other files like the lines before the cursor, best first, until the tokens are spent."""
+    line, _ = document.position_at(offset)
+    files = index.around(path, document.language, expired)
+    family = family_of(document.language)
+    query = document.text[document.line_start(max(0, line - WINDOW + 1)) : offset]
+    tried = index.ranking.best(query, [file.windows for file in files], _LEAST_SIMILAR)
+    tried.sort(key=lambda match: family_of(files[match.file].language) != family)  # stable: best first within
+    known = _lines_around(document, line)
+    taken: set[tuple[int, int]] = set()
+    snippets: list[Snippet] = []
+    for match in tried[:_SIMILAR_TRIED]:
+        lines = _window(files[match.file], match.start)
+        new = {stripped for text in lines if (stripped := text.strip())} - known
+        covered = {(match.file, number) for number in range(match.start, match.start + len(lines))}
+        if not new or covered & taken:
+            continue
+        text = "\n".join(lines) + "\n"
+        if purse.pays(purse.header(files[match.file].path) + purse.cost(text)):
+            taken |= covered
+            known |= new
+            snippets.append(Snippet(files[match.file].path, text, "similar", match.score))
+    return snippets
+
+
+def _window(file: SourceFile, start: int) -> list[str]:
+    """The lines of a window without blank ones at its ends."""
+    lines = file.lines[start : start + WINDOW]
+    while lines and not lines[-1].strip():
+        lines = lines[:-1]
+    while lines and not lines[0].strip():
+        lines = lines[1:]
+    return lines
+
+
+def _lines_around(document: Document, line: int) -> set[str]:
+    numbers = range(max(0, line - _AROUND), min(document.line_count, line + _AROUND))
+    return {document.line_text(number).strip() for number in numbers}

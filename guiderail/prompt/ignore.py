@@ -1,0 +1,155 @@
+"""Which files of a project must never be read as context: secrets, what .gitignore names, what is not the project's.
+
+The lists are data; a file is left out when any one of them, or a .gitignore, says so.
+"""
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from fnmatch import translate
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+from guiderail.prompt.stamped import Stamped, status_of
+
+# File names, without regard to case, that commonly hold keys, passwords or tokens.
+SECRET_FILES = (
+    ".env*", "*.env", ".dev.vars*", "dev.vars", "secrets.*", "secret.*", "*.secret", "*.secrets", "*-secrets.*",
+    "credentials*", ".credentials*", "*.credentials", ".git-credentials", "client_secret*", "service-account*",
+    "service_account*", "passwords*", ".htpasswd", ".pgpass", ".my.cnf", ".netrc", "_netrc", ".npmrc", ".pypirc",
+    ".yarnrc*", ".dockercfg", ".s3cfg", ".boto", ".vault-token", "kubeconfig*", "id_rsa*", "id_dsa*", "id_ecdsa*",
+    "id_ed25519*", "*.pem", "*.key", "*.p8", "*.p12", "*.pfx", "*.pkcs12", "*.keystore", "*.jks", "*.kdbx", "*.ppk",
+    "*.cer", "*.crt", "*.cert", "*.der", "*.asc", "*.gpg", "*.pgp", "*.ovpn", "*.tfstate", "*.tfstate.*",
+    "*.tfvars", "*.tfvars.*", "wp-config.php", "local.settings.json", ".*_history",
+)  # fmt: skip
+
+# Folders whose whole content is secret.
+SECRET_FOLDERS = (
+    ".aws", ".ssh", ".gnupg", ".azure", ".gcloud", ".kube", ".docker", ".terraform", ".vault", ".secrets",
+    "secrets", ".password-store",
+)  # fmt: skip
+
+# Folders of tools, environments and build products: not the project's own source.
+FOREIGN_FOLDERS = (
+    ".git", ".hg", ".svn", ".jj", "CVS", "node_modules", "bower_components", "jspm_packages", ".yarn", ".pnpm-store",
+    "__pycache__", "__pypackages__", "site-packages", ".venv", "venv", ".virtualenv", ".tox", ".nox", ".eggs",
+    "*.egg-info", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".ipynb_checkpoints", ".cache",
+    "dist", "build", ".next", ".nuxt", ".svelte-kit", ".parcel-cache", ".turbo", ".gradle", ".idea", ".vs",
+    "coverage", "htmlcov", "DerivedData", ".direnv",
+)  # fmt: skip
+
+# A folder that contains one of these is a virtual environment or a cache (Cargo's target, pip's, …).
+FOREIGN_MARKS = ("pyvenv.cfg", "CACHEDIR.TAG", "conda-meta")
+
+# Files that a program wrote, and that teach nothing about how this project is written.
+GENERATED_FILES = ("*.min.*", "*.bundle.*", "*-min.js", "*.map", "*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*.pb.go")
+
+
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(pattern.lower()) for pattern in patterns))
+
+
+_FILES = _any_of(SECRET_FILES + GENERATED_FILES)
+_FOLDERS = _any_of(SECRET_FOLDERS + FOREIGN_FOLDERS)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Rules:
+    """The .gitignore of one folder; equal only to itself, so that chains of them compare quickly."""
+
+    folder: str
+    spec: GitIgnoreSpec
+
+
+class Ignore:
+    """Says of any path whether it must stay unread.
+
+    Parameters
+    ----------
+    root
+        The project's root; nothing outside it may be read.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self._top = str(self.root)
+        self._read: Stamped[Rules] = Stamped(self._read_rules)
+        self._chains: dict[str, tuple[Rules, ...]] = {}
+
+    def __call__(self, path: Path) -> bool:
+        """Whether a path (absolute, or relative to the root) must not be read, for itself or for a parent.
+
+        A symbolic link counts as the path and as what it leads to: both must be readable.
+        """
+        named = self.root / path
+        try:
+            real = named.resolve()
+        except (OSError, RuntimeError):  # a loop of links
+            return True
+        forms = {form for form in (named, real) if form.is_relative_to(self.root)}
+        if real not in forms:
+            return True
+        is_folder = real.is_dir()
+        return any(self._excluded(form.relative_to(self.root).parts, is_folder) for form in forms)
+
+    def refresh(self) -> None:
+        """Look at the .gitignore files again: those that changed since are read again."""
+        self._chains.clear()
+
+    def chain(self, folder: str) -> tuple[Rules, ...]:
+        """The .gitignore files that apply in a folder (POSIX, relative, "" is the root), outermost first."""
+        known = self._chains.get(folder)
+        if known is None:
+            parent = self.chain(folder.rpartition("/")[0]) if folder else self._rules("", ".git/info/exclude")
+            known = self._chains[folder] = parent + self._rules(folder, ".gitignore")
+        return known
+
+    def hides(self, folder: str, name: str, is_folder: bool) -> bool:
+        """Whether an entry of a readable folder must not be read."""
+        if (_FOLDERS if is_folder else _FILES).match(name.lower()):
+            return True
+        path = f"{folder}/{name}" if folder else name
+        if is_folder and any(status_of(f"{self._top}/{path}/{mark}") for mark in FOREIGN_MARKS):
+            return True
+        for rules in reversed(self.chain(folder)):
+            inside = path[len(rules.folder) + 1 :] if rules.folder else path
+            verdict = rules.spec.check_file(f"{inside}/" if is_folder else inside).include
+            if verdict is not None:
+                return verdict
+        return False
+
+    def _excluded(self, parts: tuple[str, ...], is_folder: bool) -> bool:
+        folders = ["/".join(parts[:depth]) for depth in range(len(parts))]
+        kinds = [True] * (len(parts) - 1) + [is_folder]
+        return any(self.hides(*entry) for entry in zip(folders, parts, kinds, strict=True))
+
+    def _rules(self, folder: str, name: str) -> tuple[Rules, ...]:
+        path = f"{self._top}/{folder}/{name}" if folder else f"{self._top}/{name}"
+        try:
+            status = os.lstat(path)
+        except OSError:
+            return ()
+        return (self._read.get(path, status),) if stat.S_ISREG(status.st_mode) else ()
+
+    def _read_rules(self, path: str) -> Rules:
+        folder = path[len(self._top) + 1 :].rpartition("/")[0]
+        return Rules("" if folder == ".git/info" else folder, _spec(path))
+
+
+def _spec(path: str) -> GitIgnoreSpec:
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
+    except OSError:  # vanished, or not ours to read
+        text = ""
+    return GitIgnoreSpec.from_lines(line for line in text.replace("\r\n", "\n").split("\n") if _is_pattern(line))
+
+
+def _is_pattern(line: str) -> bool:
+    """One malformed line (a lone backslash) is left out, as git does, and does not void the others."""
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True

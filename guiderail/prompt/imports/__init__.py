@@ -1,0 +1,1 @@
+"""What a file imports from its own project, language by language."""

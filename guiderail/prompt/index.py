@@ -1,0 +1,105 @@
+"""What is known about a project's files, kept between completions and refreshed by modification time and size."""
+
+import math
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from guiderail.prompt.imports.binding import Binding
+from guiderail.prompt.imports.resolve import bindings_of
+from guiderail.prompt.outline import Definition, outline
+from guiderail.prompt.project import Project, read_text
+from guiderail.prompt.similar import Ranking, Vocabulary, Windows
+from guiderail.prompt.stamped import Stamped
+from guiderail.text.language import language_of
+
+FILE_LIMIT = 2000
+
+
+class SourceFile:
+    """One file's text, its windows' identifiers, and its declarations when they are first wanted."""
+
+    def __init__(self, path: str, text: str, vocabulary: Vocabulary) -> None:
+        self.path = path
+        self.text = text
+        self.language = language_of(path)
+        self.lines = text.split("\n")
+        self.windows: Windows = vocabulary.windows(self.lines)
+
+    @cached_property
+    def definitions(self) -> list[Definition]:
+        """What it declares."""
+        return outline(self.text, self.language or "")
+
+
+class ProjectIndex:
+    """The readable files of one project.
+
+    A server keeps one for as long as the project is open: a second question costs one `stat` per file. Not safe for
+    use by several threads at once.
+
+    Parameters
+    ----------
+    root
+        The project's root; nothing outside it, ignored or secret is ever read.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.project = Project(root)
+        self._vocabulary = Vocabulary()
+        self.ranking = Ranking(self._vocabulary)
+        self._files: Stamped[SourceFile | None] = Stamped(self._read)
+
+    @property
+    def reads(self) -> int:
+        """How many times a file was read, over the index's life."""
+        return self._files.made
+
+    def refresh(self) -> None:
+        """Look at the disk again; call it once before a round of questions."""
+        self.project.refresh()
+
+    def file(self, path: str) -> SourceFile | None:
+        """A file by its relative path; None if it may not be read or is no text."""
+        if not self.project.is_readable(path):
+            return None
+        full = self.project.root / path
+        try:
+            return self._files.get(str(full), full.stat())
+        except OSError:
+            return None
+
+    def text(self, path: str) -> str | None:
+        """Text of a file by its relative path; None if it may not be read or is no text."""
+        file = self.file(path)
+        return file.text if file else None
+
+    def bindings(self, path: str, text: str, language: str | None) -> list[Binding]:
+        """What the imports of a text at this place bind."""
+        return bindings_of(text, language, path, self.project, self.text)
+
+    def around(self, near: str, language: str | None, expired: Callable[[], bool]) -> list[SourceFile]:
+        """The files around a file, nearest first, as many as there is time for; without that file itself.
+
+        What was read stays, so that repeated calls reach further out.
+        """
+        found = []
+        for entry in self.project.files(near, language, expired):
+            if len(found) >= FILE_LIMIT or expired():
+                break
+            if entry.path != near:
+                file = self._files.get(f"{self.project.root}/{entry.path}", entry.status)
+                found += [file] if file else []
+        return found
+
+    def _read(self, path: str) -> SourceFile | None:
+        text = read_text(Path(path))
+        relative = Path(path).relative_to(self.project.root).as_posix()
+        return SourceFile(relative, text, self._vocabulary) if text else None
+
+
+def deadline(seconds: float) -> Callable[[], bool]:
+    """A function that turns true when the time is over; never for infinity."""
+    end = time.monotonic() + seconds if seconds < math.inf else math.inf
+    return lambda: time.monotonic() >= end

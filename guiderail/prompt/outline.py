@@ -1,0 +1,295 @@
+"""What a file declares, as signatures: a class becomes its members' signatures, a function its head.
+
+One walk serves all languages; a table per language says what each kind of syntax node is.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from tree_sitter import Node
+
+from guiderail.text.language import comment_prefix
+from guiderail.text.syntax import find, has_grammar, parse
+
+_MAX_MEMBERS = 40
+_MAX_LINES = 30  # of a declaration shown whole
+_MAX_WIDTH = 160  # of one member that is no function
+
+# scope     has members, shown by their signatures      function  shown up to its body
+# whole     shown as it is                              value     shown by its first lines
+# through   its children count as if they stood here    wrap      the same, and its text belongs to its only child
+# methods   members of a type declared elsewhere
+Kind = Literal["scope", "function", "whole", "value", "through", "wrap", "methods"]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One declaration.
+
+    Parameters
+    ----------
+    name
+        The declared name.
+    text
+        Its signature: whole lines, the last one ended.
+    owner
+        The type that a method declared outside of it belongs to (Go, Rust).
+    is_default
+        JavaScript's ``export default``.
+    """
+
+    name: str
+    text: str
+    owner: str | None = None
+    is_default: bool = False
+
+
+def _kinds(**types: str) -> dict[str, Kind]:
+    return {node: kind for kind, nodes in types.items() for node in nodes.split()}  # pyright: ignore[reportReturnType]
+
+
+_WEB = _kinds(
+    scope="class_declaration abstract_class_declaration class",
+    function="function_declaration generator_function_declaration function_signature function_expression",
+    whole="interface_declaration type_alias_declaration enum_declaration",
+    value="variable_declarator",
+    wrap="export_statement lexical_declaration variable_declaration ambient_declaration",
+    through="internal_module module statement_block expression_statement",
+)
+_C = _kinds(
+    scope="class_specifier struct_specifier union_specifier",
+    function="function_definition",
+    whole="enum_specifier type_definition alias_declaration preproc_function_def concept_definition",
+    value="declaration preproc_def",
+    wrap="template_declaration",
+    through="namespace_definition declaration_list linkage_specification preproc_ifdef preproc_if preproc_else",
+)
+_KINDS: dict[str, dict[str, Kind]] = {
+    "python": _kinds(
+        scope="class_definition",
+        function="function_definition",
+        value="assignment type_alias_statement",
+        wrap="decorated_definition expression_statement",
+        through="if_statement try_statement else_clause except_clause with_statement block",
+    ),
+    "javascript": _WEB,
+    "javascriptreact": _WEB,
+    "typescript": _WEB,
+    "typescriptreact": _WEB,
+    "java": _kinds(
+        scope="class_declaration interface_declaration enum_declaration record_declaration annotation_type_declaration",
+    ),
+    "c": _C,
+    "cpp": _C,
+    "go": _kinds(
+        function="function_declaration",
+        methods="method_declaration",
+        whole="type_spec type_alias",
+        value="const_spec var_spec",
+        wrap="type_declaration const_declaration var_declaration",
+        through="var_spec_list",
+    ),
+    "rust": _kinds(
+        scope="trait_item",
+        function="function_item",
+        whole="struct_item enum_item union_item type_item",
+        value="const_item static_item macro_definition",
+        methods="impl_item",
+        through="mod_item declaration_list",
+    ),
+}
+
+_SELF_ATTRIBUTE = re.compile(r"self\.([A-Za-z]\w*)\s*[:=]")
+
+
+def outline(text: str, language: str) -> list[Definition]:
+    """The file's top-level declarations in source order; none for a language without a grammar."""
+    if not has_grammar(language):
+        return []
+    return list(_declared(parse(text.encode(), language), language))
+
+
+def _declared(node: Node, language: str) -> Iterator[Definition]:
+    kinds = _KINDS[language]
+    for child in node.named_children:
+        kind = kinds.get(child.type)
+        if kind == "through":
+            yield from _declared(child, language)
+        elif kind == "wrap":
+            inner = [part for part in child.named_children if part.type in kinds]
+            outer = child if len(inner) == 1 else None
+            for part in inner:
+                yield from _definition(outer or part, part, language)
+        elif kind:
+            yield from _definition(child, child, language)
+
+
+def _definition(outer: Node, node: Node, language: str) -> Iterator[Definition]:
+    """The definition at `node`; its text begins at `outer`, which holds decorators or modifiers too."""
+    kind = _KINDS[language].get(node.type)
+    if kind in {"wrap", "through"}:  # export const …, decorators around decorators
+        inner = [part for part in node.named_children if part.type in _KINDS[language]]
+        for part in inner:
+            yield from _definition(outer if len(inner) == 1 else part, part, language)
+        return
+    if node.type == "preproc_def" and node.child_by_field_name("value") is None:  # an include guard
+        return
+    is_default = any(child.type == "default" for child in outer.children)
+    name = _name(node) or ("default" if is_default else None)
+    owner = _owner(node) if kind == "methods" else None
+    if kind == "methods":
+        name = name or owner
+    text = _shown(outer, node, kind, language) if name else ""
+    if name and text:
+        yield Definition(name, _doc_comment(outer, language) + text, owner, is_default)
+
+
+def _shown(outer: Node, node: Node, kind: Kind | None, language: str) -> str:
+    if kind == "scope" or node.type == "impl_item":
+        return _skeleton(outer, node, language)
+    if kind in {"function", "methods"}:
+        return _head(outer, node) + _docstring(node) + "\n"
+    if kind == "whole":
+        return _cut(_text(outer), _MAX_LINES)
+    function = node.child_by_field_name("value")
+    if function is not None and function.child_by_field_name("body") is not None:  # const f = (…) => {…}
+        return _head(outer, function) + "\n"
+    return _cut(_text(outer), 3)
+
+
+def _skeleton(outer: Node, node: Node, language: str) -> str:
+    """The head of a type and its members' signatures."""
+    body = node.child_by_field_name("body")
+    if body is None:  # a forward declaration, struct Name;
+        return "" if language in {"c", "cpp"} else _cut(_text(outer), _MAX_LINES)
+    # An inherent impl of Rust shows only what is public; a trait's functions are as public as the trait.
+    public_only = node.type == "impl_item" and node.child_by_field_name("trait") is None
+    members = [member for member in _members(body, language) if not public_only or member.startswith("pub")]
+    if public_only and not members:
+        return ""
+    shown = "".join(f"    {member}\n" for member in members[:_MAX_MEMBERS])
+    if language == "python":
+        return f"{_head(outer, node)}{_docstring(node)}\n{shown}"
+    return f"{_head(outer, node)} {{\n{shown}}}\n"
+
+
+def _members(body: Node, language: str) -> Iterator[str]:
+    hidden = False  # behind C++'s private:
+    for child in body.named_children:
+        if child.type == "access_specifier":
+            hidden = _text(child) != "public"
+        elif child.type == "enum_body_declarations":  # a Java enum's methods
+            yield from _members(child, language)
+        elif not hidden and not child.type.endswith("comment"):
+            yield from _python_member(child) if language == "python" else _member(child)
+
+
+def _member(node: Node) -> Iterator[str]:
+    """A member in a language with braces: a function without its body, anything else on one line."""
+    text = _text(node)
+    if re.match(r"(private|protected)\b|#|static\s*\{", text):
+        return
+    inner = node.named_children[-1] if node.type == "template_declaration" else node
+    if inner.child_by_field_name("body") is not None:
+        yield _head(node, inner) + ";"
+    else:
+        yield _on_one_line(text)
+
+
+def _python_member(node: Node) -> Iterator[str]:
+    """A public member of a Python class, and the attributes that ``__init__`` sets."""
+    function = node.child_by_field_name("definition") or node
+    name = _name(function)
+    if function.type in {"function_definition", "class_definition"} and name:
+        if name.startswith("_") and not name.endswith("__"):
+            return
+        yield _head(node, function) + ("" if name == "__init__" else " ...")
+        if name == "__init__":
+            yield from _attributes(function)
+    elif node.type == "expression_statement" and node.named_children[0].type == "assignment":
+        field = _name(node.named_children[0])
+        if field and not field.startswith("_"):
+            yield _on_one_line(_text(node))
+
+
+def _attributes(init: Node) -> Iterator[str]:
+    seen = set()
+    for node in find(init, "python", "(assignment left: (attribute)) @it"):
+        match = _SELF_ATTRIBUTE.match(_text(node))
+        if match and match.group(1) not in seen:
+            seen.add(match.group(1))
+            yield f"    {_on_one_line(_text(node))}"
+    if not seen:
+        yield "    ..."
+
+
+def _head(outer: Node, node: Node) -> str:
+    """Everything from the start of `outer` to the body of `node`."""
+    body = node.child_by_field_name("body")
+    stop = outer.end_byte if body is None else body.start_byte
+    if body is not None and body.type == "block":  # comments may stand between Python's colon and its body
+        stop = next((child.end_byte for child in reversed(node.children) if child.type == ":"), stop)
+    text = (outer.text or b"")[: stop - outer.start_byte].decode("utf-8", "replace")
+    return text.rstrip().removesuffix("=>").rstrip()
+
+
+def _docstring(node: Node) -> str:
+    """First line of a Python docstring, ready to stand under the head."""
+    body = node.child_by_field_name("body")
+    first = body.named_children[0] if body is not None and body.named_children else None
+    if first is not None and first.type == "expression_statement" and first.named_children:
+        first = first.named_children[0]
+    if first is None or first.type != "string":
+        return ""
+    line = next((line.strip() for line in _text(first).strip("rRuU\"'").split("\n") if line.strip()), "")
+    return f'\n    """{line}"""' if line else ""
+
+
+def _doc_comment(node: Node, language: str) -> str:
+    """First line of the comment that stands right above a declaration (Javadoc, JSDoc, ///)."""
+    above = node.prev_named_sibling
+    while above is not None and above.type == "attribute_item":  # Rust's #[derive(…)] stands in between
+        node, above = above, above.prev_named_sibling
+    if language == "python" or above is None or not above.type.endswith("comment"):
+        return ""
+    if node.start_point.row - above.end_point.row > 1:
+        return ""
+    lines = (line.strip().lstrip("/*!").removesuffix("*/").strip() for line in _text(above).split("\n"))
+    first = next((line for line in lines if line), "")
+    return f"{comment_prefix(language)} {first}\n" if first else ""
+
+
+def _name(node: Node) -> str | None:
+    """The declared name: field `name`, or the identifier at the end of C's chain of declarators."""
+    for field in ("name", "left"):
+        found = node.child_by_field_name(field)
+        if found is not None:
+            return _text(found) if "identifier" in found.type else None
+    inner = node.child_by_field_name("declarator")
+    if inner is not None:
+        return _name(inner) or (_text(inner) if inner.type.endswith("identifier") else None)
+    nested = [child for child in node.named_children if child.type.endswith("declarator")]
+    return _name(nested[0]) if nested else None
+
+
+def _owner(node: Node) -> str | None:
+    """The type of a Go receiver or a Rust impl."""
+    typed = node.child_by_field_name("type") or node.child_by_field_name("receiver")
+    match = re.search(r"(\w+)\s*(?:[<\[][^()]*)?\)?$", _text(typed)) if typed is not None else None
+    return match.group(1) if match else None
+
+
+def _on_one_line(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _MAX_WIDTH else text[: _MAX_WIDTH - 2] + " …"
+
+
+def _cut(text: str, lines: int) -> str:
+    kept = text.rstrip().split("\n")
+    return "\n".join(kept[:lines]) + ("\n" if len(kept) <= lines else " …\n")
+
+
+def _text(node: Node) -> str:
+    return (node.text or b"").decode("utf-8", "replace")

@@ -1,0 +1,26 @@
+"""A piece of another file, shown to the model as context."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A piece of another file.
+
+    Parameters
+    ----------
+    path
+        Where it comes from: POSIX path relative to the project's root.
+    text
+        Whole lines, the last one ended.
+    reason
+        ``"definition"``: declares what the file imports. ``"similar"``: looks like the lines before the cursor.
+    score
+        How much it promises, from 0 to 1; comparable among snippets of one reason.
+    """
+
+    path: str
+    text: str
+    reason: Literal["definition", "similar"]
+    score: float
