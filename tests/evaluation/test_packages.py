@@ -14,7 +14,7 @@ from guiderail.evaluation.packages import DownloadError, clean, fetch, path_is_w
 BODY = "def area(width, height):\n    return width * height\n\n\n" * 12
 
 
-def wheel(folder: Path, files: dict[str, str | bytes], exclude: tuple[str, ...] = ()) -> Package:
+def wheel(folder: Path, files: dict[str, str], exclude: tuple[str, ...] = ()) -> Package:
     """Write a wheel into the builder's folder and pin it."""
     made = folder / "made.whl"
     with zipfile.ZipFile(made, "w") as archive:
