@@ -1,8 +1,10 @@
 """The laws of imports: rooms look downwards only, and light rooms stay light."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +102,15 @@ def test_package_files_import_only_the_standard_library(file: Path) -> None:
     """Importing a package costs nothing: its __init__ imports none of its modules."""
     names = {module.split(".")[0] for module in imported(ast.parse(file.read_text(encoding="utf-8")))}
     assert names <= sys.stdlib_module_names
+
+
+def test_every_library_that_is_imported_is_declared() -> None:
+    """No import works only because another package happens to bring the library along."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    declared = {re.split(r"[^\w-]", line)[0].replace("-", "_") for line in lines}
+    found = {module.split(".")[0] for file in SOURCES for module in imported(ast.parse(file.read_text("utf-8")))}
+    assert found - sys.stdlib_module_names - {"guiderail"} <= declared
 
 
 def light_modules() -> list[str]:

@@ -76,7 +76,7 @@ def examine(flags: dict[str, Any]) -> Iterator[Check]:
     settings: list[Resolved] = []
     yield _guarded("settings", lambda: _settings(flags, settings))
     yield _guarded("torch", _torch)
-    yield _memory()
+    yield _guarded("memory", _memory)
     if settings:
         yield from _model_checks(settings[0])
     yield _analysers()
@@ -108,8 +108,6 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
 
 def _python() -> Check:
     detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {sys.executable}"
-    if sys.version_info < (3, 11):
-        return Check("python", "failed", detail, "Install Python 3.11 or newer")
     return Check("python", "ok", detail)
 
 
@@ -123,10 +121,12 @@ def _settings(flags: dict[str, Any], found: list[Resolved]) -> Check:
 def _torch() -> Check:
     import torch
 
+    from guiderail.model.memory import readable
+
     parts = [torch.__version__, f"{torch.get_num_threads()} threads", _processor(torch)]
     if torch.cuda.is_available():
         properties = torch.cuda.get_device_properties(0)
-        parts.append(f"CUDA {torch.version.cuda}: {properties.name}, {_size(properties.total_memory)}")
+        parts.append(f"CUDA {torch.version.cuda}: {properties.name}, {readable(properties.total_memory)}")
         parts.append("bf16" if torch.cuda.is_bf16_supported() else "no bf16")
     elif shutil.which("nvidia-smi"):
         remedy = 'Install a CUDA build of torch (https://pytorch.org/get-started) or set device = "cpu"'
@@ -145,30 +145,23 @@ def _processor(torch: Any) -> str:
 
 
 def _memory() -> Check:
-    total, available = memory()
-    if not total:
-        return Check("memory", "note", "unknown on this system")
-    return Check("memory", "ok", f"{_size(available)} of {_size(total)} available")
+    from guiderail.model.memory import available, readable
 
-
-def memory() -> tuple[int, int]:
-    """Bytes of memory in all and available; zeros where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-        values = {name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in lines)}
-        return values["MemTotal"], values["MemAvailable"]
-    except (OSError, KeyError, ValueError):
-        return 0, 0
+    free = available("cpu")
+    if free is None:
+        return Check("memory", "note", "this system does not say how much is free")
+    return Check("memory", "ok", f"{readable(free)} free")
 
 
 def _files(now: Resolved, found: list[Path]) -> Check:
     from guiderail.model.load import resolve
+    from guiderail.model.memory import readable
 
     reference = now.settings.model
     folder = resolve(reference)
     found.append(folder)
     files = [path for path in folder.rglob("*") if path.is_file()]
-    detail = f"{reference}: {len(files)} files, {_size(sum(path.stat().st_size for path in files))}"
+    detail = f"{reference}: {len(files)} files, {readable(sum(path.stat().st_size for path in files))}"
     sums = folder / CHECKSUMS
     if not sums.exists():
         return Check("model files", "note", f"{detail}, in {folder}; it has no {CHECKSUMS}, so none was compared")
@@ -254,10 +247,6 @@ def _analysers() -> Check:
     }
     parts = [f"{language}: {', '.join(names)}" for language, names in found.items() if names]
     return Check("analysers", "note", "; ".join(parts) or "none found")
-
-
-def _size(count: float) -> str:
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
 
 
 def _line(check: Check) -> str:

@@ -49,7 +49,7 @@ class TestResults:
         assert answer["position"] == place
         assert answer["suggestions"][0]["range"] == {"start": place, "end": place}
         assert (answer["version"], answer["file"], answer["language"]) == (__version__, str(source), "python")
-        assert answer["model"]["name"] == small.name
+        assert answer["model"]["name"] == str(small)
         assert answer["model"]["parameters"] > 0
         assert 0 < answer["suggestions"][0]["tokens"] <= 4
 

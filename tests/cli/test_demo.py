@@ -62,6 +62,6 @@ def test_the_demo_shows_suggestion_truth_and_speed(guiderail: Callable[..., Resu
     for spot in SPOTS:
         assert f"{PACKAGE}/{spot.file}:" in result.out
     assert result.out.count("in the file: ") == len(SPOTS)
-    assert result.out.count("first token ") == len(SPOTS)
+    assert result.out.count("  first token ") == len(SPOTS)
     assert f"of {len(SPOTS)} as in the file" in result.out
     assert "\x1b[" not in result.out
