@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from guiderail.cache.buffers import CacheShape, KeyValueBuffers
-from guiderail.model import graphs
+from guiderail.decoding import graphs
 from guiderail.model.attention import Step
 
 if TYPE_CHECKING:

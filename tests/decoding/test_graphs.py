@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from guiderail.decoding.graphs import WIDTHS, DecodeGraphs, FixedStep, bucket
 from guiderail.decoding.session import Session
-from guiderail.model.graphs import WIDTHS, DecodeGraphs, FixedStep, bucket
 from guiderail.model.load import load
 from tests.helpers.models import FAMILIES, tiny_folder, tiny_model
 
