@@ -61,10 +61,10 @@ class TokenEvent:
 
 @dataclass(frozen=True, slots=True)
 class FinishedEvent:
-    """Decoding ended; `length` is the number of characters of the text that count."""
+    """Decoding ended; `text` is what counts of the characters behind the cursor."""
 
     reason: Finish
-    length: int
+    text: str
 
 
 Event = TokenEvent | FinishedEvent
@@ -98,28 +98,29 @@ class Plain:
         self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
         """See `Method.decode`."""
-        written = b""
+        written, text = b"", ""
         for step in range(request.max_tokens):
             if request.cancelled():
-                yield FinishedEvent("cancelled", len(_text(written, request.skip)))
+                yield FinishedEvent("cancelled", text)
                 return
             if step:
                 logits = _advance(session, token)  # noqa: F821 (bound in the step before)
             raw = logits[: len(request.token_bytes)]
             token = self.choose(_scores(raw, session, step, request.stages, constraints))
             data = request.token_bytes[token]
-            if not data:
-                yield FinishedEvent("eos", len(_text(written, request.skip)))
-                return
             for constraint in constraints:
                 constraint.accept(token)
+            text, valid = _decode(written + data, request.skip)
+            if not data or not valid:
+                yield FinishedEvent("eos", text)
+                return
             yield TokenEvent(token, data, float(raw[token] - raw.logsumexp(-1)))
             written += data
-            end = request.stop.end(_text(written, request.skip))
+            end = request.stop.end(text)
             if end is not None:
-                yield FinishedEvent(request.stop_reason, end)
+                yield FinishedEvent(request.stop_reason, text[:end])
                 return
-        yield FinishedEvent("length", len(_text(written, request.skip)))
+        yield FinishedEvent("length", text)
 
 
 def _advance(session: Session, token: int) -> torch.Tensor:
@@ -137,6 +138,12 @@ def _scores(raw, session, step, stages, constraints) -> torch.Tensor:
     return apply(list(constraints), scores) if constraints else scores
 
 
-def _text(written: bytes, skip: int) -> str:
-    """The text behind the cursor; a character whose bytes have not all come yet is left out."""
-    return written[skip:].decode("utf-8", errors="ignore")
+def _decode(written: bytes, skip: int) -> tuple[str, bool]:
+    """The text behind the cursor, and whether it can still become valid UTF-8.
+
+    A character whose bytes have not all come yet is left out; bytes that no character begins with end the text.
+    """
+    try:
+        return written[skip:].decode(), True
+    except UnicodeDecodeError as error:
+        return written[skip:][: error.start].decode(), error.reason == "unexpected end of data"

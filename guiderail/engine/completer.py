@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -17,6 +18,7 @@ from guiderail.decoding.session import Session
 from guiderail.decoding.stage import LogitsStage
 from guiderail.decoding.stops import Until, stop_rule
 from guiderail.decoding.vocabulary import Vocabulary
+from guiderail.errors import UsageError
 from guiderail.model.model import Model
 from guiderail.prompt.prompt import Prompt, build_prompt
 from guiderail.prompt.snippet import Snippet
@@ -38,6 +40,8 @@ class CompletionRequest:
         The text and the cursor in it, in code points.
     snippets
         Text from other files (`guiderail.prompt.context.gather`).
+    root
+        The project's root; it names the repository and the file in the prompt.
     until
         Where a suggestion ends: with the line, the block, or the token budget.
     max_tokens
@@ -58,6 +62,7 @@ class CompletionRequest:
     document: Document
     offset: int
     snippets: Sequence[Snippet] = ()
+    root: Path | None = None
     until: Until = "line"
     max_tokens: int = 64
     n: int = 1
@@ -140,7 +145,7 @@ class Completer:
         Raises
         ------
         UsageError
-            If the cursor's line alone does not fit the prompt.
+            If the cursor's line, or the tokens to be written, do not fit the model's context.
         """
         began = time.perf_counter()
         prompt = self.prompt(request)
@@ -155,6 +160,11 @@ class Completer:
         """The prompt for `request`."""
         info = self.model.info
         budget = min(self.prompt_tokens, info.context_length - request.max_tokens)
+        if budget < 1:
+            raise UsageError(
+                f"{request.max_tokens} tokens to write leave no room for a prompt in {info.name}",
+                f"Its context holds {info.context_length}: ask for fewer",
+            )
         return build_prompt(
             request.document,
             request.offset,
@@ -164,12 +174,15 @@ class Completer:
             budget=budget,
             count=lambda text: len(self.model.tokenizer.encode(text)),
             heal=request.heal,
+            root=request.root,
         )
 
     def _layout(self, wanted: Layout) -> Literal["psm", "spm", "prefix"]:
+        if wanted != "auto":
+            return wanted
         if self.model.info.fim is None:
             return "prefix"
-        return "psm" if wanted == "auto" else wanted
+        return "spm" if self.model.info.fim.spm == "native" else "psm"
 
 
 class _Run:
@@ -226,7 +239,7 @@ class _Run:
         start = self.began if index == 0 else time.perf_counter()
         events = Plain(self._sampling(index), index).decode(self.session, self.logits, plan, constraints)
         try:
-            return self._collect(events, start, len(typed), on_token)
+            return self._collect(events, start, on_token)
         finally:
             self.session.rollback(self.session.length - self.prompt_tokens)
 
@@ -234,21 +247,18 @@ class _Run:
         sampling = self.request.sampling
         return replace(ALTERNATIVES, seed=sampling.seed) if index and sampling.greedy else sampling
 
-    def _collect(
-        self, events: Iterator[Event], start: float, skip: int, on_token: Callable[[bytes], None] | None
-    ) -> Suggestion:
+    def _collect(self, events: Iterator[Event], start: float, on_token: Callable[[bytes], None] | None) -> Suggestion:
         tokens: list[TokenEvent] = []
-        first, finished = time.perf_counter(), FinishedEvent("cancelled", 0)
+        first, text, reason = time.perf_counter(), "", "cancelled"
         for event in events:
             if isinstance(event, FinishedEvent):
-                finished = event
+                text, reason = event.text, event.reason
                 break
             if not tokens:
                 first = time.perf_counter()
             tokens.append(event)
             if on_token:
                 on_token(event.data)
-        text = b"".join(t.data for t in tokens)[skip:].decode("utf-8", errors="ignore")[: finished.length]
         decode_s = time.perf_counter() - first
         return Suggestion(
             text=text,
@@ -256,7 +266,7 @@ class _Run:
             end=self.request.offset,
             score=sum(t.logprob for t in tokens) / len(tokens) if tokens else 0.0,
             token_ids=tuple(t.id for t in tokens),
-            finish=finished.reason,
+            finish=reason,
             layout=self.prompt.layout,
             timings=Timings(
                 prompt_tokens=self.prompt_tokens,

@@ -1,0 +1,135 @@
+"""One request from a cursor to suggestions."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guiderail.decoding.method import _decode
+from guiderail.decoding.sampling import Sampling
+from guiderail.decoding.session import Session
+from guiderail.engine.completer import Completer, CompletionRequest
+from guiderail.errors import UsageError
+from guiderail.prompt.snippet import Snippet
+from guiderail.text.document import Document
+from tests.helpers.models import FAMILIES, tiny_model
+
+SOURCE = 'import os\n\n\ndef size(path):\n    """Bytes of a file."""\n    return os.sta\n\n\ndef main():\n    pass\n'
+CURSOR = SOURCE.index("os.sta") + len("os.sta")
+
+
+def request(source: str = SOURCE, offset: int = CURSOR, **changes) -> CompletionRequest:
+    defaults = {"until": "tokens", "max_tokens": 12}
+    return CompletionRequest(document=Document(source, language="python"), offset=offset, **(defaults | changes))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("layout", ["auto", "spm", "prefix"])
+def test_greedy_text_is_the_models_own(family: str, layout) -> None:
+    """A suggestion holds the tokens that the bare session decodes behind the same prompt, in every family."""
+    model = tiny_model(family)
+    fim = model.info.fim
+    if layout == "spm" and (fim is None or fim.spm is None):
+        pytest.skip(f"{family} was not trained on this layout")
+    completer = Completer(model)
+    asked = request(heal=False, layout=layout)
+    (suggestion,) = completer.complete(asked)
+    session = Session(model)
+    logits, ids = session.feed(model.tokenizer.encode_prompt(completer.prompt(asked))), []
+    for _ in suggestion.token_ids:
+        assert logits is not None
+        ids.append(int(logits[: len(model.tokenizer.token_bytes)].argmax()))
+        logits = session.feed(ids[-1:])
+    assert suggestion.token_ids == tuple(ids)
+    written = b"".join(model.tokenizer.token_bytes[i] for i in ids)
+    assert written.startswith(suggestion.text.encode())
+    assert suggestion.finish in {"length", "eos"}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.text(alphabet="ab_é𝒳1", min_size=1, max_size=12), st.integers(0, 3))
+def test_a_half_typed_word_is_written_again(word: str, seed: int) -> None:
+    """With healing the tokens spell the half-typed word first, and the text begins behind it."""
+    model = tiny_model("qwen3")
+    source = f"x = {word}"
+    asked = request(source, len(source), sampling=Sampling(temperature=1.0, seed=seed), max_tokens=40)
+    completer = Completer(model)
+    typed = completer.prompt(asked).typed.encode()
+    (suggestion,) = completer.complete(asked)
+    written = b"".join(model.tokenizer.token_bytes[i] for i in suggestion.token_ids)
+    assert typed.endswith(word.encode())
+    assert written.startswith(typed)
+    assert written[len(typed) :].decode(errors="ignore").startswith(suggestion.text)
+
+
+def test_several_suggestions_differ_and_the_first_is_the_single_one() -> None:
+    """n suggestions are at most n, all different, the first one what a single request gives; a seed repeats them."""
+    completer = Completer(tiny_model("qwen3"))
+    (single,) = completer.complete(request())
+    several = completer.complete(request(n=4))
+    assert several[0].text == single.text
+    assert 1 < len(several) <= 4
+    assert len({s.text for s in several}) == len(several)
+    assert [s.text for s in completer.complete(request(n=4))] == [s.text for s in several]
+
+
+def test_a_cancelled_request_ends_within_one_step_and_leaves_no_trace() -> None:
+    """A cancel ends decoding before the next forward pass; the next request gives what a fresh completer gives."""
+    completer = Completer(tiny_model("qwen3"))
+    written: list[bytes] = []
+    (cut,) = completer.complete(request(), cancelled=lambda: len(written) >= 3, on_token=written.append)
+    assert cut.finish == "cancelled"
+    assert len(cut.token_ids) == 3
+    again, fresh = completer.complete(request()), Completer(tiny_model("qwen3")).complete(request())
+    assert [s.token_ids for s in again] == [s.token_ids for s in fresh]
+
+
+def test_the_next_request_keeps_the_shared_prefix() -> None:
+    """A request behind the same text encodes only what differs, and says how much it kept."""
+    completer = Completer(tiny_model("qwen3"))
+    first = completer.complete(request())[0].timings
+    second = completer.complete(request())[0].timings
+    assert first.reused_tokens == 0
+    assert second.reused_tokens == second.prompt_tokens - 1
+
+
+def test_a_line_ends_with_the_line() -> None:
+    """Until "line" no line break stands inside what is shown, whatever the model writes."""
+    completer = Completer(tiny_model("qwen3"))
+    for seed in range(20):
+        sampling = Sampling(temperature=1.5, seed=seed)
+        (suggestion,) = completer.complete(request(until="line", max_tokens=60, sampling=sampling))
+        assert "\n" not in suggestion.text.strip()
+        assert suggestion.finish in {"line", "length", "eos"}
+
+
+def test_context_files_are_part_of_the_prompt() -> None:
+    """Snippets stand in the prompt in front of the file."""
+    completer = Completer(tiny_model("qwen3"))
+    snippet = Snippet(path="util.py", text="def helper():\n    return 41\n", reason="definition", score=1.0)
+    prompt = completer.prompt(request(snippets=(snippet,)))
+    text = "".join(segment.text for segment in prompt.segments)
+    assert text.index("def helper") < text.index("def size")
+
+
+def test_bytes_that_are_no_text_end_it() -> None:
+    """A suggestion is valid text: it ends before bytes that begin no character, and waits for whole ones."""
+    assert _decode("aé".encode() + b"\xc3", 0) == ("aé", True)
+    assert _decode(b"a\xffb", 0) == ("a", False)
+    assert _decode("xyé".encode(), 2) == ("é", True)
+
+
+def test_more_tokens_than_the_context_are_refused() -> None:
+    """Asking for more tokens than the model's context holds is an error that says how many it holds."""
+    model = tiny_model("qwen3")
+    with pytest.raises(UsageError, match=str(model.info.context_length)):
+        Completer(model).complete(request(max_tokens=model.info.context_length))
+
+
+def test_times_are_of_this_request() -> None:
+    """Time to first token includes encoding the prompt; the score is a mean log-probability."""
+    (suggestion,) = Completer(tiny_model("qwen3")).complete(request())
+    times = suggestion.timings
+    assert 0 < times.prompt_s <= times.ttft_s
+    assert times.decode_s > 0
+    assert times.tokens_per_s == pytest.approx((len(suggestion.token_ids) - 1) / times.decode_s)
+    assert suggestion.score < 0
