@@ -102,8 +102,7 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
 
     info = describe(reference)
     check_architecture(read_config(info.folder), info.name)
-    place = _device(device)
-    kind = _dtype(dtype, place)
+    place, kind = placement(device, dtype)
     memory.check(info, place, kind)
     if threads:
         torch.set_num_threads(threads)
@@ -170,6 +169,18 @@ def _check_storage(config: dict[str, Any], name: str) -> None:
         raise WrongArchitectureError(
             f"{name} is quantised ({method}), which cannot be loaded here", "Choose the model it was made from"
         )
+
+
+def placement(device: str, dtype: str) -> tuple[str, str]:
+    """The device and the precision that ``auto`` stands for here.
+
+    Raises
+    ------
+    DeviceError
+        If there is no GPU and one is asked for.
+    """
+    place = _device(device)
+    return place, _dtype(dtype, place)
 
 
 def _device(wanted: str) -> str:

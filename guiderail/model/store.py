@@ -21,7 +21,7 @@ from guiderail.model.info import ModelFolderError, ModelInfo, read_info
 EMBEDDED = "embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded" / "weights"
 EMBEDDED_LICENCE = "apache-2.0"  # this project's own
-# What a pull fetches, from the top folder only: nothing that could hold code or pickles, no second copies of weights.
+# What a pull fetches, from the top folder only: nothing that could hold code or pickles, no second copies.
 WANTED = (
     "model*.safetensors", "model*.safetensors.index.json", "config.json", "generation_config.json",
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "README.md", "LICENSE*",
@@ -77,7 +77,7 @@ def embedded_info() -> ModelInfo:
 
 
 def find(hub_id: str, revision: str | None = None) -> Path | None:
-    """The folder of a hub model in the local cache, at `revision`, else the pinned commit, else the newest fetched."""
+    """The folder of a hub model in the local cache: at `revision`, else at the pinned commit, else the newest."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

@@ -1,0 +1,201 @@
+"""``guiderail models``: what is on this machine, what it can do, and where more comes from."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from guiderail.cli.options import resolved
+from guiderail.errors import UsageError
+from guiderail.settings import user_file
+
+if TYPE_CHECKING:
+    from guiderail.model.info import ModelInfo
+
+LAYOUTS = {None: ["psm"], "standard": ["psm", "spm"], "native": ["spm"]}
+
+
+@click.group()
+def models() -> None:
+    """List, show, fetch, remove and choose models.
+
+    A model is named 'embedded' (the one that comes with guiderail), by its folder, or by its hub id (owner/name).
+    """
+
+
+@models.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def ls(as_json: bool) -> None:
+    """List the models on this machine; * marks the one in use."""
+    from guiderail.model.store import pulled
+
+    using = resolved({}).value("model")
+    rows = [_row(info, using) for info in pulled()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    elif rows:
+        _print_table(rows)
+    else:
+        click.echo("No model is on this machine. Fetch one: guiderail models pull ID", err=True)
+
+
+@models.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(name: str | None, as_json: bool) -> None:
+    """Show one model: the one in use, or NAME."""
+    from guiderail.model.load import describe
+
+    using = resolved({}).value("model")
+    row = _row(describe(name or using), using)
+    click.echo(json.dumps(row, indent=2) if as_json else _as_lines(row))
+
+
+@models.command()
+@click.argument("name", metavar="ID[@REVISION]")
+def pull(name: str) -> None:
+    """Fetch a model from the hub and pin its commit.
+
+    Only safetensors weights, configuration, tokenizer and model card are fetched. A broken transfer goes on where
+    it stopped when the command is given again.
+    """
+    from guiderail.model import store
+
+    hub_id, _, revision = name.partition("@")
+    if not store.is_hub_id(hub_id):
+        raise UsageError(f"{hub_id} is not a hub id", "Hub ids have the form owner/name")
+    with _progress(hub_id) as progress:
+        info = store.pull(hub_id, revision or None, progress)
+    click.echo(f"{info.name} at {info.revision} is ready. Use it: guiderail models use {info.name}", err=True)
+    click.echo(info.folder)
+
+
+@models.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rm(name: str, yes: bool) -> None:
+    """Delete a pulled model from this machine."""
+    from guiderail.model import store
+    from guiderail.model.memory import readable
+
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"{name} would be deleted", "Without a terminal to ask on, say --yes")
+        click.confirm(f"Delete {name}?", abort=True, err=True)
+    click.echo(f"{name} deleted, {readable(store.remove(name))} freed", err=True)
+
+
+@models.command()
+@click.argument("name")
+def use(name: str) -> None:
+    """Make NAME the model of your own settings file."""
+    from guiderail.model import store
+    from guiderail.model.info import read_config
+    from guiderail.model.load import check_architecture, describe
+
+    info = describe(name)
+    check_architecture(read_config(info.folder), info.name)
+    folder = Path(name).expanduser()
+    store.use(str(folder.resolve()) if folder.is_dir() and name != store.EMBEDDED else name, user_file())
+    click.echo(f"{name} is now the model of {user_file()}", err=True)
+    source = resolved({}).source("model")
+    if source.kind != "user":
+        click.echo(f"Here it has no effect: the model is set by {source}", err=True)
+
+
+def _row(info: "ModelInfo", using: str) -> dict[str, Any]:
+    from guiderail.model import memory
+    from guiderail.model.load import placement
+
+    device, dtype = placement("auto", "auto")
+    needed, free = memory.needed(info, dtype), memory.available(device)
+    return {
+        "name": info.name,
+        "in_use": info.name == using.partition("@")[0] or str(info.folder) == using,
+        "family": info.family,
+        "architecture": info.architecture,
+        "parameters": info.parameters,
+        "bytes_on_disk": info.bytes_on_disk,
+        "fim": info.fim.name if info.fim else None,
+        "layouts": LAYOUTS[info.fim.spm] if info.fim else ["prefix"],
+        "licence": info.licence,
+        "context_length": info.context_length,
+        "revision": info.revision,
+        "folder": str(info.folder),
+        "device": device,
+        "dtype": dtype,
+        "bytes_needed": needed,
+        "bytes_free": free,
+        "fits": free is None or needed <= free,
+    }
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from guiderail.cli.output import wants_colour
+    from guiderail.model.memory import readable
+
+    table = Table(box=None, pad_edge=False)
+    for title, justify in (("", "left"), ("model", "left"), ("parameters", "right"), ("on disk", "right"),
+                           ("family", "left"), ("fill-in-the-middle", "left"), ("licence", "left"),
+                           ("fits in memory", "left")):  # fmt: skip
+        table.add_column(title, justify=justify, no_wrap=True)  # pyright: ignore[reportArgumentType]
+    for row in rows:
+        fits = "yes" if row["fits"] else f"no, needs {readable(row['bytes_needed'])}"
+        table.add_row(
+            "*" if row["in_use"] else "", row["name"], _count(row["parameters"]), readable(row["bytes_on_disk"]),
+            row["family"], row["fim"] or "none", row["licence"] or "unknown", fits,
+        )  # fmt: skip
+    colour = wants_colour(sys.stdout)
+    Console(force_terminal=colour, no_color=not colour, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _as_lines(row: dict[str, Any]) -> str:
+    from guiderail.model.memory import readable
+
+    free = "unknown" if row["bytes_free"] is None else readable(row["bytes_free"])
+    lines = {
+        "model": row["name"] + (" (in use)" if row["in_use"] else ""),
+        "architecture": f"{row['architecture'] or 'unknown'} ({row['family']})",
+        "parameters": _count(row["parameters"]),
+        "on disk": readable(row["bytes_on_disk"]),
+        "context": f"{row['context_length']} tokens",
+        "fill-in-the-middle": f"{row['fim']} ({', '.join(row['layouts'])})" if row["fim"] else "none: prefix only",
+        "licence": row["licence"] or "unknown",
+        "revision": row["revision"] or "not from the hub",
+        "folder": row["folder"],
+        "memory": f"{readable(row['bytes_needed'])} needed in {row['dtype']} on {row['device']}, {free} free: "
+        + ("it fits" if row["fits"] else "it does not fit"),
+    }
+    return "\n".join(f"{key:<19} {value}" for key, value in lines.items())
+
+
+def _count(parameters: int) -> str:
+    return f"{parameters / 1e9:.1f} B" if parameters >= 1e9 else f"{parameters / 1e6:.1f} M"
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
