@@ -66,7 +66,9 @@ def gather(
     used = _chosen([found for found in declared if found.score > UNUSED], purse, _DEFINITIONS_SHARE)
     similar = _similar(document, offset, path, index, expired, purse)
     unused = _chosen([found for found in declared if found.score <= UNUSED], purse, 1.0)
-    return (_definitions(used + unused) + similar)[::-1]
+    definitions = _definitions(used + unused)
+    known = sum(snippet.score > UNUSED for snippet in definitions)
+    return [*definitions[:known], *similar, *definitions[known:]][::-1]
 
 
 class _Purse:

@@ -176,7 +176,7 @@ def _skeleton(outer: Node, node: Node, language: str) -> str:
 
 
 def _members(body: Node, language: str) -> Iterator[str]:
-    hidden = False  # behind C++'s private:
+    hidden = body.parent is not None and body.parent.type == "class_specifier"  # C++: private until said otherwise
     for child in body.named_children:
         if child.type == "access_specifier":
             hidden = _text(child) != "public"

@@ -5,6 +5,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from guiderail.prompt.ignore import Ignore, Rules
@@ -107,6 +108,11 @@ class Project:
         path = path.resolve()
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else None
 
+    @property
+    def scans(self) -> int:
+        """How many times a folder was scanned, over the project's life."""
+        return self._listings.made
+
     def refresh(self) -> None:
         """Look at the disk again: what was answered before may have changed."""
         self._readable.clear()
@@ -141,7 +147,8 @@ class Project:
         """
         family = family_of(language)
         for folders in self._rings(near.rpartition("/")[0], expired):
-            entries = [entry for folder in folders for entry in self._files_of(folder, family)]
+            in_time = takewhile(lambda _: not expired(), folders)
+            entries = [entry for folder in in_time for entry in self._files_of(folder, family)]
             yield from sorted(entries, key=lambda entry: (-entry.status.st_mtime_ns, entry.path))
 
     def _rings(self, start: str, expired: Callable[[], bool]) -> Iterator[list[str]]:

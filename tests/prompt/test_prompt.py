@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from guiderail.errors import UsageError
 from guiderail.prompt.fim import FORMATS, FimFormat
-from guiderail.prompt.prompt import LONGEST_TYPED, Prompt, build_prompt, half_typed
+from guiderail.prompt.prompt import LONGEST_TYPED, Layout, Prompt, build_prompt, half_typed
 from guiderail.prompt.snippet import Snippet
 from guiderail.text.document import Document
 
@@ -35,7 +35,7 @@ def size(prompt: Prompt) -> int:
     return 1 + sum(1 if part.kind == "special" else count(part.text) for part in prompt.segments)
 
 
-def build(text: str, offset: int, form: FimFormat | None = OURS, layout="psm", **options) -> Prompt:
+def build(text: str, offset: int, form: FimFormat | None = OURS, layout: Layout = "psm", **options) -> Prompt:
     snippets = options.pop("snippets", ())
     options = {"budget": 1000, "count": count} | options
     path = options.pop("path", None)

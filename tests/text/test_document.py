@@ -20,9 +20,7 @@ def lines_by_the_specification(text: str) -> list[str]:
 @given(TEXTS)
 def test_only_the_three_line_ends_of_lsp_end_a_line(text: str) -> None:
     document = Document(text)
-    assert [document.line_text(line) for line in range(document.line_count)] == lines_by_the_specification(
-        text
-    )
+    assert [document.line_text(line) for line in range(document.line_count)] == lines_by_the_specification(text)
 
 
 @given(TEXTS)

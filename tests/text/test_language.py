@@ -65,9 +65,7 @@ def test_c_shares_context_with_cpp_but_not_with_go() -> None:
     assert not is_code(None)
 
 
-@given(
-    st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), min_size=1), st.sampled_from(LANGUAGES)
-)
+@given(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), min_size=1), st.sampled_from(LANGUAGES))
 def test_every_commented_line_begins_as_a_comment_and_keeps_its_text(line: str, language) -> None:
     result = commented(f"{line}\n{line}", language.name)
     assert result.endswith("\n")

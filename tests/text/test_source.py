@@ -35,9 +35,7 @@ def test_a_big_endian_mark_is_understood(tmp_path: Path) -> None:
     assert read_source(source(tmp_path, data)).text == "x = 'é'\r\n"
 
 
-@pytest.mark.parametrize(
-    "head", ["# coding: latin-1\n", "#!/usr/bin/env python\n# é -*- coding: latin-1 -*-\n"]
-)
+@pytest.mark.parametrize("head", ["# coding: latin-1\n", "#!/usr/bin/env python\n# é -*- coding: latin-1 -*-\n"])
 def test_python_cookie_decides_the_encoding(tmp_path: Path, head: str) -> None:
     assert read_source(source(tmp_path, (head + "x = 'é'").encode("latin-1"))).text == head + "x = 'é'"
 
@@ -65,9 +63,7 @@ def test_language_comes_from_the_name_or_the_first_line(tmp_path: Path) -> None:
         (codecs.BOM_UTF16_LE + b"a", "is not valid UTF-16-LE"),
     ],
 )
-def test_unreadable_bytes_are_refused_in_one_line_with_a_remedy(
-    tmp_path: Path, data: bytes, message: str
-) -> None:
+def test_unreadable_bytes_are_refused_in_one_line_with_a_remedy(tmp_path: Path, data: bytes, message: str) -> None:
     with pytest.raises(SourceError, match=message) as caught:
         read_source(source(tmp_path, data))
     assert "\n" not in str(caught.value)

@@ -1,0 +1,1 @@
+"""Tests of import resolution, one file per language."""
