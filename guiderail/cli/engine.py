@@ -91,6 +91,7 @@ class Engine:
             max_tokens=max_tokens or settings.max_tokens,
             n=settings.suggestions,
             layout=cast(Layout, settings.layout),
+            root=cursor.root,
             sampling=Sampling(
                 temperature=settings.temperature,
                 top_k=settings.top_k,

@@ -8,11 +8,13 @@ Nothing heavy is imported before the sub-command is known, so that ``--help`` an
 """
 
 import difflib
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -111,6 +113,9 @@ def _report(error: BaseException) -> int:
         case BrokenPipeError():
             message, code = "", PIPE_CLOSED
             _point_at_nothing(sys.stdout.fileno())  # the interpreter's own last flush must stay quiet
+        case OSError(errno=errno.ENOSPC):
+            message, code = f"cannot write: {error.strerror}. Free some space and try again", GuiderailError.exit_code
+            _point_at_nothing(sys.stdout.fileno())
         case _:
             message, code = _internal(error), INTERNAL_ERROR
     if message:
@@ -157,8 +162,17 @@ def _internal(error: BaseException) -> str:
     return f"{summary}. The traceback is in {log}; please report it"
 
 
+def _prepare_streams() -> None:
+    """Make both streams writable: a closed one takes nothing, an ASCII one escapes what it cannot show."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (to the end)
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+
+
 def main() -> NoReturn:
     """Entry point of the console script."""
+    _prepare_streams()
     instruction = os.environ.get("_GUIDERAIL_COMPLETE")
     if instruction:  # the shell asks what could stand behind TAB
         from click.shell_completion import shell_complete

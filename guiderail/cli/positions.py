@@ -59,7 +59,7 @@ def complete_all(positions: str, output: str, settings: Settings) -> None:
     ------
     UsageError
         The positions cannot be read, or the output was made with other settings.
-    SystemExit
+    click.exceptions.Exit
         With code 1 when at least one position has an error row.
     """
     tasks = read_tasks(positions)
@@ -68,17 +68,23 @@ def complete_all(positions: str, output: str, settings: Settings) -> None:
     todo = [task for task in tasks if task.key not in done]
     failed = sum(done.get(task.key, False) for task in tasks)
     if todo:
-        engine = Engine(settings)
-        with _sink(output) as sink, _progress(len(tasks), len(tasks) - len(todo)) as advance:
-            for task in todo:
-                row = _row(engine, task, identity)
-                failed += "error" in row
-                sink.write(json.dumps(row) + "\n")
-                sink.flush()
-                advance()
+        with _sink(output) as sink:
+            failed += _answer(Engine(settings), todo, identity, sink, len(tasks))
     _summarise(len(tasks), len(todo), failed)
     if failed:
         raise click.exceptions.Exit(1)
+
+
+def _answer(engine: Engine, todo: list[Task], identity: dict[str, Any], sink: "_Sink", total: int) -> int:
+    """Write the row of each task; return how many are errors."""
+    failed = 0
+    with _progress(total, total - len(todo)) as advance:
+        for task in todo:
+            row = _row(engine, task, identity)
+            failed += "error" in row
+            sink.write(json.dumps(row) + "\n")
+            advance()
+    return failed
 
 
 def read_tasks(positions: str) -> list[Task]:
@@ -131,6 +137,8 @@ def finished(output: Path, identity: dict[str, Any]) -> dict[str, bool]:
     """
     if not output.exists():
         return {}
+    if not output.is_file():
+        raise UsageError(f"{output} is not a file that can be continued", "Choose another --output, or - for a pipe")
     _cut_torn_line(output)
     done: dict[str, bool] = {}
     with output.open(encoding="utf-8") as file:
@@ -238,11 +246,8 @@ class _Sink:
         self._synced = time.monotonic()
 
     def write(self, line: str) -> None:
-        """Write one whole line."""
+        """Hand a whole line to the system, which keeps it even if this process is killed."""
         self._file.write(line)
-
-    def flush(self) -> None:
-        """Hand the line to the system, which keeps it even if this process is killed."""
         self._file.flush()
         if self._durable and time.monotonic() - self._synced > SYNC_INTERVAL:
             self.sync()

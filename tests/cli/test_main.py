@@ -163,6 +163,32 @@ def test_a_closed_pipe_is_quiet() -> None:
         assert process.wait() == 141
 
 
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("shell", "code", "says"),
+    [
+        ("> /dev/full", 1, b"guiderail: cannot write: No space left on device. Free some space and try again\n"),
+        (">&-", 0, b""),
+        ("2>&-", 0, b""),
+        ("<&-", 0, b""),
+    ],
+)
+def test_odd_streams(shell: str, code: int, says: bytes) -> None:
+    """A full disk is one line; closed streams are nobody's business."""
+    command = f"{' '.join(SCRIPT)} config show {shell}"
+    done = subprocess.run(command, shell=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (code, says)
+
+
+@pytest.mark.e2e
+def test_a_narrow_encoding_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the stream's encoding cannot show is escaped."""
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii:strict")
+    code = "from guiderail.cli import main, output; main._prepare_streams(); output.write('größe')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout == b"gr\\xf6\\xdfe\n"
+
+
 def test_the_shell_can_ask_for_completions() -> None:
     """TAB in a shell is answered with command names."""
     env = {"_GUIDERAIL_COMPLETE": "bash_complete", "COMP_WORDS": "guiderail do", "COMP_CWORD": "1"}

@@ -144,7 +144,9 @@ def rows_so_far(path: str) -> list[bytes]:
         (["--positions", "none.jsonl"], "cannot read none.jsonl"),
         (["--positions", "binary.jsonl"], "binary.jsonl is not UTF-8"),
         (["--positions", "in.jsonl", "--output", "foreign.txt"], "line 1 of foreign.txt was not written by guiderail"),
-        (["--positions", "in.jsonl", "--output", "."], "cannot continue ."),
+        (["--positions", "in.jsonl", "--output", "/dev/null"], "/dev/null is not a file that can be continued"),
+        (["--positions", "in.jsonl", "--output", "none/out.jsonl"], "cannot write none/out.jsonl"),
+        (["--positions", "in.jsonl", "--output", "."], ". is not a file that can be continued"),
     ],
 )
 def test_files_that_do_not_serve(guiderail: Run, args: list[str], says: str) -> None:
