@@ -78,7 +78,7 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """What a folder holds, symbolic links left out."""
+    """What a folder holds, sorted."""
 
     folders: tuple[str, ...]
     files: tuple[str, ...]
@@ -204,13 +204,13 @@ def _join(folder: str, name: str) -> str:
 
 
 def _list_folder(path: str) -> _Listing:
-    """Links are not followed: what they lead to inside the root is listed where it is."""
+    """A link is no folder here, and no regular file later: what it leads to in the root is listed where it is."""
     try:
         with os.scandir(path) as entries:
-            found = sorted((entry.name, entry.is_dir(follow_symlinks=False), entry.is_symlink()) for entry in entries)
+            found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
     except OSError:
         found = []
     return _Listing(
-        tuple(name for name, is_folder, _ in found if is_folder),
-        tuple(name for name, is_folder, is_link in found if not is_folder and not is_link),
+        tuple(name for name, is_folder in found if is_folder),
+        tuple(name for name, is_folder in found if not is_folder),
     )

@@ -52,6 +52,15 @@ def test_only_code_and_the_documents_own_kind_are_listed(tmp_path: Path) -> None
     assert sorted(listed(tmp_path, "x.yaml", "yaml")) == ["a.py", "b.go", "d.yaml"]
 
 
+def test_links_are_not_listed(tmp_path: Path) -> None:
+    write(tmp_path / "outside", {"b.py": "x"})
+    root = write(tmp_path / "root", {"lib/a.py": "x"})
+    (root / "inside.py").symlink_to(root / "lib/a.py")
+    (root / "outside.py").symlink_to(tmp_path / "outside/b.py")
+    (root / "folder").symlink_to(tmp_path / "outside")
+    assert listed(root) == ["lib/a.py"]
+
+
 def test_an_unreadable_start_begins_at_its_nearest_readable_folder(tmp_path: Path) -> None:
     write(tmp_path, {"build/gen.py": "x", "a.py": "x"})
     assert listed(tmp_path, "build/main.py") == ["a.py"]

@@ -128,7 +128,7 @@ def test_typed_examples(before: str, typed: str) -> None:
 
 
 def test_layouts_of_a_lone_text() -> None:
-    def parts(name: str, layout: str) -> list[str]:
+    def parts(name: str, layout: Layout) -> list[str]:
         return shown(build("ab\ncd", 3, FORMAT[name], layout))
 
     assert parts("StarCoder", "psm") == ["<fim_prefix>", "ab\n", "<fim_suffix>", "cd", "<fim_middle>"]
@@ -156,7 +156,8 @@ def test_repository_format_names_the_repository_and_every_file() -> None:
 def test_without_files_in_the_format_context_is_comments_in_front_of_the_prefix() -> None:
     snippets = [Snippet("a.py", "A = 1\n\nB = 2\n", "similar", 0.2)]
     comment = "# a.py\n# A = 1\n#\n# B = 2\n"
-    for name, layout in (("DeepSeek-Coder", "psm"), ("StarCoder", "spm"), ("Codestral", "spm")):
+    pairs: list[tuple[str, Layout]] = [("DeepSeek-Coder", "psm"), ("StarCoder", "spm"), ("Codestral", "spm")]
+    for name, layout in pairs:
         parts = shown(build("x.", 2, FORMAT[name], layout, snippets=snippets))
         assert parts[parts.index(comment) + 1] == "x."
     assert shown(build("x.", 2, None, "prefix", snippets=snippets)) == [comment, "x."]
@@ -170,7 +171,12 @@ def test_the_least_useful_snippets_go_first_and_context_takes_at_most_half() -> 
 
 
 def test_impossible_wishes_are_refused_with_a_remedy() -> None:
-    for form, layout in ((None, "psm"), (FORMAT["CodeGemma"], "spm"), (FORMAT["Codestral"], "psm")):
+    wishes: list[tuple[FimFormat | None, Layout]] = [
+        (None, "psm"),
+        (FORMAT["CodeGemma"], "spm"),
+        (FORMAT["Codestral"], "psm"),
+    ]
+    for form, layout in wishes:
         with pytest.raises(UsageError) as caught:
             build("x", 1, form, layout)
         assert "layout" in caught.value.remedy
