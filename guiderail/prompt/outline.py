@@ -15,6 +15,7 @@ from guiderail.text.syntax import find, has_grammar, parse
 
 _MAX_MEMBERS = 40
 _MAX_LINES = 30  # of a declaration shown whole
+_MAX_DEPTH = 50  # of nested namespaces, conditions and modifiers
 _MAX_WIDTH = 160  # of one member that is no function
 
 # scope     has members, shown by their signatures      function  shown up to its body
@@ -108,15 +109,15 @@ def outline(text: str, language: str) -> list[Definition]:
     """The file's top-level declarations in source order; none for a language without a grammar."""
     if not has_grammar(language):
         return []
-    return list(_declared(parse(text.encode(), language), language))
+    return list(_declared(parse(text.encode("utf-8", "replace"), language), language))
 
 
-def _declared(node: Node, language: str) -> Iterator[Definition]:
+def _declared(node: Node, language: str, depth: int = 0) -> Iterator[Definition]:
     kinds = _KINDS[language]
-    for child in node.named_children:
+    for child in node.named_children if depth < _MAX_DEPTH else ():
         kind = kinds.get(child.type)
         if kind == "through":
-            yield from _declared(child, language)
+            yield from _declared(child, language, depth + 1)
         elif kind == "wrap":
             inner = [part for part in child.named_children if part.type in kinds]
             outer = child if len(inner) == 1 else None
@@ -126,13 +127,13 @@ def _declared(node: Node, language: str) -> Iterator[Definition]:
             yield from _definition(child, child, language)
 
 
-def _definition(outer: Node, node: Node, language: str) -> Iterator[Definition]:
+def _definition(outer: Node, node: Node, language: str, depth: int = 0) -> Iterator[Definition]:
     """The definition at `node`; its text begins at `outer`, which holds decorators or modifiers too."""
     kind = _KINDS[language].get(node.type)
     if kind in {"wrap", "through"}:  # export const …, decorators around decorators
         inner = [part for part in node.named_children if part.type in _KINDS[language]]
-        for part in inner:
-            yield from _definition(outer if len(inner) == 1 else part, part, language)
+        for part in inner if depth < _MAX_DEPTH else ():
+            yield from _definition(outer if len(inner) == 1 else part, part, language, depth + 1)
         return
     if node.type == "preproc_def" and node.child_by_field_name("value") is None:  # an include guard
         return
@@ -262,16 +263,16 @@ def _doc_comment(node: Node, language: str) -> str:
 
 
 def _name(node: Node) -> str | None:
-    """The declared name: field `name`, or the identifier at the end of C's chain of declarators."""
+    """The declared name: field `name` or `left`, or the identifier at the end of C's chain of declarators."""
     for field in ("name", "left"):
         found = node.child_by_field_name(field)
         if found is not None:
             return _text(found) if "identifier" in found.type else None
-    inner = node.child_by_field_name("declarator")
-    if inner is not None:
-        return _name(inner) or (_text(inner) if inner.type.endswith("identifier") else None)
-    nested = [child for child in node.named_children if child.type.endswith("declarator")]
-    return _name(nested[0]) if nested else None
+    inner: Node | None = node
+    while inner is not None and not inner.type.endswith("identifier"):
+        nested = (child for child in inner.named_children if child.type.endswith("declarator"))
+        inner = inner.child_by_field_name("declarator") or next(nested, None)
+    return _text(inner) if inner is not None else None
 
 
 def _owner(node: Node) -> str | None:

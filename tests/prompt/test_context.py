@@ -149,3 +149,9 @@ def test_without_time_the_search_ends_and_later_calls_reach_further(tmp_path: Pa
     assert index.reads == 0
     assert gather(document, len(TYPED) - 2, tmp_path, seconds=math.inf, **options)
     assert index.reads == 50
+
+
+def test_half_a_surrogate_pair_from_an_editor_does_no_harm(tmp_path: Path) -> None:
+    write(tmp_path, FILES)
+    text = "from .models import Profile\nx = '\ud83d'\nProfile(‸"
+    assert paths(context_of(tmp_path, "app/main.py", text)) == ["app/models.py"]

@@ -148,5 +148,19 @@ def test_any_text_has_an_outline_of_whole_lines(source: str, language: str) -> N
         assert definition.text.endswith("\n")
 
 
+@pytest.mark.parametrize(
+    ("language", "source"),
+    [
+        ("c", "#if 1\n" * 3000 + "int f(int);\n" + "#endif\n" * 3000),
+        ("c", "int " + "*" * 3000 + "f(void);"),
+        ("cpp", "template<class T> " * 3000 + "void f();"),
+        ("cpp", "namespace a {" * 3000 + "}" * 3000),
+        ("python", "".join(" " * depth + "if x:\n" for depth in range(1500))),
+    ],
+)
+def test_endless_nesting_ends(language: str, source: str) -> None:
+    assert len(outline(source + "\n", language)) <= 1
+
+
 def test_a_language_without_a_grammar_declares_nothing() -> None:
     assert outline("x", "cobol") == []

@@ -38,8 +38,8 @@ def bindings_of(
         Text of a project file, for manifests.
     """
     if language == "go":
-        return list(go.bindings(parse(text[:_HEAD].encode(), language), language, path, files, read))
+        return list(go.bindings(parse(text[:_HEAD].encode("utf-8", "replace"), language), language, path, files, read))
     reader = _READERS.get(language or "")
     if reader is None or language is None:
         return []
-    return list(reader(parse(text[:_HEAD].encode(), language), language, path, files))
+    return list(reader(parse(text[:_HEAD].encode("utf-8", "replace"), language), language, path, files))

@@ -9,6 +9,8 @@ from guiderail.text.syntax import find
 
 _Path = tuple[str, ...]
 
+_MAX_DEPTH = 50  # of nested use trees
+
 
 def bindings(tree: Node, language: str, path: str, files: Files) -> Iterator[Binding]:
     """What the use declarations of the file at `path` bind, for those that resolve inside the project."""
@@ -27,16 +29,18 @@ def bindings(tree: Node, language: str, path: str, files: Files) -> Iterator[Bin
                 yield Binding(found, name)
 
 
-def _leaves(node: Node, before: _Path) -> Iterator[tuple[_Path, str | None]]:
+def _leaves(node: Node, before: _Path, depth: int = 0) -> Iterator[tuple[_Path, str | None]]:
     """Full path and local name of every leaf of a use tree; ``*`` has no local name."""
+    if depth > _MAX_DEPTH:
+        return
     if node.type == "scoped_use_list":
         inside, listed = node.child_by_field_name("path"), node.child_by_field_name("list")
         path = (*before, *_parts(inside))
         for child in listed.named_children if listed is not None else ():
-            yield from _leaves(child, path)
+            yield from _leaves(child, path, depth + 1)
     elif node.type == "use_list":
         for child in node.named_children:
-            yield from _leaves(child, before)
+            yield from _leaves(child, before, depth + 1)
     elif node.type == "use_as_clause":
         yield (*before, *_parts(node.child_by_field_name("path"))), text_of(node.child_by_field_name("alias"))
     elif node.type == "use_wildcard":

@@ -62,3 +62,8 @@ def test_rust(tmp_path: Path, path: str, text: str, expected: dict[str, str]) ->
     assert expected or not found
     for file, declared in expected.items():
         assert declared in found[file]
+
+
+def test_an_endlessly_nested_use_tree_ends(tmp_path: Path) -> None:
+    write(tmp_path, FILES)
+    assert definitions(tmp_path, "src/main.rs", "use crate::{" + "a::{" * 3000 + "b" + "}" * 3001 + ";‸") == {}
