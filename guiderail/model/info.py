@@ -142,7 +142,7 @@ def _parameters(path: Path) -> int:
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(min(length, path.stat().st_size)))
         return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
-    except (ValueError, KeyError, TypeError, struct.error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:  # JSON of another shape
         raise ModelFolderError(f"{path} is damaged: it has no safetensors header", "Fetch the model again") from error
 
 

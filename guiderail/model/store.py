@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from logging import CRITICAL
 from pathlib import Path
 from typing import Any
 
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model.info import ModelFolderError, ModelInfo, read_info
+from guiderail.model.transfer import fetch_file
 
 EMBEDDED = "embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded" / "weights"
@@ -134,13 +137,11 @@ def _wanted_files(hub_id: str, revision: str | None) -> tuple[str, dict[str, int
 
 
 def _fetch(hub_id: str, commit: str, sizes: dict[str, int], progress: Progress | None) -> Path:
-    """Fetch the files one after the other; the hub client goes on where a broken transfer stopped."""
-    from huggingface_hub import hf_hub_download
-
+    """Fetch the files one after the other."""
     total, done, folder = sum(sizes.values()), 0, Path()
     for name, size in sorted(sizes.items()):
         bar = _reporting(progress, done, total) if progress else _reporting(_silent, 0, 0)
-        folder = Path(hf_hub_download(hub_id, name, revision=commit, tqdm_class=bar)).parent
+        folder = fetch_file(hub_id, name, commit, bar).parent
         done += size
         if progress:
             progress(done, total)
@@ -149,11 +150,16 @@ def _fetch(hub_id: str, commit: str, sizes: dict[str, int], progress: Progress |
 
 @contextmanager
 def _explained(hub_id: str) -> Iterator[None]:
-    """Turn what the hub client raises into one line each."""
+    """Turn what the hub client raises into one line each, and keep it from writing more."""
     from huggingface_hub import errors
+    from huggingface_hub.utils import logging
 
+    level = logging.get_verbosity()
+    logging.set_verbosity(CRITICAL)
     try:
         yield
+    except GuiderailError:
+        raise
     except errors.GatedRepoError as error:
         raise DownloadError(
             f"{hub_id} is gated: its owner gives access on request", f"See https://huggingface.co/{hub_id}"
@@ -165,12 +171,12 @@ def _explained(hub_id: str) -> Iterator[None]:
     except errors.OfflineModeIsEnabled as error:
         raise DownloadError("The hub client is set to work offline", "Unset HF_HUB_OFFLINE") from error
     except Exception as error:  # the client lets its HTTP library's errors through
-        if isinstance(error, GuiderailError):
-            raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DownloadError(
             f"{hub_id} could not be fetched ({reason})", "Try again: what has arrived is kept"
         ) from error
+    finally:
+        logging.set_verbosity(level)
 
 
 def remove(name: str) -> int:
@@ -181,15 +187,13 @@ def remove(name: str) -> int:
     UnknownModelError
         If the cache has no such model; the embedded one cannot be removed.
     """
-    from huggingface_hub import scan_cache_dir
-
     if name == EMBEDDED:
         raise UnknownModelError("The embedded model is part of guiderail and cannot be removed")
     repository = _cached_repositories().get(name)
     if repository is None:
         raise UnknownModelError(f"{name} is not among the pulled models", "See guiderail models ls")
-    revisions = [revision.commit_hash for revision in repository.revisions]
-    scan_cache_dir().delete_revisions(*revisions).execute()
+    # Not by its revisions, as the client would: a copy of a repository has the same commits.
+    shutil.rmtree(repository.repo_path)
     _write_pins({key: value for key, value in pins().items() if key != name})
     return repository.size_on_disk
 
@@ -248,11 +252,13 @@ def _pin_file() -> Path:
 
 
 def _cached_repositories() -> dict[str, Any]:
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        return {repo.repo_id: repo for repo in scan_cache_dir().repos if repo.repo_type == "model"}
+        return {
+            repo.repo_id: repo for repo in scan_cache_dir(constants.HF_HUB_CACHE).repos if repo.repo_type == "model"
+        }
     except CacheNotFound:
         return {}
 
