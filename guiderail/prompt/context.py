@@ -64,7 +64,7 @@ def gather(
     purse = _Purse(budget, count)
     declared = declared_by_imports(document, offset, path, index, expired)
     used = _chosen([found for found in declared if found.score > UNUSED], purse, _DEFINITIONS_SHARE)
-    similar = _similar(document, offset, path, index, expired, purse)
+    similar = _similar(document, offset, path, index, expired, purse, used)
     unused = _chosen([found for found in declared if found.score <= UNUSED], purse, 1.0)
     definitions = _definitions(used + unused)
     known = sum(snippet.score > UNUSED for snippet in definitions)
@@ -133,21 +133,31 @@ def _shortened(text: str, room: int, cost: Count) -> str:
 
 
 def _similar(
-    document: Document, offset: int, path: str, index: ProjectIndex, expired: Callable[[], bool], purse: _Purse
+    document: Document,
+    offset: int,
+    path: str,
+    index: ProjectIndex,
+    expired: Callable[[], bool],
+    purse: _Purse,
+    declared: list[Declared],
 ) -> list[Snippet]:
-    """Windows of other files like the lines before the cursor, best first, until the tokens are spent."""
+    """Windows of other files like the lines before the cursor, best first, until the tokens are spent.
+
+    A window must not overlap another, and must say something that the lines around the cursor, the declarations
+    and the better windows do not.
+    """
     line, _ = document.position_at(offset)
     files = index.around(path, document.language, expired)
     family = family_of(document.language)
     query = document.text[document.line_start(max(0, line - WINDOW + 1)) : offset]
     tried = index.ranking.best(query, [file.windows for file in files], _LEAST_SIMILAR)
     tried.sort(key=lambda match: family_of(files[match.file].language) != family)  # stable: best first within
-    known = _lines_around(document, line)
+    known = _lines_around(document, line).union(*(_stripped(found.text.split("\n")) for found in declared))
     taken: set[tuple[int, int]] = set()
     snippets: list[Snippet] = []
     for match in tried[:_SIMILAR_TRIED]:
         lines = _window(files[match.file], match.start)
-        new = {stripped for text in lines if (stripped := text.strip())} - known
+        new = _stripped(lines) - known
         covered = {(match.file, number) for number in range(match.start, match.start + len(lines))}
         if not new or covered & taken:
             continue
@@ -157,6 +167,11 @@ def _similar(
             known |= new
             snippets.append(Snippet(files[match.file].path, text, "similar", match.score))
     return snippets
+
+
+def _stripped(lines: list[str]) -> set[str]:
+    """The lines that say something, without regard to indentation."""
+    return {text for line in lines if (text := line.strip())}
 
 
 def _window(file: SourceFile, start: int) -> list[str]:
