@@ -110,7 +110,7 @@ class TestRuns:
         assert "out.jsonl was made with temperature = 0.0, not 0.5" in result.err
 
     @pytest.mark.e2e
-    def test_a_killed_run_resumes_to_the_same_rows(self, process: Run, source: Path) -> None:
+    def test_a_killed_run_resumes_to_the_same_rows(self, guiderail: Run, process: Run, source: Path) -> None:
         """After kill -9 and a torn line the same command ends with the rows of an undisturbed run."""
         places = [(line, column, limit) for limit in range(1, 16) for line in (1, 2, 5) for column in (0, 3, 4)]
         positions = [
@@ -129,7 +129,7 @@ class TestRuns:
         assert resumed.code == 0
         assert f"{len(torn)} were done before" in resumed.err
         assert Path("out.jsonl").read_bytes().splitlines()[: len(torn)] == torn
-        assert process(*command, "whole.jsonl").code == 0
+        assert guiderail(*command, "whole.jsonl").code == 0
         assert [essence(row) for row in rows("out.jsonl")] == [essence(row) for row in rows("whole.jsonl")]
 
 
