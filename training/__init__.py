@@ -1,0 +1,1 @@
+"""The training room: from pinned public packages to the embedded completion model."""

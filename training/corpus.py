@@ -1,0 +1,171 @@
+"""From pinned archives to one clean file of documents, the validation packages set apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sysconfig
+import zipfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+
+from training.cleaning import PRIVATE_KEY, normalise_text, parses, path_is_wanted, scrub, text_is_wanted
+from training.dedup import Deduplicator
+from training.holdout import is_held_out, normalise, refuse_held_out
+from training.manifest import Package
+
+STDLIB = "cpython"
+_STDLIB_SKIPPED = {
+    "test",
+    "tests",
+    "idlelib",
+    "turtledemo",
+    "lib2to3",
+    "ensurepip",
+    "site-packages",
+    "dist-packages",
+    "__pycache__",
+    "encodings",
+    "pydoc_data",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One source file."""
+
+    package: str
+    path: str
+    text: str
+
+
+def is_validation(package: str) -> bool:
+    """About one package in sixty is kept for validation, by a digit of its hash the hold-out rule does not use."""
+    return int(hashlib.sha256(normalise(package).encode()).hexdigest()[8:12], 16) % 60 == 0
+
+
+def wheel_files(wheel: Path) -> Iterator[tuple[str, bytes]]:
+    """Python files of a wheel by their installed path."""
+    with zipfile.ZipFile(wheel) as archive:
+        for info in sorted(archive.infolist(), key=lambda item: item.filename):
+            if info.filename.endswith(".py") and info.file_size < 1_000_000:
+                path = info.filename.split(".data/purelib/")[-1].split(".data/platlib/")[-1]
+                yield path, archive.read(info)
+
+
+def stdlib_files() -> Iterator[tuple[str, bytes]]:
+    """The standard library of the running interpreter, without its tests and what pip brought."""
+    root = Path(sysconfig.get_paths()["stdlib"])
+    for path in sorted(root.rglob("*.py")):
+        relative = path.relative_to(root)
+        if not (set(relative.parts) & _STDLIB_SKIPPED or relative.parts[0].startswith("config-")):
+            yield relative.as_posix(), path.read_bytes()
+
+
+#: Names under which held-out packages are imported or live on in other projects, where they differ.
+ALIASES = {
+    "attrs": ("attr",),
+    "djangorestframework": ("rest_framework",),
+    "imbalanced-learn": ("imblearn",),
+    "lightning": ("pytorch_lightning", "lightning_fabric"),
+    "pdfminer-six": ("pdfminer",),
+    "progressbar2": ("progressbar",),
+    "pyserial": ("serial",),
+    "python-docx": ("docx",),
+    "robotframework": ("robot",),
+    "scikit-learn": ("sklearn",),
+    "tomli": ("tomllib",),
+    "umap-learn": ("umap",),
+}
+
+
+def carries_held_out(path: str, held_out: frozenset[str]) -> bool:
+    """Whether a folder or file is named like a known held-out package, so may be a bundled copy of it."""
+    parts = PurePosixPath(path).with_suffix("").parts
+    return any(normalise(part).strip("-") in held_out for part in parts)
+
+
+def clean(files: Iterable[tuple[str, bytes]], package: str, held_out: frozenset[str]) -> list[Document]:
+    """The documents of one package after every single-file rule."""
+    documents = []
+    for path, raw in files:
+        if not path_is_wanted(path) or carries_held_out(path, held_out):
+            continue
+        try:
+            text = normalise_text(raw.decode("utf-8"))
+        except UnicodeDecodeError:
+            continue
+        if PRIVATE_KEY in text or not text_is_wanted(text) or not parses(text):
+            continue
+        documents.append(Document(package, path, scrub(text)))
+    return documents
+
+
+def _clean_wheel(job: tuple[str, Path, frozenset[str]]) -> list[Document]:
+    name, wheel, held_out = job
+    refuse_held_out(name)
+    return clean(wheel_files(wheel), name, held_out)
+
+
+def capped(documents: list[Document], limit: int) -> list[Document]:
+    """At most `limit` characters of one package, whole folders first dropped by hash, so no project dominates."""
+    order = sorted(documents, key=lambda d: hashlib.blake2b(str(PurePosixPath(d.path).parent).encode()).digest())
+    kept, size = set(), 0
+    for document in order:
+        if size + len(document.text) <= limit:
+            kept.add(document.path)
+            size += len(document.text)
+    return [document for document in documents if document.path in kept]
+
+
+def known_held_out(names: Path) -> frozenset[str]:
+    """Held-out names among the candidates, to recognise bundled copies."""
+    words = (word for line in names.read_text().splitlines() for word in line.split("#")[0].split())
+    held_out = {normalise(word) for word in words if is_held_out(word)}
+    aliases = {normalise(alias).strip("-") for name in held_out for alias in ALIASES.get(name, ())}
+    return frozenset(held_out | aliases)
+
+
+def build_corpus(
+    packages: list[Package], archives: Path, names: Path, out: Path, *, package_limit: int, workers: int = 2
+) -> dict[str, dict[str, int]]:
+    """Write train.jsonl and validation.jsonl; returns files and characters kept of each package."""
+    held_out = known_held_out(names)
+    jobs = [(package.name, archives / package.archive, held_out) for package in packages]
+    seen, table = Deduplicator(), {}
+    out.mkdir(parents=True, exist_ok=True)
+    with (
+        (out / "train.jsonl").open("w") as train,
+        (out / "validation.jsonl").open("w") as validation,
+        ProcessPoolExecutor(workers) as pool,
+    ):
+        groups = pool.map(_clean_wheel, jobs)
+        for documents in _stdlib_then(groups, held_out):
+            fresh = [document for document in documents if seen.is_new(document.text)]
+            kept = capped(fresh, package_limit)
+            if not kept:
+                continue
+            name = kept[0].package
+            target = validation if is_validation(name) else train
+            target.writelines(json.dumps(asdict(document)) + "\n" for document in kept)
+            table[name] = {"files": len(kept), "characters": sum(len(d.text) for d in kept)}
+    (out / "table.json").write_text(json.dumps(table, indent=1))
+    return table
+
+
+def _stdlib_then(groups: Iterable[list[Document]], held_out: frozenset[str]) -> Iterator[list[Document]]:
+    """The standard library first, so that of two copies its own is the one kept."""
+    yield clean(stdlib_files(), STDLIB, held_out)
+    yield from groups
+
+
+def read_documents(path: Path) -> Iterator[Document]:
+    """Read documents back, refusing held-out packages once more."""
+    with path.open() as stream:
+        for line in stream:
+            document = Document(**json.loads(line))
+            if document.package != STDLIB:
+                refuse_held_out(document.package)
+            yield document
