@@ -1,0 +1,86 @@
+"""From a checkpoint to a folder that transformers loads without custom code."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from training.model import ModelShape
+from training.recipe import Recipe
+from training.tokenizer import END, PAD
+from training.train import CHECKPOINT
+
+SHARD_BYTES = 16 * 1024 * 1024
+
+
+def model_config(shape: ModelShape) -> dict[str, Any]:
+    """The configuration of `Qwen3ForCausalLM`."""
+    return {
+        "architectures": ["Qwen3ForCausalLM"],
+        "model_type": "qwen3",
+        "vocab_size": shape.vocab,
+        "hidden_size": shape.dim,
+        "intermediate_size": shape.ffn,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads,
+        "head_dim": shape.head_dim,
+        "hidden_act": "silu",
+        "max_position_embeddings": shape.context,
+        "rms_norm_eps": shape.norm_eps,
+        "rope_parameters": {"rope_type": "default", "rope_theta": shape.rope_theta},
+        "rope_theta": shape.rope_theta,
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "tie_word_embeddings": True,
+        "use_sliding_window": False,
+        "eos_token_id": END,
+        "pad_token_id": PAD,
+        "bos_token_id": None,
+        "dtype": "bfloat16",
+    }
+
+
+def write_weights(tensors: dict[str, Tensor], folder: Path, limit: int = SHARD_BYTES) -> list[str]:
+    """One safetensors file, or shards with the index transformers expects when they exceed the limit."""
+    shards: list[dict[str, Tensor]] = [{}]
+    size = 0
+    for name, tensor in tensors.items():
+        if shards[-1] and size + tensor.nbytes > limit:
+            shards.append({})
+            size = 0
+        shards[-1][name] = tensor
+        size += tensor.nbytes
+    if len(shards) == 1:
+        save_file(shards[0], folder / "model.safetensors", {"format": "pt"})
+        return ["model.safetensors"]
+    names = [f"model-{i:05d}-of-{len(shards):05d}.safetensors" for i in range(1, len(shards) + 1)]
+    for name, shard in zip(names, shards, strict=True):
+        save_file(shard, folder / name, {"format": "pt"})
+    index = {
+        "metadata": {"total_size": sum(t.nbytes for t in tensors.values())},
+        "weight_map": {key: name for name, shard in zip(names, shards, strict=True) for key in shard},
+    }
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1) + "\n")
+    return names
+
+
+def export(recipe: Recipe, folder: Path | None = None) -> Path:
+    """Write configuration, tokenizer and bf16 weights of the newest checkpoint."""
+    folder = folder or recipe.export
+    folder.mkdir(parents=True, exist_ok=True)
+    state = torch.load(recipe.run_folder / CHECKPOINT, map_location="cpu", weights_only=True)
+    masters = state["optimizer"]["masters"]
+    write_weights({name: m.to(torch.bfloat16).contiguous() for name, m in masters.items()}, folder)
+    (folder / "config.json").write_text(json.dumps(model_config(recipe.model), indent=2) + "\n")
+    generation = {"eos_token_id": [END], "pad_token_id": PAD, "do_sample": False}
+    (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(recipe.work / "tokenizer" / name, folder / name)
+    return folder
