@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from training.device import pick_dtype
+from training.model import CompletionModel, ModelShape
+from training.optim import orthogonalise
+from training.plot import draw, read_log
+from training.recipe import Recipe, load_recipe, parse_recipe
+from training.schedule import Phase, Schedule
+from training.stages import pending
+from training.train import COOL_DOWN, STOP, Trainer
+
+RECIPES = Path(__file__).parents[2] / "training" / "recipes"
+
+
+def losses(trainer: Trainer) -> list[float]:
+    return [record["loss"] for record in read_log(trainer.folder) if "loss" in record]
+
+
+def renamed(recipe: Recipe, name: str) -> Recipe:
+    return replace(recipe, name=f"{recipe.name}-{name}")
+
+
+def test_a_killed_run_goes_on_bit_for_bit(recipe: Recipe, tokenizer: Tokenizer):
+    """After a checkpoint and a new process's resume, losses and weights equal those of an unbroken run."""
+    whole = Trainer(renamed(recipe, "whole"), tokenizer)
+    assert whole.fit()
+    broken = Trainer(renamed(recipe, "broken"), tokenizer)
+    for _ in range(3):
+        broken.log({"step": broken.step + 1, **{k: float(v) for k, v in broken.train_step().items()}})
+    broken.save()
+    broken.train_step()  # lost with the process
+    resumed = Trainer(renamed(recipe, "broken"), tokenizer)
+    assert resumed.resume() and resumed.step == 3
+    assert resumed.fit()
+    assert losses(whole)[3:] == losses(resumed)[3:] and len(losses(whole)) > 6
+    weights = zip(whole.model.parameters(), resumed.model.parameters(), strict=True)
+    assert all(torch.equal(mine, theirs) for mine, theirs in weights)
+
+
+def test_training_learns(recipe: Recipe, tokenizer: Tokenizer):
+    """The validation figure falls well below that of the untrained model."""
+    longer = replace(recipe, run=replace(recipe.run, total_tokens=16_000))
+    trainer = Trainer(longer, tokenizer)
+    before = trainer.evaluate()
+    assert trainer.fit()
+    assert trainer.evaluate() < 0.9 * before
+
+
+def test_a_stop_file_pauses_and_a_limit_does(recipe: Recipe, tokenizer: Tokenizer):
+    """A paused run leaves a checkpoint to go on from."""
+    trainer = Trainer(recipe, tokenizer)
+    (trainer.folder / STOP).touch()
+    assert not trainer.fit()
+    assert not trainer.fit(limit_seconds=0.0)
+    assert Trainer(recipe, tokenizer).resume()
+
+
+def test_a_word_makes_the_decay_begin(recipe: Recipe, tokenizer: Tokenizer):
+    """With a cool-down file the run ends decayed, long before its plan."""
+    trainer = Trainer(replace(recipe, run=replace(recipe.run, total_tokens=1e9)), tokenizer)
+    for _ in range(4):
+        trainer.train_step()
+    (trainer.folder / COOL_DOWN).touch()
+    assert trainer.fit()
+    assert trainer.tokens < 10_000
+    assert read_log(trainer.folder)[-1]["lr"] < 0.5
+
+
+def test_the_schedule_warms_up_holds_and_decays_to_nothing():
+    """Factor by progress; the clock ends a run as tokens do."""
+    plan = Schedule(1000, 100, 10, 0.4, (Phase(0.5, 64, 1), Phase(1.0, 128, 1)))
+    assert plan.factor(0, 0.0) == pytest.approx(0.1)
+    assert plan.factor(50, 0.6) == plan.factor(50, 0.3) == 1.0
+    assert plan.factor(50, 0.8) == pytest.approx(0.5)
+    assert plan.factor(50, plan.progress(0, 100)) == plan.factor(50, plan.progress(1000, 0)) == 0.0
+    assert (plan.phase(0.49).context, plan.phase(0.5).context, plan.phase(1.0).context) == (64, 128, 128)
+    plan.cool_down(300, 10)
+    assert plan.progress(300, 10) == pytest.approx(0.6)
+
+
+def test_chunks_do_not_change_the_loss():
+    """The chunked loss is the cross-entropy of the logits, and ignored labels do not count."""
+    model = CompletionModel(ModelShape(vocab=64, dim=16, layers=1, heads=2, kv_heads=1, head_dim=8, ffn=16))
+    tokens = torch.arange(40).view(2, 20)
+    labels = (tokens + 1).clone()
+    labels[0, :5] = -100
+    expected = torch.nn.functional.cross_entropy(model.logits(tokens).flatten(0, 1), labels.flatten(), reduction="sum")
+    for chunk in (7, 40, 64):
+        assert torch.allclose(model(tokens, labels, chunk)[0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(8, 24), (24, 8), (16, 16)])
+def test_muon_steps_are_nearly_orthogonal(shape: tuple[int, int]):
+    """All singular values of an orthogonalised matrix are near one."""
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    assert torch.all((torch.linalg.svdvals(orthogonalise(matrix)) - 1).abs() < 0.35)
+
+
+def test_every_dtype_can_be_asked_for():
+    """The type is measured unless it is named."""
+    cpu = torch.device("cpu")
+    assert pick_dtype("fp32", cpu) is torch.float32
+    assert pick_dtype("auto", cpu) in (torch.float32, torch.bfloat16)
+
+
+@pytest.mark.parametrize("name", ["cpu.toml", "gpu.toml"])
+def test_the_recipes_are_whole(name: str):
+    """Each recipe parses, ends its phases at one and reaches its model's context."""
+    recipe = load_recipe(RECIPES / name)
+    assert recipe.phases[-1].until == 1.0
+    assert recipe.phases[-1].context == recipe.model.context >= 4096
+
+
+def test_unknown_keys_are_errors():
+    """A misspelt section or key is never ignored."""
+    with pytest.raises(ValueError, match="sections"):
+        parse_recipe({"modle": {}}, "x")
+    with pytest.raises(TypeError):
+        parse_recipe({"run": {"sede": 1}}, "x")
+
+
+def test_stages_before_the_last_result_are_done(recipe: Recipe):
+    """A machine that has the packed corpus only trains and exports."""
+    assert pending(recipe) == ["train", "export"]
+    assert pending(recipe, "pack") == []
+
+
+def test_a_run_can_be_drawn(recipe: Recipe, tokenizer: Tokenizer, tmp_path: Path):
+    """The loss curve is a picture of the log."""
+    trainer = Trainer(recipe, tokenizer)
+    trainer.fit()
+    draw(trainer.folder, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").stat().st_size > 1000
