@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,9 @@ Layout = Literal["auto", "psm", "spm", "prefix"]
 
 # Further suggestions of a greedy request are drawn like this: the spread that Tabby and MGD's evaluation use.
 ALTERNATIVES = Sampling(temperature=0.8, top_p=0.95)
+
+
+COUNTED = 16384  # texts whose token counts are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +129,11 @@ class Completer:
         The model.
     prompt_tokens
         Tokens of a prompt at most; bounded by the model's context less the tokens to be decoded.
+
+    Attributes
+    ----------
+    count
+        Tokens of a plain text; remembers the texts it has counted.
     """
 
     def __init__(self, model: Model, *, prompt_tokens: int = 2048) -> None:
@@ -132,6 +141,8 @@ class Completer:
         self.prompt_tokens = prompt_tokens
         self.session = Session(model)
         self.vocabulary = Vocabulary(model.tokenizer.token_bytes)
+        # Laying out a prompt counts the same lines again at every key stroke.
+        self.count: Callable[[str], int] = lru_cache(COUNTED)(lambda text: len(model.tokenizer.encode(text)))
 
     def complete(
         self,
@@ -172,7 +183,7 @@ class Completer:
             info.fim,
             layout=self._layout(request.layout),
             budget=budget,
-            count=lambda text: len(self.model.tokenizer.encode(text)),
+            count=self.count,
             heal=request.heal,
             root=request.root,
         )
