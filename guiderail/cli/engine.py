@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from guiderail.text.document import Document
 if TYPE_CHECKING:
     from guiderail.engine.completer import Suggestion
     from guiderail.model.model import Model
+
+_log = logging.getLogger(__name__)
 
 Until = Literal["line", "block", "tokens"]
 Layout = Literal["auto", "psm", "spm", "prefix"]
@@ -62,12 +65,15 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         start_logging(settings.log_level)
+        began = time.perf_counter()
         with _status(f"loading model {settings.model}"):
             self.model = _load(settings)
             from guiderail.engine.completer import Completer
 
             self._completer = Completer(self.model, prompt_tokens=settings.prompt_tokens)
         self._settings = settings
+        seconds = time.perf_counter() - began
+        _log.info("%s on %s, loaded in %.2f s", self.model.info.name, self.model.device, seconds)
 
     def answer(
         self,
@@ -83,6 +89,7 @@ class Engine:
 
         settings = self._settings
         snippets = self._snippets(cursor)
+        _log.debug("context from %s", ", ".join(snippet.path for snippet in snippets) or "no other file")
         request = CompletionRequest(
             document=cursor.document,
             offset=cursor.offset,

@@ -114,6 +114,14 @@ class TestResults:
         path.write_bytes(source.read_bytes())
         assert complete(guiderail, path, "--until", "tokens", "--line", 5)["suggestions"][0]["tokens"] == 2
 
+    def test_the_log_goes_to_standard_error(self, guiderail: Run, source: Path) -> None:
+        """--log-level says what happens, beside the data and not in it."""
+        args = ("complete", source, "--line", 5, "--max-tokens", 2)
+        quiet, loud = guiderail(*args), guiderail(*args, "--log-level", "debug")
+        assert (loud.out, quiet.err) == (quiet.out, "")
+        assert "guiderail: INFO: " in loud.err
+        assert "guiderail: DEBUG: context from no other file" in loud.err
+
     def test_a_terminal_gets_colour_unless_it_objects(
         self, guiderail: Run, source: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

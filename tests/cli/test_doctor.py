@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from guiderail.cli.doctor import CHECKSUMS, broken_files
+from guiderail.model.store import EMBEDDED_FOLDER
 from tests.cli.conftest import Result
 
 Run = Callable[..., Result]
@@ -47,6 +48,15 @@ def test_a_healthy_machine(guiderail: Run, copy: Path) -> None:
     assert "checksums right" in found["model files"][1]
     assert " ms" in found["forward pass"][1]
     assert found["analysers"][0] == "note"
+
+
+@pytest.mark.skipif(not EMBEDDED_FOLDER.exists(), reason="this checkout has no embedded weights")
+def test_the_shipped_weights_are_those_that_are_listed() -> None:
+    """Every file of the embedded model is in its list of checksums, unchanged."""
+    sums = (EMBEDDED_FOLDER / CHECKSUMS).read_text(encoding="utf-8")
+    listed = {line.split("  ", 1)[1] for line in sums.splitlines()}
+    assert {path.name for path in EMBEDDED_FOLDER.iterdir()} - {CHECKSUMS} == listed
+    assert list(broken_files(EMBEDDED_FOLDER, sums)) == []
 
 
 def test_a_damaged_file_is_named_with_a_remedy(guiderail: Run, copy: Path) -> None:
