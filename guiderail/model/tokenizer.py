@@ -172,7 +172,7 @@ class Tokenizer:
         """The ids of a prompt: its segments encoded apart, special ones by id, and the beginning-of-text token first.
 
         Llama-2-like models are used to a space in front of a text that follows a control token, but not in front
-        of a suffix (CodeLlama, appendix on infilling): that space is given here, so that prompts look as in
+        of a suffix (Roziere et al. 2023, "Code Llama", infilling): that space is given here, so that prompts look as in
         training, and `encode` stays exact.
         """
         ids = [] if self.bos_id is None else [self.bos_id]

@@ -77,7 +77,7 @@ _FAMILIES = (
         ),
         without=frozenset({"<|im_start|>", "<|file_separator|>", "<|end_of_text|>", "<|start_of_role|>"}),
     ),
-    # CodeGemma technical report, section 2.
+    # It knows files too, but marks where one ends (<|file_separator|>), not where one begins.
     _Family(
         FimFormat(
             "CodeGemma", *_QWEN_SENTINELS[:3],
@@ -85,7 +85,7 @@ _FAMILIES = (
         ),
         without=frozenset({"<|fim_pad|>", "<|im_start|>"}),
     ),
-    # Qwen2.5-Coder technical report, figures 2 and 3; trained on psm only.
+    # Its technical report shows psm only (Hui et al. 2024, arXiv:2409.12186).
     _Family(
         FimFormat(
             "Qwen2.5-Coder", *_QWEN_SENTINELS[:3], "<|file_sep|>", "<|repo_name|>",
@@ -99,7 +99,7 @@ _FAMILIES = (
             stops=("<|end_of_text|>", "<|start_of_role|>", *_QWEN_SENTINELS[:4]),
         ),
     ),
-    # StarCoder2 was trained on both layouts (Lozhkov et al. 2024, section 5.1), files set apart by <file_sep>.
+    # Files set apart by <file_sep> (Lozhkov et al. 2024, arXiv:2402.19173).
     _Family(
         FimFormat(
             "StarCoder2", *_STARCODER_SENTINELS[:3], "<file_sep>", "<repo_name>",
@@ -107,7 +107,7 @@ _FAMILIES = (
         ),
         without=frozenset({"<reponame>", "<|end_of_text|>"}),
     ),
-    # StarCoder, Granite Code, StableCode: the same sentinels, files not set apart.
+    # StarCoder, Granite Code, StableCode: the same sentinels, files not set apart that way.
     _Family(
         FimFormat(
             "StarCoder", *_STARCODER_SENTINELS[:3],
