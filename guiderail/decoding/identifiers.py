@@ -1,0 +1,119 @@
+"""The constraint that one of a set of names comes next."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+
+from guiderail.decoding.trie import IdentifierTrie, follows, identifier_length
+
+Place = Literal["inside", "behind", "lost"]
+
+
+class Names:
+    """The texts that begin with one of some names, as masks; immutable, shared by all who decode at one place.
+
+    Parameters
+    ----------
+    trie
+        The vocabulary.
+    names
+        The legal names; what is no identifier is left out.
+    tail
+        What stands behind the cursor of an identifier that the text, ending here, would run into.
+    """
+
+    def __init__(self, trie: IdentifierTrie, names: Iterable[str], tail: str = "") -> None:
+        self._trie = trie
+        encoded = {name.encode() for name in names if name}
+        self._names = sorted(name for name in encoded if identifier_length(name, trie.extra) == len(name))
+        self._ends = {name.removesuffix(tail.encode()) for name in self._names if name.endswith(tail.encode())}
+        self._masks: dict[bytes, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def place(self, written: bytes) -> Place:
+        """Where a text stands: inside a name, behind one, or where no legal text leads.
+
+        Behind half a character the text is still inside: it may turn out to lengthen the name.
+        """
+        start = bisect_left(self._names, written)
+        if start < len(self._names) and self._names[start].startswith(written):
+            return "inside"
+        length = identifier_length(written, self._trie.extra)
+        start = bisect_left(self._names, written[:length])
+        rest = written[length:]
+        if self._names[start : start + 1] != [written[:length]] or not rest or not follows(rest, self._trie.extra):
+            return "lost"
+        return "behind" if _begins_whole(rest) else "inside"
+
+    def mask(self, written: bytes) -> np.ndarray:
+        """The tokens that may stand behind `written`, a text that is inside."""
+        mask = self._masks.get(written)
+        if mask is None:
+            mask = self._masks[written] = self._made(written)
+        return mask
+
+    def _made(self, written: bytes) -> np.ndarray:
+        if not _is_whole(written):
+            fitting = [i for i, data in self._trie.splinters if self.place(written + data) != "lost"]
+            return self._trie.pack(fitting)
+        # No byte of UTF-8 is 0xff, so this is behind all that begins with the text.
+        start, end = bisect_left(self._names, written), bisect_left(self._names, written + b"\xff")
+        rests = (name[len(written) :] for name in self._names[start:end])
+        return self._trie.mask(rests, may_end=written in self._ends)
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether bytes that begin valid UTF-8 end with a whole character."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _begins_whole(data: bytes) -> bool:
+    return bool(data.decode(errors="ignore"))
+
+
+class Identifier:
+    """One of some names, then anything: a Constraint over the tokens behind a place.
+
+    Parameters
+    ----------
+    names
+        The legal names.
+    token_bytes
+        The exact bytes of every id.
+    written
+        What stands there of the name already.
+    """
+
+    def __init__(self, names: Names, token_bytes: list[bytes], written: bytes = b"") -> None:
+        self._names = names
+        self._token_bytes = token_bytes
+        self._written = [written]
+
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether a name has been finished, or what was written is none of the names."""
+        return self._names.place(self._written[-1]) != "inside"
+
+    def fill_mask(self, bitmask: np.ndarray) -> None:
+        """Clear the bits of the tokens that lead to none of the names."""
+        if not self.is_satisfied:
+            bitmask &= self._names.mask(self._written[-1])
+
+    def accept(self, token: int) -> None:
+        """Move on by one token."""
+        self._written.append(self._written[-1] + self._token_bytes[token])
+
+    def rollback(self, tokens: int) -> None:
+        """Move back by `tokens` tokens."""
+        if tokens:
+            del self._written[-tokens:]

@@ -1,0 +1,149 @@
+"""Masks over identifiers, found on the vocabulary's trie.
+
+Behind a dot only some names are legal, and behind such a name anything that does not lengthen it. A token then fits
+in one of two ways: its bytes are a part of a legal name, or they finish one and go on with something else, as in
+``append(``. Both are found from the name's side: the tokens that are prefixes of a name are one node of the trie and
+its ancestors, and the tokens that finish a name are listed under what they finish it with.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+
+from guiderail.decoding.vocabulary import Vocabulary
+
+_ASCII_WORD = re.compile(rb"[0-9A-Za-z_]*")
+CONTINUATION = range(0x80, 0xC0)  # bytes of UTF-8 that do not begin a character
+
+
+class IdentifierTrie:
+    """A vocabulary prepared for masks over identifiers.
+
+    Parameters
+    ----------
+    vocabulary
+        The tokens by their bytes; ids without bytes end the text.
+    extra
+        Characters of identifiers beside Unicode's XID_Continue, such as ``$``.
+
+    Attributes
+    ----------
+    splinters
+        Tokens that begin inside a character: only behind half a character can they fit.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, extra: str = "") -> None:
+        self.vocabulary = vocabulary
+        self.extra = extra
+        table = vocabulary.token_bytes
+        self.splinters = [(i, data) for i, data in enumerate(table) if data and data[0] in CONTINUATION]
+        heads = _by_head(table, extra)
+        self._followers = pack(heads.pop(b"", []), len(table))
+        self._enders = pack([i for i, data in enumerate(table) if not data], len(table))
+        self._closers = {head: np.array(ids, dtype=np.int64) for head, ids in heads.items()}
+
+    def mask(self, rests: Iterable[bytes], *, may_end: bool) -> np.ndarray:
+        """The tokens that can lead to one of `rests` with something behind it that does not lengthen it.
+
+        Parameters
+        ----------
+        rests
+            What is still to be written of each legal name: whole characters; empty for a name that is written.
+        may_end
+            Whether the text may end here.
+
+        Returns
+        -------
+        Packed int32 [ceil(vocabulary / 32)].
+        """
+        parents, longest = self.vocabulary.parents, self.vocabulary.longest_prefix
+        mask = self._enders.copy() if may_end else np.zeros_like(self._enders)
+        nodes: set[int] = set()
+        found: list[np.ndarray] = []
+        for rest in rests:
+            if not rest:
+                mask |= self._followers
+                continue
+            node = longest(rest)
+            while node >= 0 and node not in nodes:
+                nodes.add(node)
+                node = parents[node]
+            closers = self._closers.get(rest)
+            if closers is not None:
+                found.append(closers)
+        found.append(self.vocabulary.ids[list(nodes)])
+        add(mask, np.concatenate(found))
+        return mask
+
+    def pack(self, ids: Sequence[int]) -> np.ndarray:
+        """A mask of these ids alone."""
+        return pack(ids, len(self.vocabulary.token_bytes))
+
+
+def _by_head(token_bytes: Sequence[bytes], extra: str) -> dict[bytes, list[int]]:
+    """The tokens that go on behind an identifier, by that identifier's bytes (none for those that begin behind it)."""
+    heads: dict[bytes, list[int]] = {}
+    for index, data in enumerate(token_bytes):
+        length = identifier_length(data, extra)
+        if length < len(data) and ((data.isascii() and not extra) or follows(data[length:], extra)):
+            heads.setdefault(data[:length], []).append(index)
+    return heads
+
+
+def pack(ids: Sequence[int], size: int) -> np.ndarray:
+    """A packed mask of `size` tokens with these ids set."""
+    mask = np.zeros((size + 31) // 32, dtype=np.int32)
+    add(mask, np.array(ids, dtype=np.int64))
+    return mask
+
+
+def add(mask: np.ndarray, ids: np.ndarray) -> None:
+    """Set the bits of `ids` (int64)."""
+    np.bitwise_or.at(mask.view(np.uint32), ids >> 5, np.uint32(1) << (ids & 31).astype(np.uint32))
+
+
+def in_identifier(character: str, extra: str = "") -> bool:
+    """Whether a character lengthens an identifier."""
+    return character in extra or ("a" + character).isidentifier()
+
+
+def identifier_length(data: bytes, extra: str = "") -> int:
+    """Bytes of the longest beginning of `data` that consists of whole characters of identifiers."""
+    found = _ASCII_WORD.match(data)
+    length = found.end() if found else 0
+    if length == len(data) or (data[length] < 0x80 and not extra):
+        return length
+    text = data[length:].decode(errors="replace")  # U+FFFD is in no identifier
+    for character in text:
+        if not in_identifier(character, extra):
+            break
+        length += len(character.encode())
+    return length
+
+
+def follows(data: bytes, extra: str = "") -> bool:
+    """Whether `data` can begin a text that stands behind an identifier and does not lengthen it."""
+    try:
+        text, tail = data.decode(), b""
+    except UnicodeDecodeError as error:
+        if error.reason != "unexpected end of data":
+            return False
+        text, tail = data[: error.start].decode(), data[error.start :]
+    return not in_identifier(text[0], extra) if text else _can_be_foreign(tail)
+
+
+@lru_cache(maxsize=1024)
+def _can_be_foreign(half: bytes) -> bool:
+    """Whether some character that begins with these bytes is in no identifier; ASCII extras do not matter here."""
+    lead = half[0]
+    missing = (2 if lead < 0xE0 else 3 if lead < 0xF0 else 4) - len(half)
+    for rest in product(CONTINUATION, repeat=missing):
+        character = (half + bytes(rest)).decode(errors="ignore")
+        if character and not in_identifier(character):
+            return True
+    return False

@@ -1,0 +1,157 @@
+"""Masks over identifiers against brute force over the whole vocabulary."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guiderail.decoding.constraint import allowed, full_mask
+from guiderail.decoding.identifiers import Identifier, Names
+from guiderail.decoding.trie import IdentifierTrie, _can_be_foreign, follows, identifier_length, in_identifier
+from guiderail.decoding.vocabulary import Vocabulary
+
+# Letters of one to four bytes, one foreign character of two bytes that shares its first with a letter, and the rest.
+LETTERS = "ab_1é\u4e2d𝒳"
+FOREIGN = " (.×→\n🙂"
+NAME = st.text(LETTERS, min_size=1, max_size=5)
+TEXT = st.text(LETTERS + FOREIGN, max_size=6)
+SLICE = st.tuples(TEXT, st.integers(0, 5), st.integers(0, 12)).map(lambda t: t[0].encode()[t[1] : t[1] + t[2]])
+TOKEN = st.one_of(SLICE, SLICE, st.binary(max_size=3))
+BYTES = [bytes([b]) for b in range(256)]
+TAIL = st.sampled_from(["", "", "a", "é1"])
+
+
+@cache
+def foreign_characters() -> dict[bytes, str]:
+    """For each half of a character, one whole character beginning with it that is in no identifier."""
+    found: dict[bytes, str] = {}
+    for code in range(0x80, 0x110000):
+        if not 0xD800 <= code < 0xE000 and not in_identifier(chr(code)):
+            data = chr(code).encode()
+            for cut in range(1, len(data)):
+                found.setdefault(data[:cut], chr(code))
+    return found
+
+
+def completions(written: bytes) -> list[str]:
+    """Texts that begin with `written`: half a character at its end becomes every letter and some foreign one."""
+    found = [written] if is_text(written) else []
+    for cut in range(1, 4):
+        head, half = written[:-cut], written[-cut:]
+        if is_text(head) and not is_text(written):
+            letters = [letter for letter in LETTERS if letter.encode().startswith(half)]
+            foreign = [foreign_characters()[half]] if half in foreign_characters() else []
+            found += [head + character.encode() for character in (*letters, *foreign)]
+    return [data.decode() for data in found]
+
+
+def is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_legal(text: str, names: list[str]) -> bool:
+    """Whether some text beginning with `text` is one of the names with something behind it that is no identifier."""
+    word = next((text[:n] for n in range(len(text), -1, -1) if all(in_identifier(c) for c in text[:n])), "")
+    return any(name.startswith(word) for name in names) if word == text else word in names
+
+
+def brute_force(table: list[bytes], names: list[str], written: bytes, tail: str) -> list[int]:
+    found = []
+    for index, data in enumerate(table):
+        if data:
+            fits = any(is_legal(text, names) for text in completions(written + data))
+        else:
+            fits = is_text(written) and (written.decode() + tail) in names
+        if fits:
+            found.append(index)
+    return found
+
+
+def mask_of(constraint: Identifier, size: int) -> list[int]:
+    mask = full_mask(size)
+    constraint.fill_mask(mask)
+    return allowed(mask, size).nonzero().flatten().tolist()
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(TOKEN, max_size=50), st.lists(NAME, min_size=1, max_size=6), TAIL, st.data())
+def test_masks_equal_brute_force(tokens: list[bytes], names: list[str], tail: str, data: st.DataObject) -> None:
+    """On any path through any vocabulary, halves of characters included, a token is allowed exactly if it fits."""
+    table = [*tokens, *BYTES, b""]
+    constraint = Identifier(Names(IdentifierTrie(Vocabulary(table)), names, tail), table)
+    written = b""
+    while not constraint.is_satisfied:
+        choices = mask_of(constraint, len(table))
+        assert choices == brute_force(table, names, written, tail)
+        token = data.draw(st.sampled_from(choices))
+        if not table[token]:
+            break
+        constraint.accept(token)
+        constraint.rollback(1)
+        assert mask_of(constraint, len(table)) == choices
+        constraint.accept(token)
+        written += table[token]
+        assert any(is_legal(text, names) for text in completions(written))
+
+
+@settings(deadline=None)
+@given(st.lists(NAME, min_size=1, max_size=5), NAME)
+def test_what_is_typed_already_counts(names: list[str], typed: str) -> None:
+    """A half-typed name leaves the names that begin with it; a typed word that none begins with is let go."""
+    table = [*BYTES, b""]
+    constraint = Identifier(Names(IdentifierTrie(Vocabulary(table)), names), table, typed.encode())
+    assert constraint.is_satisfied == (not any(name.startswith(typed) for name in names))
+    assert constraint.is_satisfied or mask_of(constraint, len(table)) == brute_force(table, names, typed.encode(), "")
+
+
+def test_tokens_behind_a_dot() -> None:
+    """Tokens may end a name and go on, or end within it; a space, another name and the end may not come."""
+    table = [b"app", b"append", b"append(", b"append(x", b"appendix", b" append", b"(", b"end", b"", b"end\xc3"]
+    names = Names(IdentifierTrie(Vocabulary(table)), ["append", "clear"])
+    assert mask_of(Identifier(names, table), len(table)) == [0, 1, 2, 3]
+    assert mask_of(Identifier(names, table, b"app"), len(table)) == [7, 9]
+    assert mask_of(Identifier(names, table, b"append"), len(table)) == [5, 6, 8]
+
+
+def test_what_is_no_identifier_is_no_name() -> None:
+    """Names an analyser invents, such as labels with brackets or spaces, are left out."""
+    names = Names(IdentifierTrie(Vocabulary(BYTES)), ["ok", "not ok", "f()", "", "größe"])
+    assert len(names) == 2
+
+
+def test_extra_characters_of_identifiers() -> None:
+    """In languages whose names hold a dollar sign it lengthens a name and may stand in one."""
+    table = [b"a", b"$", b"a$b", b"(", b"a$("]
+    names = Names(IdentifierTrie(Vocabulary(table), extra="$"), ["a$b"])
+    assert mask_of(Identifier(names, table), len(table)) == [0, 2]
+    assert mask_of(Identifier(names, table, b"a"), len(table)) == [1]
+    assert identifier_length(b"a$b-c", "$") == 3
+
+
+@pytest.mark.parametrize(
+    ("half", "possible"), [(b"\xc3", True), (b"\xe4\xb8", False), (b"\xe2", True), (b"\xf0\x9f", True)]
+)
+def test_half_a_character_may_be_foreign(half: bytes, possible: bool) -> None:
+    """Half a character ends a name only if some whole one does: none of the Chinese characters U+4E00 to U+4E3F."""
+    assert _can_be_foreign(half) == possible
+    assert follows(half) == possible
+
+
+def test_bytes_that_are_no_text_follow_nothing() -> None:
+    """Bytes that no character begins with, or that break one, never fit."""
+    assert not follows(b"\xff")
+    assert not follows(b" \xc3(")
+    assert follows(b" \xc3")
+
+
+def test_ids_of_equal_bytes_are_all_found() -> None:
+    """Two ids that write the same are allowed together."""
+    table = [b"a", b"a", b"a(", b"a("]
+    names = Names(IdentifierTrie(Vocabulary(table)), ["a"])
+    assert np.array_equal(mask_of(Identifier(names, table), 4), [0, 1, 2, 3])
