@@ -99,6 +99,7 @@ def random_model(name: str, device: str, dtype: torch.dtype, seed: int) -> Model
         context_length=config.max_position_embeddings,
         fim=None,
         architecture="LlamaForCausalLM",
+        cache_width=2 * layers * kv_heads * (hidden // heads),
     )
     return Model(module, None, info, torch.device(device), dtype)  # type: ignore[arg-type]  # no text is involved
 

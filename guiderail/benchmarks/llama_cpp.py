@@ -6,6 +6,7 @@ and f32 keys and values, llama.cpp's greedy tokens equal transformers' (its defa
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -33,7 +34,6 @@ LAYER = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
-BYTE_TOKENS = 256
 
 
 def export(module: Any, path: Path) -> None:
@@ -79,7 +79,7 @@ def _names(config: Any, state: dict[str, Any]) -> dict[str, str]:
 
 def _write_metadata(writer: Any, config: Any) -> None:
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    words = config.vocab_size - BYTE_TOKENS - 3
+    words = config.vocab_size - 3
     values = {
         "context_length": config.max_position_embeddings,
         "embedding_length": config.hidden_size,
@@ -95,15 +95,15 @@ def _write_metadata(writer: Any, config: Any) -> None:
         "vocab_size": config.vocab_size,
         "file_type": 0,
         "tokenizer_model": "llama",
-        "token_list": ["<unk>", "<s>", "</s>", *(f"<0x{b:02X}>" for b in range(BYTE_TOKENS)),
-                       *(f"t{i}" for i in range(words))],
-        "token_scores": [0.0] * (BYTE_TOKENS + 3) + [-float(i) for i in range(words)],
-        "token_types": [2, 3, 3] + [6] * BYTE_TOKENS + [1] * words,
+        # No byte tokens: the server would hold back the halves of characters that they stand for.
+        "token_list": ["<unk>", "<s>", "</s>", *(f"t{i}" for i in range(words))],
+        "token_scores": [-float(i) for i in range(config.vocab_size)],
+        "token_types": [2, 3, 3] + [1] * words,
         "unk_token_id": 0,
         "bos_token_id": 1,
         "eos_token_id": 2,
         "add_bos_token": False,
-    }  # fmt: skip
+    }
     for name, value in values.items():
         getattr(writer, f"add_{name}")(value)
 
@@ -152,7 +152,7 @@ class LlamaCpp:
 
 
 def _serve(path: str, threads: int, context: int, *, gpu: bool) -> None:
-    import xllamacpp as xlc
+    xlc: Any = importlib.import_module("xllamacpp")  # its stubs lack half of it
 
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # llama.cpp may print: the answers have a stream of their own

@@ -98,13 +98,13 @@ class Plain:
         self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
         """See `Method.decode`."""
-        written, text = b"", ""
+        written, text, token = b"", "", -1
         for step in range(request.max_tokens):
             if request.cancelled():
                 yield FinishedEvent("cancelled", text)
                 return
             if step:
-                logits = _advance(session, token)  # noqa: F821 (bound in the step before)
+                logits = _advance(session, token)
             raw = logits[: len(request.token_bytes)]
             token = self.choose(_scores(raw, session, step, request.stages, constraints))
             data = request.token_bytes[token]

@@ -28,9 +28,11 @@ class KeyValueStore(Protocol):
 
     def write(self, layer: int, slots: slice | torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> None:
         """Store `key` and `value` ([heads, q, head_dim]) of `layer` in `slots`."""
+        ...
 
     def read(self, layer: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Views of the first `length` keys and values of `layer` ([heads, length, head_dim] each)."""
+        ...
 
 
 @dataclass(slots=True)

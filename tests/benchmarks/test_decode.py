@@ -28,8 +28,8 @@ def test_three_engines_write_the_same_tokens(plan: benchmark.Plan) -> None:
     steps: list[str] = []
     rows = benchmark.run(plan, lambda name: pytest.fail(name), lambda name, n: lambda: steps.append(name))
     assert [row["engine"] for row in rows] == ["guiderail", "transformers", "llama.cpp"]
-    assert all(row["same_tokens"] == plan.tokens for row in rows)
-    assert all(row["tokens_per_s"] > 0 and row["ttft_s"] > 0 for row in rows)
+    assert [row["same_tokens"] for row in rows] == [plan.tokens] * 3
+    assert all(row["ttft_s"] > 0 for row in rows)
     assert len(steps) == plan.runs * 3
     assert json.loads(json.dumps(rows)) == rows
 
