@@ -27,7 +27,8 @@ COLUMNS = {
     "fim_line_em": "FIM line EM",
     "parse_rate": "parses",
 }
-CORPUS = Path("training", "work", "corpus", "train.jsonl")
+PIPE_WIDTH = 130  # columns of the table where no terminal says how wide it is
+CORPUS = Path("training", "work", "corpus")
 
 
 @click.group()
@@ -150,7 +151,7 @@ def _print_table(rows: list[dict[str, Any]], *, to_stdout: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(caption="95 % intervals over packages in brackets; EM exact match, ES edit similarity")
+    table = Table(caption="Below each figure its 95 % interval over packages; EM exact match, ES edit similarity")
     table.add_column("model", no_wrap=True)
     for title in (*COLUMNS.values(), "tokens/s", "n"):
         table.add_column(title, justify="right")
@@ -158,7 +159,7 @@ def _print_table(rows: list[dict[str, Any]], *, to_stdout: bool) -> None:
         cells = [_cell(row, name) for name in COLUMNS]
         speed = row["tokens_per_s"]
         table.add_row(row["model"], *cells, "-" if speed is None else f"{speed:.0f}", str(row["n"]))
-    width = None if sys.stdout.isatty() else 160
+    width = None if (sys.stdout if to_stdout else sys.stderr).isatty() else PIPE_WIDTH
     Console(stderr=not to_stdout, width=width).print(table)
 
 
@@ -166,7 +167,7 @@ def _cell(row: dict[str, Any], name: str) -> str:
     if row[name] is None:
         return "-"
     low, high = row["intervals"][name]
-    return f"{row[name]:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{row[name]:.3f}\n{low:.2f}–{high:.2f}"
 
 
 def _write_samples(target: str, samples: "list[Sample]") -> None:
@@ -182,12 +183,10 @@ def _write_samples(target: str, samples: "list[Sample]") -> None:
 @click.option("--json", "target", metavar="FILE", help="Write the copies as JSON; - is standard output.")
 def contamination(corpus: str | None, target: str | None) -> None:
     """Look for text of the evaluation in the training corpus; fails if there is any."""
-    from guiderail.evaluation import manifest, record
+    from guiderail.evaluation import record
     from guiderail.evaluation.contamination import THRESHOLD, Index, search
 
-    source = Path(corpus) if corpus else manifest.datasets_folder().parent / CORPUS
-    if not source.is_file():
-        raise UsageError(f"there is no training corpus at {source}", "Build it (training/), or name one by --corpus")
+    source = _corpus(corpus, "train.jsonl")
     with _progress() as bar:
         index = Index(file for files in _held_out(None, bar).values() for file in files)
         task = bar.add_task("comparing", total=source.stat().st_size)
@@ -201,3 +200,52 @@ def contamination(corpus: str | None, target: str | None) -> None:
         click.echo(f"{len(copies)} of {len(index)} files of the evaluation are in the training corpus")
     if copies:
         raise GuiderailError("the evaluation is contaminated", "Exclude these files in the manifest")
+
+
+def _corpus(named: str | None, name: str) -> Path:
+    from guiderail.evaluation.manifest import datasets_folder
+
+    source = Path(named) if named else datasets_folder().parent / CORPUS / name
+    if not source.is_file():
+        raise UsageError(f"there is no corpus at {source}", "Build it (training/), or name one by --corpus")
+    return source
+
+
+@evaluate.command()
+@click.option("--corpus", metavar="FILE.jsonl", help="Validation documents (package, path, text), one a line.")
+@click.option("--files", type=click.IntRange(2), default=8, help="Files of each package.  [default: 8]")
+@click.option("--json", "target", metavar="FILE", help="Write the figures as JSON; - is standard output.")
+@setting_flags("model", "device", "dtype", "threads")
+def tune(corpus: str | None, files: int, target: str | None, **flags: Any) -> None:
+    """Find the weights of the n-gram mix-in on text that nothing is reported on.
+
+    Weights are found on every second file, and the figures are of the others.
+    """
+    from guiderail.decoding.stages.ngram import WEIGHTS
+    from guiderail.evaluation import record
+    from guiderail.evaluation.likelihood import Scorer
+    from guiderail.evaluation.mixing import fit, mixed_bits, read_corpus
+    from guiderail.model.load import load
+
+    source, settings = _corpus(corpus, "validation.jsonl"), resolved(flags).settings
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    with _progress() as bar:
+        task = bar.add_task("reading", total=None)
+        scorer = Scorer(
+            load(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads), 1024
+        )
+        advance = lambda: bar.advance(task)  # noqa: E731
+        read = list(read_corpus(source, scorer, files=files, characters=6000, seed=0, advance=advance))
+    found = fit([(trace, scores) for _, trace, scores in read[::2]])
+    size = sum(bytes_read for bytes_read, _, _ in read[1::2])
+    costs = {"without": sum(scores.bits for _, _, scores in read[1::2])} | {
+        name: sum(mixed_bits(trace, scores, weights) for _, trace, scores in read[1::2])
+        for name, weights in (("shipped", WEIGHTS), ("found", found))
+    }
+    weights = {"without": None, "shipped": asdict(WEIGHTS), "found": asdict(found)}
+    rows = [{"weights": name, "bits_per_byte": bits / size, **(weights[name] or {})} for name, bits in costs.items()]
+    if target:
+        record.write(target, record.meta({"files": 0}, model=settings.model, n_text_bytes=size), rows)
+    if target != "-":
+        for row in rows:
+            click.echo(json.dumps(row))

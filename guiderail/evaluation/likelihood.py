@@ -51,13 +51,10 @@ class Scores:
         Of the token that stands there, [n].
     top
         Of the likeliest token, [n].
-    other
-        Of a token that was asked about, [n].
     """
 
     truth: torch.Tensor
     top: torch.Tensor
-    other: torch.Tensor
 
     @property
     def bits(self) -> float:
@@ -84,37 +81,29 @@ class Scorer:
         )
         self._begin = begin_id(model.tokenizer)
 
-    def score(
-        self, ids: Sequence[int], other: Sequence[int] | None = None, *, shuffle: random.Random | None = None
-    ) -> Scores:
+    def score(self, ids: Sequence[int], *, shuffle: random.Random | None = None) -> Scores:
         """Scores of every token of a text, in strided windows.
 
         Parameters
         ----------
         ids
             The text's tokens.
-        other
-            A token at each position whose log-probability is wanted too; by default the truth's again.
         shuffle
             Permute the lines of what a window reads in front of the tokens that it scores.
         """
-        other = ids if other is None else other
         parts = []
         for window in windows(len(ids), self.width):
             context = list(ids[window.begin : window.first])
             if shuffle:
                 context = shuffled_lines(context, self.model.tokenizer.token_bytes, shuffle)
-            scored = ids[window.first : window.end]
-            parts.append(self._window(context, scored, other[window.first : window.end]))
-        return Scores(*(torch.cat(list(column)) for column in zip(*parts, strict=True)))
+            parts.append(self._window(context, ids[window.first : window.end]))
+        truth, top = torch.cat(parts, dim=1) if parts else torch.zeros(2, 0)
+        return Scores(truth, top)
 
-    def _window(
-        self, context: list[int], scored: Sequence[int], other: Sequence[int]
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Truth, top and other log-probabilities of `scored` behind `context`, float32 [n] each, on the CPU."""
+    def _window(self, context: list[int], scored: Sequence[int]) -> torch.Tensor:
+        """Truth and top log-probabilities of `scored` behind `context`, float32 [2, n], on the CPU."""
         fed = [self._begin, *context, *scored][:-1]
-        device = self.model.device
-        targets = torch.tensor([list(scored), list(other)], device=device)
+        targets = torch.tensor(list(scored), device=self.model.device)
         ahead = len(fed) - len(scored)  # logits in front of these belong to the context
         columns: list[torch.Tensor] = []
         for start in range(0, len(fed), CHUNK):
@@ -122,12 +111,10 @@ class Scorer:
             if not len(logits):
                 continue
             at = max(0, start - ahead)
-            wanted = targets[:, at : at + len(logits)].T
-            picked = logits.gather(1, wanted)
+            picked = logits.gather(1, targets[at : at + len(logits), None])[:, 0]
             norm = logits.logsumexp(-1)
-            columns.append(torch.stack((picked[:, 0] - norm, logits.amax(-1) - norm, picked[:, 1] - norm)).cpu())
-        truth, top, rest = torch.cat(columns, dim=1)
-        return truth, top, rest
+            columns.append(torch.stack((picked - norm, logits.amax(-1) - norm)).cpu())
+        return torch.cat(columns, dim=1)
 
     def _run(self, fed: list[int], start: int) -> torch.Tensor:
         """Logits [q, vocabulary] of one chunk, whose context is in the buffers already."""

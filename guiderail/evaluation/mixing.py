@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from guiderail.decoding.stages.ngram import LEAST, Evidence, MixWeights, features, gather
+from guiderail.decoding.stages.ngram import Evidence, MixWeights, features, gather
 from guiderail.decoding.stages.ngram_counts import ORDERS, NgramCounts
-from guiderail.evaluation.likelihood import Scores
+from guiderail.evaluation.baseline import ORDERS as BASELINE_ORDERS
+from guiderail.evaluation.likelihood import Scorer, Scores
+from guiderail.evaluation.packages import SourceFile
+from guiderail.evaluation.tasks import by_package, draw_texts
+
+if TYPE_CHECKING:
+    from guiderail.model.tokenizer import Tokenizer
+
+# Text of a project that the n-grams see at most: counted in about a second, some 40 MB.
+PROJECT_CHARACTERS = 400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +35,19 @@ class Trace:
         At each position; None where no context was known.
     lent
         The n-grams' probability of the token that stands there.
-    best
-        The n-grams' likeliest token, or the truth where there is no evidence.
     """
 
     evidence: list[Evidence | None]
     lent: list[float]
-    best: list[int]
 
     @classmethod
-    def read(cls, ids: Sequence[int], project: NgramCounts, orders: Sequence[int] = ORDERS) -> Trace:
+    def read(cls, ids: Sequence[int], project: NgramCounts) -> Trace:
         """Read a text token by token, beside the counts of the rest of its project."""
-        live, trace = NgramCounts(orders), cls([], [], [])
+        live, trace = NgramCounts(), cls([], [])
         for i, token in enumerate(ids):
-            evidence = gather((live, project), ids[max(0, i - orders[-1]) : i], orders)
+            evidence = gather(live, project, ids[max(0, i - ORDERS[-1]) : i])
             trace.evidence.append(evidence)
             trace.lent.append(evidence.probabilities.get(token, 0.0) if evidence else 0.0)
-            trace.best.append(evidence.best if evidence else token)
             live.count(ids, i, i + 1)
         return trace
 
@@ -47,17 +55,15 @@ class Trace:
 def mixed_bits(trace: Trace, scores: Scores, weights: MixWeights) -> float:
     """What the text costs under the mixture of the model's scores and the n-grams."""
     total = 0.0
-    columns = zip(
-        trace.evidence, trace.lent, *(c.tolist() for c in (scores.truth, scores.top, scores.other)), strict=True
-    )
-    for evidence, lent, truth, top, best in columns:
-        share = weights.weight(evidence, top, best) if evidence else 0.0
+    columns = zip(trace.evidence, trace.lent, scores.truth.tolist(), scores.top.tolist(), strict=True)
+    for evidence, lent, truth, top in columns:
+        share = weights.weight(evidence, top) if evidence else 0.0
         total -= math.log2((1 - share) * math.exp(truth) + share * lent)
     return total
 
 
 def fit(read: Sequence[tuple[Trace, Scores]]) -> MixWeights:
-    """The weights under which some texts cost the least; a convex-like problem of nine numbers, solved by L-BFGS.
+    """The weights under which some texts cost the least; eight numbers, found by L-BFGS.
 
     Parameters
     ----------
@@ -86,18 +92,63 @@ def fit(read: Sequence[tuple[Trace, Scores]]) -> MixWeights:
         return cost
 
     optimiser.step(loss)
-    claim, sure, model_sure, agreement, *long = (round(float(w), 3) for w in weights.detach())
-    return MixWeights(claim, sure, model_sure, agreement, tuple(long))  # type: ignore[arg-type]
+    claim, sure, model_sure, *long = (round(float(w), 3) for w in weights.detach())
+    return MixWeights(claim, sure, model_sure, tuple(long))  # type: ignore[arg-type]
 
 
 def _facts(trace: Trace, scores: Scores) -> list[list[float]]:
     """Inputs of the share, the model's log-probability of the truth, the n-grams' probability; by position."""
     found = []
-    columns = zip(
-        trace.evidence, trace.lent, *(c.tolist() for c in (scores.truth, scores.top, scores.other)), strict=True
-    )
-    for evidence, lent, truth, top, best in columns:
+    columns = zip(trace.evidence, trace.lent, scores.truth.tolist(), scores.top.tolist(), strict=True)
+    for evidence, lent, truth, top in columns:
         if evidence is not None:
             length = [float(min(evidence.order, 5) == k) for k in range(1, 6)]
-            found.append([*features(evidence), top, max(best, math.log(LEAST)), *length, truth, lent])
+            found.append([*features(evidence), top, *length, truth, lent])
     return found
+
+
+def project_counts(
+    files: Sequence[SourceFile], tokenizer: Tokenizer, characters: int = PROJECT_CHARACTERS
+) -> NgramCounts:
+    """Count a project's files under their paths: whole files in the given order, as many as fit `characters`."""
+    counts = NgramCounts(BASELINE_ORDERS)
+    for file in files:
+        if len(file.text) <= characters:
+            counts.set_text(file.path, tokenizer.encode(file.text))
+            characters -= len(file.text)
+    return counts
+
+
+def read_corpus(
+    corpus: Path, scorer: Scorer, *, files: int, characters: int, seed: int, advance: Callable[[], None] = lambda: None
+) -> Iterator[tuple[int, Trace, Scores]]:
+    """Read some files of each package of a corpus, each beside the package's other files.
+
+    Parameters
+    ----------
+    corpus
+        JSON lines with the keys package, path and text, a package's lines together.
+    scorer
+        The model that reads.
+    files, characters
+        How many of each package, and how much of each, to the end of the line.
+    seed
+        Of the choice.
+    advance
+        Called for each file.
+
+    Yields
+    ------
+    tuple
+        Bytes, what the n-grams said, and the model's scores.
+    """
+    tokenizer = scorer.model.tokenizer
+    with corpus.open(encoding="utf-8") as stream:
+        documents = [SourceFile(**json.loads(line)) for line in stream]
+    for own in by_package(documents).values():
+        project = project_counts(own, tokenizer)
+        for text in draw_texts(own, files, characters, seed):
+            with project.without(text.path):
+                ids = tokenizer.encode(text.text)
+                yield len(text.text.encode()), Trace.read(ids, project), scorer.score(ids)
+            advance()

@@ -14,7 +14,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from guiderail.engine.completer import Completer, CompletionRequest
 from guiderail.evaluation import baseline
 from guiderail.evaluation.likelihood import Scorer
 from guiderail.evaluation.metrics import edit_similarity, exact_match, truncate
-from guiderail.evaluation.mixing import Trace, mixed_bits
+from guiderail.evaluation.mixing import PROJECT_CHARACTERS, Trace, mixed_bits, project_counts
 from guiderail.evaluation.packages import SourceFile, parses
 from guiderail.evaluation.tasks import KINDS, LineTask, draw_lines, draw_texts, spread
 from guiderail.text.document import Document
@@ -69,17 +68,17 @@ class Plan:
 
     packages: int | None = None
     lines: int = 470
-    texts: int = 3
+    texts: int = 2
     text_characters: int = 12_000
     window: int = 2048
     prompt_tokens: int = 1024
     max_tokens: int = 64
-    project_characters: int = 400_000
+    project_characters: int = PROJECT_CHARACTERS
     seed: int = 0
 
 
 FULL = Plan()
-QUICK = Plan(packages=16, lines=48, texts=1, text_characters=4_000, window=1024, prompt_tokens=512)
+QUICK = Plan(packages=16, lines=48, texts=1, text_characters=6_000, window=1024, prompt_tokens=512)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,21 +174,13 @@ class _Runner:
         self.mixed, self.shuffled = variants(self.name)
 
     def samples(self, own: Material) -> Iterator[Sample]:
-        project = self._project(own.files)
+        project = project_counts(own.files, self.tokenizer, self.plan.project_characters)
         for text in own.texts:
-            with _without(project, text.path):
+            with project.without(text.path):
                 yield from self._text(text, project)
         for task in own.tasks:
-            with _without(project, task.file.path):
+            with project.without(task.file.path):
                 yield from self._line(task, project)
-
-    def _project(self, files: Sequence[SourceFile]) -> NgramCounts:
-        counts, room = NgramCounts(baseline.ORDERS), self.plan.project_characters
-        for file in files:
-            if len(file.text) <= room:
-                counts.set_text(file.path, self.tokenizer.encode(file.text))
-                room -= len(file.text)
-        return counts
 
     def _rng(self, *words: object) -> random.Random:
         return random.Random(f"{self.plan.seed}:shuffle:{words}")
@@ -198,7 +189,7 @@ class _Runner:
         ids = self.tokenizer.encode(text.text)
         size = len(text.text.encode())
         trace = Trace.read(ids, project)
-        scores = self.scorer.score(ids, trace.best)
+        scores = self.scorer.score(ids)
         shuffled = self.scorer.score(ids, shuffle=self._rng(text.package, text.path))
         found = {
             self.name: scores.bits,
@@ -245,18 +236,6 @@ class _Runner:
             prefix, self.tokenizer.encode(task.suffix), typed.encode(), max_tokens=self.plan.max_tokens
         )
         return _judged(system, task, answer.decode(errors="ignore"), tokens, time.perf_counter() - began)
-
-
-@contextmanager
-def _without(counts: NgramCounts, name: str) -> Iterator[None]:
-    """Take a text out while it is asked about."""
-    ids = counts.text(name)
-    counts.discard_text(name)
-    try:
-        yield
-    finally:
-        if ids is not None:
-            counts.set_text(name, ids)
 
 
 def _shuffled(prefix: str, suffix: str, rng: random.Random) -> tuple[str, str]:

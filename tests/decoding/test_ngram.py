@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guiderail.decoding.stage import StepState
-from guiderail.decoding.stages.ngram import WEIGHTS, Evidence, FimMarks, NgramMix, gather, mix, split_prompt
+from guiderail.decoding.stages.ngram import LIVE_TIMES, WEIGHTS, Evidence, FimMarks, NgramMix, gather, mix, split_prompt
 from guiderail.decoding.stages.ngram_counts import NgramCounts
 
 VOCABULARY = 12
@@ -55,6 +55,17 @@ def test_edits_of_a_text_leave_the_statistics_of_its_last_state(states: list[lis
     assert counts == fresh
 
 
+def test_a_text_can_be_taken_out_for_a_while() -> None:
+    counts = NgramCounts()
+    counts.set_text("a", [1, 2, 3])
+    counts.set_text("b", [4, 5])
+    with counts.without("a"):
+        assert not counts.followers([1], 1) and counts.followers([4], 1)
+    with counts.without("unknown"):
+        pass
+    assert counts.followers([1], 1) == {2: 1}
+
+
 def test_ids_of_the_largest_vocabularies_do_not_collide() -> None:
     counts = NgramCounts((2,))
     counts.set_text("file", [2**18 - 1, 0, 7, 0, 2**18 - 1, 8])
@@ -66,22 +77,33 @@ def test_ids_of_the_largest_vocabularies_do_not_collide() -> None:
 def test_gathered_probabilities_are_a_distribution(text: list[int], history: list[int]) -> None:
     counts = NgramCounts()
     counts.set_text("file", text)
-    evidence = gather((counts, NgramCounts()), history, counts.orders)
+    evidence = gather(NgramCounts(), counts, history)
     if evidence is not None:
         assert sum(evidence.probabilities.values()) == pytest.approx(1)
         assert 0 < evidence.escape < 1
 
 
-def test_two_sources_count_as_one_text_collection() -> None:
-    one, other, both = NgramCounts(), NgramCounts(), NgramCounts()
-    one.set_text("a", [1, 2, 3, 1, 2, 4])
-    other.set_text("b", [1, 2, 4, 2, 3])
-    both.set_text("a", [1, 2, 3, 1, 2, 4])
-    both.set_text("b", [1, 2, 4, 2, 3])
-    split, joined = gather((one, other), [1, 2], one.orders), gather((both,), [1, 2], one.orders)
-    assert split is not None and joined is not None
-    assert split.probabilities == pytest.approx(joined.probabilities)
-    assert (split.order, split.escape) == (joined.order, pytest.approx(joined.escape))
+def test_what_was_just_written_counts_as_several_of_the_project() -> None:
+    live, project, joined = NgramCounts(), NgramCounts(), NgramCounts()
+    live.set_text("here", [1, 2, 3, 1, 2, 4])
+    project.set_text("there", [1, 2, 4, 2, 3])
+    for copy in range(LIVE_TIMES):
+        joined.set_text(str(copy), [1, 2, 3, 1, 2, 4])
+    joined.set_text("there", [1, 2, 4, 2, 3])
+    split, one = gather(live, project, [1, 2]), gather(NgramCounts(), joined, [1, 2])
+    assert split is not None and one is not None
+    assert split.probabilities == pytest.approx(one.probabilities)
+    assert (split.order, split.escape) == (one.order, pytest.approx(one.escape))
+
+
+def test_ppm_by_hand() -> None:
+    # behind 1 2: 3 once, so half; behind 2: 3 once and 4 once, so a quarter each of the other half
+    project = NgramCounts()
+    project.set_text("there", [1, 2, 3, 0, 2, 4])
+    evidence = gather(NgramCounts(), project, [1, 2])
+    assert evidence is not None and evidence.order == 2
+    assert evidence.escape == pytest.approx(1 / 4)
+    assert evidence.probabilities == pytest.approx({3: (1 / 2 + 1 / 8) / (3 / 4), 4: (1 / 8) / (3 / 4)})
 
 
 @given(
@@ -95,7 +117,7 @@ def test_mixing_gives_the_weighted_sum_of_both_distributions(
     logits = torch.tensor(scores)
     evidence = Evidence({token: n / sum(times.values()) for token, n in times.items()}, 2, escape)
     own = logits.double().log_softmax(-1)
-    share = WEIGHTS.weight(evidence, float(own.max()), float(own[evidence.best]))
+    share = WEIGHTS.weight(evidence, float(own.max()))
     lent = torch.zeros(VOCABULARY, dtype=torch.float64)
     for token, p in evidence.probabilities.items():
         lent[token] = p
@@ -147,6 +169,16 @@ def test_the_stage_is_a_function_of_the_ids_whatever_it_saw_before(
         assert torch.equal(used(logits, state), NgramMix(project, WEIGHTS)(logits, state))
 
 
+@pytest.mark.parametrize("prompt", [[0, 1, 2, 3], [PREFIX, 0, 1, SUFFIX, 3, MIDDLE]])
+def test_a_prompt_is_counted_once(prompt: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = NgramMix(NgramCounts(), WEIGHTS, MARKS)
+    logits = torch.zeros(VOCABULARY)
+    stage(logits, StepState(prompt, 0))
+    monkeypatch.setattr(stage, "_forget", lambda prompt: pytest.fail("counted again"))
+    for decoded in ([4], [4, 5], [4, 0, 1], [2]):
+        stage(logits, StepState(prompt + decoded, len(decoded)))
+
+
 def test_in_every_fim_layout_decoding_continues_the_prefix() -> None:
     psm = [7, PREFIX, 1, 2, SUFFIX, 3, MIDDLE, 4]
     spm = [7, PREFIX, SUFFIX, 3, MIDDLE, 1, 2, 4]
@@ -160,10 +192,10 @@ def test_in_every_fim_layout_decoding_continues_the_prefix() -> None:
 
 def test_more_evidence_never_lowers_the_share() -> None:
     weak, strong = Evidence({1: 0.5, 2: 0.5}, 2, 0.5), Evidence({1: 0.9, 2: 0.1}, 2, 0.05)
-    assert WEIGHTS.weight(weak, -1.0, -2.0) < WEIGHTS.weight(strong, -1.0, -2.0)
+    assert WEIGHTS.weight(weak, -1.0) < WEIGHTS.weight(strong, -1.0)
 
 
 def test_the_share_stays_a_probability_at_the_ends_of_float_range() -> None:
     extreme = replace(WEIGHTS, long=(1e6,) * 5)
-    assert 0 < extreme.weight(Evidence({1: 1.0}, 5, 1e-300), 0.0, -1e9) < 1
-    assert 0 < replace(WEIGHTS, long=(-1e6,) * 5).weight(Evidence({1: 1.0}, 5, 0.5), 0.0, 0.0) < 1
+    assert 0 < extreme.weight(Evidence({1: 1.0}, 5, 1e-300), 0.0) < 1
+    assert 0 < replace(WEIGHTS, long=(-1e6,) * 5).weight(Evidence({1: 1.0}, 5, 0.5), 0.0) < 1

@@ -47,7 +47,6 @@ def test_a_text_in_one_window_costs_what_one_pass_says(family: str) -> None:
     scores = Scorer(model, 1000).score(ids)
     expected = logprobs.gather(1, torch.tensor(ids)[:, None])[:, 0]
     assert torch.allclose(scores.truth, expected, atol=1e-4)
-    assert torch.allclose(scores.other, expected, atol=1e-4)
     assert torch.allclose(scores.top, logprobs.amax(-1), atol=1e-4)
     assert scores.bits == pytest.approx(-expected.sum().item() / math.log(2), rel=1e-4)
 
@@ -69,15 +68,6 @@ def test_a_later_window_sees_its_own_context_alone() -> None:
     logprobs = direct(model, [begin_id(model.tokenizer), *ids[window.begin : window.end]])
     expected = logprobs[window.first - window.begin :].gather(1, torch.tensor(ids[window.first : window.end])[:, None])
     assert torch.allclose(scores.truth[window.first : window.end], expected[:, 0], atol=1e-4)
-
-
-def test_another_token_is_scored_at_the_same_place() -> None:
-    model = tiny_model("qwen3")
-    ids = model.tokenizer.encode(TEXT)
-    asked = [(token + 1) % 300 for token in ids]
-    logprobs = direct(model, [begin_id(model.tokenizer), *ids])
-    scores = Scorer(model, 1000).score(ids, asked)
-    assert torch.allclose(scores.other, logprobs.gather(1, torch.tensor(asked)[:, None])[:, 0], atol=1e-4)
 
 
 def test_shuffling_changes_later_windows_only() -> None:

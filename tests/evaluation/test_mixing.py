@@ -22,10 +22,10 @@ def project() -> NgramCounts:
     return counts
 
 
-def scores_of(logits: torch.Tensor, best: list[int]) -> Scores:
+def scores_of(logits: torch.Tensor) -> Scores:
     logprobs = logits.log_softmax(-1)
     rows = torch.arange(len(IDS))
-    return Scores(logprobs[rows, IDS], logprobs.amax(-1), logprobs[rows, best])
+    return Scores(logprobs[rows, IDS], logprobs.amax(-1))
 
 
 def test_a_text_costs_what_the_stage_says_step_by_step() -> None:
@@ -37,13 +37,13 @@ def test_a_text_costs_what_the_stage_says_step_by_step() -> None:
     for i, token in enumerate(IDS):
         mixed = stage(logits[i], StepState(IDS[:i], i)).log_softmax(-1)
         expected -= float(mixed[token]) / math.log(2)
-    assert mixed_bits(trace, scores_of(logits, trace.best), WEIGHTS) == pytest.approx(expected, rel=1e-4)
+    assert mixed_bits(trace, scores_of(logits), WEIGHTS) == pytest.approx(expected, rel=1e-4)
 
 
 def test_fitted_weights_cost_no_more_than_the_shipped_ones() -> None:
     torch.manual_seed(1)
     trace = Trace.read(IDS, project())
-    scores = scores_of(torch.randn(len(IDS), 8), trace.best)
+    scores = scores_of(torch.randn(len(IDS), 8))
     fitted = fit([(trace, scores)])
     assert mixed_bits(trace, scores, fitted) <= mixed_bits(trace, scores, WEIGHTS)
 
@@ -52,11 +52,11 @@ def test_a_model_that_is_always_right_is_left_alone() -> None:
     logits = torch.full((len(IDS), 8), -20.0)
     logits[torch.arange(len(IDS)), IDS] = 20.0
     trace = Trace.read(IDS, project())
-    scores = scores_of(logits, trace.best)
+    scores = scores_of(logits)
     assert mixed_bits(trace, scores, fit([(trace, scores)])) == pytest.approx(0.0, abs=0.1)
 
 
 def test_nothing_to_fit_is_an_error() -> None:
     trace = Trace.read([1, 2, 3], NgramCounts())
     with pytest.raises(ValueError, match="twice"):
-        fit([(trace, Scores(*torch.zeros(3, 3).unbind()))])
+        fit([(trace, Scores(*torch.zeros(2, 3).unbind()))])

@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import pytest
 
-from guiderail.decoding.stages.ngram_counts import NgramCounts
 from guiderail.evaluation import report, suite
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.suite import LineSample, Plan, TextSample, evaluate, materials
@@ -71,17 +70,6 @@ def test_judgements_follow_from_the_recorded_answer(samples: list[suite.Sample])
         if isinstance(sample, LineSample):
             assert sample.exact == (sample.answer == sample.truth)
             assert not sample.exact or (sample.parses and sample.similarity == 1)
-
-
-def test_the_asked_file_is_not_in_the_project_while_it_is_asked_about() -> None:
-    counts = NgramCounts()
-    counts.set_text("a", [1, 2, 3])
-    counts.set_text("b", [4, 5])
-    with suite._without(counts, "a"):
-        assert not counts.followers([1], 1) and counts.followers([4], 1)
-    with suite._without(counts, "unknown"):
-        pass
-    assert counts.followers([1], 1) == {2: 1} and counts.text("unknown") is None
 
 
 def test_rows_follow_from_samples(samples: list[suite.Sample]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 # An id takes this many bits of a packed context; the largest vocabularies in use have 2**18 ids.
 ID_BITS = 20
@@ -37,10 +38,6 @@ class NgramCounts:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def text(self, name: str) -> list[int] | None:
-        """The ids counted under a name; None if there are none."""
-        return self._texts.get(name)
-
     def set_text(self, name: str, ids: Sequence[int]) -> None:
         """Count a text under a name, in place of what that name held; only what an edit changed is counted again."""
         old, new = self._texts.get(name, []), list(ids)
@@ -55,6 +52,17 @@ class NgramCounts:
         """Forget the text of this name, if there is one."""
         old = self._texts.pop(name, [])
         self.count(old, 0, len(old), sign=-1)
+
+    @contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """Take the text of this name out for a while, if there is one."""
+        ids = self._texts.get(name)
+        self.discard_text(name)
+        try:
+            yield
+        finally:
+            if ids is not None:
+                self.set_text(name, ids)
 
     def count(self, ids: Sequence[int], start: int, end: int, *, sign: int = 1) -> None:
         """Count the tokens ids[start:end], each behind its context in `ids`; with sign -1 take them back.
