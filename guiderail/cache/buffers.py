@@ -6,6 +6,7 @@ transformers' DynamicCache concatenates, so every decoded token copies all that 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -79,6 +80,17 @@ class KeyValueBuffers:
     def copy_in(self, slots: torch.Tensor, stored: tuple[torch.Tensor, torch.Tensor]) -> None:
         """Put back what `copy_out` gave."""
         self._keys[:, :, slots], self._values[:, :, slots] = stored
+
+    def move(
+        self, source: torch.Tensor, target: torch.Tensor, turned: Callable[[int, torch.Tensor], torch.Tensor]
+    ) -> None:
+        """Copy the slots `source` to `target` (int64 [m]; they may overlap), layer by layer.
+
+        `turned(layer, keys)` gives the keys ([heads, m, head_dim]) as they are to be stored.
+        """
+        for layer in range(self.shape.layers):
+            self._keys[layer][:, target] = turned(layer, self._keys[layer][:, source])
+            self._values[layer][:, target] = self._values[layer][:, source]
 
     def read(self, layer: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Views [heads, length, head_dim] of the first `length` slots."""

@@ -1,0 +1,365 @@
+"""Keys and values that follow a sequence of tokens while it is being edited."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from guiderail.cache import policy as policies
+from guiderail.cache.buffers import CacheShape, KeyValueBuffers
+from guiderail.cache.deviation import deviations
+from guiderail.cache.diff import Block, common_prefix, diff
+from guiderail.cache.ledger import Ledger
+from guiderail.cache.policy import Choice, Costs, Policy
+from guiderail.cache.rotation import Refusal, Rotation, length_limit, reset_frequencies, rotation_of
+from guiderail.cache.selection import Effort, chosen
+from guiderail.model.attention import Step
+
+if TYPE_CHECKING:
+    from guiderail.model.model import Model
+
+# Tokens encoded at a time: bounds the memory of masks and scores, and how long a cancel waits.
+CHUNK = 512
+# Tokens healed at a time: a key stroke waits no longer than one of these.
+HEAL_CHUNK = 128
+
+Cancelled = Callable[[], bool]
+FixedStep = Callable[[torch.Tensor, int], torch.Tensor | None]
+
+
+def never() -> bool:
+    """The answer of whoever does not cancel."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport:
+    """How a cache was made to fit a sequence.
+
+    Parameters
+    ----------
+    length, kept, encoded
+        Tokens of the sequence; of these, those whose keys and values were re-used, and those that were run.
+    rotated
+        Tokens whose keys were turned to a new position.
+    stale
+        Tokens that are not exact now.
+    policy, reason
+        Which way was taken, and why.
+    seconds
+        By part: "diff" (and choosing), "move" (and turning), "encode".
+    logits
+        Scores behind the last token, float32 [vocabulary]; None if the fit was cancelled.
+    """
+
+    length: int
+    kept: int
+    encoded: int
+    rotated: int
+    stale: int
+    policy: Literal["exact", "patch"]
+    reason: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    logits: torch.Tensor | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the cache is a full encoding's, and so are the scores."""
+        return self.stale == 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The tokens to run (in order), the blocks that stay, and the ledger behind it."""
+
+    run: list[int]
+    blocks: list[Block]
+    ledger: Ledger
+    choice: Choice
+
+    @property
+    def appends(self) -> bool:
+        """Whether all that is run follows, without a gap, on a beginning that stays where it is."""
+        head = self.blocks[0].length if self.blocks and not self.blocks[0].new and not self.blocks[0].old else 0
+        return self.run[0] <= head and self.run[-1] - self.run[0] + 1 == len(self.run)
+
+
+class LiveCache:
+    """The tokens of one sequence with their keys and values.
+
+    Slot i of the buffers holds token i at position i, always; an edit moves what stands behind it. What is behind
+    `length` is garbage that the next tokens overwrite, so going back costs nothing.
+
+    Parameters
+    ----------
+    model
+        The model to run.
+    policy
+        "exact": what is not exact is run again. "patch": an edit runs what `effort` says and keeps the rest.
+        "auto": the one or the other, by `policy.choose`.
+    effort
+        How much a patch runs.
+    fixed_step
+        A faster way to run consecutive tokens (ids, first position) to the last one's logits [1, vocabulary]; it may
+        answer None.
+    costs
+        What encoding takes; measured at the first choice by default.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        policy: Policy = "exact",
+        effort: Effort | None = None,
+        fixed_step: FixedStep = lambda _ids, _start: None,
+        costs: Costs | None = None,
+    ) -> None:
+        self.model = model
+        self.policy: Policy = policy
+        self.effort = effort or Effort()
+        shape = CacheShape(model.layers, model.kv_heads, model.head_dim, model.dtype, model.device)
+        self.buffers = KeyValueBuffers(shape)
+        self._fixed_step = fixed_step
+        self._costs = costs
+        self._limit = length_limit(model)
+        self._regime: int | None = None  # of RoPE whose frequencies depend on the length
+        self._ledger = self._new_ledger()
+        self._steps = torch.arange(self.buffers.capacity, device=model.device)
+        self._token_bytes = model.tokenizer.token_bytes if model.tokenizer else None
+
+    @property
+    def ids(self) -> list[int]:
+        """The sequence."""
+        return self._ledger.ids
+
+    @property
+    def length(self) -> int:
+        """Tokens in the sequence."""
+        return len(self._ledger)
+
+    @property
+    def exact_upto(self) -> int:
+        """The frontier: all tokens in front of it are exact."""
+        return self._ledger.exact_upto
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the cache equals a full encoding of its sequence."""
+        return self.exact_upto == self.length
+
+    def is_exact_at(self, index: int) -> bool:
+        """Whether this token's keys and values are those of a full encoding."""
+        return self._ledger.is_exact(index)
+
+    def rollback(self, tokens: int) -> None:
+        """Forget the last `tokens` tokens."""
+        if not 0 <= tokens <= self.length:
+            raise ValueError(f"cannot forget {tokens} of {self.length} tokens")
+        self._ledger.truncate(self.length - tokens)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._ledger = self._new_ledger()
+        self._regime = None
+
+    def append(self, ids: Sequence[int], *, cancelled: Cancelled = never) -> torch.Tensor | None:
+        """Encode `ids` behind the sequence; return the logits behind the last, float32 [vocabulary].
+
+        None if `cancelled` became true between two chunks; the chunks that were run stay.
+        """
+        if not ids:
+            raise ValueError("there must be at least one token to append")
+        if missing := self._ledger.missing():  # a cancelled patch left them; nothing may read them
+            self._encode_all(missing, never)
+        regime = self._regime_of(self.length + len(ids))
+        if not self.length:
+            self._regime = regime
+            if regime is not None:
+                reset_frequencies(self.model)
+        exact = regime == self._regime
+        chunk = CHUNK if regime is None else max(CHUNK, len(ids))  # one pass has one set of frequencies
+        logits = None
+        for start in range(0, len(ids), chunk):
+            if start and cancelled():
+                return None
+            before = self.length
+            self._ledger.extend(ids[start : start + chunk])
+            try:
+                logits = self._encode(range(before, self.length), exact=exact)
+            except BaseException:
+                self._ledger.truncate(before)
+                raise
+        return logits
+
+    def fit(self, ids: Sequence[int], *, cancelled: Cancelled = never) -> FitReport:
+        """Make the sequence equal `ids` with the least work; at least the last token is run, for its logits.
+
+        Once `cancelled` is true between two chunks the report has no logits. What was run stays, and the cache knows
+        what is missing, so that the next call is right whatever it asks for.
+        """
+        if not ids:
+            raise ValueError("there must be at least one token to fit")
+        began = time.perf_counter()
+        if self._regime != self._regime_of(len(ids)):
+            self.clear()
+        plan = self._plan(list(ids))
+        planned = moved = time.perf_counter()
+        rotated, run = 0, plan.run
+        if plan.appends:
+            self._ledger.truncate(run[0])
+            logits = self.append(ids[run[0] :], cancelled=cancelled)
+        else:
+            rotated, run = self._splice(plan)
+            moved = time.perf_counter()
+            logits = self._encode_all(run, cancelled)
+        return FitReport(
+            length=len(ids),
+            kept=len(ids) - len(run),
+            encoded=len(run),
+            rotated=rotated,
+            stale=len(self._ledger.inexact()),
+            policy="patch" if plan.choice.patch else "exact",
+            reason=plan.choice.reason,
+            seconds={"diff": planned - began, "move": moved - planned, "encode": time.perf_counter() - moved},
+            logits=logits,
+        )
+
+    def heal(self, budget: int | None = None, *, cancelled: Cancelled = never) -> int:
+        """Run tokens that are not exact again, in order, until none is left or `budget` tokens were run.
+
+        `cancelled` is asked before every chunk. Returns the tokens that were run.
+        """
+        wanted = self._ledger.inexact()[: None if budget is None else max(budget, 0)]
+        done = 0
+        for start in range(0, len(wanted), HEAL_CHUNK):
+            if cancelled():
+                break
+            chunk = wanted[start : start + HEAL_CHUNK]
+            self._encode(chunk)
+            done += len(chunk)
+        return done
+
+    def _new_ledger(self) -> Ledger:
+        return Ledger(turned_is_exact=self.model.dtype in {torch.float32, torch.float64})
+
+    def _regime_of(self, length: int) -> int | None:
+        """Which frequencies a sequence of `length` has, None where they are the short ones (see `rotation`)."""
+        if self._limit is None or length <= self._limit[1]:
+            return None
+        return length if self._limit[0] == "dynamic" else 0
+
+    def _plan(self, ids: list[int]) -> _Plan:
+        """What to keep and what to run; the exact way runs all that will not be exact."""
+        refusal = self._refusal(len(ids))
+        old = self._ledger.comparable()
+        blocks = [Block(0, 0, common_prefix(old, ids))] if refusal else diff(old, ids)
+        ledger = self._ledger.spliced(ids, blocks)
+        last = len(ids) - 1
+        inexact = [*(i for i in ledger.inexact() if i != last), last]
+        if refusal:
+            return _Plan(inexact, blocks, ledger, Choice(False, refusal))
+        picked = chosen(old, ids, blocks, self.effort, self._token_bytes)
+        run = [i for i in sorted(picked) if i == last or not ledger.is_exact(i)]
+        choice = self._choice(run, inexact, ledger)
+        return _Plan(run if choice.patch else inexact, blocks, ledger, choice)
+
+    def _refusal(self, length: int) -> str | None:
+        """Why nothing behind a change may be kept; None if it may."""
+        if self._limit and length > self._limit[1]:
+            return f"the {self._limit[0]} frequencies of positions change behind {self._limit[1]} tokens"
+        if self.policy == "exact":
+            return "the policy is exact"
+        rotation = rotation_of(self.model)
+        return rotation.reason if isinstance(rotation, Refusal) else None
+
+    def _choice(self, run: list[int], inexact: list[int], ledger: Ledger) -> Choice:
+        if len(run) >= len(inexact):
+            return Choice(False, "nothing that is not exact would be kept")
+        if self.model.dtype.itemsize < 4 and max(ledger.turns) > policies.MOST_TURNS:
+            return Choice(False, f"some keys were turned more than {policies.MOST_TURNS} times in 16 bit")
+        if self.policy == "patch":
+            return Choice(True, "the policy is patch")
+        if self._costs is None:
+            self._costs = policies.costs_of(self.model)
+        exact_s = self._costs.encoding(len(inexact), len(ledger), chunk=CHUNK)
+        patch_s = self._costs.encoding(len(run) + self.effort.deviating, len(ledger), chunk=CHUNK)
+        if self.effort.deviating:
+            patch_s += exact_s / self.model.layers
+        return policies.choose(exact_s, patch_s + self._costs.move_s * (len(ledger) - inexact[0]))
+
+    def _splice(self, plan: _Plan) -> tuple[int, list[int]]:
+        """Move what is kept to its new places; how many keys were turned, and what is to be run."""
+        wanted = set(plan.run)
+        moves = [
+            (block.old + i, block.new + i)
+            for block in plan.blocks
+            if block.shift
+            for i in range(block.length)
+            if block.new + i not in wanted
+        ]
+        ids = plan.ledger.ids
+        self._reserve(len(ids))
+        self._ledger = self._new_ledger()  # should moving fail half-way, nothing is believed
+        if moves:
+            rotation = rotation_of(self.model)
+            assert isinstance(rotation, Rotation), "blocks are moved only if they may be"
+            source, target = torch.tensor(moves, device=self.model.device).T
+            self.buffers.move(source, target, rotation.by(target - source))
+        run = plan.run
+        if plan.choice.patch and self.effort.deviating:
+            run = self._with_deviating(plan)
+        plan.ledger.lose(run)
+        self._ledger = plan.ledger
+        return len(moves), run
+
+    def _with_deviating(self, plan: _Plan) -> list[int]:
+        """The tokens to run, and the stale ones whose values deviate most behind the first layer."""
+        stale = set(plan.ledger.inexact()) - set(plan.run)
+        both = sorted(stale | set(plan.run))
+        scores = deviations(self.model, self.buffers, [plan.ledger.ids[i] for i in both], both, CHUNK)
+        ranked = sorted((-score, i) for score, i in zip(scores, both, strict=True) if i in stale)
+        return sorted([*plan.run, *(i for _, i in ranked[: self.effort.deviating])])
+
+    def _encode_all(self, indices: Sequence[int], cancelled: Cancelled) -> torch.Tensor | None:
+        logits = None
+        for start in range(0, len(indices), CHUNK):
+            if start and cancelled():
+                return None
+            logits = self._encode(indices[start : start + CHUNK])
+        return logits
+
+    def _encode(self, indices: Sequence[int], *, exact: bool = True) -> torch.Tensor:
+        """Run the tokens at `indices` (in order), each seeing what stands before it; logits of the last [vocabulary].
+
+        While they run they count as missing: what a failure leaves in the buffers is not believed.
+        """
+        first, end = indices[0], indices[-1] + 1
+        self._reserve(end)
+        self._ledger.lose(indices)
+        tokens = torch.tensor([self.ids[i] for i in indices], device=self.model.device)
+        consecutive = end - first == len(indices)
+        logits = self._fixed_step(tokens, first) if consecutive else None
+        if logits is None:
+            slots = slice(first, end) if consecutive else torch.tensor(indices, device=self.model.device)
+            logits = self._forward(tokens, slots, end)
+        self._ledger.written(indices, exact=exact)
+        return logits[-1]
+
+    def _forward(self, tokens: torch.Tensor, slots: slice | torch.Tensor, end: int) -> torch.Tensor:
+        positions = self._steps[slots]
+        is_plain = isinstance(slots, slice) and (len(tokens) == 1 or slots.start == 0)
+        mask = None if is_plain else self._steps[None, :end] <= positions[:, None]
+        step = Step(store=self.buffers, slots=slots, length=end, mask=mask)
+        if self.model.has_sliding_layers:
+            step.query_positions, step.key_positions = positions, self._steps[:end]
+        return self.model.forward(tokens, positions, step)
+
+    def _reserve(self, slots: int) -> None:
+        self.buffers.reserve(slots)
+        if len(self._steps) < self.buffers.capacity:
+            self._steps = torch.arange(self.buffers.capacity, device=self.model.device)

@@ -1,0 +1,152 @@
+"""Exact or patched: which of the two ways a cache takes to a new sequence, and what each costs on this device."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import platformdirs
+import torch
+
+from guiderail.cache.buffers import CacheShape, KeyValueBuffers
+from guiderail.model.attention import Step
+
+if TYPE_CHECKING:
+    from guiderail.model.model import Model
+
+Policy = Literal["auto", "exact", "patch"]
+
+# `auto` stays exact where that is predicted to take no longer than a person notices ...
+UNNOTICED_S = 0.03
+# ... or where patching would not save at least this share of the time.
+WORTHWHILE = 0.3
+# Rotations of a key stored in 16 bit at most: each rounds again, and the error grows with their square root.
+MOST_TURNS = 10
+
+_ROUNDS = 2
+_PASSES = ((8, 256), (64, 256), (256, 512), (64, 1024), (256, 1024))  # (tokens run, tokens read)
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What encoding takes on one device: `pass_s + tokens * (token_s + read * pair_s)` seconds."""
+
+    pass_s: float
+    token_s: float
+    pair_s: float
+    move_s: float  # a token moved and turned
+
+    def encoding(self, tokens: int, length: int, *, chunk: int) -> float:
+        """Seconds to run `tokens` tokens of a sequence of `length`, `chunk` at a time."""
+        return -(-tokens // chunk) * self.pass_s + tokens * (self.token_s + length * self.pair_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Whether to patch, and why."""
+
+    patch: bool
+    reason: str
+
+
+def choose(exact_s: float, patch_s: float) -> Choice:
+    """What `auto` does with the predicted seconds of both ways."""
+    if exact_s <= UNNOTICED_S:
+        return Choice(False, f"exact takes about {1000 * exact_s:.0f} ms, which nobody notices")
+    if patch_s > (1 - WORTHWHILE) * exact_s:
+        return Choice(False, f"a patch (about {patch_s:.2f} s) saves too little of the exact {exact_s:.2f} s")
+    return Choice(True, f"about {patch_s:.2f} s instead of {exact_s:.2f} s")
+
+
+def costs_of(model: Model) -> Costs:
+    """The costs of `model` here: read from the user's cache folder, or measured now (a second or two) and kept."""
+    file = platformdirs.user_cache_path("guiderail") / "costs" / f"{_fingerprint(model)}.json"
+    found = _read(file)
+    if found is None:
+        found = measure(model)
+        _write(file, found)
+    return found
+
+
+@torch.inference_mode()
+def measure(model: Model) -> Costs:
+    """Time a few passes of different sizes, and the moving of keys and values."""
+    longest = min(1024, model.info.context_length)
+    shape = CacheShape(model.layers, model.kv_heads, model.head_dim, model.dtype, model.device)
+    buffers = KeyValueBuffers(shape, longest)
+    sizes = sorted({(min(tokens, longest), min(read, longest)) for tokens, read in _PASSES})
+    rows, seconds = [], []
+    for tokens, read in sizes:
+        times = [_timed(model, buffers, tokens, read) for _ in range(_ROUNDS + 1)]
+        rows.append((1.0, tokens, tokens * read))
+        seconds.append(min(times[1:]))  # the first is for warming up
+    a, b, c = _fit(np.array(rows), np.array(seconds))
+    return Costs(a, b, c, _move_seconds(buffers, model, longest // 2))
+
+
+def _fit(rows: np.ndarray, seconds: np.ndarray) -> tuple[float, float, float]:
+    """Least squares in relative terms; a factor that would be negative is left out."""
+    columns = list(range(rows.shape[1]))
+    weights = 1 / seconds
+    while True:
+        solved, *_ = np.linalg.lstsq(rows[:, columns] * weights[:, None], seconds * weights, rcond=None)
+        if (solved >= 0).all():
+            found = dict(zip(columns, solved.tolist(), strict=True))
+            return found.get(0, 0.0), found.get(1, 0.0), found.get(2, 0.0)
+        del columns[int(solved.argmin())]
+
+
+def _timed(model: Model, buffers: KeyValueBuffers, tokens: int, read: int) -> float:
+    keys = torch.arange(read, device=model.device)
+    places = keys[-tokens:]
+    ids = places % model.vocab_size
+    step = Step(buffers, places, read, keys[None] <= places[:, None], query_positions=places, key_positions=keys)
+    _wait(model)
+    began = time.perf_counter()
+    model.forward(ids, places, step)
+    _wait(model)
+    return time.perf_counter() - began
+
+
+def _move_seconds(buffers: KeyValueBuffers, model: Model, tokens: int) -> float:
+    """Seconds to move one token; turning takes about as long again."""
+    source = torch.arange(tokens, device=model.device)
+    _wait(model)
+    began = time.perf_counter()
+    buffers.move(source, source + 1, lambda _, keys: keys)
+    _wait(model)
+    return 2 * (time.perf_counter() - began) / tokens
+
+
+def _wait(model: Model) -> None:
+    if model.device.type == "cuda":
+        torch.cuda.synchronize(model.device)
+
+
+def _fingerprint(model: Model) -> str:
+    """What the costs depend on: the model's shape, its precision, the device, and the threads."""
+    name = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else torch.get_num_threads()
+    info = model.info
+    parts = (_FORMAT, torch.__version__, info.architecture, info.parameters, model.layers, model.dtype, name)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _read(file: Path) -> Costs | None:
+    try:
+        return Costs(**json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None  # not measured yet, or written by another version
+
+
+def _write(file: Path, costs: Costs) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(asdict(costs)), encoding="utf-8")
+    except OSError:
+        pass  # a folder that cannot be written costs one measurement a start
