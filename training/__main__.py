@@ -77,6 +77,16 @@ def export(recipe: Path, to: Path | None) -> None:
 
 @main.command()
 @RECIPE
+def table(recipe: Path) -> None:
+    """Print what the corpus of RECIPE holds, by licence."""
+    from training.recipe import load_recipe
+    from training.summary import corpus_table
+
+    click.echo(corpus_table(load_recipe(recipe)))
+
+
+@main.command()
+@RECIPE
 @click.option("--to", type=click.Path(path_type=Path), required=True, help="Picture to write.")
 def plot(recipe: Path, to: Path) -> None:
     """Draw the loss curve of RECIPE's run."""

@@ -16,8 +16,6 @@ from training.recipe import Recipe
 from training.tokenizer import END, PAD
 from training.train import CHECKPOINT
 
-SHARD_BYTES = 16 * 1024 * 1024
-
 
 def model_config(shape: ModelShape) -> dict[str, Any]:
     """The configuration of `Qwen3ForCausalLM`."""
@@ -47,7 +45,7 @@ def model_config(shape: ModelShape) -> dict[str, Any]:
     }
 
 
-def write_weights(tensors: dict[str, Tensor], folder: Path, limit: int = SHARD_BYTES) -> list[str]:
+def write_weights(tensors: dict[str, Tensor], folder: Path, limit: float) -> list[str]:
     """One safetensors file, or shards with the index transformers expects when they exceed the limit."""
     shards: list[dict[str, Tensor]] = [{}]
     size = 0
@@ -77,7 +75,9 @@ def export(recipe: Recipe, folder: Path | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     state = torch.load(recipe.run_folder / CHECKPOINT, map_location="cpu", weights_only=True)
     masters = state["optimizer"]["masters"]
-    write_weights({name: m.to(torch.bfloat16).contiguous() for name, m in masters.items()}, folder)
+    write_weights(
+        {name: m.to(torch.bfloat16).contiguous() for name, m in masters.items()}, folder, recipe.shard_mib * 2**20
+    )
     (folder / "config.json").write_text(json.dumps(model_config(recipe.model), indent=2) + "\n")
     generation = {"eos_token_id": [END], "pad_token_id": PAD, "do_sample": False}
     (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")

@@ -60,6 +60,7 @@ class Recipe:
     optim: OptimShape
     mixture: Mixture
     run: RunRecipe
+    shard_mib: float = 64.0
     phases: tuple[Phase, ...] = field(default=(Phase(1.0, 512, 8),))
 
     @property
@@ -83,7 +84,7 @@ _PATHS: dict[str, Callable[[Any], Any]] = {"names": Path, "manifest": Path}
 
 def parse_recipe(table: dict[str, Any], name: str) -> Recipe:
     """A recipe from its table; sections that are left out keep their defaults."""
-    known = {"work", "export", "data", "model", "optim", "mixture", "run", "phases"}
+    known = {"work", "export", "shard_mib", "data", "model", "optim", "mixture", "run", "phases"}
     if unknown := set(table) - known:
         raise ValueError(f"recipe {name}: unknown sections {sorted(unknown)}")
     data = {key: Path(value) if key in ("names", "manifest") else value for key, value in table.get("data", {}).items()}
@@ -92,6 +93,7 @@ def parse_recipe(table: dict[str, Any], name: str) -> Recipe:
         name=name,
         work=Path(table.get("work", "training/work")),
         export=Path(table.get("export", f"training/work/exports/{name}")),
+        shard_mib=table.get("shard_mib", 64.0),
         data=data_recipe,
         model=ModelShape(vocab=data_recipe.vocab, **table.get("model", {})),
         optim=OptimShape(**table.get("optim", {})),

@@ -35,6 +35,13 @@ class Mixture:
     fim: float = 0.5
     bare: float = 0.25
     whole_row: float = 0.6
+    psm: float = 0.35
+    spm: float = 0.45
+    efim: float = 0.2
+
+    def layouts(self) -> dict[str, float]:
+        """Weights of the layouts of holes."""
+        return {layout: getattr(self, layout) for layout in LAYOUTS}
 
 
 @dataclass(slots=True)
@@ -202,7 +209,7 @@ class Rows:
             return plain
         piece = self._piece(taken)
         cut = choose_cut(piece.lines, self.rng)
-        holed = lay_out(piece, cut, choose(self.rng, LAYOUTS), self.encode, self.rng)
+        holed = lay_out(piece, cut, choose(self.rng, self.mixture.layouts()), self.encode, self.rng)
         return holed if len(holed) <= room else plain
 
     def _piece(self, taken: list[int]) -> Piece:
