@@ -10,10 +10,9 @@ from tokenizers import Tokenizer
 from training.device import pick_dtype
 from training.model import CompletionModel, ModelShape
 from training.optim import orthogonalise
-from training.plot import draw, read_log
+from training.plot import read_log
 from training.recipe import Recipe, load_recipe, parse_recipe
 from training.schedule import Phase, Schedule
-from training.stages import pending
 from training.train import COOL_DOWN, STOP, Trainer
 
 RECIPES = Path(__file__).parents[2] / "training" / "recipes"
@@ -124,17 +123,3 @@ def test_unknown_keys_are_errors():
         parse_recipe({"modle": {}}, "x")
     with pytest.raises(TypeError):
         parse_recipe({"run": {"sede": 1}}, "x")
-
-
-def test_stages_before_the_last_result_are_done(recipe: Recipe):
-    """A machine that has the packed corpus only trains and exports."""
-    assert pending(recipe) == ["train", "export"]
-    assert pending(recipe, "pack") == []
-
-
-def test_a_run_can_be_drawn(recipe: Recipe, tokenizer: Tokenizer, tmp_path: Path):
-    """The loss curve is a picture of the log."""
-    trainer = Trainer(recipe, tokenizer)
-    trainer.fit()
-    draw(trainer.folder, tmp_path / "curve.png")
-    assert (tmp_path / "curve.png").stat().st_size > 1000
