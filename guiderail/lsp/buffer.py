@@ -1,0 +1,155 @@
+"""One open document: the client's text, kept by our own hand.
+
+pygls keeps a text too, but splits lines at form feeds and U+2028, which the protocol does not, and so corrupts the
+text at the first edit behind one. The index of line starts is mended around each edit, not made anew.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from lsprotocol import types
+from pygls.uris import to_fs_path
+
+from guiderail.errors import UsageError
+from guiderail.lsp.positions import Encoding, to_column, to_units
+from guiderail.text.document import Document
+from guiderail.text.edit import Edit
+from guiderail.text.language import language_named, language_of
+
+_LINE_END = re.compile(r"\r\n?|\n")
+
+Change = types.TextDocumentContentChangePartial | types.TextDocumentContentChangeWholeDocument
+
+
+class Buffer:
+    """An open document.
+
+    Parameters
+    ----------
+    uri, language, text, version
+        As the client opened it.
+    encoding
+        What the client's columns count.
+
+    Attributes
+    ----------
+    cursor
+        Offset behind the last edit: where the person probably is.
+    changed
+        How many messages changed it since it was opened.
+    """
+
+    def __init__(self, uri: str, language: str, text: str, version: int, encoding: Encoding) -> None:
+        self.uri = uri
+        self.path = path_of(uri)
+        self.language = _known_language(language, self.path, text)
+        self.version = version
+        self.encoding: Encoding = encoding
+        self.cursor = 0
+        self.changed = 0
+        self._set(text)
+
+    @property
+    def text(self) -> str:
+        """The text now."""
+        return self._text
+
+    @property
+    def line_ending(self) -> str:
+        """What ends the first line."""
+        found = _LINE_END.search(self._text, 0, 10_000)
+        return found.group() if found else "\n"
+
+    @property
+    def document(self) -> Document:
+        """The text now, for the rooms below."""
+        if self._document is None:
+            self._document = Document(self._text, self.path, self.language)
+        return self._document
+
+    def apply(self, changes: Sequence[Change], version: int | None = None) -> list[Edit]:
+        """Apply the changes of one message, each to the text that the one before left; return them as edits."""
+        edits = [self._apply(change) for change in changes]
+        self.changed += 1
+        if version is not None:
+            self.version = version
+        return edits
+
+    def offset(self, position: types.Position) -> int:
+        """Offset of a position; one behind its line is the line's end, one behind the last line the text's end."""
+        if position.line >= len(self._starts):
+            return len(self._text)
+        start, stop = self._starts[position.line], self._line_stop(position.line)
+        return start + to_column(self._text[start:stop], max(position.character, 0), self.encoding)
+
+    def position(self, offset: int) -> types.Position:
+        """Position of an offset of the text."""
+        line = bisect_right(self._starts, offset) - 1
+        start, stop = self._starts[line], self._line_stop(line)
+        return types.Position(line, to_units(self._text[start:stop], offset - start, self.encoding))
+
+    def _set(self, text: str) -> None:
+        self._text = text
+        self._starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
+        self._document: Document | None = None
+
+    def _apply(self, change: Change) -> Edit:
+        if isinstance(change, types.TextDocumentContentChangeWholeDocument):
+            edit = Edit(0, len(self._text), change.text)
+            self._set(change.text)
+        else:
+            start, end = self.offset(change.range.start), self.offset(change.range.end)
+            edit = Edit(min(start, end), max(start, end), change.text)
+            self._splice(edit)
+        self.cursor = edit.start + len(edit.text)
+        return edit
+
+    def _splice(self, edit: Edit) -> None:
+        """Apply an edit and find the lines of its neighbourhood again."""
+        first = bisect_right(self._starts, edit.start) - 1
+        if first and self._starts[first] == edit.start and self._text[edit.start - 1] == "\r":
+            first -= 1  # a line feed written here would join the carriage return before it
+        after = bisect_right(self._starts, edit.end)
+        shift = len(edit.text) - (edit.end - edit.start)
+        self._text, old = edit.apply(self._text), self._starts
+        begin = old[first]
+        end = old[after] + shift if after < len(old) else len(self._text)
+        inner = [match.end() for match in _LINE_END.finditer(self._text, begin, end)]
+        if after < len(old) and inner and inner[-1] == end:
+            inner.pop()  # stands in the tail already
+        self._starts = [*old[: first + 1], *inner, *(start + shift for start in old[after:])]
+        self._document = None
+
+    def _line_stop(self, line: int) -> int:
+        """Offset behind a line's last character, in front of its end."""
+        if line + 1 == len(self._starts):
+            return len(self._text)
+        start, stop = self._starts[line], self._starts[line + 1]
+        return stop - (2 if self._text.endswith("\r\n", start, stop) else 1)
+
+
+def path_of(uri: str) -> Path | None:
+    """Where a document is on this machine; None for one that is nowhere (untitled:, a remote, a diff).
+
+    A notebook's cell is where its notebook is.
+    """
+    try:
+        parts = urlsplit(uri)
+        if parts.scheme == "file":
+            path = to_fs_path(uri)
+        else:
+            path = unquote(parts.path) if parts.scheme == "vscode-notebook-cell" else None
+    except ValueError:
+        return None
+    return Path(path) if path and "\0" not in path and Path(path).is_absolute() else None
+
+
+def _known_language(name: str, path: Path | None, text: str) -> str | None:
+    """The client's word for the language, else what the name or the first line says."""
+    try:
+        return language_named(name)
+    except UsageError:
+        return name or language_of(path, text[:200].split("\n", 1)[0])

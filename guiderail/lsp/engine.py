@@ -1,0 +1,282 @@
+"""The model behind the server. Everything here runs on the worker's thread, except where it says otherwise."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from guiderail.errors import GuiderailError
+from guiderail.prompt.prompt import half_typed
+from guiderail.prompt.snippet import Snippet
+from guiderail.settings import Settings
+from guiderail.text.document import Document
+
+if TYPE_CHECKING:
+    from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
+    from guiderail.prompt.index import ProjectIndex
+
+log = logging.getLogger(__name__)
+
+NEAR = 16  # lines: as long as the cursor stays this near, other files' snippets stay, and the cache with them
+STALE = 60.0  # seconds
+
+Cancelled = Callable[[], bool]
+
+
+class NotLoadedError(GuiderailError):
+    """There is no model to ask."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is wanted of the engine at one cursor.
+
+    Parameters
+    ----------
+    uri
+        Names the document; its context from other files is kept under it.
+    document, offset
+        The text and the cursor.
+    root
+        The project that context may come from.
+    settings
+        How to decode.
+    wanted
+        Suggestions at most.
+    line_ending
+        What ends the document's lines; the model is given line feeds, and its own become these.
+    """
+
+    uri: str
+    document: Document
+    offset: int
+    root: Path | None
+    settings: Settings
+    wanted: int = 1
+    line_ending: str = "\n"
+
+    @property
+    def before(self) -> str:
+        """The text up to the cursor."""
+        return self.document.text[: self.offset]
+
+    @property
+    def after(self) -> str:
+        """The text behind the cursor."""
+        return self.document.text[self.offset :]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the engine said, and which other files it had seen."""
+
+    suggestions: list[Suggestion]
+    snippets: list[Snippet] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no suggestion was cut short by a cancel."""
+        return all(suggestion.finish != "cancelled" for suggestion in self.suggestions)
+
+
+class Written:
+    """What is written of the first suggestion so far; read by the event loop while the worker writes."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._data = b""
+        self._skip = 0
+
+    def begin(self, typed: str) -> None:
+        """Start with a half-typed word that the model writes once more."""
+        self._skip = len(typed.encode())
+
+    def add(self, data: bytes) -> None:
+        """Take a token's bytes."""
+        self._data += data
+        self.text = self._data[self._skip :].decode(errors="ignore")
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """Snippets of other files, and where and when they were chosen."""
+
+    root: Path
+    line: int
+    snippets: list[Snippet]
+    at: float
+    edition: int
+
+
+class Engine:
+    """One model, one completer, and what is known of the projects.
+
+    Attributes
+    ----------
+    name, device
+        Of the loaded model; "" before.
+    """
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.device = ""
+        self._completer: Completer | None = None
+        self._indexes: dict[Path, ProjectIndex] = {}
+        self._contexts: dict[str, _Context] = {}
+        self._edition = 0
+
+    def load(self, settings: Settings) -> None:
+        """Load the model that the settings name; the old one is dropped first, so that two never share the memory.
+
+        Raises
+        ------
+        GuiderailError
+            The model cannot be found or loaded.
+        """
+        self.unload()
+        from guiderail.engine.completer import Completer
+        from guiderail.model.load import load
+
+        model = load(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
+        self._completer = Completer(model, prompt_tokens=settings.prompt_tokens)
+        self.name, self.device = model.info.name, str(model.device)
+
+    def unload(self) -> None:
+        """Give the model's memory back."""
+        self._completer, self.name, self.device = None, "", ""
+        self._contexts.clear()
+        gc.collect()
+        import sys
+
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def recover(self) -> None:
+        """Start afresh with the same model: after a failure the cache may hold anything, or be too large."""
+        if self._completer is None:
+            return
+        from guiderail.engine.completer import Completer
+
+        model, prompt_tokens = self._completer.model, self._completer.prompt_tokens
+        self._completer = None
+        gc.collect()
+        self._completer = Completer(model, prompt_tokens=prompt_tokens)
+        self._contexts.clear()
+        self._indexes.clear()
+
+    def files_changed(self) -> None:
+        """Choose context anew at the next occasion; may be called from any thread."""
+        self._edition += 1
+
+    def forget(self, uri: str) -> None:
+        """Drop what is kept for a closed document."""
+        self._contexts.pop(uri, None)
+
+    def complete(self, wish: Wish, cancelled: Cancelled, written: Written) -> Answer:
+        """Suggestions for a wish; few or none once `cancelled`."""
+        completer = self._loaded()
+        request = self._request(wish)
+        line, _ = request.document.position_at(request.offset)
+        written.begin(half_typed(request.document.text[request.document.line_start(line) : request.offset]))
+        if cancelled():
+            return Answer([])
+        found = completer.complete(request, cancelled=cancelled, on_token=written.add)
+        if wish.line_ending != "\n":
+            found = [replace(one, text=one.text.replace("\n", wish.line_ending)) for one in found]
+        return Answer(found, list(request.snippets))
+
+    def prepare(self, wish: Wish, cancelled: Cancelled) -> None:
+        """Encode the prompt that a request at this cursor would have, so that the request only decodes."""
+        completer = self._loaded()
+        request = self._request(wish, renew=True)
+        if cancelled():
+            return
+        ids = completer.model.tokenizer.encode_prompt(completer.prompt(request))
+        if completer.session.ids[: len(ids)] != ids:
+            completer.session.fit(ids, cancelled=cancelled)
+
+    def warm(self, wish: Wish) -> None:
+        """Read what a first question in this document would have to read."""
+        self._snippets(wish, renew=False)
+
+    def _loaded(self) -> Completer:
+        if self._completer is None:
+            raise NotLoadedError("no model is loaded", "Run the command guiderail.restart")
+        return self._completer
+
+    def _request(self, wish: Wish, *, renew: bool = False) -> CompletionRequest:
+        from guiderail.decoding.sampling import Sampling
+        from guiderail.engine.completer import CompletionRequest
+
+        settings = wish.settings
+        document, offset = _with_line_feeds(wish)
+        return CompletionRequest(
+            document=document,
+            offset=offset,
+            snippets=tuple(self._snippets(wish, renew=renew)),
+            root=wish.root,
+            until=cast('Literal["line", "block", "tokens"]', settings.until),
+            max_tokens=settings.max_tokens,
+            n=wish.wanted,
+            layout=cast('Literal["auto", "psm", "spm", "prefix"]', settings.layout),
+            sampling=Sampling(
+                temperature=settings.temperature,
+                top_k=settings.top_k,
+                top_p=settings.top_p,
+                min_p=settings.min_p,
+                seed=settings.seed,
+            ),
+        )
+
+    def _snippets(self, wish: Wish, *, renew: bool) -> list[Snippet]:
+        """Context from other files, chosen again only in idle time and when the cursor went elsewhere.
+
+        It stands in front of the file in the prompt: every change of it voids the whole cache.
+        """
+        settings = wish.settings
+        if not settings.context or settings.context_tokens == 0 or wish.root is None:
+            return []
+        line, _ = wish.document.position_at(wish.offset)
+        known = self._contexts.get(wish.uri)
+        if known and known.root == wish.root and not (renew and self._is_stale(known, line)):
+            return known.snippets
+        from guiderail.prompt.context import gather
+        from guiderail.prompt.index import ProjectIndex
+
+        index = self._indexes.setdefault(wish.root, ProjectIndex(wish.root))
+        count = self._loaded().model.tokenizer.encode
+        snippets = gather(
+            wish.document,
+            wish.offset,
+            wish.root,
+            budget=settings.context_tokens,
+            count=lambda text: len(count(text)),
+            index=index,
+        )
+        if known and [(s.path, s.text) for s in known.snippets] == [(s.path, s.text) for s in snippets]:
+            snippets = known.snippets
+        self._contexts[wish.uri] = _Context(wish.root, line, snippets, time.monotonic(), self._edition)
+        return snippets
+
+    def _is_stale(self, known: _Context, line: int) -> bool:
+        old = time.monotonic() - known.at > STALE
+        return old or abs(line - known.line) > NEAR or known.edition != self._edition
+
+
+def _with_line_feeds(wish: Wish) -> tuple[Document, int]:
+    """The document as the model knows text: lines end with a line feed."""
+    document = wish.document
+    if "\r" not in document.text:
+        return document, wish.offset
+    before, after = _line_feeds(wish.before), _line_feeds(wish.after)
+    return replace(document, text=before + after), len(before)
+
+
+def _line_feeds(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")

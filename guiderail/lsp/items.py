@@ -1,0 +1,139 @@
+"""From a client's cursor to a wish, and from offers to the items that editors show."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from lsprotocol import types
+
+from guiderail.lsp.buffer import Buffer
+from guiderail.lsp.engine import Wish
+from guiderail.lsp.memory import Offer
+from guiderail.lsp.positions import Encoding, to_units
+from guiderail.lsp.shape import Shaped, shape
+from guiderail.text.document import Document
+
+ACCEPT = "guiderail.accept"
+LABEL = 80  # characters of a menu item's label
+LAST = "\uffff"  # sorts behind every name
+_WORD = re.compile(r"\w*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A cursor as the client sees it, taken down when the request came: the document may change while it is answered.
+
+    Parameters
+    ----------
+    document, offset
+        The text, with the selected menu item in it if there is one, and the cursor.
+    line
+        The cursor's line number.
+    before, rest
+        The cursor's line on both sides of it, in the client's own text.
+    replaced
+        How many characters of `before` a suggestion begins by replacing: the half of the selected item that is typed.
+    selected
+        The selected item's text, which every suggestion must begin with.
+    encoding
+        What columns count.
+    line_ending
+        What ends the document's lines.
+    """
+
+    document: Document
+    offset: int
+    line: int
+    before: str
+    rest: str
+    encoding: Encoding
+    line_ending: str
+    replaced: int = 0
+    selected: str = ""
+
+    def range(self, back: int, forward: int) -> types.Range:
+        """So many characters before and behind the cursor."""
+        whole = self.before + self.rest
+        start, end = (
+            types.Position(self.line, to_units(whole, len(self.before) + by, self.encoding)) for by in (-back, forward)
+        )
+        return types.Range(start, end)
+
+
+def place_of(
+    buffer: Buffer, position: types.Position, selected: types.SelectedCompletionInfo | None = None
+) -> Place | None:
+    """The place of a request; None for a selected item whose range is not one line around the cursor."""
+    offset = buffer.offset(position)
+    start, end = offset, offset
+    if selected is not None:
+        start, end = buffer.offset(selected.range.start), buffer.offset(selected.range.end)
+        if not start <= offset <= end or selected.range.start.line != selected.range.end.line:
+            return None
+    document = buffer.document
+    line, column = document.position_at(end)
+    text = document.line_text(line)
+    place = Place(document, offset, line, text[:column], text[column:], buffer.encoding, buffer.line_ending)
+    if selected is None:
+        return place
+    new = document.text[:start] + selected.text + document.text[end:]
+    return replace(
+        place,
+        document=replace(document, text=new),
+        offset=start + len(selected.text),
+        replaced=end - start,
+        selected=selected.text,
+    )
+
+
+def next_wish(wish: Wish, shaped: Shaped) -> Wish:
+    """What will be asked once a suggestion is accepted."""
+    before = wish.before + shaped.text
+    document = replace(wish.document, text=before + wish.after[shaped.covers :])
+    return replace(wish, document=document, offset=len(before), wanted=1)
+
+
+def fitted(place: Place, offer: Offer) -> Shaped | None:
+    """The offer as it fits into its place."""
+    _, column = place.document.position_at(place.offset)
+    start = place.offset - column
+    shaped = shape(offer.text, place.document.text[start : place.offset], place.document.text[place.offset :])
+    if shaped is None or (place.selected and shaped.covers):
+        return None  # a client shows nothing whose range is not the selected item's
+    return shaped
+
+
+def ghost(place: Place, shaped: Shaped, name: str) -> types.InlineCompletionItem:
+    """An item of `textDocument/inlineCompletion`."""
+    text = place.selected + shaped.text
+    return types.InlineCompletionItem(
+        insert_text=text,
+        filter_text=text,
+        range=place.range(place.replaced, shaped.covers),
+        command=_accepted(name),
+    )
+
+
+def menu_item(place: Place, shaped: Shaped, name: str) -> types.CompletionItem:
+    """An item of `textDocument/completion`; it replaces the half-typed word, so that the client's filter finds it."""
+    found = _WORD.search(place.before)
+    word = found.group() if found else ""
+    text = word + shaped.text
+    first = text.strip().split("\n", 1)[0].rstrip()
+    return types.CompletionItem(
+        label=first if len(first) <= LABEL else f"{first[: LABEL - 1]}…",
+        kind=types.CompletionItemKind.Text,
+        detail="guiderail",
+        documentation=text if text.strip() != first else None,
+        sort_text=LAST,
+        filter_text=text.split("\n", 1)[0].strip() or word,
+        insert_text_format=types.InsertTextFormat.PlainText,
+        insert_text_mode=types.InsertTextMode.AsIs,
+        text_edit=types.TextEdit(range=place.range(len(word), shaped.covers), new_text=text),
+        command=_accepted(name),
+    )
+
+
+def _accepted(name: str) -> types.Command:
+    return types.Command(title="guiderail: accepted", command=ACCEPT, arguments=[{"id": name}])

@@ -1,0 +1,48 @@
+"""The server's log file.
+
+Source text is never in it unless the level is debug: our own messages hold none, and pygls, which logs whole
+messages, is silent above that level.
+"""
+
+import logging
+import sys
+import traceback
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
+_LIMIT = 2_000_000  # bytes a file
+
+
+def start(level: str) -> Path:
+    """Log to the file, or to standard error if it cannot be written; return where the file is (or would be)."""
+    import platformdirs
+
+    path = platformdirs.user_log_path("guiderail") / "lsp.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler: logging.Handler = RotatingFileHandler(path, maxBytes=_LIMIT, backupCount=1, encoding="utf-8")
+    except OSError:
+        handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    logging.basicConfig(handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    set_level(level)
+    return path
+
+
+def set_level(level: str) -> None:
+    """Log at this level from now on; other libraries are heard only when debugging."""
+    debug = level == "debug"
+    logging.getLogger().setLevel(logging.DEBUG if debug else logging.ERROR)
+    logging.getLogger("guiderail").setLevel(level.upper())
+    logging.getLogger("pygls").setLevel(logging.DEBUG if debug else logging.CRITICAL + 1)
+    logging.getLogger("asyncio").setLevel(logging.DEBUG if debug else logging.CRITICAL)
+    logging.getLogger("py.warnings").setLevel(logging.DEBUG if debug else logging.CRITICAL)
+
+
+def where(error: BaseException) -> str:
+    """The innermost place of our own code that an error passed through; an error's message may quote source."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "guiderail" in frame.filename] or frames
+    return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "an unknown place"

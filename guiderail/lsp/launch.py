@@ -1,0 +1,196 @@
+"""Starting and ending the server's process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from guiderail.errors import UsageError
+from guiderail.lsp import journal
+from guiderail.lsp.server import Host, Server
+from guiderail.lsp.transport import FRAME_LIMIT, FrameError, PipeWriter, SocketWriter, frames, pipe_reader
+from guiderail.lsp.worker import Worker
+from guiderail.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LAST_WORK = 1.0  # seconds that the worker gets to end
+STRANGER_LIMIT = 1_000_000  # bytes of a frame before the right token came
+STRANGER_PATIENCE = 10.0  # seconds until a client must have shown the token
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to listen; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+def address_of(text: str) -> Address:
+    """Read ``HOST:PORT``, ``[IPV6]:PORT`` or ``PORT``.
+
+    Raises
+    ------
+    UsageError
+        It is none of them.
+    """
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"{text!r} is no address to listen on", "Write HOST:PORT, for example 127.0.0.1:5007")
+    return Address(host.strip("[]") or LOOPBACK, int(port))
+
+
+def run_stdio(settings: Settings, flags: Mapping[str, object]) -> NoReturn:
+    """Serve one client on standard input and output until it leaves."""
+    output = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not get between the frames
+    host = Host(Worker(), journal.start(settings.log_level), flags)
+    _run(host, _serve_pipes(host, sys.stdin.fileno(), output))
+
+
+def run_tcp(settings: Settings, flags: Mapping[str, object], address: Address, token: str | None) -> NoReturn:
+    """Serve clients on the network until the process is told to end.
+
+    A token is made, and printed on standard error, if there is none.
+
+    Raises
+    ------
+    UsageError
+        The address cannot be listened on.
+    """
+    host = Host(Worker(), journal.start(settings.log_level), flags, shared=True)
+    _run(host, _serve_network(host, settings, address, token))
+
+
+def _run(host: Host, serve: Coroutine[Any, Any, int]) -> NoReturn:
+    """Run the event loop and end the process.
+
+    The process ends hard: the worker may be deep in loading a model, and the interpreter takes seconds to take torch
+    apart.
+    """
+    try:
+        code = asyncio.run(serve)
+    except KeyboardInterrupt:
+        code = 130
+    host.worker.stop(LAST_WORK)
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+async def _serve_pipes(host: Host, source: int, target: int) -> int:
+    host.worker.start()
+    server = Server(host)
+    writer = PipeWriter(target, lambda: server.leave(1))
+    server.protocol.set_writer(writer)  # pyright: ignore[reportArgumentType] (it closes with a deadline)
+    _end_on_signal(lambda: server.leave(0))
+    try:
+        return await _converse(server, pipe_reader(source))
+    finally:
+        server.close()
+        writer.close()
+
+
+async def _serve_network(host: Host, settings: Settings, address: Address, token: str | None) -> int:
+    secret = token or secrets.token_urlsafe(24)
+    ended = asyncio.get_running_loop().create_future()
+    _end_on_signal(lambda: ended.done() or ended.set_result(0))
+    clients: set[asyncio.Task[None]] = set()
+
+    async def client(reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        clients.add(task)
+        task.add_done_callback(clients.discard)
+        await _serve_client(host, secret, reader, stream)
+
+    try:
+        listener = await asyncio.start_server(client, address.host, address.port)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on {address.host}:{address.port}: {error.strerror}", "Choose another --tcp address"
+        ) from error
+    host.worker.start()
+    host.worker.load(settings)
+    place = listener.sockets[0].getsockname()
+    print(f"guiderail: listening on {place[0]}:{place[1]}", file=sys.stderr)
+    if token is None:
+        print(f"guiderail: clients give initializationOptions.token = {secret}", file=sys.stderr, flush=True)
+    if not address.is_loopback:
+        print("guiderail: others can reach this address, and the connection is not encrypted", file=sys.stderr)
+    sys.stderr.flush()
+    async with listener:
+        await ended
+        for task in clients:
+            task.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
+    return 0
+
+
+async def _serve_client(host: Host, token: str, reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
+    server, writer = Server(host), SocketWriter(stream)
+    server.protocol.token = token
+    server.protocol.on_stray = lambda: server.leave(1)
+    server.protocol.set_writer(writer)  # pyright: ignore[reportArgumentType]
+    deadline = server.loop.call_later(STRANGER_PATIENCE, lambda: server.protocol.is_begun or server.leave(1))
+    try:
+        await _converse(server, reader)
+    except ConnectionError:
+        log.info("a client is gone")
+    finally:
+        deadline.cancel()
+        server.close()
+        writer.close()
+        with contextlib.suppress(OSError, asyncio.TimeoutError):
+            await asyncio.wait_for(stream.wait_closed(), 1.0)
+
+
+async def _converse(server: Server, reader: asyncio.StreamReader) -> int:
+    """Handle messages until the client leaves or is lost; the exit code."""
+
+    async def listen() -> None:
+        limit = lambda: FRAME_LIMIT if server.protocol.is_begun else STRANGER_LIMIT  # noqa: E731
+        async for body in frames(reader, limit):
+            server.protocol.receive(body)
+            # A request's handler begins before the next message is taken, so that it sees the text as it was.
+            await asyncio.sleep(0)
+
+    listening = asyncio.ensure_future(listen())
+    try:
+        await asyncio.wait([listening, server.gone], return_when=asyncio.FIRST_COMPLETED)
+        if server.gone.done():
+            return server.gone.result()
+        error = listening.exception()
+        if isinstance(error, FrameError):
+            log.error("giving up a client: %s", error)
+        elif error is not None:
+            raise error
+        return 0 if server.protocol.is_ending else 1
+    finally:
+        listening.cancel()
+
+
+def _end_on_signal(end: Callable[[], object]) -> None:
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(name, end)

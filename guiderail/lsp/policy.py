@@ -1,0 +1,147 @@
+"""Whether a document gets suggestions, and if not, why."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+from guiderail.errors import UsageError
+from guiderail.lsp.buffer import Buffer
+from guiderail.lsp.configuration import Preferences
+from guiderail.prompt.ignore import Ignore
+from guiderail.prompt.project import find_root
+from guiderail.text.language import language_named
+from guiderail.text.source import SIZE_LIMIT
+
+# Prose and what tools write; named in enableLanguages they get suggestions too.
+PROSE = frozenset({"plaintext", "markdown", "restructuredtext", "log", "scminput", "git-commit", "gitcommit", "help"})
+
+_OFF = re.compile(r"\bguiderail:\s*off\b", re.IGNORECASE)
+_HEAD = 5  # lines in which a file can say `guiderail: off`
+_HEAD_LIMIT = 4000  # characters of them
+
+
+@dataclass
+class Policy:
+    """The rules of one client; every verdict is a reason in words, or "" for yes.
+
+    Parameters
+    ----------
+    preferences
+        What the person set.
+    roots
+        The workspace's folders.
+
+    Attributes
+    ----------
+    languages, files
+        What was switched by hand since, on or off, by language and by URI; it goes before the settings.
+    switched
+        Whether everything was switched on or off by hand, and how.
+    """
+
+    preferences: Preferences
+    roots: list[Path] = field(default_factory=list)
+    languages: dict[str, bool] = field(default_factory=dict)
+    files: dict[str, bool] = field(default_factory=dict)
+    switched: bool | None = None
+    _paths: dict[Path, str] = field(default_factory=dict)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there are suggestions at all."""
+        return self.preferences.enable if self.switched is None else self.switched
+
+    def configure(self, preferences: Preferences) -> None:
+        """Take new settings; a changed switch in them goes before one thrown by hand."""
+        if preferences.enable != self.preferences.enable:
+            self.switched = None
+        self.preferences = preferences
+        self._paths.clear()
+
+    def refresh(self) -> None:
+        """Look at the disk again: a .gitignore may have changed."""
+        self._paths.clear()
+
+    def root_of(self, path: Path | None) -> Path | None:
+        """The project that a file belongs to: the innermost of the workspace's folders, else what is found above it."""
+        if path is None:
+            return None
+        inside = [root for root in self.roots if path.is_relative_to(root)]
+        return max(inside, key=lambda root: len(root.parts)) if inside else find_root(path.parent)
+
+    def verdict(self, buffer: Buffer) -> str:
+        """Why a document gets no suggestions; "" if it does."""
+        if not self.enabled:
+            return "suggestions are switched off"
+        if self.files.get(buffer.uri) is False:
+            return "suggestions are switched off for this file"
+        return self._choice(buffer)
+
+    def allows_language(self, language: str) -> bool:
+        """Whether a language gets suggestions."""
+        return not self._language(language)
+
+    def refuses(self, buffer: Buffer) -> bool:
+        """Whether a document gets none for a reason that is its own: not because all are switched off."""
+        return self.files.get(buffer.uri) is False or bool(self._choice(buffer))
+
+    def must_not(self, buffer: Buffer) -> str:
+        """Why a document must not be read, whatever was switched on by hand."""
+        if len(buffer.text) > SIZE_LIMIT:
+            return f"the file is larger than {SIZE_LIMIT // 1_000_000} MB"
+        head = "\n".join(buffer.text[:_HEAD_LIMIT].split("\n", _HEAD)[:_HEAD])
+        if _OFF.search(head):
+            return "the file says guiderail: off"
+        return self._excluded(buffer.path)
+
+    def _choice(self, buffer: Buffer) -> str:
+        """The reason that lies in a document; switched on by hand, its language and path count no more."""
+        refusal = self.must_not(buffer)
+        if refusal or self.files.get(buffer.uri):
+            return refusal
+        return self._language(buffer.language or "plaintext") or self._named(buffer.path)
+
+    def _language(self, language: str) -> str:
+        if language in self.languages:
+            return "" if self.languages[language] else f"suggestions are switched off for {language}"
+        allowed = {_canonical(name) for name in self.preferences.enable_languages}
+        denied = {_canonical(name) for name in self.preferences.disable_languages} | (PROSE - allowed)
+        if language in denied or (allowed and not {language, "*"} & allowed):
+            return f"suggestions are off for {language}"
+        return ""
+
+    def _named(self, path: Path | None) -> str:
+        """Whether disablePaths names a file."""
+        patterns = self.preferences.disable_paths
+        if path is None or not patterns:
+            return ""
+        root = self.root_of(path) or path.parent
+        try:
+            spec = GitIgnoreSpec.from_lines(patterns)
+        except ValueError:
+            return "disablePaths holds a pattern that cannot be read"
+        names = [path.as_posix().lstrip("/")]
+        if path.is_relative_to(root):
+            names.append(path.relative_to(root).as_posix())
+        return "disablePaths names the file" if any(spec.match_file(name) for name in names) else ""
+
+    def _excluded(self, path: Path | None) -> str:
+        """Whether a file is ignored by git, may hold secrets, or is not the project's own; looked up once."""
+        if path is None:
+            return ""
+        if path not in self._paths:
+            root = self.root_of(path) or path.parent
+            hidden = Ignore(root)(path)
+            self._paths[path] = "the file is ignored by git, may hold secrets, or is a tool's" if hidden else ""
+        return self._paths[path]
+
+
+def _canonical(name: str) -> str:
+    try:
+        return language_named(name)
+    except UsageError:
+        return name.lower()

@@ -1,0 +1,505 @@
+"""One client's server: its documents, its settings, its requests."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from lsprotocol import types
+from pygls.capabilities import ServerCapabilitiesBuilder
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+
+from guiderail import __version__
+from guiderail.errors import GuiderailError
+from guiderail.lsp import items, journal, status
+from guiderail.lsp.buffer import Buffer, path_of
+from guiderail.lsp.configuration import SECTION, Preferences, read
+from guiderail.lsp.engine import Wish
+from guiderail.lsp.explain import Shown, explanation
+from guiderail.lsp.items import Place
+from guiderail.lsp.policy import Policy
+from guiderail.lsp.positions import Encoding
+from guiderail.lsp.progress import LoadProgress
+from guiderail.lsp.scheduler import Scheduler
+from guiderail.lsp.trigger import Numbering
+from guiderail.lsp.wire import Protocol, converter
+from guiderail.lsp.worker import Health, Worker
+
+log = logging.getLogger(__name__)
+
+KEPT_ITEMS = 64  # shown suggestions that can still be reported accepted
+CLIENT_PATIENCE = 2.0  # seconds that a client gets to answer a question of ours
+AHEAD = 0.3  # seconds that a suggestion stands before the one behind it is made
+BUSY = 0.15  # seconds of work before the status says so
+TRIGGERS = (".", "(", "[")
+
+
+@dataclass(frozen=True)
+class Host:
+    """What all clients of one process share.
+
+    Parameters
+    ----------
+    worker
+        What runs the model.
+    log_path
+        Where the log is.
+    flags
+        Settings given on the command line.
+    shared
+        Whether the model serves several clients: none of them chooses it then.
+    """
+
+    worker: Worker
+    log_path: Path
+    flags: Mapping[str, object] = field(default_factory=dict)
+    shared: bool = False
+
+
+class Server(LanguageServer):
+    """The server of one client.
+
+    Attributes
+    ----------
+    gone
+        Set to the exit code when the client said `exit`, or is lost.
+    """
+
+    protocol: Protocol  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(
+            "guiderail",
+            __version__,
+            text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
+            protocol_cls=Protocol,
+            converter_factory=converter,
+        )
+        self.host = host
+        self.worker = host.worker
+        self.loop = asyncio.get_running_loop()
+        self.gone: asyncio.Future[int] = self.loop.create_future()
+        self.buffers: dict[str, Buffer] = {}
+        self.scheduler = Scheduler(self.worker)
+        self.scheduler.on_busy = self._busy_changed
+        self.policy = Policy(self._read_settings({}, None))
+        self.shown: OrderedDict[str, Shown] = OrderedDict()
+        self.last: Shown | None = None
+        self._count = 0
+        self._encoding: Encoding = "utf-16"
+        self._numbering = Numbering()
+        self._progress = LoadProgress(self)
+        self._given: dict[str, Any] = {}
+        self._asks_for_ghost = False
+        self._can_configure = False
+        self._configured = asyncio.Event()  # the client's settings came, or will not come
+        self._complained: set[str] = set()
+        self._focus: str | None = None
+        self._busy = False
+        self._sent: status.Status | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.worker.watchers.append(self._watch)
+        self._register()
+
+    def close(self) -> None:
+        """End this client's work; the worker goes on for others."""
+        if self._watch in self.worker.watchers:
+            self.worker.watchers.remove(self._watch)
+        self.scheduler.stop()
+
+    def leave(self, code: int) -> None:
+        """Have the connection ended."""
+        if not self.gone.done():
+            self.gone.set_result(code)
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Log a handler's failure; a person can do nothing about it, and its message may quote source."""
+        level = logging.INFO if isinstance(error, JsonRpcException) else logging.ERROR
+        log.log(level, "failed: %s at %s", type(error).__name__, journal.where(error))
+
+    # -- what the client may send
+
+    def _register(self) -> None:
+        features: dict[str, tuple[Callable[..., Any], Any]] = {
+            types.INITIALIZE: (self._initialize, None),
+            types.INITIALIZED: (self._initialized, None),
+            types.SHUTDOWN: (self._shut_down, None),
+            types.EXIT: (self._exit, None),
+            types.TEXT_DOCUMENT_DID_OPEN: (self._did_open, None),
+            types.TEXT_DOCUMENT_DID_CHANGE: (self._did_change, None),
+            types.TEXT_DOCUMENT_DID_SAVE: (self._did_save, types.SaveOptions(include_text=False)),
+            types.TEXT_DOCUMENT_DID_CLOSE: (self._did_close, None),
+            types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: (self._folders_changed, None),
+            types.WORKSPACE_DID_CHANGE_CONFIGURATION: (self._configuration_changed, None),
+            types.TEXT_DOCUMENT_INLINE_COMPLETION: (self._inline_completion, types.InlineCompletionOptions()),
+            types.TEXT_DOCUMENT_COMPLETION: (self._completion, types.CompletionOptions(trigger_characters=TRIGGERS)),
+            status.REQUEST: (self._status, None),
+            "textDocument/didShowCompletion": (self._did_show, None),
+            "textDocument/didPartiallyAcceptCompletion": (self._did_accept_part, None),
+        }
+        for name, (handler, options) in features.items():
+            self.protocol.fm.features[name] = handler
+            if options is not None:
+                self.protocol.fm.feature_options[name] = options
+        self.protocol.fm.commands.update(
+            {
+                items.ACCEPT: self._accept,
+                "guiderail.toggle": self._toggle,
+                "guiderail.showLog": self._show_log,
+                "guiderail.explain": self._explain,
+                "guiderail.restart": self._restart,
+            }
+        )
+
+    # -- life
+
+    def _initialize(self, params: types.InitializeParams) -> None:
+        self._encoding = cast(Encoding, str(_encoding(params.capabilities)))
+        workspace, window = params.capabilities.workspace, params.capabilities.window
+        self._can_configure = bool(workspace and workspace.configuration)
+        self._progress.wanted = bool(window and window.work_done_progress)
+        folders = [folder.uri for folder in params.workspace_folders or ()]
+        single = params.root_uri or (Path(params.root_path).as_uri() if params.root_path else None)
+        self.policy.roots = [path for uri in folders or [single or ""] if (path := path_of(uri)) is not None]
+        self._given = _section(params.initialization_options) or {}
+        self._configure(self._given, load=False)
+
+    async def _initialized(self, _: types.InitializedParams) -> None:
+        workspace = self.client_capabilities.workspace
+        changes = workspace.did_change_configuration if workspace else None
+        if changes and changes.dynamic_registration:
+            wanted = types.Registration(
+                "guiderail-configuration", types.WORKSPACE_DID_CHANGE_CONFIGURATION, {"section": SECTION}
+            )
+            self._spawn(self._ask_client(types.CLIENT_REGISTER_CAPABILITY, types.RegistrationParams([wanted])))
+        await self._pull_configuration()
+        self._configured.set()
+
+    def _shut_down(self, *_: Any) -> None:
+        self.scheduler.stop()
+
+    def _exit(self, *_: Any) -> None:
+        self.leave(0 if self.protocol.is_ending else 1)
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _ask_client(self, method: str, params: Any) -> Any:
+        """A client's answer; None if it is an error or does not come in time."""
+        answer = self.protocol.send_request_async(method, params)
+        done, _ = await asyncio.wait([answer], timeout=CLIENT_PATIENCE)
+        if not done or answer.cancelled() or answer.exception() is not None:
+            log.warning("the client did not answer %s", method)
+            return None
+        return answer.result()
+
+    # -- settings
+
+    def _read_settings(self, options: object, root: Path | None) -> Preferences:
+        return read(options, self.host.flags, os.environ, root)
+
+    async def _configuration_changed(self, params: types.DidChangeConfigurationParams) -> None:
+        pushed = _section(params.settings, only=True)
+        if pushed is not None:
+            self._configure(self._given | pushed)
+        else:
+            await self._pull_configuration()
+
+    async def _pull_configuration(self) -> None:
+        found = None
+        if self._can_configure:
+            wanted = types.ConfigurationParams([types.ConfigurationItem(section=SECTION)])
+            answer = await self._ask_client(types.WORKSPACE_CONFIGURATION, wanted)
+            found = answer[0] if isinstance(answer, list | tuple) and answer else None
+        self._configure(self._given | (found if isinstance(found, dict) else {}))
+
+    def _configure(self, options: dict[str, Any], *, load: bool = True) -> None:
+        """Take settings; what they change is changed at once."""
+        root = self.policy.roots[0] if self.policy.roots else None
+        old, new = self.policy.preferences, self._read_settings(options, root)
+        self.policy.configure(new)
+        if not self.host.shared:
+            journal.set_level(new.settings.log_level)
+        for problem in new.problems:
+            self._complain(problem)
+        if old.settings != new.settings:
+            self.scheduler.forget_answers()
+        if load:
+            self._load()
+        self._publish()
+
+    def _load(self) -> None:
+        """Have the model there while suggestions are on, and its memory free while they are off."""
+        if self.host.shared:
+            return
+        if self.policy.enabled:
+            self.worker.load(self.policy.preferences.settings)
+        elif self.worker.health.state != "off":
+            self.worker.unload()
+
+    def _complain(self, problem: str) -> None:
+        if problem not in self._complained:
+            self._complained.add(problem)
+            log.warning("setting left out: %s", problem)
+            self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, f"guiderail: {problem}"))
+
+    # -- documents
+
+    def _did_open(self, params: types.DidOpenTextDocumentParams) -> None:
+        item = params.text_document
+        self.scheduler.closed(item.uri)
+        buffer = Buffer(item.uri, str(item.language_id), item.text, item.version, self._encoding)
+        self.buffers[item.uri] = buffer
+        self._focus_on(item.uri)
+        if not self.policy.verdict(buffer) and self.worker.health.state in {"loading", "ready"}:
+            self.scheduler.opened(self._wish_behind_edit(buffer))
+
+    def _did_change(self, params: types.DidChangeTextDocumentParams) -> None:
+        uri = params.text_document.uri
+        buffer = self.buffers.get(uri)
+        if buffer is None:
+            log.warning("a change of a document that is not open")
+            return
+        buffer.apply(params.content_changes, params.text_document.version)
+        self._focus_on(uri)
+        self.scheduler.changed(uri, None if self.policy.verdict(buffer) else self._wish_behind_edit(buffer))
+
+    def _did_save(self, params: types.DidSaveTextDocumentParams) -> None:
+        self.worker.engine.files_changed()
+        self.policy.refresh()
+        self._focus_on(params.text_document.uri)
+
+    def _did_close(self, params: types.DidCloseTextDocumentParams) -> None:
+        uri = params.text_document.uri
+        self.buffers.pop(uri, None)
+        self.policy.files.pop(uri, None)
+        self.scheduler.closed(uri)
+        if self._focus == uri:
+            self._focus_on(None)
+
+    def _folders_changed(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
+        gone = {path_of(folder.uri) for folder in params.event.removed}
+        new = [path for folder in params.event.added if (path := path_of(folder.uri)) is not None]
+        self.policy.roots = [root for root in self.policy.roots if root not in gone] + new
+        self.policy.refresh()
+
+    # -- requests
+
+    async def _inline_completion(self, params: types.InlineCompletionParams) -> types.InlineCompletionList:
+        self._asks_for_ghost = True
+        kind, selected = int(params.context.trigger_kind), params.context.selected_completion_info
+        by_hand = self._numbering.is_by_hand(kind, self.scheduler.pace.since_change())
+        wanted = self.policy.preferences.max_suggestions if by_hand else 1
+        place = self._place(params.text_document.uri, params.position, selected)
+        if place is None:
+            return types.InlineCompletionList([])
+        wish = self._wish(params.text_document.uri, place, wanted)
+        found = await self._offered("inline", wish, place, by_hand=by_hand)
+        return types.InlineCompletionList([items.ghost(place, shown.shaped, shown.name) for shown in found[:wanted]])
+
+    async def _completion(self, params: types.CompletionParams) -> types.CompletionList:
+        menu = self.policy.preferences.menu
+        if menu is False or (menu is None and self._asks_for_ghost):
+            return types.CompletionList(is_incomplete=False, items=[])
+        place = self._place(params.text_document.uri, params.position)
+        # A menu waits for all who fill it: nobody should wait for a model to load.
+        if place is None or self.worker.health.state != "ready":
+            return types.CompletionList(is_incomplete=True, items=[])
+        found = await self._offered("menu", self._wish(params.text_document.uri, place, 1), place, by_hand=False)
+        made = [items.menu_item(place, shown.shaped, shown.name) for shown in found[:1]]
+        return types.CompletionList(is_incomplete=True, items=made)
+
+    def _place(
+        self, uri: str, position: types.Position, selected: types.SelectedCompletionInfo | None = None
+    ) -> Place | None:
+        """Where a request wants something; None where nothing is offered."""
+        buffer = self.buffers.get(uri)
+        self._focus_on(uri if buffer else None)
+        if buffer is None or self.policy.verdict(buffer):
+            return None
+        return items.place_of(buffer, position, selected)
+
+    def _wish(self, uri: str, place: Place, wanted: int) -> Wish:
+        return Wish(
+            uri=uri,
+            document=place.document,
+            offset=place.offset,
+            root=self.policy.root_of(place.document.path),
+            settings=self.policy.preferences.settings,
+            wanted=wanted,
+            line_ending=place.line_ending,
+        )
+
+    def _wish_behind_edit(self, buffer: Buffer) -> Wish:
+        return Wish(
+            uri=buffer.uri,
+            document=buffer.document,
+            offset=min(buffer.cursor, len(buffer.text)),
+            root=self.policy.root_of(buffer.path),
+            settings=self.policy.preferences.settings,
+            line_ending=buffer.line_ending,
+        )
+
+    async def _offered(self, lane: str, wish: Wish, place: Place, *, by_hand: bool) -> list[Shown]:
+        """What is offered, fitted into its place, each under a name by which it can be reported accepted."""
+        preferences, began = self.policy.preferences, time.monotonic()
+        debounce = 0.0 if by_hand else preferences.debounce_ms / 1000
+        try:
+            await self._configured.wait()
+            found = await self.scheduler.ask(lane, wish, debounce=debounce)
+        except GuiderailError as error:
+            log.warning("no suggestion: %s", error.message)
+            return []
+        waited = time.monotonic() - began
+        made: dict[str, Shown] = {}
+        for offer in found:
+            shaped = items.fitted(place, offer)
+            if shaped is not None and shaped.text not in made:
+                self._count += 1
+                made[shaped.text] = Shown(f"g{self._count}", offer, shaped, wish, waited)
+        for shown in made.values():
+            self._remember(shown)
+        if made and preferences.speculate:
+            first = next(iter(made.values()))
+            self.scheduler.ahead(items.next_wish(wish, first.shaped), AHEAD)
+        return list(made.values())
+
+    def _remember(self, shown: Shown) -> None:
+        self.last = next((one for one in (self.last,) if one and one.offer.answer is shown.offer.answer), shown)
+        self.shown[shown.name] = shown
+        while len(self.shown) > KEPT_ITEMS:
+            self.shown.popitem(last=False)
+
+    # -- what became of the suggestions; kept in memory, told to nobody
+
+    def _accept(self, *arguments: Any) -> None:
+        shown = self.shown.get(str(_first(arguments).get("id")))
+        if shown is not None:
+            shown.accepted = len(shown.shaped.text)
+            self.scheduler.ahead(items.next_wish(shown.wish, shown.shaped), 0.0)
+
+    def _did_show(self, params: Any) -> None:
+        shown = self._shown_in(params)
+        if shown is not None:
+            shown.displayed = True
+
+    def _did_accept_part(self, params: Any) -> None:
+        shown = self._shown_in(params)
+        length = params.get("acceptedLength") if isinstance(params, dict) else None
+        if shown is not None and isinstance(length, int):
+            shown.accepted = length
+
+    def _shown_in(self, params: Any) -> Shown | None:
+        """The suggestion that a notification's item stands for: its command carries the name."""
+        try:
+            return self.shown.get(params["item"]["command"]["arguments"][0]["id"])
+        except (TypeError, KeyError, IndexError):
+            return None
+
+    # -- commands and status
+
+    def _toggle(self, *arguments: Any) -> dict[str, Any]:
+        wanted = _first(arguments)
+        scope, uri = str(wanted.get("scope", "global")), wanted.get("uri") or self._focus
+        buffer = self.buffers.get(str(uri))
+        policy = self.policy
+        reply: dict[str, Any] = {"scope": scope}
+        if scope == "language":
+            language = wanted.get("language") or (buffer.language if buffer else None) or "plaintext"
+            enabled = policy.languages[language] = not policy.allows_language(language)
+            reply["language"] = language
+        elif scope == "file" and uri:
+            enabled = policy.files[str(uri)] = bool(buffer and policy.refuses(buffer))
+            reply["uri"] = uri
+        else:
+            enabled = policy.switched = not policy.enabled
+            reply["scope"] = "global"
+            self._load()
+        self._publish()
+        return reply | {"enabled": enabled, "status": self._status_now().as_json()}
+
+    def _show_log(self, *_: Any) -> dict[str, str]:
+        return {"path": str(self.host.log_path)}
+
+    def _explain(self, *_: Any) -> dict[str, Any]:
+        return explanation(self.last, self.shown.values(), self.scheduler.counts)
+
+    def _restart(self, *_: Any) -> dict[str, Any]:
+        self.scheduler.forget_answers()
+        settings = self._read_settings({}, None).settings if self.host.shared else self.policy.preferences.settings
+        self.worker.load(settings, again=True)
+        return self._status_now().as_json()
+
+    def _status(self, params: Any = None) -> dict[str, Any]:
+        """The status; of one document if the request names its ``uri``."""
+        uri = params.get("uri") if isinstance(params, dict) else None
+        return self._status_now(uri or self._focus).as_json()
+
+    def _status_now(self, uri: str | None = None) -> status.Status:
+        buffer = self.buffers.get(uri or self._focus or "")
+        refusal = self.policy.verdict(buffer) if buffer else ""
+        return status.status_of(self.worker.health, enabled=self.policy.enabled, refusal=refusal, busy=self._busy)
+
+    def _focus_on(self, uri: str | None) -> None:
+        self._focus = uri
+        self._publish()
+
+    def _publish(self) -> None:
+        """Send the status if it changed."""
+        now = self._status_now()
+        if now != self._sent and self.protocol.writer is not None and self.protocol.is_open:
+            self._sent = now
+            self.protocol.notify(status.CHANGED, now.as_json())
+
+    def _watch(self, health: Health) -> None:
+        """The worker's health changed; called on any thread."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._health_changed, health)
+
+    def _health_changed(self, health: Health) -> None:
+        if health.state == "loading":
+            self.scheduler.forget_answers()
+        if self.protocol.is_open:
+            self._progress.follow(health)
+            self._publish()
+
+    def _busy_changed(self, running: int) -> None:
+        if running == 0 and self._busy:
+            self._busy = False
+            self._publish()
+        elif running == 1:
+            self.loop.call_later(BUSY, self._say_busy)
+
+    def _say_busy(self) -> None:
+        if self.scheduler.busy and not self._busy:
+            self._busy = True
+            self._publish()
+
+
+def _encoding(capabilities: types.ClientCapabilities) -> str:
+    chosen = ServerCapabilitiesBuilder.choose_position_encoding(capabilities)
+    return chosen.value if isinstance(chosen, types.PositionEncodingKind) else chosen
+
+
+def _section(options: object, *, only: bool = False) -> dict[str, Any] | None:
+    """Our section of an object of settings; the object itself if it has none, unless `only` the section counts."""
+    if not isinstance(options, dict):
+        return None
+    inner = options.get(SECTION)
+    if isinstance(inner, dict):
+        return inner
+    return None if only else options
+
+
+def _first(arguments: tuple[Any, ...]) -> dict[str, Any]:
+    return arguments[0] if arguments and isinstance(arguments[0], dict) else {}

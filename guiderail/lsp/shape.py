@@ -1,0 +1,122 @@
+"""Fitting a suggestion into the line where it is to stand.
+
+A model sees what stands behind the cursor, and often writes it again: `print(|)` is continued by `x)`. What would then
+stand there twice is left out, or is replaced.
+"""
+
+from dataclasses import dataclass
+
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+_OPENERS = frozenset(_PAIRS.values())
+_QUOTES = frozenset("\"'`")
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """What to insert at the cursor.
+
+    Parameters
+    ----------
+    text
+        The text.
+    covers
+        Characters behind the cursor, on its line, that the text replaces.
+    """
+
+    text: str
+    covers: int = 0
+
+
+def shape(text: str, before: str, after: str) -> Shaped | None:
+    """Fit a suggestion; None if nothing is left of it, or if it only repeats what follows.
+
+    Parameters
+    ----------
+    text
+        What the model wrote.
+    before
+        The cursor's line up to the cursor.
+    after
+        All that stands behind the cursor.
+    """
+    if not text.strip() or after.lstrip().startswith(text.strip()):
+        return None
+    rest = after.split("\n", 1)[0].rstrip("\r")
+    closers = _unmatched(text, before)
+    for index in closers:
+        tail = text[index:].rstrip()
+        if rest.startswith(tail):
+            return _nonblank(text[:index])
+    covers = _covered(text, closers, rest)
+    if "\n" not in text and rest and not covers:
+        text = _without_overlap(text, rest)
+    return _nonblank(text, covers)
+
+
+def _nonblank(text: str, covers: int = 0) -> Shaped | None:
+    return Shaped(text, covers) if text.strip() else None
+
+
+def _covered(text: str, closers: list[int], rest: str) -> int:
+    """How many of the brackets and quotes behind the cursor the text closes itself."""
+    covers = 0
+    for index in closers:
+        if covers < len(rest) and rest[covers] == text[index]:
+            covers += 1
+    return covers
+
+
+def _without_overlap(text: str, rest: str) -> str:
+    """The text without an end that is the rest of the line, if that says something: more than one character."""
+    rest = rest.rstrip()
+    for size in range(min(len(text), len(rest)), 1, -1):
+        if text.endswith(rest[:size]) and size == len(rest):
+            return text[:-size]
+    return text
+
+
+def _unmatched(text: str, before: str) -> list[int]:
+    """Where the text closes a bracket or a quote that was opened before it."""
+    opened = quote = _open_quote(before)  # `opened` is the quote that the text did not open itself
+    depth: list[str] = []
+    found: list[int] = []
+    skip = False
+    for index, character in enumerate(text):
+        if skip:
+            skip = False
+        elif character == "\\":
+            skip = True
+        elif quote:
+            if character == quote and opened:
+                found.append(index)
+            if character in {quote, "\n"}:
+                opened = quote = ""
+        elif character in _QUOTES and not _is_apostrophe(text, index):
+            quote = character
+        elif character in _OPENERS:
+            depth.append(character)
+        elif character in _PAIRS and not depth:
+            found.append(index)
+        elif character in _PAIRS and depth[-1] == _PAIRS[character]:
+            depth.pop()
+    return found
+
+
+def _is_apostrophe(text: str, index: int) -> bool:
+    """Whether a quote stands inside a word, as in prose or Rust's lifetimes."""
+    return text[index] == "'" and 0 < index < len(text) - 1 and text[index - 1].isalpha() and text[index + 1].isalpha()
+
+
+def _open_quote(line: str) -> str:
+    """The quote that a line leaves open, if it does."""
+    quote, skip = "", False
+    for index, character in enumerate(line):
+        if skip:
+            skip = False
+        elif character == "\\":
+            skip = True
+        elif quote:
+            quote = "" if character == quote else quote
+        elif character in _QUOTES and not _is_apostrophe(line, index):
+            quote = character
+    return quote

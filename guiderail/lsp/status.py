@@ -1,0 +1,70 @@
+"""What the editor shows in its status bar: one object, sent when it changes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from guiderail import __version__
+from guiderail.lsp.worker import Health
+
+REQUEST = "guiderail/status"
+CHANGED = "guiderail/didChangeStatus"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How the server is.
+
+    Parameters
+    ----------
+    state
+        ``disabled`` when there are no suggestions at all, or none for the document asked about.
+    message, remedy
+        Why, and what to do about it.
+    model, device
+        What is loaded, or being loaded.
+    enabled
+        Whether suggestions are switched on.
+    """
+
+    state: Literal["loading", "ready", "working", "disabled", "error"]
+    message: str
+    remedy: str
+    model: str
+    device: str
+    enabled: bool
+    version: str = __version__
+
+    def as_json(self) -> dict[str, Any]:
+        """The object of the protocol."""
+        return asdict(self)
+
+
+def status_of(health: Health, *, enabled: bool, refusal: str, busy: bool) -> Status:
+    """Put together what is known.
+
+    Parameters
+    ----------
+    health
+        The model's.
+    enabled
+        Whether suggestions are switched on.
+    refusal
+        Why the document in question gets none, if so.
+    busy
+        Whether a request is being decoded.
+    """
+    message, remedy = health.message, health.remedy
+    if health.state == "error" and enabled:
+        state = "error"
+    elif refusal or not enabled:
+        state, message = "disabled", refusal or "suggestions are switched off"
+        remedy = "Run the command guiderail.toggle" if "switched" in message else ""
+    elif health.state == "ready":
+        state = "working" if busy else "ready"
+    else:
+        state, message = "loading", message or "the model will be loaded"
+    return Status(
+        state=state, message=message, remedy=remedy, model=health.model, device=health.device, enabled=enabled
+    )

@@ -1,0 +1,168 @@
+"""Frames in and out: over standard input and output, and over a network connection.
+
+The event loop never waits for a client: what is written is queued, and a client that lets the queue grow without
+end is given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import queue
+import re
+import threading
+from collections.abc import AsyncIterator, Callable
+
+log = logging.getLogger(__name__)
+
+FRAME_LIMIT = 256_000_000  # bytes
+BACKLOG_LIMIT = 64_000_000  # bytes that a client has not read
+_LENGTH = re.compile(rb"content-length:\s*(\d+)\s*$", re.IGNORECASE)
+
+
+class FrameError(Exception):
+    """What comes is no language server protocol, and there is no way back into step."""
+
+
+async def frames(reader: asyncio.StreamReader, limit: Callable[[], int] = lambda: FRAME_LIMIT) -> AsyncIterator[bytes]:
+    """The bodies of the frames that come; headers that say no length are passed over.
+
+    Raises
+    ------
+    FrameError
+        A frame is longer than `limit` says.
+    """
+    while True:
+        length = await _header(reader)
+        if length is None:
+            return
+        if length > limit():
+            raise FrameError(f"a frame of {length} bytes")
+        try:
+            yield await reader.readexactly(length)
+        except asyncio.IncompleteReadError:
+            return
+
+
+async def _header(reader: asyncio.StreamReader) -> int | None:
+    """The length that the next header says; None at the end of the stream."""
+    length: int | None = None
+    while True:
+        try:
+            line = await reader.readuntil(b"\n")
+        except asyncio.IncompleteReadError:
+            return None
+        except asyncio.LimitOverrunError as error:
+            await reader.readexactly(error.consumed)  # a line without end is no header
+            continue
+        found = _LENGTH.match(line)
+        if found:
+            length = int(found.group(1)) if len(found.group(1)) < 16 else FRAME_LIMIT + 1
+        elif not line.strip():
+            if length is not None:
+                return length
+            log.warning("passed over a header without a length")
+
+
+class PipeWriter:
+    """Writes to a pipe from a thread of its own.
+
+    Parameters
+    ----------
+    descriptor
+        Where to.
+    on_lost
+        Called, on the event loop, when the client reads no more.
+    """
+
+    def __init__(self, descriptor: int, on_lost: Callable[[], None]) -> None:
+        self._descriptor = descriptor
+        self._loop = asyncio.get_running_loop()
+        self._on_lost = on_lost
+        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._backlog = 0
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="guiderail-writer", daemon=True)
+        self._thread.start()
+
+    def write(self, data: bytes) -> None:
+        """Queue one frame."""
+        with self._lock:
+            self._backlog += len(data)
+            full = self._backlog > BACKLOG_LIMIT
+        if full:
+            log.error("the client does not read: giving it up")
+            self._on_lost()
+        else:
+            self._queue.put(data)
+
+    def close(self, seconds: float = 0.5) -> None:
+        """Write what is queued, for so long at most."""
+        self._queue.put(None)
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        try:
+            while (data := self._queue.get()) is not None:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(self._descriptor, rest) :]
+                with self._lock:
+                    self._backlog -= len(data)
+        except OSError:  # the other end is closed
+            _call(self._loop, self._on_lost)
+
+
+class SocketWriter:
+    """Writes to a network connection, whose transport queues."""
+
+    def __init__(self, stream: asyncio.StreamWriter) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> None:
+        """Queue one frame."""
+        if self._stream.is_closing():
+            return
+        self._stream.write(data)
+        if self._stream.transport.get_write_buffer_size() > BACKLOG_LIMIT:
+            log.error("the client does not read: giving it up")
+            self._stream.transport.abort()
+
+    def close(self) -> None:
+        """Close the connection when what is queued is written."""
+        self._stream.close()
+
+
+def pipe_reader(descriptor: int) -> asyncio.StreamReader:
+    """A pipe as an asynchronous stream, read by a thread of its own: a thread pool would be waited for at the end.
+
+    The descriptor is read itself: a buffered stream would stay locked by its reader, and the interpreter trips over
+    that at its end.
+    """
+    reader, loop = asyncio.StreamReader(), asyncio.get_running_loop()
+
+    def hand_over(data: bytes) -> None:
+        if data:
+            reader.feed_data(data)
+        else:
+            reader.feed_eof()
+
+    def read() -> None:
+        data = b"-"
+        while data:
+            try:
+                data = os.read(descriptor, 1 << 16)
+            except OSError:
+                data = b""
+            _call(loop, hand_over, data)
+
+    threading.Thread(target=read, name="guiderail-reader", daemon=True).start()
+    return reader
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> None:
+    """Call a function on the loop, unless that has ended."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, *arguments)

@@ -1,0 +1,32 @@
+"""Whether a person asked, or only typed.
+
+LSP 3.18 numbers the trigger kinds 1 (by hand) and 2 (automatic). Clients from before count 0 and 1, so that a 1 alone
+does not tell; what else the client sends, and whether it typed just now, does.
+"""
+
+JUST_NOW = 0.3  # seconds between a key and the automatic request for it
+
+
+class Numbering:
+    """What is known of one client's trigger kinds."""
+
+    def __init__(self) -> None:
+        self._old: bool | None = None
+
+    def is_by_hand(self, kind: int, since_change: float) -> bool:
+        """Whether a request was made by hand.
+
+        Parameters
+        ----------
+        kind
+            The number that came.
+        since_change
+            Seconds since the document was edited last.
+        """
+        if kind == 2:
+            self._old = False
+        elif kind == 0:
+            self._old = True
+        if self._old is None:
+            return since_change > JUST_NOW
+        return kind == (0 if self._old else 1)

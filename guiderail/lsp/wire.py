@@ -1,0 +1,175 @@
+"""The protocol's messages, read with patience: whatever a client sends, a request gets one reply.
+
+What differs from pygls: a trigger kind of 0 or a missing context is no error; a message that cannot be read is
+answered; requests before `initialize` and behind `shutdown` are answered; the text of documents is ours to keep; no
+message body is ever logged; on a network connection nothing is answered before the right token came.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from cattrs import Converter
+from lsprotocol import converters, types
+from pygls.protocol import LanguageServerProtocol
+from pygls.protocol.json_rpc import JsonRPCNotification, JsonRPCRequestMessage, JsonRPCResponseMessage
+
+from guiderail.lsp.journal import where
+
+log = logging.getLogger(__name__)
+
+UNAUTHORISED = -32001
+# Documents, folders and the end are this server's own business; pygls would keep a second, wrong text.
+_OURS = (
+    types.TEXT_DOCUMENT_DID_OPEN,
+    types.TEXT_DOCUMENT_DID_CHANGE,
+    types.TEXT_DOCUMENT_DID_CLOSE,
+    types.NOTEBOOK_DOCUMENT_DID_OPEN,
+    types.NOTEBOOK_DOCUMENT_DID_CHANGE,
+    types.NOTEBOOK_DOCUMENT_DID_CLOSE,
+    types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS,
+    types.EXIT,
+)
+
+
+def converter() -> Converter:
+    """lsprotocol's converter, made tolerant; parameters of our own messages stay plain objects."""
+    made = converters.get_converter()
+
+    def context(value: Any, _: Any) -> types.InlineCompletionContext:
+        value = value if isinstance(value, dict) else {}
+        selected = value.get("selectedCompletionInfo")
+        kind = value.get("triggerKind")
+        return types.InlineCompletionContext(
+            # 0 is no member of the enumeration, and means "by hand" in older clients: it is kept as it is.
+            trigger_kind=kind if kind in {0, 1, 2} else types.InlineCompletionTriggerKind.Automatic,
+            selected_completion_info=made.structure(selected, types.SelectedCompletionInfo) if selected else None,
+        )
+
+    def params(value: Any, _: Any) -> types.InlineCompletionParams:
+        return types.InlineCompletionParams(
+            context=context(value.get("context"), None),
+            text_document=made.structure(value["textDocument"], types.TextDocumentIdentifier),
+            position=made.structure(value["position"], types.Position),
+            work_done_token=value.get("workDoneToken"),
+        )
+
+    def message(value: Any, kind: type[Any]) -> Any:
+        names = ("id", "method", "jsonrpc", "params", "result")
+        held = {name: value.get(name) for name in names if name in kind.__annotations__}
+        return kind(**held)
+
+    made.register_structure_hook(types.InlineCompletionParams, params)
+    for kind in (JsonRPCRequestMessage, JsonRPCResponseMessage, JsonRPCNotification):
+        made.register_structure_hook(kind, message)
+    return made
+
+
+class Protocol(LanguageServerProtocol):
+    """One client's connection.
+
+    Attributes
+    ----------
+    token
+        What the client must give in ``initializationOptions.token``; None on standard input and output.
+    on_stray
+        Called when the client showed that it has no right to be here.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.token: str | None = None
+        self.on_stray: Callable[[], None] = lambda: None
+        self._begun = self._greeted = self._shutdown = False  # before pygls looks through the attributes
+        super().__init__(*args, **kwargs)
+        for method in _OURS:
+            self.fm.builtin_features.pop(method, None)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether `shutdown` came."""
+        return self._shutdown
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether `initialize` came, with the right token."""
+        return self._begun
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the client wants to hear of what it did not ask for."""
+        return self._greeted and not self._shutdown
+
+    def receive(self, body: bytes) -> None:
+        """Handle the body of one frame; never raises."""
+        try:
+            data = json.loads(body)
+        except (ValueError, RecursionError):
+            self._refuse(None, types.ErrorCodes.ParseError, "this is not JSON")
+            return
+        if not isinstance(data, dict) or data.get("jsonrpc") != self.VERSION:
+            asked = data.get("id") if isinstance(data, dict) else None
+            self._refuse(asked, types.ErrorCodes.InvalidRequest, "this is not a JSON-RPC 2.0 object")
+            return
+        method, asked = data.get("method"), data.get("id")
+        refusal = self._refusal(data, method)
+        if refusal:
+            if method is not None and asked is not None:
+                self._refuse(asked, *refusal)
+            if refusal[0] == UNAUTHORISED:
+                self.on_stray()
+            return
+        self._handle(data, asked if method is not None else None)
+
+    def _handle(self, data: dict[str, Any], asked: Any) -> None:
+        method = data.get("method")
+        try:
+            message = self.structure_message(data)
+        except Exception as error:
+            log.warning("cannot read a %s message: %s", method, type(error).__name__)
+            if asked is not None:
+                self._refuse(asked, types.ErrorCodes.InvalidParams, f"the parameters of {method} cannot be read")
+            return
+        self._begun |= method == types.INITIALIZE
+        self._greeted |= method == types.INITIALIZED
+        try:
+            self.handle_message(message)  # pyright: ignore[reportArgumentType]
+        except Exception as error:
+            log.error("failed at a %s message: %s at %s", method, type(error).__name__, where(error))
+
+    def _refusal(self, data: dict[str, Any], method: str | None) -> tuple[int, str] | None:
+        """Why a message is not taken, if so."""
+        if not self._begun:
+            if method == types.INITIALIZE:
+                return None if self._has_token(data) else (UNAUTHORISED, "the token is wrong")
+            if self.token is not None:
+                return UNAUTHORISED, "the token must come first"
+            return (
+                None if method == types.EXIT else (types.ErrorCodes.ServerNotInitialized, "initialize must come first")
+            )
+        if method == types.INITIALIZE:
+            return types.ErrorCodes.InvalidRequest, "the server is initialized already"
+        if self._shutdown and method not in {None, types.EXIT}:
+            return types.ErrorCodes.InvalidRequest, "the server is shutting down"
+        return None
+
+    def _has_token(self, data: dict[str, Any]) -> bool:
+        if self.token is None:
+            return True
+        params = data.get("params")
+        options = params.get("initializationOptions") if isinstance(params, dict) else None
+        given = options.get("token") if isinstance(options, dict) else None
+        return isinstance(given, str) and hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
+
+    def _refuse(self, asked: Any, code: int, message: str) -> None:
+        self._send_data({"jsonrpc": self.VERSION, "id": asked, "error": {"code": int(code), "message": message}})
+
+    def _send_data(self, data: Any) -> None:
+        """Write one frame. Nothing is logged: bodies hold source."""
+        if not data or self.writer is None:
+            return
+        body = json.dumps(data, default=self._serialize_message).encode()
+        self.writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)

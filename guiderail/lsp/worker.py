@@ -1,0 +1,219 @@
+"""The one thread that runs the model, for all documents and all clients."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Literal
+
+from guiderail.errors import GuiderailError
+from guiderail.lsp.engine import Engine
+from guiderail.lsp.journal import where
+from guiderail.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Rank(IntEnum):
+    """What goes first; a job is interrupted by a waiting one of a lower number, unless it is a request itself."""
+
+    CONTROL = 0
+    REQUEST = 1
+    AHEAD = 2
+    PREPARE = 3
+
+
+class FailedJobError(GuiderailError):
+    """A job ended by a failure that nobody foresaw, such as memory running out."""
+
+
+class Job:
+    """A piece of work for the engine.
+
+    Parameters
+    ----------
+    rank
+        Its place in the queue.
+    work
+        Called on the worker's thread with the engine and a function that says whether to stop.
+
+    Attributes
+    ----------
+    future
+        Its result; cancelled when the work was given up before it began.
+    """
+
+    def __init__(self, rank: Rank, work: Callable[[Engine, Callable[[], bool]], Any]) -> None:
+        self.rank = rank
+        self.work = work
+        self.future: Future[Any] = Future()
+        self.cancelled = False
+        self.order = 0
+
+    def cancel(self) -> None:
+        """Give it up: at once if it waits, else at its next forward pass."""
+        self.cancelled = True
+        self.future.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the model is.
+
+    Parameters
+    ----------
+    state
+        ``off`` before the first load and when it was given up.
+    message, remedy
+        What is wrong, and what to do.
+    model, device
+        What is loaded.
+    """
+
+    state: Literal["off", "loading", "ready", "error"] = "off"
+    message: str = ""
+    remedy: str = ""
+    model: str = ""
+    device: str = ""
+
+
+class Worker:
+    """Runs jobs one after the other; a failing job fails alone.
+
+    Parameters
+    ----------
+    engine
+        What the jobs are given.
+    """
+
+    def __init__(self, engine: Engine | None = None) -> None:
+        self.engine = engine or Engine()
+        self.health = Health()
+        self.watchers: list[Callable[[Health], None]] = []
+        self._wanted: tuple[object, ...] | None = None
+        self._jobs: list[Job] = []
+        self._count = itertools.count()
+        self._change = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="guiderail-model", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, seconds: float) -> bool:
+        """Give up all work and end the thread; False if it still runs after that time (a model being loaded)."""
+        with self._change:
+            self._closing = True
+            jobs, self._jobs = self._jobs, []
+            self._change.notify()
+        for job in jobs:
+            job.cancel()
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def submit(self, job: Job) -> Job:
+        """Queue a job; a closing worker cancels it."""
+        with self._change:
+            if self._closing:
+                job.cancel()
+                return job
+            job.order = next(self._count)
+            self._jobs.append(job)
+            self._change.notify()
+        return job
+
+    def load(self, settings: Settings, *, again: bool = False) -> None:
+        """Have the model of these settings loaded, unless it is already, or `again`."""
+        wanted = (settings.model, settings.device, settings.dtype, settings.threads, settings.prompt_tokens)
+        if wanted == self._wanted and not again:
+            return
+        self._wanted = wanted
+        self._report(Health("loading", f"loading model {settings.model}", model=settings.model))
+        self.submit(Job(Rank.CONTROL, lambda engine, _: self._load(engine, settings, wanted)))
+
+    def unload(self) -> None:
+        """Have the model's memory given back."""
+        self._wanted = None
+        self._report(Health("off"))
+        self.submit(Job(Rank.CONTROL, lambda engine, _: engine.unload()))
+
+    def _load(self, engine: Engine, settings: Settings, wanted: tuple[object, ...]) -> None:
+        if wanted != self._wanted:
+            return  # another one was asked for meanwhile
+        try:
+            engine.load(settings)
+        except GuiderailError as error:
+            log.error("cannot load the model: %s", error)
+            self._report(Health("error", error.message, error.remedy, settings.model))
+        except BaseException as error:
+            self._report(self._failure(error))
+        else:
+            log.info("loaded model %s on %s", engine.name, engine.device)
+            self._report(Health("ready", model=engine.name, device=engine.device))
+
+    def _run(self) -> None:
+        while (job := self._next()) is not None:
+            if job.future.set_running_or_notify_cancel():
+                self._do(job)
+
+    def _next(self) -> Job | None:
+        with self._change:
+            while not self._jobs and not self._closing:
+                self._change.wait()
+            if self._closing:
+                return None
+            job = min(self._jobs, key=lambda job: (job.rank, job.order))
+            self._jobs.remove(job)
+            return job
+
+    def _do(self, job: Job) -> None:
+        try:
+            result = job.work(self.engine, lambda: self._should_stop(job))
+        except GuiderailError as error:
+            job.future.set_exception(error)
+        except BaseException as error:  # the thread must outlive whatever a job does
+            health = self._failure(error)
+            self._report(health)
+            job.future.set_exception(FailedJobError(health.message, health.remedy))
+        else:
+            job.future.set_result(result)
+            if job.rank == Rank.REQUEST and self.health.state == "error":
+                self._report(Health("ready", model=self.engine.name, device=self.engine.device))
+
+    def _should_stop(self, job: Job) -> bool:
+        if job.cancelled or self._closing:
+            return True
+        if job.rank <= Rank.REQUEST:
+            return False
+        return any(other.rank < job.rank for other in tuple(self._jobs))
+
+    def _failure(self, error: BaseException) -> Health:
+        """Log a failure that nobody foresaw, put the engine back to work, and say what happened."""
+        log.error("the model failed: %s at %s", type(error).__name__, where(error), exc_info=log.isEnabledFor(10))
+        error.__traceback__ = None  # its frames hold the tensors that took the memory
+        try:
+            self.engine.recover()
+        except BaseException as second:
+            log.error("and could not be put back: %s at %s", type(second).__name__, where(second))
+        if _is_memory(error):
+            message, remedy = "there is not enough memory", "Choose a smaller model, or fewer prompt_tokens"
+        else:
+            message, remedy = f"internal error: {type(error).__name__}", "See the log (command guiderail.showLog)"
+        return Health("error", message, remedy, self.engine.name, self.engine.device)
+
+    def _report(self, health: Health) -> None:
+        self.health = health
+        for watcher in tuple(self.watchers):
+            watcher(health)
+
+
+def _is_memory(error: BaseException) -> bool:
+    """Whether memory ran out: Python's, the GPU's, or torch's on the CPU (a plain RuntimeError)."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "t allocate" in str(error)

@@ -1,0 +1,1 @@
+"""Tests of the language server; test_server.py starts real processes."""
