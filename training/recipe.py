@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,15 +78,14 @@ def load_recipe(path: Path) -> Recipe:
     return parse_recipe(tomllib.loads(path.read_text()), path.stem)
 
 
-_PATHS: dict[str, Callable[[Any], Any]] = {"names": Path, "manifest": Path}
-
-
 def parse_recipe(table: dict[str, Any], name: str) -> Recipe:
     """A recipe from its table; sections that are left out keep their defaults."""
     known = {"work", "export", "shard_mib", "data", "model", "optim", "mixture", "run", "phases"}
     if unknown := set(table) - known:
         raise ValueError(f"recipe {name}: unknown sections {sorted(unknown)}")
-    data = {key: Path(value) if key in ("names", "manifest") else value for key, value in table.get("data", {}).items()}
+    data: dict[str, Any] = dict(table.get("data", {}))
+    for key in {"names", "manifest"} & data.keys():
+        data[key] = Path(data[key])
     data_recipe = DataRecipe(**data)
     return Recipe(
         name=name,
