@@ -123,3 +123,15 @@ def test_unknown_keys_are_errors():
         parse_recipe({"modle": {}}, "x")
     with pytest.raises(TypeError):
         parse_recipe({"run": {"sede": 1}}, "x")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_gpu_trains_with_the_same_code(recipe: Recipe, tokenizer: Tokenizer):
+    """On a GPU, compiled and in bf16, a run learns, resumes and is evaluated."""
+    run = replace(recipe.run, device="cuda", dtype="bf16", compile=True, log_every=3)
+    trainer = Trainer(replace(recipe, run=run), tokenizer)
+    before = trainer.evaluate()
+    assert trainer.fit()
+    assert trainer.evaluate() < before
+    assert Trainer(replace(recipe, run=run), tokenizer).resume()
