@@ -108,6 +108,8 @@ class LiveCache:
         answer None.
     costs
         What encoding takes; measured at the first choice by default.
+    rotation
+        What turns the model's keys; found out by the self-test by default.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class LiveCache:
         effort: Effort | None = None,
         fixed_step: FixedStep = lambda _ids, _start: None,
         costs: Costs | None = None,
+        rotation: Rotation | Refusal | None = None,
     ) -> None:
         self.model = model
         self.policy: Policy = policy
@@ -126,6 +129,7 @@ class LiveCache:
         self.buffers = KeyValueBuffers(shape)
         self._fixed_step = fixed_step
         self._costs = costs
+        self._rotation = rotation
         self._limit = length_limit(model)
         self._regime: int | None = None  # of RoPE whose frequencies depend on the length
         self._ledger = self._new_ledger()
@@ -156,6 +160,11 @@ class LiveCache:
         """Whether this token's keys and values are those of a full encoding."""
         return self._ledger.is_exact(index)
 
+    @property
+    def missing(self) -> list[int]:
+        """The tokens without keys and values, which a cancelled patch leaves; the next call encodes them."""
+        return self._ledger.missing()
+
     def rollback(self, tokens: int) -> None:
         """Forget the last `tokens` tokens."""
         if not 0 <= tokens <= self.length:
@@ -167,6 +176,25 @@ class LiveCache:
         self._ledger = self._new_ledger()
         self._regime = None
 
+    def copy(
+        self, *, policy: Policy | None = None, effort: Effort | None = None, rotation: Rotation | None = None
+    ) -> LiveCache:
+        """A cache in the same state, with buffers of its own; what is not given is as in this one."""
+        other = LiveCache(
+            self.model,
+            policy=policy or self.policy,
+            effort=effort or self.effort,
+            costs=self._costs,
+            rotation=rotation or self._rotation,
+        )
+        everything = slice(0, self.length)
+        other._reserve(self.length)
+        for layer in range(self.model.layers):
+            other.buffers.write(layer, everything, *self.buffers.read(layer, self.length))
+        other._ledger = self._ledger.spliced(self.ids, [Block(0, 0, self.length)])
+        other._regime = self._regime
+        return other
+
     def append(self, ids: Sequence[int], *, cancelled: Cancelled = never) -> torch.Tensor | None:
         """Encode `ids` behind the sequence; return the logits behind the last, float32 [vocabulary].
 
@@ -174,7 +202,7 @@ class LiveCache:
         """
         if not ids:
             raise ValueError("there must be at least one token to append")
-        if missing := self._ledger.missing():  # a cancelled patch left them; nothing may read them
+        if missing := self.missing:  # a cancelled patch left them; nothing may read them
             self._encode_all(missing, never)
         regime = self._regime_of(self.length + len(ids))
         if not self.length:
@@ -274,8 +302,9 @@ class LiveCache:
             return f"the {self._limit[0]} frequencies of positions change behind {self._limit[1]} tokens"
         if self.policy == "exact":
             return "the policy is exact"
-        rotation = rotation_of(self.model)
-        return rotation.reason if isinstance(rotation, Refusal) else None
+        if self._rotation is None:
+            self._rotation = rotation_of(self.model)
+        return self._rotation.reason if isinstance(self._rotation, Refusal) else None
 
     def _choice(self, run: list[int], inexact: list[int], ledger: Ledger) -> Choice:
         if len(run) >= len(inexact):
@@ -306,10 +335,9 @@ class LiveCache:
         self._reserve(len(ids))
         self._ledger = self._new_ledger()  # should moving fail half-way, nothing is believed
         if moves:
-            rotation = rotation_of(self.model)
-            assert isinstance(rotation, Rotation), "blocks are moved only if they may be"
+            assert isinstance(self._rotation, Rotation), "blocks are moved only if they may be"
             source, target = torch.tensor(moves, device=self.model.device).T
-            self.buffers.move(source, target, rotation.by(target - source))
+            self.buffers.move(source, target, self._rotation.by(target - source))
         run = plan.run
         if plan.choice.patch and self.effort.deviating:
             run = self._with_deviating(plan)
