@@ -62,18 +62,23 @@ def model(
     guiderail eval model --quick
     guiderail eval model --model embedded --model ./checkpoint --json figures.json
     """
+    _be_patient()
     from guiderail.evaluation.suite import FULL, QUICK
 
     plan = replace(QUICK if quick else FULL, seed=seed)
     plan = replace(plan, lines=lines) if lines else plan
     settings = resolved(flags).settings
     chosen = list(dict.fromkeys(names)) or [settings.model]
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
     with _progress() as bar:
         found = _measure(chosen, plan, settings, bar)
     if samples:
         _write_samples(samples, found)
     _report(found, chosen, plan, target)
+
+
+def _be_patient() -> None:
+    """Before torch is imported: threads that spin while they wait starve each other on a busy machine."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _measure(names: list[str], plan: "Plan", settings: Any, bar: "Progress") -> "list[Sample]":
@@ -221,6 +226,7 @@ def tune(corpus: str | None, files: int, target: str | None, **flags: Any) -> No
 
     Weights are found on every second file, and the figures are of the others.
     """
+    _be_patient()
     from guiderail.decoding.stages.ngram import WEIGHTS
     from guiderail.evaluation import record
     from guiderail.evaluation.likelihood import Scorer
@@ -228,7 +234,6 @@ def tune(corpus: str | None, files: int, target: str | None, **flags: Any) -> No
     from guiderail.model.load import load
 
     source, settings = _corpus(corpus, "validation.jsonl"), resolved(flags).settings
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with _progress() as bar:
         task = bar.add_task("reading", total=None)
         scorer = Scorer(
