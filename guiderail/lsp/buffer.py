@@ -5,11 +5,11 @@ text at the first edit behind one. The index of line starts is mended around eac
 """
 
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 from lsprotocol import types
 from pygls.uris import to_fs_path
 
@@ -82,18 +82,18 @@ class Buffer:
         """Offset of a position; one behind its line is the line's end, one behind the last line the text's end."""
         if position.line >= len(self._starts):
             return len(self._text)
-        start, stop = self._starts[position.line], self._line_stop(position.line)
+        start, stop = int(self._starts[position.line]), self._line_stop(position.line)
         return start + to_column(self._text[start:stop], max(position.character, 0), self.encoding)
 
     def position(self, offset: int) -> types.Position:
         """Position of an offset of the text."""
-        line = bisect_right(self._starts, offset) - 1
-        start, stop = self._starts[line], self._line_stop(line)
+        line = self._lines_until(offset) - 1
+        start, stop = int(self._starts[line]), self._line_stop(line)
         return types.Position(line, to_units(self._text[start:stop], offset - start, self.encoding))
 
     def _set(self, text: str) -> None:
         self._text = text
-        self._starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
+        self._starts = _line_starts(text)
         self._document: Document | None = None
 
     def _apply(self, change: Change) -> Edit:
@@ -109,26 +109,38 @@ class Buffer:
 
     def _splice(self, edit: Edit) -> None:
         """Apply an edit and find the lines of its neighbourhood again."""
-        first = bisect_right(self._starts, edit.start) - 1
+        first = self._lines_until(edit.start) - 1
         if first and self._starts[first] == edit.start and self._text[edit.start - 1] == "\r":
             first -= 1  # a line feed written here would join the carriage return before it
-        after = bisect_right(self._starts, edit.end)
+        after = self._lines_until(edit.end)
         shift = len(edit.text) - (edit.end - edit.start)
         self._text, old = edit.apply(self._text), self._starts
-        begin = old[first]
-        end = old[after] + shift if after < len(old) else len(self._text)
-        inner = [match.end() for match in _LINE_END.finditer(self._text, begin, end)]
-        if after < len(old) and inner and inner[-1] == end:
-            inner.pop()  # stands in the tail already
-        self._starts = [*old[: first + 1], *inner, *(start + shift for start in old[after:])]
+        begin = int(old[first])
+        end = int(old[after]) + shift if after < len(old) else len(self._text)
+        inner = _line_starts(self._text[begin:end]) + begin
+        if after < len(old) and inner[-1] == end:
+            inner = inner[:-1]  # stands in the tail already
+        self._starts = np.concatenate((old[:first], inner, old[after:] + shift))
         self._document = None
+
+    def _lines_until(self, offset: int) -> int:
+        """How many lines begin up to an offset, it included."""
+        return int(np.searchsorted(self._starts, offset, side="right"))
 
     def _line_stop(self, line: int) -> int:
         """Offset behind a line's last character, in front of its end."""
         if line + 1 == len(self._starts):
             return len(self._text)
-        start, stop = self._starts[line], self._starts[line + 1]
+        start, stop = int(self._starts[line]), int(self._starts[line + 1])
         return stop - (2 if self._text.endswith("\r\n", start, stop) else 1)
+
+
+def _line_starts(text: str) -> "np.ndarray":
+    """Offsets of the first character of each line, int64."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    is_end, feeds = codes == 10, np.append(codes[1:] == 10, False)
+    is_end |= (codes == 13) & ~feeds
+    return np.concatenate((np.zeros(1, np.int64), np.flatnonzero(is_end) + 1))
 
 
 def path_of(uri: str) -> Path | None:

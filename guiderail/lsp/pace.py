@@ -3,6 +3,7 @@
 import time
 
 PAUSE = 1.0  # seconds; a longer gap is a pause, and says nothing about how fast a person types
+_PATIENCE = 1.5  # intervals between keys after which a burst is taken to be over
 _WEIGHT = 0.3  # of the newest observation in the averages
 
 
@@ -33,12 +34,12 @@ class Pace:
     def delay(self, limit: float, now: float | None = None) -> float:
         """Seconds that a request should wait from now on; the time since the last key counts.
 
-        Where answers come well before the next key, waiting gains nothing. Elsewhere a request waits about as long as
-        the next key takes to come, so that a burst of keys asks the model once; at most `limit`.
+        Where answers come well before the next key, waiting gains nothing. Elsewhere a request waits somewhat longer
+        than the next key takes to come, so that a burst of keys asks the model once; at most `limit`.
         """
         if self._answer is not None and self._interval is not None and self._answer < self._interval / 2:
             return 0.0
-        wait = limit if self._interval is None else min(limit, self._interval)
+        wait = limit if self._interval is None else min(limit, _PATIENCE * self._interval)
         return max(0.0, wait - self.since_change(now))
 
 

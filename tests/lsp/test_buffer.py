@@ -81,7 +81,7 @@ def test_after_thousands_of_edits_text_lines_and_tokens_are_right(encoding: Enco
         assert buffer.text == tokens.text == client.text
         if edited % 50 < len(changes):
             assert tokens.ids == tokenizer.encode(client.text)
-            assert buffer._starts == list(Document(client.text)._starts)
+            assert buffer._starts.tolist() == list(Document(client.text)._starts)
     assert tokens.ids == tokenizer.encode(client.text)
 
 
@@ -93,7 +93,7 @@ def test_mended_lines_are_those_of_the_new_text(text: str, start: int, end: int,
     span = types.Range(buffer.position(min(start, len(text))), buffer.position(min(end, len(text))))
     (edit,) = buffer.apply([types.TextDocumentContentChangePartial(range=span, text=new)])
     assert buffer.text == edit.apply(text)
-    assert buffer._starts == list(Document(buffer.text)._starts)
+    assert buffer._starts.tolist() == list(Document(buffer.text)._starts)
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 10_000)] * 4), max_size=5))
@@ -103,7 +103,7 @@ def test_edits_outside_the_text_stay_inside(ranges: list[tuple[int, int, int, in
     for a, b, c, d in ranges:
         span = types.Range(types.Position(a, b), types.Position(c, d))
         buffer.apply([types.TextDocumentContentChangePartial(range=span, text="x")])
-        assert buffer._starts == list(Document(buffer.text)._starts)
+        assert buffer._starts.tolist() == list(Document(buffer.text)._starts)
 
 
 def test_form_feeds_and_line_separators_end_no_line() -> None:
@@ -114,9 +114,10 @@ def test_form_feeds_and_line_separators_end_no_line() -> None:
     assert buffer.text == "a\x0cb\u2028c\nline\n"
 
 
-def test_a_key_in_a_large_file_is_cheap() -> None:
-    """In a file of 10,000 lines a change costs a small part of a key stroke: under 10 ms, even on a busy machine."""
-    buffer = Buffer("file:///tmp/a.py", "python", "    value = compute(first, second)\n" * 10_000, 0, "utf-16")
+@pytest.mark.parametrize(("lines", "limit"), [(10_000, 0.01), (600_000, 0.2)])
+def test_a_key_in_a_large_file_is_cheap(lines: int, limit: float) -> None:
+    """A change of 10,000 lines costs under 10 ms, one of 20 MB under 200 ms, even on a busy machine."""
+    buffer = Buffer("file:///tmp/a.py", "python", "    value = compute(first, second)\n" * lines, 0, "utf-16")
     place = types.Position(9_000, 4)
     change = types.TextDocumentContentChangePartial(range=types.Range(place, place), text="x")
     times = []
@@ -124,7 +125,7 @@ def test_a_key_in_a_large_file_is_cheap() -> None:
         began = time.perf_counter()
         buffer.apply([change])
         times.append(time.perf_counter() - began)
-    assert sorted(times)[15] < 0.01
+    assert sorted(times)[15] < limit
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,161 @@
+"""A client in the same process as its server: it sends frames' bodies and keeps what comes back."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from guiderail.lsp.server import Host, Server
+from guiderail.lsp.worker import Worker
+from tests.lsp.fakes import FakeEngine
+
+NEOVIM = {"general": {"positionEncodings": ["utf-8", "utf-16"]}, "workspace": {"configuration": True}}
+
+
+class Failure(Exception):
+    """The server answered with an error; holds its code."""
+
+    @property
+    def code(self) -> int:
+        return self.args[0]
+
+
+class Client:
+    """Sends requests and notifications.
+
+    Attributes
+    ----------
+    replies
+        Every reply, in the order they came.
+    heard
+        Every notification, as (method, params).
+    settings
+        What the client answers when it is asked for its configuration.
+    """
+
+    def __init__(self, server: Server, engine: FakeEngine) -> None:
+        self.server, self.engine = server, engine
+        self.replies: list[dict[str, Any]] = []
+        self.heard: list[tuple[str, Any]] = []
+        self.asked: list[str] = []
+        self.settings: Any = None
+        self._waiting: dict[Any, asyncio.Future[Any]] = {}
+        self._count = 0
+        server.protocol.set_writer(self)  # pyright: ignore[reportArgumentType]
+
+    def write(self, data: bytes) -> None:
+        """Take one frame from the server."""
+        head, _, body = data.partition(b"\r\n\r\n")
+        assert int(head.split(b":")[1]) == len(body)
+        message = json.loads(body)
+        if "method" not in message:
+            self.replies.append(message)
+            waiting = self._waiting.pop(message["id"], None)
+            if waiting and not waiting.done():
+                if "error" in message:
+                    waiting.set_exception(Failure(message["error"]["code"], message["error"]["message"]))
+                else:
+                    waiting.set_result(message["result"])
+        elif "id" in message:
+            self.asked.append(message["method"])
+            answer = [self.settings] if message["method"] == "workspace/configuration" else None
+            self.raw({"id": message["id"], "result": answer})
+        else:
+            self.heard.append((message["method"], message.get("params")))
+
+    def raw(self, message: dict[str, Any] | bytes) -> None:
+        """Send anything."""
+        body = message if isinstance(message, bytes) else json.dumps({"jsonrpc": "2.0"} | message).encode()
+        self.server.protocol.receive(body)
+
+    def tell(self, method: str, params: Any = None) -> None:
+        """Send a notification."""
+        self.raw({"method": method} | ({} if params is None else {"params": params}))
+
+    def begin(self, method: str, params: Any = None) -> tuple[int, asyncio.Future[Any]]:
+        """Send a request; its id and its future result."""
+        self._count += 1
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[self._count] = future
+        self.raw({"id": self._count, "method": method} | ({} if params is None else {"params": params}))
+        return self._count, future
+
+    async def ask(self, method: str, params: Any = None, seconds: float = 5.0) -> Any:
+        """Send a request and wait for its result."""
+        return await asyncio.wait_for(self.begin(method, params)[1], seconds)
+
+    async def settle(self) -> None:
+        """Let the server do what it has to do."""
+        for _ in range(5):
+            await asyncio.sleep(0.005)
+
+    def open(self, text: str, uri: str = "untitled:1", language: str = "python") -> str:
+        """Open a document."""
+        item = {"uri": uri, "languageId": language, "version": 1, "text": text}
+        self.tell("textDocument/didOpen", {"textDocument": item})
+        return uri
+
+    def change(self, uri: str, line: int, start: int, end: int, text: str) -> None:
+        """Replace a part of one line."""
+        span = {"start": {"line": line, "character": start}, "end": {"line": line, "character": end}}
+        params = {"textDocument": {"uri": uri, "version": 2}, "contentChanges": [{"range": span, "text": text}]}
+        self.tell("textDocument/didChange", params)
+
+    async def ghost(self, uri: str, line: int, column: int, kind: int | None = 2, **context: Any) -> list[Any]:
+        """The items of inline completion."""
+        params: dict[str, Any] = at(uri, line, column)
+        if kind is not None:
+            params["context"] = {"triggerKind": kind} | context
+        return (await self.ask("textDocument/inlineCompletion", params))["items"]
+
+    async def command(self, name: str, *arguments: Any) -> Any:
+        """Run one of the server's commands."""
+        return await self.ask(
+            "workspace/executeCommand", {"command": f"guiderail.{name}", "arguments": list(arguments)}
+        )
+
+    def last(self, method: str) -> Any:
+        """The parameters of the last notification of a method."""
+        return next((params for name, params in reversed(self.heard) if name == method), None)
+
+
+def at(uri: str, line: int, column: int) -> dict[str, Any]:
+    """A place in a document, as requests name it."""
+    return {"textDocument": {"uri": uri}, "position": {"line": line, "character": column}}
+
+
+@asynccontextmanager
+async def connected(
+    engine: FakeEngine | None = None,
+    *,
+    capabilities: dict[str, Any] | None = None,
+    options: Any = None,
+    roots: tuple[Path, ...] = (),
+    settings: Any = None,
+) -> AsyncIterator[Client]:
+    """A client that has said hello, with a model loaded."""
+    engine = engine or FakeEngine()
+    worker = Worker(engine)
+    worker.start()
+    server = Server(Host(worker, Path("/nowhere/lsp.log")))
+    client = Client(server, engine)
+    client.settings = settings
+    try:
+        folders = [{"uri": root.as_uri(), "name": root.name} for root in roots]
+        params = {
+            "processId": None,
+            "rootUri": None,
+            "capabilities": capabilities or {},
+            "workspaceFolders": folders,
+            "initializationOptions": options,
+        }
+        client.result = await client.ask("initialize", params)  # pyright: ignore[reportAttributeAccessIssue]
+        client.tell("initialized", {})
+        await client.settle()
+        yield client
+    finally:
+        engine.gate.set()
+        server.close()
+        assert worker.stop(5)

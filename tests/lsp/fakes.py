@@ -1,0 +1,78 @@
+"""An engine whose answers are known, and whose speed the test decides."""
+
+import threading
+import time
+from dataclasses import replace
+
+from guiderail.engine.completer import Suggestion, Timings
+from guiderail.lsp.engine import Answer, Engine, Wish
+from guiderail.settings import Settings
+from guiderail.text.document import Document
+
+BLANK = Suggestion("", 0, 0, 0.0, (), "line", "psm", Timings(0, 0, 0, 0, 0, 0))
+
+
+class FakeEngine(Engine):
+    """Writes `text`, one character a step.
+
+    Attributes
+    ----------
+    asked
+        The texts before the cursors of all completions that were begun.
+    prepared
+        The same of prompts encoded ahead.
+    steps
+        Steps made, over all completions.
+    gate
+        Closed, a completion stays in front of its next step.
+    failure
+        Raised once by the next completion.
+    """
+
+    def __init__(self, text: str = "hello()", step: float = 0.0) -> None:
+        super().__init__()
+        self.text, self.step = text, step
+        self.asked: list[str] = []
+        self.prepared: list[str] = []
+        self.steps = 0
+        self.failure: BaseException | None = None
+        self.recovered = 0
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def load(self, settings: Settings) -> None:
+        self.name, self.device = settings.model, "cpu"
+
+    def unload(self) -> None:
+        self.name = self.device = ""
+
+    def recover(self) -> None:
+        self.recovered += 1
+
+    def complete(self, wish, cancelled, written) -> Answer:
+        self.asked.append(wish.before)
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
+        text = self.text
+        for count, character in enumerate(text):
+            self.gate.wait(10)
+            if cancelled():
+                return Answer([replace(BLANK, text=text[:count], finish="cancelled")])
+            self.steps += 1
+            time.sleep(self.step)
+            written.add(character.encode())
+        texts = [text, *(f"{text}{number}" for number in range(1, wish.wanted))]
+        return Answer([replace(BLANK, text=one) for one in texts])
+
+    def prepare(self, wish, cancelled) -> None:
+        self.prepared.append(wish.before)
+
+    def warm(self, wish) -> None:
+        pass
+
+
+def wish(before: str, after: str = "", uri: str = "untitled:1", wanted: int = 1) -> Wish:
+    return Wish(
+        uri=uri, document=Document(before + after), offset=len(before), root=None, settings=Settings(), wanted=wanted
+    )

@@ -1,0 +1,106 @@
+"""The engine with a tiny model of the embedded one's shape."""
+
+from pathlib import Path
+
+import pytest
+
+from guiderail.lsp.engine import Engine, NotLoadedError, Wish, Written
+from guiderail.settings import Settings
+from guiderail.text.document import Document
+from tests.helpers.models import tiny_folder
+
+SOURCE = "import os\n\n\ndef size(path):\n    return os.sta\n\n\ndef main():\n    pass\n"
+CURSOR = SOURCE.index("os.sta") + len("os.sta")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    made = Engine()
+    made.load(Settings(model=str(tiny_folder("guiderail")), device="cpu", threads=1))
+    return made
+
+
+def wish(text: str = SOURCE, offset: int = CURSOR, **changes) -> Wish:
+    defaults = {"uri": "untitled:1", "root": None, "settings": Settings(max_tokens=12, until="tokens")}
+    return Wish(document=Document(text, language="python"), offset=offset, **(defaults | changes))
+
+
+def never() -> bool:
+    return False
+
+
+def test_preparing_leaves_only_the_decoding(engine: Engine) -> None:
+    """Behind a prepared prompt a request encodes nothing but its last token, and preparing twice does no work."""
+    engine.prepare(wish(), never)
+    answer = engine.complete(wish(), never, Written())
+    timings = answer.suggestions[0].timings
+    assert timings.reused_tokens == timings.prompt_tokens - 1
+
+
+def test_what_is_written_can_be_watched(engine: Engine) -> None:
+    """While the model writes, its text so far is known, without the half-typed word that it writes again."""
+    written, seen = Written(), []
+
+    def cancelled() -> bool:
+        seen.append(written.text)
+        return False
+
+    answer = engine.complete(wish(), cancelled, written)
+    assert all(answer.suggestions[0].text.startswith(text.rstrip("\ufffd")) for text in seen if text)
+    assert any(seen)
+
+
+def test_a_cancel_ends_between_two_tokens(engine: Engine) -> None:
+    """A cancelled request runs no further forward pass, and the next one is right."""
+    whole = engine.complete(wish(), never, Written()).suggestions[0]
+    written = Written()
+    cut = engine.complete(wish(), lambda: bool(written._data), written)
+    assert not cut.is_whole
+    assert cut.suggestions[0].token_ids == whole.token_ids[:1]
+    assert engine.complete(wish(), never, Written()).suggestions[0].token_ids == whole.token_ids
+
+
+def test_line_ends_are_the_documents(engine: Engine) -> None:
+    """A document with carriage returns gets the same suggestion as one without, with its own line ends."""
+    plain = engine.complete(wish(), never, Written()).suggestions[0].text
+    text, offset = SOURCE.replace("\n", "\r\n"), CURSOR + SOURCE[:CURSOR].count("\n")
+    found = engine.complete(wish(text, offset, line_ending="\r\n"), never, Written()).suggestions[0].text
+    assert found == plain.replace("\n", "\r\n")
+
+
+def test_context_stays_while_the_cursor_does(engine: Engine, tmp_path: Path) -> None:
+    """Snippets of other files stay on key strokes, and are chosen anew in idle time after a save."""
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "tools.py").write_text("def helper(value):\n    return value + 1\n")
+    text = "from tools import helper\n\nx = helper("
+    path = tmp_path / "main.py"
+
+    def asked() -> Wish:
+        document = Document(text, path, "python")
+        return Wish(
+            uri=path.as_uri(), document=document, offset=len(text), root=tmp_path, settings=Settings(max_tokens=4)
+        )
+
+    def seen() -> str:
+        return "".join(one.text for one in engine.complete(asked(), never, Written()).snippets)
+
+    assert "def helper" in seen()
+    (tmp_path / "tools.py").write_text("def helper(value, other):\n    return value + other\n")
+    assert "other" not in seen()
+    engine.files_changed()
+    assert "other" not in seen()
+    engine.prepare(asked(), never)
+    assert "other" in seen()
+
+
+def test_without_a_model_the_remedy_is_named() -> None:
+    """An engine that has no model, or gave it back, says what to do; set up anew it answers again."""
+    engine = Engine()
+    with pytest.raises(NotLoadedError, match="restart"):
+        engine.complete(wish(), never, Written())
+    engine.load(Settings(model=str(tiny_folder("guiderail")), device="cpu", threads=1))
+    engine.recover()
+    assert engine.complete(wish(), never, Written()).suggestions
+    engine.unload()
+    with pytest.raises(NotLoadedError):
+        engine.complete(wish(), never, Written())

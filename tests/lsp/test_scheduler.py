@@ -1,0 +1,236 @@
+"""Which requests are decoded, and that every one is answered."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from guiderail.errors import GuiderailError
+from guiderail.lsp.scheduler import Scheduler
+from guiderail.lsp.worker import Worker
+from guiderail.settings import Settings
+from tests.lsp.fakes import FakeEngine, wish
+
+
+@asynccontextmanager
+async def running(engine: FakeEngine) -> AsyncIterator[Scheduler]:
+    worker = Worker(engine)
+    worker.start()
+    worker.load(Settings(model="fake"))
+    await until(lambda: worker.health.state == "ready")
+    scheduler = Scheduler(worker)
+    try:
+        yield scheduler
+    finally:
+        scheduler.stop()
+        engine.gate.set()
+        assert worker.stop(5)
+
+
+ENDS = {end for text in ("abc", "abc1", "abc2") for end in (text[1:], text[2:], text[3:]) if end}
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    async def poll() -> None:
+        while not condition():
+            await asyncio.sleep(0.001)
+
+    await asyncio.wait_for(poll(), seconds)
+
+
+def texts(offers) -> list[str]:
+    return [offer.text for offer in offers]
+
+
+async def begin(scheduler: Scheduler, *arguments, **options) -> asyncio.Task:
+    task = asyncio.ensure_future(scheduler.ask(*arguments, **options))
+    await asyncio.sleep(0)
+    return task
+
+
+@pytest.mark.asyncio
+async def test_the_newest_request_wins() -> None:
+    """A newer request of a document is answered; the older one gets nothing at once and ends at its next step."""
+    engine = FakeEngine()
+    async with running(engine) as scheduler:
+        engine.gate.clear()
+        old = await begin(scheduler, "inline", wish("a"))
+        await until(lambda: engine.asked == ["a"])
+        new = await begin(scheduler, "inline", wish("b"))
+        assert texts(await asyncio.wait_for(old, 1)) == []  # though the worker is held up
+        engine.gate.set()
+        assert texts(await new) == ["hello()"]
+        assert engine.steps <= 1 + len("hello()")
+
+
+@pytest.mark.asyncio
+async def test_a_cancelled_request_ends_its_work() -> None:
+    """A client's cancel ends the work at its next step; the next request is not held up."""
+    engine = FakeEngine()
+    async with running(engine) as scheduler:
+        engine.gate.clear()
+        task = await begin(scheduler, "inline", wish("a"))
+        await until(lambda: engine.asked == ["a"])
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        engine.gate.set()
+        assert texts(await scheduler.ask("inline", wish("b"))) == ["hello()"]
+        assert engine.steps <= 1 + len("hello()")
+
+
+@pytest.mark.asyncio
+async def test_typing_what_was_suggested_asks_no_model() -> None:
+    """While a person types the suggestion, each request is answered from memory."""
+    engine = FakeEngine("abc")
+    async with running(engine) as scheduler:
+        for typed, rest in (("", "abc"), ("a", "bc"), ("ab", "c")):
+            assert texts(await scheduler.ask("inline", wish(f"x{typed}"))) == [rest]
+        assert engine.asked == ["x"]
+        assert scheduler.counts.remembered == 2
+
+
+@pytest.mark.asyncio
+async def test_typing_what_is_being_written_joins_the_work() -> None:
+    """A key that the model has written already does not start it again: the newer request gets the rest."""
+    engine = FakeEngine("abcd", step=0.01)
+    async with running(engine) as scheduler:
+        old = await begin(scheduler, "inline", wish("x"))
+        await until(lambda: engine.steps >= 2)
+        new = await begin(scheduler, "inline", wish("xa"))
+        assert texts(await new) == ["bcd"]
+        assert texts(await old) == []
+        assert engine.asked == ["x"]
+
+
+@pytest.mark.asyncio
+async def test_a_cancel_after_a_foreseen_key_keeps_the_work() -> None:
+    """A client that cancels because its person typed what is being written gets the rest with the next request."""
+    engine = FakeEngine("abcd", step=0.01)
+    async with running(engine) as scheduler:
+        task = await begin(scheduler, "inline", wish("x"))
+        await until(lambda: engine.steps >= 2)
+        scheduler.changed("untitled:1", wish("xa"))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert texts(await scheduler.ask("inline", wish("xa"))) == ["bcd"]
+        assert engine.asked == ["x"]
+
+
+@pytest.mark.asyncio
+async def test_a_burst_of_keys_asks_the_model_once() -> None:
+    """Requests that follow each other faster than the debounce are answered with nothing, but for the last."""
+    engine = FakeEngine()
+    async with running(engine) as scheduler:
+        scheduler.pace.delay = lambda limit, now=None: limit  # pyright: ignore[reportAttributeAccessIssue]
+        tasks = []
+        for key in "abcde":
+            scheduler.changed("untitled:1", None)
+            tasks.append(await begin(scheduler, "inline", wish(key), debounce=0.2))
+            await asyncio.sleep(0.005)
+        answers = await asyncio.gather(*tasks)
+        assert [texts(answer) for answer in answers] == [[], [], [], [], ["hello()"]]
+        assert engine.asked == ["e"]
+
+
+@pytest.mark.asyncio
+async def test_changes_are_encoded_ahead_and_only_the_newest() -> None:
+    """A change has its prompt encoded in idle time; one that is outdated before it began is not."""
+    engine = FakeEngine()
+    async with running(engine) as scheduler:
+        engine.gate.clear()
+        task = await begin(scheduler, "inline", wish("q", uri="untitled:2"))
+        await until(lambda: engine.asked == ["q"])
+        for text in ("a", "ab", "abc"):
+            scheduler.changed("untitled:1", wish(text))
+        engine.gate.set()
+        await task
+        await until(lambda: bool(engine.prepared))
+        assert engine.prepared == ["abc"]
+
+
+@pytest.mark.asyncio
+async def test_what_follows_an_accepted_suggestion_is_there_already() -> None:
+    """The question behind a suggestion is asked ahead; its request then costs no model call."""
+    engine = FakeEngine("abc")
+    async with running(engine) as scheduler:
+        await scheduler.ask("inline", wish("x"))
+        scheduler.ahead(wish("xabc"), 0.0)
+        await until(lambda: engine.asked == ["x", "xabc"])
+        scheduler.changed("untitled:1", wish("xabc"))
+        assert texts(await scheduler.ask("inline", wish("xabc"))) == ["abc"]
+        assert engine.asked == ["x", "xabc"]
+
+
+@pytest.mark.asyncio
+async def test_another_key_takes_back_what_was_asked_ahead() -> None:
+    """Once something else is typed, the question behind the suggestion is not asked any more."""
+    engine = FakeEngine("abc")
+    async with running(engine) as scheduler:
+        scheduler.ahead(wish("xabc"), 0.05)
+        scheduler.changed("untitled:1", wish("xz"))
+        await asyncio.sleep(0.1)
+        assert engine.asked == []
+
+
+@pytest.mark.asyncio
+async def test_ghost_text_and_menu_do_not_replace_each_other() -> None:
+    """Requests of two lanes are both answered."""
+    engine = FakeEngine()
+    async with running(engine) as scheduler:
+        both = await asyncio.gather(scheduler.ask("inline", wish("a")), scheduler.ask("menu", wish("a")))
+        assert [texts(one) for one in both] == [["hello()"], ["hello()"]]
+
+
+@pytest.mark.asyncio
+async def test_a_failure_is_raised_and_the_next_request_answered() -> None:
+    """Memory that runs out fails one request, with a message; the next one is answered."""
+    engine = FakeEngine()
+    async with running(engine) as scheduler:
+        engine.failure = MemoryError()
+        with pytest.raises(GuiderailError, match="memory"):
+            await scheduler.ask("inline", wish("a"))
+        assert texts(await scheduler.ask("inline", wish("a"))) == ["hello()"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(6))
+async def test_every_request_is_answered_once_whatever_happens(seed: int) -> None:
+    """Under random keys, requests, cancels, closes and failures each request ends, and the last one is answered."""
+    rng, engine = random.Random(seed), FakeEngine("abc", step=0.0003)
+    async with running(engine) as scheduler:
+        tasks: list[tuple[asyncio.Task, str]] = []
+        texts_now = {"untitled:1": "x", "untitled:2": "y"}
+        for _ in range(250):
+            uri = rng.choice(list(texts_now))
+            match rng.choices(("key", "ask", "cancel", "close", "fail", "wait"), (6, 6, 2, 0.3, 0.3, 3))[0]:
+                case "key":
+                    texts_now[uri] = (texts_now[uri] + rng.choice("abcz"))[-9:]
+                    scheduler.changed(uri, wish(texts_now[uri], uri=uri))
+                case "ask":
+                    asked = wish(texts_now[uri], uri=uri, wanted=rng.choice((1, 1, 3)))
+                    lane, debounce = rng.choice(("inline", "menu")), rng.choice((0.0, 0.003))
+                    tasks.append((await begin(scheduler, lane, asked, debounce=debounce), asked.before))
+                    if rng.random() < 0.3:
+                        scheduler.ahead(wish(asked.before + "abc", uri=uri), rng.choice((0.0, 0.002)))
+                case "cancel" if tasks:
+                    rng.choice(tasks)[0].cancel()
+                case "close":
+                    scheduler.closed(uri)
+                case "fail":
+                    engine.failure = rng.choice((MemoryError(), KeyError(), GuiderailError("no")))
+                case _:
+                    await asyncio.sleep(rng.random() * 0.004)
+        done, pending = await asyncio.wait([task for task, _ in tasks], timeout=10)
+        assert not pending
+        for task in done:
+            if not task.cancelled() and task.exception() is None:
+                assert all(one.text and one.text in {"abc1", "abc2", "abc"} | ENDS for one in task.result())
+            elif not task.cancelled():
+                assert isinstance(task.exception(), GuiderailError)
+        engine.failure = None
+        assert texts(await scheduler.ask("inline", wish("the end"))) == ["abc"]
+        assert scheduler.busy == 0

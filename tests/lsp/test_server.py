@@ -1,0 +1,490 @@
+"""The protocol's surface, against an engine whose answers are known."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_lsp import client_capabilities
+
+from guiderail.lsp.wire import converter
+from guiderail.lsp.worker import Health
+from tests.lsp.client import NEOVIM, Failure, at, connected
+from tests.lsp.fakes import FakeEngine
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture(autouse=True)
+def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("GUIDERAIL_MODEL", raising=False)
+
+
+async def test_what_the_server_can_do_is_said() -> None:
+    """The reply to initialize names the server, incremental changes, both kinds of completion and the commands."""
+    async with connected(capabilities=NEOVIM) as client:
+        result = client.result  # pyright: ignore[reportAttributeAccessIssue]
+        capabilities = result["capabilities"]
+        assert result["serverInfo"]["name"] == "guiderail"
+        assert capabilities["positionEncoding"] == "utf-8"
+        assert capabilities["textDocumentSync"]["change"] == 2
+        assert capabilities["textDocumentSync"]["openClose"]
+        assert capabilities["inlineCompletionProvider"] == {}
+        assert "completionProvider" in capabilities
+        names = {"accept", "toggle", "showLog", "explain", "restart"}
+        assert {f"guiderail.{name}" for name in names} == set(capabilities["executeCommandProvider"]["commands"])
+
+
+@pytest.mark.parametrize("editor", ["neovim", "visual_studio_code", "emacs"])
+async def test_real_editors_are_understood(editor: str) -> None:
+    """With the capabilities that real editors send, a conversation goes as with any other."""
+    told = _unstructured(client_capabilities(editor))
+    async with connected(capabilities=told, settings={"maxSuggestions": 2}) as client:
+        expected = "utf-16" if editor != "neovim" else "utf-8"
+        offered = (told.get("general") or {}).get("positionEncodings") or ["utf-16"]
+        assert client.server._encoding == offered[0] == expected or editor == "emacs"
+        uri = client.open("x🙂 = ")
+        client.change(uri, 0, 0, 1, "y")
+        assert await client.ghost(uri, 0, 99)
+        assert client.engine.asked == ["y🙂 = "]
+
+
+def _unstructured(capabilities: Any) -> Any:
+    return converter().unstructure(capabilities)
+
+
+async def test_ghost_text_has_range_filter_and_command() -> None:
+    """An automatic request gets one item: its text, an empty range at the cursor, and the command of acceptance."""
+    async with connected(FakeEngine("hello()")) as client:
+        uri = client.open("x = 1\ny🙂 = \n")
+        (item,) = await client.ghost(uri, 1, 6)
+        place = {"line": 1, "character": 6}
+        assert item["insertText"] == item["filterText"] == "hello()"
+        assert item["range"] == {"start": place, "end": place}
+        assert item["command"]["command"] == "guiderail.accept"
+        assert set(item["command"]["arguments"][0]) == {"id"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+async def test_columns_are_those_of_the_negotiated_encoding(encoding: str) -> None:
+    """The model sees the text up to the cursor, and the range covers what stands behind it, in every encoding."""
+    capabilities = {"general": {"positionEncodings": [encoding]}}
+    width = {"utf-8": 4, "utf-16": 2, "utf-32": 1}[encoding]
+    engine = FakeEngine("z) + 1")
+    async with connected(engine, capabilities=capabilities) as client:
+        uri = client.open("f(🙂)\n")
+        (item,) = await client.ghost(uri, 0, 2 + width)
+        assert engine.asked == ["f(🙂"]
+        assert item["range"]["start"]["character"] == 2 + width
+        assert item["range"]["end"]["character"] == 3 + width
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2, 7, None])
+async def test_every_trigger_kind_and_none_is_answered(kind: int | None) -> None:
+    """Old numbers, unknown ones and a missing context all get suggestions."""
+    async with connected() as client:
+        assert await client.ghost(client.open("x = "), 0, 4, kind)
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+async def test_by_hand_there_are_several(kind: int) -> None:
+    """Asked by hand, in the old numbers or the new, the server offers as many as maxSuggestions says."""
+    async with connected(options={"maxSuggestions": 3}) as client:
+        items = await client.ghost(client.open("x = "), 0, 4, kind)
+        assert len({item["insertText"] for item in items}) == 3
+
+
+async def test_the_selected_menu_item_is_honoured() -> None:
+    """With a selected item the suggestion has its range and begins with its text."""
+    engine = FakeEngine("(path)")
+    async with connected(engine) as client:
+        uri = client.open("os.li\n")
+        span = {"start": {"line": 0, "character": 3}, "end": {"line": 0, "character": 5}}
+        (item,) = await client.ghost(uri, 0, 5, selectedCompletionInfo={"range": span, "text": "listdir"})
+        assert engine.asked == ["os.listdir"]
+        assert (item["range"], item["insertText"]) == (span, "listdir(path)")
+
+
+async def test_typing_the_suggestion_only_shortens_it() -> None:
+    """Each key that the suggestion foresaw is answered without the model, and acceptance finds the next one ready."""
+    engine = FakeEngine("abc")
+    async with connected(engine) as client:
+        uri = client.open("x = ")
+        await client.ghost(uri, 0, 4)
+        client.change(uri, 0, 4, 4, "a")
+        assert [item["insertText"] for item in await client.ghost(uri, 0, 5)] == ["bc"]
+        assert engine.asked == ["x = "]
+        (item,) = await client.ghost(uri, 0, 5)
+        await client.command("accept", item["command"]["arguments"][0])
+        client.change(uri, 0, 5, 5, "bc")
+        await client.settle()
+        assert engine.asked == ["x = ", "x = abc"]
+        assert await client.ghost(uri, 0, 7)
+        assert engine.asked == ["x = ", "x = abc"]
+
+
+async def test_changes_are_prepared_before_the_request_comes() -> None:
+    """A change alone has its prompt encoded; the request behind it follows the same text."""
+    engine = FakeEngine()
+    async with connected(engine) as client:
+        uri = client.open("x = \n")
+        client.change(uri, 0, 4, 4, "f")
+        await client.settle()
+        assert engine.prepared == ["x = f"]
+
+
+async def test_a_newer_request_ends_the_older_one() -> None:
+    """The older request of a document is answered with nothing, the newer with its suggestion; each once."""
+    engine = FakeEngine()
+    async with connected(engine) as client:
+        uri = client.open("x = \n")
+        engine.gate.clear()
+        _, old = client.begin("textDocument/inlineCompletion", at(uri, 0, 4) | {"context": {"triggerKind": 1}})
+        await client.settle()
+        client.change(uri, 0, 4, 4, "z")
+        _, new = client.begin("textDocument/inlineCompletion", at(uri, 0, 5) | {"context": {"triggerKind": 2}})
+        assert (await asyncio.wait_for(old, 5))["items"] == []
+        engine.gate.set()
+        assert (await asyncio.wait_for(new, 5))["items"]
+
+
+async def test_a_cancelled_request_is_answered_as_cancelled() -> None:
+    """$/cancelRequest gets the request's one reply, the error -32800, and ends the work."""
+    engine = FakeEngine()
+    async with connected(engine) as client:
+        uri = client.open("x = \n")
+        engine.gate.clear()
+        number, future = client.begin("textDocument/inlineCompletion", at(uri, 0, 4) | {"context": {"triggerKind": 1}})
+        await client.settle()
+        client.tell("$/cancelRequest", {"id": number})
+        with pytest.raises(Failure) as failure:
+            await asyncio.wait_for(future, 5)
+        assert failure.value.code == -32800
+        engine.gate.set()
+        await client.settle()
+        assert engine.steps <= 1
+        client.tell("$/cancelRequest", {"id": number})
+        assert Counter(reply["id"] for reply in client.replies)[number] == 1
+
+
+async def test_a_menu_item_carries_the_same_text() -> None:
+    """The menu's item replaces the half-typed word by the whole, comes last, and runs the same command."""
+    engine = FakeEngine("llo(name)\nmore")
+    async with connected(engine) as client:
+        uri = client.open("x = he)\n")
+        reply = await client.ask("textDocument/completion", at(uri, 0, 6))
+        (item,) = reply["items"]
+        assert reply["isIncomplete"]
+        assert item["textEdit"]["newText"] == "hello(name)\nmore"
+        assert item["textEdit"]["range"]["start"]["character"] == 4
+        assert (item["label"], item["filterText"]) == ("hello(name)", "hello(name)")
+        assert item["sortText"] > "zzz"
+        assert item["command"]["command"] == "guiderail.accept"
+
+
+async def test_the_menu_is_quiet_where_ghost_text_is_shown() -> None:
+    """A client that asks for ghost text gets no menu item, unless it wants one; an empty suggestion makes none."""
+    for menu, expected in ((None, 0), (True, 1), (False, 0)):
+        async with connected(options={"menu": menu}) as client:
+            uri = client.open("x = ")
+            await client.ghost(uri, 0, 4)
+            assert len((await client.ask("textDocument/completion", at(uri, 0, 4)))["items"]) == expected
+    async with connected(FakeEngine("  ")) as client:
+        assert (await client.ask("textDocument/completion", at(client.open("x = "), 0, 4)))["items"] == []
+
+
+async def test_carriage_returns_come_back() -> None:
+    """The model is given line feeds, and what it writes gets the document's own line ends."""
+    engine = FakeEngine("a:\n    b")
+    async with connected(engine) as client:
+        uri = client.open("x = 1\r\nif \r\n")
+        (item,) = await client.ghost(uri, 1, 3)
+        assert item["insertText"] == "a:\n    b"  # the fake engine bypasses the conversion; see test_engine
+        client.change(uri, 1, 3, 3, "q")
+        assert client.server.buffers[uri].text == "x = 1\r\nif q\r\n"
+
+
+async def test_status_tells_state_and_remedy() -> None:
+    """The status request and notification tell loading, ready, disabled and error, with the model and what to do."""
+    async with connected() as client:
+        found = await client.ask("guiderail/status")
+        assert set(found) == {"state", "message", "remedy", "model", "version", "enabled", "device"}
+        assert (found["state"], found["enabled"], found["model"]) == ("ready", True, "embedded")
+        assert client.last("guiderail/didChangeStatus") == found
+        states = [params["state"] for name, params in client.heard if name == "guiderail/didChangeStatus"]
+        assert states[0] == "loading"
+        client.server.worker._report(Health("error", "it broke", "mend it", "m", "cpu"))
+        await client.settle()
+        found = client.last("guiderail/didChangeStatus")
+        assert (found["state"], found["message"], found["remedy"]) == ("error", "it broke", "mend it")
+
+
+async def test_a_refused_document_says_why(tmp_path: Path) -> None:
+    """An ignored file and one that says off get nothing, and the status names the reason."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("secret.py\n")
+    async with connected(roots=(tmp_path,)) as client:
+        uri = client.open("x = ", (tmp_path / "secret.py").as_uri())
+        assert await client.ghost(uri, 0, 4) == []
+        assert client.last("guiderail/didChangeStatus")["state"] == "disabled"
+        other = client.open("# guiderail: off\nx = ", (tmp_path / "b.py").as_uri())
+        assert await client.ghost(other, 1, 4) == []
+        assert "off" in (await client.ask("guiderail/status", {"uri": other}))["message"]
+        fine = client.open("x = ", (tmp_path / "a.py").as_uri())
+        assert await client.ghost(fine, 0, 4)
+        assert client.engine.prepared == []
+        assert client.last("guiderail/didChangeStatus")["state"] == "ready"
+
+
+@pytest.mark.parametrize("scope", ["global", "language", "file"])
+async def test_the_toggle_stops_requests_and_starts_them(scope: str) -> None:
+    """Switched off, nothing reaches the model; switched on again, it does; globally, the model's memory is freed."""
+    async with connected() as client:
+        uri = client.open("x = ")
+        for enabled in (False, True):
+            reply = await client.command("toggle", {"scope": scope, "uri": uri})
+            assert reply["enabled"] is enabled
+            await client.settle()
+            assert client.engine.name == ("embedded" if enabled or scope != "global" else "")
+            assert bool(await client.ghost(uri, 0, 4)) is enabled
+
+
+async def test_settings_come_by_pull_and_push() -> None:
+    """Settings are asked for at the start, and again, or taken, when they change; a wrong one is told once."""
+    async with connected(capabilities=NEOVIM, settings={"maxSuggestions": 2, "model": "mine"}) as client:
+        assert "workspace/configuration" in client.asked
+        assert client.engine.name == "mine"
+        assert client.server.policy.preferences.max_suggestions == 2
+        client.settings = {"maxSuggestions": 4}
+        client.tell("workspace/didChangeConfiguration", {"settings": None})
+        await client.settle()
+        assert client.server.policy.preferences.max_suggestions == 4
+        assert client.engine.name == "embedded"
+        for _ in range(2):
+            client.tell("workspace/didChangeConfiguration", {"settings": {"guiderail": {"topP": 7, "model": "other"}}})
+            await client.settle()
+        assert client.engine.name == "other"
+        told = [params["message"] for name, params in client.heard if name == "window/showMessage"]
+        assert len(told) == 1
+        assert "top_p" in told[0]
+
+
+async def test_changed_settings_void_what_is_remembered() -> None:
+    """A suggestion made under other settings is not given again."""
+    async with connected() as client:
+        uri = client.open("x = ")
+        await client.ghost(uri, 0, 4)
+        client.tell("workspace/didChangeConfiguration", {"settings": {"guiderail": {"maxTokens": 3}}})
+        await client.ghost(uri, 0, 4)
+        assert client.engine.asked == ["x = ", "x = "]
+
+
+async def test_loading_shows_progress() -> None:
+    """A client that can show progress sees loading begin and end."""
+    async with connected(capabilities={"window": {"workDoneProgress": True}}) as client:
+        await client.command("restart")
+        await client.settle()
+        kinds = [params["value"]["kind"] for name, params in client.heard if name == "$/progress"]
+        assert kinds.count("begin") == kinds.count("end") >= 1
+
+
+async def test_explain_describes_the_last_suggestion() -> None:
+    """explain names layout, tokens, timings, score and context; what was shown and accepted is counted."""
+    async with connected() as client:
+        assert "message" in await client.command("explain")
+        uri = client.open("x = ")
+        (item,) = await client.ghost(uri, 0, 4)
+        client.tell("textDocument/didShowCompletion", {"item": item})
+        client.tell("textDocument/didPartiallyAcceptCompletion", {"item": item, "acceptedLength": 2})
+        found = await client.command("explain")
+        keys = {"layout", "promptTokens", "reusedTokens", "contextFiles", "timings", "score", "finish", "text"}
+        assert keys <= set(found)
+        assert (found["session"]["displayed"], found["session"]["accepted"]) == (1, 1)
+        assert (await client.command("showLog"))["path"].endswith("lsp.log")
+
+
+@pytest.mark.parametrize("params", [None, {}, {"item": None}, {"item": {"command": {"arguments": []}}}, [1], "x"])
+async def test_odd_reports_of_acceptance_do_no_harm(params: Any) -> None:
+    """Whatever a client reports about items, the server goes on."""
+    async with connected() as client:
+        client.tell("textDocument/didShowCompletion", params)
+        client.tell("textDocument/didPartiallyAcceptCompletion", params)
+        await client.command("accept", params)
+        assert (await client.ask("guiderail/status"))["state"] == "ready"
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        (b"{", -32700),
+        (b"\xff\xfe", -32700),
+        (b"[" * 100_000, -32700),
+        (b"[]", -32600),
+        (b'{"id": 9}', -32600),
+        ({"id": 9, "method": "guiderail/unknown"}, -32601),
+        ({"id": 9, "method": "workspace/executeCommand", "params": {"command": "nope"}}, -32602),
+        ({"id": 9, "method": "textDocument/inlineCompletion", "params": {"position": 3}}, -32602),
+        ({"id": 9, "method": "textDocument/inlineCompletion"}, -32602),
+        ({"id": 9, "method": "initialize", "params": {"capabilities": {}}}, -32600),
+    ],
+)
+async def test_what_cannot_be_understood_is_answered(message: Any, code: int) -> None:
+    """Malformed bodies, unknown methods and wrong parameters get one error, and the server goes on."""
+    async with connected() as client:
+        before = len(client.replies)
+        client.raw(message)
+        await client.settle()
+        errors = [reply["error"]["code"] for reply in client.replies[before:]]
+        assert errors == [code]
+        assert await client.ghost(client.open("x = "), 0, 4)
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("textDocument/didChange", {"textDocument": {"uri": "untitled:9", "version": 1}, "contentChanges": []}),
+        ("textDocument/didClose", {"textDocument": {"uri": "untitled:9"}}),
+        ("textDocument/didChange", {"nonsense": 1}),
+        ("notebookDocument/didOpen", {"notebookDocument": {}, "cellTextDocuments": []}),
+        ("guiderail/unknown", {"a": [1]}),
+        ("$/setTrace", {"value": "verbose"}),
+        ("window/workDoneProgress/cancel", {"token": "x"}),
+    ],
+)
+async def test_odd_notifications_do_no_harm(method: str, params: Any) -> None:
+    """Notifications about nothing known are passed over in silence."""
+    async with connected() as client:
+        client.tell(method, params)
+        assert await client.ghost(client.open("x = "), 0, 4)
+        assert not [reply for reply in client.replies if "error" in reply]
+
+
+async def test_a_request_for_a_document_that_is_not_open_gets_nothing() -> None:
+    """Requests about unknown documents, and behind the end of known ones, are answered."""
+    async with connected() as client:
+        assert await client.ghost("untitled:9", 0, 0) == []
+        uri = client.open("x = ")
+        assert await client.ghost(uri, 99, 99)
+        assert client.engine.asked == ["x = "]
+
+
+async def test_notebook_cells_are_documents_of_their_own() -> None:
+    """Two cells of one notebook are kept apart and both completed."""
+    async with connected() as client:
+        for cell, text in (("W0", "a = "), ("X1", "b = ")):
+            uri = client.open(text, f"vscode-notebook-cell:/tmp/n.ipynb#{cell}")
+            assert await client.ghost(uri, 0, 4)
+        assert client.engine.asked == ["a = ", "b = "]
+
+
+async def test_roots_come_and_go(tmp_path: Path) -> None:
+    """Folders added and removed while the server runs decide which project a file belongs to."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    for root in (one, two):
+        root.mkdir()
+    async with connected(roots=(one,)) as client:
+        folder = {"uri": two.as_uri(), "name": "two"}
+        client.tell("workspace/didChangeWorkspaceFolders", {"event": {"added": [folder], "removed": []}})
+        assert client.server.policy.root_of(two / "a.py") == two
+        gone = {"uri": one.as_uri(), "name": "one"}
+        client.tell("workspace/didChangeWorkspaceFolders", {"event": {"added": [], "removed": [gone]}})
+        assert client.server.policy.roots == [two]
+
+
+async def test_before_hello_and_behind_shutdown_requests_are_refused() -> None:
+    """A request before initialize, or behind shutdown, gets an error; pending ones are answered; exit's code tells."""
+    engine = FakeEngine()
+    async with connected(engine) as client:
+        uri = client.open("x = ")
+        engine.gate.clear()
+        _, pending = client.begin("textDocument/inlineCompletion", at(uri, 0, 4) | {"context": {"triggerKind": 1}})
+        await client.settle()
+        await client.ask("shutdown")
+        assert (await asyncio.wait_for(asyncio.gather(pending, return_exceptions=True), 5))[0] is not None
+        with pytest.raises(Failure) as failure:
+            await client.ask("guiderail/status")
+        assert failure.value.code == -32600
+        client.tell("exit")
+        assert await asyncio.wait_for(client.server.gone, 1) == 0
+
+
+async def test_memory_that_runs_out_fails_one_request() -> None:
+    """A request that needs too much memory is answered with nothing; the status tells; the next one works."""
+    engine = FakeEngine()
+    async with connected(engine) as client:
+        uri = client.open("x = ")
+        engine.failure = MemoryError()
+        assert await client.ghost(uri, 0, 4) == []
+        await client.settle()
+        assert client.last("guiderail/didChangeStatus")["state"] == "error"
+        assert await client.ghost(uri, 0, 4)
+        await client.settle()
+        assert client.last("guiderail/didChangeStatus")["state"] == "ready"
+
+
+async def test_a_large_file_is_ignored_with_a_reason() -> None:
+    """A file of 20 MB gets nothing, says why, and takes no part in the worker's queue."""
+    async with connected() as client:
+        uri = client.open("x = 1\n" * 3_500_000)
+        client.change(uri, 0, 0, 0, "y")
+        assert await client.ghost(uri, 0, 1) == []
+        assert "10 MB" in client.last("guiderail/didChangeStatus")["message"]
+        assert client.engine.prepared == client.engine.asked == []
+
+
+async def test_no_source_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Unless the level is debug, neither texts nor suggestions reach the log, not even when things fail."""
+    engine = FakeEngine("suggested_word")
+    with caplog.at_level("INFO"):
+        async with connected(engine, options={"logLevel": "info"}) as client:
+            uri = client.open("secret_word = ")
+            await client.ghost(uri, 0, 14)
+            engine.failure = KeyError("secret_word")
+            client.change(uri, 0, 14, 14, "secret_word")
+            await client.ghost(uri, 0, 25)
+            client.raw({"id": 5, "method": "textDocument/inlineCompletion", "params": {"secret_word": 1}})
+            client.tell("textDocument/didChange", {"textDocument": {"uri": uri}, "contentChanges": "secret_word"})
+            await client.settle()
+    logged = caplog.text
+    assert "KeyError" in logged
+    assert "secret_word" not in logged
+    assert "suggested_word" not in logged
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_every_request_is_answered_once(seed: int) -> None:
+    """Under random changes, requests of both kinds and cancels, each request gets exactly one reply."""
+    rng, engine = random.Random(seed), FakeEngine("abc", step=0.0005)
+    async with connected(engine, options={"debounceMs": 3, "menu": True}) as client:
+        uri = client.open("x = \n")
+        numbers, length = [], 4
+        for _ in range(200):
+            match rng.choices(("key", "ghost", "menu", "cancel", "status", "wait"), (5, 5, 2, 3, 1, 4))[0]:
+                case "key":
+                    client.change(uri, 0, length, length, rng.choice("abcz"))
+                    length += 1
+                case "ghost":
+                    params = at(uri, 0, length) | {"context": {"triggerKind": rng.choice((0, 1, 2))}}
+                    numbers.append(client.begin("textDocument/inlineCompletion", params)[0])
+                case "menu":
+                    numbers.append(client.begin("textDocument/completion", at(uri, 0, length))[0])
+                case "status":
+                    numbers.append(client.begin("guiderail/status")[0])
+                case "cancel" if numbers:
+                    client.tell("$/cancelRequest", {"id": rng.choice(numbers[-5:])})
+                case _:
+                    await asyncio.sleep(rng.random() * 0.003)
+        waiting = list(client._waiting.values())
+        if waiting:
+            done, pending = await asyncio.wait(waiting, timeout=10)
+            assert not pending
+            for future in done:
+                if future.exception():
+                    assert future.exception().code == -32800  # pyright: ignore
+        replies = Counter(reply["id"] for reply in client.replies)
+        assert all(replies[number] == 1 for number in numbers)
+        assert json.loads(json.dumps(client.replies))

@@ -1,0 +1,125 @@
+"""The thread that runs the model."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from guiderail.errors import GuiderailError, UsageError
+from guiderail.lsp.worker import Health, Job, Rank, Worker
+from guiderail.settings import Settings
+from tests.lsp.fakes import FakeEngine
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    made = Worker(FakeEngine())
+    made.start()
+    yield made
+    assert made.stop(5)
+
+
+def wait_for(condition, seconds: float = 5.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+def test_jobs_run_by_rank_then_in_order(worker: Worker) -> None:
+    """Waiting requests go before work done ahead, and that before preparation, each in the order it came."""
+    gate, done = threading.Event(), []
+    worker.submit(Job(Rank.REQUEST, lambda *_: gate.wait(5)))
+    ranks = (Rank.PREPARE, Rank.AHEAD, Rank.REQUEST, Rank.REQUEST, Rank.CONTROL)
+    jobs = [worker.submit(Job(one[1], lambda *_, one=one: done.append(one))) for one in enumerate(ranks)]
+    gate.set()
+    for job in jobs:
+        job.future.result(5)
+    assert done == sorted(enumerate(ranks), key=lambda one: (one[1], one[0]))
+
+
+def test_idle_work_makes_way_for_a_request_and_a_request_for_nothing(worker: Worker) -> None:
+    """A waiting request stops preparation at its next step; a running request is only stopped by its own cancel."""
+    began, stopped = threading.Event(), threading.Event()
+
+    def idle(_, should_stop) -> None:
+        began.set()
+        while not should_stop():
+            time.sleep(0.001)
+        stopped.set()
+
+    worker.submit(Job(Rank.PREPARE, idle))
+    assert began.wait(5)
+    request = worker.submit(Job(Rank.REQUEST, lambda _, should_stop: (stopped.is_set(), should_stop())))
+    assert request.future.result(5) == (True, False)
+
+
+def test_a_failing_job_fails_alone(worker: Worker) -> None:
+    """Whatever a job raises, the next one runs; unforeseen failures set the engine up anew and show as an error."""
+    health: list[Health] = []
+    worker.watchers.append(health.append)
+
+    def fail(error: BaseException):
+        def work(*_):
+            raise error
+
+        return worker.submit(Job(Rank.REQUEST, work)).future
+
+    with pytest.raises(UsageError):
+        fail(UsageError("too long")).result(5)
+    assert health == []
+    for error, message in (
+        (MemoryError(), "memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "memory"),
+        (KeyError("x"), "KeyError"),
+        (SystemExit(3), "SystemExit"),
+    ):
+        with pytest.raises(GuiderailError, match=message):
+            fail(error).result(5)
+        assert (health[-1].state, message in health[-1].message) == ("error", True)
+        assert health[-1].remedy
+    assert worker.submit(Job(Rank.REQUEST, lambda *_: 7)).future.result(5) == 7
+    assert worker.engine.recovered == 4  # pyright: ignore[reportAttributeAccessIssue]
+    wait_for(lambda: worker.health.state == "ready")
+
+
+def test_a_model_is_loaded_once_unless_asked_again(worker: Worker) -> None:
+    """The same settings load once; others, or a restart, load anew; a model that cannot be loaded is an error."""
+    loads: list[str] = []
+    worker.engine.load = lambda settings: loads.append(settings.model)  # pyright: ignore[reportAttributeAccessIssue]
+    for _ in range(2):
+        worker.load(Settings(model="a"))
+    worker.load(Settings(model="a", max_tokens=3))
+    wait_for(lambda: worker.health.state == "ready")
+    assert loads == ["a"]
+    worker.load(Settings(model="a"), again=True)
+    worker.load(Settings(model="b"))
+    wait_for(lambda: worker.health.state == "ready" and loads[-1] == "b")
+
+    def fail(_) -> None:
+        raise GuiderailError("There is no model x", "Name another")
+
+    worker.engine.load = fail  # pyright: ignore[reportAttributeAccessIssue]
+    worker.load(Settings(model="x"))
+    wait_for(lambda: worker.health.state == "error")
+    assert worker.health.remedy == "Name another"
+
+
+def test_stopping_ends_all_work() -> None:
+    """A stop ends the running job at its next step and cancels those that wait."""
+    worker = Worker(FakeEngine())
+    worker.start()
+    began = threading.Event()
+
+    def endless(_, should_stop) -> None:
+        began.set()
+        while not should_stop():
+            time.sleep(0.001)
+
+    worker.submit(Job(Rank.REQUEST, endless))
+    waiting = worker.submit(Job(Rank.REQUEST, lambda *_: None))
+    assert began.wait(5)
+    assert worker.stop(5)
+    assert waiting.future.cancelled()
+    assert worker.submit(Job(Rank.REQUEST, lambda *_: None)).future.cancelled()
