@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from training.model import MARK
 from training.tokenizer import END, MIDDLE, PREFIX, SUFFIX
 
 Encode = Callable[[str], list[int]]
@@ -137,23 +138,13 @@ class Piece:
 
 
 def lay_out(piece: Piece, cut: Cut, layout: str, encode: Encode, rng: random.Random) -> list[int]:
-    """Tokens of a piece with the hole moved to the end."""
+    """Tokens of a piece with the hole moved to the end; those that fill the hole carry `MARK`."""
     size = sum(map(len, piece.lines))
-    if layout == "efim":
-        return _early_prefix(piece, cut, size, encode, rng)
-    prefix = piece.encode(0, cut.start, encode)
-    middle = piece.encode(cut.start, cut.stop, encode)
-    suffix = piece.encode(cut.stop, size, encode)
-    if layout == "psm":
-        return [PREFIX, *prefix, SUFFIX, *suffix, MIDDLE, *middle, END]
-    return [PREFIX, SUFFIX, *suffix, MIDDLE, *prefix, *middle, END]
-
-
-def _early_prefix(piece: Piece, cut: Cut, size: int, encode: Encode, rng: random.Random) -> list[int]:
-    """PSM whose prefix stops up to a few lines before the cursor; what was typed since stands in the middle."""
-    early = max(0, cut.start - int(rng.expovariate(1 / 60)))
+    early = max(0, cut.start - int(rng.expovariate(1 / 60))) if layout == "efim" else cut.start
     prefix = piece.encode(0, early, encode)
     typed = piece.encode(early, cut.start, encode)
-    middle = piece.encode(cut.start, cut.stop, encode)
     suffix = piece.encode(cut.stop, size, encode)
-    return [PREFIX, *prefix, SUFFIX, *suffix, MIDDLE, *typed, *middle, END]
+    hole = [token | MARK for token in (*piece.encode(cut.start, cut.stop, encode), END)]
+    if layout == "spm":
+        return [PREFIX, SUFFIX, *suffix, MIDDLE, *prefix, *hole]
+    return [PREFIX, *prefix, SUFFIX, *suffix, MIDDLE, *typed, *hole]

@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 IGNORE = -100
+#: Set in tokens that fill a hole, so that the loss can weigh them: they are what the model is for, and few.
+MARK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,26 +156,35 @@ class CompletionModel(nn.Module):
         """Scores of every next token, (batch, time, vocab), for tests and small use."""
         return F.linear(self.hidden(tokens), self.model.embed_tokens.weight)
 
-    def forward(self, tokens: Tensor, labels: Tensor, chunk: int = 2048) -> tuple[Tensor, Tensor]:
-        """Sum of the cross-entropies in nats and of the squared log-normalisers over labelled positions."""
+    def forward(
+        self, tokens: Tensor, labels: Tensor, chunk: int = 2048, hole_weight: float = 1.0
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Sums over labelled positions: cross-entropy in nats, the same weighted, squared log-normalisers."""
         hidden = self.hidden(tokens).flatten(0, 1)
         flat = labels.flatten()
         weight = self.model.embed_tokens.weight
-        losses = [chunk_loss(hidden[i : i + chunk], weight, flat[i : i + chunk]) for i in range(0, len(flat), chunk)]
-        return torch.stack([loss for loss, _ in losses]).sum(), torch.stack([z for _, z in losses]).sum()
+        parts = [
+            chunk_loss(hidden[i : i + chunk], weight, flat[i : i + chunk], hole_weight)
+            for i in range(0, len(flat), chunk)
+        ]
+        plain, weighted, z = (torch.stack(column).sum() for column in zip(*parts, strict=True))
+        return plain, weighted, z
 
 
-def chunk_loss(hidden: Tensor, weight: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy and z-loss term of a few thousand positions, softmax in fp32.
+def chunk_loss(hidden: Tensor, weight: Tensor, labels: Tensor, hole_weight: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Cross-entropy, the same with marked labels weighted, and z-loss term of a few thousand positions, in fp32.
 
     The score of the right token is computed apart from the others, as a product of rows: picking it out of the
     logits would make their gradient a scatter, which no compiler fuses.
     """
     normaliser = torch.logsumexp(F.linear(hidden, weight).float(), dim=-1)
-    kept = labels != IGNORE
-    picked = (hidden.float() * F.embedding(labels.clamp_min(0), weight).float()).sum(-1)
+    kept = labels >= 0
+    target = labels.clamp_min(0) & (MARK - 1)
+    picked = (hidden.float() * F.embedding(target, weight).float()).sum(-1)
     zero = torch.zeros((), device=hidden.device)
-    return torch.where(kept, normaliser - picked, zero).sum(), torch.where(kept, normaliser.square(), zero).sum()
+    loss = torch.where(kept, normaliser - picked, zero)
+    weighted = torch.where(labels >= MARK, loss * hole_weight, loss)
+    return loss.sum(), weighted.sum(), torch.where(kept, normaliser.square(), zero).sum()
 
 
 def rope_table(time: int, shape: ModelShape, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

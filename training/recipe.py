@@ -38,6 +38,7 @@ class RunRecipe:
     warmup_steps: int = 150
     decay: float = 0.4
     z_loss: float = 1e-4
+    hole_weight: float = 1.0
     lanes: int = 64
     loss_chunk: int = 1024
     log_every: int = 1

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from training.fim import LAYOUTS, OVERHEAD, Piece, choose, choose_cut, lay_out
+from training.fim import LAYOUTS, MARK, OVERHEAD, Piece, choose, choose_cut, lay_out
 from training.pack import Packed, PackedFile
 from training.tokenizer import END, FILE, PAD, REPO
 
@@ -135,6 +135,10 @@ class Rows:
 
     def row(self, context: int) -> np.ndarray:
         """The next row, padded at the end, (context + 1,) of int64."""
+        return self.marked_row(context) & (MARK - 1)
+
+    def marked_row(self, context: int) -> np.ndarray:
+        """The next row with `MARK` in the tokens that fill holes."""
         out: list[int] = []
         size = context + 1
         self.turn = (self.turn + 1) % len(self.lanes)
@@ -143,11 +147,11 @@ class Rows:
         return np.array(out + [PAD] * (size - len(out)), dtype=np.int64)
 
     def batch(self, rows: int, context: int) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and labels, (rows, context) each; padding is not learned."""
-        grid = np.stack([self.row(context) for _ in range(rows)])
+        """Inputs and labels, (rows, context) each; padding is not learned, labels keep their marks."""
+        grid = np.stack([self.marked_row(context) for _ in range(rows)])
         labels = grid[:, 1:].copy()
         labels[labels == PAD] = IGNORE
-        return grid[:, :-1], labels
+        return grid[:, :-1] & (MARK - 1), labels
 
     def _item(self, room: int, *, fresh: bool) -> list[int]:
         """One item of at most `room` tokens; empty when the next line does not fit, save at a row's start."""

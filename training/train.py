@@ -70,8 +70,8 @@ class Trainer:
         learned = 0
         for _ in range(phase.accumulate):
             inputs, labels, count = self.micro_batch(phase)
-            loss, z = self.loss_fn(inputs, labels, self.run.loss_chunk)
-            ((loss + self.run.z_loss * z) / size).backward()
+            loss, weighted, z = self.loss_fn(inputs, labels, self.run.loss_chunk, self.run.hole_weight)
+            ((weighted + self.run.z_loss * z) / size).backward()
             total += loss.detach()
             learned += count
         factor = self.schedule.factor(self.step, progress)

@@ -6,7 +6,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from training.corpus import Document
-from training.fim import HOLES, LAYOUTS, Cut, Piece, choose_cut, lay_out
+from training.fim import HOLES, LAYOUTS, MARK, Cut, Piece, choose_cut, lay_out
 from training.rows import split_after
 from training.tokenizer import END, MIDDLE, PREFIX, SUFFIX
 
@@ -34,7 +34,10 @@ def test_every_layout_holds_the_source_exactly(piece: Piece, tokenizer: Tokenize
     rng = random.Random(seed)
     source = "".join(piece.lines)
     cut = choose_cut(piece.lines, rng)
-    before, suffix, middle = parts(lay_out(piece, cut, layout, lambda t: tokenizer.encode(t).ids, rng), tokenizer)
+    marked = lay_out(piece, cut, layout, lambda t: tokenizer.encode(t).ids, rng)
+    hole = [token - MARK for token in marked if token >= MARK]
+    assert hole[-1] == END and tokenizer.decode(hole[:-1]) == source[cut.start : cut.stop]
+    before, suffix, middle = parts([token % MARK for token in marked], tokenizer)
     assert before + middle + suffix == source
     assert suffix == source[cut.stop :]
     if layout == "psm":
@@ -50,7 +53,7 @@ def test_tokens_break_at_the_cursor(piece: Piece, tokenizer: Tokenizer):
     source = "".join(piece.lines)
     start = source.index("self") + 2
     encode = lambda text: tokenizer.encode(text).ids  # noqa: E731
-    tokens = lay_out(piece, Cut(start, start + 10), "spm", encode, random.Random(0))
+    tokens = [t % MARK for t in lay_out(piece, Cut(start, start + 10), "spm", encode, random.Random(0))]
     tail = tokens[tokens.index(MIDDLE) + 1 : -1]
     assert tail == encode(source[:start]) + encode(source[start : start + 10])
 

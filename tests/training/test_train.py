@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer
 
 from training.device import pick_dtype
-from training.model import CompletionModel, ModelShape
+from training.model import MARK, CompletionModel, ModelShape
 from training.optim import orthogonalise
 from training.plot import read_log
 from training.recipe import Recipe, load_recipe, parse_recipe
@@ -93,6 +93,19 @@ def test_chunks_do_not_change_the_loss():
     expected = torch.nn.functional.cross_entropy(model.logits(tokens).flatten(0, 1), labels.flatten(), reduction="sum")
     for chunk in (7, 40, 64):
         assert torch.allclose(model(tokens, labels, chunk)[0], expected, rtol=1e-5)
+
+
+def test_marked_labels_weigh_more_and_mean_the_same():
+    """A mark multiplies the loss of its label and changes nothing else."""
+    model = CompletionModel(ModelShape(vocab=64, dim=16, layers=1, heads=2, kv_heads=1, head_dim=8, ffn=16))
+    tokens = torch.arange(20)[None]
+    only = torch.full((1, 20), -100)
+    only[0, 7] = 8
+    rest = tokens + 1
+    rest[0, 7] = -100
+    plain, weighted, _ = model(tokens, (tokens + 1) | (torch.arange(20) == 7) * MARK, 6, 4.0)
+    assert torch.allclose(weighted, model(tokens, rest)[0] + 4 * model(tokens, only)[0])
+    assert torch.allclose(plain, model(tokens, tokens + 1)[0])
 
 
 @pytest.mark.parametrize("shape", [(8, 24), (24, 8), (16, 16)])
