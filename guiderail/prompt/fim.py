@@ -34,6 +34,8 @@ class FimFormat:
         Special tokens that end a completion, besides the model's end of text. A tokenizer may lack some of them.
     spm
         ``standard`` or ``native`` (see the module), or None where the family was trained on psm only.
+    preferred
+        The layout to take when none is asked for: the one that the family's models fill holes in better.
     """
 
     name: str
@@ -44,6 +46,7 @@ class FimFormat:
     repo_name: str | None = None
     stops: tuple[str, ...] = ()
     spm: Literal["standard", "native"] | None = None
+    preferred: Literal["psm", "spm"] = "psm"
 
     @property
     def sentinels(self) -> tuple[str, ...]:
@@ -73,7 +76,7 @@ _FAMILIES = (
     _Family(
         FimFormat(
             "guiderail", *_QWEN_SENTINELS[:3], "<|file_sep|>", "<|repo_name|>",
-            stops=("<|endoftext|>", *_QWEN_SENTINELS), spm="standard",
+            stops=("<|endoftext|>", *_QWEN_SENTINELS), spm="standard", preferred="spm",
         ),
         without=frozenset({"<|im_start|>", "<|file_separator|>", "<|end_of_text|>", "<|start_of_role|>"}),
     ),
@@ -132,14 +135,14 @@ _FAMILIES = (
     _Family(
         FimFormat(
             "Codestral", "[PREFIX]", "[SUFFIX]", "",
-            stops=("[PREFIX]", "[SUFFIX]", "[MIDDLE]", "[INST]"), spm="native",
+            stops=("[PREFIX]", "[SUFFIX]", "[MIDDLE]", "[INST]"), spm="native", preferred="spm",
         ),
     ),
     # Seed-Coder paper, arXiv:2506.03524, section on fill-in-the-middle: suffix first, then prefix, then middle.
     _Family(
         FimFormat(
             "Seed-Coder", "<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>",
-            stops=("<[end▁of▁sentence]>", "<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>"), spm="native",
+            stops=("<[end▁of▁sentence]>", "<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>"), spm="native", preferred="spm",
         ),
     ),
 )  # fmt: skip

@@ -26,7 +26,7 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> benchmark.Plan:
 def test_three_engines_write_the_same_tokens(plan: benchmark.Plan) -> None:
     """guiderail, transformers and llama.cpp decode one set of weights to the same greedy tokens, one row each."""
     steps: list[str] = []
-    rows = benchmark.run(plan, lambda name: pytest.fail(name), lambda name, n: lambda: steps.append(name))
+    rows = benchmark.run(plan, pytest.fail, lambda name, n: lambda: steps.append(name))
     assert [row["engine"] for row in rows] == ["guiderail", "transformers", "llama.cpp"]
     assert [row["same_tokens"] for row in rows] == [plan.tokens] * 3
     assert all(row["ttft_s"] > 0 for row in rows)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from guiderail.prompt.fim import CONTROL_TOKENS, FORMATS, find_fim
+from guiderail.prompt.fim import CONTROL_TOKENS, FORMATS, FimFormat, find_fim
 from tests.helpers.tiny import FAMILIES
 
 EXPECTED = {
@@ -53,3 +53,9 @@ def test_only_a_native_layout_may_lack_the_middle_sentinel() -> None:
 
 def test_names_are_unique() -> None:
     assert len({form.name for form in FORMATS}) == len(FORMATS)
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+def test_the_preferred_layout_is_one_that_the_family_knows(form: FimFormat) -> None:
+    """The layout taken by default is never one that would be refused."""
+    assert form.preferred in {"native": {"spm"}, "standard": {"psm", "spm"}, None: {"psm"}}[form.spm]

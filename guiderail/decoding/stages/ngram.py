@@ -134,9 +134,9 @@ class FimMarks:
 
     @classmethod
     def of(cls, model: Model) -> FimMarks | None:
-        """The sentinels of `model`; None if it has none."""
+        """The sentinels of `model`; None if it has none, or none that says where the text goes on."""
         fim, special = model.info.fim, model.tokenizer.special
-        if fim is None:
+        if fim is None or not fim.middle:
             return None
         return cls(special[fim.prefix], special[fim.suffix], special[fim.middle])
 

@@ -1,0 +1,82 @@
+"""What a project lends to a small model."""
+
+import math
+from pathlib import Path
+
+from guiderail.decoding.stages.ngram_counts import NgramCounts
+from guiderail.engine.completer import Completer, CompletionRequest
+from guiderail.engine.lending import Lending, profits
+from guiderail.prompt.index import ProjectIndex
+from guiderail.text.document import Document
+from tests.helpers.models import tiny_model
+
+NAMES = "def frobnicate_the_widget(widget):\n    return widget.frobnicated\n"
+
+
+def project(root: Path) -> Path:
+    (root / "pyproject.toml").write_text("")
+    (root / "names.py").write_text(NAMES * 3)
+    (root / "app.py").write_text("import names\n\nnames.frob")
+    (root / ".env").write_text("TOKEN = 'frobnicate_the_secret'\n")
+    return root
+
+
+def counts_of(lending: Lending) -> NgramCounts:
+    return lending._counts
+
+
+def test_the_projects_other_files_are_counted(tmp_path: Path) -> None:
+    """The counts are those of all readable files but the one being completed; secrets are never among them."""
+    model = tiny_model("guiderail")
+    lending = Lending(model, ProjectIndex(project(tmp_path)))
+    lending.stage("app.py", "python", seconds=math.inf)
+    assert lending.paths == ["names.py"]
+    brute = NgramCounts()
+    brute.set_text("names.py", model.tokenizer.encode(NAMES * 3))
+    assert counts_of(lending) == brute
+
+
+def test_counts_follow_the_disk_and_the_cursor(tmp_path: Path) -> None:
+    """A changed file is counted anew, and a file that is being completed no longer counts."""
+    model = tiny_model("guiderail")
+    lending = Lending(model, ProjectIndex(project(tmp_path)))
+    lending.stage("app.py", "python", seconds=math.inf)
+    (tmp_path / "names.py").write_text(NAMES)
+    lending.stage("app.py", "python", seconds=math.inf)
+    brute = NgramCounts()
+    brute.set_text("names.py", model.tokenizer.encode(NAMES))
+    assert counts_of(lending) == brute
+    lending.stage("names.py", "python", seconds=math.inf)
+    assert lending.paths == ["app.py"]
+
+
+def test_what_the_project_repeats_is_suggested(tmp_path: Path) -> None:
+    """A model that knows nothing completes a name that the project uses, once the project lends its n-grams."""
+    model = tiny_model("guiderail")
+    lending = Lending(model, ProjectIndex(project(tmp_path)))
+    text = NAMES + "\n\ndef main(widget):\n    return frobnicate_the_"
+    request = CompletionRequest(
+        document=Document(text, path=Path("app.py"), language="python"),
+        offset=len(text),
+        max_tokens=24,
+        stages=(lending.stage("app.py", "python", seconds=math.inf),),
+    )
+    (suggestion,) = Completer(model).complete(request)
+    assert suggestion.text.startswith("widget")
+
+
+def test_no_time_means_no_counting(tmp_path: Path) -> None:
+    """Without time nothing is counted, and the stage still works on the prompt."""
+    lending = Lending(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
+    lending.stage("app.py", "python", seconds=0)
+    assert lending.paths == []
+
+
+def test_models_with_a_format_without_middle_are_served() -> None:
+    """A family whose format has no middle sentinel (Codestral) gets a stage as well."""
+    assert Lending(tiny_model("mistral")).stage(None, None) is not None
+
+
+def test_only_the_embedded_model_profits_by_default() -> None:
+    """The weights were fitted for the embedded model; others are left alone."""
+    assert not profits(tiny_model("guiderail"))
