@@ -17,6 +17,8 @@ from guiderail.errors import UsageError
 ENVIRONMENT_PREFIX = "GUIDERAIL_"
 TABLE = "[tool.guiderail]"
 
+ANALYSERS = ("pyrefly", "ty", "basedpyright", "jedi")  # guiderail.monitors.analysis.server describes them
+
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _SEED_LIMIT = 2**32 - 1
@@ -70,6 +72,15 @@ class Settings:
     context: bool = _key(True, "read other files of the project for context")
     context_tokens: int = _key(512, "tokens given to other files of the project", low=0, high=1_000_000)
     prompt_tokens: int = _key(2048, "tokens of the whole prompt", low=64, high=1_000_000)
+    monitors: bool = _key(True, "forbid names that static analysis knows not to exist")
+    analyser: str = _key(
+        "auto", "who analyses Python; auto takes the best one installed", choices=("auto", *ANALYSERS)
+    )
+    cache_policy: str = _key(
+        "auto",
+        "how the cache follows an edit: encode all behind it again, patch it, or whichever this device makes worth it",
+        choices=("auto", "exact", "patch"),
+    )
     temperature: float = _key(0.0, "randomness of sampling; 0 is greedy", low=0, high=10)
     top_k: int = _key(0, "sample among this many likeliest tokens; 0 is all", low=0, high=1_000_000)
     top_p: float = _key(1.0, "sample among the likeliest tokens of this total probability", above=0, high=1)

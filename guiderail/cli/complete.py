@@ -24,7 +24,7 @@ STDIN = "-"
 @click.option("--output", metavar="FILE.jsonl", default=STDIN, help="Where --positions writes; resumed if it exists.")
 @setting_flags(
     "suggestions", "until", "max_tokens", "context", "context_tokens", "prompt_tokens", "layout", "model",
-    "device", "dtype", "threads", "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
+    "device", "dtype", "threads", "monitors", "analyser", "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
 )  # fmt: skip
 def complete(
     file: str | None,
@@ -52,7 +52,7 @@ def complete(
         return
     _refuse({"--output": None if output == STDIN else output}, "needs --positions")
     cursor = _cursor(file, line, column, language)
-    engine = Engine(resolved(flags, cursor.document.path).settings)
+    engine = Engine(resolved(flags, cursor.document.path).settings, ahead=cursor)
     _show(engine, cursor, as_json)
 
 

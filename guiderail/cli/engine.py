@@ -14,11 +14,16 @@ from guiderail.settings import Settings
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
-    from guiderail.engine.completer import Suggestion
+    from guiderail.engine.completer import Completer, Suggestion
     from guiderail.model.model import Model
+    from guiderail.monitors.analysis.pool import ServerPool
+    from guiderail.monitors.monitors import Monitors
 
 _log = logging.getLogger(__name__)
 
+ANALYSIS_S = 2.0  # how long one answer of an analyser may be waited for: nobody is typing meanwhile
+
+Policy = Literal["auto", "exact", "patch"]
 Until = Literal["line", "block", "tokens"]
 Layout = Literal["auto", "psm", "spm", "prefix"]
 
@@ -56,6 +61,8 @@ class Engine:
     ----------
     settings
         Which model to load, where, and how to decode.
+    ahead
+        A cursor that is going to be asked for: its analyser starts while the model is loaded.
 
     Raises
     ------
@@ -63,14 +70,20 @@ class Engine:
         The model cannot be found or loaded.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, ahead: Cursor | None = None) -> None:
         start_logging(settings.log_level)
         began = time.perf_counter()
+        pool = _analysers(settings, ahead)
         with _status(f"loading model {settings.model}"):
             self.model = _load(settings)
             from guiderail.engine.completer import Completer
 
-            self._completer = Completer(self.model, prompt_tokens=settings.prompt_tokens)
+            self._completer = Completer(
+                self.model,
+                prompt_tokens=settings.prompt_tokens,
+                cache_policy=cast(Policy, settings.cache_policy),
+            )
+        self._monitors = _monitors(pool, self._completer)
         self._settings = settings
         seconds = time.perf_counter() - began
         _log.info("%s on %s, loaded in %.2f s", self.model.info.name, self.model.device, seconds)
@@ -106,6 +119,7 @@ class Engine:
                 min_p=settings.min_p,
                 seed=settings.seed,
             ),
+            monitors=self._monitors,
         )
         return Answer(cursor, self._completer.complete(request, on_token=on_token), snippets)
 
@@ -119,6 +133,26 @@ class Engine:
 
     def _count(self, text: str) -> int:
         return len(self.model.tokenizer.encode(text))
+
+
+def _analysers(settings: Settings, ahead: Cursor | None) -> "ServerPool | None":
+    """The analysers, one of them started where it is known what is going to be asked."""
+    if not settings.monitors:
+        return None
+    from guiderail.monitors.analysis.pool import ServerPool, folder_of
+
+    pool = ServerPool(settings.analyser)
+    if ahead is not None and ahead.document.language:
+        pool.get(ahead.document.language, folder_of(ahead.document, ahead.root))
+    return pool
+
+
+def _monitors(pool: "ServerPool | None", completer: "Completer") -> "Monitors | None":
+    if pool is None:
+        return None
+    from guiderail.monitors.monitors import Monitors
+
+    return Monitors(completer.vocabulary, pool, deadline_s=ANALYSIS_S)
 
 
 def _load(settings: Settings) -> "Model":

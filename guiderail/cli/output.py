@@ -66,7 +66,9 @@ def _suggestion(document: Document, suggestion: "Suggestion") -> dict[str, Any]:
         "tokens": len(suggestion.token_ids),
         "finish_reason": suggestion.finish,
         "layout": suggestion.layout,
+        "cache_exact": suggestion.cache_exact,
         "timings": asdict(suggestion.timings),
+        "monitors": asdict(suggestion.monitored) if suggestion.monitored else None,
     }
 
 

@@ -6,7 +6,7 @@ xgrammar share.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -30,6 +30,15 @@ class Constraint(Protocol):
 
     def rollback(self, tokens: int) -> None:
         """Move back by `tokens` tokens."""
+        ...
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """A constraint that wants to know what it prevented."""
+
+    def forbade(self, token: int) -> None:
+        """Be told the best token of a step at which it was not allowed."""
         ...
 
 
@@ -63,6 +72,19 @@ def apply(constraints: list[Constraint], logits: torch.Tensor) -> torch.Tensor:
             constraint.fill_mask(mask)
         allow = allowed(mask, logits.shape[-1])
         if allow.any():
+            _tell(waiting, logits, allow)
             return logits.masked_fill(~allow.to(logits.device), float("-inf"))
         waiting.pop()
     return logits
+
+
+def _tell(constraints: list[Constraint], logits: torch.Tensor, allow: torch.Tensor) -> None:
+    """Tell the constraints that want to know, if the best token may not come, that they forbid it (and which do)."""
+    interested = [c for c in constraints if isinstance(c, Reporting)]
+    if not interested or allow[best := int(logits.argmax())]:
+        return
+    for constraint in interested:
+        mask = full_mask(logits.shape[-1])
+        constraint.fill_mask(mask)
+        if not allowed(mask, logits.shape[-1])[best]:
+            constraint.forbade(best)

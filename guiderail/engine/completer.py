@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import chain, count
 from pathlib import Path
 from typing import Literal
 
 import torch
 
+from guiderail.cache.policy import Policy
 from guiderail.decoding.constraint import Constraint
 from guiderail.decoding.healing import TypedText
 from guiderail.decoding.method import Event, Finish, FinishedEvent, Plain, Request, TokenEvent
@@ -21,6 +23,8 @@ from guiderail.decoding.stops import Until, stop_rule
 from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.errors import UsageError
 from guiderail.model.model import Model
+from guiderail.monitors.monitor import DereferenceMonitor, MonitorReport
+from guiderail.monitors.monitors import Monitors
 from guiderail.prompt.prompt import Prompt, build_prompt
 from guiderail.prompt.snippet import Snippet
 from guiderail.text.document import Document
@@ -61,6 +65,8 @@ class CompletionRequest:
         Whether a half-typed word is completed as one.
     stages
         Changes of the scores.
+    monitors
+        What forbids names that do not exist; none by default.
     """
 
     document: Document
@@ -74,6 +80,7 @@ class CompletionRequest:
     layout: Layout = "auto"
     heal: bool = True
     stages: Sequence[LogitsStage] = ()
+    monitors: Monitors | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,10 @@ class Suggestion:
         Why it ends: "line", "block", "length", "eos" or "cancelled".
     layout
         Order of the prompt it was decoded from.
+    cache_exact
+        Whether the prompt's keys and values were those of a full encoding; else some were patched (`LiveCache`).
+    monitored
+        What the monitors did; None where nobody could be asked.
     """
 
     text: str
@@ -118,6 +129,8 @@ class Suggestion:
     finish: Finish
     layout: str
     timings: Timings
+    cache_exact: bool = True
+    monitored: MonitorReport | None = None
 
 
 class Completer:
@@ -129,6 +142,8 @@ class Completer:
         The model.
     prompt_tokens
         Tokens of a prompt at most; bounded by the model's context less the tokens to be decoded.
+    cache_policy
+        How the keys and values of the last prompt follow an edit (see `LiveCache`); by default exactly.
 
     Attributes
     ----------
@@ -136,10 +151,10 @@ class Completer:
         Tokens of a plain text; remembers the texts it has counted.
     """
 
-    def __init__(self, model: Model, *, prompt_tokens: int = 2048) -> None:
+    def __init__(self, model: Model, *, prompt_tokens: int = 2048, cache_policy: Policy = "exact") -> None:
         self.model = model
         self.prompt_tokens = prompt_tokens
-        self.session = Session(model)
+        self.session = Session(model, policy=cache_policy)
         self.vocabulary = Vocabulary(model.tokenizer.token_bytes)
         # Laying out a prompt counts the same lines again at every key stroke.
         self.count: Callable[[str], int] = lru_cache(COUNTED)(lambda text: len(model.tokenizer.encode(text)))
@@ -160,12 +175,19 @@ class Completer:
         """
         began = time.perf_counter()
         prompt = self.prompt(request)
+        # Asked before the prompt is encoded: the analyser answers meanwhile.
+        monitors = _monitors(request, prompt)
         ids = self.model.tokenizer.encode_prompt(prompt)
         logits = self.session.fit(ids, cancelled=cancelled)
         if logits is None:
             return []
-        run = _Run(self, request, prompt, logits, began)
+        run = _Run(self, request, prompt, logits, began, monitors)
         return run.suggestions(cancelled, on_token)
+
+    def heal(self, *, cancelled: Callable[[], bool] = lambda: False) -> bool:
+        """Use idle time to make a patched cache exact; whether it is. Stops between two chunks once `cancelled`."""
+        self.session.cache.heal(cancelled=cancelled)
+        return self.session.cache.is_exact
 
     def prompt(self, request: CompletionRequest) -> Prompt:
         """The prompt for `request`."""
@@ -191,9 +213,17 @@ class Completer:
     def _layout(self, wanted: Layout) -> Literal["psm", "spm", "prefix"]:
         if wanted != "auto":
             return wanted
-        if self.model.info.fim is None:
-            return "prefix"
-        return "spm" if self.model.info.fim.spm == "native" else "psm"
+        fim = self.model.info.fim
+        return fim.preferred if fim else "prefix"
+
+
+def _monitors(request: CompletionRequest, prompt: Prompt) -> Iterator[DereferenceMonitor | None]:
+    """A monitor for each suggestion, the first of them at work already; None where nobody can be asked."""
+    watch = None
+    if request.monitors is not None:
+        watch = request.monitors.watch(request.document, request.offset, request.root, prompt.typed)
+    first = watch() if watch else None
+    return chain([first], (watch() if watch else None for _ in count()))
 
 
 class _Run:
@@ -206,7 +236,9 @@ class _Run:
         prompt: Prompt,
         logits: torch.Tensor,
         began: float,
+        monitors: Iterator[DereferenceMonitor | None],
     ) -> None:
+        self.monitors = monitors
         self.session = completer.session
         self.tokenizer = completer.model.tokenizer
         self.vocabulary = completer.vocabulary
@@ -217,6 +249,7 @@ class _Run:
         self.encoded = time.perf_counter()
         self.prompt_tokens = self.session.length
         self.reused = self.session.reused
+        self.cache_exact = self.session.cache.is_exact
 
     def suggestions(self, cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None) -> list[Suggestion]:
         """Up to `n` different suggestions; a draw that repeats an earlier one is made again, once each."""
@@ -247,10 +280,14 @@ class _Run:
         constraints: list[Constraint] = []
         if typed:
             constraints.append(TypedText(self.vocabulary, self.tokenizer.token_bytes, typed))
+        monitor = next(self.monitors)
+        if monitor:
+            constraints.append(monitor)
         start = self.began if index == 0 else time.perf_counter()
         events = Plain(self._sampling(index), index).decode(self.session, self.logits, plan, constraints)
         try:
-            return self._collect(events, start, on_token)
+            suggestion = self._collect(events, start, on_token)
+            return replace(suggestion, monitored=monitor.report) if monitor else suggestion
         finally:
             self.session.rollback(self.session.length - self.prompt_tokens)
 
@@ -279,6 +316,7 @@ class _Run:
             token_ids=tuple(t.id for t in tokens),
             finish=reason,
             layout=self.prompt.layout,
+            cache_exact=self.cache_exact,
             timings=Timings(
                 prompt_tokens=self.prompt_tokens,
                 reused_tokens=self.reused,

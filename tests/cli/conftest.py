@@ -56,6 +56,7 @@ def small(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tiny model as the one that the settings name."""
     monkeypatch.setenv("GUIDERAIL_MODEL", str(tiny_model))
     monkeypatch.setenv("GUIDERAIL_THREADS", "1")
+    monkeypatch.setenv("GUIDERAIL_MONITORS", "off")  # an analyser for each command would take most of the time
     return tiny_model
 
 

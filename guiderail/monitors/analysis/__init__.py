@@ -1,0 +1,1 @@
+"""Analysers: language servers behind one asynchronous client."""

@@ -1,0 +1,294 @@
+"""One running language server, spoken to over its standard input and output.
+
+Everything here runs on one event loop (`guiderail.monitors.analysis.loop`); nothing waits without an end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from lsprotocol import types as lsp
+from pygls.lsp.client import LanguageClient
+from pygls.protocol import JsonRPCResponseMessage, LanguageServerProtocol
+
+from guiderail import __version__
+from guiderail.monitors.analysis import launcher
+from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.analysis.shadow import Shadow
+
+log = logging.getLogger(__name__)
+START_S = 30.0  # a server that has not answered `initialize` by then is hung
+STOP_S = 1.0
+# pygls reports with a traceback what a server sends amiss; here that is expected, and counted by the analyser.
+logging.getLogger("pygls").setLevel(logging.CRITICAL)
+
+
+class Client:
+    """A started server.
+
+    Parameters
+    ----------
+    server
+        Which one.
+    root
+        The folder it works on.
+    """
+
+    def __init__(self, server: Server, root: Path) -> None:
+        self.server = server
+        self.root = root
+        self.garbage = 0  # messages that were no LSP
+        self._rpc = _Rpc(self)
+        self._process: asyncio.subprocess.Process | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._shadow: Shadow | None = None
+        self._lost = False
+        self._units = lsp.PositionEncodingKind.Utf16
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs and can be understood."""
+        return self._process is not None and self._process.returncode is None and not self._lost
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id."""
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Start the process and shake hands.
+
+        Raises
+        ------
+        OSError
+            The program cannot be started.
+        TimeoutError
+            It does not answer.
+        Exception
+            It answers something else than LSP, or dies.
+        """
+        program = self.server.find()
+        if program is None:
+            raise FileNotFoundError(f"{self.server.command[0]} is not installed")
+        self._process = await asyncio.create_subprocess_exec(
+            *_command([str(program), *self.server.command[1:]]),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            cwd=self.root,
+            env=environment(self.root),
+        )
+        assert self._process.stdin is not None
+        self._rpc.protocol.set_writer(_Writer(self._process.stdin))
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._watch())]
+        result = await asyncio.wait_for(self._rpc.initialize_async(self._introduction()), START_S)
+        self._units = _encoding(result)
+        self._rpc.initialized(lsp.InitializedParams())
+
+    def _introduction(self) -> lsp.InitializeParams:
+        uri = self.root.as_uri()
+        return lsp.InitializeParams(
+            process_id=os.getpid(),
+            client_info=lsp.ClientInfo("guiderail", __version__),
+            root_uri=uri,
+            workspace_folders=[lsp.WorkspaceFolder(uri, self.root.name or "root")],
+            initialization_options=dict(self.server.options),
+            capabilities=lsp.ClientCapabilities(
+                general=lsp.GeneralClientCapabilities(
+                    position_encodings=[
+                        lsp.PositionEncodingKind.Utf32,
+                        lsp.PositionEncodingKind.Utf16,
+                        lsp.PositionEncodingKind.Utf8,
+                    ]
+                ),
+                workspace=lsp.WorkspaceClientCapabilities(configuration=True, workspace_folders=True),
+                text_document=lsp.TextDocumentClientCapabilities(
+                    synchronization=lsp.TextDocumentSyncClientCapabilities(dynamic_registration=False),
+                    completion=lsp.CompletionClientCapabilities(
+                        completion_item=lsp.ClientCompletionItemOptions(snippet_support=False)
+                    ),
+                ),
+            ),
+        )
+
+    async def complete(self, path: Path, language: str, text: str, offset: int) -> dict[str, Any]:
+        """What the server offers at `offset` (code points) of a file that holds `text`: LSP's CompletionList."""
+        shadow = self._show(path, language, text)
+        params = lsp.CompletionParams(
+            lsp.TextDocumentIdentifier(shadow.uri),
+            shadow.position(offset),
+            lsp.CompletionContext(lsp.CompletionTriggerKind.TriggerCharacter, "."),
+        )
+        result = await self._rpc.text_document_completion_async(params)
+        return result if isinstance(result, dict) else {"isIncomplete": False, "items": result or []}
+
+    def _show(self, path: Path, language: str, text: str) -> Shadow:
+        """Make the server see `text` as the content of the file, and every other file as it is on disk.
+
+        A shadow left open would lie to the server about its file: half of it may be missing where another imports it.
+        """
+        uri, shadow = path.as_uri(), self._shadow
+        if shadow is not None and shadow.uri == uri:
+            if change := shadow.change(text):
+                self._rpc.text_document_did_change(change)
+            return shadow
+        if shadow is not None:
+            closed = lsp.TextDocumentIdentifier(shadow.uri)
+            self._rpc.text_document_did_close(lsp.DidCloseTextDocumentParams(closed))
+        shadow = self._shadow = Shadow(uri, text, self._units)
+        item = lsp.TextDocumentItem(uri, language, shadow.version, text)
+        self._rpc.text_document_did_open(lsp.DidOpenTextDocumentParams(item))
+        return shadow
+
+    async def _read(self) -> None:
+        """Read messages until the stream ends; what is no message ends the conversation."""
+        assert self._process is not None and self._process.stdout is not None
+        try:
+            while True:
+                body = await _message(self._process.stdout)
+                self._rpc.receive(body)
+        except (asyncio.IncompleteReadError, ValueError, ConnectionError) as error:
+            log.debug("%s: the conversation ended: %s", self.server.name, error)
+        finally:
+            # A stream that nobody empties any more would hide the process's end from asyncio.
+            self._lost = True
+            self.kill()
+            self._rpc.abandon(f"{self.server.name} cannot be understood any more")
+
+    async def _watch(self) -> None:
+        assert self._process is not None
+        await self._process.wait()
+        self._rpc.abandon(f"{self.server.name} ended with code {self._process.returncode}")
+
+    async def stop(self) -> None:
+        """Ask the server to end; end it if it does not."""
+        if self.alive:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(self._rpc.shutdown_async(None), STOP_S)
+                self._rpc.exit(None)
+                assert self._process is not None
+                await asyncio.wait_for(self._process.wait(), STOP_S)
+        self.kill()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def kill(self) -> None:
+        """End the process and all that it started, at once."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.name == "posix":
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+
+
+class _Rpc(LanguageClient):
+    """pygls' typed requests over a stream of our own: its own reader dies of an odd header and never empties stderr."""
+
+    def __init__(self, owner: Client) -> None:
+        super().__init__("guiderail", __version__, protocol_cls=_Protocol)
+        self._owner = owner
+        for request in (
+            lsp.CLIENT_REGISTER_CAPABILITY,
+            lsp.CLIENT_UNREGISTER_CAPABILITY,
+            lsp.WINDOW_WORK_DONE_PROGRESS_CREATE,
+        ):
+            self.feature(request)(lambda params: None)
+
+        @self.feature(lsp.WORKSPACE_CONFIGURATION)
+        def configuration(params: lsp.ConfigurationParams) -> list[Any]:
+            return [owner.server.settings.get(item.section or "") for item in params.items]
+
+    def receive(self, body: bytes) -> None:
+        """Handle one message; count it if it is none."""
+        try:
+            self.protocol.handle_message(json.loads(body, object_hook=self.protocol.structure_message))
+        except Exception as error:
+            self._owner.garbage += 1
+            log.debug("%s: not a message: %r", self._owner.server.name, error)
+
+    def abandon(self, reason: str) -> None:
+        """Fail all requests that wait."""
+        for future in self.protocol._request_futures.values():
+            if not future.done():
+                future.set_exception(ConnectionError(reason))
+
+
+class _Protocol(LanguageServerProtocol):
+    """Typed requests, plain answers: a server that strays from the letter of LSP somewhere (ty's capabilities do) must
+    not make everything else that it says unreadable."""
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """A message from JSON; called for every object inside it too."""
+        if "jsonrpc" in data and "id" in data and "result" in data and "method" not in data:
+            self._result_types.pop(data["id"], None)
+            return JsonRPCResponseMessage(id=data["id"], jsonrpc=data["jsonrpc"], result=data["result"])
+        return super().structure_message(data)
+
+
+class _Writer:
+    """A stream that may have closed: writing to a dead server is no error here, waiting for its answer is."""
+
+    def __init__(self, stream: asyncio.StreamWriter) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> None:
+        if not self._stream.is_closing():
+            self._stream.write(data)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+async def _message(stream: asyncio.StreamReader) -> bytes:
+    """The body of the next message.
+
+    Raises
+    ------
+    ValueError
+        What comes is no LSP.
+    asyncio.IncompleteReadError
+        The stream ended.
+    """
+    try:
+        header = await stream.readuntil(b"\r\n\r\n")
+    except asyncio.LimitOverrunError as error:
+        raise ValueError("no header") from error
+    for line in header.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length":
+            return await stream.readexactly(int(value))
+    raise ValueError("a header without a length")
+
+
+def _encoding(result: Any) -> str:
+    """What columns count, from the plain answer to `initialize`."""
+    return result.get("capabilities", {}).get("positionEncoding", lsp.PositionEncodingKind.Utf16)
+
+
+def _command(command: list[str]) -> list[str]:
+    if os.name != "posix":
+        return command
+    return [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), *command]
+
+
+def environment(root: Path) -> dict[str, str]:
+    """The environment a server starts in: with the project's virtual environment, or the one guiderail runs in."""
+    variables = dict(os.environ)
+    candidates = [root / ".venv", root / "venv", Path(variables.get("VIRTUAL_ENV", "")), Path(sys.prefix)]
+    venv = next((path for path in candidates if (path / "pyvenv.cfg").is_file()), None)
+    if venv is not None:
+        folder = venv / ("Scripts" if os.name == "nt" else "bin")
+        variables["VIRTUAL_ENV"] = str(venv)
+        variables["PATH"] = os.pathsep.join([str(folder), variables.get("PATH", os.defpath)])
+    return variables

@@ -1,0 +1,58 @@
+"""A file as the analyser sees it: the text that is being decoded, with what stands behind the cursor."""
+
+from __future__ import annotations
+
+from lsprotocol import types as lsp
+
+from guiderail.text.document import Document
+from guiderail.text.edit import diff
+
+
+class Shadow:
+    """One open file of a server, kept up to date by incremental changes.
+
+    Parameters
+    ----------
+    uri
+        The file.
+    text
+        What it holds.
+    units
+        What columns count in this conversation.
+    """
+
+    def __init__(self, uri: str, text: str, units: str = lsp.PositionEncodingKind.Utf16) -> None:
+        self.uri = uri
+        self.version = 1
+        self._document = Document(text)
+        self._units = units
+
+    def position(self, offset: int) -> lsp.Position:
+        """The position of an offset (code points) in the present text."""
+        line, column = self._document.position_at(offset)
+        start = self._document.line_start(line)
+        return lsp.Position(line, self._width(self._document.text[start : start + column]))
+
+    def change(self, text: str) -> lsp.DidChangeTextDocumentParams | None:
+        r"""The change that makes the file hold `text`, and remember it; None if it does already."""
+        old = self._document.text
+        if text == old:
+            return None
+        edit = diff(old, text)
+        # No position lies inside \r\n: a change that begins or ends there takes the whole line end.
+        start, end, new = edit.start, edit.end, edit.text
+        if old[start - 1 : start + 1] == "\r\n" and start:
+            start, new = start - 1, "\r" + new
+        if old[end - 1 : end + 1] == "\r\n" and end:
+            end, new = end + 1, new + "\n"
+        change = lsp.TextDocumentContentChangePartial(lsp.Range(self.position(start), self.position(end)), new)
+        self._document = Document(text)
+        self.version += 1
+        return lsp.DidChangeTextDocumentParams(lsp.VersionedTextDocumentIdentifier(self.version, self.uri), [change])
+
+    def _width(self, text: str) -> int:
+        if self._units == lsp.PositionEncodingKind.Utf32:
+            return len(text)
+        if self._units == lsp.PositionEncodingKind.Utf8:
+            return len(text.encode())
+        return len(text.encode("utf-16-le")) // 2

@@ -1,0 +1,141 @@
+"""The dereference monitor: behind a dot only the members of what stands before it.
+
+After "Guiding Language Models of Code with Global Context using Monitors" (NeurIPS 2023), section 3, with what that
+paper leaves out: half-typed names, reasons to abstain, and deadlines.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from guiderail.monitors.analysis.analyser import Members
+from guiderail.monitors.lexing import CLOSING, SYNTAX, Place
+
+Reason = Literal[
+    "unknown type",  # the analyser offers nothing, or only what every object has
+    "dynamic",  # the type makes its members up (__getattr__)
+    "incomplete",  # the analyser says, or is known, not to have given all
+    "may be defined here",  # self.x = … creates a member
+    "no such name",  # what is half-typed begins no member
+    "late",
+    "no analyser",
+]
+_DOT = re.compile(r"\.(\w*)$")
+_NUMBER = re.compile(r"(?<![\w.])(?:\d[\d_]*|\d[\d_]*[eE]\d+)$")
+_IMPORT = re.compile(r"\s*(?:from|import)\b")
+_OWNER = re.compile(r"(?<![\w.])(?:self|cls|mcs|metacls|\w+\.__class__)$")
+# A statement that is, so far, expressions of names, members, indices and calls with commas between: all of them can
+# still become targets of an assignment. (Behind an equals sign they can too, but hardly ever do.)
+_TARGETS = re.compile(r"[\w.()\[\]'\"\s,*]*$")
+_NO_TARGET = re.compile(
+    r"\s*(?:return|yield|await|raise|assert|if|elif|while|else|try|except|finally|del|global|lambda|not|import|from|"
+    r"class|def|async\s+def|match|case)\b"
+)
+_OPERATOR = re.compile(r"[=!<>]=|\b(?:and|or|not|in|is|if|else|lambda)\b")
+_DUNDER = re.compile(r"__\w+__$")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A dot whose member is being written.
+
+    Parameters
+    ----------
+    behind_dot
+        Offset behind the dot.
+    written
+        What stands of the name already.
+    may_define
+        Whether the name may be one that is only now being defined.
+    """
+
+    behind_dot: int
+    written: str
+    may_define: bool
+
+
+def may_trigger(text: str) -> bool:
+    """Whether a text ends like a dereference: cheap, and never wrong when it says no."""
+    return _DOT.search(text[-200:]) is not None
+
+
+def find_site(text: str, place: Place, language: str) -> Site | None:
+    """The dereference that `text` ends in, if it does; `place` is where the text ends."""
+    found = _DOT.search(text)
+    if found is None or place.inside or language not in SYNTAX:
+        return None
+    dot = found.start()
+    receiver = text[max(place.statement, dot - 400) : dot]
+    if place.brackets:
+        receiver = receiver.rstrip()  # inside brackets a line may begin with its dot
+    if not receiver or not (receiver[-1].isalnum() or receiver[-1] in "_)]}\"'") or _NUMBER.search(receiver):
+        return None
+    statement = text[place.statement : dot]
+    if _IMPORT.match(statement):
+        return None
+    return Site(dot + 1, found[1], _may_define(statement, receiver, place))
+
+
+def _may_define(statement: str, receiver: str, place: Place) -> bool:
+    """Whether `statement.NAME` may turn out to define NAME: an assignment to a member of an object of one's own."""
+    if _OWNER.search(receiver) is None:
+        return False
+    words = statement.strip()
+    if re.match(r"(?:async\s+)?(?:for|with)\b", words):
+        return True
+    opened = [at - place.statement for at in place.brackets if at >= place.statement]
+    tuple_of_targets = len(opened) == 1 and not statement[: opened[0]].strip()
+    return not (
+        _NO_TARGET.match(words)
+        or _OPERATOR.search(words)
+        or _TARGETS.match(words) is None
+        or (opened and not tuple_of_targets)
+    )
+
+
+def shadow_text(text: str, site: Site, place: Place, rest: str, closed: int) -> str:
+    """What the analyser is shown: the text up to the dot, brackets closed, and what stands behind the cursor.
+
+    Parameters
+    ----------
+    text, place
+        The text up to the place of decoding, and where it ends.
+    rest
+        The text behind the cursor.
+    closed
+        How many open brackets `rest` closes (`unmatched_closers`).
+    """
+    # The rest closes what was open at the cursor, which is further out than what has been decoded since.
+    closers = "".join(CLOSING[text[at]] for at in reversed(place.brackets[closed:]))
+    return text[: site.behind_dot] + closers + rest[len(tail_of(rest)) :]
+
+
+def tail_of(rest: str) -> str:
+    """The letters behind the cursor that a name would run into."""
+    found = re.match(r"\w+", rest)
+    return found[0] if found else ""
+
+
+def judge(members: Members, site: Site) -> tuple[frozenset[str], Reason | None]:
+    """The legal names, and why they are not to be relied on, if they are not."""
+    names = frozenset(member.name for member in members.items)
+    own = {name for name in names if not _DUNDER.match(name)}
+    reason: Reason | None = None
+    if not own or any("Unknown" in _outer_union(member.detail) for member in members.items):
+        reason = "unknown type"
+    elif "__getattr__" in names and "__spec__" not in names:
+        reason = "dynamic"
+    elif not members.complete:
+        reason = "incomplete"
+    elif site.may_define:
+        reason = "may be defined here"
+    elif not any(name.startswith(site.written) for name in names):
+        reason = "no such name"
+    return names, reason
+
+
+def _outer_union(detail: str) -> list[str]:
+    """The last part of a union type: pyrefly says "… | Unknown" of members that only some of the types have."""
+    return [detail.rpartition(" | ")[2]] if " | " in detail else []

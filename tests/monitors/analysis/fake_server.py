@@ -1,0 +1,82 @@
+"""A language server for the tests: offers the words of the file, or misbehaves as its argument says.
+
+good, deaf (never answers a completion), garbage (bytes that are no LSP), nonsense (LSP that is no answer), error,
+dies (at the first completion), late (after 0.3 s), mute (never answers at all).
+"""
+
+import json
+import re
+import sys
+import time
+
+
+def read() -> dict:
+    length = 0
+    while line := sys.stdin.buffer.readline().strip():
+        name, _, value = line.partition(b":")
+        length = int(value) if name == b"Content-Length" else length
+    if not length:
+        sys.exit()
+    return json.loads(sys.stdin.buffer.read(length))
+
+
+def send(message: dict) -> None:
+    body = json.dumps({"jsonrpc": "2.0"} | message).encode()
+    sys.stdout.buffer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    sys.stdout.buffer.flush()
+
+
+def apply(text: str, change: dict) -> str:
+    lines = [*text.splitlines(keepends=True), ""]
+    begin, end = (
+        sum(map(len, lines[: place["line"]])) + place["character"]
+        for place in (change["range"]["start"], change["range"]["end"])
+    )
+    return text[:begin] + change["text"] + text[end:]
+
+
+def complete(mode: str, text: str, position: dict) -> dict | None:
+    names = sorted(set(re.findall(r"\b[a-z]\w+", text)))
+    # The line up to the position proves that both sides see the same text.
+    names.append("at_" + re.sub(r"\W", "_", text.split("\n")[position["line"]][: position["character"]]))
+    match mode:
+        case "deaf":
+            return None
+        case "dies":
+            sys.exit(3)
+        case "garbage":
+            sys.stdout.buffer.write(b"Segmentation fault\n" * 9000)
+            sys.stdout.buffer.flush()
+            return None
+        case "nonsense":
+            return {"result": {"items": 7}}
+        case "error":
+            return {"error": {"code": -32603, "message": "KeyError"}}
+        case "late":
+            time.sleep(0.3)
+    return {"result": {"isIncomplete": False, "items": [{"label": name} for name in names]}}
+
+
+def main(mode: str) -> None:
+    text = ""
+    while True:
+        message = read()
+        match message.get("method"):
+            case "initialize" if mode != "mute":
+                send({"id": message["id"], "result": {"capabilities": {"positionEncoding": "utf-32"}}})
+            case "textDocument/didOpen":
+                text = message["params"]["textDocument"]["text"]
+            case "textDocument/didChange":
+                for change in message["params"]["contentChanges"]:
+                    text = apply(text, change)
+            case "textDocument/completion":
+                answer = complete(mode, text, message["params"]["position"])
+                if answer:
+                    send({"id": message["id"]} | answer)
+            case "shutdown":
+                send({"id": message["id"], "result": None})
+            case "exit":
+                return
+
+
+main(sys.argv[1])

@@ -1,0 +1,206 @@
+"""An analyser answers, or says that it cannot, whatever its server does."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from guiderail.monitors.analysis import analyser as module
+from guiderail.monitors.analysis.analyser import NoAnswer, Question, ServerAnalyser, read_members
+from guiderail.monitors.analysis.server import SERVERS, Server, server_named
+
+FAKE = Path(__file__).parent / "fake_server.py"
+pytestmark = pytest.mark.e2e
+
+
+def fake(mode: str) -> Server:
+    return Server(name="fake", languages=("python",), command=(sys.executable, str(FAKE), mode), obtain="")
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., ServerAnalyser]]:
+    """Start analysers that are ended with the test; what they tell is in `notices`."""
+    started: list[ServerAnalyser] = []
+
+    def make(server: Server | str) -> ServerAnalyser:
+        notices: list[str] = []
+        chosen = fake(server) if isinstance(server, str) else server
+        started.append(ServerAnalyser(chosen, tmp_path, notices.append))
+        started[-1].notices = notices  # pyright: ignore[reportAttributeAccessIssue]
+        return started[-1]
+
+    yield make
+    for one in started:
+        one.stop()
+
+
+def ask(analyser: ServerAnalyser, text: str = "item = 1\nitem.", seconds: float = 20) -> list[str]:
+    path = analyser.root / "a.py"
+    answer = analyser.members(Question(path, "python", text, len(text))).result(seconds)
+    return [member.name for member in answer.items]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 5) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not condition():
+        time.sleep(0.02)
+    return condition()
+
+
+def test_the_server_sees_every_edit(start) -> None:
+    """Through insertions, deletions, line ends and characters of every width the server sees our text."""
+    analyser = start("good")
+    texts = ["ab.", "ab.cd\n\r\nef.", "é𝒳 = ab\r\nef.", "é𝒳y = ab\n", "é𝒳.\nab", "", "x\r\n\r\ny.", "x\r\ny."]
+    for text in texts:
+        line = text.replace("\r\n", "\n").split("\n")[-1]
+        assert ask(analyser, text)[-1] == "at_" + "".join(c if c.isalnum() or c == "_" else "_" for c in line)
+
+
+def test_the_same_question_is_asked_once(start) -> None:
+    """An answer is kept: asked again after the server died, it comes from memory."""
+    analyser = start("good")
+    first = ask(analyser)
+    os.kill(analyser.pid, signal.SIGKILL)
+    assert ask(analyser) == first
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"), [("dies", "died"), ("garbage", "died"), ("nonsense", "garbage"), ("error", "error")]
+)
+def test_misbehaviour_is_no_answer(start, mode: str, reason: str) -> None:
+    """A server that dies, talks nonsense or fails gives no answer, soon, and the reason is named."""
+    with pytest.raises(NoAnswer, match=reason):
+        ask(start(mode))
+
+
+def test_a_dead_server_is_started_anew_and_told_once(start) -> None:
+    """After a crash questions fail until the pause is over, then are answered again; a person hears of it once."""
+    analyser = start("good")
+    ask(analyser)
+    for _ in range(2):
+        os.kill(analyser.pid, signal.SIGKILL)
+        assert wait_until(lambda: not analyser._client or not analyser._client.alive)
+        with pytest.raises(NoAnswer, match=r"died|restarting"):
+            ask(analyser, f"new = {time.monotonic()}\nnew.")
+        analyser._retry_at = 0.0
+        assert "item" in ask(analyser, f"item = {time.monotonic()}\nitem.")
+    assert len(analyser.notices) == 1
+
+
+def test_pauses_grow(start) -> None:
+    """A server that dies at every question is started less and less often."""
+    analyser = start("dies")
+    pauses = []
+    for n in range(3):
+        analyser._retry_at = 0.0
+        with pytest.raises(NoAnswer):
+            ask(analyser, f"x{n}.")
+        pauses.append(analyser._retry_at - time.monotonic())
+    assert pauses[0] < pauses[1] < pauses[2]
+
+
+@pytest.mark.parametrize("mode", ["deaf", "good"])
+def test_a_hung_server_is_ended(start, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """A server that never answers, or is stopped, is killed after a while and replaced."""
+    monkeypatch.setattr(module, "FIRST_ANSWER_S", 0.5)
+    analyser = start(mode)
+    assert analyser.warm_up().result(20) is None
+    pid = analyser.pid
+    if mode == "good":
+        os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(NoAnswer, match="hung"):
+        ask(analyser)
+    assert wait_until(lambda: not is_alive(pid))
+
+
+def test_questions_do_not_queue_behind_a_hung_server(start) -> None:
+    """While a server hangs only a few questions wait for it, the others fail at once."""
+    analyser = start("deaf")
+    analyser.warm_up().result(20)
+    waiting = [analyser.members(Question(analyser.root / "a.py", "python", f"{n}.", 2)) for n in range(20)]
+    assert wait_until(lambda: sum(one.done() for one in waiting) >= 15)
+
+
+def test_a_program_that_is_no_server(start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is missing, ends at once, or never shakes hands cannot be started."""
+    from guiderail.monitors.analysis import client
+
+    monkeypatch.setattr(client, "START_S", 0.5)
+    for command in (("no-such-program",), (sys.executable, "-c", ""), (sys.executable, str(FAKE), "mute")):
+        with pytest.raises(NoAnswer, match="cannot start"):
+            ask(start(Server(name="none", languages=("python",), command=command, obtain="")))
+
+
+def test_stop_leaves_nothing(start) -> None:
+    """A stopped analyser has no process, and answers no more."""
+    analyser = start("good")
+    ask(analyser)
+    pid = analyser.pid
+    analyser.stop()
+    assert wait_until(lambda: not is_alive(pid))
+    with pytest.raises(NoAnswer, match="stopped"):
+        ask(analyser, "new.")
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from guiderail.monitors.analysis.analyser import ServerAnalyser
+from guiderail.monitors.analysis.server import Server
+server = Server(name="fake", languages=("python",), command=(sys.executable, {fake!r}, "good"), obtain="")
+analyser = ServerAnalyser(server, Path({root!r}))
+analyser.warm_up().result(20)
+print(analyser.pid, flush=True)
+{then}
+"""
+
+
+@pytest.mark.parametrize("end", ["exit", "error", "kill", "terminate"])
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help against orphans is Linux's")
+def test_no_orphans(tmp_path: Path, end: str) -> None:
+    """However the parent ends, SIGKILL included, no server outlives it."""
+    then = {"exit": "", "error": "1 / 0"}.get(end, "time.sleep(60)")
+    code = CHILD.format(fake=str(FAKE), root=str(tmp_path), then=then)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        if end in {"kill", "terminate"}:
+            assert is_alive(pid)
+            parent.send_signal(signal.SIGKILL if end == "kill" else signal.SIGTERM)
+        parent.wait(20)
+    assert wait_until(lambda: not is_alive(pid))
+
+
+@pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
+def test_real_servers_know_members(start, server: Server) -> None:
+    """Every Python analyser that is installed lists a class's own members, and none for an unknown type."""
+    if server.find() is None:
+        pytest.skip(f"{server.name} is not installed: {server.obtain}")
+    analyser = start(server)
+    source = "class Point:\n    def __init__(self):\n        self.left = 1\n\n    def area(self):\n        return self."
+    assert {"left", "area"} <= set(ask(analyser, source, 60))
+    unknown = ask(analyser, "def f(x):\n    return x.", 60)
+    assert all(name.startswith("__") for name in unknown)
+
+
+def test_what_is_read_of_an_answer() -> None:
+    """Inserted text goes before labels, keywords and brackets go; a full list at the limit is not complete."""
+    server = server_named("ty")
+    items = [{"label": "f(x)", "insertText": "f($0)"}, {"label": "if", "kind": 14}, {"label": " g"}, {"kind": 3}]
+    answer = read_members({"isIncomplete": True, "items": items}, server)
+    assert [member.name for member in answer.items] == ["f", "g"]
+    assert answer.complete
+    assert not read_members({"items": [{"label": f"n{n}"} for n in range(1000)]}, server).complete
+    assert not read_members({"isIncomplete": True, "items": []}, server_named("jedi")).complete

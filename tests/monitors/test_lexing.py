@@ -1,0 +1,76 @@
+"""Where a text stands."""
+
+import io
+import token
+import tokenize
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guiderail.monitors.lexing import Place, place, unmatched_closers
+
+PIECES = st.sampled_from(
+    ["a", ".", "(", ")", "[", "]", "{", "}", "'", '"', "'''", '"""', "\\", "\n", "\r\n", "#", " ", "b''", ";", "é"]
+)
+TEXT = st.lists(PIECES, max_size=25).map("".join)
+
+
+@given(TEXT, TEXT)
+def test_reading_on_equals_reading_at_once(first: str, second: str) -> None:
+    """A place found in two steps is the place found in one, wherever the text is cut."""
+    before = place(first, "python")
+    assert place(first + second, "python", before) == place(first + second, "python")
+    assert before.resume <= len(first)
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        ("x = 'a.", True),
+        ("x = 'a'.", False),
+        ("x = 'a\n.", False),
+        ("'''a\n'b.", True),
+        ("# a.", True),
+        ("# a.\n", False),
+        ('x = ""', False),
+        ('x = """', True),
+        ("x = 'it\\'s.", True),
+        ("x = r'\\'.", True),
+        ("x = '#'.", False),
+        ("x = f'{a.", True),
+    ],
+)
+def test_inside_strings_and_comments(text: str, inside: bool) -> None:
+    """A text inside a string or a comment is known as such, an unclosed string ends with its line."""
+    assert place(text, "python").inside == inside
+
+
+def test_statements_and_brackets() -> None:
+    """A statement begins behind a line end or semicolon outside brackets; brackets are open until they are closed."""
+    assert place("a\nb; c(", "python") == Place(False, (6,), 4, 7)
+    assert place("a(\nb", "python").statement == 0
+    assert place("a \\\n b", "python").statement == 0
+    assert place("a)\nb", "python").brackets == ()
+
+
+def test_what_the_rest_closes() -> None:
+    """The rest of a text closes the brackets that it does not open itself; strings do not count."""
+    assert unmatched_closers("), ')' (x)]\n", "python") == 2
+    assert unmatched_closers("", "python") == 0
+
+
+def test_agrees_with_the_tokenizer(request: pytest.FixtureRequest) -> None:
+    """In a real file every dot that Python's tokenizer sees is in code, and every dot in its strings is not."""
+    source = request.path.read_text(encoding="utf-8")
+    starts = [0]
+    for line in source.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    before = None
+    for item in tokenize.generate_tokens(io.StringIO(source).readline):
+        end = starts[item.end[0] - 1] + item.end[1]
+        if item.type in (token.STRING, token.COMMENT) and len(item.string) > 3:
+            assert place(source[: end - 1], "python").inside
+        elif item.type == token.OP and item.string == ".":
+            before = place(source[:end], "python", before)
+            assert not before.inside
