@@ -73,9 +73,7 @@ class Settings:
     context_tokens: int = _key(512, "tokens given to other files of the project", low=0, high=1_000_000)
     prompt_tokens: int = _key(2048, "tokens of the whole prompt", low=64, high=1_000_000)
     monitors: bool = _key(True, "forbid names that static analysis knows not to exist")
-    analyser: str = _key(
-        "auto", "who analyses Python; auto takes the best one installed", choices=("auto", *ANALYSERS)
-    )
+    analyser: str = _key("auto", "who analyses Python; auto takes the best one installed", choices=("auto", *ANALYSERS))
     cache_policy: str = _key(
         "auto",
         "how the cache follows an edit: encode all behind it again, patch it, or whichever this device makes worth it",

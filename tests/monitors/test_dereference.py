@@ -47,8 +47,8 @@ def test_a_name_may_be_defined_here(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["x = self.", "return self.", "f(self.", "if self.", "self.a == self.", "other.", "self.a.", "del self.", "await self.",
-     "x[self.", "self.f(self.", "[x for x in self."],
+    ["x = self.", "return self.", "f(self.", "if self.", "self.a == self.", "other.", "self.a.", "del self.",
+     "await self.", "x[self.", "self.f(self.", "[x for x in self."],
 )  # fmt: skip
 def test_a_name_must_exist_here(text: str) -> None:
     """Where a member can only be read, or the object is another's, the member must exist."""
