@@ -126,6 +126,7 @@ class Engine:
         self.name = ""
         self.device = ""
         self._completer: Completer | None = None
+        self._make: Callable[[], Completer] | None = None
         self._indexes: dict[Path, ProjectIndex] = {}
         self._contexts: dict[str, _Context] = {}
         self._edition = 0
@@ -143,12 +144,15 @@ class Engine:
         from guiderail.model.load import load
 
         model = load(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
-        self._completer = Completer(model, prompt_tokens=settings.prompt_tokens)
+        policy = cast('Literal["auto", "exact", "patch"]', settings.cache_policy)
+        self._make = lambda: Completer(model, prompt_tokens=settings.prompt_tokens, cache_policy=policy)
+        self._completer = self._make()
         self.name, self.device = model.info.name, str(model.device)
 
     def unload(self) -> None:
         """Give the model's memory back."""
-        self._completer, self.name, self.device = None, "", ""
+        self._completer = self._make = None
+        self.name = self.device = ""
         self._contexts.clear()
         gc.collect()
         import sys
@@ -159,14 +163,9 @@ class Engine:
 
     def recover(self) -> None:
         """Start afresh with the same model: after a failure the cache may hold anything, or be too large."""
-        if self._completer is None:
-            return
-        from guiderail.engine.completer import Completer
-
-        model, prompt_tokens = self._completer.model, self._completer.prompt_tokens
         self._completer = None
         gc.collect()
-        self._completer = Completer(model, prompt_tokens=prompt_tokens)
+        self._completer = self._make() if self._make else None
         self._contexts.clear()
         self._indexes.clear()
 
@@ -192,7 +191,10 @@ class Engine:
         return Answer(found, list(request.snippets))
 
     def prepare(self, wish: Wish, cancelled: Cancelled) -> None:
-        """Encode the prompt that a request at this cursor would have, so that the request only decodes."""
+        """Encode the prompt that a request at this cursor would have, so that the request only decodes.
+
+        What the cache had patched on the way is made exact in the time that is left.
+        """
         completer = self._loaded()
         request = self._request(wish, renew=True)
         if cancelled():
@@ -200,6 +202,8 @@ class Engine:
         ids = completer.model.tokenizer.encode_prompt(completer.prompt(request))
         if completer.session.ids[: len(ids)] != ids:
             completer.session.fit(ids, cancelled=cancelled)
+        if not cancelled():
+            completer.heal(cancelled=cancelled)
 
     def warm(self, wish: Wish) -> None:
         """Read what a first question in this document would have to read."""
@@ -250,13 +254,12 @@ class Engine:
         from guiderail.prompt.index import ProjectIndex
 
         index = self._indexes.setdefault(wish.root, ProjectIndex(wish.root))
-        count = self._loaded().model.tokenizer.encode
         snippets = gather(
             wish.document,
             wish.offset,
             wish.root,
             budget=settings.context_tokens,
-            count=lambda text: len(count(text)),
+            count=self._loaded().count,
             index=index,
         )
         if known and [(s.path, s.text) for s in known.snippets] == [(s.path, s.text) for s in snippets]:

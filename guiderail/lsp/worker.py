@@ -19,6 +19,10 @@ from guiderail.settings import Settings
 log = logging.getLogger(__name__)
 
 
+# Settings of which a change needs the model loaded anew.
+LOADED = ("model", "device", "dtype", "threads", "prompt_tokens", "cache_policy")
+
+
 class Rank(IntEnum):
     """What goes first; a job is interrupted by a waiting one of a lower number, unless it is a request itself."""
 
@@ -131,7 +135,7 @@ class Worker:
 
     def load(self, settings: Settings, *, again: bool = False) -> None:
         """Have the model of these settings loaded, unless it is already, or `again`."""
-        wanted = (settings.model, settings.device, settings.dtype, settings.threads, settings.prompt_tokens)
+        wanted = tuple(getattr(settings, key) for key in LOADED)
         if wanted == self._wanted and not again:
             return
         self._wanted = wanted
