@@ -20,6 +20,7 @@ import torch
 
 from guiderail.benchmarks.llama_cpp import LlamaCpp, export
 from guiderail.decoding.session import Session
+from guiderail.errors import UsageError
 from guiderail.model.attention import register
 from guiderail.model.info import ModelInfo
 from guiderail.model.model import Model
@@ -105,10 +106,12 @@ def random_model(name: str, device: str, dtype: torch.dtype, seed: int) -> Model
 
 
 def guiderail_engine(model: Model) -> Decode:
-    """Greedy decoding through a Session."""
+    """Greedy decoding through one Session, which a server would keep as well: buffers and graphs stay."""
+    session = Session(model)
 
     def decode(ids: list[int], tokens: int) -> tuple[float, list[int]]:
-        session, out = Session(model), []
+        session.rollback(session.length)
+        out: list[int] = []
         start = time.perf_counter()
         logits = session.feed(ids)
         while True:
@@ -173,7 +176,7 @@ def measure(engines: dict[str, Decode], ids: list[int], plan: Plan, done: Callab
     """Seconds of each engine's single token and of all tokens, a list of rounds each, and the tokens it wrote."""
     times: dict[str, Any] = {name: {"first": [], "all": [], "ids": []} for name in engines}
     for decode in engines.values():
-        decode(ids, 4)  # warm-up: thread pools, graphs, allocations
+        decode(ids, plan.tokens)  # warm-up: thread pools, allocations, a graph for each bucket of slots
     for _ in range(plan.runs):
         for name, decode in engines.items():
             times[name]["first"].append(decode(ids, 1)[0])
@@ -205,6 +208,12 @@ def rows(model: Model, times: dict[str, Any], plan: Plan) -> list[dict[str, Any]
     ]
 
 
+def _check(model: Model, plan: Plan) -> None:
+    wanted, held = plan.prompt + plan.tokens, model.info.context_length
+    if wanted > held:
+        raise UsageError(f"{wanted} tokens do not fit {model.info.name}", f"Its context holds {held}: ask for fewer")
+
+
 def _weight_bytes(model: Model) -> int:
     """Bytes of weights that one decode step has to read: all but the embedding's table of rows, unless it is tied."""
     embedding = model.module.get_input_embeddings().weight
@@ -234,6 +243,7 @@ def run(plan: Plan, load: Callable[[str], Model], progress: Callable[[str, int],
     torch.set_num_threads(plan.threads)
     for name in plan.models:
         model = random_model(name, plan.device, plan.dtype, plan.seed) if name in SHAPES else load(name)
+        _check(model, plan)
         generator = torch.Generator().manual_seed(plan.seed)
         ids = torch.randint(300, model.vocab_size, (plan.prompt,), generator=generator).tolist()
         engines = {"guiderail": guiderail_engine(model), "transformers": transformers_engine(model)}

@@ -42,10 +42,9 @@ def export(module: Any, path: Path) -> None:
     Raises
     ------
     GuiderailError
-        If the architecture is another one.
+        If the architecture is another one, or the extra `bench` is not installed.
     """
-    import gguf
-
+    gguf = _extra("gguf")
     name = type(module).__name__
     if name not in ARCHITECTURES:
         raise GuiderailError(f"No GGUF export for {name}", f"It exists for {', '.join(ARCHITECTURES)}")
@@ -64,6 +63,13 @@ def export(module: Any, path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def _extra(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise GuiderailError(f"{name} is not installed", "Install it with: pip install 'guiderail[bench]'") from error
 
 
 def _names(config: Any, state: dict[str, Any]) -> dict[str, str]:
@@ -152,8 +158,7 @@ class LlamaCpp:
 
 
 def _serve(path: str, threads: int, context: int, *, gpu: bool) -> None:
-    xlc: Any = importlib.import_module("xllamacpp")  # its stubs lack half of it
-
+    xlc = _extra("xllamacpp")
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # llama.cpp may print: the answers have a stream of their own
     p = xlc.CommonParams()

@@ -14,7 +14,9 @@ Until = Literal["line", "block", "tokens"]
 
 OPENERS = (":", "{", "(", "[", "->", "=>")
 TRIPLE_QUOTE = re.compile(r'"""|' + "'''")
-CLOSING_LINE = re.compile(r"\s*[)\]}]+[;,]?")
+CLOSERS = (")", "]", "}")
+# Comments, decorators and preprocessor lines say nothing about where a block ends.
+COMMENTS = ("#", "//")
 TAB = 8
 
 
@@ -55,8 +57,9 @@ class BlockStop:
     """The text ends with the block the cursor stands in, or with the block that its line opens.
 
     Indentation decides, in every language: a block goes on as long as its lines are indented at least as deep as its
-    first, and a line of closing brackets ends the block whose opening line it matches. Text inside a triple-quoted
-    string does not count. Limit: other multi-line literals whose content is indented less than the block end it early.
+    first. A line that begins with a closing bracket belongs to the block that was opened; if it opens another one
+    (`):`, `} else {`) the block goes on. Comments and text inside triple quotes do not count. Limit: other literals
+    of several lines whose content is indented less than the block end it early.
 
     Parameters
     ----------
@@ -69,35 +72,42 @@ class BlockStop:
     def end(self, text: str) -> int | None:
         """Length up to the last line of the block, without trailing blank lines."""
         lines = (self.before + text).split("\n")
-        floor, opened = self._floor(lines)
+        head, floor, opened = self._head(lines)
         if floor is None:
             return None
-        offset, quoted = len(lines[0]) + 1, _open_quote(lines[0], False)
-        for line in lines[1:-1] if text.endswith("\n") else lines[1:]:
-            if line.strip() and not quoted and _indent(line) < floor:
-                return self._cut(text, line, offset, opened)
+        offset = sum(len(line) + 1 for line in lines[: head + 1]) - len(self.before)
+        kept, quoted = offset - 1, _open_quote(lines[head], False)
+        for number, line in enumerate(lines[head + 1 :], head + 1):
+            whole, content = number < len(lines) - 1, line.strip()
+            inside = quoted or _indent(line) >= floor
+            if content and not inside and not content.startswith(COMMENTS):
+                if not (opened and content.startswith(CLOSERS)):
+                    return len(text[:kept].rstrip())
+                if not whole:
+                    return None
+                if not content.endswith(OPENERS):
+                    return offset + len(line.rstrip())
+                inside = True
             quoted = _open_quote(line, quoted)
             offset += len(line) + 1
+            kept = offset - 1 if content and inside else kept
         return None
 
-    def _floor(self, lines: list[str]) -> tuple[int | None, bool]:
-        """The least indentation of the block's lines, and whether the cursor's line opens it."""
-        first = next((n for n, line in enumerate(lines) if line.strip()), None)
-        if first is None or first == len(lines) - 1:
-            return None, False
-        line = lines[first].rstrip()
-        if line.endswith(OPENERS) and first == 0 and self.before.strip():
-            return _indent(line) + 1, True
-        # At the left margin every line would belong to the block: it is the first statement, with what is below it.
-        at_margin = _indent(line) == 0 and not self.before.strip()
-        return (1, line.endswith(OPENERS)) if at_margin else (max(_indent(line), int(not _indent(line))), False)
+    def _head(self, lines: list[str]) -> tuple[int, int | None, bool]:
+        """The block's first line, the least indentation of the lines behind it, and whether that line opens it.
 
-    def _cut(self, text: str, line: str, offset: int, opened: bool) -> int:
-        start = offset - len(self.before)
-        closing = CLOSING_LINE.match(line)
-        if opened and closing:
-            return start + closing.end()
-        return len(text[:start].rstrip())
+        None instead of an indentation while the first line is still being written.
+        """
+        plain = ("@", *COMMENTS) if not self.before.strip() else ()
+        head = next((n for n, line in enumerate(lines) if line.strip() and not line.lstrip().startswith(plain)), -1)
+        if head in (-1, len(lines) - 1):
+            return 0, None, False
+        line = lines[head].rstrip()
+        depth, opens = _indent(line), line.endswith(OPENERS)
+        if self.before.strip() and head == 0 and opens:
+            return head, depth + 1, True
+        # At the left margin every line would belong to the block: it is the first statement, with what is below it.
+        return (head, depth, False) if depth else (head, 1, opens)
 
 
 def _indent(line: str) -> int:

@@ -1,6 +1,8 @@
 """The decode benchmark: what it reports, and that its rivals decode the same weights."""
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import torch
 
 from guiderail.benchmarks import decode as benchmark
 from guiderail.benchmarks.llama_cpp import export
-from guiderail.errors import GuiderailError
+from guiderail.errors import GuiderailError, UsageError
 from tests.helpers.models import tiny_model
 
 TINY = (64, 2, 4, 2, 96, 600)
@@ -17,9 +19,7 @@ TINY = (64, 2, 4, 2, 96, 600)
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch) -> benchmark.Plan:
     monkeypatch.setitem(benchmark.SHAPES, "tiny", TINY)
-    return benchmark.Plan(
-        models=("tiny",), device="cpu", dtype=torch.float32, prompt=20, tokens=12, runs=2, threads=1
-    )
+    return benchmark.Plan(models=("tiny",), device="cpu", dtype=torch.float32, prompt=20, tokens=12, runs=2, threads=1)
 
 
 @pytest.mark.e2e
@@ -58,3 +58,16 @@ def test_spread_and_median() -> None:
     assert speed["tokens_per_s"] == 6.0
     assert speed["ttft_s"] == 1.0
     assert speed["spread"] == pytest.approx((12 - 3) / 2 / 6, abs=1e-4)
+
+
+def test_more_tokens_than_the_context_are_refused(plan: benchmark.Plan) -> None:
+    """A prompt and answer longer than the model's context are an error that names the limit."""
+    with pytest.raises(UsageError, match="4096"):
+        benchmark.run(replace(plan, prompt=4090), pytest.fail, lambda name, n: lambda: None)
+
+
+def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra the error says what to install."""
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(GuiderailError, match=r"guiderail\[bench\]"):
+        export(tiny_model("qwen3").module, tmp_path / "x.gguf")
