@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,9 +34,9 @@ Layout = Literal["auto", "psm", "spm", "prefix"]
 
 # Further suggestions of a greedy request are drawn like this: the spread that Tabby and MGD's evaluation use.
 ALTERNATIVES = Sampling(temperature=0.8, top_p=0.95)
-
-
-COUNTED = 16384  # texts whose token counts are kept
+COUNTED = 16384  # lines whose token counts are kept
+LINE = 200  # characters; longer texts are counted anew, so that what is kept stays small
+_BARE_NEWLINE = re.compile(r"(?<!\r)\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,10 +146,6 @@ class Completer:
     cache_policy
         How the keys and values of the last prompt follow an edit (see `LiveCache`); by default exactly.
 
-    Attributes
-    ----------
-    count
-        Tokens of a plain text; remembers the texts it has counted.
     """
 
     def __init__(self, model: Model, *, prompt_tokens: int = 2048, cache_policy: Policy = "exact") -> None:
@@ -156,8 +153,7 @@ class Completer:
         self.prompt_tokens = prompt_tokens
         self.session = Session(model, policy=cache_policy)
         self.vocabulary = Vocabulary(model.tokenizer.token_bytes)
-        # Laying out a prompt counts the same lines again at every key stroke.
-        self.count: Callable[[str], int] = lru_cache(COUNTED)(lambda text: len(model.tokenizer.encode(text)))
+        self._count_line = lru_cache(COUNTED)(lambda text: len(model.tokenizer.encode(text)))
 
     def complete(
         self,
@@ -188,6 +184,10 @@ class Completer:
         """Use idle time to make a patched cache exact; whether it is. Stops between two chunks once `cancelled`."""
         self.session.cache.heal(cancelled=cancelled)
         return self.session.cache.is_exact
+
+    def count(self, text: str) -> int:
+        """Tokens of a plain text; laying out a prompt counts the same lines again at every key stroke."""
+        return self._count_line(text) if len(text) <= LINE else len(self.model.tokenizer.encode(text))
 
     def prompt(self, request: CompletionRequest) -> Prompt:
         """The prompt for `request`."""
@@ -309,7 +309,7 @@ class _Run:
                 on_token(event.data)
         decode_s = time.perf_counter() - first
         return Suggestion(
-            text=text,
+            text=_line_ends_of(self.request.document, text),
             start=self.request.offset,
             end=self.request.offset,
             score=sum(t.logprob for t in tokens) / len(tokens) if tokens else 0.0,
@@ -327,3 +327,9 @@ class _Run:
                 tokens_per_s=(len(tokens) - 1) / decode_s if len(tokens) > 1 else 0.0,
             ),
         )
+
+
+def _line_ends_of(document: Document, text: str) -> str:
+    """`text` with the line ends of the document's first line, so that a file never mixes them."""
+    first = document.text[: document.line_start(1)] if document.line_count > 1 else ""
+    return _BARE_NEWLINE.sub("\r\n", text) if first.endswith("\r\n") else text

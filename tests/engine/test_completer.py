@@ -92,6 +92,21 @@ def test_the_next_request_keeps_the_shared_prefix() -> None:
     assert second.reused_tokens == second.prompt_tokens - 1
 
 
+def test_a_suggestion_says_whether_its_cache_was_exact() -> None:
+    """Behind a patched prompt a suggestion is marked; once the cache is healed it is the fresh completer's again."""
+    completer = Completer(tiny_model("qwen3"), cache_policy="patch")
+    above = "# above\n" * 8
+    (first,) = completer.complete(request(above + SOURCE, len(above) + CURSOR, heal=False))
+    edited = request("import sys\n" + above + SOURCE, 11 + len(above) + CURSOR, heal=False)
+    (patched,) = completer.complete(edited)
+    assert (first.cache_exact, patched.cache_exact) == (True, False)
+    assert patched.timings.reused_tokens > 30
+    assert completer.heal()
+    (healed,), (fresh,) = completer.complete(edited), Completer(tiny_model("qwen3")).complete(edited)
+    assert healed.cache_exact and fresh.cache_exact
+    assert healed.token_ids == fresh.token_ids
+
+
 def test_a_line_ends_with_the_line() -> None:
     """Until "line" no line break stands inside what is shown, whatever the model writes."""
     completer = Completer(tiny_model("qwen3"))
@@ -100,6 +115,18 @@ def test_a_line_ends_with_the_line() -> None:
         (suggestion,) = completer.complete(request(until="line", max_tokens=60, sampling=sampling))
         assert "\n" not in suggestion.text.strip()
         assert suggestion.finish in {"line", "length", "eos"}
+
+
+def test_line_ends_are_the_documents() -> None:
+    """In a file with Windows line ends a suggestion of several lines has them too, and no others."""
+    completer = Completer(tiny_model("qwen3"))
+    windows = SOURCE.replace("\n", "\r\n")
+    texts = []
+    for seed in range(10):
+        asked = request(windows, windows.index("os.sta"), sampling=Sampling(temperature=1.5, seed=seed), max_tokens=60)
+        texts += [suggestion.text for suggestion in completer.complete(asked)]
+    assert any("\n" in text for text in texts)
+    assert all(text.count("\n") == text.count("\r\n") for text in texts)
 
 
 def test_context_files_are_part_of_the_prompt() -> None:
