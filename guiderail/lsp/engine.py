@@ -18,6 +18,8 @@ from guiderail.text.document import Document
 
 if TYPE_CHECKING:
     from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
+    from guiderail.monitors.analysis.pool import ServerPool
+    from guiderail.monitors.monitors import Monitors
     from guiderail.prompt.index import ProjectIndex
 
 log = logging.getLogger(__name__)
@@ -128,6 +130,7 @@ class Engine:
         self._completer: Completer | None = None
         self._make: Callable[[], Completer] | None = None
         self._indexes: dict[Path, ProjectIndex] = {}
+        self._analysers: dict[str, tuple[ServerPool, Monitors]] = {}  # by the analyser that is wanted
         self._contexts: dict[str, _Context] = {}
         self._edition = 0
 
@@ -154,6 +157,7 @@ class Engine:
         self._completer = self._make = None
         self.name = self.device = ""
         self._contexts.clear()
+        self.stop_analysers()
         gc.collect()
         import sys
 
@@ -168,6 +172,12 @@ class Engine:
         self._completer = self._make() if self._make else None
         self._contexts.clear()
         self._indexes.clear()
+
+    def stop_analysers(self) -> None:
+        """End the analysers' processes; they start again when they are wanted."""
+        for pool, _ in self._analysers.values():
+            pool.stop()
+        self._analysers.clear()
 
     def files_changed(self) -> None:
         """Choose context anew at the next occasion; may be called from any thread."""
@@ -199,15 +209,21 @@ class Engine:
         request = self._request(wish, renew=True)
         if cancelled():
             return
-        ids = completer.model.tokenizer.encode_prompt(completer.prompt(request))
+        prompt = completer.prompt(request)
+        if request.monitors:
+            _ask_ahead(request.monitors, request, prompt.typed)
+        ids = completer.model.tokenizer.encode_prompt(prompt)
         if completer.session.ids[: len(ids)] != ids:
             completer.session.fit(ids, cancelled=cancelled)
         if not cancelled():
             completer.heal(cancelled=cancelled)
 
     def warm(self, wish: Wish) -> None:
-        """Read what a first question in this document would have to read."""
+        """Read what a first question in this document would have to read, and start its analyser."""
         self._snippets(wish, renew=False)
+        monitors = self._monitors(wish.settings)
+        if monitors:
+            monitors.watch(wish.document, wish.offset, wish.root)
 
     def _loaded(self) -> Completer:
         if self._completer is None:
@@ -236,7 +252,20 @@ class Engine:
                 min_p=settings.min_p,
                 seed=settings.seed,
             ),
+            monitors=self._monitors(settings),
         )
+
+    def _monitors(self, settings: Settings) -> Monitors | None:
+        """What forbids names that do not exist, with the analysers behind it."""
+        if not settings.monitors:
+            return None
+        if settings.analyser not in self._analysers:
+            from guiderail.monitors.analysis.pool import ServerPool
+            from guiderail.monitors.monitors import Monitors
+
+            pool = ServerPool(settings.analyser)
+            self._analysers[settings.analyser] = pool, Monitors(self._loaded().vocabulary, pool)
+        return self._analysers[settings.analyser][1]
 
     def _snippets(self, wish: Wish, *, renew: bool) -> list[Snippet]:
         """Context from other files, chosen again only in idle time and when the cursor went elsewhere.
@@ -270,6 +299,13 @@ class Engine:
     def _is_stale(self, known: _Context, line: int) -> bool:
         old = time.monotonic() - known.at > STALE
         return old or abs(line - known.line) > NEAR or known.edition != self._edition
+
+
+def _ask_ahead(monitors: Monitors, request: CompletionRequest, typed: str) -> None:
+    """Have the analyser asked what a request will ask it; answers are kept, and nobody waits here."""
+    monitor = monitors.watch(request.document, request.offset, request.root, typed)
+    if monitor:
+        monitor()
 
 
 def _with_line_feeds(wish: Wish) -> tuple[Document, int]:

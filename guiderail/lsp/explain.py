@@ -85,6 +85,8 @@ def explanation(last: Shown | None, shown: Iterable[Shown], counts: Counts) -> d
             "tokens_per_s": timings.tokens_per_s,
             "waited_s": last.waited_s,
         },
+        "monitors": asdict(suggestion.monitored) if suggestion.monitored else None,
+        "cacheExact": suggestion.cache_exact,
         "score": suggestion.score,
         "finish": suggestion.finish,
         "session": session,

@@ -166,6 +166,7 @@ class Worker:
         while (job := self._next()) is not None:
             if job.future.set_running_or_notify_cancel():
                 self._do(job)
+        self.engine.stop_analysers()
 
     def _next(self) -> Job | None:
         with self._change:

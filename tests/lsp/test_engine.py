@@ -21,7 +21,8 @@ def engine() -> Engine:
 
 
 def wish(text: str = SOURCE, offset: int = CURSOR, **changes) -> Wish:
-    defaults = {"uri": "untitled:1", "root": None, "settings": Settings(max_tokens=12, until="tokens")}
+    settings = Settings(max_tokens=12, until="tokens", monitors=False)
+    defaults = {"uri": "untitled:1", "root": None, "settings": settings}
     return Wish(document=Document(text, language="python"), offset=offset, **(defaults | changes))
 
 
@@ -78,7 +79,11 @@ def test_context_stays_while_the_cursor_does(engine: Engine, tmp_path: Path) -> 
     def asked() -> Wish:
         document = Document(text, path, "python")
         return Wish(
-            uri=path.as_uri(), document=document, offset=len(text), root=tmp_path, settings=Settings(max_tokens=4)
+            uri=path.as_uri(),
+            document=document,
+            offset=len(text),
+            root=tmp_path,
+            settings=Settings(max_tokens=4, monitors=False),
         )
 
     def seen() -> str:
@@ -91,6 +96,34 @@ def test_context_stays_while_the_cursor_does(engine: Engine, tmp_path: Path) -> 
     assert "other" not in seen()
     engine.prepare(asked(), never)
     assert "other" in seen()
+
+
+def test_analysers_start_when_wanted_and_end_with_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening a document starts its analyser, changes ask it ahead, and giving the model back ends its process."""
+    events: list[str] = []
+
+    class Pool:
+        def __init__(self, wanted: str) -> None:
+            events.append(f"made {wanted}")
+
+        def get(self, language: str, folder: Path) -> None:
+            events.append(f"get {language}")
+
+        def stop(self) -> None:
+            events.append("stopped")
+
+    monkeypatch.setattr("guiderail.monitors.analysis.pool.ServerPool", Pool)
+    engine = Engine()
+    engine.load(Settings(model=str(tiny_folder("guiderail")), device="cpu", threads=1))
+    engine.warm(wish())
+    assert events == []
+    watched = wish(settings=Settings(max_tokens=2))
+    engine.warm(watched)
+    engine.prepare(watched, never)
+    engine.complete(watched, never, Written())
+    assert events == ["made auto", *["get python"] * 3]
+    engine.unload()
+    assert events[-1] == "stopped"
 
 
 def test_without_a_model_the_remedy_is_named() -> None:

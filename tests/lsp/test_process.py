@@ -30,7 +30,8 @@ def environment(home: Path, model: Path | str, **settings: Any) -> dict[str, str
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("GUIDERAIL_", "XDG_"))}
     ours = {f"GUIDERAIL_{key.upper()}": str(value) for key, value in settings.items()}
     folders = {f"XDG_{name}_HOME": str(home / name.lower()) for name in ("CONFIG", "STATE", "CACHE", "DATA")}
-    return clean | folders | {"GUIDERAIL_MODEL": str(model), "OMP_NUM_THREADS": "1", "GUIDERAIL_MAX_TOKENS": "8"} | ours
+    fixed = {"MODEL": str(model), "MAX_TOKENS": "8", "MONITORS": "false"}
+    return clean | folders | {"OMP_NUM_THREADS": "1"} | {f"GUIDERAIL_{key}": fixed[key] for key in fixed} | ours
 
 
 class Wire:
