@@ -1,0 +1,58 @@
+-- What vim.lsp.enable("guiderail") starts. Override any field with vim.lsp.config("guiderail", { … }).
+
+local config = require("guiderail.config")
+local server = require("guiderail.server")
+local status = require("guiderail.status")
+
+-- Neovim's file types, and the language identifiers of the protocol where the two differ.
+local LANGUAGES = {
+  sh = "shellscript", bash = "shellscript", zsh = "shellscript", cs = "csharp", cuda = "cuda-cpp", objc = "objective-c",
+  ps1 = "powershell", make = "makefile", proto = "proto3", fs = "fsharp", ["javascript.jsx"] = "javascriptreact",
+  ["typescript.tsx"] = "typescriptreact",
+}
+local FILETYPES = {
+  "python", "javascript", "javascriptreact", "javascript.jsx", "typescript", "typescriptreact", "typescript.tsx", "java",
+  "kotlin", "scala", "groovy", "c", "cpp", "cuda", "objc", "cs", "fsharp", "go", "rust", "swift", "dart", "zig", "php",
+  "ruby", "perl", "r", "julia", "elixir", "erlang", "haskell", "ocaml", "clojure", "lua", "sql", "sh", "bash", "zsh",
+  "fish", "ps1", "make", "cmake", "dockerfile", "terraform", "proto", "graphql", "vue", "svelte",
+}
+local MARKERS = { ".git", "pyproject.toml", "setup.cfg", "package.json", "Cargo.toml", "go.mod", "pom.xml" }
+
+---@type vim.lsp.Config
+return {
+  filetypes = config.get().filetypes or FILETYPES,
+  get_language_id = function(_, filetype)
+    return LANGUAGES[filetype] or filetype
+  end,
+  -- A server that cannot be found is said once, in one line, rather than as a failing client for each buffer.
+  root_dir = function(buffer, start)
+    local root = vim.fs.root(buffer, MARKERS) or vim.fs.dirname(vim.api.nvim_buf_get_name(buffer))
+    if root == "." or root == "" then
+      root = vim.fn.getcwd()
+    end
+    local found, why = server.find(root)
+    if found then
+      start(root)
+    else
+      vim.notify_once("guiderail: " .. why, vim.log.levels.WARN)
+    end
+  end,
+  cmd = function(dispatchers, client_config)
+    local root = client_config and client_config.root_dir or vim.fn.getcwd()
+    local found = assert(server.find(root))
+    return vim.lsp.rpc.start(found.cmd, dispatchers, { cwd = root })
+  end,
+  settings = { guiderail = config.get().settings },
+  init_options = config.get().settings,
+  handlers = {
+    ["guiderail/didChangeStatus"] = function(_, params, context)
+      status.update(context.client_id, params)
+    end,
+  },
+  on_init = function(client)
+    require("guiderail.inline").watch(client)
+  end,
+  on_exit = function(_, _, client_id)
+    status.forget(client_id)
+  end,
+}

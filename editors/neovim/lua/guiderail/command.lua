@@ -1,0 +1,161 @@
+-- :Guiderail and what is behind each of its words.
+
+local status = require("guiderail.status")
+
+local M = {}
+
+local function say(text, level)
+  vim.notify(text, level or vim.log.levels.INFO)
+end
+
+-- The client of this buffer, else any; the person hears when there is none.
+local function client_or_say()
+  local client = vim.lsp.get_clients({ name = "guiderail", bufnr = 0 })[1]
+    or vim.lsp.get_clients({ name = "guiderail" })[1]
+  if not client then
+    say("guiderail is not running here; :checkhealth guiderail says why", vim.log.levels.WARN)
+  end
+  return client
+end
+
+-- Run one of the server's commands; `done` gets its result.
+local function execute(command, arguments, done)
+  local client = client_or_say()
+  if not client then
+    return
+  end
+  local params = { command = "guiderail." .. command, arguments = arguments }
+  client:request("workspace/executeCommand", params, function(problem, result)
+    if problem then
+      say("guiderail: " .. problem.message, vim.log.levels.ERROR)
+    elseif done then
+      done(result, client)
+    end
+  end, 0)
+end
+
+local function ask_status(client)
+  client:request("guiderail/status", vim.empty_dict(), function(problem, now)
+    if problem then
+      say("guiderail: " .. problem.message, vim.log.levels.ERROR)
+    else
+      status.update(client.id, now)
+      say(status.line(now))
+    end
+  end, 0)
+end
+
+local function show_status()
+  local client = client_or_say()
+  if client then
+    ask_status(client)
+  end
+end
+
+---@param scope "global"|"language"|"file"
+function M.toggle(scope)
+  local buffer = vim.api.nvim_get_current_buf()
+  local client = client_or_say()
+  if not client then
+    return
+  end
+  local language = client.get_language_id(buffer, vim.bo[buffer].filetype)
+  execute("toggle", { { scope = scope, language = language, uri = vim.uri_from_bufnr(buffer) } })
+end
+
+local function show_log()
+  execute("showLog", {}, function(result)
+    vim.cmd.split(vim.fn.fnameescape(result.path))
+    vim.bo.autoread = true
+    vim.cmd.normal({ "G", bang = true })
+  end)
+end
+
+-- A value as indented lines: names, then what belongs to them.
+local function outline(value, indent, lines)
+  local list = vim.islist(value)
+  local keys = vim.tbl_keys(value)
+  table.sort(keys)
+  for _, key in ipairs(keys) do
+    local inner = value[key]
+    local head = indent .. (list and "-" or (key .. ":"))
+    if type(inner) == "table" and next(inner) then
+      lines[#lines + 1] = head
+      outline(inner, indent .. "  ", lines)
+    else
+      local text = type(inner) == "table" and "none" or inner == vim.NIL and "unknown" or tostring(inner)
+      lines[#lines + 1] = head .. " " .. text:gsub("\n", "\\n")
+    end
+  end
+  return lines
+end
+
+local function explain()
+  execute("explain", {}, function(result)
+    if type(result) ~= "table" then
+      say("guiderail has nothing to explain yet")
+      return
+    end
+    vim.cmd.new()
+    local buffer = vim.api.nvim_get_current_buf()
+    vim.bo[buffer].buftype, vim.bo[buffer].bufhidden, vim.bo[buffer].swapfile = "nofile", "wipe", false
+    vim.api.nvim_buf_set_lines(buffer, 0, -1, false, outline(result, "", {}))
+    vim.bo[buffer].filetype, vim.bo[buffer].modifiable = "yaml", false
+    vim.api.nvim_buf_set_name(buffer, "guiderail://explain")
+  end)
+end
+
+-- The server's own restart while it lives; a new process when it does not.
+local function restart()
+  if vim.lsp.get_clients({ name = "guiderail" })[1] then
+    execute("restart", {}, show_status)
+  else
+    vim.lsp.enable("guiderail", false)
+    vim.lsp.enable("guiderail", true)
+  end
+end
+
+local WORDS = {
+  status = { run = show_status },
+  toggle = {
+    run = function(scope)
+      M.toggle(scope or "global")
+    end,
+    arguments = { "global", "language", "file" },
+  },
+  log = { run = show_log },
+  explain = { run = explain },
+  restart = { run = restart },
+  suggest = {
+    run = function()
+      require("guiderail.inline").suggest()
+    end,
+  },
+}
+
+local function run(call)
+  local word, argument = call.fargs[1] or "status", call.fargs[2]
+  local entry = WORDS[word]
+  if not entry then
+    say(("guiderail: no command '%s'; there are %s"):format(word, table.concat(vim.fn.sort(vim.tbl_keys(WORDS)), ", ")),
+      vim.log.levels.ERROR)
+  elseif argument and not vim.list_contains(entry.arguments or {}, argument) then
+    say(("guiderail: '%s' does not take '%s'"):format(word, argument), vim.log.levels.ERROR)
+  else
+    entry.run(argument)
+  end
+end
+
+local function complete(lead, line)
+  local before = vim.split(line:gsub("^%s*%S+%s*", "", 1), "%s+")
+  local options = #before <= 1 and vim.fn.sort(vim.tbl_keys(WORDS)) or (WORDS[before[1]] or {}).arguments or {}
+  return vim.tbl_filter(function(option)
+    return vim.startswith(option, lead)
+  end, #before > 2 and {} or options)
+end
+
+function M.create()
+  vim.api.nvim_create_user_command("Guiderail", run, { nargs = "*", complete = complete, desc = "Code completion by guiderail" })
+end
+
+return M

@@ -1,0 +1,63 @@
+-- Finds the language server: the configured command, `guiderail` on PATH, or the project's own .venv.
+
+local config = require("guiderail.config")
+
+local M = {}
+
+local PROGRAM = vim.fn.has("win32") == 1 and "Scripts/guiderail.exe" or "bin/guiderail"
+local REMEDY = "install guiderail with pip, or set vim.g.guiderail = { cmd = { \"/path/to/guiderail\", \"lsp\" } }"
+
+-- Roots whose environment the person has been asked about, with the answer.
+local asked = {}
+
+-- Opening a file must not run a program that came with it: a project's environment needs Neovim's trust (:help trust).
+local function trusted(environment)
+  if asked[environment] == nil then
+    local ok, answer = pcall(vim.secure.read, environment)
+    asked[environment] = ok and answer == true
+  end
+  return asked[environment]
+end
+
+local function in_project(root)
+  for _, folder in ipairs({ ".venv", "venv" }) do
+    local environment = vim.fs.joinpath(root, folder)
+    local program = vim.fs.joinpath(environment, PROGRAM)
+    if vim.fn.executable(program) == 1 then
+      if trusted(environment) then
+        return program
+      end
+      return nil, environment .. " has a server, but is not trusted (:help guiderail-server)"
+    end
+  end
+end
+
+---@param root string
+---@return { cmd: string[], source: string }|nil, string why there is none, and what to do
+function M.find(root)
+  local cmd = config.get().cmd
+  if cmd then
+    if vim.fn.executable(cmd[1]) == 1 then
+      return { cmd = cmd, source = "configured" }, ""
+    end
+    return nil, ("the configured command %s cannot be run"):format(cmd[1])
+  end
+  local program = vim.fn.exepath("guiderail")
+  if program ~= "" then
+    return { cmd = { program, "lsp" }, source = "on PATH" }, ""
+  end
+  local own, why = in_project(root)
+  if own then
+    return { cmd = { own, "lsp" }, source = "in the project's environment" }, ""
+  end
+  return nil, (why or "no server found") .. "; " .. REMEDY
+end
+
+---@return string|nil version, string error
+function M.version(found)
+  local result = vim.system({ found.cmd[1], "--version" }, { text = true, timeout = 20000 }):wait()
+  local version = vim.trim(result.stdout or ""):match("^guiderail (%S+)")
+  return version, version and "" or vim.trim(result.stderr or "")
+end
+
+return M

@@ -1,0 +1,214 @@
+"""The laws of the plug-in in a real Neovim with the real server and a tiny model that says one thing."""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.editors.neovim import PLUGIN, Neovim, find_neovim
+from tests.editors.parrot import parrot_folder
+
+pytestmark = pytest.mark.e2e
+
+NEOVIM = find_neovim()
+if NEOVIM is None:
+    pytest.skip("NO NEOVIM 0.12: tests/editors/fetch_neovim.sh fetches one", allow_module_level=True)
+pytest.importorskip("pynvim", reason="NO PYNVIM: pip install -e '.[dev]'")
+
+SOURCE = "def area(width, height):\n    return width * height\n\n\ndef volume(width, height, depth):\n    return \n"
+SAID = "width * height + depth"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return parrot_folder(tmp_path_factory.mktemp("model"), " " + SAID, after=("    return",))
+
+
+@pytest.fixture(scope="module")
+def editor(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neovim]:
+    """One editor for all laws of this module; each test opens a file of its own."""
+    home = tmp_path_factory.mktemp("home")
+    programs = Path(sys.executable).parent
+    environment = {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "GUIDERAIL_MODEL": str(model),
+        "GUIDERAIL_THREADS": "1",
+        "HOME": str(home),
+    }
+    assert NEOVIM is not None
+    neovim = Neovim(NEOVIM, home, environment)
+    try:
+        yield neovim
+    finally:
+        neovim.close()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One project, and so one server, for all tests."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / ".git").mkdir()
+    return folder
+
+
+@pytest.fixture
+def project(root: Path, editor: Neovim) -> Iterator[Path]:
+    """A file with a hole at line 6, open and the cursor in the hole, in insert mode."""
+    file = root / "shapes.py"
+    file.write_text(SOURCE, encoding="utf-8")
+    editor.open(file)
+    editor.keys("6GA")
+    yield file
+    editor.keys("<Esc>")
+    editor.rpc.command("silent! %bwipeout!")
+
+
+def after_insertion(inserted: str) -> str:
+    """The file when `inserted` has been written into its hole."""
+    return SOURCE.removesuffix("\n") + inserted
+
+
+def test_the_suggestion_is_shown_and_accepted_whole(editor: Neovim, project: Path) -> None:
+    """Ghost text appears at the cursor without touching the buffer, and accepting inserts just that."""
+    assert editor.wait_for_ghost() == SAID
+    assert editor.text() == after_insertion("")
+    assert editor.lua("return require('guiderail').accept()") is True
+    editor.until(lambda: editor.text() == after_insertion(SAID), "the suggestion in the buffer")
+    assert editor.cursor() == (6, len("    return " + SAID))
+
+
+@pytest.mark.parametrize(("part", "taken"), [("word", "width"), ("line", SAID)])
+def test_a_part_is_accepted(editor: Neovim, project: Path, part: str, taken: str) -> None:
+    """Accepting a word or a line inserts that beginning of the suggestion, and the rest is suggested again."""
+    editor.wait_for_ghost()
+    assert editor.lua("return require('guiderail')['accept_' .. ...]()", part) is True
+    editor.until(lambda: editor.text() == after_insertion(taken), f"{taken} in the buffer")
+    if taken != SAID:
+        assert editor.wait_for_ghost() == SAID.removeprefix(taken)
+
+
+def test_typing_into_the_suggestion_then_accepting(editor: Neovim, project: Path) -> None:
+    """What was typed of a suggestion is not inserted a second time when the rest is accepted."""
+    editor.wait_for_ghost()
+    # In one go, so that no newer answer comes in between.
+    editor.lua(
+        "vim.api.nvim_feedkeys(..., 'nt', false)\n"
+        "vim.api.nvim_feedkeys(vim.keycode('<Cmd>lua require(\"guiderail\").accept()<CR>'), 'nt', false)",
+        SAID[:2],
+    )
+    editor.until(lambda: len(editor.text()) > len(after_insertion(SAID[:2])), "the rest", 5)
+    assert editor.text() == after_insertion(SAID)
+
+
+def test_text_that_goes_another_way_takes_the_ghost_away(editor: Neovim, project: Path) -> None:
+    """As soon as what is typed differs from the suggestion, it is off the screen and cannot be accepted."""
+    editor.wait_for_ghost()
+    editor.lua("vim.api.nvim_feedkeys('q', 'nt', false)")
+    editor.until(lambda: editor.text() == after_insertion("q"), "the key", 5)
+    assert editor.ghost() != SAID[1:]
+
+
+def test_nothing_to_accept(editor: Neovim, project: Path) -> None:
+    """Without a suggestion, accepting says so, that a mapping may insert its own key."""
+    editor.wait_for_ghost()
+    editor.keys("<Esc>")
+    editor.until(lambda: not editor.ghost(), "the ghost to go")
+    for name in ("accept", "accept_word", "accept_line", "next", "previous"):
+        assert editor.lua("return require('guiderail')[...]()", name) is False
+    assert editor.text() == after_insertion("")
+
+
+def test_asking_by_hand_and_cycling(editor: Neovim, project: Path) -> None:
+    """A person who asks gets suggestions again, and cycling through all of them ends at the first."""
+    editor.wait_for_ghost()
+    editor.lua("require('guiderail').suggest()")
+    time.sleep(1)
+    first = editor.wait_for_ghost()
+    editor.lua("return require('guiderail').next()")
+    numbered = editor.wait_for_ghost()
+    count = int(numbered.rsplit("/", 1)[1].rstrip(")"))
+    for _ in range(count - 1):
+        editor.lua("return require('guiderail').next()")
+    assert editor.wait_for_ghost() == f"{first} (1/{count})"
+
+
+def test_toggle_stops_suggestions_and_brings_them_back(editor: Neovim, project: Path) -> None:
+    """Switched off, the server suggests nothing and the status line says so; switched on, it does again."""
+    editor.wait_for_ghost()
+    editor.keys("<Esc>")
+    editor.rpc.command("silent Guiderail toggle")
+    editor.until(lambda: editor.state() == "disabled", "the state")
+    assert editor.lua("return require('guiderail').statusline()") == "guiderail: disabled"
+    editor.keys("6GA")
+    time.sleep(1.5)
+    assert editor.ghost() == ""
+    editor.keys("<Esc>")
+    editor.rpc.command("silent Guiderail toggle global")
+    editor.until(lambda: editor.state() == "ready", "the state")
+    editor.keys("6GA")
+    editor.wait_for_ghost()
+
+
+def test_toggle_of_one_file(editor: Neovim, project: Path) -> None:
+    """A file switched off is silent until it is switched on again."""
+    editor.wait_for_ghost()
+    for wanted in (False, True):
+        editor.keys("<Esc>")
+        editor.rpc.command("silent Guiderail toggle file")
+        editor.keys("6GA")
+        time.sleep(1.5)
+        assert bool(editor.ghost()) is wanted
+
+
+def test_health_is_clean(editor: Neovim, project: Path) -> None:
+    """Where all is well, :checkhealth has no warning and no error, and names server and model."""
+    editor.keys("<Esc>")
+    editor.rpc.command("silent checkhealth guiderail")
+    report = editor.text()
+    assert "ERROR" not in report
+    assert "WARNING" not in report
+    assert "on PATH" in report
+    assert "guiderail: ready" in report
+
+
+def test_the_log_and_the_explanation_open(editor: Neovim, project: Path) -> None:
+    """:Guiderail explain tells of the last suggestion, :Guiderail log opens the server's log."""
+    editor.wait_for_ghost()
+    editor.keys("<Esc>")
+    editor.rpc.command("silent Guiderail explain")
+    editor.until(lambda: "guiderail://explain" in editor.rpc.current.buffer.name, "the explanation")
+    assert "promptTokens: " in editor.text()
+    editor.rpc.command("silent Guiderail log")
+    editor.until(lambda: editor.rpc.current.buffer.name.endswith(".log"), "the log")
+
+
+def test_words_of_the_command_are_completed(editor: Neovim) -> None:
+    """Behind :Guiderail come its words, and behind toggle the scopes."""
+
+    def offered(line: str) -> list[str]:
+        return editor.lua("return vim.fn.getcompletion(..., 'cmdline')", line)
+
+    assert offered("Guiderail ") == ["explain", "log", "restart", "status", "suggest", "toggle"]
+    assert offered("Guiderail st") == ["status"]
+    assert offered("Guiderail toggle ") == ["global", "language", "file"]
+    assert offered("Guiderail status ") == []
+
+
+def test_the_help_has_its_tags(editor: Neovim) -> None:
+    """The shipped tags are those of the shipped help file, and :help finds it."""
+    tags = {line.split("\t")[0] for line in (PLUGIN / "doc" / "tags").read_text(encoding="utf-8").splitlines()}
+    help_text = (PLUGIN / "doc" / "guiderail.txt").read_text(encoding="utf-8")
+    assert set(re.findall(r"\*([A-Za-z:][^*\s]*)\*", help_text)) == tags
+    assert editor.lua("return vim.fn.getcompletion('guiderail-k', 'help')") == ["guiderail-keys"]
+
+
+def test_no_key_is_mapped(editor: Neovim, project: Path) -> None:
+    """The plug-in leaves every key of the person's as it was."""
+    mapped = editor.lua(
+        "return vim.tbl_map(function(m) return m.rhs or m.desc or '' end, vim.api.nvim_get_keymap('i'))"
+    )
+    assert not any("guiderail" in text.lower() for text in mapped)
