@@ -224,6 +224,13 @@ class LiveCache:
                 raise
         return logits
 
+    def read(self, ids: Sequence[int]) -> torch.Tensor:
+        """Scores behind each of `ids` as if they were appended, float32 [len(ids), vocabulary]; nothing is kept."""
+        start, end = self.length, self.length + len(ids)
+        self._reserve(end)
+        tokens = torch.tensor(list(ids), device=self.model.device)
+        return self._forward(tokens, slice(start, end), end, last=False)
+
     def fit(self, ids: Sequence[int], *, cancelled: Cancelled = never) -> FitReport:
         """Make the sequence equal `ids` with the least work; at least the last token is run, for its logits.
 
@@ -378,14 +385,16 @@ class LiveCache:
         self._ledger.written(indices, exact=exact)
         return logits[-1]
 
-    def _forward(self, tokens: torch.Tensor, slots: slice | torch.Tensor, end: int) -> torch.Tensor:
+    def _forward(
+        self, tokens: torch.Tensor, slots: slice | torch.Tensor, end: int, *, last: bool = True
+    ) -> torch.Tensor:
         positions = self._steps[slots]
         is_plain = isinstance(slots, slice) and (len(tokens) == 1 or slots.start == 0)
         mask = None if is_plain else self._steps[None, :end] <= positions[:, None]
         step = Step(store=self.buffers, slots=slots, length=end, mask=mask)
         if self.model.has_sliding_layers:
             step.query_positions, step.key_positions = positions, self._steps[:end]
-        return self.model.forward(tokens, positions, step)
+        return self.model.forward(tokens, positions, step, last=last)
 
     def _reserve(self, slots: int) -> None:
         self.buffers.reserve(slots)

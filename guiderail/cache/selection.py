@@ -26,6 +26,8 @@ class Effort:
     ----------
     halo
         Tokens to the right of every change.
+    near
+        Tokens in front of the cursor: what is attended to most, and so what most absorbed the change.
     tail
         Tokens at most of the lines that end in a special token (the cursor's line in front of its mark) and of the
         last line; at least the last token is always run.
@@ -37,13 +39,14 @@ class Effort:
     """
 
     halo: int = 16
+    near: int = 128
     tail: int = 48
     uses: int = 64
     deviating: int = 0
 
 
 # What the paper does: the new tokens, and the last one for its scores.
-PIE = Effort(halo=0, tail=1, uses=0, deviating=0)
+PIE = Effort(halo=0, near=0, tail=1, uses=0, deviating=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +96,13 @@ def chosen(
     first = changes[0].new_start
     for change in changes:
         picked.update(range(change.new_end, min(change.new_end + effort.halo, len(new))))
+    cursor = cursor_in(new, token_bytes)
+    picked.update(range(max(first, cursor - effort.near), cursor))
     if token_bytes is None:
         return picked | set(range(max(first, len(new) - max(effort.tail, 1)), len(new)))
     picked.update(_tail(new, first, effort.tail, token_bytes))
     if effort.uses:
-        before, after = _Text(old, token_bytes), _Text(new, token_bytes)
-        picked.update(_uses(before, after, changes, cursor_in(new, token_bytes), effort.uses, picked))
+        picked.update(_uses(_Text(old, token_bytes), _Text(new, token_bytes), changes, cursor, effort.uses, picked))
     return picked
 
 
@@ -172,8 +176,8 @@ def _matches(text: _Text, start: int, names: set[bytes]) -> Iterator[re.Match[by
     return (m for m in WORD.finditer(text.data, text.starts[start]) if m.group() in names) if names else iter(())
 
 
-def cursor_in(ids: Sequence[int], token_bytes: Sequence[bytes]) -> int:
+def cursor_in(ids: Sequence[int], token_bytes: Sequence[bytes] | None) -> int:
     """Where the cursor stands: at the end, or, where a mark ends the prompt, at the last mark before it."""
-    if not ids or token_bytes[ids[-1]]:
+    if token_bytes is None or not ids or token_bytes[ids[-1]]:
         return len(ids)
     return next((i for i in range(len(ids) - 2, -1, -1) if not token_bytes[ids[i]]), len(ids))

@@ -1,5 +1,7 @@
 """The live cache: whatever is edited, its tokens are right, its ledger is true, and healing makes it exact."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ from tests.cache.shapes import EVERY, LENGTH_DEPENDENT, model_of
 from tests.helpers.models import tiny_folder
 
 START = [5 + (i * i * 7 + i) % 290 for i in range(150)]
-SMALL = Effort(halo=3, tail=4, uses=6)
+SMALL = Effort(halo=3, near=5, tail=4, uses=6)
 scripts = st.lists(st.lists(edits, min_size=1, max_size=3), min_size=1, max_size=6)
 fits = settings(max_examples=25, deadline=None)
 
@@ -307,7 +309,7 @@ def test_the_most_deviating_tokens_are_run() -> None:
     plain.fit(START)
     plain.fit(new)
     wrong = (stored(plain)[1][1] - stored(fresh(plain))[1][1]).square().sum((0, 2))
-    cache = LiveCache(model, policy="patch", effort=Effort(halo=0, tail=1, uses=0, deviating=10))
+    cache = LiveCache(model, policy="patch", effort=replace(PIE, deviating=10))
     cache.fit(START)
     report = cache.fit(new)
     ranked = wrong[23:-1].argsort(descending=True)[:10] + 23
