@@ -7,6 +7,7 @@ that a second run can tell what is done, repair a line that was torn, and refuse
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -29,6 +30,11 @@ SYNC_INTERVAL = 1.0  # seconds between two fsyncs: a power cut loses at most thi
 # Settings that change how fast a row is made or what is logged, not what is in it.
 _IRRELEVANT = frozenset({"threads", "log_level"})
 _FIELDS = frozenset({"id", "file", "line", "column", "until", "max_tokens", "language"})
+
+# How every row begins, and a beginning to complete a shorter one with.
+_HEAD = re.compile(rb'\{"key": "[0-9a-f]{16}["-]')
+_SAMPLE = b'{"key": "0123456789abcdef"'
+_HEAD_SIZE = len(_SAMPLE)
 
 
 class ResumeError(UsageError):
@@ -58,10 +64,11 @@ def complete_all(positions: str, output: str, settings: Settings) -> None:
     Raises
     ------
     UsageError
-        The positions cannot be read, or the output was made with other settings.
+        The positions cannot be read, or the output is the same file, or was made with other settings or weights.
     click.exceptions.Exit
         With code 1 when at least one position has an error row.
     """
+    _refuse_same_file(positions, output)
     tasks = read_tasks(positions)
     identity = _identity(settings)
     done = {} if output == STDIN else finished(Path(output), identity)
@@ -73,6 +80,13 @@ def complete_all(positions: str, output: str, settings: Settings) -> None:
     _summarise(len(tasks), len(todo), failed)
     if failed:
         raise click.exceptions.Exit(1)
+
+
+def _refuse_same_file(positions: str, output: str) -> None:
+    if STDIN in {positions, output} or not (Path(positions).exists() and Path(output).exists()):
+        return
+    if Path(positions).samefile(output):
+        raise UsageError(f"{output} holds the positions themselves", "Choose another --output")
 
 
 def _answer(engine: Engine, todo: list[Task], identity: dict[str, Any], sink: "_Sink", total: int) -> int:
@@ -122,13 +136,18 @@ def _parse(line: str) -> tuple[dict[str, Any], str]:
 
 
 def _identity(settings: Settings) -> dict[str, Any]:
-    """What two runs must share for their rows to be comparable."""
+    """What two runs must share for their rows to be comparable; a model's name does not tell its weights."""
+    from guiderail.model.fingerprint import fingerprint
+    from guiderail.model.load import describe
+
     kept = {key: value for key, value in asdict(settings).items() if key not in _IRRELEVANT}
-    return {"version": __version__, **kept}
+    return {"version": __version__, "weights": fingerprint(describe(settings.model)), **kept}
 
 
 def finished(output: Path, identity: dict[str, Any]) -> dict[str, bool]:
     """Keys of the rows in ``output``, and whether each is an error; a torn last line is cut off.
+
+    Nothing is changed before every whole line has been found to be a row of ours: the file may be somebody else's.
 
     Raises
     ------
@@ -139,48 +158,53 @@ def finished(output: Path, identity: dict[str, Any]) -> dict[str, bool]:
         return {}
     if not output.is_file():
         raise UsageError(f"{output} is not a file that can be continued", "Choose another --output, or - for a pipe")
-    _cut_torn_line(output)
-    done: dict[str, bool] = {}
-    with output.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            row = _ours(output, number, line)
-            _same(output, row["settings"], identity)
-            done[row["key"]] = "error" in row
+    try:
+        with output.open("rb") as file:
+            if not _begins_like_ours(file.read(_HEAD_SIZE)):
+                raise _foreign(output, 1)
+            file.seek(0)
+            done, whole = _read_rows(output, file, identity)
+        if whole != output.stat().st_size:
+            os.truncate(output, whole)
+    except OSError as error:
+        raise UsageError(f"cannot continue {output}: {error.strerror}", "Choose another --output") from error
     return done
 
 
-def _cut_torn_line(output: Path) -> None:
-    """A kill in the middle of a write leaves a line without its end: cut it, its position is done again."""
-    try:
-        with output.open("rb+") as file:
-            end = file.seek(0, os.SEEK_END)
-            keep = _last_line_end(file, end)
-            if keep != end:
-                file.truncate(keep)
-    except OSError as error:
-        raise UsageError(f"cannot continue {output}: {error.strerror}", "Choose another --output") from error
+def _begins_like_ours(start: bytes) -> bool:
+    """Whether a file begins as a row does, as far as it goes; an empty one may become ours."""
+    return _HEAD.match(start + _SAMPLE[len(start) :]) is not None
 
 
-def _last_line_end(file: IO[bytes], end: int, block: int = 65536) -> int:
-    """Offset behind the last line feed, 0 if there is none."""
-    while end > 0:
-        start = max(0, end - block)
-        file.seek(start)
-        found = file.read(end - start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        end = start
-    return 0
+def _read_rows(output: Path, file: IO[bytes], identity: dict[str, Any]) -> tuple[dict[str, bool], int]:
+    """The keys as in `finished`, and the bytes of all whole rows.
+
+    A kill in the middle of a write leaves a line without its end, which is no row: its position is done again.
+    """
+    done: dict[str, bool] = {}
+    size = 0
+    for number, line in enumerate(file, start=1):
+        if not line.endswith(b"\n"):
+            break
+        row = _ours(output, number, line)
+        _same(output, row["settings"], identity)
+        done[row["key"]] = "error" in row
+        size += len(line)
+    return done, size
 
 
-def _ours(output: Path, number: int, line: str) -> dict[str, Any]:
+def _ours(output: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         row = json.loads(line)
         if isinstance(row["key"], str) and isinstance(row["settings"], dict):
             return row
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):  # undecodable bytes are a ValueError
         pass
-    raise ResumeError(f"line {number} of {output} was not written by guiderail", "Choose another --output")
+    raise _foreign(output, number)
+
+
+def _foreign(output: Path, number: int) -> ResumeError:
+    return ResumeError(f"line {number} of {output} was not written by guiderail", "Choose another --output")
 
 
 def _same(output: Path, theirs: dict[str, Any], ours: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The laws of many positions: every row once, whatever happens in between."""
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from tests.cli.test_complete import schema, wait_for  # noqa: F401 (schema is a 
 
 Run = Callable[..., Result]
 IDENTITY = {"version": "1", "seed": 0}
+KEY = "0123456789abcdef"
 
 
 def write_positions(positions: list[Any], name: str = "in.jsonl") -> Path:
@@ -109,6 +111,24 @@ class TestRuns:
         assert result.code == 2
         assert "out.jsonl was made with temperature = 0.0, not 0.5" in result.err
 
+    def test_other_weights_in_the_same_folder_are_refused(
+        self, guiderail: Run, source: Path, small: Path, tmp_path: Path
+    ) -> None:
+        """Two checkpoints of one name and shape do not answer into one file."""
+        folder = Path(shutil.copytree(small, tmp_path / "checkpoint"))
+        position = {"file": source.name, "line": 1, "column": 0, "max_tokens": 1}
+        command = ("complete", "--model", folder, "--positions", write_positions([position]), "--output", "out.jsonl")
+        assert guiderail(*command).code == 0
+        assert guiderail(*command).code == 0
+        before = Path("out.jsonl").read_bytes()
+        weights = bytearray((folder / "model.safetensors").read_bytes())
+        weights[-1] ^= 1
+        (folder / "model.safetensors").write_bytes(weights)
+        result = guiderail(*command)
+        assert result.code == 2
+        assert "out.jsonl was made with weights = " in result.err
+        assert Path("out.jsonl").read_bytes() == before
+
     @pytest.mark.e2e
     def test_a_killed_run_resumes_to_the_same_rows(self, guiderail: Run, process: Run, source: Path) -> None:
         """After kill -9 and a torn line the same command ends with the rows of an undisturbed run."""
@@ -138,6 +158,7 @@ def rows_so_far(path: str) -> list[bytes]:
     return Path(path).read_bytes().split(b"\n")[:-1]
 
 
+@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
     ("args", "says"),
     [
@@ -147,6 +168,7 @@ def rows_so_far(path: str) -> list[bytes]:
         (["--positions", "in.jsonl", "--output", "/dev/null"], "/dev/null is not a file that can be continued"),
         (["--positions", "in.jsonl", "--output", "none/out.jsonl"], "cannot write none/out.jsonl"),
         (["--positions", "in.jsonl", "--output", "."], ". is not a file that can be continued"),
+        (["--positions", "in.jsonl", "--output", "link.jsonl"], "link.jsonl holds the positions themselves"),
     ],
 )
 def test_files_that_do_not_serve(guiderail: Run, args: list[str], says: str) -> None:
@@ -154,10 +176,47 @@ def test_files_that_do_not_serve(guiderail: Run, args: list[str], says: str) -> 
     write_positions([{"file": "a.py", "line": 1, "column": 0}])
     Path("binary.jsonl").write_bytes(b"\xff\xfe\0")
     Path("foreign.txt").write_text("mine\n", encoding="utf-8")
+    Path("link.jsonl").symlink_to("in.jsonl")
     result = guiderail("complete", *args)
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert says in result.err
     assert Path("foreign.txt").read_text(encoding="utf-8") == "mine\n"
+
+
+ROW = json.dumps({"key": KEY, "settings": IDENTITY}).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"one line and no end", 1),
+        (b"line one\nprecious tail", 1),
+        (b"\n", 1),
+        (b'{"key": "value", "settings": {}}', 1),
+        (b'{"key": "value", "settings": {}}\n', 1),
+        (b"\x89PNG\r\n\x1a\n\0\xff", 1),
+        (b'{"key": "0123456789abcdef", "\xff\xfe"}\nrest', 1),
+        (ROW + b"\xff\xfe\0\n", 2),
+        (ROW + b"[" * 100_000 + b"\nrest", 2),
+        (ROW + b"a note of mine\nand another", 2),
+    ],
+)
+def test_a_file_of_somebody_else_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes, line: int) -> None:
+    """Text, JSON or bytes that we did not write, wherever they stand, are never cut, with or without a line end."""
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    with pytest.raises(ResumeError, match=f"line {line} of .* was not written by guiderail"):
+        finished(path, IDENTITY)
+    assert path.read_bytes() == content
+
+
+def test_a_torn_line_stays_where_the_run_cannot_go_on(tmp_path: Path) -> None:
+    """A file that is refused for its settings is not even repaired."""
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(ROW + b'{"key": "torn')
+    with pytest.raises(ResumeError):
+        finished(path, {**IDENTITY, "seed": 1})
+    assert path.read_bytes() == ROW + b'{"key": "torn'
 
 
 def test_the_keys_survive_a_reordered_input() -> None:
@@ -172,7 +231,7 @@ def test_the_keys_survive_a_reordered_input() -> None:
 @given(data=st.data())
 def test_a_file_cut_anywhere_keeps_exactly_its_whole_rows(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     """Whatever byte a kill or a full disk stops at, whole rows stay, the torn one goes."""
-    lines = [json.dumps({"key": f"k{n}", "settings": IDENTITY, "x": "ü" * n}) + "\n" for n in range(6)]
+    lines = [json.dumps({"key": f"{n:016x}", "settings": IDENTITY, "x": "ü" * n}) + "\n" for n in range(6)]
     whole = "".join(lines).encode()
     cut = data.draw(st.integers(0, len(whole)))
     path = tmp_path_factory.mktemp("cut") / "out.jsonl"
@@ -184,18 +243,18 @@ def test_a_file_cut_anywhere_keeps_exactly_its_whole_rows(tmp_path_factory: pyte
     assert len(done) == kept.count(b"\n") == whole[:cut].count(b"\n")
 
 
-def test_a_long_torn_line_is_found(tmp_path: Path) -> None:
-    """The repair looks further back than one block."""
+def test_a_long_torn_line_is_cut(tmp_path: Path) -> None:
+    """However long the torn line is, the rows in front of it stay."""
     path = tmp_path / "out.jsonl"
-    row = json.dumps({"key": "k", "settings": IDENTITY}) + "\n"
+    row = json.dumps({"key": KEY, "settings": IDENTITY}) + "\n"
     path.write_text(row + "x" * 200_000, encoding="utf-8")
-    assert finished(path, IDENTITY) == {"k": False}
+    assert finished(path, IDENTITY) == {KEY: False}
     assert path.read_text(encoding="utf-8") == row
 
 
 def test_an_older_version_s_rows_are_not_mixed(tmp_path: Path) -> None:
     """The version that made a row is one of its settings."""
     path = tmp_path / "out.jsonl"
-    path.write_text(json.dumps({"key": "k", "settings": IDENTITY}) + "\n", encoding="utf-8")
+    path.write_text(json.dumps({"key": KEY, "settings": IDENTITY}) + "\n", encoding="utf-8")
     with pytest.raises(ResumeError, match="was made with version = '1', not '2'"):
         finished(path, {**IDENTITY, "version": "2"})
