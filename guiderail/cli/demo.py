@@ -87,12 +87,15 @@ def _say(text: str, colour: bool) -> None:
 
 
 def _copy_package(folder: Path) -> Path:
-    """Make the package a project of its own, so that context comes from it and not from all that is installed."""
+    """Make the package a project of its own, so that context comes from it and not from all that is installed.
+
+    The project is called like the package whatever `folder` is: its name stands in the prompt.
+    """
     found = importlib.util.find_spec(PACKAGE)
     if found is None or found.origin is None:
         raise GuiderailError(f"the package {PACKAGE} is not installed", f"Run pip install {PACKAGE}")
     skip = shutil.ignore_patterns("__pycache__", "tests")
-    return Path(shutil.copytree(Path(found.origin).parent, folder / PACKAGE, ignore=skip)).parent
+    return Path(shutil.copytree(Path(found.origin).parent, folder / PACKAGE / PACKAGE, ignore=skip)).parent
 
 
 def find_cases(root: Path, spots: tuple[Spot, ...] = SPOTS) -> Iterator[Case]:

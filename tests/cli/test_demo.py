@@ -9,6 +9,9 @@ import pytest
 from guiderail.cli import demo
 from guiderail.cli.demo import PACKAGE, SPOTS, Spot, find_cases
 from guiderail.errors import GuiderailError
+from guiderail.prompt.fim import FORMATS
+from guiderail.prompt.prompt import Segment, build_prompt
+from guiderail.prompt.snippet import Snippet
 from tests.cli.conftest import Result
 
 
@@ -34,6 +37,21 @@ def test_every_spot_is_in_the_installed_release(tmp_path: Path) -> None:
     cases = list(find_cases(demo._copy_package(tmp_path)))
     assert [case.spot for case in cases] == list(SPOTS)
     assert all(case.truth.strip() for case in cases)
+
+
+def test_the_prompt_does_not_depend_on_where_the_copy_lies(tmp_path: Path) -> None:
+    """Two runs copy to two random folders, and name repository and files alike."""
+    snippet = Snippet(f"{PACKAGE}/spec.py", "x = 1\n", "similar", 1.0)
+    prompts = []
+    for name in ("tmp1", "tmp2"):
+        case = next(find_cases(demo._copy_package(tmp_path / name)))
+        document, offset, root = case.cursor.document, case.cursor.offset, case.cursor.root
+        (fim,) = (form for form in FORMATS if form.name == "guiderail")
+        prompts.append(
+            build_prompt(document, offset, [snippet], fim, layout="psm", budget=500, count=len, root=root).segments
+        )
+    assert prompts[0] == prompts[1]
+    assert Segment("context", f"{PACKAGE}\n") in prompts[0]
 
 
 def test_the_marker_is_sought_in_its_function(package: Path) -> None:
