@@ -22,6 +22,8 @@ from guiderail.evaluation.manifest import Package
 # Raised whenever the same manifest would give other files; every result records it.
 BUILDER = 1
 DOWNLOAD_TIMEOUT_S = 600
+# pip hands over what it fetched only at the end of a call: so many packages a call, and a broken run keeps the others.
+BATCH = 8
 
 TEST_FOLDERS = frozenset({"test", "tests", "testing", "_tests", "testsuite", "fixtures", "testdata"})
 VENDOR_FOLDERS = frozenset(
@@ -58,21 +60,33 @@ def cache_folder() -> Path:
 def fetch(packages: Sequence[Package], folder: Path) -> None:
     """Download into `folder` the wheels that are not there yet, by pip, which checks the hashes; nothing is run.
 
+    What came before a failure is kept.
+
     Raises
     ------
     DownloadError
-        pip is missing or fails.
+        pip is missing or fails, or `folder` cannot be written.
     """
     missing = [package for package in packages if wheel_in(folder, package) is None]
-    if not missing:
-        return
+    try:
+        for start in range(0, len(missing), BATCH):
+            _fetch(missing[start : start + BATCH], folder)
+    except OSError as error:
+        raise DownloadError(f"cannot write to {folder}: {error.strerror}", "Make room there") from error
+
+
+def _fetch(packages: Sequence[Package], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    pinned = {package.sha256 for package in packages}
     with tempfile.TemporaryDirectory(dir=folder) as work:
         pins = Path(work) / "requirements.txt"
-        pins.write_text("".join(f"{p.name}=={p.version} --hash=sha256:{p.sha256}\n" for p in missing))
-        _pip_download(pins, Path(work))
-        for wheel in Path(work).glob("*.whl"):
-            wheel.replace(folder / f"{sha256_of(wheel)}.whl")
+        pins.write_text("".join(f"{p.name}=={p.version} --hash=sha256:{p.sha256}\n" for p in packages))
+        try:
+            _pip_download(pins, Path(work))
+        finally:
+            for wheel in Path(work).glob("*.whl"):
+                if (digest := sha256_of(wheel)) in pinned:  # and not one that is half there
+                    wheel.replace(folder / f"{digest}.whl")
 
 
 def _pip_download(pins: Path, folder: Path) -> None:
@@ -83,10 +97,11 @@ def _pip_download(pins: Path, folder: Path) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise DownloadError("downloading the packages took too long", "Try again; what came is kept") from error
+        raise DownloadError("downloading the packages took too long", "Try again: what came is kept") from error
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-        raise DownloadError(f"the evaluation's packages cannot be downloaded: {reason}", "Check network and pip")
+        remedy = "Check network and pip; what came is kept"
+        raise DownloadError(f"the evaluation's packages cannot be downloaded: {reason}", remedy)
 
 
 def sha256_of(path: Path) -> str:

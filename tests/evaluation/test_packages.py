@@ -94,3 +94,40 @@ def test_a_failing_download_is_one_clear_error(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(DownloadError, match="cannot be downloaded"):
         fetch([Package("no-such-thing", "1", "0" * 64, "MIT")], tmp_path)
     assert not list(tmp_path.glob("*.whl"))
+
+
+@pytest.mark.parametrize("failure", [DownloadError("pip failed"), KeyboardInterrupt()])
+def test_what_came_before_a_failure_is_kept_and_not_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    """Earlier calls of pip, and what the failing one had finished; never a file that is half there."""
+    (tmp_path / "index").mkdir()
+    wanted = [wheel(tmp_path / "index", {"thing/a.py": f"{BODY}a = {number}\n"}) for number in range(5)]
+    asked: list[int] = []
+
+    def download(pins: Path, folder: Path) -> None:
+        lines = pins.read_text().splitlines()
+        asked.append(len(lines))
+        for number, line in enumerate(lines):
+            data = (tmp_path / "index" / f"{line.rpartition(':')[2]}.whl").read_bytes()
+            if len(asked) == 2 and number == 1:
+                (folder / f"{number}.whl").write_bytes(data[:-1])
+                raise failure
+            (folder / f"{number}.whl").write_bytes(data)
+
+    monkeypatch.setattr(packages, "BATCH", 2)
+    monkeypatch.setattr(packages, "_pip_download", download)
+    folder = tmp_path / "kept"
+    with pytest.raises(type(failure)):
+        fetch(wanted, folder)
+    assert [wheel_in(folder, package) is not None for package in wanted] == [True, True, True, False, False]
+    assert len(list(folder.iterdir())) == 3
+    fetch(wanted, folder)
+    assert asked == [2, 2, 2]
+    assert all(source_files(package, folder) for package in wanted)
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DownloadError, match="cannot write to"):
+        fetch([Package("thing", "1", "0" * 64, "MIT")], tmp_path / "file" / "datasets")
