@@ -72,6 +72,11 @@ class Settings:
     context: bool = _key(True, "read other files of the project for context")
     context_tokens: int = _key(512, "tokens given to other files of the project", low=0, high=1_000_000)
     prompt_tokens: int = _key(2048, "tokens of the whole prompt", low=64, high=1_000_000)
+    project_ngrams: str = _key(
+        "auto",
+        "mix what the project's files repeat into the model's guesses; auto does so for the embedded model",
+        choices=("auto", "on", "off"),
+    )
     monitors: bool = _key(True, "forbid names that static analysis knows not to exist")
     analyser: str = _key("auto", "who analyses Python; auto takes the best one installed", choices=("auto", *ANALYSERS))
     cache_policy: str = _key(

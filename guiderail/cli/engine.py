@@ -14,6 +14,7 @@ from guiderail.settings import Settings
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
+    from guiderail.decoding.stage import LogitsStage
     from guiderail.engine.completer import Completer, Suggestion
     from guiderail.model.model import Model
     from guiderail.monitors.analysis.pool import ServerPool
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+PATIENCE_S = 0.5  # for reading other files of the project, where somebody waits
 ANALYSIS_S = 2.0  # how long one answer of an analyser may be waited for: nobody is typing meanwhile
 
 Policy = Literal["auto", "exact", "patch"]
@@ -63,6 +65,9 @@ class Engine:
         Which model to load, where, and how to decode.
     ahead
         A cursor that is going to be asked for: its analyser starts while the model is loaded.
+    patience
+        Seconds that reading other files of a project may take at a cursor; infinity makes answers independent of how
+        busy the machine is.
 
     Raises
     ------
@@ -70,7 +75,7 @@ class Engine:
         The model cannot be found or loaded.
     """
 
-    def __init__(self, settings: Settings, ahead: Cursor | None = None) -> None:
+    def __init__(self, settings: Settings, ahead: Cursor | None = None, patience: float = PATIENCE_S) -> None:
         start_logging(settings.log_level)
         began = time.perf_counter()
         pool = _analysers(settings, ahead)
@@ -85,6 +90,8 @@ class Engine:
             )
         self._monitors = _monitors(pool, self._completer)
         self._settings = settings
+        self._patience = patience
+        self._projects: dict[Path | None, _Project] = {}
         seconds = time.perf_counter() - began
         _log.info("%s on %s, loaded in %.2f s", self.model.info.name, self.model.device, seconds)
 
@@ -101,7 +108,8 @@ class Engine:
         from guiderail.engine.completer import CompletionRequest
 
         settings = self._settings
-        snippets = self._snippets(cursor)
+        project = self._project(cursor.root)
+        snippets = self._snippets(cursor, project)
         _log.debug("context from %s", ", ".join(snippet.path for snippet in snippets) or "no other file")
         request = CompletionRequest(
             document=cursor.document,
@@ -120,19 +128,56 @@ class Engine:
                 seed=settings.seed,
             ),
             monitors=self._monitors,
+            stages=project.stages(cursor, self._patience),
         )
         return Answer(cursor, self._completer.complete(request, on_token=on_token), snippets)
 
-    def _snippets(self, cursor: Cursor) -> list[Snippet]:
+    def _project(self, root: Path | None) -> "_Project":
+        if root not in self._projects:
+            self._projects[root] = _Project(root, self.model, self._settings)
+        return self._projects[root]
+
+    def _snippets(self, cursor: Cursor, project: "_Project") -> list[Snippet]:
         from guiderail.prompt.context import gather
 
         budget = self._settings.context_tokens if self._settings.context else 0
         if budget == 0 or cursor.root is None:
             return []
-        return gather(cursor.document, cursor.offset, cursor.root, budget=budget, count=self._count)
+        return gather(
+            cursor.document,
+            cursor.offset,
+            cursor.root,
+            budget=budget,
+            count=self._completer.count,
+            index=project.index,
+            seconds=self._patience,
+        )
 
-    def _count(self, text: str) -> int:
-        return len(self.model.tokenizer.encode(text))
+
+class _Project:
+    """What is kept of one project between two cursors; without a root, of the files that belong to none."""
+
+    def __init__(self, root: Path | None, model: "Model", settings: Settings) -> None:
+        from guiderail.engine.lending import Lending, is_wanted
+        from guiderail.prompt.index import ProjectIndex
+
+        self.index = ProjectIndex(root) if root else None
+        shared = self.index if settings.context else None
+        self._lending = Lending(model, shared) if is_wanted(settings.project_ngrams, model) else None
+
+    def stages(self, cursor: Cursor, seconds: float) -> "tuple[LogitsStage, ...]":
+        """The changes of the scores that the project asks for."""
+        if self._lending is None:
+            return ()
+        own = _relative(cursor)
+        return (self._lending.stage(own, cursor.document.language, seconds=seconds),)
+
+
+def _relative(cursor: Cursor) -> str | None:
+    path, root = cursor.document.path, cursor.root
+    if path is None or root is None or not path.resolve().is_relative_to(root.resolve()):
+        return None
+    return path.resolve().relative_to(root.resolve()).as_posix()
 
 
 def _analysers(settings: Settings, ahead: Cursor | None) -> "ServerPool | None":

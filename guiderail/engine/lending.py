@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 CHARACTERS = 400_000
 
 
-def profits(model: Model) -> bool:
-    """Whether the shipped weights of the mixture were fitted for this model.
+def is_wanted(choice: str, model: Model) -> bool:
+    """Whether a project lends its n-grams: the setting `project_ngrams` ("on", "off", or "auto") for this model.
 
-    They say how much better than the model's own guess a repeated context is. A larger model copies by itself: for
-    it the weights are wrong, and the mixture would take away more than it gives.
+    Auto is the embedded model only, for which the mixture's weights were fitted: they say how much better than the
+    model's own guess a repeated context is. A larger model copies by itself, and would be told to trust it too much.
     """
-    return model.info.name == EMBEDDED
+    return choice == "on" or (choice == "auto" and model.info.name == EMBEDDED)
 
 
 class Lending:

@@ -2,10 +2,11 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 from guiderail.decoding.stages.ngram_counts import NgramCounts
 from guiderail.engine.completer import Completer, CompletionRequest
-from guiderail.engine.lending import Lending, profits
+from guiderail.engine.lending import Lending, is_wanted
 from guiderail.prompt.index import ProjectIndex
 from guiderail.text.document import Document
 from tests.helpers.models import tiny_model
@@ -77,6 +78,11 @@ def test_models_with_a_format_without_middle_are_served() -> None:
     assert Lending(tiny_model("mistral")).stage(None, None) is not None
 
 
-def test_only_the_embedded_model_profits_by_default() -> None:
-    """The weights were fitted for the embedded model; others are left alone."""
-    assert not profits(tiny_model("guiderail"))
+def test_only_the_embedded_model_is_lent_to_by_default() -> None:
+    """The weights were fitted for the embedded model; others are left alone unless a person wants it."""
+    model = tiny_model("guiderail")
+    assert not is_wanted("auto", model)
+    assert is_wanted("on", model)
+    embedded = SimpleNamespace(info=SimpleNamespace(name="embedded"))
+    assert is_wanted("auto", embedded)  # type: ignore[arg-type]
+    assert not is_wanted("off", embedded)  # type: ignore[arg-type]
