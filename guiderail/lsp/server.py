@@ -35,7 +35,7 @@ from guiderail.lsp.worker import Health, Worker
 
 log = logging.getLogger(__name__)
 
-KEPT_ITEMS = 64  # shown suggestions that can still be reported accepted
+KEPT_ITEMS = 16  # shown suggestions that can still be reported accepted; each holds its document's text
 CLIENT_PATIENCE = 2.0  # seconds that a client gets to answer a question of ours
 AHEAD = 0.3  # seconds that a suggestion stands before the one behind it is made
 BUSY = 0.15  # seconds of work before the status says so
@@ -367,16 +367,19 @@ class Server(LanguageServer):
             if shaped is not None and shaped.text not in made:
                 self._count += 1
                 made[shaped.text] = Shown(f"g{self._count}", offer, shaped, wish, waited)
-        for shown in made.values():
-            self._remember(shown)
+        self._remember(list(made.values()))
         if made and preferences.speculate:
-            first = next(iter(made.values()))
-            self.scheduler.ahead(items.next_wish(wish, first.shaped), AHEAD)
+            self._ask_ahead(next(iter(made.values())), AHEAD)
         return list(made.values())
 
-    def _remember(self, shown: Shown) -> None:
-        self.last = next((one for one in (self.last,) if one and one.offer.answer is shown.offer.answer), shown)
-        self.shown[shown.name] = shown
+    def _ask_ahead(self, shown: Shown, seconds: float) -> None:
+        """Have the suggestion made that follows one, unless its document was closed meanwhile."""
+        if shown.wish.uri in self.buffers:
+            self.scheduler.ahead(items.next_wish(shown.wish, shown.shaped), seconds)
+
+    def _remember(self, made: list[Shown]) -> None:
+        self.last = made[0] if made else self.last
+        self.shown.update((shown.name, shown) for shown in made)
         while len(self.shown) > KEPT_ITEMS:
             self.shown.popitem(last=False)
 
@@ -386,7 +389,7 @@ class Server(LanguageServer):
         shown = self.shown.get(str(_first(arguments).get("id")))
         if shown is not None:
             shown.accepted = len(shown.shaped.text)
-            self.scheduler.ahead(items.next_wish(shown.wish, shown.shaped), 0.0)
+            self._ask_ahead(shown, 0.0)
 
     def _did_show(self, params: Any) -> None:
         shown = self._shown_in(params)
