@@ -60,13 +60,6 @@ class Model:
         # Off a CPU the module's own overhead is hidden by graphs (see `graphs`), and its kernels are the tested ones.
         self._lean = lean.LeanForward(module) if device.type == "cpu" and lean.supports(module) else None
 
-    @property
-    def stop_ids(self) -> frozenset[int]:
-        """Ids that end a completion: end of text, and the family's fill-in-the-middle stops."""
-        special = self.tokenizer.special
-        stops = self.info.fim.stops if self.info.fim else ()
-        return self.tokenizer.eos_ids | {special[name] for name in stops if name in special}
-
     @torch.inference_mode()
     def forward(self, ids: torch.Tensor, positions: torch.Tensor, step: Step, *, last: bool = True) -> torch.Tensor:
         """Run `ids` and write their keys and values where `step` says.
