@@ -8,10 +8,10 @@ SETUP  := .setup/installed
 TORCH  := 2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format eval bench train checksums clean
+.PHONY: help setup demo test lint format eval bench train checksums clean test-editors vsix
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## install guiderail and its tools into .venv
 
@@ -43,6 +43,16 @@ bench: $(SETUP) ## measure speed against transformers and llama.cpp
 
 train: $(SETUP) ## train the embedded model anew (resumable, hours on a CPU)
 	$(BIN)/python -m training
+
+vsix: $(SETUP) ## package the VS Code extension (needs Node 20 and npm): editors/vscode/guiderail.vsix
+	$(BIN)/python editors/vscode/settings.py --check
+	cd editors/vscode && npm ci --no-audit --no-fund && npm run -s check && npm run -s lint && npm run -s test \
+	  && npm run -s package
+
+test-editors: vsix ## drive a real Neovim and a real VS Code; screenshots go to docs/images
+	tests/editors/fetch_neovim.sh
+	tests/editors/fetch_vscode.sh
+	$(BIN)/pytest tests/editors -rs
 
 checksums: ## list the embedded model's files for guiderail doctor
 	cd guiderail/model/embedded/weights && find . -type f ! -name SHA256SUMS | sort | sed 's|^\./||' \

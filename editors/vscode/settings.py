@@ -1,0 +1,94 @@
+"""Write the settings of the VS Code extension into its package.json, from the server's own description of them.
+
+python editors/vscode/settings.py            write
+python editors/vscode/settings.py --check    exit 1 if that would change anything
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from guiderail.settings import KEYS, default_of, rule_of
+
+PACKAGE = Path(__file__).with_name("package.json")
+_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
+_LIST = {"type": "array", "items": {"type": "string"}, "default": []}
+
+# What is not a key of guiderail/settings.py: the extension's own settings, and those of the language server alone.
+_OWN: dict[str, dict[str, Any]] = {
+    "serverPath": {
+        "type": "string", "default": "", "scope": "machine",
+        "description": "The program guiderail. Empty: the workspace's .venv, PATH, then the extension's environment.",
+    },
+    "installSource": {
+        "type": "string", "default": "guiderail", "scope": "machine",
+        "description": "What pip installs when the extension installs the server: a package, a wheel, a folder.",
+    },
+    "trace.server": {
+        "type": "string", "default": "off", "enum": ["off", "messages", "verbose"],
+        "description": "Log what editor and server say to each other; verbose logs source text.",
+    },
+    "enable": {"type": "boolean", "default": True, "description": "Suggestions at all; off frees the model's memory."},
+    "enableLanguages": _LIST | {
+        "description": "The only languages with suggestions; empty or *: all but prose.",
+    },
+    "disableLanguages": _LIST | {"description": "Languages without suggestions."},
+    "disablePaths": _LIST | {
+        "description": "Files without suggestions: .gitignore patterns, relative to the folder of the workspace.",
+    },
+    "debounceMs": {
+        "type": "integer", "default": 75, "minimum": 0, "maximum": 10000,
+        "description": "Milliseconds that a request waits for the next key at most.",
+    },
+    "maxSuggestions": {
+        "type": "integer", "default": 3, "minimum": 1, "maximum": 16,
+        "description": "How many suggestions to offer when asked by hand.",
+    },
+    "menu": {
+        "type": ["boolean", "string"], "default": "auto", "enum": ["auto", True, False],
+        "description": "Show the suggestion in the completion menu too; auto: only in editors without ghost text.",
+    },
+    "speculate": {
+        "type": "boolean", "default": True,
+        "description": "Make the suggestion behind a shown one in idle time.",
+    },
+}  # fmt: skip
+
+
+def camel(key: str) -> str:
+    """The name of a setting in an editor."""
+    head, *tail = key.split("_")
+    return head + "".join(word.capitalize() for word in tail)
+
+
+def property_of(key: str) -> dict[str, Any]:
+    """The JSON Schema of one key of guiderail/settings.py."""
+    rule, default = rule_of(key), default_of(key)
+    entry: dict[str, Any] = {"type": _TYPES[type(default)], "default": default}
+    bounds = {"enum": list(rule.choices), "minimum": rule.low, "maximum": rule.high, "exclusiveMinimum": rule.above}
+    return entry | {name: value for name, value in bounds.items() if value not in (None, [])} | {
+        "description": rule.help[:1].upper() + rule.help[1:] + "."
+    }  # fmt: skip
+
+
+def properties() -> dict[str, dict[str, Any]]:
+    """All settings of the extension. `suggestions` is the command line's; editors have maxSuggestions."""
+    own = dict(_OWN)
+    shared = {camel(key): property_of(key) for key in KEYS if key != "suggestions"}
+    return {f"guiderail.{key}": entry for key, entry in (own | shared).items()}
+
+
+def rendered() -> str:
+    """The text of package.json with the settings in it."""
+    package = json.loads(PACKAGE.read_text(encoding="utf-8"))
+    package["contributes"]["configuration"]["properties"] = properties()
+    restricted = [key for key in properties() if key != "guiderail.trace.server"]
+    package["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"] = restricted
+    return json.dumps(package, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv[1:]:
+        sys.exit(rendered() != PACKAGE.read_text(encoding="utf-8"))
+    PACKAGE.write_text(rendered(), encoding="utf-8")

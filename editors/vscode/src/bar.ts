@@ -1,0 +1,66 @@
+// The item in the status bar and the menu behind it.
+
+import * as vscode from "vscode";
+import type { ServerControl } from "./server";
+import { barText, spoken, tooltip } from "./status";
+
+const COLOURS: Partial<Record<string, string>> = {
+  error: "statusBarItem.errorBackground",
+  missing: "statusBarItem.warningBackground",
+  stopped: "statusBarItem.warningBackground",
+};
+
+export function makeBar(server: ServerControl): vscode.Disposable {
+  const item = vscode.window.createStatusBarItem("guiderail.status", vscode.StatusBarAlignment.Right, 100);
+  item.name = "guiderail";
+  item.command = "guiderail.menu";
+  const show = () => {
+    const colour = COLOURS[server.state];
+    item.text = barText(server.state);
+    item.tooltip = tooltip(server.state, server.status);
+    item.accessibilityInformation = { label: spoken(server.state) };
+    item.backgroundColor = colour === undefined ? undefined : new vscode.ThemeColor(colour);
+  };
+  show();
+  item.show();
+  return vscode.Disposable.from(item, server.onDidChange(show));
+}
+
+interface Entry extends vscode.QuickPickItem {
+  command?: string;
+  words?: unknown[];
+}
+
+function entries(server: ServerControl): Entry[] {
+  const document = vscode.window.activeTextEditor?.document;
+  const configuration = vscode.workspace.getConfiguration("guiderail");
+  if (server.state === "missing") {
+    return [
+      { label: "$(cloud-download) Install the server…", command: "guiderail.installServer" },
+      { label: "$(gear) Settings", command: "workbench.action.openSettings", words: ["guiderail.serverPath"] },
+    ];
+  }
+  const language = document?.languageId ?? "";
+  const off = configuration.get<string[]>("disableLanguages", []).includes(language);
+  return [
+    { label: configuration.get<boolean>("enable", true) ? "$(circle-slash) Turn off" : "$(check) Turn on", command: "guiderail.toggleGlobal" },
+    ...(document === undefined
+      ? []
+      : [
+          { label: `$(symbol-misc) Turn ${off ? "on" : "off"} for ${language}`, command: "guiderail.toggleLanguage" },
+          { label: "$(file) Turn on or off for this file", command: "guiderail.toggleFile" },
+        ]),
+    { label: "$(question) Explain the last suggestion", command: "guiderail.explainLast" },
+    { label: "$(output) Show the log", command: "guiderail.openLog" },
+    { label: "$(debug-restart) Restart the server", command: "guiderail.restartServer" },
+    { label: "$(gear) Settings", command: "workbench.action.openSettings", words: ["guiderail."] },
+  ];
+}
+
+export async function showMenu(server: ServerControl): Promise<void> {
+  const placeHolder = tooltip(server.state, server.status).split("\n").join(" · ");
+  const picked = await vscode.window.showQuickPick(entries(server), { placeHolder });
+  if (picked?.command !== undefined) {
+    await vscode.commands.executeCommand(picked.command, ...(picked.words ?? []));
+  }
+}

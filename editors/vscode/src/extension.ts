@@ -1,0 +1,96 @@
+// The entry point: makes the parts and connects the commands. The server's own commands (guiderail.accept and others)
+// are registered by the language client, so those here have names of their own.
+
+import * as vscode from "vscode";
+import { makeBar, showMenu } from "./bar";
+import { offerInstall } from "./install";
+import { ServerControl } from "./server";
+import { toggled } from "./settings";
+
+type Handler = () => unknown;
+
+function configuration(): vscode.WorkspaceConfiguration {
+  return vscode.workspace.getConfiguration("guiderail");
+}
+
+async function installServer(server: ServerControl, log: vscode.LogOutputChannel): Promise<void> {
+  if (await offerInstall(configuration().get("installSource", "guiderail"), server.ownEnvironment, log)) {
+    await server.restart();
+  }
+}
+
+async function toggleGlobal(): Promise<void> {
+  await configuration().update("enable", !configuration().get<boolean>("enable", true), vscode.ConfigurationTarget.Global);
+}
+
+async function toggleLanguage(): Promise<void> {
+  const language = vscode.window.activeTextEditor?.document.languageId;
+  if (language !== undefined) {
+    const languages = toggled(configuration().get<string[]>("disableLanguages", []), language);
+    await configuration().update("disableLanguages", languages, vscode.ConfigurationTarget.Global);
+  }
+}
+
+async function toggleFile(server: ServerControl): Promise<void> {
+  const uri = vscode.window.activeTextEditor?.document.uri.toString();
+  await server.execute("toggle", { scope: "file", uri });
+  await server.refresh();
+}
+
+async function openLog(server: ServerControl, log: vscode.LogOutputChannel): Promise<void> {
+  const answer = await server.execute<{ path: string }>("showLog");
+  if (answer === undefined) {
+    log.show();
+  } else {
+    await vscode.window.showTextDocument(vscode.Uri.file(answer.path));
+  }
+}
+
+async function explainLast(server: ServerControl): Promise<void> {
+  const answer = await server.execute("explain");
+  const content = JSON.stringify(answer ?? { message: "no server is running" }, null, 2);
+  await vscode.window.showTextDocument(await vscode.workspace.openTextDocument({ language: "json", content }));
+}
+
+async function restartServer(server: ServerControl, log: vscode.LogOutputChannel): Promise<void> {
+  if (!(await server.restart())) {
+    await installServer(server, log);
+  }
+}
+
+export async function activate(context: vscode.ExtensionContext): Promise<void> {
+  const log = vscode.window.createOutputChannel("guiderail", { log: true });
+  const server = new ServerControl(context, log);
+  const handlers: Record<string, Handler> = {
+    menu: () => showMenu(server),
+    installServer: () => installServer(server, log),
+    toggleGlobal,
+    toggleLanguage,
+    toggleFile: () => toggleFile(server),
+    openLog: () => openLog(server, log),
+    explainLast: () => explainLast(server),
+    restartServer: () => restartServer(server, log),
+  };
+  const commands = Object.entries(handlers).map(([name, run]) => vscode.commands.registerCommand(`guiderail.${name}`, run));
+  context.subscriptions.push(
+    log,
+    server,
+    makeBar(server),
+    ...commands,
+    vscode.window.onDidChangeActiveTextEditor(() => server.refresh()),
+    vscode.workspace.onDidGrantWorkspaceTrust(() => (server.state === "missing" ? server.restart() : undefined)),
+    vscode.workspace.onDidChangeConfiguration((change) =>
+      change.affectsConfiguration("guiderail.serverPath") ? server.restart() : undefined,
+    ),
+  );
+  if (!(await server.start())) {
+    const install = "Install…";
+    const wrong = configuration().get<string>("serverPath", "") !== "";
+    const text = wrong ? "guiderail.serverPath names no program." : "guiderail's language server was not found.";
+    void vscode.window.showWarningMessage(text, install).then((answer) => {
+      if (answer === install) {
+        void installServer(server, log);
+      }
+    });
+  }
+}

@@ -1,0 +1,82 @@
+// Installs the server into an environment of this extension's own, after asking.
+
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import * as vscode from "vscode";
+import { isRecentPython, pythonIn } from "./discovery";
+
+const run = promisify(execFile);
+
+async function findPython(windows: boolean): Promise<string[] | undefined> {
+  const known = windows ? [["py", "-3"], ["python"]] : [["python3"], ["python"]];
+  for (const name of ["3.14", "3.13", "3.12", "3.11"]) {
+    known.push(windows ? ["py", `-${name}`] : [`python${name}`]);
+  }
+  for (const command of known) {
+    try {
+      const { stdout } = await run(command[0], [...command.slice(1), "--version"], { timeout: 10_000 });
+      if (isRecentPython(stdout)) {
+        return command;
+      }
+    } catch {
+      // This one is not installed; the next may be.
+    }
+  }
+  return undefined;
+}
+
+/** True once the person has agreed. */
+async function asked(source: string, folder: string): Promise<boolean> {
+  const yes = "Install";
+  const detail = `pip installs "${source}" and what it needs (PyTorch among it) into ${folder}. Nothing else is changed.`;
+  const question = "guiderail's language server was not found. Install it for this extension?";
+  return (await vscode.window.showInformationMessage(question, { modal: true, detail }, yes)) === yes;
+}
+
+async function install(python: string[], source: string, folder: string, log: vscode.LogOutputChannel): Promise<void> {
+  const windows = process.platform === "win32";
+  const steps: [string, string[]][] = [
+    [python[0], [...python.slice(1), "-m", "venv", folder]],
+    [pythonIn(folder, windows), ["-m", "pip", "install", "--upgrade", source]],
+  ];
+  const options = { location: vscode.ProgressLocation.Notification, title: "Installing guiderail", cancellable: true };
+  await vscode.window.withProgress(options, async (progress, token) => {
+    const stop = new AbortController();
+    token.onCancellationRequested(() => {
+      stop.abort();
+    });
+    for (const [program, words] of steps) {
+      progress.report({ message: words.includes("venv") ? "making an environment" : "fetching packages" });
+      log.info([program, ...words].join(" "));
+      const { stdout, stderr } = await run(program, words, { maxBuffer: 1 << 26, signal: stop.signal });
+      log.info(stdout + stderr);
+    }
+  });
+}
+
+/**
+ * Ask, then install. True if there is a server in `folder` afterwards; a failure is told to the person with the log.
+ */
+export async function offerInstall(source: string, folder: string, log: vscode.LogOutputChannel): Promise<boolean> {
+  if (!(await asked(source, folder))) {
+    return false;
+  }
+  const python = await findPython(process.platform === "win32");
+  if (python === undefined) {
+    void vscode.window.showErrorMessage("guiderail needs Python 3.11 or newer, and found none on PATH.");
+    return false;
+  }
+  try {
+    await install(python, source, folder, log);
+    return true;
+  } catch (problem) {
+    log.error(String(problem));
+    const show = "Show Log";
+    void vscode.window.showErrorMessage("guiderail could not be installed.", show).then((answer) => {
+      if (answer === show) {
+        log.show();
+      }
+    });
+    return false;
+  }
+}

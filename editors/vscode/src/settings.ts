@@ -1,0 +1,30 @@
+// Which settings the server is sent: only those that the person has set, because they go before the project's own.
+
+/** What VS Code's WorkspaceConfiguration.inspect tells, as far as it matters here. */
+export interface Inspected {
+  globalValue?: unknown;
+  workspaceValue?: unknown;
+  workspaceFolderValue?: unknown;
+}
+
+/** Settings of the extension that mean nothing to the server. */
+const OWN = new Set(["serverPath", "installSource", "trace.server"]);
+
+/** The value that somebody has set, the nearest to the file first; undefined if it is the default. */
+export function setValue(inspected: Inspected | undefined): unknown {
+  return inspected?.workspaceFolderValue ?? inspected?.workspaceValue ?? inspected?.globalValue;
+}
+
+/** The server's configuration object out of the settings named `keys`. */
+export function chosen(
+  keys: readonly string[],
+  inspect: (key: string) => Inspected | undefined,
+): Record<string, unknown> {
+  const found = keys.filter((key) => !OWN.has(key)).map((key) => [key, setValue(inspect(key))] as const);
+  return Object.fromEntries(found.filter(([, value]) => value !== undefined));
+}
+
+/** `languages` with `language` in it or without. */
+export function toggled(languages: readonly string[], language: string): string[] {
+  return languages.includes(language) ? languages.filter((one) => one !== language) : [...languages, language];
+}

@@ -1,0 +1,52 @@
+// What the status bar shows, as text. Nothing here knows VS Code.
+
+/** The object of guiderail/status; null and missing are the same. */
+export interface Status {
+  state: "loading" | "ready" | "working" | "disabled" | "error";
+  message?: string | null;
+  remedy?: string | null;
+  model?: string | null;
+  device?: string | null;
+  version?: string | null;
+  enabled?: boolean | null;
+}
+
+/** The server's states, and two that it cannot tell itself. */
+export type State = Status["state"] | "missing" | "stopped";
+
+const ICONS: Record<State, string> = {
+  loading: "$(loading~spin)",
+  ready: "$(check)",
+  working: "$(sync~spin)",
+  disabled: "$(circle-slash)",
+  error: "$(error)",
+  missing: "$(cloud-download)",
+  stopped: "$(debug-stop)",
+};
+
+const WORDS: Record<State, string> = {
+  loading: "loading",
+  ready: "ready",
+  working: "thinking",
+  disabled: "off",
+  error: "error",
+  missing: "server not found",
+  stopped: "server stopped",
+};
+
+/** The text in the status bar. */
+export function barText(state: State): string {
+  return `${ICONS[state]} guiderail`;
+}
+
+/** What a screen reader says. */
+export function spoken(state: State): string {
+  return `guiderail: ${WORDS[state]}`;
+}
+
+/** The lines of the tooltip. */
+export function tooltip(state: State, status?: Status): string {
+  const where = [status?.model, status?.device].filter(Boolean).join(" on ");
+  const version = status?.version ? `version ${status.version}` : "";
+  return [spoken(state), status?.message, status?.remedy, where, version].filter(Boolean).join("\n");
+}

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { findServer, isRecentPython, type Surroundings } from "../src/discovery";
+
+function around(programs: string[], changes: Partial<Surroundings> = {}): Surroundings {
+  return {
+    serverPath: "",
+    folders: ["/work/a", "/work/b"],
+    trusted: true,
+    path: "/usr/local/bin:/usr/bin",
+    ownEnvironment: "/storage/server",
+    windows: false,
+    isProgram: (file) => programs.includes(file),
+    ...changes,
+  };
+}
+
+const OWN = "/storage/server/bin/guiderail";
+const ON_PATH = "/usr/bin/guiderail";
+const IN_B = "/work/b/.venv/bin/guiderail";
+
+test("the workspace's environment goes before PATH, and PATH before our own", () => {
+  assert.deepEqual(findServer(around([OWN, ON_PATH, IN_B])), { command: IN_B, source: "workspace" });
+  assert.deepEqual(findServer(around([OWN, ON_PATH])), { command: ON_PATH, source: "PATH" });
+  assert.deepEqual(findServer(around([OWN])), { command: OWN, source: "own" });
+  assert.equal(findServer(around([])), undefined);
+});
+
+test("an untrusted workspace's program is never started", () => {
+  assert.equal(findServer(around([IN_B], { trusted: false })), undefined);
+});
+
+test("a path in the settings is taken alone", () => {
+  const serverPath = "/opt/guiderail";
+  assert.deepEqual(findServer(around([serverPath, IN_B], { serverPath })), { command: serverPath, source: "setting" });
+  assert.equal(findServer(around([IN_B, ON_PATH], { serverPath })), undefined);
+});
+
+test("on Windows, programs have their ending and folders their backslash", () => {
+  const program = "C:\\tools\\guiderail.exe";
+  const found = findServer(around([program], { windows: true, path: "C:\\x;C:\\tools", folders: ["C:\\work"] }));
+  assert.deepEqual(found, { command: program, source: "PATH" });
+});
+
+test("an empty entry of PATH is not the current folder", () => {
+  assert.equal(findServer(around(["guiderail"], { path: ":" })), undefined);
+});
+
+test("Python 3.11 and newer will do", () => {
+  assert.deepEqual(
+    ["Python 3.11.0", "Python 3.14.1\n", "Python 4.0.0", "Python 3.10.9", "Python 2.7", ""].map(isRecentPython),
+    [true, true, true, false, false, false],
+  );
+});

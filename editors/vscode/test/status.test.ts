@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { barText, spoken, tooltip, type State } from "../src/status";
+
+const STATES: State[] = ["loading", "ready", "working", "disabled", "error", "missing", "stopped"];
+
+test("every state has an icon and words of its own", () => {
+  assert.equal(new Set(STATES.map(barText)).size, STATES.length);
+  assert.equal(new Set(STATES.map(spoken)).size, STATES.length);
+});
+
+test("the tooltip holds what is known, a fact on a line", () => {
+  const status = { state: "error", message: "no such model", remedy: "pull it", model: "m", device: "cpu", version: "1" } as const;
+  assert.equal(tooltip("error", status), "guiderail: error\nno such model\npull it\nm on cpu\nversion 1");
+});
+
+test("null and missing facts leave no empty line", () => {
+  assert.equal(tooltip("ready", { state: "ready", message: null, model: "m" }), "guiderail: ready\nm");
+  assert.equal(tooltip("missing"), "guiderail: server not found");
+});
