@@ -46,6 +46,9 @@ class Buffer:
         self.uri = uri
         self.path = path_of(uri)
         self.language = _known_language(language, self.path, text)
+        # A cell is no notebook's file: analysers and the model go by a name's ending.
+        is_cell = self.path is not None and self.path.suffix == ".ipynb" and not uri.startswith("file:")
+        self._place = self.path.with_name(f"{self.path.name}.py") if self.path and is_cell else self.path
         self.version = version
         self.encoding: Encoding = encoding
         self.cursor = 0
@@ -67,7 +70,7 @@ class Buffer:
     def document(self) -> Document:
         """The text now, for the rooms below."""
         if self._document is None:
-            self._document = Document(self._text, self.path, self.language)
+            self._document = Document(self._text, self._place, self.language)
         return self._document
 
     def apply(self, changes: Sequence[Change], version: int | None = None) -> list[Edit]:

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 KEPT_ITEMS = 16  # shown suggestions that can still be reported accepted; each holds its document's text
 CLIENT_PATIENCE = 2.0  # seconds that a client gets to answer a question of ours
+START_PATIENCE = 3.0  # seconds from `initialize` in which a client's settings should have come
 AHEAD = 0.3  # seconds that a suggestion stands before the one behind it is made
 BUSY = 0.15  # seconds of work before the status says so
 TRIGGERS = (".", "(", "[")
@@ -171,6 +172,7 @@ class Server(LanguageServer):
         self.policy.roots = [path for uri in folders or [single or ""] if (path := path_of(uri)) is not None]
         self._given = _section(params.initialization_options) or {}
         self._configure(self._given, load=False)
+        self.loop.call_later(START_PATIENCE, self._start_anyway)
 
     async def _initialized(self, _: types.InitializedParams) -> None:
         workspace = self.client_capabilities.workspace
@@ -182,6 +184,12 @@ class Server(LanguageServer):
             self._spawn(self._ask_client(types.CLIENT_REGISTER_CAPABILITY, types.RegistrationParams([wanted])))
         await self._pull_configuration()
         self._configured.set()
+
+    def _start_anyway(self) -> None:
+        """Serve a client that never says `initialized`: no request may wait for ever."""
+        if not self._configured.is_set() and not self.gone.done():
+            self._load()
+            self._configured.set()
 
     def _shut_down(self, *_: Any) -> None:
         self.scheduler.stop()
@@ -421,9 +429,11 @@ class Server(LanguageServer):
             language = wanted.get("language") or (buffer.language if buffer else None) or "plaintext"
             enabled = policy.languages[language] = not policy.allows_language(language)
             reply["language"] = language
-        elif scope == "file" and uri:
-            enabled = policy.files[str(uri)] = bool(buffer and policy.refuses(buffer))
+        elif scope == "file":
+            enabled = bool(buffer and policy.refuses(buffer))
             reply["uri"] = uri
+            if buffer:
+                policy.files[buffer.uri] = enabled
         else:
             enabled = policy.switched = not policy.enabled
             reply["scope"] = "global"
@@ -440,7 +450,8 @@ class Server(LanguageServer):
     def _restart(self, *_: Any) -> dict[str, Any]:
         self.scheduler.forget_answers()
         settings = self._read_settings({}, None).settings if self.host.shared else self.policy.preferences.settings
-        self.worker.load(settings, again=True)
+        if self.host.shared or self.policy.enabled:
+            self.worker.load(settings, again=True)
         return self._status_now().as_json()
 
     def _status(self, params: Any = None) -> dict[str, Any]:

@@ -134,6 +134,7 @@ async def connected(
     options: Any = None,
     roots: tuple[Path, ...] = (),
     settings: Any = None,
+    greet: bool = True,
 ) -> AsyncIterator[Client]:
     """A client that has said hello, with a model loaded."""
     engine = engine or FakeEngine()
@@ -152,7 +153,8 @@ async def connected(
             "initializationOptions": options,
         }
         client.result = await client.ask("initialize", params)  # pyright: ignore[reportAttributeAccessIssue]
-        client.tell("initialized", {})
+        if greet:
+            client.tell("initialized", {})
         await client.settle()
         yield client
     finally:

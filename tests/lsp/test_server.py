@@ -378,7 +378,23 @@ async def test_notebook_cells_are_documents_of_their_own() -> None:
         for cell, text in (("W0", "a = "), ("X1", "b = ")):
             uri = client.open(text, f"vscode-notebook-cell:/tmp/n.ipynb#{cell}")
             assert await client.ghost(uri, 0, 4)
+            assert str(client.server.buffers[uri].document.path) == "/tmp/n.ipynb.py"  # analysers go by the ending
         assert client.engine.asked == ["a = ", "b = "]
+
+
+async def test_a_client_that_never_says_initialized_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request waits for ever for settings that do not come."""
+    monkeypatch.setattr("guiderail.lsp.server.START_PATIENCE", 0.05)
+    async with connected(greet=False) as client:
+        assert await client.ghost(client.open("x = "), 0, 4)
+
+
+async def test_a_file_that_is_not_open_cannot_be_toggled() -> None:
+    """Toggling a file that is not open changes nothing, least of all everything."""
+    async with connected() as client:
+        reply = await client.command("toggle", {"scope": "file", "uri": "untitled:9"})
+        assert (reply["scope"], reply["enabled"]) == ("file", False)
+        assert await client.ghost(client.open("x = "), 0, 4)
 
 
 async def test_roots_come_and_go(tmp_path: Path) -> None:
