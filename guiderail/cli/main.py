@@ -10,12 +10,13 @@ Nothing heavy is imported before the sub-command is known, so that ``--help`` an
 import difflib
 import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 import click
 
@@ -163,12 +164,47 @@ def _internal(error: BaseException) -> str:
     return f"{summary}. The traceback is in {log}; please report it"
 
 
+class ClosedOutput(io.TextIOBase):
+    """Standard output that was closed before the start: a result has nowhere to go, and must not get lost silently."""
+
+    def __init__(self) -> None:
+        # Takes the number of standard output, which a file opened later would get otherwise.
+        self._descriptor = os.open(os.devnull, os.O_WRONLY)
+
+    def fileno(self) -> int:
+        """The descriptor that stands in for it."""
+        return self._descriptor
+
+    def write(self, text: str, /) -> int:
+        """Refuse any text."""
+        if text:
+            raise _closed()
+        return 0
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """Refuse bytes too."""
+        raise _closed()
+
+
+def _closed() -> GuiderailError:
+    return GuiderailError("cannot write: standard output is closed", "Send it to a file, a pipe or /dev/null")
+
+
 def _prepare_streams() -> None:
-    """Make both streams writable: a closed one takes nothing, an ASCII one escapes what it cannot show."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (to the end)
-        getattr(sys, name).reconfigure(errors="backslashreplace")
+    """Make both streams usable: a closed one is told of or takes nothing, an ASCII one escapes what it cannot show."""
+    if sys.stdout is None:
+        sys.stdout = ClosedOutput()
+    else:
+        _escaping(sys.stdout)
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (to the end)
+    _escaping(sys.stderr)
+
+
+def _escaping(stream: object) -> None:
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def main() -> NoReturn:

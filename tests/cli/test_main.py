@@ -163,18 +163,41 @@ def test_a_closed_pipe_is_quiet() -> None:
         assert process.wait() == 141
 
 
+CLOSED = b"guiderail: cannot write: standard output is closed. Send it to a file, a pipe or /dev/null\n"
+
+
+@pytest.mark.e2e
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    ("command", "code", "says"),
+    [
+        ("--version", 1, CLOSED),
+        ("config show --json", 1, CLOSED),
+        ("models ls", 1, CLOSED),
+        ("complete app.py --max-tokens 4", 1, CLOSED),
+        ("complete --positions /dev/null --output out.jsonl", 0, b"0 positions: 0 answered now\n"),
+    ],
+)
+def test_an_answer_is_not_lost_silently(source: Path, command: str, code: int, says: bytes) -> None:
+    """With standard output closed what would be written there fails; what writes a file only is done."""
+    source.write_text("def f(x):\n    return x", encoding="utf-8")
+    line = f"{' '.join(SCRIPT)} {command} >&-"
+    done = subprocess.run(line, shell=True, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (code, says)
+
+
 @pytest.mark.e2e
 @pytest.mark.parametrize(
     ("shell", "code", "says"),
     [
         ("> /dev/full", 1, b"guiderail: cannot write: No space left on device. Free some space and try again\n"),
-        (">&-", 0, b""),
+        (">&-", 1, CLOSED),
         ("2>&-", 0, b""),
         ("<&-", 0, b""),
     ],
 )
 def test_odd_streams(shell: str, code: int, says: bytes) -> None:
-    """A full disk is one line; closed streams are nobody's business."""
+    """A full disk and a closed output are one line; other closed streams are nobody's business."""
     command = f"{' '.join(SCRIPT)} config show {shell}"
     done = subprocess.run(command, shell=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (code, says)
