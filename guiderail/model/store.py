@@ -43,6 +43,10 @@ class DownloadError(GuiderailError):
     """The hub cannot be reached, or does not have what was asked for."""
 
 
+class StorageError(GuiderailError):
+    """A file or folder of ours cannot be written."""
+
+
 def is_hub_id(reference: str) -> bool:
     """Whether a reference has the shape ``owner/name``."""
     return _HUB_ID.fullmatch(reference) is not None
@@ -110,12 +114,19 @@ def pull(hub_id: str, revision: str | None = None, progress: Progress | None = N
     ------
     DownloadError
         If the hub cannot be reached or has no such model, or the model has no safetensors weights.
+    StorageError
+        If the model is here but its commit cannot be pinned; it can be used by naming the commit.
     """
     with _explained(hub_id):
         commit, sizes = _wanted_files(hub_id, revision)
         folder = _fetch(hub_id, commit, sizes, progress)
     info = read_info(folder, hub_id, commit)
-    _write_pins(pins() | {hub_id: commit})
+    try:
+        _write_pins(pins() | {hub_id: commit})
+    except StorageError as error:
+        raise StorageError(
+            f"{hub_id} is fetched, but its commit is not pinned: {error.message}", f"Name it {hub_id}@{commit}"
+        ) from error
     return info
 
 
@@ -186,6 +197,8 @@ def remove(name: str) -> int:
     ------
     UnknownModelError
         If the cache has no such model; the embedded one cannot be removed.
+    StorageError
+        If its files cannot be deleted.
     """
     if name == EMBEDDED:
         raise UnknownModelError("The embedded model is part of guiderail and cannot be removed")
@@ -193,8 +206,11 @@ def remove(name: str) -> int:
     if repository is None:
         raise UnknownModelError(f"{name} is not among the pulled models", "See guiderail models ls")
     # Not by its revisions, as the client would: a copy of a repository has the same commits.
-    shutil.rmtree(repository.repo_path)
-    _write_pins({key: value for key, value in pins().items() if key != name})
+    with _storing("delete", repository.repo_path):
+        shutil.rmtree(repository.repo_path)
+    pinned = pins()
+    if pinned.pop(name, None):
+        _write_pins(pinned)
     return repository.size_on_disk
 
 
@@ -212,12 +228,15 @@ def use(name: str, file: Path) -> None:
     ------
     UsageError
         If the file is not valid TOML.
+    StorageError
+        If it cannot be read or written.
     """
     import tomlkit
     from tomlkit.exceptions import ParseError
 
     try:
-        document = tomlkit.parse(file.read_text(encoding="utf-8") if file.is_file() else "")
+        with _storing("read", file):
+            document = tomlkit.parse(file.read_text(encoding="utf-8") if file.is_file() else "")
     except (ParseError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} is not valid TOML ({error})", "Correct it or delete it") from error
     document["model"] = name
@@ -238,11 +257,21 @@ def _write_pins(values: dict[str, str]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file whole or not at all; raises StorageError."""
     part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    with _storing("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+
+
+@contextmanager
+def _storing(verb: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        remedy = "Check its permissions and the free space, or name the model by --model or GUIDERAIL_MODEL"
+        raise StorageError(f"cannot {verb} {path}: {error.strerror}", remedy) from error
 
 
 def _pin_file() -> Path:

@@ -123,6 +123,14 @@ def test_use_says_when_something_stronger_decides(guiderail: Run, monkeypatch: p
     assert done.err.splitlines()[-1] == "Here it has no effect: the model is set by environment GUIDERAIL_MODEL"
 
 
+def test_use_without_a_writable_home_is_one_clear_line(guiderail: Run, home: Path) -> None:
+    (home / "config").write_text("in the way")
+    done = guiderail("models", "use", HUB_ID)
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert done.err.startswith("guiderail: cannot write ")
+    assert "--model" in done.err
+
+
 def test_rm_needs_yes_where_nobody_can_be_asked(guiderail: Run, machine: Path) -> None:
     done = guiderail("models", "rm", HUB_ID)
     assert (done.code, done.out) == (2, "")

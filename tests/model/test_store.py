@@ -12,7 +12,7 @@ from huggingface_hub import constants
 
 from guiderail.errors import UsageError
 from guiderail.model import store
-from guiderail.model.store import UnknownModelError
+from guiderail.model.store import StorageError, UnknownModelError
 from tests.helpers.hub import COMMIT, Hub, fill_cache, serving
 from tests.helpers.tiny import tiny_model_folder
 
@@ -102,6 +102,22 @@ def test_use_leaves_a_damaged_file_alone(tmp_path: Path) -> None:
     assert file.read_text() == "model = = 1\n"
 
 
+def test_use_says_what_it_cannot_write(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match=r"cannot write .*config\.toml: Not a directory") as caught:
+        store.use("embedded", tmp_path / "file" / "folder" / "config.toml")
+    assert "GUIDERAIL_MODEL" in caught.value.remedy
+
+
+def test_a_model_without_a_pin_is_removed_where_no_pin_can_be_written(
+    cache: Path, original: Path, tmp_path: Path
+) -> None:
+    fill_cache(cache, HUB_ID, original)
+    (tmp_path / "data").write_text("in the way")
+    assert store.remove(HUB_ID) > 0
+    assert list(store.pulled()) == []
+
+
 def _pull(reference: str, home: Path, endpoint: str, **env: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own: the hub client reads its address when it is imported."""
     home.mkdir(exist_ok=True)
@@ -141,6 +157,20 @@ def test_a_pull_fetches_the_model_and_nothing_else(original: Path, tmp_path: Pat
         path.name: path.read_bytes() for path in original.iterdir()
     }
     assert json.loads((tmp_path / "data" / "guiderail" / "models.json").read_text()) == {HUB_ID: COMMIT}
+
+
+@pytest.mark.e2e
+def test_a_finished_pull_is_not_lost_where_no_pin_can_be_written(original: Path, tmp_path: Path) -> None:
+    """The failure names what the model can be used by, and it can."""
+    (tmp_path / "data").write_text("in the way")
+    with serving(Hub(HUB_ID, original)) as hub:
+        done = _pull(HUB_ID, tmp_path, hub.endpoint)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "is fetched, but its commit is not pinned: cannot write" in done.stderr
+    assert done.stderr.endswith(f". Name it {HUB_ID}@{COMMIT}\n")
+    env = os.environ | {"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
+    shown = [sys.executable, "-m", "guiderail", "models", "show", f"{HUB_ID}@{COMMIT}"]
+    assert subprocess.run(shown, env=env, capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.e2e
