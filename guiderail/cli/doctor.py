@@ -1,8 +1,7 @@
 """``guiderail doctor``: runs what a completion needs, step by step, and says what to do about each step that fails."""
 
-import hashlib
 import json
-import os
+import math
 import platform
 import shutil
 import sys
@@ -17,23 +16,16 @@ import click
 from guiderail.cli.options import resolved, setting_flags
 from guiderail.cli.output import wants_colour
 from guiderail.errors import GuiderailError
+from guiderail.model.checksums import SUMS, compare, digests
+from guiderail.model.store import EMBEDDED, is_hub_id
 from guiderail.settings import Resolved
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
 
-CHECKSUMS = "SHA256SUMS"
 SAMPLE = "def größe(x):\n\treturn x.name  # 🙂\r\n"
 
-# Programs that guiderail can ask about code, by language; informational as long as nothing needs them.
-ANALYSERS = {
-    "Python": ("ty", "pyrefly", "basedpyright-langserver", "pyright-langserver", "jedi-language-server", "pylsp"),
-    "TypeScript": ("typescript-language-server", "tsc"),
-    "C and C++": ("clangd",),
-    "Go": ("gopls",),
-    "Rust": ("rust-analyzer",),
-    "Java": ("jdtls", "javac"),
-}
+QUICK_BYTES = 512 * 2**20  # compared with their digests without --full: about a second
 
 
 @dataclass(frozen=True)
@@ -48,15 +40,16 @@ class Check:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@setting_flags("model", "device", "dtype", "threads")
-def doctor(as_json: bool, **flags: Any) -> None:
+@click.option("--full", is_flag=True, help="Compare all of the model's files with their checksums, however large.")
+@setting_flags("model", "device", "dtype", "threads", "monitors", "analyser")
+def doctor(as_json: bool, full: bool, **flags: Any) -> None:
     """Check that everything works on this machine.
 
     The exit code is 1 when a check fails; each failure comes with its remedy.
     """
     checks: list[Check] = []
     colour = wants_colour(sys.stdout)
-    for check in examine(flags):
+    for check in examine(flags, full):
         checks.append(check)
         if not as_json:
             click.echo(_line(check), color=colour)
@@ -70,22 +63,30 @@ def doctor(as_json: bool, **flags: Any) -> None:
         raise click.exceptions.Exit(1)
 
 
-def examine(flags: dict[str, Any]) -> Iterator[Check]:
-    """Run the checks one after the other; what depends on a failed step is left out."""
+def examine(flags: dict[str, Any], full: bool = False) -> Iterator[Check]:
+    """Run the checks one after the other; what depends on a failed step is left out.
+
+    Parameters
+    ----------
+    flags
+        Settings given on the command line.
+    full
+        Whether to read all of a large model's files.
+    """
     yield _python()
     settings: list[Resolved] = []
     yield _guarded("settings", lambda: _settings(flags, settings))
     yield _guarded("torch", _torch)
     yield _guarded("memory", _memory)
     if settings:
-        yield from _model_checks(settings[0])
-    yield _analysers()
+        yield from _model_checks(settings[0], full)
+        yield _guarded("analysers", lambda: _analysers(settings[0]))
 
 
-def _model_checks(now: Resolved) -> Iterator[Check]:
+def _model_checks(now: Resolved, full: bool) -> Iterator[Check]:
     folders: list[Path] = []
     models: list[Model] = []
-    yield _guarded("model files", lambda: _files(now, folders))
+    yield _guarded("model files", lambda: _files(now, folders, full))
     if not folders:
         return
     yield _guarded("model", lambda: _load(now, models))
@@ -153,40 +154,44 @@ def _memory() -> Check:
     return Check("memory", "ok", f"{readable(free)} free")
 
 
-def _files(now: Resolved, found: list[Path]) -> Check:
+def _files(now: Resolved, found: list[Path], full: bool) -> Check:
     from guiderail.model.load import resolve
     from guiderail.model.memory import readable
 
     reference = now.settings.model
     folder = resolve(reference)
     found.append(folder)
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    detail = f"{reference}: {len(files)} files, {readable(sum(path.stat().st_size for path in files))}"
-    sums = folder / CHECKSUMS
-    if not sums.exists():
-        return Check("model files", "note", f"{detail}, in {folder}; it has no {CHECKSUMS}, so none was compared")
-    wrong = list(broken_files(folder, sums.read_text(encoding="utf-8")))
-    if wrong:
-        remedy = (
-            "Install guiderail again"
-            if reference == "embedded"
-            else f"Fetch it again: guiderail models pull {reference}"
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    detail = f"{reference}: {readable(size)} in {folder}"
+    wanted = digests(folder)
+    if not wanted:
+        return _undocumented(reference, detail)
+    found = compare(folder, wanted, math.inf if full else QUICK_BYTES)
+    if found.broken:
+        return Check(
+            "model files", "failed", f"{detail}; damaged or missing: {', '.join(found.broken)}", _again(reference)
         )
-        return Check("model files", "failed", f"damaged or missing: {', '.join(wrong)} in {folder}", remedy)
+    if found.unread:
+        left = f"{detail}; {len(found.same)} files are right, not compared: {', '.join(found.unread)}"
+        return Check("model files", "note", left, "Compare all: guiderail doctor --full")
     return Check("model files", "ok", f"{detail}, checksums right")
 
 
-def broken_files(folder: Path, sums: str) -> Iterator[str]:
-    """Names of the files that are missing or differ from ``sha256sum``'s lines."""
-    for line in sums.splitlines():
-        digest, _, name = line.partition("  ")
-        file = folder / name
-        if not file.is_file():
-            yield name
-            continue
-        with file.open("rb") as stream:
-            if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
-                yield name
+def _undocumented(reference: str, detail: str) -> Check:
+    """Nothing says what the files must be: a fault in what we ship, and no more than unknown in another folder."""
+    if reference == EMBEDDED:
+        return Check("model files", "failed", f"{detail}; its {SUMS} is missing", "Install guiderail again")
+    return Check("model files", "note", f"{detail}; neither a {SUMS} nor the hub's cache says what they must be")
+
+
+def _again(reference: str) -> str:
+    """How to get sound files; a pull alone fetches nothing that is there already."""
+    if reference == EMBEDDED:
+        return "Install guiderail again"
+    hub_id = reference.partition("@")[0]
+    if is_hub_id(hub_id) and not Path(reference).expanduser().is_dir():
+        return f"Fetch it again: guiderail models rm {hub_id}, then guiderail models pull {reference}"
+    return "Copy these files again from where they came from"
 
 
 def _load(now: Resolved, found: "list[Model]") -> Check:
@@ -240,13 +245,25 @@ def _forward(model: "Model") -> Check:
     return Check("forward pass", "ok", detail)
 
 
-def _analysers() -> Check:
-    search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    found = {
-        language: [name for name in names if shutil.which(name, path=search)] for language, names in ANALYSERS.items()
-    }
-    parts = [f"{language}: {', '.join(names)}" for language, names in found.items() if names]
-    return Check("analysers", "note", "; ".join(parts) or "none found")
+def _analysers(now: Resolved) -> Check:
+    """Which of the language servers that guiderail can ask are installed; it works without any."""
+    from guiderail.monitors.analysis.server import SERVERS, choose, server_named
+
+    settings = now.settings
+    languages = list(dict.fromkeys(language for server in SERVERS for language in server.languages))
+    parts, remedy = [], ""
+    for language in languages:
+        names = [server.name for server in SERVERS if language in server.languages and server.find()]
+        asked = choose(language, settings.analyser) if settings.monitors else None
+        who = f"{asked.name} is asked" if asked else "nobody is asked"
+        parts.append(f"{language}: {', '.join(names) or 'none'} installed, {who}")
+    if not settings.monitors:
+        parts.append("monitors are off")
+    elif settings.analyser != "auto" and server_named(settings.analyser).find() is None:
+        remedy = f"Install {settings.analyser}: {server_named(settings.analyser).obtain}"
+    elif not any(server.find() for server in SERVERS):
+        remedy = f"For names that are sure to exist: {SERVERS[0].obtain}"
+    return Check("analysers", "note", "; ".join(parts), remedy)
 
 
 def _line(check: Check) -> str:

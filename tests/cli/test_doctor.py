@@ -2,15 +2,22 @@
 
 import hashlib
 import json
+import math
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
-from guiderail.cli.doctor import CHECKSUMS, broken_files
+from guiderail.cli import doctor
+from guiderail.model import store
+from guiderail.model.checksums import SUMS, compare, digests
 from guiderail.model.store import EMBEDDED_FOLDER
+from guiderail.monitors.analysis.server import SERVERS
 from tests.cli.conftest import Result
+from tests.helpers.hub import fill_cache, linked_to_blobs
 
 Run = Callable[..., Result]
 
@@ -24,10 +31,20 @@ def copy(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return folder
 
 
+@pytest.fixture
+def pulled(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model in the hub's cache, as its client leaves it, as the one that the settings name."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("GUIDERAIL_MODEL", "owner/tiny")
+    monkeypatch.setenv("GUIDERAIL_THREADS", "1")
+    return linked_to_blobs(fill_cache(tmp_path / "hub", "owner/tiny", tiny_model))
+
+
 def write_checksums(folder: Path) -> None:
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != CHECKSUMS)
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != SUMS)
     lines = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
-    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
 def statuses(run: Run, code: int) -> dict[str, tuple[str, str, str]]:
@@ -53,24 +70,83 @@ def test_a_healthy_machine(guiderail: Run, copy: Path) -> None:
 @pytest.mark.skipif(not EMBEDDED_FOLDER.exists(), reason="this checkout has no embedded weights")
 def test_the_shipped_weights_are_those_that_are_listed() -> None:
     """Every file of the embedded model is in its list of checksums, unchanged."""
-    sums = (EMBEDDED_FOLDER / CHECKSUMS).read_text(encoding="utf-8")
-    listed = {line.split("  ", 1)[1] for line in sums.splitlines()}
-    assert {path.name for path in EMBEDDED_FOLDER.iterdir()} - {CHECKSUMS} == listed
-    assert list(broken_files(EMBEDDED_FOLDER, sums)) == []
+    wanted = digests(EMBEDDED_FOLDER)
+    assert {path.name for path in EMBEDDED_FOLDER.iterdir()} - {SUMS} == wanted.keys()
+    assert set(compare(EMBEDDED_FOLDER, wanted, math.inf).same) == wanted.keys()
+
+
+def damage(path: Path) -> None:
+    """Change the last byte."""
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
 
 
 def test_a_damaged_file_is_named_with_a_remedy(guiderail: Run, copy: Path) -> None:
     """A changed byte fails the check, names the file and says what to do."""
     write_checksums(copy)
-    with (copy / "model.safetensors").open("r+b") as file:
-        file.seek(-1, 2)
-        last = file.read(1)
-        file.seek(-1, 2)
-        file.write(bytes([last[0] ^ 1]))
+    damage(copy / "model.safetensors")
     status, detail, remedy = statuses(guiderail, 1)["model files"]
     assert status == "failed"
-    assert "model.safetensors" in detail
-    assert "guiderail models pull" in remedy
+    assert detail.endswith("damaged or missing: model.safetensors")
+    assert "again" in remedy
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_pulled_model_is_compared_with_what_the_hub_has(guiderail: Run, pulled: Path, name: str) -> None:
+    """Its cache names each content by a digest: large files by their SHA-256, small ones by git's."""
+    assert statuses(guiderail, 0)["model files"][::2] == ("ok", "")
+    damage(pulled / name)
+    status, detail, remedy = statuses(guiderail, 1)["model files"]
+    assert (status, detail.rpartition("; ")[2]) == ("failed", f"damaged or missing: {name}")
+    assert remedy == "Fetch it again: guiderail models rm owner/tiny, then guiderail models pull owner/tiny"
+
+
+def test_what_is_large_is_compared_when_it_is_asked_for(
+    guiderail: Run, pulled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A doctor is quick: it says what it left out, and --full leaves out nothing."""
+    monkeypatch.setattr(doctor, "QUICK_BYTES", 4096)
+    damage(pulled / "model.safetensors")
+    status, detail, remedy = statuses(guiderail, 0)["model files"]
+    assert (status, remedy) == ("note", "Compare all: guiderail doctor --full")
+    assert "not compared: " in detail and detail.endswith("model.safetensors")
+    assert guiderail("doctor", "--full").code == 1
+
+
+def test_a_folder_of_somebody_is_not_compared_and_that_is_said(guiderail: Run, copy: Path) -> None:
+    """Where nothing says what files must be, the check promises nothing."""
+    status, detail, _ = statuses(guiderail, 0)["model files"]
+    assert status == "note"
+    assert f"neither a {SUMS} nor the hub's cache says what they must be" in detail
+
+
+def test_the_shipped_model_must_have_its_checksums(guiderail: Run, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taking the list away does not make a changed model pass."""
+    monkeypatch.setattr(store, "EMBEDDED_FOLDER", copy)
+    monkeypatch.setenv("GUIDERAIL_MODEL", "embedded")
+    write_checksums(copy)
+    assert statuses(guiderail, 0)["model files"][0] == "ok"
+    (copy / SUMS).unlink()
+    assert statuses(guiderail, 1)["model files"][::2] == ("failed", "Install guiderail again")
+
+
+def test_only_who_can_be_asked_is_listed(guiderail: Run, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiler on the search path is no analyser; one that is installed is named, and who is asked."""
+    programs = copy.parent / "bin"
+    programs.mkdir()
+    for name in ("tsc", "javac", "clangd", "jedi-language-server"):
+        (programs / name).write_text("#!/bin/sh\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setattr(sys, "executable", str(copy / "python"))
+    assert statuses(guiderail, 0)["analysers"] == ("note", "python: jedi installed, jedi is asked", "")
+    result = guiderail("doctor", "--analyser", "ty", "--json")
+    check = json.loads(result.out)["checks"][-1]
+    assert check["detail"] == "python: jedi installed, nobody is asked"
+    assert check["remedy"] == "Install ty: pip install ty"
+    monkeypatch.setenv("PATH", str(copy))
+    assert statuses(guiderail, 0)["analysers"][2].endswith(SERVERS[0].obtain)
 
 
 def test_missing_weights_fail_with_a_remedy(guiderail: Run, copy: Path) -> None:
@@ -114,15 +190,3 @@ def test_the_table_says_what_to_do(guiderail: Run, monkeypatch: pytest.MonkeyPat
     assert result.code == 1
     assert "failed  settings" in result.out
     assert result.out.endswith("checks failed\n")
-
-
-def test_checksums_know_changed_and_missing_files(tmp_path: Path) -> None:
-    """Exactly the files that differ from their line are named."""
-    for name in ("a", "b c", "d"):
-        (tmp_path / name).write_text(name, encoding="utf-8")
-    write_checksums(tmp_path)
-    sums = (tmp_path / CHECKSUMS).read_text(encoding="utf-8")
-    assert list(broken_files(tmp_path, sums)) == []
-    (tmp_path / "b c").write_text("other", encoding="utf-8")
-    (tmp_path / "d").unlink()
-    assert list(broken_files(tmp_path, sums)) == ["b c", "d"]

@@ -25,6 +25,19 @@ def fill_cache(cache: Path, hub_id: str, folder: Path, commit: str = COMMIT, *, 
     return snapshot
 
 
+def linked_to_blobs(snapshot: Path, *, git_below: int = 4096) -> Path:
+    """Move a snapshot's contents to where the client keeps them, called by digest, git's for files below a size."""
+    blobs = snapshot.parent.parent / "blobs"
+    blobs.mkdir(exist_ok=True)
+    for path in sorted(snapshot.iterdir()):
+        data = path.read_bytes()
+        git = hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest()
+        blob = blobs / (git if len(data) < git_below else hashlib.sha256(data).hexdigest())
+        path.replace(blob)
+        path.symlink_to(blob)
+    return snapshot
+
+
 class Hub:
     """What the server has, and what it was asked.
 
