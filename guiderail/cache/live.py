@@ -16,7 +16,7 @@ from guiderail.cache.diff import Block, common_prefix, diff
 from guiderail.cache.ledger import Ledger
 from guiderail.cache.policy import Choice, Costs, Policy
 from guiderail.cache.rotation import Refusal, Rotation, length_limit, reset_frequencies, rotation_of
-from guiderail.cache.selection import Effort, chosen
+from guiderail.cache.selection import Effort, changed_roles, chosen
 from guiderail.model.attention import Step
 
 if TYPE_CHECKING:
@@ -300,7 +300,8 @@ class LiveCache:
             return _Plan(inexact, blocks, ledger, Choice(False, refusal))
         picked = chosen(old, ids, blocks, self.effort, self._token_bytes)
         run = [i for i in sorted(picked) if i == last or not ledger.is_exact(i)]
-        choice = self._choice(run, inexact, ledger)
+        roles = changed_roles(old, ids, blocks, self._token_bytes) if self._token_bytes else 0
+        choice = self._choice(run, inexact, ledger, roles)
         return _Plan(run if choice.patch else inexact, blocks, ledger, choice)
 
     def _refusal(self, length: int) -> str | None:
@@ -313,13 +314,15 @@ class LiveCache:
             self._rotation = rotation_of(self.model)
         return self._rotation.reason if isinstance(self._rotation, Refusal) else None
 
-    def _choice(self, run: list[int], inexact: list[int], ledger: Ledger) -> Choice:
+    def _choice(self, run: list[int], inexact: list[int], ledger: Ledger, roles: int) -> Choice:
         if len(run) >= len(inexact):
             return Choice(False, "nothing that is not exact would be kept")
         if self.model.dtype.itemsize < 4 and max(ledger.turns) > policies.MOST_TURNS:
             return Choice(False, f"some keys were turned more than {policies.MOST_TURNS} times in 16 bit")
         if self.policy == "patch":
             return Choice(True, "the policy is patch")
+        if roles > policies.MOST_ROLES:
+            return Choice(False, f"{roles} tokens stand behind another mark: the cursor moved through them")
         if self._costs is None:
             self._costs = policies.costs_of(self.model)
         exact_s = self._costs.encoding(len(inexact), len(ledger), chunk=CHUNK)

@@ -27,7 +27,7 @@ class Effort:
     halo
         Tokens to the right of every change.
     near
-        Tokens in front of the cursor: what is attended to most, and so what most absorbed the change.
+        Tokens at the end: what the next token attends to most (measured: `guiderail eval pie`).
     tail
         Tokens at most of the lines that end in a special token (the cursor's line in front of its mark) and of the
         last line; at least the last token is always run.
@@ -39,7 +39,7 @@ class Effort:
     """
 
     halo: int = 16
-    near: int = 128
+    near: int = 256
     tail: int = 48
     uses: int = 64
     deviating: int = 0
@@ -96,12 +96,12 @@ def chosen(
     first = changes[0].new_start
     for change in changes:
         picked.update(range(change.new_end, min(change.new_end + effort.halo, len(new))))
-    cursor = cursor_in(new, token_bytes)
-    picked.update(range(max(first, cursor - effort.near), cursor))
+    picked.update(range(max(first, len(new) - max(effort.near, 1)), len(new)))
     if token_bytes is None:
-        return picked | set(range(max(first, len(new) - max(effort.tail, 1)), len(new)))
+        return picked
     picked.update(_tail(new, first, effort.tail, token_bytes))
     if effort.uses:
+        cursor = cursor_in(new, token_bytes)
         picked.update(_uses(_Text(old, token_bytes), _Text(new, token_bytes), changes, cursor, effort.uses, picked))
     return picked
 
@@ -176,8 +176,24 @@ def _matches(text: _Text, start: int, names: set[bytes]) -> Iterator[re.Match[by
     return (m for m in WORD.finditer(text.data, text.starts[start]) if m.group() in names) if names else iter(())
 
 
-def cursor_in(ids: Sequence[int], token_bytes: Sequence[bytes] | None) -> int:
+def changed_roles(old: Sequence[int], new: Sequence[int], blocks: Sequence[Block], token_bytes: Sequence[bytes]) -> int:
+    """Tokens that are kept, but stand behind another special token now: text that the cursor moved through."""
+    before, now = _roles(old, token_bytes), _roles(new, token_bytes)
+    return sum(before[b.old + i] != now[b.new + i] for b in blocks for i in range(b.length))
+
+
+def _roles(ids: Sequence[int], token_bytes: Sequence[bytes]) -> list[int]:
+    """The special token that stands last at or before each token; -2 if there is none."""
+    roles, role = list[int](), -2
+    for token in ids:
+        if token >= 0 and not token_bytes[token]:
+            role = token
+        roles.append(role)
+    return roles
+
+
+def cursor_in(ids: Sequence[int], token_bytes: Sequence[bytes]) -> int:
     """Where the cursor stands: at the end, or, where a mark ends the prompt, at the last mark before it."""
-    if token_bytes is None or not ids or token_bytes[ids[-1]]:
+    if not ids or token_bytes[ids[-1]]:
         return len(ids)
     return next((i for i in range(len(ids) - 2, -1, -1) if not token_bytes[ids[i]]), len(ids))

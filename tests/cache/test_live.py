@@ -112,7 +112,7 @@ def test_no_effort_is_the_formula_of_the_paper(name: str) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_running_everything_is_a_full_encoding(name: str) -> None:
     """A patch whose halo reaches the end gives the full encoding and its scores: one path from PIE to exact."""
-    cache = LiveCache(model_of(name), policy="patch", effort=Effort(halo=len(START)))
+    cache = LiveCache(model_of(name), policy="patch", effort=replace(PIE, halo=len(START)))
     cache.fit(START)
     new = [*START[:50], 7, 8, 9, *START[54:]]
     report = cache.fit(new)
@@ -263,6 +263,19 @@ def test_auto_does_not_patch_for_little() -> None:
     report = cache.fit([*START[:20], 7, *START[20:]])
     assert report.policy == "exact"
     assert "saves too little" in report.reason
+
+
+def test_auto_encodes_again_when_the_cursor_moves_through_the_text() -> None:
+    """Text that was behind the cursor and is in front of it now is not kept by auto, and the report says why."""
+    model = model_of("qwen3")
+    special = model.tokenizer.special
+    first, middle, last = (special[f"<|fim_{name}|>"] for name in ("prefix", "suffix", "middle"))
+    cache = LiveCache(model, policy="auto", effort=SMALL, costs=Costs(0.001, 1e-2, 0.0, 0.0))
+    cache.fit([first, *START[:40], middle, *START[40:], last])
+    assert cache.fit([first, *START[:42], middle, *START[42:], last]).policy == "patch"
+    report = cache.fit([first, *START[:90], middle, *START[90:], last])
+    assert report.policy == "exact"
+    assert "the cursor moved" in report.reason
 
 
 def test_a_refused_model_reuses_prefixes_only() -> None:
