@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from string import ascii_letters
 from typing import TYPE_CHECKING, Any, Literal
 
 import tokenizers
@@ -31,6 +32,9 @@ _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _CONTROL = re.compile(r"<[|｜].*[|｜]>")
 # Text with everything that a lossy tokenizer loses: spaces in front, runs of blanks, combining marks, control bytes.
 _PROBE = "  def f(x):\r\n\t\n\n    é\u0301 = '日本'  # \x00 ▁ 🙂  \n"
+
+# What stands behind blanks in code: its words, and every letter, since merges begin with one.
+_WORDS = ("return", "self", "if", "for", "def", "print", "const", "import", "class", "not", "_", *ascii_letters)
 
 
 class TokenizerError(GuiderailError):
@@ -92,6 +96,7 @@ class Tokenizer:
         }
         self.token_bytes: list[bytes] = _token_bytes(prepared, self.kind)
         self.cuts = cut_pattern(prepared)
+        self._joined: dict[tuple[str, str], int] = {}
         self.bos_id = self._find_bos(specification, settings)
         self.eos_ids = frozenset(eos_ids) | self._named(settings, "eos_token")
         self.fim: FimFormat | None = find_fim(self.special)
@@ -159,6 +164,32 @@ class Tokenizer:
         """A literal ``▁``, byte by byte, since the vocabulary takes it for a space."""
         names = (f"<0x{byte:02X}>" for byte in WORD_MARK.encode())
         return [index for name in names if (index := self._backend.token_to_id(name)) is not None]
+
+    def joined_blanks(self, before: str) -> int:
+        """How many blanks at the end of a line may share a token, or change theirs, once a word stands behind them.
+
+        A prompt that ends in such blanks ends where no token of the finished line does. It is found by encoding the
+        blanks with and without words behind them: regular expressions often keep the last blank for the word, and
+        a vocabulary without them (SentencePiece) decides by the number of blanks and by the word.
+
+        Parameters
+        ----------
+        before
+            The line up to the word.
+        """
+        blanks = before[len(before.rstrip(" \t")) :]
+        front = "=" if len(blanks) < len(before) else "\n"
+        if (front, blanks) not in self._joined:
+            self._joined[front, blanks] = self._measure_joined(front, blanks)
+        return self._joined[front, blanks]
+
+    def _measure_joined(self, front: str, blanks: str) -> int:
+        lines = [self.encode(front + blanks + word) for word in _WORDS]
+        for count in range(len(blanks)):
+            kept = self.encode(front + blanks[: len(blanks) - count])
+            if all(line[: len(kept)] == kept for line in lines):
+                return count
+        return len(blanks)
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
         """The exact bytes of `ids`; special tokens and ids outside the vocabulary give none."""

@@ -14,6 +14,7 @@ from guiderail.text.language import commented
 
 Layout = Literal["psm", "spm", "prefix"]
 Count = Callable[[str], int]
+Joins = Callable[[str], int]
 
 LONGEST_TYPED = 64  # characters of a half-typed word that decoding is asked to reproduce
 _CONTEXT_SHARE = 0.5  # of the budget; other files never take more
@@ -62,6 +63,11 @@ class Prompt:
         return "".join(segment.text for segment in self.segments if segment.kind == kind)
 
 
+def lone_space(before: str) -> int:
+    """The blanks that every tokenizer joins with a word behind `before`: a space that stands alone."""
+    return int(before.endswith(" ") and not before[-2:-1].isspace())
+
+
 def build_prompt(
     document: Document,
     offset: int,
@@ -72,6 +78,7 @@ def build_prompt(
     budget: int,
     count: Count,
     heal: bool = True,
+    joins: Joins = lone_space,
     root: Path | None = None,
 ) -> Prompt:
     """Lay out a completion request for a model.
@@ -93,6 +100,8 @@ def build_prompt(
         Number of tokens of a plain text.
     heal
         Whether to leave out the half-typed word.
+    joins
+        How many blanks in front of a word the model's tokenizer joins with it (`Tokenizer.joined_blanks`).
     root
         The project's root: it names the repository, and the file's path is given relative to it.
 
@@ -104,7 +113,7 @@ def build_prompt(
     _check(fim, layout)
     line, _ = document.position_at(offset)
     before = document.text[document.line_start(line) : offset]
-    typed = half_typed(before) if heal else ""
+    typed = half_typed(before, joins) if heal else ""
     after = document.text[offset : document.line_end(line)] if layout != "prefix" else ""
     marks = 1 if fim is None or layout == "prefix" else 3 + bool(fim.middle)
     room = budget - marks
@@ -126,22 +135,25 @@ def build_prompt(
     return Prompt(_arranged(context, prefix, suffix, fim, layout), layout, typed)
 
 
-def half_typed(before: str) -> str:
-    """The word that ends at the cursor, with the space in front of it if that joins it to a word before.
+def half_typed(before: str, joins: Joins = lone_space) -> str:
+    """The word that ends at the cursor, with the blanks in front of it that the tokenizer joins with it.
 
     Tokenizers keep a word and its one leading space in one token, so a prompt that ends inside it (or behind the
-    space) ends at a place where the model never saw a token end.
+    space) ends at a place where the model never saw a token end. Many do so in an indentation too: four spaces and
+    ``return`` are three spaces and `` return``. Punctuation in front of a word stays in the prompt, whatever the
+    tokenizer does: what watches a dereference has to see its dot.
 
     Parameters
     ----------
     before
         The cursor's line up to the cursor.
+    joins
+        Of the line up to a word, how many of the blanks it ends in may share a token with the word.
     """
     start = len(before)
     while start > 0 and len(before) - start < LONGEST_TYPED and f"_{before[start - 1]}".isidentifier():
         start -= 1
-    is_joined = start >= 2 and before[start - 1] == " " and not before[start - 2].isspace()
-    return before[start - is_joined :]
+    return before[start - joins(before[:start]) :]
 
 
 def _check(fim: FimFormat | None, layout: Layout) -> None:

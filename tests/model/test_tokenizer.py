@@ -1,17 +1,25 @@
 """Laws of the byte-exact tokenizer."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from guiderail.model.tokenizer import Tokenizer, TokenizerError, UnencodableTextError
+from guiderail.prompt.prompt import half_typed
 from tests.helpers.texts import texts
-from tests.helpers.tiny import FAMILIES, tiny_tokenizer, tiny_tokenizer_folder, training_text
+from tests.helpers.tiny import (
+    FAMILIES,
+    tiny_tokenizer,
+    tiny_tokenizer_folder,
+    training_text,
+)
 
 TokenizerOf = Callable[[str], Tokenizer]
 pytestmark = pytest.mark.parametrize("family", FAMILIES)
@@ -93,6 +101,44 @@ def test_segments_of_a_prompt_are_encoded_apart(family: str, tokenizer_of: Token
     one = [tokenizer.special[eos]]
     expected = [*bos, *one, *tokenizer.encode(eos), *one, *tokenizer.encode(space + "ab"), *tokenizer.encode("cd")]
     assert tokenizer.encode_prompt(prompt) == expected  # pyright: ignore[reportArgumentType]
+
+
+WORDS = st.sampled_from(["return", "self", "value", "_private", "snake_case", "HTTPError", "größe", "x", "if"])
+INDENTED = st.tuples(
+    st.sampled_from(["", " ", "  ", "   ", "    ", "        ", "            ", "\t", "\t\t", "\t\t\t"]), WORDS
+).map("".join)
+SPACED = st.tuples(
+    st.sampled_from([" ", " ", "  ", " = ", ", ", ": ", "  # ", ") -> "]), WORDS, st.sampled_from(["", "(x)", ":"])
+).map("".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(line=st.tuples(INDENTED, st.lists(SPACED, max_size=4).map("".join)).map("".join), data=st.data())
+@example(line="    return", data=None)
+@example(line="\t\treturn", data=None)
+def test_without_the_half_typed_word_a_prompt_ends_where_a_token_of_the_finished_line_ends(
+    family: str, tokenizer_of: TokenizerOf, line: str, data: st.DataObject | None
+) -> None:
+    """At every place in a word that stands behind blanks: healing gives the model its own tokens, all of them."""
+    tokenizer = tokenizer_of(family)
+    words = list(re.finditer(r"(?:(?<=\s)|^)[^\W\d]\w*", line))
+    word = data.draw(st.sampled_from(words)) if data else words[0]
+    whole = tokenizer.encode("\n" + line)
+    for cursor in range(word.start(), word.end() + 1):
+        before = line[:cursor]
+        prompt = tokenizer.encode("\n" + before.removesuffix(half_typed(before, tokenizer.joined_blanks)))
+        assert whole[: len(prompt)] == prompt
+
+
+def test_an_indentation_gives_its_last_blank_to_the_word_unless_it_is_kept_apart(
+    family: str, tokenizer_of: TokenizerOf
+) -> None:
+    """The embedded model's splits isolate indentation, all others give a word one blank; a lone space always joins."""
+    tokenizer = tokenizer_of(family)
+    if tokenizer.kind == "byte_level":
+        assert tokenizer.joined_blanks("    ") == (family != "guiderail")
+    assert tokenizer.joined_blanks(" ") == tokenizer.joined_blanks("x = ") == 1
+    assert tokenizer.joined_blanks("x(") == tokenizer.joined_blanks("") == 0
 
 
 def test_the_fingerprint_tells_vocabularies_apart_and_nothing_else(family: str, tmp_path: Path) -> None:

@@ -89,13 +89,18 @@ def test_special_segments_are_sentinels_of_the_format_and_nothing_else(text, dat
         assert [specials.count(mark) for mark in (form.prefix, form.suffix)] == [1, 1]
 
 
-@given(TEXTS)
-def test_the_half_typed_word_is_the_end_of_the_line(before: str) -> None:
+@given(TEXTS, st.integers(0, 3))
+def test_the_half_typed_word_is_the_end_of_the_line(before: str, most: int) -> None:
+    def joins(line: str) -> int:
+        return min(most, len(line) - len(line.rstrip(" ")))
+
     line = before.rpartition("\n")[2]
-    typed = half_typed(line)
-    assert line.endswith(typed)
-    assert len(typed) <= LONGEST_TYPED + 1
-    assert typed.lstrip(" ") == "" or f"_{typed.lstrip(' ')}".isidentifier()
+    for typed in (half_typed(line), half_typed(line, joins)):
+        word = typed.lstrip(" ")
+        assert line.endswith(typed)
+        assert len(word) <= LONGEST_TYPED
+        assert word == "" or f"_{word}".isidentifier()
+    assert len(half_typed(line)) <= LONGEST_TYPED + 1
 
 
 @pytest.mark.parametrize(
@@ -107,12 +112,12 @@ def test_the_half_typed_word_is_the_end_of_the_line(before: str) -> None:
         ("x = fo", " fo"),
         ("x =  fo", "fo"),
         ("    fo", "fo"),
-        (" fo", "fo"),
+        (" fo", " fo"),
         ("\t fo", "fo"),
         ("x = ", " "),
         ("x =  ", ""),
         ("    ", ""),
-        (" ", ""),
+        (" ", " "),
         ("f(", ""),
         ("naïve变量", "naïve变量"),
         ("e\u0301te", "e\u0301te"),
@@ -125,6 +130,15 @@ def test_typed_examples(before: str, typed: str) -> None:
     assert prompt.typed == typed
     assert prompt.text_of("prefix") + typed == before
     assert build(before, len(before), heal=False).typed == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "typed"), [("    ", " "), ("    fo", " fo"), ("x =  fo", " fo"), ("fo", "fo"), ("f(", ""), ("", "")]
+)
+def test_blanks_that_the_tokenizer_joins_with_the_word_go_with_it(before: str, typed: str) -> None:
+    prompt = build(before, len(before), joins=lambda line: int(line.endswith(" ")))
+    assert prompt.typed == typed
+    assert prompt.text_of("prefix") + typed == before
 
 
 def test_layouts_of_a_lone_text() -> None:
