@@ -6,7 +6,10 @@ Every system answers the same tasks and reads the same texts:
   project's n-grams mixed in (`guiderail.decoding.stages.ngram`);
 * an n-gram model with copy from the context, over the file alone and over the project's other files too.
 
-Only the file itself is in a prompt; no system is shown text of another package.
+A prompt names the file by its path in the package, as the product's prompts do, and shows the file alone. The context
+that the product takes from other files is left out on purpose: only the n-grams of the project see those, so that what
+the model knows, what the file says and what the project lends are measured apart. No system is shown text of another
+package.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guiderail.decoding.stages.ngram import WEIGHTS, FimMarks, NgramMix
@@ -216,7 +220,7 @@ class _Runner:
 
     def _request(self, prefix: str, suffix: str, task: LineTask) -> CompletionRequest:
         return CompletionRequest(
-            document=Document(prefix + suffix, language="python"),
+            document=Document(prefix + suffix, Path(task.file.path), "python"),
             offset=len(prefix),
             until="line",
             max_tokens=self.plan.max_tokens,

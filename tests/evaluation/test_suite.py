@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
 from guiderail.evaluation import report, suite
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.suite import LineSample, Plan, TextSample, evaluate, materials
@@ -44,6 +45,26 @@ def test_every_system_has_the_same_tasks_and_texts(samples: list[suite.Sample]) 
 
 def test_the_number_of_samples_is_known_beforehand(samples: list[suite.Sample]) -> None:
     assert suite.units(materials(FILES, PLAN), 1) == len(samples)
+
+
+def test_a_prompt_names_its_file_and_shows_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the product's prompts do; what other files say is never in one."""
+    asked: list[CompletionRequest] = []
+    complete = Completer.complete
+
+    def listening(self: Completer, request: CompletionRequest) -> list[Suggestion]:
+        asked.append(request)
+        return complete(self, request)
+
+    monkeypatch.setattr(Completer, "complete", listening)
+    model, material = tiny_model("guiderail"), materials(FILES, PLAN)
+    list(evaluate({"tiny": model}, material, PLAN))
+    paths = [task.file.path for own in material for task in own.tasks for _ in range(3)]
+    assert len(asked) == len(paths)
+    for request, path in zip(asked, paths, strict=True):
+        segments = Completer(model, prompt_tokens=PLAN.prompt_tokens).prompt(request).segments
+        assert [s.text for s in segments if s.kind == "context"] == [f"{path}\n"]
+        assert segments[0].text == "<|file_sep|>"
 
 
 def test_a_second_run_gives_the_same_answers(samples: list[suite.Sample]) -> None:
