@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from guiderail.cli.options import OUTPUT
+
 if TYPE_CHECKING:
     from guiderail.benchmarks.decode import Plan
 
@@ -29,7 +31,7 @@ def bench() -> None:
 @click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads of every engine.  [default: cores]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random weights and prompts.")
 @click.option("--quick", is_flag=True, help="Fewer, shorter rounds: under three minutes on two cores.")
-@click.option("--json", "target", metavar="FILE", help="Write meta and rows as JSON; '-' is standard output.")
+@click.option("--json", "target", type=OUTPUT, help="Write meta and rows as JSON; '-' is standard output.")
 def decode(models: tuple[str, ...], device: str | None, quick: bool, target: str | None, **numbers: Any) -> None:
     """Tokens a second and time to first token, beside transformers' generate and llama.cpp.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guiderail.cli.options import resolved, setting_flags
+from guiderail.cli.options import OUTPUT, resolved, setting_flags
 from guiderail.errors import GuiderailError, UsageError
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def evaluate() -> None:
 @click.option("--quick", is_flag=True, help="Fewer packages, under three minutes on two cores.")
 @click.option("--n", "lines", type=click.IntRange(1), help="Tasks of each kind.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the tasks and the intervals.  [default: 0]")
-@click.option("--json", "target", metavar="FILE", help="Write the figures as JSON; - is standard output.")
-@click.option("--samples", metavar="FILE.jsonl", help="Write every single answer too.")
+@click.option("--json", "target", type=OUTPUT, help="Write the figures as JSON; - is standard output.")
+@click.option("--samples", type=OUTPUT, metavar="FILE.jsonl", help="Write every single answer too.")
 @setting_flags("device", "dtype", "threads")
 def model(
     names: tuple[str, ...],
@@ -62,6 +62,8 @@ def model(
     guiderail eval model --quick
     guiderail eval model --model embedded --model ./checkpoint --json figures.json
     """
+    if samples and target and Path(samples).absolute() == Path(target).absolute():
+        raise UsageError("--json and --samples name the same file", "Choose another one")
     _be_patient()
     from guiderail.evaluation.suite import FULL, QUICK
 
@@ -185,7 +187,7 @@ def _write_samples(target: str, samples: "list[Sample]") -> None:
 
 @evaluate.command()
 @click.option("--corpus", metavar="FILE.jsonl", help="Training documents (package, path, text), one a line.")
-@click.option("--json", "target", metavar="FILE", help="Write the copies as JSON; - is standard output.")
+@click.option("--json", "target", type=OUTPUT, help="Write the copies as JSON; - is standard output.")
 def contamination(corpus: str | None, target: str | None) -> None:
     """Look for text of the evaluation in the training corpus; fails if there is any."""
     from guiderail.evaluation import record
@@ -219,7 +221,7 @@ def _corpus(named: str | None, name: str) -> Path:
 @evaluate.command()
 @click.option("--corpus", metavar="FILE.jsonl", help="Validation documents (package, path, text), one a line.")
 @click.option("--files", type=click.IntRange(2), default=8, help="Files of each package.  [default: 8]")
-@click.option("--json", "target", metavar="FILE", help="Write the figures as JSON; - is standard output.")
+@click.option("--json", "target", type=OUTPUT, help="Write the figures as JSON; - is standard output.")
 @setting_flags("model", "device", "dtype", "threads")
 def tune(corpus: str | None, files: int, target: str | None, **flags: Any) -> None:
     """Find the weights of the n-gram mix-in on text that nothing is reported on.

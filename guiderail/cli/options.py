@@ -7,9 +7,46 @@ from typing import Any, TypeVar
 
 import click
 
+from guiderail.errors import UsageError
 from guiderail.settings import Resolved, default_of, flag_of, resolve, rule_of, user_file
 
+STDOUT = "-"
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class OutputFile(click.ParamType):
+    """A file that is written at the end of a long run: whether it can be is found out before the run begins."""
+
+    name = "file"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name as it is; ``-`` is standard output.
+
+        Raises
+        ------
+        UsageError
+            The file cannot be written.
+        """
+        if value != STDOUT:
+            _try_to_write(Path(value))
+        return value
+
+
+OUTPUT = OutputFile()
+
+
+def _try_to_write(path: Path) -> None:
+    """Open the file without changing it, and leave none behind; a pipe's reader must not be disturbed."""
+    place = Path(os.path.realpath(path))
+    try:
+        is_new = not place.exists()
+        if is_new or place.is_file() or place.is_dir():
+            place.open("ab").close()
+        if is_new:
+            place.unlink()
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", "Choose another file") from error
 
 
 def setting_flags(*keys: str) -> Callable[[_Command], _Command]:

@@ -89,6 +89,11 @@ def test_an_unknown_model_is_one_line_and_wrong_use(capsys: pytest.CaptureFixtur
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
+def test_figures_and_answers_do_not_overwrite_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert measure("--json", "same.json", "--samples", "./same.json") == 2
+    assert "the same file" in capsys.readouterr().err
+
+
 def test_a_clean_corpus_passes_and_a_copy_fails(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus = dataset / "train.jsonl"
     other = {"package": "own", "path": "own/a.py", "text": source("other", 7)}

@@ -1,5 +1,6 @@
 """The laws of flags: made from the settings, checked by the settings."""
 
+import os
 from pathlib import Path
 
 import click
@@ -7,7 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from guiderail.cli.complete import complete
-from guiderail.cli.options import resolved, setting_flags
+from guiderail.cli.main import run
+from guiderail.cli.options import OUTPUT, resolved, setting_flags
+from guiderail.errors import UsageError
 from guiderail.settings import KEYS, default_of, flag_of
 
 
@@ -49,3 +52,49 @@ def test_the_project_is_that_of_the_place(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path / "here")
     assert resolved({}).value("seed") == 1
     assert resolved({}, Path("../there/module.py")).value("seed") == 2
+
+
+def names_here() -> list[str]:
+    return sorted(path.name for path in Path.cwd().iterdir())
+
+
+@pytest.mark.parametrize("target", [".", "none/out.json", "file/out.json", "to_nowhere"])
+def test_a_target_that_cannot_be_written_is_known_before_the_work(target: str) -> None:
+    """Folders, missing folders and links to them are refused in one line."""
+    Path("file").write_text("mine", encoding="utf-8")
+    Path("to_nowhere").symlink_to("none/here")
+    with pytest.raises(UsageError, match="cannot write "):
+        OUTPUT.convert(target, None, None)
+    assert names_here() == ["file", "to_nowhere"]
+
+
+def test_looking_at_a_target_leaves_everything_as_it_is() -> None:
+    """No file is made, none is emptied, and nobody who reads a pipe is woken."""
+    Path("old.json").write_text("{}", encoding="utf-8")
+    Path("link.json").symlink_to("new.json")
+    os.mkfifo("pipe")
+    for target in ("old.json", "new.json", "link.json", "pipe", "/dev/null", "-"):
+        assert OUTPUT.convert(target, None, None) == target
+    assert Path("old.json").read_text(encoding="utf-8") == "{}"
+    assert names_here() == ["link.json", "old.json", "pipe"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["eval", "model", "--json"],
+        ["eval", "model", "--samples"],
+        ["eval", "contamination", "--json"],
+        ["eval", "tune", "--json"],
+        ["bench", "decode", "--json"],
+    ],
+)
+def test_every_measurement_refuses_its_target_first(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither a package is fetched nor a model loaded for figures that nobody could keep."""
+    for heavy in ("guiderail.evaluation.packages.fetch", "guiderail.model.load.load"):
+        monkeypatch.setattr(heavy, lambda *_, **__: pytest.fail("began the work"))
+    assert run([*command, "none/figures.json"]) == 2
+    line = "guiderail: cannot write none/figures.json: No such file or directory. Choose another file\n"
+    assert capsys.readouterr().err == line
