@@ -20,7 +20,7 @@ import click
 
 from guiderail.cli.engine import Answer, Cursor, Engine
 from guiderail.cli.options import resolved, setting_flags
-from guiderail.cli.output import in_context, visible, wants_colour
+from guiderail.cli.output import in_context, visible, wants_colour, watched
 from guiderail.errors import GuiderailError
 from guiderail.text.document import Document
 
@@ -61,7 +61,7 @@ class Case:
 
 
 @click.command()
-@setting_flags("model", "device", "dtype", "threads", "context")
+@setting_flags("model", "device", "dtype", "threads", "context", "monitors", "analyser")
 def demo(**flags: Any) -> None:
     """Complete real code of an installed package, in colour.
 
@@ -158,7 +158,8 @@ def _shown(case: Case, answer: Answer) -> str:
     context = f" · context from {', '.join(files)}" if files else ""
     figures = click.style(f"{_figures(suggestion)}{context}", dim=True)
     body = in_context(document, suggestion, before=CONTEXT_LINES)
-    return f"\n{title}  {case.spot.function}\n{body}\n  {truth}  {mark}\n  {figures}"
+    monitors = "".join(f"\n  {click.style(line, fg='magenta')}" for line in watched(suggestion))
+    return f"\n{title}  {case.spot.function}\n{body}\n  {truth}  {mark}{monitors}\n  {figures}"
 
 
 def _figures(suggestion: "Suggestion") -> str:

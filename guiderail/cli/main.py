@@ -47,6 +47,7 @@ COMMANDS = {
     "complete": LazyCommand("guiderail.cli.complete:complete", "Complete code at a cursor position."),
     "lsp": LazyCommand("guiderail.cli.lsp:lsp", "Serve editors: suggestions as people type."),
     "models": LazyCommand("guiderail.cli.models:models", "List, show, fetch, remove and choose models."),
+    "analysers": LazyCommand("guiderail.cli.analysers:analysers", "List and check the static analysers."),
     "doctor": LazyCommand("guiderail.cli.doctor:doctor", "Check that everything works on this machine."),
     "config": LazyCommand("guiderail.cli.config:config", "Show the settings and where each came from."),
     "eval": LazyCommand("guiderail.cli.eval:evaluate", "Measure how good the suggestions are."),

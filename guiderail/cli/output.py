@@ -99,7 +99,26 @@ def as_text(answer: Answer, *, colour: bool) -> str:
             parts.append(click.style(heading, bold=True) if colour else heading)
         text = in_context(answer.cursor.document, suggestion) if colour else suggestion.text
         parts.append(text.removesuffix("\n"))
+        if colour:
+            parts += [click.style(line, dim=True) for line in watched(suggestion)]
     return "\n".join(parts)
+
+
+def watched(suggestion: "Suggestion") -> list[str]:
+    """What the monitors did, one line for each dereference that they constrained or did not."""
+    report = suggestion.monitored
+    if report is None:
+        return []
+    lines = []
+    for watch in report.watches:
+        if watch.abstained:
+            what = f"left free ({watch.abstained})"
+        else:
+            what = f"{watch.legal} names exist"
+            if watch.forbidden:
+                what += ", forbidden: " + ", ".join(dict.fromkeys(map(repr, watch.forbidden)))
+        lines.append(visible(f"{report.analyser}: {watch.receiver} {what}"))
+    return lines
 
 
 def in_context(document: Document, suggestion: "Suggestion", before: int = LINES_BEFORE) -> str:

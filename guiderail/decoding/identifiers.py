@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -62,10 +62,28 @@ class Names:
         if not _is_whole(written):
             fitting = [i for i, data in self._trie.splinters if self.place(written + data) != "lost"]
             return self._trie.pack(fitting)
+        return self._trie.mask(self._rests(written), may_end=written in self._ends)
+
+    def _rests(self, written: bytes) -> Iterator[bytes]:
+        """What is still to be written of the names that begin with `written`."""
         # No byte of UTF-8 is 0xff, so this is behind all that begins with the text.
         start, end = bisect_left(self._names, written), bisect_left(self._names, written + b"\xff")
-        rests = (name[len(written) :] for name in self._names[start:end])
-        return self._trie.mask(rests, may_end=written in self._ends)
+        return (name[len(written) :] for name in self._names[start:end])
+
+
+class NamesOrNew(Names):
+    """The texts that begin with one of some names, or with another name that is not used there (`trie.USES`).
+
+    Where a statement may turn out to define a member, any name may stand; but what is called, indexed or dereferenced
+    there must exist already.
+    """
+
+    def place(self, written: bytes) -> Place:
+        """Inside a name, or behind one; no text is lost."""
+        return "inside" if identifier_length(written, self._trie.extra) == len(written) else "behind"
+
+    def _made(self, written: bytes) -> np.ndarray:
+        return self._trie.mask_of_uses(self._rests(written))
 
 
 def _is_whole(data: bytes) -> bool:

@@ -17,6 +17,9 @@ import numpy as np
 
 from guiderail.decoding.vocabulary import Vocabulary
 
+USES = frozenset(
+    b"(.["
+)  # behind a name these use what it stands for; nothing that is only now being defined can be used
 _ASCII_WORD = re.compile(rb"[0-9A-Za-z_]*")
 CONTINUATION = range(0x80, 0xC0)  # bytes of UTF-8 that do not begin a character
 
@@ -43,6 +46,12 @@ class IdentifierTrie:
         table = vocabulary.token_bytes
         self.splinters = [(i, data) for i, data in enumerate(table) if data and data[0] in CONTINUATION]
         heads = _by_head(table, extra)
+        self._users = {
+            head: np.array(users, dtype=np.int64)
+            for head, ids in heads.items()
+            if (users := [i for i in ids if table[i][len(head)] in USES])
+        }
+        self._no_users = ~pack([i for users in self._users.values() for i in users.tolist()], len(table))
         self._followers = pack(heads.pop(b"", []), len(table))
         self._enders = pack([i for i, data in enumerate(table) if not data], len(table))
         self._closers = {head: np.array(ids, dtype=np.int64) for head, ids in heads.items()}
@@ -78,6 +87,15 @@ class IdentifierTrie:
                 found.append(closers)
         found.append(self.vocabulary.ids[list(nodes)])
         add(mask, np.concatenate(found))
+        return mask
+
+    def mask_of_uses(self, rests: Iterable[bytes]) -> np.ndarray:
+        """All tokens but those that finish a name with one of `USES` which is none of `rests`; packed as `mask`."""
+        mask = self._no_users.copy()
+        for rest in rests:
+            users = self._users.get(rest)
+            if users is not None:
+                add(mask, users)
         return mask
 
     def pack(self, ids: Sequence[int]) -> np.ndarray:

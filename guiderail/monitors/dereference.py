@@ -17,7 +17,6 @@ Reason = Literal[
     "unknown type",  # the analyser offers nothing, or only what every object has
     "dynamic",  # the type makes its members up (__getattr__)
     "incomplete",  # the analyser says, or is known, not to have given all
-    "may be defined here",  # self.x = … creates a member
     "no such name",  # what is half-typed begins no member
     "late",
     "no analyser",
@@ -34,6 +33,13 @@ _NO_TARGET = re.compile(
     r"class|def|async\s+def|match|case)\b"
 )
 _OPERATOR = re.compile(r"[=!<>]=|\b(?:and|or|not|in|is|if|else|lambda)\b")
+# What every class, function or module has; analysers list it of some of them only.
+UNIVERSAL = frozenset(name for kind in (type, re.compile, re) for name in dir(kind) if name.startswith("__")) | {
+    "__path__",
+    "__wrapped__",
+    "__self__",
+    "__func__",
+}
 _DUNDER = re.compile(r"__\w+__$")
 
 
@@ -120,18 +126,17 @@ def tail_of(rest: str) -> str:
 
 def judge(members: Members, site: Site) -> tuple[frozenset[str], Reason | None]:
     """The legal names, and why they are not to be relied on, if they are not."""
-    names = frozenset(member.name for member in members.items)
+    listed = frozenset(member.name for member in members.items)
+    names = listed | UNIVERSAL if listed else listed
     own = {name for name in names if not _DUNDER.match(name)}
     reason: Reason | None = None
     if not own or any("Unknown" in _outer_union(member.detail) for member in members.items):
         reason = "unknown type"
-    elif "__getattr__" in names and "__spec__" not in names:
+    elif "__getattr__" in listed and "__spec__" not in listed:
         reason = "dynamic"
     elif not members.complete:
         reason = "incomplete"
-    elif site.may_define:
-        reason = "may be defined here"
-    elif not any(name.startswith(site.written) for name in names):
+    elif not site.may_define and not any(name.startswith(site.written) for name in names):
         reason = "no such name"
     return names, reason
 

@@ -32,7 +32,7 @@ class Watch:
     receiver
         What stands before the dot, the last characters of it.
     legal
-        How many names are legal; None if the monitor abstained.
+        How many names the analyser knows; None if the monitor abstained.
     abstained
         Why it abstained; None if it did not.
     forbidden
@@ -104,7 +104,7 @@ class _Asked:
         self._answer = answer
         self._until = until
 
-    def settle(self, make: Callable[[frozenset[str]], Names]) -> bool:
+    def settle(self, make: Callable[[frozenset[str], bool], Names]) -> bool:
         """Wait for the answer, up to the deadline; whether it constrains."""
         if self.names is not None or self.watch.abstained:
             return self.names is not None
@@ -118,8 +118,8 @@ class _Asked:
         else:
             names, self.watch.abstained = dereference.judge(members, self.site)
             if self.watch.abstained is None:
-                self.names = make(names)
-                self.watch.legal = len(names)
+                self.names = make(names, self.site.may_define)
+                self.watch.legal = len(members.items)
         self.watch.wait_s = time.perf_counter() - began
         return self.names is not None
 
@@ -144,7 +144,7 @@ class DereferenceMonitor:
     token_bytes
         The exact bytes of every id.
     make_names
-        From legal names to masks, given also the letters behind the cursor.
+        From legal names to masks, given also whether a new name may be defined, and the letters behind the cursor.
     deadline_s
         How long decoding may wait for an answer, from the moment it was asked for.
     """
@@ -154,7 +154,7 @@ class DereferenceMonitor:
         scene: Scene,
         analyser: Analyser,
         token_bytes: Sequence[bytes],
-        make_names: Callable[[frozenset[str], str], Names],
+        make_names: Callable[[frozenset[str], bool, str], Names],
         deadline_s: float,
     ) -> None:
         self.report = MonitorReport(analyser.name)
@@ -162,7 +162,7 @@ class DereferenceMonitor:
         self._analyser = analyser
         self._token_bytes = token_bytes
         self._deadline_s = deadline_s
-        self._make = lambda names: make_names(names, scene.tail)
+        self._make = lambda names, definable: make_names(names, definable, scene.tail)
         self._steps = [self._look(b"", scene.typed)]
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from guiderail.decoding.identifiers import Names
+from guiderail.decoding.identifiers import Names, NamesOrNew
 from guiderail.decoding.trie import IdentifierTrie
 from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.monitors.analysis.pool import Analysers, folder_of
@@ -41,7 +41,7 @@ class Monitors:
         worker = ThreadPoolExecutor(1, "guiderail-trie")
         self._trie = worker.submit(IdentifierTrie, vocabulary)
         worker.shutdown(wait=False)
-        self._names: OrderedDict[tuple[frozenset[str], str], Names] = OrderedDict()
+        self._names: OrderedDict[tuple[frozenset[str], bool, str], Names] = OrderedDict()
 
     def watch(
         self, document: Document, offset: int, root: Path | None = None, typed: str = ""
@@ -63,11 +63,11 @@ class Monitors:
         table = self._vocabulary.token_bytes
         return lambda: DereferenceMonitor(scene, analyser, table, self._make_names, self.deadline_s)
 
-    def _make_names(self, names: frozenset[str], tail: str) -> Names:
+    def _make_names(self, names: frozenset[str], definable: bool, tail: str) -> Names:
         """The masks of a set of names; the same set comes again and again."""
-        key = (names, tail)
+        key = (names, definable, tail)
         if key not in self._names:
-            self._names[key] = Names(self._trie.result(), names, tail)
+            self._names[key] = (NamesOrNew if definable else Names)(self._trie.result(), names, tail)
             if len(self._names) > KEPT_NAMES:
                 self._names.popitem(last=False)
         self._names.move_to_end(key)

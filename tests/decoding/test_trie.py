@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guiderail.decoding.constraint import allowed, full_mask
-from guiderail.decoding.identifiers import Identifier, Names
+from guiderail.decoding.identifiers import Identifier, Names, NamesOrNew
 from guiderail.decoding.trie import IdentifierTrie, _can_be_foreign, follows, identifier_length, in_identifier
 from guiderail.decoding.vocabulary import Vocabulary
 
@@ -24,26 +24,26 @@ TAIL = st.sampled_from(["", "", "a", "é1"])
 
 
 @cache
-def foreign_characters() -> dict[bytes, str]:
-    """For each half of a character, one whole character beginning with it that is in no identifier."""
-    found: dict[bytes, str] = {}
+def whole_characters() -> dict[tuple[bytes, bool], str]:
+    """For each half of a character, a whole one that begins with it: one in identifiers (True), one in none (False)."""
+    found: dict[tuple[bytes, bool], str] = {}
     for code in range(0x80, 0x110000):
-        if not 0xD800 <= code < 0xE000 and not in_identifier(chr(code)):
+        if not 0xD800 <= code < 0xE000:
             data = chr(code).encode()
             for cut in range(1, len(data)):
-                found.setdefault(data[:cut], chr(code))
+                found.setdefault((data[:cut], in_identifier(chr(code))), chr(code))
     return found
 
 
 def completions(written: bytes) -> list[str]:
-    """Texts that begin with `written`: half a character at its end becomes every letter and some foreign one."""
+    """Texts that begin with `written`: half a character at its end becomes each of the names' letters, and others."""
     found = [written] if is_text(written) else []
     for cut in range(1, 4):
         head, half = written[:-cut], written[-cut:]
         if is_text(head) and not is_text(written):
             letters = [letter for letter in LETTERS if letter.encode().startswith(half)]
-            foreign = [foreign_characters()[half]] if half in foreign_characters() else []
-            found += [head + character.encode() for character in (*letters, *foreign)]
+            others = [whole_characters()[key] for key in ((half, True), (half, False)) if key in whole_characters()]
+            found += [head + character.encode() for character in (*letters, *others)]
     return [data.decode() for data in found]
 
 
@@ -155,3 +155,22 @@ def test_ids_of_equal_bytes_are_all_found() -> None:
     table = [b"a", b"a", b"a(", b"a("]
     names = Names(IdentifierTrie(Vocabulary(table)), ["a"])
     assert np.array_equal(mask_of(Identifier(names, table), 4), [0, 1, 2, 3])
+
+
+@settings(deadline=None)
+@given(st.lists(TOKEN, max_size=50), st.lists(NAME, min_size=1, max_size=6), st.text(LETTERS, max_size=4))
+def test_new_names_cannot_be_used(tokens: list[bytes], names: list[str], typed: str) -> None:
+    """Where a name may be defined, exactly the tokens that call, index or dereference an unknown one are forbidden."""
+    table = [*tokens, *BYTES, *(text.encode() + b"(" for text in names), b""]
+    constraint = Identifier(NamesOrNew(IdentifierTrie(Vocabulary(table)), names), table, typed.encode())
+    forbidden = []
+    for index, data in enumerate(table):
+        length = identifier_length(data)
+        rest = data[length:]
+        if (
+            rest[:1] in (b"(", b".", b"[")
+            and follows(rest)
+            and typed.encode() + data[:length] not in map(str.encode, names)
+        ):
+            forbidden.append(index)
+    assert sorted({*range(len(table))} - {*mask_of(constraint, len(table))}) == forbidden

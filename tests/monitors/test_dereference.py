@@ -92,7 +92,7 @@ def members(*names: str, detail: str = "", complete: bool = True) -> Members:
         (members("size", "__getattr__"), Site(0, "", False), "dynamic"),
         (members("size", "__getattr__", "__spec__"), Site(0, "", False), None),
         (members("size", complete=False), Site(0, "", False), "incomplete"),
-        (members("size"), Site(0, "", True), "may be defined here"),
+        (members("size"), Site(0, "x", True), None),
         (members("size"), Site(0, "x", False), "no such name"),
     ],
 )
