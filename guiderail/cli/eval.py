@@ -186,6 +186,64 @@ def _write_samples(target: str, samples: "list[Sample]") -> None:
 
 
 @evaluate.command()
+@click.option("--model", "name", metavar="MODEL", help="What to measure.  [default: the model that is set]")
+@click.option("--quick", is_flag=True, help="A few samples, under three minutes on two cores.")
+@click.option("--n", "count", type=click.IntRange(1), help="Samples of each task and context size.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the samples.  [default: 0]")
+@click.option("--json", "target", metavar="FILE", help="Write the figures as JSON; - is standard output.")
+@setting_flags("device", "dtype", "threads")
+def pie(name: str | None, quick: bool, count: int | None, seed: int, target: str | None, **flags: Any) -> None:
+    """What patching the cache behind an edit costs, against encoding everything again.
+
+    \b
+    guiderail eval pie --quick
+    """
+    from guiderail.evaluation import manifest, packages, record
+    from guiderail.evaluation import pie as evaluation
+    from guiderail.model.load import load
+
+    plan = replace(evaluation.QUICK if quick else evaluation.FULL, seed=seed)
+    plan = replace(plan, samples=count) if count else plan
+    settings = resolved(flags).settings
+    with _progress() as bar:
+        drawn = evaluation.revisions(_held_out(plan.packages, bar), plan)
+        task = bar.add_task("loading the model", total=len(drawn))
+        model = load(name or settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
+        bar.update(task, description="following edits")
+        samples = list(evaluation.evaluate(model, drawn, plan, advance=lambda: bar.advance(task)))
+    rows = evaluation.rows(samples)
+    _print_pie(rows, to_stdout=target != "-")
+    if target:
+        digest = packages.sha256_of(manifest.datasets_folder() / manifest.DEFAULT)
+        conditions = {"model": model.info.name, "plan": asdict(plan), "manifest_sha256": digest}
+        record.write(target, record.meta({"samples": seed}, **conditions), rows)
+
+
+def _print_pie(rows: list[dict[str, Any]], *, to_stdout: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        "task", "method", title="Following an edit", caption="KL in nats, of the next token, to full encoding"
+    )
+    for title in ("n", "EM", "ES", "KL", "KL p99", "same top token", "log p(line)", "encoded", "fit"):
+        table.add_column(title, justify="right")
+    for row in rows:
+        table.add_row(
+            row["task"],
+            row["method"],
+            str(row["n"]),
+            *(f"{row[key]:.3f}" for key in ("em", "es")),
+            *(f"{row[key]:.1e}" for key in ("kl_mean", "kl_p99")),
+            f"{row['top1']:.3f}",
+            f"{row['truth_logprob']:.2f}",
+            f"{row['encoded']:.0f} of {row['tokens']:.0f}",
+            f"{1000 * row['fit_s']:.0f} ms",
+        )
+    Console(stderr=not to_stdout, width=None if sys.stdout.isatty() else 160).print(table)
+
+
+@evaluate.command()
 @click.option("--corpus", metavar="FILE.jsonl", help="Training documents (package, path, text), one a line.")
 @click.option("--json", "target", type=OUTPUT, help="Write the copies as JSON; - is standard output.")
 def contamination(corpus: str | None, target: str | None) -> None:
