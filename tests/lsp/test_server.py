@@ -382,6 +382,22 @@ async def test_notebook_cells_are_documents_of_their_own() -> None:
         assert client.engine.asked == ["a = ", "b = "]
 
 
+async def test_closed_documents_leave_nothing() -> None:
+    """After many documents were opened, edited, completed and closed, nothing is kept of them but a few suggestions."""
+    async with connected(FakeEngine("abc")) as client:
+        for number in range(60):
+            uri = client.open("x = ", f"untitled:{number}")
+            client.change(uri, 0, 4, 4, "y")
+            await client.ghost(uri, 0, 5)
+            client.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
+        await client.settle()
+        server = client.server
+        assert not server.buffers
+        assert not server.scheduler._desks
+        assert len(server.protocol._request_futures) <= 2  # pygls keeps the two of `initialized`
+        assert len(server.shown) <= 16
+
+
 async def test_a_client_that_never_says_initialized_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
     """No request waits for ever for settings that do not come."""
     monkeypatch.setattr("guiderail.lsp.server.START_PATIENCE", 0.05)
