@@ -1,0 +1,111 @@
+"""What a mask over identifiers costs, by the size of the vocabulary and the number of names.
+
+The vocabulary is made of the standard library's own text, so that it has the shape of a code model's: all bytes, words
+and their beginnings, words with a space or a dot before and a bracket behind.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import statistics
+import sysconfig
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from guiderail.decoding.identifiers import Names
+from guiderail.decoding.trie import IdentifierTrie
+from guiderail.decoding.vocabulary import Vocabulary
+
+PIECE = re.compile(rb"[ .]?\w+\(?|[^\w\s]+|\s+")
+NAME = re.compile(rb"[A-Za-z_]\w{3,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured.
+
+    Parameters
+    ----------
+    vocabularies, identifiers
+        Sizes.
+    rounds
+        Sets of names drawn for each pair of sizes.
+    files
+        Files of the standard library that are read.
+    """
+
+    vocabularies: tuple[int, ...] = (16_000, 50_000)
+    identifiers: tuple[int, ...] = (1, 10, 100, 1000, 5000)
+    rounds: int = 40
+    files: int = 600
+    seed: int = 0
+
+
+QUICK = Plan(rounds=10, files=300)
+
+
+def rows(plan: Plan, advance: Callable[[], None] = lambda: None) -> Iterator[dict[str, Any]]:
+    """One row for each pair of sizes; times in microseconds.
+
+    ``first_us`` is the mask directly behind the dot, made while the analyser's answer is taken in; ``mask_us`` are the
+    masks of all later steps while a name is spelt, each made anew.
+    """
+    pieces = _pieces(plan.files)
+    names = sorted({found[0].decode() for piece in pieces if (found := NAME.fullmatch(piece))})
+    for size in plan.vocabularies:
+        began = time.perf_counter()
+        trie = IdentifierTrie(Vocabulary(_vocabulary(pieces, size)))
+        build_ms = 1000 * (time.perf_counter() - began)
+        for count in plan.identifiers:
+            rng = random.Random(f"{plan.seed}:{size}:{count}")
+            first, steps = _times(trie, names, count, plan.rounds, rng)
+            yield {
+                "vocabulary": size,
+                "identifiers": count,
+                "mask_us_p50": statistics.median(steps),
+                "mask_us_p99": statistics.quantiles(steps, n=100)[-1],
+                "first_us_p50": statistics.median(first),
+                "build_ms": build_ms,
+                "masks": len(steps),
+            }
+            advance()
+
+
+def _times(
+    trie: IdentifierTrie, names: Sequence[str], count: int, rounds: int, rng: random.Random
+) -> tuple[list[float], list[float]]:
+    first, steps = [], []
+    for _ in range(rounds):
+        chosen = rng.sample(names, count)
+        began = time.perf_counter()
+        legal = Names(trie, chosen)
+        legal.mask(b"")
+        first.append(1e6 * (time.perf_counter() - began))
+        word = rng.choice(chosen).encode()
+        for length in range(1, len(word) + 1):
+            began = time.perf_counter()
+            legal.mask(word[:length])
+            steps.append(1e6 * (time.perf_counter() - began))
+    return first, steps
+
+
+def _pieces(files: int) -> list[bytes]:
+    """Pieces of the standard library's text, the commonest first."""
+    counted: Counter[bytes] = Counter()
+    for path in sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py"))[:files]:
+        counted.update(PIECE.findall(path.read_bytes()))
+    return [piece for piece, _ in counted.most_common()]
+
+
+def _vocabulary(pieces: Sequence[bytes], size: int) -> list[bytes]:
+    table = dict.fromkeys(bytes([byte]) for byte in range(256))
+    for piece in pieces:
+        table.update(dict.fromkeys(piece[:length] for length in range(2, len(piece) + 1)))
+        if len(table) >= size - 1:
+            break
+    return [*list(table)[: size - 1], b""]
