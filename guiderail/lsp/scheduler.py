@@ -35,7 +35,7 @@ class Running:
 
     def covers(self, wish: Wish) -> bool:
         """Whether this will answer `wish` too: since it began, only what the model has written was typed."""
-        if self.job.cancelled or self.wish.wanted < wish.wanted or self.wish.settings != wish.settings:
+        if self.job.cancelled or self._failed or self.wish.wanted < wish.wanted or self.wish.settings != wish.settings:
             return False
         typed = wish.before[len(self.wish.before) :]
         return (
@@ -43,6 +43,13 @@ class Running:
             and same_after(self.wish.after, wish.after)
             and self.written.text.startswith(typed)
         )
+
+    @property
+    def _failed(self) -> bool:
+        """Whether it ended without a whole answer."""
+        if not self.done.done():
+            return False
+        return self.done.cancelled() or self.done.exception() is not None or not self.done.result().is_whole
 
 
 @dataclass(eq=False)

@@ -177,6 +177,17 @@ async def test_another_key_takes_back_what_was_asked_ahead() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_failure_ahead_fails_no_request() -> None:
+    """What went wrong while asking ahead is asked again by the request."""
+    engine = FakeEngine("abc")
+    async with running(engine) as scheduler:
+        engine.failure = MemoryError()
+        scheduler.ahead(wish("x"), 0.0)
+        await until(lambda: scheduler.worker.health.state == "error")
+        assert texts(await scheduler.ask("inline", wish("x"))) == ["abc"]
+
+
+@pytest.mark.asyncio
 async def test_ghost_text_and_menu_do_not_replace_each_other() -> None:
     """Requests of two lanes are both answered."""
     engine = FakeEngine()
