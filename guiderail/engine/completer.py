@@ -208,6 +208,7 @@ class Completer:
             count=self.count,
             heal=request.heal,
             root=request.root,
+            joins=self.model.tokenizer.joined_blanks,
         )
 
     def _layout(self, wanted: Layout) -> Literal["psm", "spm", "prefix"]:
