@@ -11,7 +11,6 @@ ALLOWED = frozenset(
         "MIT",
         "MIT-0",
         "MIT-CMU",
-        "HPND",
         "BSD-2-Clause",
         "BSD-3-Clause",
         "0BSD",
@@ -23,7 +22,7 @@ ALLOWED = frozenset(
         "BSD",
     }
 )
-_ALLOWED_FOLDED = {name.lower() for name in ALLOWED - {"HPND"}}
+_ALLOWED_FOLDED = {name.lower() for name in ALLOWED}
 
 _CLASSIFIERS = {
     "MIT License": "MIT",
