@@ -11,7 +11,7 @@ TORCH  := 2.13.0
 .PHONY: help setup demo test lint format eval bench train checksums clean test-editors vsix
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## install guiderail and its tools into .venv
 
