@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sysconfig
+import tomllib
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import chain, pairwise
 from pathlib import Path, PurePosixPath
 
 from training.cleaning import PRIVATE_KEY, normalise_text, parses, path_is_wanted, scrub, text_is_wanted
 from training.dedup import Deduplicator
 from training.holdout import is_held_out, normalise, refuse_held_out
-from training.manifest import Package
-
-STDLIB = "cpython"
-_STDLIB_SKIPPED = {
-    "test",
-    "tests",
-    "idlelib",
-    "turtledemo",
-    "lib2to3",
-    "ensurepip",
-    "site-packages",
-    "dist-packages",
-    "__pycache__",
-    "encodings",
-    "pydoc_data",
-}
+from training.manifest import Package, check_stdlib
+from training.stdlib import STDLIB, stdlib_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,36 +42,37 @@ def wheel_files(wheel: Path) -> Iterator[tuple[str, bytes]]:
                 yield path, archive.read(info)
 
 
-def stdlib_files() -> Iterator[tuple[str, bytes]]:
-    """The standard library of the running interpreter, without its tests and what pip brought."""
-    root = Path(sysconfig.get_paths()["stdlib"])
-    for path in sorted(root.rglob("*.py")):
-        relative = path.relative_to(root)
-        if not (set(relative.parts) & _STDLIB_SKIPPED or relative.parts[0].startswith("config-")):
-            yield relative.as_posix(), path.read_bytes()
-
-
 #: Names under which held-out packages are imported or live on in other projects, where they differ.
 ALIASES = {
     "attrs": ("attr",),
+    "django-allauth": ("allauth",),
     "djangorestframework": ("rest_framework",),
     "imbalanced-learn": ("imblearn",),
     "lightning": ("pytorch_lightning", "lightning_fabric"),
     "pdfminer-six": ("pdfminer",),
     "progressbar2": ("progressbar",),
+    "protobuf": ("google.protobuf",),
+    "pymongo": ("bson", "gridfs"),
     "pyserial": ("serial",),
     "python-docx": ("docx",),
+    "python-engineio": ("engineio",),
+    "python-socketio": ("socketio",),
     "robotframework": ("robot",),
     "scikit-learn": ("sklearn",),
     "tomli": ("tomllib",),
     "umap-learn": ("umap",),
+    "yoyo-migrations": ("yoyo",),
 }
 
 
 def carries_held_out(path: str, held_out: frozenset[str]) -> bool:
-    """Whether a folder or file is named like a known held-out package, so may be a bundled copy of it."""
+    """Whether folders or files are named like a known held-out package, so may be a bundled copy of it.
+
+    Neighbours count joined too: google/auth is google-auth.
+    """
     parts = PurePosixPath(path).with_suffix("").parts
-    return any(normalise(part).strip("-") in held_out for part in parts)
+    pairs = (f"{one}-{two}" for one, two in pairwise(parts))
+    return any(normalise(name).strip("-") in held_out for name in (*parts, *pairs))
 
 
 def clean(files: Iterable[tuple[str, bytes]], package: str, held_out: frozenset[str]) -> list[Document]:
@@ -109,31 +97,48 @@ def _clean_wheel(job: tuple[str, Path, frozenset[str]]) -> list[Document]:
     return clean(wheel_files(wheel), name, held_out)
 
 
-def capped(documents: list[Document], limit: int) -> list[Document]:
-    """At most `limit` characters of one package, whole folders first dropped by hash, so no project dominates."""
+def capped(documents: list[Document], limit: int, is_new: Callable[[str], bool]) -> list[Document]:
+    """At most `limit` characters of one package, whole folders first dropped by hash, so no project dominates.
+
+    `is_new` remembers what it is asked about, so it is asked only about what there is room for: a file that is
+    dropped must not keep a later copy of it out.
+    """
     order = sorted(documents, key=lambda d: hashlib.blake2b(str(PurePosixPath(d.path).parent).encode()).digest())
     kept, size = set(), 0
     for document in order:
-        if size + len(document.text) <= limit:
+        if size + len(document.text) <= limit and is_new(document.text):
             kept.add(document.path)
             size += len(document.text)
     return [document for document in documents if document.path in kept]
 
 
-def known_held_out(names: Path) -> frozenset[str]:
-    """Held-out names among the candidates, to recognise bundled copies."""
-    words = (word for line in names.read_text().splitlines() for word in line.split("#")[0].split())
+def known_held_out(names: Path, evaluation: Path | None = None) -> frozenset[str]:
+    """Held-out names among the candidates and in the evaluation's list, to recognise bundled copies."""
+    words = [word for line in names.read_text().splitlines() for word in line.split("#")[0].split()]
+    if evaluation is not None:
+        words += [package["name"] for package in tomllib.loads(evaluation.read_text())["package"]]
     held_out = {normalise(word) for word in words if is_held_out(word)}
     aliases = {normalise(alias).strip("-") for name in held_out for alias in ALIASES.get(name, ())}
     return frozenset(held_out | aliases)
 
 
 def build_corpus(
-    packages: list[Package], archives: Path, names: Path, out: Path, *, package_limit: int, workers: int = 2
+    packages: list[Package],
+    archives: Path,
+    held_out: frozenset[str],
+    out: Path,
+    *,
+    package_limit: int,
+    workers: int = 2,
 ) -> dict[str, dict[str, int]]:
-    """Write train.jsonl and validation.jsonl; returns files and characters kept of each package."""
-    held_out = known_held_out(names)
-    jobs = [(package.name, archives / package.archive, held_out) for package in packages]
+    """Write train.jsonl and validation.jsonl; returns files and characters kept of each package.
+
+    The standard library is in it if the manifest pins it. `held_out` are the names of `known_held_out`.
+    """
+    for package in packages:
+        if package.name == STDLIB:
+            check_stdlib(package)
+    jobs = [(package.name, archives / package.archive, held_out) for package in packages if package.name != STDLIB]
     seen, table = Deduplicator(), {}
     out.mkdir(parents=True, exist_ok=True)
     with (
@@ -142,9 +147,10 @@ def build_corpus(
         ProcessPoolExecutor(workers) as pool,
     ):
         groups = pool.map(_clean_wheel, jobs)
-        for documents in _stdlib_then(groups, held_out):
-            fresh = [document for document in documents if seen.is_new(document.text)]
-            kept = capped(fresh, package_limit)
+        first = [clean(stdlib_files(), STDLIB, held_out)] if len(jobs) < len(packages) else []
+        # The standard library first, so that of two copies its own is the one kept.
+        for documents in chain(first, groups):
+            kept = capped(documents, package_limit, seen.is_new)
             if not kept:
                 continue
             name = kept[0].package
@@ -153,12 +159,6 @@ def build_corpus(
             table[name] = {"files": len(kept), "characters": sum(len(d.text) for d in kept)}
     (out / "table.json").write_text(json.dumps(table, indent=1))
     return table
-
-
-def _stdlib_then(groups: Iterable[list[Document]], held_out: frozenset[str]) -> Iterator[list[Document]]:
-    """The standard library first, so that of two copies its own is the one kept."""
-    yield clean(stdlib_files(), STDLIB, held_out)
-    yield from groups
 
 
 def read_documents(path: Path) -> Iterator[Document]:

@@ -19,13 +19,14 @@ from pathlib import Path
 
 from training.holdout import is_held_out, normalise, refuse_held_out
 from training.licences import declared_licence, is_allowed
+from training.stdlib import LICENCE, STDLIB, stdlib_version, tree_digest
 
 PIP_TIMEOUT_S = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One pinned archive."""
+    """One pinned archive, or the standard library: its archive is empty and its digest that of the tree."""
 
     name: str
     version: str
@@ -100,11 +101,25 @@ def pin(name: str, folder: Path) -> Package | None:
     return Package(normalise(metadata["Name"]), metadata["Version"], licence, wheel.name, sha256_of(wheel))
 
 
+def pin_stdlib() -> Package:
+    """Pin the standard library of the running interpreter."""
+    return Package(STDLIB, stdlib_version(), LICENCE, "", tree_digest())
+
+
+def check_stdlib(package: Package) -> None:
+    """Refuse to take another interpreter's standard library for the pinned one."""
+    if tree_digest() != package.sha256:
+        raise RuntimeError(
+            f"the manifest pins the standard library of CPython {package.version}, and this interpreter "
+            f"({stdlib_version()}) has other files: run with that version, or make the manifest anew"
+        )
+
+
 def make_manifest(names: Path, archives: Path, manifest: Path, *, workers: int = 6) -> list[Package]:
     """Pin every usable candidate and write the manifest, one JSON object a line, sorted by name."""
     with ThreadPoolExecutor(workers) as pool:
         pinned = pool.map(lambda name: pin(name, archives), candidates(names))
-        packages = {package.name: package for package in pinned if package is not None}
+        packages = {package.name: package for package in (pin_stdlib(), *pinned) if package is not None}
     ordered = [packages[name] for name in sorted(packages)]
     manifest.write_text("".join(json.dumps(asdict(package)) + "\n" for package in ordered))
     return ordered
@@ -121,7 +136,13 @@ def read_manifest(manifest: Path) -> list[Package]:
 
 
 def fetch(package: Package, folder: Path) -> Path:
-    """Download a pinned archive unless it is there, and check its SHA-256."""
+    """Download a pinned archive unless it is there, and check its SHA-256.
+
+    Raises
+    ------
+    RuntimeError
+        If it cannot be had, or has other bytes.
+    """
     target = folder / package.archive
     if not target.exists():
         pip_download(f"{package.name}=={package.version}", folder)

@@ -19,6 +19,7 @@ class DataRecipe:
 
     names: Path = Path("training/packages.txt")
     manifest: Path = Path("training/corpus.jsonl")
+    evaluation: Path = Path("datasets/pragmatic_py.toml")
     package_limit: int = 2_500_000
     tokenizer_sample: int = 200_000
     vocab: int = 8192
@@ -85,7 +86,7 @@ def parse_recipe(table: dict[str, Any], name: str) -> Recipe:
     if unknown := set(table) - known:
         raise ValueError(f"recipe {name}: unknown sections {sorted(unknown)}")
     data: dict[str, Any] = dict(table.get("data", {}))
-    for key in {"names", "manifest"} & data.keys():
+    for key in {"names", "manifest", "evaluation"} & data.keys():
         data[key] = Path(data[key])
     data_recipe = DataRecipe(**data)
     return Recipe(

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from training.corpus import build_corpus, read_documents
+from training.corpus import build_corpus, known_held_out, read_documents
 from training.export import export
-from training.manifest import fetch, make_manifest, read_manifest
+from training.manifest import check_stdlib, fetch, make_manifest, read_manifest
 from training.pack import pack
 from training.recipe import Recipe
+from training.stdlib import STDLIB
 from training.tokenizer import balanced, load_tokenizer, save_tokenizer, train_tokenizer
 from training.train import train
 
@@ -23,7 +24,10 @@ def manifest_stage(recipe: Recipe) -> None:
 def download_stage(recipe: Recipe) -> None:
     """Fetch the pinned archives."""
     for package in read_manifest(recipe.data.manifest):
-        fetch(package, recipe.work / "archives")
+        if package.name == STDLIB:
+            check_stdlib(package)
+        else:
+            fetch(package, recipe.work / "archives")
     (recipe.work / "archives" / "complete").touch()
 
 
@@ -33,7 +37,7 @@ def corpus_stage(recipe: Recipe) -> None:
     build_corpus(
         read_manifest(data.manifest),
         recipe.work / "archives",
-        data.names,
+        known_held_out(data.names, data.evaluation),
         recipe.work / "corpus",
         package_limit=data.package_limit,
     )

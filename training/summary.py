@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from training.corpus import STDLIB
 from training.manifest import read_manifest
 from training.pack import load_packed
 from training.recipe import Recipe
+from training.stdlib import STDLIB
 
 
 def corpus_table(recipe: Recipe) -> str:
     """Packages, files and tokens by declared licence, the largest first."""
     licences = {package.name: package.licence for package in read_manifest(recipe.data.manifest)}
-    licences[STDLIB] = "PSF-2.0 (standard library)"
+    licences[STDLIB] += " (standard library)"
     packages: dict[str, set[str]] = defaultdict(set)
     files: Counter[str] = Counter()
     tokens: Counter[str] = Counter()

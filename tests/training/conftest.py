@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from training.corpus import STDLIB, Document
+from training.corpus import Document
 from training.pack import Packed, load_packed, pack
 from training.recipe import Recipe, parse_recipe
+from training.stdlib import STDLIB
 from training.tokenizer import save_tokenizer, train_tokenizer
 
 MODULES = ("json/__init__.py", "json/decoder.py", "json/encoder.py", "bisect.py", "textwrap.py", "stat.py", "heapq.py")

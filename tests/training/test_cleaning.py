@@ -89,7 +89,18 @@ def test_near_copies_are_found_and_different_files_kept():
 def test_no_package_exceeds_its_share():
     """The cap drops files, keeps the order of the rest and leaves small packages whole."""
     documents = [Document("tool", f"tool/{i}/a.py", "x" * 10) for i in range(10)]
-    kept = capped(documents, 55)
+    kept = capped(documents, 55, lambda text: True)
     assert len(kept) == 5
     assert kept == [document for document in documents if document in kept]
-    assert capped(documents, 100) == documents
+    assert capped(documents, 100, lambda text: True) == documents
+
+
+def test_what_the_cap_drops_is_not_remembered():
+    """A later package's copy of a dropped file is new; a copy within the package takes none of its share."""
+    texts = [f"{name}s = [{name} for {name} in everything]\n" * 2 for name in ("cat", "dog", "owl")]
+    documents = [Document("tool", f"tool/{i}/a.py", text) for i, text in enumerate([texts[0], *texts])]
+    seen = Deduplicator()
+    kept = capped(documents, len(texts[0]) * 2, seen.is_new)
+    assert len(kept) == len({document.text for document in kept}) == 2
+    later = [Document("other", d.path, d.text) for d in documents[1:]]
+    assert {d.text for d in capped(later, 1000, seen.is_new)} == set(texts) - {d.text for d in kept}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from training.corpus import Document, carries_held_out, known_held_out, read_documents
 from training.holdout import HeldOutPackage, is_held_out, name_digit, normalise, refuse_held_out
 from training.manifest import Package, candidates, pin, read_manifest
+from training.recipe import DataRecipe
 
 TRAINING = Path(__file__).parents[2] / "training"
+DATASETS = TRAINING.parent / "datasets"
 HELD_OUT, TRAINED = "aiohttp", "requests"
 
 
@@ -73,9 +76,25 @@ def test_the_committed_manifest_obeys_both_rules():
         ("tool/compat/_dill.py", True),
         ("tool/sklearn/base.py", True),
         ("tomllib/_parser.py", True),
+        ("tool/google/auth/jwt.py", True),
+        ("zope/event/classhandler.py", True),
+        ("bson/codec.py", True),
+        ("allauth/account.py", True),
+        ("tool/google/cloud/storage.py", False),
         ("tool/misc/colours.py", False),
     ],
 )
 def test_copies_of_held_out_packages_are_recognised_by_name(path: str, copied: bool):
     """A file or folder named like a held-out package, or like its import name, is left out."""
-    assert carries_held_out(path, known_held_out(TRAINING / "packages.txt")) == copied
+    held_out = known_held_out(TRAINING / "packages.txt", DATASETS / "pragmatic_py.toml")
+    assert carries_held_out(path, held_out) == copied
+
+
+def test_every_package_of_the_evaluation_is_recognised():
+    """Also those that are no candidates for training."""
+    evaluation = DATASETS / "pragmatic_py.toml"
+    names = [normalise(package["name"]) for package in tomllib.loads(evaluation.read_text())["package"]]
+    held_out = known_held_out(TRAINING / "packages.txt", evaluation)
+    assert set(names) <= held_out
+    assert not set(names) <= known_held_out(TRAINING / "packages.txt")
+    assert DataRecipe().evaluation == evaluation.relative_to(TRAINING.parent)
