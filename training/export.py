@@ -11,10 +11,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from training.manifest import sha256_of
 from training.model import ModelShape
 from training.recipe import Recipe
 from training.tokenizer import END, PAD
 from training.train import CHECKPOINT
+
+SUMS = "SHA256SUMS"
 
 
 def model_config(shape: ModelShape) -> dict[str, Any]:
@@ -46,7 +49,12 @@ def model_config(shape: ModelShape) -> dict[str, Any]:
 
 
 def write_weights(tensors: dict[str, Tensor], folder: Path, limit: float) -> list[str]:
-    """One safetensors file, or shards with the index transformers expects when they exceed the limit."""
+    """One safetensors file, or shards with the index transformers expects when they exceed the limit.
+
+    Weights of an earlier export go first: transformers would read a whole file that lies beside shards.
+    """
+    for old in folder.glob("model*.safetensors*"):
+        old.unlink()
     shards: list[dict[str, Tensor]] = [{}]
     size = 0
     for name, tensor in tensors.items():
@@ -83,4 +91,11 @@ def export(recipe: Recipe, folder: Path | None = None) -> Path:
     (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(recipe.work / "tokenizer" / name, folder / name)
+    write_sums(folder)
     return folder
+
+
+def write_sums(folder: Path) -> None:
+    """Write the list that `guiderail doctor` and ``sha256sum -c`` hold the folder's files against."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != SUMS)
+    (folder / SUMS).write_text("".join(f"{sha256_of(path)}  {path.name}\n" for path in files))

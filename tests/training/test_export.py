@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from guiderail.model.checksums import SUMS, compare, digests
 from training.export import export, write_weights
 from training.recipe import Recipe
 from training.tokenizer import END
@@ -36,9 +38,24 @@ def test_large_weights_are_cut_into_shards(recipe: Recipe, tokenizer: Tokenizer)
     trainer.save()
     folder = export(recipe)
     whole = AutoModelForCausalLM.from_pretrained(folder).state_dict()
-    (folder / "model.safetensors").unlink()
     masters = trainer.optimizer.masters
     names = write_weights({name: tensor.bfloat16() for name, tensor in masters.items()}, folder, limit=20_000)
     assert len(names) > 1 and all((folder / name).stat().st_size < 40_000 for name in names)
     parts = AutoModelForCausalLM.from_pretrained(folder).state_dict()
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_an_export_leaves_nothing_of_the_one_before(recipe: Recipe, tokenizer: Tokenizer):
+    """Whole over shards and shards over whole: one set of weights, and a list that names every file's bytes."""
+    Trainer(recipe, tokenizer).save()
+    folder = export(replace(recipe, shard_mib=0.02))
+    assert not (folder / "model.safetensors").exists()
+    assert len(list(folder.glob("model-*.safetensors"))) > 1
+    assert export(recipe) == folder
+    assert [path.name for path in folder.glob("model*")] == ["model.safetensors"]
+    (folder / "MODEL_CARD.md").write_text("# A card\n")
+    export(replace(recipe, shard_mib=0.02))
+    assert not (folder / "model.safetensors").exists()
+    wanted = digests(folder)
+    assert set(wanted) == {path.name for path in folder.iterdir()} - {SUMS}
+    assert compare(folder, wanted, limit=1e9).broken == ()
