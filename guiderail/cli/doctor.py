@@ -166,13 +166,13 @@ def _files(now: Resolved, found: list[Path], full: bool) -> Check:
     wanted = digests(folder)
     if not wanted:
         return _undocumented(reference, detail)
-    found = compare(folder, wanted, math.inf if full else QUICK_BYTES)
-    if found.broken:
+    came = compare(folder, wanted, math.inf if full else QUICK_BYTES)
+    if came.broken:
         return Check(
-            "model files", "failed", f"{detail}; damaged or missing: {', '.join(found.broken)}", _again(reference)
+            "model files", "failed", f"{detail}; damaged or missing: {', '.join(came.broken)}", _again(reference)
         )
-    if found.unread:
-        left = f"{detail}; {len(found.same)} files are right, not compared: {', '.join(found.unread)}"
+    if came.unread:
+        left = f"{detail}; {len(came.same)} files are right, not compared: {', '.join(came.unread)}"
         return Check("model files", "note", left, "Compare all: guiderail doctor --full")
     return Check("model files", "ok", f"{detail}, checksums right")
 
