@@ -94,6 +94,7 @@ def _model_checks(now: Resolved, full: bool) -> Iterator[Check]:
         return
     yield _guarded("tokenizer", lambda: _tokenizer(models[0]))
     yield _guarded("forward pass", lambda: _forward(models[0]))
+    yield _guarded("live cache", lambda: _cache(models[0]))
 
 
 def _guarded(name: str, check: Callable[[], Check]) -> Check:
@@ -226,6 +227,17 @@ def _tokenizer(model: "Model") -> Check:
             "Fetch the model again, or choose another one",
         )
     return Check("tokenizer", "ok", f"{tokenizer.vocab_size} tokens, a text comes back the same")
+
+
+def _cache(model: "Model") -> Check:
+    from guiderail.cache.rotation import Refusal, length_limit, rotation_of
+
+    rotation = rotation_of(model)
+    if isinstance(rotation, Refusal):
+        return Check("live cache", "note", f"behind an edit everything is encoded again: {rotation.reason}")
+    limit = length_limit(model)
+    bound = f", up to {limit[1]} tokens ({limit[0]} positions)" if limit else ""
+    return Check("live cache", "ok", f"follows edits{bound}; moving a key leaves an error of {rotation.error:.0e}")
 
 
 def _forward(model: "Model") -> Check:

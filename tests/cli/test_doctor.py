@@ -61,6 +61,7 @@ def test_a_healthy_machine(guiderail: Run, copy: Path) -> None:
     found = statuses(guiderail, 0)
     assert [name for name, (status, *_) in found.items() if status == "ok"] == [
         "python", "settings", "torch", "memory", "model files", "model", "tokenizer", "forward pass",
+        "live cache",
     ]  # fmt: skip
     assert "checksums right" in found["model files"][1]
     assert " ms" in found["forward pass"][1]
