@@ -8,6 +8,10 @@ from pathlib import Path
 
 from tests.helpers.tiny import tiny_model_folder
 
+# A file with a hole at the end of line 6, and what belongs there.
+SOURCE = "def area(width, height):\n    return width * height\n\n\ndef volume(width, height, depth):\n    return \n"
+SAID = "width * height + depth"
+
 
 def parrot_folder(folder: Path, text: str, *, after: tuple[str, ...] = ()) -> Path:
     """Write a hub-layout folder of a model that says `text` and ends; return it.

@@ -1,8 +1,6 @@
 """The laws of the plug-in in a real Neovim with the real server and a tiny model that says one thing."""
 
-import os
 import re
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.editors.neovim import PLUGIN, Neovim, find_neovim
-from tests.editors.parrot import parrot_folder
+from tests.editors.parrot import SAID, SOURCE
 
 pytestmark = pytest.mark.e2e
 
@@ -19,28 +17,12 @@ if NEOVIM is None:
     pytest.skip("NO NEOVIM 0.12: tests/editors/fetch_neovim.sh fetches one", allow_module_level=True)
 pytest.importorskip("pynvim", reason="NO PYNVIM: pip install -e '.[dev]'")
 
-SOURCE = "def area(width, height):\n    return width * height\n\n\ndef volume(width, height, depth):\n    return \n"
-SAID = "width * height + depth"
-
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return parrot_folder(tmp_path_factory.mktemp("model"), " " + SAID, after=("    return",))
-
-
-@pytest.fixture(scope="module")
-def editor(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neovim]:
+def editor(server_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neovim]:
     """One editor for all laws of this module; each test opens a file of its own."""
-    home = tmp_path_factory.mktemp("home")
-    programs = Path(sys.executable).parent
-    environment = {
-        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        "GUIDERAIL_MODEL": str(model),
-        "GUIDERAIL_THREADS": "1",
-        "HOME": str(home),
-    }
     assert NEOVIM is not None
-    neovim = Neovim(NEOVIM, home, environment)
+    neovim = Neovim(NEOVIM, tmp_path_factory.mktemp("neovim"), server_environment)
     try:
         yield neovim
     finally:

@@ -1,14 +1,11 @@
 """The laws of the extension in a real VS Code with the real server and a tiny model that says one thing."""
 
-import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.editors.parrot import parrot_folder
+from tests.editors.parrot import SAID, SOURCE
 from tests.editors.vscode import ROOT, CodeServer, missing
 
 pytestmark = pytest.mark.e2e
@@ -16,22 +13,10 @@ pytestmark = pytest.mark.e2e
 if MISSING := missing():
     pytest.skip(f"NO VS CODE ({MISSING}): make test-editors fetches and builds all", allow_module_level=True)
 
-SOURCE = "def area(width, height):\n    return width * height\n\n\ndef volume(width, height, depth):\n    return\n"
-SAID = "width * height + depth"
-
 
 @pytest.fixture(scope="module")
-def code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodeServer]:
-    home = tmp_path_factory.mktemp("code")
-    model = parrot_folder(tmp_path_factory.mktemp("model"), " " + SAID, after=("    return",))
-    programs = Path(sys.executable).parent
-    environment = {
-        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        "GUIDERAIL_MODEL": str(model),
-        "GUIDERAIL_THREADS": "1",
-        "HOME": str(home),
-    }
-    server = CodeServer(home, environment)
+def code(server_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodeServer]:
+    server = CodeServer(tmp_path_factory.mktemp("code"), server_environment)
     try:
         yield server
     finally:
@@ -42,7 +27,7 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodeServer]:
 def seen(code: CodeServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What one run of the browser's steps saw; screenshots go into the documentation."""
     folder = tmp_path_factory.mktemp("project")
-    (folder / "shapes.py").write_text(SOURCE, encoding="utf-8")
+    (folder / "shapes.py").write_text(SOURCE.replace("return \n", "return\n"), encoding="utf-8")
     shots = ROOT / "docs" / "images"
     shots.mkdir(exist_ok=True)
     return code.drive(folder, "shapes.py", shots)
