@@ -190,7 +190,7 @@ def _write_samples(target: str, samples: "list[Sample]") -> None:
 @click.option("--quick", is_flag=True, help="A few samples, under three minutes on two cores.")
 @click.option("--n", "count", type=click.IntRange(1), help="Samples of each task and context size.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the samples.  [default: 0]")
-@click.option("--json", "target", metavar="FILE", help="Write the figures as JSON; - is standard output.")
+@click.option("--json", "target", type=OUTPUT, help="Write the figures as JSON; - is standard output.")
 @setting_flags("device", "dtype", "threads")
 def pie(name: str | None, quick: bool, count: int | None, seed: int, target: str | None, **flags: Any) -> None:
     """What patching the cache behind an edit costs, against encoding everything again.
@@ -322,7 +322,7 @@ def tune(corpus: str | None, files: int, target: str | None, **flags: Any) -> No
 @click.option("--n", "count", type=click.IntRange(1), help="Positions of each package.")
 @click.option("--packages", "limit", type=click.IntRange(1), help="How many packages.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the positions.  [default: 0]")
-@click.option("--json", "target", metavar="FILE", help="Write the figures as JSON; - is standard output.")
+@click.option("--json", "target", type=OUTPUT, help="Write the figures as JSON; - is standard output.")
 def soundness(
     names: tuple[str, ...], quick: bool, count: int | None, limit: int | None, seed: int, target: str | None
 ) -> None:

@@ -6,6 +6,7 @@ that a second run can tell what is done, repair a line that was torn, and refuse
 
 import hashlib
 import json
+import math
 import os
 import re
 import sys
@@ -76,7 +77,7 @@ def complete_all(positions: str, output: str, settings: Settings) -> None:
     failed = sum(done.get(task.key, False) for task in tasks)
     if todo:
         with _sink(output) as sink:
-            failed += _answer(Engine(settings), todo, identity, sink, len(tasks))
+            failed += _answer(Engine(settings, patience=math.inf), todo, identity, sink, len(tasks))
     _summarise(len(tasks), len(todo), failed)
     if failed:
         raise click.exceptions.Exit(1)
