@@ -30,14 +30,14 @@ MAX_UNIT_FILES = 6
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """Shares of the ways an item is written."""
+    """Shares of the ways an item is written; a recipe states them."""
 
-    fim: float = 0.5
-    bare: float = 0.25
+    fim: float
+    bare: float
+    psm: float
+    spm: float
+    efim: float
     whole_row: float = 0.6
-    psm: float = 0.35
-    spm: float = 0.45
-    efim: float = 0.2
 
     def layouts(self) -> dict[str, float]:
         """Weights of the layouts of holes."""
@@ -56,9 +56,7 @@ class Lane:
 class Rows:
     """An endless, resumable stream of rows of `context + 1` tokens."""
 
-    def __init__(
-        self, packed: Packed, tokenizer: Tokenizer, seed: int, mixture: Mixture = Mixture(), lanes: int = 64
-    ) -> None:
+    def __init__(self, packed: Packed, tokenizer: Tokenizer, seed: int, mixture: Mixture, lanes: int = 64) -> None:
         self.packed, self.tokenizer, self.mixture = packed, tokenizer, mixture
         self.newline = tokenizer.encode("\n").ids[0]
         self.seed, self.epoch, self.next_unit, self.turn = seed, 0, 0, 0

@@ -58,6 +58,7 @@ def recipe(work: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Recipe
         "export": str(tmp_path / "export"),
         "data": {"vocab": 512},
         "model": {"dim": 32, "layers": 2, "heads": 4, "kv_heads": 2, "head_dim": 8, "ffn": 48, "context": 128},
+        "mixture": {"fim": 0.5, "bare": 0.25, "psm": 0.35, "spm": 0.45, "efim": 0.2},
         "run": {
             "device": "cpu", "dtype": "fp32", "compile": False, "threads": 1, "total_tokens": 2048, "warmup_steps": 2,
             "lanes": 3, "loss_chunk": 50, "validation_rows": 2, "validation_context": 64,

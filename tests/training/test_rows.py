@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from training.pack import Packed, load_packed
 from training.rows import IGNORE, Mixture, Rows
 from training.tokenizer import END, FILE, MIDDLE, PAD, PREFIX, REPO, SUFFIX
 
+MIXTURE = Mixture(fim=0.5, bare=0.25, psm=0.35, spm=0.45, efim=0.2)
+
 
 def test_packing_keeps_every_text(packed: Packed, documents: list[Document], tokenizer: Tokenizer):
     """The packed tokens of each file decode to its text."""
@@ -25,7 +28,7 @@ def test_packing_keeps_every_text(packed: Packed, documents: list[Document], tok
 @pytest.mark.parametrize("context", [64, 200])
 def test_an_epoch_loses_no_token(packed: Packed, tokenizer: Tokenizer, context: int):
     """Rows without headers and holes hold each token of the corpus once."""
-    rows = Rows(packed, tokenizer, 5, Mixture(fim=0.0, bare=1.0), lanes=1)
+    rows = Rows(packed, tokenizer, 5, replace(MIXTURE, fim=0.0, bare=1.0), lanes=1)
     seen: list[int] = []
     while len(seen) < 2 * len(packed.tokens):
         seen += [token for token in rows.row(context).tolist() if token not in (PAD, END)]
@@ -35,7 +38,7 @@ def test_an_epoch_loses_no_token(packed: Packed, tokenizer: Tokenizer, context: 
 
 def test_rows_go_on_exactly_where_a_state_was_taken(packed: Packed, tokenizer: Tokenizer):
     """A stream restored from its state, through JSON and across epochs, gives the same rows."""
-    first, second = (Rows(packed, tokenizer, seed, lanes=4) for seed in (7, 7))
+    first, second = (Rows(packed, tokenizer, seed, MIXTURE, lanes=4) for seed in (7, 7))
     for _ in range(150):
         first.row(64)
     second.restore(json.loads(json.dumps(first.state())))
@@ -45,7 +48,7 @@ def test_rows_go_on_exactly_where_a_state_was_taken(packed: Packed, tokenizer: T
 
 def test_rows_never_cut_a_hole_in_two(packed: Packed, tokenizer: Tokenizer):
     """Every prefix marker is followed in its row by the other two markers and the end token."""
-    rows = Rows(packed, tokenizer, 1, Mixture(fim=1.0))
+    rows = Rows(packed, tokenizer, 1, replace(MIXTURE, fim=1.0))
     held = 0
     for _ in range(100):
         row = [t for t in rows.row(160).tolist() if t in (PREFIX, SUFFIX, MIDDLE, END)]
@@ -59,7 +62,7 @@ def test_rows_never_cut_a_hole_in_two(packed: Packed, tokenizer: Tokenizer):
 
 def test_paths_and_names_stand_before_the_contents(packed: Packed, tokenizer: Tokenizer):
     """A name is followed by a path, both end their line, and a share of items has neither."""
-    rows = Rows(packed, tokenizer, 2)
+    rows = Rows(packed, tokenizer, 2, MIXTURE)
     text = "".join(tokenizer.decode(rows.row(200).tolist(), skip_special_tokens=False) for _ in range(200))
     paths = {file.path for file in packed.files}
     assert text.count("<|repo_name|>cpython\n<|file_sep|>") == text.count("<|repo_name|>") > 0
@@ -69,7 +72,7 @@ def test_paths_and_names_stand_before_the_contents(packed: Packed, tokenizer: To
 
 def test_padding_is_not_learned(packed: Packed, tokenizer: Tokenizer):
     """Labels are the next tokens, and padding is ignored."""
-    inputs, labels = Rows(packed, tokenizer, 3).batch(8, 100)
+    inputs, labels = Rows(packed, tokenizer, 3, MIXTURE).batch(8, 100)
     assert inputs.shape == labels.shape == (8, 100)
     assert (labels >= MARK).any()
     same = labels[:, :-1] % MARK == inputs[:, 1:]

@@ -22,6 +22,12 @@ kv_heads = 1
 head_dim = 16
 ffn = 48
 context = 64
+[mixture]
+fim = 0.5
+bare = 0.25
+psm = 0.35
+spm = 0.45
+efim = 0.2
 [run]
 device = "cpu"
 dtype = "bf16"

@@ -9,12 +9,11 @@ from tokenizers import Tokenizer
 
 from training.device import pick_dtype
 from training.model import MARK, CompletionModel, ModelShape
-from training.optim import orthogonalise
 from training.plot import read_log
 from training.recipe import Recipe, load_recipe, parse_recipe
-from training.schedule import Phase, Schedule
 from training.train import COOL_DOWN, STOP, Trainer
 
+MIXTURE = {"fim": 0.5, "bare": 0.25, "psm": 0.35, "spm": 0.45, "efim": 0.2}
 RECIPES = Path(__file__).parents[2] / "training" / "recipes"
 
 
@@ -72,18 +71,6 @@ def test_a_word_makes_the_decay_begin(recipe: Recipe, tokenizer: Tokenizer):
     assert read_log(trainer.folder)[-1]["lr"] < 0.5
 
 
-def test_the_schedule_warms_up_holds_and_decays_to_nothing():
-    """Factor by progress; the clock ends a run as tokens do."""
-    plan = Schedule(1000, 100, 10, 0.4, (Phase(0.5, 64, 1), Phase(1.0, 128, 1)))
-    assert plan.factor(0, 0.0) == pytest.approx(0.1)
-    assert plan.factor(50, 0.6) == plan.factor(50, 0.3) == 1.0
-    assert plan.factor(50, 0.8) == pytest.approx(0.5)
-    assert plan.factor(50, plan.progress(0, 100)) == plan.factor(50, plan.progress(1000, 0)) == 0.0
-    assert (plan.phase(0.49).context, plan.phase(0.5).context, plan.phase(1.0).context) == (64, 128, 128)
-    plan.cool_down(300, 10)
-    assert plan.progress(300, 10) == pytest.approx(0.6)
-
-
 def test_chunks_do_not_change_the_loss():
     """The chunked loss is the cross-entropy of the logits, and ignored labels do not count."""
     model = CompletionModel(ModelShape(vocab=64, dim=16, layers=1, heads=2, kv_heads=1, head_dim=8, ffn=16))
@@ -108,13 +95,6 @@ def test_marked_labels_weigh_more_and_mean_the_same():
     assert torch.allclose(plain, model(tokens, tokens + 1)[0])
 
 
-@pytest.mark.parametrize("shape", [(8, 24), (24, 8), (16, 16)])
-def test_muon_steps_are_nearly_orthogonal(shape: tuple[int, int]):
-    """All singular values of an orthogonalised matrix are near one."""
-    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    assert torch.all((torch.linalg.svdvals(orthogonalise(matrix)) - 1).abs() < 0.35)
-
-
 def test_every_dtype_can_be_asked_for():
     """The type is measured unless it is named."""
     cpu = torch.device("cpu")
@@ -135,7 +115,15 @@ def test_unknown_keys_are_errors():
     with pytest.raises(ValueError, match="sections"):
         parse_recipe({"modle": {}}, "x")
     with pytest.raises(TypeError):
-        parse_recipe({"run": {"sede": 1}}, "x")
+        parse_recipe({"mixture": MIXTURE, "run": {"sede": 1}}, "x")
+
+
+@pytest.mark.parametrize("share", MIXTURE)
+def test_a_recipe_states_how_rows_are_written(share: str):
+    """No share of the mixture has a value of its own in the code."""
+    assert parse_recipe({"mixture": MIXTURE}, "x").mixture.fim == MIXTURE["fim"]
+    with pytest.raises(TypeError, match=share):
+        parse_recipe({"mixture": {key: value for key, value in MIXTURE.items() if key != share}}, "x")
 
 
 @pytest.mark.gpu
