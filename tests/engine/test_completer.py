@@ -95,12 +95,12 @@ def test_the_next_request_keeps_the_shared_prefix() -> None:
 def test_a_suggestion_says_whether_its_cache_was_exact() -> None:
     """Behind a patched prompt a suggestion is marked; once the cache is healed it is the fresh completer's again."""
     completer = Completer(tiny_model("qwen3"), cache_policy="patch")
-    above = "# above\n" * 8
+    above = "# above\n" * 120
     (first,) = completer.complete(request(above + SOURCE, len(above) + CURSOR, heal=False))
     edited = request("import sys\n" + above + SOURCE, 11 + len(above) + CURSOR, heal=False)
     (patched,) = completer.complete(edited)
     assert (first.cache_exact, patched.cache_exact) == (True, False)
-    assert patched.timings.reused_tokens > 30
+    assert patched.timings.reused_tokens > 100
     assert completer.heal()
     (healed,), (fresh,) = completer.complete(edited), Completer(tiny_model("qwen3")).complete(edited)
     assert healed.cache_exact and fresh.cache_exact
