@@ -185,7 +185,9 @@ async def test_a_missing_model_is_mended_and_shutdown_ends_a_long_suggestion(tmp
         shutil.copytree(tiny_folder("guiderail"), folder)
         await wire.ask("workspace/executeCommand", {"command": "guiderail.restart"})
         ghost = wire.begin_ghost(uri)
+        end = time.monotonic() + 120  # the model is being loaded
         while (await wire.ask("guiderail/status"))["result"]["state"] != "working":
+            assert time.monotonic() < end
             await asyncio.sleep(0.02)
         log = (await wire.ask("workspace/executeCommand", {"command": "guiderail.showLog"}))["result"]["path"]
         text = Path(log).read_text()
