@@ -1,6 +1,7 @@
 """The attention function against the formula, and the masks of a step."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -101,8 +102,9 @@ def test_a_layer_writes_its_tokens_and_attends_to_all() -> None:
 def test_what_would_change_the_scores_unseen_is_refused(feature: str) -> None:
     """And nothing is written."""
     store, one = Recorder(), torch.randn(1, 2, 1, 8)
+    refused: dict[str, Any] = {feature: torch.ones(1)}
     with running(Step(store, slice(0, 1), 1)), pytest.raises(GuiderailError, match=feature):
-        attention._attention(Layer(), one, one, one, None, **{feature: torch.ones(1)})
+        attention._attention(Layer(), one, one, one, None, **refused)
     assert not store.written
 
 

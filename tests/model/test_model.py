@@ -34,7 +34,7 @@ def test_the_shape_of_the_cache_is_that_of_the_keys(family: str) -> None:
     keys = [layer.keys for layer in cache.layers]
     assert len(keys) == model.layers
     assert {(key.shape[1], key.shape[3]) for key in keys} == {(model.kv_heads, model.head_dim)}
-    assert model.vocab_size == reference.get_output_embeddings().weight.shape[0]
+    assert model.vocab_size == reference.lm_head.weight.shape[0]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
