@@ -142,7 +142,8 @@ _FAMILIES = (
     _Family(
         FimFormat(
             "Seed-Coder", "<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>",
-            stops=("<[end▁of▁sentence]>", "<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>"), spm="native", preferred="spm",
+            stops=("<[end▁of▁sentence]>", "<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>"),
+            spm="native", preferred="spm",
         ),
     ),
 )  # fmt: skip
