@@ -23,15 +23,15 @@ def scores(seed: int, size: int = 50) -> torch.Tensor:
 )
 def test_truncation_equals_transformers(seed: int, temperature: float, k: int, p: float, m: float) -> None:
     """Temperature, top-k, top-p and min-p keep the tokens, and give the scores, of transformers' processors."""
-    logits = scores(seed)
+    logits, unread = scores(seed), torch.empty(1, 0, dtype=torch.long)
     got = truncate(logits, Sampling(temperature=temperature, top_k=k, top_p=p, min_p=m))
-    want = TemperatureLogitsWarper(temperature)(None, logits[None].clone())
+    want = TemperatureLogitsWarper(temperature)(unread, logits[None].clone())
     if k:
-        want = TopKLogitsWarper(k)(None, want)
+        want = TopKLogitsWarper(k)(unread, want)
     if p < 1:
-        want = TopPLogitsWarper(p)(None, want)
+        want = TopPLogitsWarper(p)(unread, want)
     if m:
-        want = MinPLogitsWarper(m)(None, want)
+        want = MinPLogitsWarper(m)(unread, want)
     assert torch.equal(got.isinf(), want[0].isinf())
     assert torch.allclose(got.softmax(-1), want[0].softmax(-1), atol=1e-6)
 

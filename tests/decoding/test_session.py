@@ -1,5 +1,7 @@
 """The session against transformers' own generation, for every architecture."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -25,7 +27,7 @@ def greedy(session: Session, prompt: list[int], tokens: int) -> list[int]:
 def test_greedy_equals_generate(family: str) -> None:
     """Greedy decoding writes the tokens that transformers' generate writes, fp32, past every sliding window."""
     model = tiny_model(family)
-    reference = AutoModelForCausalLM.from_pretrained(model.info.folder, attn_implementation="eager").eval()
+    reference: Any = AutoModelForCausalLM.from_pretrained(model.info.folder, attn_implementation="eager").eval()
     reference.generation_config.eos_token_id = None
     tokens = reference.generate(
         torch.tensor([PROMPT]), attention_mask=torch.ones(1, len(PROMPT)), max_new_tokens=40, do_sample=False
@@ -38,7 +40,7 @@ def test_chunks_change_nothing(family: str) -> None:
     """A prompt fed in pieces gives the logits of the prompt fed at once (fp32: within 1e-5 of the largest)."""
     model = tiny_model(family)
     whole, pieces = Session(model), Session(model)
-    expected = whole.feed(PROMPT)
+    expected, got = whole.feed(PROMPT), None
     for start in range(0, len(PROMPT), 7):
         got = pieces.feed(PROMPT[start : start + 7])
     assert expected is not None and got is not None
