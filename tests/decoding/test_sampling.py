@@ -23,7 +23,7 @@ def scores(seed: int, size: int = 50) -> torch.Tensor:
 )
 def test_truncation_equals_transformers(seed: int, temperature: float, k: int, p: float, m: float) -> None:
     """Temperature, top-k, top-p and min-p keep the tokens, and give the scores, of transformers' processors."""
-    logits, unread = scores(seed), torch.empty(1, 0, dtype=torch.long)
+    logits, unread = scores(seed), torch.LongTensor()
     got = truncate(logits, Sampling(temperature=temperature, top_k=k, top_p=p, min_p=m))
     want = TemperatureLogitsWarper(temperature)(unread, logits[None].clone())
     if k:
