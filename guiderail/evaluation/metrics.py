@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import comb
 
 import numpy as np
 
@@ -35,6 +36,23 @@ def levenshtein(a: str, b: str) -> int:
         for j, y in enumerate(b, start=1):
             diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (x != y))
     return row[-1]
+
+
+def score_at(k: int, values: Sequence[float]) -> float:
+    """score@k: the expected best of `k` of the values, drawn without putting back; pass@k for values of 0 and 1.
+
+    "Guiding Language Models of Code with Global Context using Monitors" (NeurIPS 2023), section 4.
+
+    Raises
+    ------
+    ValueError
+        There are fewer than `k` values, or `k` is none.
+    """
+    if not 1 <= k <= len(values):
+        raise ValueError(f"score@{k} of {len(values)} values")
+    ranked = sorted(values, reverse=True)
+    ways = (value * comb(len(ranked) - place, k - 1) for place, value in enumerate(ranked, start=1))
+    return sum(ways) / comb(len(ranked), k)
 
 
 def ratio(parts: Mapping[str, tuple[float, float]]) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import combinations
+from statistics import fmean
 
 import pytest
 from hypothesis import given
@@ -15,6 +17,7 @@ from guiderail.evaluation.metrics import (
     levenshtein,
     paired_interval,
     ratio,
+    score_at,
     truncate,
 )
 
@@ -85,3 +88,15 @@ def test_pairing_takes_the_spread_of_packages_out_of_a_difference() -> None:
     assert paired_interval(better, base, seed=0) == pytest.approx((0.1, 0.1))
     with pytest.raises(ValueError, match="same packages"):
         paired_interval(better, {"other": (1.0, 1.0)}, seed=0)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=7), st.data())
+def test_score_at_k_is_the_mean_best_of_k(values: list[float], data: st.DataObject) -> None:
+    """The published formula equals the mean over every way to choose k values, of the best of them."""
+    k = data.draw(st.integers(1, len(values)))
+    assert score_at(k, values) == pytest.approx(fmean(max(chosen) for chosen in combinations(values, k)))
+
+
+def test_score_at_k_needs_k_values() -> None:
+    with pytest.raises(ValueError, match="score@3 of 2"):
+        score_at(3, [0.0, 1.0])
