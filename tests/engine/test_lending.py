@@ -4,6 +4,8 @@ import math
 from pathlib import Path
 from types import SimpleNamespace
 
+import torch
+
 from guiderail.decoding.stages.ngram_counts import NgramCounts
 from guiderail.engine.completer import Completer, CompletionRequest
 from guiderail.engine.lending import Lending, is_wanted
@@ -52,7 +54,7 @@ def test_counts_follow_the_disk_and_the_cursor(tmp_path: Path) -> None:
 
 
 def test_what_the_project_repeats_is_suggested(tmp_path: Path) -> None:
-    """A model that knows nothing completes a name that the project uses, once the project lends its n-grams."""
+    """Where the model knows nothing (all scores equal), a name that the project uses is completed from its n-grams."""
     model = tiny_model("guiderail")
     lending = Lending(model, ProjectIndex(project(tmp_path)))
     text = NAMES + "\n\ndef main(widget):\n    return frobnicate_the_"
@@ -60,7 +62,7 @@ def test_what_the_project_repeats_is_suggested(tmp_path: Path) -> None:
         document=Document(text, path=Path("app.py"), language="python"),
         offset=len(text),
         max_tokens=24,
-        stages=(lending.stage("app.py", "python", seconds=math.inf),),
+        stages=(lambda logits, _: torch.zeros_like(logits), lending.stage("app.py", "python", seconds=math.inf)),
     )
     (suggestion,) = Completer(model).complete(request)
     assert suggestion.text.startswith("widget")

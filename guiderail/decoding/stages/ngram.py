@@ -115,7 +115,7 @@ class MixWeights:
 
 
 # Found by `guiderail eval tune` on the validation packages of the training corpus.
-WEIGHTS = MixWeights(claim=0.254, sure=0.817, model_sure=-0.276, long=(-1.623, -1.568, -1.603, -1.402, -0.447))
+WEIGHTS = MixWeights(claim=0.093, sure=0.92, model_sure=-0.632, long=(-2.961, -2.365, -2.218, -1.95, -0.753))
 
 
 def features(evidence: Evidence) -> tuple[float, float]:
