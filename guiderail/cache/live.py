@@ -17,6 +17,7 @@ from guiderail.cache.ledger import Ledger
 from guiderail.cache.policy import Choice, Costs, Policy
 from guiderail.cache.rotation import Refusal, Rotation, length_limit, reset_frequencies, rotation_of
 from guiderail.cache.selection import Effort, changed_roles, chosen
+from guiderail.cache.tree import TokenTree
 from guiderail.model.attention import Step
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ class LiveCache:
         self._ledger = self._new_ledger()
         self._steps = torch.arange(self.buffers.capacity, device=model.device)
         self._token_bytes = model.tokenizer.token_bytes if model.tokenizer else None
+        self._tree: TokenTree | None = None  # stands behind the sequence, in the slots from `length` on
+        self._grown = 0  # nodes of it that were run
 
     @property
     def ids(self) -> list[int]:
@@ -169,10 +172,12 @@ class LiveCache:
         """Forget the last `tokens` tokens."""
         if not 0 <= tokens <= self.length:
             raise ValueError(f"cannot forget {tokens} of {self.length} tokens")
+        self._tree = None
         self._ledger.truncate(self.length - tokens)
 
     def clear(self) -> None:
         """Forget everything."""
+        self._tree = None
         self._ledger = self._new_ledger()
         self._regime = None
 
@@ -227,9 +232,61 @@ class LiveCache:
     def read(self, ids: Sequence[int]) -> torch.Tensor:
         """Scores behind each of `ids` as if they were appended, float32 [len(ids), vocabulary]; nothing is kept."""
         start, end = self.length, self.length + len(ids)
+        self._tree = None
         self._reserve(end)
         tokens = torch.tensor(list(ids), device=self.model.device)
         return self._forward(tokens, slice(start, end), end, last=False)
+
+    def grow(self, tree: TokenTree) -> torch.Tensor:
+        """Run a tree behind the sequence; return the logits of each node, float32 [nodes, vocabulary].
+
+        A node sees the sequence and its own path: its logits are those behind the sequence and the path. The sequence
+        is shared, and stays as it is until `keep`. A tree that has grown since its last run is run from there on, and
+        only the new nodes' logits come; whatever else is done with the cache in between makes it a new tree.
+        """
+        if not self.length:
+            raise ValueError("a tree needs a token in front of it")
+        if missing := self.missing:
+            self._encode_all(missing, never)
+        if tree is not self._tree:
+            self._tree, self._grown = tree, 0
+        old, base = self._grown, self.length
+        if old == len(tree):
+            raise ValueError("the tree has no node that was not run")
+        end, device = base + len(tree), self.model.device
+        self._reserve(end)
+        behind = torch.tensor(tree.depths, device=device) + base
+        seen = tree.visible(old).to(device)
+        step = Step(
+            store=self.buffers,
+            slots=slice(base + old, end),
+            length=end,
+            mask=torch.cat((seen.new_ones(len(seen), base), seen), 1),
+            query_positions=behind[old:],
+            key_positions=torch.cat((self._steps[:base], behind)),
+        )
+        self._grown = len(tree)
+        tokens = torch.tensor(tree.tokens[old:], device=device)
+        return self.model.forward(tokens, behind[old:], step, last=False)
+
+    def keep(self, path: Sequence[int]) -> None:
+        """Append these nodes of the tree that was run last, from the root on, with the keys and values they have.
+
+        The rest of the tree is forgotten; an empty path forgets all of it.
+        """
+        tree, self._tree = self._tree, None
+        if not path:
+            return
+        if tree is None or max(path) >= self._grown or list(path) != tree.path(path[-1]):
+            raise ValueError("only a path of a tree that was run can be kept")
+        base = self.length
+        moves = [(base + node, base + depth) for depth, node in enumerate(path) if node != depth]
+        if moves:  # the positions are right already: nothing is turned
+            source, target = torch.tensor(moves, device=self.model.device).T
+            self.buffers.move(source, target, lambda _, keys: keys)
+        self._ledger.extend([tree.tokens[node] for node in path])
+        exact = self._regime_of(self.length) == self._regime
+        self._ledger.written(range(base, self.length), exact=exact)
 
     def fit(self, ids: Sequence[int], *, cancelled: Cancelled = never) -> FitReport:
         """Make the sequence equal `ids` with the least work; at least the last token is run, for its logits.
@@ -377,6 +434,7 @@ class LiveCache:
         While they run they count as missing: what a failure leaves in the buffers is not believed.
         """
         first, end = indices[0], indices[-1] + 1
+        self._tree = None
         self._reserve(end)
         self._ledger.lose(indices)
         tokens = torch.tensor([self.ids[i] for i in indices], device=self.model.device)

@@ -10,7 +10,9 @@ import torch
 
 from guiderail.cache.buffers import KeyValueBuffers
 from guiderail.cache.live import CHUNK, FitReport, LiveCache
+from guiderail.cache.tree import TokenTree
 from guiderail.decoding import graphs
+from guiderail.decoding.branches import Branches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,11 @@ class Session:
         The model to run.
     policy, effort
         How the cache follows an edited prompt (see `LiveCache`); by default nothing inexact is ever used.
+
+    Attributes
+    ----------
+    passes
+        Forward passes for `feed` and `feed_tree` so far, however wide each was.
     """
 
     def __init__(self, model: Model, *, policy: Policy = "exact", effort: Effort | None = None) -> None:
@@ -43,6 +50,7 @@ class Session:
 
         self.cache = LiveCache(model, policy=policy, effort=effort, fixed_step=fixed_step)
         self.report: FitReport | None = None  # of the last `fit`
+        self.passes = 0
         self._graphs = graphs.DecodeGraphs(model, self.cache.buffers) if graphs.supports(model) else None
 
     @property
@@ -82,4 +90,28 @@ class Session:
 
         None if `cancelled` became true between two chunks; the chunks that were run stay.
         """
+        self.passes += 1
         return self.cache.append(ids, cancelled=cancelled)
+
+    def feed_tree(self, tree: TokenTree) -> torch.Tensor:
+        """Run a tree behind the sequence in one pass; the logits of each node, float32 [nodes, vocabulary].
+
+        The logits of a node are those behind the sequence and the path down to it. The sequence stays as it is. When
+        the same tree has grown, and nothing else was run since, only the new nodes run, and only their logits come.
+        """
+        self.passes += 1
+        return self.cache.grow(tree)
+
+    def keep(self, path: Sequence[int]) -> None:
+        """Append these nodes of the tree that was run last, from the root on: afterwards they are as if fed.
+
+        Raises
+        ------
+        ValueError
+            If they are no path of a tree that was just run.
+        """
+        self.cache.keep(path)
+
+    def branch(self, count: int) -> Branches:
+        """So many branches behind the sequence, to be fed side by side; no copy of the sequence is made."""
+        return Branches(self, count)
