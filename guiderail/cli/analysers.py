@@ -87,7 +87,9 @@ def _checked(servers: "Iterable[Server]", *, quiet: bool) -> list[dict[str, Any]
 
 def _check(server: "Server") -> dict[str, Any]:
     """Ask twice about a sample: the second answer is what typing feels like."""
-    from guiderail.monitors.analysis.analyser import NoAnswer, Question, ServerAnalyser
+    from guiderail.monitors.analysis.analyser import ServerAnalyser
+    from guiderail.monitors.analysis.answers import NoAnswer
+    from guiderail.monitors.analysis.requests import MEMBERS, Question
 
     file, text, wanted = SAMPLES[server.languages[0]]
     if server.find() is None:
@@ -101,7 +103,7 @@ def _check(server: "Server") -> dict[str, Any]:
             for ahead in ("", "\n"):
                 began = time.perf_counter()
                 question = Question(path, server.languages[0], ahead + text, len(ahead + text))
-                found = {member.name for member in analyser.members(question).result(CHECK_S).items}
+                found = {member.name for member in analyser.ask(MEMBERS, question).result(CHECK_S).items}
                 times.append(1000 * (time.perf_counter() - began))
         except NoAnswer as error:
             return {"name": server.name, "ok": False, "detail": f"no answer: {error}"}

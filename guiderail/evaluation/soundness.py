@@ -28,7 +28,9 @@ from guiderail.evaluation.manifest import Package
 from guiderail.evaluation.metrics import interval
 from guiderail.evaluation.packages import SourceFile, cache_folder, wheel_in
 from guiderail.monitors import dereference
-from guiderail.monitors.analysis.analyser import NoAnswer, ServerAnalyser
+from guiderail.monitors.analysis.analyser import ServerAnalyser
+from guiderail.monitors.analysis.answers import NoAnswer
+from guiderail.monitors.analysis.requests import MEMBERS
 from guiderail.monitors.analysis.server import Server
 from guiderail.monitors.monitor import Scene
 from guiderail.text.document import Document
@@ -194,7 +196,7 @@ def _verdict(position: Position, root: Path, analyser: ServerAnalyser) -> Verdic
         return Verdict(**about, triggered=False)
     began = time.perf_counter()
     try:
-        members = analyser.members(scene.question("", *found)).result(ANSWER_S)
+        members = analyser.ask(MEMBERS, scene.question("", *found)).result(ANSWER_S)
     except NoAnswer as error:
         return Verdict(**about, triggered=True, abstained=f"no answer: {error}", wait_s=time.perf_counter() - began)
     except LateError:

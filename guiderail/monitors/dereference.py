@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from guiderail.monitors.analysis.analyser import Members
+from guiderail.monitors.analysis.answers import Members
 from guiderail.monitors.lexing import CLOSING, SYNTAX, Place
 
 Reason = Literal[

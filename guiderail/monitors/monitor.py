@@ -14,7 +14,9 @@ import numpy as np
 
 from guiderail.decoding.identifiers import Names
 from guiderail.monitors import dereference
-from guiderail.monitors.analysis.analyser import Analyser, Members, NoAnswer, Question
+from guiderail.monitors.analysis.analyser import Analyser
+from guiderail.monitors.analysis.answers import Members, NoAnswer
+from guiderail.monitors.analysis.requests import MEMBERS, Question
 from guiderail.monitors.dereference import Site
 from guiderail.monitors.lexing import Place, place, unmatched_closers
 from guiderail.text.document import Document
@@ -217,7 +219,7 @@ class DereferenceMonitor:
         if typed:
             site = Site(site.behind_dot, site.written + typed, site.may_define)
         until = time.perf_counter() + self._deadline_s
-        asked = _Asked(watch, site, self._analyser.members(question), until)
+        asked = _Asked(watch, site, self._analyser.ask(MEMBERS, question), until)
         return _Step(written, asked, found[0].written.encode())
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from guiderail.monitors.analysis.analyser import Member, Members
+from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.dereference import Site, find_site, judge, shadow_text, tail_of
 from guiderail.monitors.lexing import place, unmatched_closers
 

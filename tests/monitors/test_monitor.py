@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,8 @@ from guiderail.decoding.constraint import full_mask
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
-from guiderail.monitors.analysis.analyser import Member, Members, NoAnswer, Question
+from guiderail.monitors.analysis.answers import Member, Members, NoAnswer
+from guiderail.monitors.analysis.requests import Question, Request
 from guiderail.monitors.dereference import UNIVERSAL
 from guiderail.monitors.monitors import Monitors
 from guiderail.text.document import Document
@@ -36,9 +38,9 @@ class Told:
         """Be the only analyser."""
         return self
 
-    def members(self, question: Question) -> Future[Members]:
+    def ask(self, request: Request[Any], question: Question) -> Future[Any]:
         self.questions.append(question)
-        future: Future[Members] = Future()
+        future: Future[Any] = Future()
         answer = self._answer(question)
         if isinstance(answer, Exception):
             future.set_exception(answer)

@@ -10,13 +10,14 @@ import logging
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
+from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.loop import shared
+from guiderail.monitors.analysis.requests import Question, Request
 from guiderail.monitors.analysis.server import Server
 
 log = logging.getLogger(__name__)
@@ -24,60 +25,23 @@ FIRST_ANSWER_S = 60.0  # reading a project for the first time takes long
 ANSWER_S = 10.0  # a server that needs longer is hung: it is ended and started anew
 BACK_OFF_S = (0.5, 2.0, 8.0, 30.0, 120.0)  # pauses before the first, second, … start after a failure
 KEPT_ANSWERS = 256
-MOST_WAITING = 4  # questions that wait for a busy server
+MOST_WAITING = 16  # questions that wait for a busy server: what all monitors want to know of a few places
 STOP_S = 2.0
 
+T = TypeVar("T")
+Key = tuple[str, Path, bytes, int]  # request, file, digest of its text, offset
 State = Literal["idle", "starting", "ready", "failed", "stopped"]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What stands behind the dot at `offset` (code points) of a file that holds `text`?"""
-
-    path: Path
-    language: str
-    text: str
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A name that an analyser offers; `detail` is its type as the analyser words it."""
-
-    name: str
-    kind: int = 0
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Members:
-    """The names that an analyser offers, in its order.
-
-    Parameters
-    ----------
-    items
-        The names.
-    complete
-        Whether they are all there are.
-    """
-
-    items: tuple[Member, ...]
-    complete: bool
-
-
-class NoAnswer(Exception):
-    """An analyser cannot answer; the message says why in one word or two, for the count."""
-
-
 class Analyser(Protocol):
-    """Who can be asked for members."""
+    """Who can be asked about a file."""
 
     @property
     def name(self) -> str:
         """What a person calls it."""
         ...
 
-    def members(self, question: Question) -> Future[Members]:
+    def ask(self, request: Request[T], question: Question) -> Future[T]:
         """The answer, when it comes; NoAnswer in the future if there will be none."""
         ...
 
@@ -110,7 +74,7 @@ class ServerAnalyser:
         self._lock: asyncio.Lock | None = None
         self._waiting = 0
         self._answered = False  # since the last start
-        self._cache: OrderedDict[tuple[Path, bytes, int], Members] = OrderedDict()
+        self._answers: OrderedDict[Key, asyncio.Task[Any]] = OrderedDict()
         _running.add(self)
 
     @property
@@ -127,9 +91,13 @@ class ServerAnalyser:
         """Start the server now, ahead of the first question."""
         return shared().submit(self._warm_up())
 
-    def members(self, question: Question) -> Future[Members]:
-        """See `Analyser.members`."""
-        return shared().submit(self._answer(question))
+    def ask(self, request: Request[T], question: Question) -> Future[T]:
+        """See `Analyser.ask`: the same question is sent once, also while its answer is on the way."""
+        return shared().submit(self._answer(request, question))
+
+    def files_changed(self, paths: Sequence[Path]) -> Future[None]:
+        """Be told that other files were written: answers given before are forgotten."""
+        return shared().submit(self._forget([path.as_uri() for path in paths]))
 
     def stop(self, seconds: float = STOP_S) -> None:
         """End the server; waits up to `seconds`, then kills it."""
@@ -146,38 +114,49 @@ class ServerAnalyser:
             async with self._alone():
                 await self._ready()
 
-    async def _answer(self, question: Question) -> Members:
+    async def _forget(self, uris: list[str]) -> None:
+        self._answers.clear()
+        if self._client is not None and self._client.alive and self.state == "ready":
+            self._client.files_changed(uris)
+
+    async def _answer(self, request: Request[T], question: Question) -> T:
         digest = hashlib.blake2b(question.text.encode(errors="surrogatepass"), digest_size=16).digest()
-        key = (question.path, digest, question.offset)
-        if key in self._cache:
-            self._cache.move_to_end(key)
-            return self._cache[key]
+        key = (request.name, question.path, digest, question.offset if request.placed else 0)
+        task = self._answers.get(key)
+        if task is None:
+            task = self._answers[key] = asyncio.create_task(self._queue(request, question))
+            task.add_done_callback(lambda done: self._forget_failure(key, done))
+            if len(self._answers) > KEPT_ANSWERS:
+                self._answers.popitem(last=False)
+        self._answers.move_to_end(key)
+        return await asyncio.shield(task)  # who gives up waiting does not take the answer from the next one
+
+    def _forget_failure(self, key: Key, done: asyncio.Task[Any]) -> None:
+        failed = done.cancelled() or done.exception() is not None
+        if failed and self._answers.get(key) is done:
+            del self._answers[key]
+
+    async def _queue(self, request: Request[T], question: Question) -> T:
         if self._waiting >= MOST_WAITING:
             raise NoAnswer("busy")
         self._waiting += 1
         try:
             async with self._alone():  # the shadow belongs to one question at a time
-                answer = await self._ask(question)
+                return await self._ask(request, question)
         finally:
             self._waiting -= 1
-        self._cache[key] = answer
-        if len(self._cache) > KEPT_ANSWERS:
-            self._cache.popitem(last=False)
-        return answer
 
     def _alone(self) -> asyncio.Lock:
         if self._lock is None:
             self._lock = asyncio.Lock()
         return self._lock
 
-    async def _ask(self, question: Question) -> Members:
+    async def _ask(self, request: Request[T], question: Question) -> T:
         client = await self._ready()
         patience = ANSWER_S if self._answered else FIRST_ANSWER_S
         try:
-            reply = await asyncio.wait_for(
-                client.complete(question.path, question.language, question.text, question.offset), patience
-            )
-            answer = read_members(reply, self.server)
+            client.show(question.path, question.language, question.text)
+            answer = await asyncio.wait_for(request.send(client, question), patience)
         except TimeoutError as error:
             self._fail(f"did not answer within {patience:.0f} s")
             raise NoAnswer("hung") from error
@@ -237,38 +216,6 @@ class ServerAnalyser:
         if not self._told:
             self._told = True
             self._notice(f"the analyser {self.name} {what}: completions go on without it, it is started anew later")
-
-
-def read_members(reply: dict[str, Any], server: Server) -> Members:
-    """The names in LSP's CompletionList.
-
-    Raises
-    ------
-    NoAnswer
-        It is no CompletionList.
-    """
-    items = reply.get("items")
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise NoAnswer("garbage")
-    found = tuple(
-        Member(_name(item), item.get("kind") or 0, item.get("detail") or "")
-        for item in items
-        if isinstance(item.get("label"), str) and item.get("kind") != KEYWORD
-    )
-    truncated = server.limit is not None and len(items) >= server.limit
-    flagged = bool(reply.get("isIncomplete")) and server.incomplete_means_missing
-    return Members(found, complete=not (truncated or flagged))
-
-
-KEYWORD = 14  # CompletionItemKind
-
-
-def _name(item: dict[str, Any]) -> str:
-    """What would be written: the edit, the inserted text, or the label, without brackets behind a name."""
-    edit = item.get("textEdit")
-    text = edit.get("newText") if isinstance(edit, dict) else None
-    text = text or item.get("insertText") or item["label"]
-    return text.strip().partition("(")[0]
 
 
 _running: weakref.WeakSet[ServerAnalyser] = weakref.WeakSet()

@@ -21,6 +21,7 @@ from pygls.protocol import JsonRPCResponseMessage, LanguageServerProtocol
 
 from guiderail import __version__
 from guiderail.monitors.analysis import launcher
+from guiderail.monitors.analysis.inbox import Inbox
 from guiderail.monitors.analysis.server import Server
 from guiderail.monitors.analysis.shadow import Shadow
 
@@ -29,6 +30,35 @@ START_S = 30.0  # a server that has not answered `initialize` by then is hung
 STOP_S = 1.0
 # pygls reports with a traceback what a server sends amiss; here that is expected, and counted by the analyser.
 logging.getLogger("pygls").setLevel(logging.CRITICAL)
+_PLAIN = [lsp.MarkupKind.PlainText]
+CAPABILITIES = lsp.ClientCapabilities(
+    general=lsp.GeneralClientCapabilities(
+        position_encodings=[
+            lsp.PositionEncodingKind.Utf32,
+            lsp.PositionEncodingKind.Utf16,
+            lsp.PositionEncodingKind.Utf8,
+        ]
+    ),
+    workspace=lsp.WorkspaceClientCapabilities(configuration=True, workspace_folders=True),
+    text_document=lsp.TextDocumentClientCapabilities(
+        synchronization=lsp.TextDocumentSyncClientCapabilities(dynamic_registration=False),
+        completion=lsp.CompletionClientCapabilities(
+            completion_item=lsp.ClientCompletionItemOptions(snippet_support=False)
+        ),
+        signature_help=lsp.SignatureHelpClientCapabilities(
+            signature_information=lsp.ClientSignatureInformationOptions(
+                documentation_format=_PLAIN,
+                parameter_information=lsp.ClientSignatureParameterInformationOptions(label_offset_support=True),
+                active_parameter_support=True,
+            )
+        ),
+        hover=lsp.HoverClientCapabilities(content_format=_PLAIN),
+        definition=lsp.DefinitionClientCapabilities(),
+        document_symbol=lsp.DocumentSymbolClientCapabilities(hierarchical_document_symbol_support=True),
+        publish_diagnostics=lsp.PublishDiagnosticsClientCapabilities(version_support=True),
+        diagnostic=lsp.DiagnosticClientCapabilities(),
+    ),
+)
 
 
 class Client:
@@ -51,7 +81,9 @@ class Client:
         self._tasks: list[asyncio.Task[None]] = []
         self._shadow: Shadow | None = None
         self._lost = False
-        self._units = lsp.PositionEncodingKind.Utf16
+        self._units: str = lsp.PositionEncodingKind.Utf16
+        self._offers: dict[str, Any] = {}  # the server's capabilities
+        self._inbox = Inbox()
 
     @property
     def alive(self) -> bool:
@@ -89,8 +121,9 @@ class Client:
         assert self._process.stdin is not None
         self._rpc.protocol.set_writer(_Writer(self._process.stdin))
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._watch())]
-        result = await asyncio.wait_for(self._rpc.initialize_async(self._introduction()), START_S)
-        self._units = _encoding(result)
+        result: Any = await asyncio.wait_for(self._rpc.initialize_async(self._introduction()), START_S)
+        self._offers = result.get("capabilities") or {}
+        self._units = self._offers.get("positionEncoding") or lsp.PositionEncodingKind.Utf16
         self._rpc.initialized(lsp.InitializedParams())
 
     def _introduction(self) -> lsp.InitializeParams:
@@ -101,36 +134,10 @@ class Client:
             root_uri=uri,
             workspace_folders=[lsp.WorkspaceFolder(uri, self.root.name or "root")],
             initialization_options=dict(self.server.options),
-            capabilities=lsp.ClientCapabilities(
-                general=lsp.GeneralClientCapabilities(
-                    position_encodings=[
-                        lsp.PositionEncodingKind.Utf32,
-                        lsp.PositionEncodingKind.Utf16,
-                        lsp.PositionEncodingKind.Utf8,
-                    ]
-                ),
-                workspace=lsp.WorkspaceClientCapabilities(configuration=True, workspace_folders=True),
-                text_document=lsp.TextDocumentClientCapabilities(
-                    synchronization=lsp.TextDocumentSyncClientCapabilities(dynamic_registration=False),
-                    completion=lsp.CompletionClientCapabilities(
-                        completion_item=lsp.ClientCompletionItemOptions(snippet_support=False)
-                    ),
-                ),
-            ),
+            capabilities=CAPABILITIES,
         )
 
-    async def complete(self, path: Path, language: str, text: str, offset: int) -> dict[str, Any]:
-        """What the server offers at `offset` (code points) of a file that holds `text`: LSP's CompletionList."""
-        shadow = self._show(path, language, text)
-        params = lsp.CompletionParams(
-            lsp.TextDocumentIdentifier(shadow.uri),
-            shadow.position(offset),
-            lsp.CompletionContext(lsp.CompletionTriggerKind.TriggerCharacter, "."),
-        )
-        result = await self._rpc.text_document_completion_async(params)
-        return result if isinstance(result, dict) else {"isIncomplete": False, "items": result or []}
-
-    def _show(self, path: Path, language: str, text: str) -> Shadow:
+    def show(self, path: Path, language: str, text: str) -> None:
         """Make the server see `text` as the content of the file, and every other file as it is on disk.
 
         A shadow left open would lie to the server about its file: half of it may be missing where another imports it.
@@ -138,15 +145,81 @@ class Client:
         uri, shadow = path.as_uri(), self._shadow
         if shadow is not None and shadow.uri == uri:
             if change := shadow.change(text):
+                self._inbox.show(uri, shadow.version)
                 self._rpc.text_document_did_change(change)
-            return shadow
+            return
         if shadow is not None:
             closed = lsp.TextDocumentIdentifier(shadow.uri)
             self._rpc.text_document_did_close(lsp.DidCloseTextDocumentParams(closed))
         shadow = self._shadow = Shadow(uri, text, self._units)
+        self._inbox.show(uri, shadow.version)
         item = lsp.TextDocumentItem(uri, language, shadow.version, text)
         self._rpc.text_document_did_open(lsp.DidOpenTextDocumentParams(item))
-        return shadow
+
+    async def completion(self, offset: int) -> Any:
+        """What may be written at `offset` (code points) of the shown file: LSP's plain answer, as all of these."""
+        typed = self._text[offset - 1 : offset]
+        triggers = (self._offers.get("completionProvider") or {}).get("triggerCharacters") or ()
+        context = lsp.CompletionContext(lsp.CompletionTriggerKind.Invoked)
+        if typed in triggers:
+            context = lsp.CompletionContext(lsp.CompletionTriggerKind.TriggerCharacter, typed)
+        params = lsp.CompletionParams(self._document, self._position(offset), context)
+        return await self._rpc.text_document_completion_async(params)
+
+    async def signature_help(self, offset: int) -> Any:
+        """The overloads of the call around `offset`."""
+        params = lsp.SignatureHelpParams(self._document, self._position(offset))
+        return await self._rpc.text_document_signature_help_async(params)
+
+    async def hover(self, offset: int) -> Any:
+        """What is known of the name at `offset`."""
+        return await self._rpc.text_document_hover_async(lsp.HoverParams(self._document, self._position(offset)))
+
+    async def definition(self, offset: int) -> Any:
+        """Where the name at `offset` is defined."""
+        params = lsp.DefinitionParams(self._document, self._position(offset))
+        return await self._rpc.text_document_definition_async(params)
+
+    async def symbols(self) -> Any:
+        """What the file declares."""
+        return await self._rpc.text_document_document_symbol_async(lsp.DocumentSymbolParams(self._document))
+
+    async def diagnostics(self) -> list[dict[str, Any]]:
+        """What is wrong with the file: asked for where the server can be asked, else waited for.
+
+        Raises
+        ------
+        NoAnswer
+            The server says nothing.
+        """
+        if not self._offers.get("diagnosticProvider"):
+            return await self._inbox.wait(self._document.uri)
+        report: Any = await self._rpc.text_document_diagnostic_async(lsp.DocumentDiagnosticParams(self._document))
+        return report.get("items") or []
+
+    def offset(self, position: dict[str, Any]) -> int:
+        """The offset (code points) of a position in the shown file."""
+        assert self._shadow is not None
+        return self._shadow.offset(position["line"], position["character"])
+
+    def files_changed(self, uris: list[str]) -> None:
+        """Tell the server that files were written by somebody else."""
+        changes = [lsp.FileEvent(uri, lsp.FileChangeType.Changed) for uri in uris]
+        self._rpc.workspace_did_change_watched_files(lsp.DidChangeWatchedFilesParams(changes))
+
+    @property
+    def _document(self) -> lsp.TextDocumentIdentifier:
+        assert self._shadow is not None
+        return lsp.TextDocumentIdentifier(self._shadow.uri)
+
+    @property
+    def _text(self) -> str:
+        assert self._shadow is not None
+        return self._shadow.text
+
+    def _position(self, offset: int) -> lsp.Position:
+        assert self._shadow is not None
+        return self._shadow.position(offset)
 
     async def _read(self) -> None:
         """Read messages until the stream ends; what is no message ends the conversation."""
@@ -212,6 +285,10 @@ class _Rpc(LanguageClient):
     def receive(self, body: bytes) -> None:
         """Handle one message; count it if it is none."""
         try:
+            message = json.loads(body)
+            if message.get("method") == lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS:
+                self._owner._inbox.receive(message["params"])
+                return
             self.protocol.handle_message(json.loads(body, object_hook=self.protocol.structure_message))
         except Exception as error:
             self._owner.garbage += 1
@@ -269,11 +346,6 @@ async def _message(stream: asyncio.StreamReader) -> bytes:
         if name.strip().lower() == b"content-length":
             return await stream.readexactly(int(value))
     raise ValueError("a header without a length")
-
-
-def _encoding(result: Any) -> str:
-    """What columns count, from the plain answer to `initialize`."""
-    return result.get("capabilities", {}).get("positionEncoding", lsp.PositionEncodingKind.Utf16)
 
 
 def _command(command: list[str]) -> list[str]:

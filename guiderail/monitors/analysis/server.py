@@ -63,6 +63,8 @@ SERVERS = (
         languages=("python",),
         command=("pyrefly", "lsp"),
         obtain="pip install pyrefly",
+        # Without a configuration file of its own it reports no type errors.
+        settings={"python": {"pyrefly": {"displayTypeErrors": "force-on"}}},
         executes=True,  # asks the project's Python where its packages are
     ),
     Server(

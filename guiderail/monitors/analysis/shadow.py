@@ -27,6 +27,19 @@ class Shadow:
         self._document = Document(text)
         self._units = units
 
+    @property
+    def text(self) -> str:
+        """What the file holds."""
+        return self._document.text
+
+    def offset(self, line: int, column: int) -> int:
+        """The offset (code points) of a position in the present text; the nearest one if there is no such."""
+        document = self._document
+        if line >= document.line_count:
+            return len(document.text)
+        text = document.line_text(line)
+        return document.line_start(line) + self._code_points(text, column)
+
     def position(self, offset: int) -> lsp.Position:
         """The position of an offset (code points) in the present text."""
         line, column = self._document.position_at(offset)
@@ -49,6 +62,12 @@ class Shadow:
         self._document = Document(text)
         self.version += 1
         return lsp.DidChangeTextDocumentParams(lsp.VersionedTextDocumentIdentifier(self.version, self.uri), [change])
+
+    def _code_points(self, text: str, column: int) -> int:
+        if self._units == lsp.PositionEncodingKind.Utf32:
+            return min(column, len(text))
+        codec, width = ("utf-8", 1) if self._units == lsp.PositionEncodingKind.Utf8 else ("utf-16-le", 2)
+        return len(text.encode(codec)[: width * column].decode(codec, errors="ignore"))
 
     def _width(self, text: str) -> int:
         if self._units == lsp.PositionEncodingKind.Utf32:

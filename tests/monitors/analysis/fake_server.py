@@ -1,7 +1,8 @@
 """A language server for the tests: offers the words of the file, or misbehaves as its argument says.
 
 good, deaf (never answers a completion), garbage (bytes that are no LSP), nonsense (LSP that is no answer), error,
-dies (at the first completion), late (after 0.3 s), mute (never answers at all).
+dies (at the first completion), late (after 0.3 s, and without diagnostics), mute (never answers at all), unnumbered
+(diagnostics without versions). Every "wrong" in the text is an error.
 """
 
 import json
@@ -57,6 +58,17 @@ def complete(mode: str, text: str, position: dict) -> dict | None:
     return {"result": {"isIncomplete": False, "items": [{"label": name} for name in names]}}
 
 
+def publish(mode: str, document: dict, text: str) -> None:
+    found = []
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n")):
+        for match in re.finditer("wrong", line):
+            begin, end = ({"line": number, "character": at} for at in match.span())
+            found.append({"range": {"start": begin, "end": end}, "message": "it is wrong"})
+    version = {"version": document["version"]} if mode == "good" else {}
+    params = {"uri": document["uri"], "diagnostics": found} | version
+    send({"method": "textDocument/publishDiagnostics", "params": params})
+
+
 def main(mode: str) -> None:
     text = ""
     while True:
@@ -66,9 +78,13 @@ def main(mode: str) -> None:
                 send({"id": message["id"], "result": {"capabilities": {"positionEncoding": "utf-32"}}})
             case "textDocument/didOpen":
                 text = message["params"]["textDocument"]["text"]
+                if mode != "late":
+                    publish(mode, message["params"]["textDocument"], text)
             case "textDocument/didChange":
                 for change in message["params"]["contentChanges"]:
                     text = apply(text, change)
+                if mode != "late":
+                    publish(mode, message["params"]["textDocument"], text)
             case "textDocument/completion":
                 answer = complete(mode, text, message["params"]["position"])
                 if answer:

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from guiderail.monitors.analysis import analyser as module
-from guiderail.monitors.analysis.analyser import NoAnswer, Question, ServerAnalyser, read_members
-from guiderail.monitors.analysis.server import SERVERS, Server, server_named
+from guiderail.monitors.analysis import inbox
+from guiderail.monitors.analysis.analyser import ServerAnalyser
+from guiderail.monitors.analysis.answers import NoAnswer
+from guiderail.monitors.analysis.requests import DIAGNOSTICS, MEMBERS, Question
+from guiderail.monitors.analysis.server import SERVERS, Server
 
 FAKE = Path(__file__).parent / "fake_server.py"
 pytestmark = pytest.mark.e2e
@@ -41,7 +44,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., ServerAnalyser]]:
 
 def ask(analyser: ServerAnalyser, text: str = "item = 1\nitem.", seconds: float = 20) -> list[str]:
     path = analyser.root / "a.py"
-    answer = analyser.members(Question(path, "python", text, len(text))).result(seconds)
+    answer = analyser.ask(MEMBERS, Question(path, "python", text, len(text))).result(seconds)
     return [member.name for member in answer.items]
 
 
@@ -74,6 +77,44 @@ def test_the_same_question_is_asked_once(start) -> None:
     first = ask(analyser)
     os.kill(analyser.pid, signal.SIGKILL)
     assert ask(analyser) == first
+
+
+def test_a_question_on_its_way_is_not_sent_again(start) -> None:
+    """Who asks while the answer is on its way gets the same one, also if the first one gives up."""
+    analyser = start("late")
+    analyser.warm_up().result(20)
+    question = Question(analyser.root / "a.py", "python", "ab.", 3)
+    first, second = analyser.ask(MEMBERS, question), analyser.ask(MEMBERS, question)
+    first.cancel()
+    assert len(second.result(20).items) == 2
+    assert len(analyser._answers) == 1
+
+
+def test_written_files_void_what_was_answered(start) -> None:
+    """When another file is written the next question is sent again."""
+    analyser = start("good")
+    ask(analyser)
+    analyser.files_changed([analyser.root / "b.py"]).result(20)
+    assert not analyser._answers
+
+
+def test_diagnostics_are_those_of_the_text_shown(start) -> None:
+    """What a server sends unasked is taken for the version it is about, or after it; offsets are code points."""
+    for mode in ("good", "unnumbered"):
+        analyser = start(mode)
+        for text, found in (("é𝒳 wrong", [(3, 8)]), ("fine", []), ("wrong\r\n𝒳 wrong", [(0, 5), (9, 14)])):
+            answer = analyser.ask(DIAGNOSTICS, Question(analyser.root / "a.py", "python", text, 0)).result(20)
+            assert [(one.start, one.end) for one in answer] == found
+            assert all(one.severity == "error" and one.message == "it is wrong" for one in answer)
+
+
+def test_a_server_without_diagnostics_is_no_hung_server(start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence about a file is no answer, and no reason to end the server."""
+    monkeypatch.setattr(inbox, "WAIT_S", 0.2)
+    analyser = start("late")
+    with pytest.raises(NoAnswer, match="no diagnostics"):
+        analyser.ask(DIAGNOSTICS, Question(analyser.root / "a.py", "python", "wrong", 0)).result(20)
+    assert analyser.state == "ready"
 
 
 @pytest.mark.parametrize(
@@ -129,8 +170,8 @@ def test_questions_do_not_queue_behind_a_hung_server(start) -> None:
     """While a server hangs only a few questions wait for it, the others fail at once."""
     analyser = start("deaf")
     analyser.warm_up().result(20)
-    waiting = [analyser.members(Question(analyser.root / "a.py", "python", f"{n}.", 2)) for n in range(20)]
-    assert wait_until(lambda: sum(one.done() for one in waiting) >= 15)
+    waiting = [analyser.ask(MEMBERS, Question(analyser.root / "a.py", "python", f"{n}.", 2)) for n in range(40)]
+    assert wait_until(lambda: sum(one.done() for one in waiting) >= 20)
 
 
 def test_a_program_that_is_no_server(start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,14 +234,3 @@ def test_real_servers_know_members(start, server: Server) -> None:
     assert {"left", "area"} <= set(ask(analyser, source, 60))
     unknown = ask(analyser, "def f(x):\n    return x.", 60)
     assert all(name.startswith("__") for name in unknown)
-
-
-def test_what_is_read_of_an_answer() -> None:
-    """Inserted text goes before labels, keywords and brackets go; a full list at the limit is not complete."""
-    server = server_named("ty")
-    items = [{"label": "f(x)", "insertText": "f($0)"}, {"label": "if", "kind": 14}, {"label": " g"}, {"kind": 3}]
-    answer = read_members({"isIncomplete": True, "items": items}, server)
-    assert [member.name for member in answer.items] == ["f", "g"]
-    assert answer.complete
-    assert not read_members({"items": [{"label": f"n{n}"} for n in range(1000)]}, server).complete
-    assert not read_members({"isIncomplete": True, "items": []}, server_named("jedi")).complete
