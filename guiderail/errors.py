@@ -26,7 +26,12 @@ class GuiderailError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.message}. {self.remedy}" if self.remedy else self.message
+        return sentences(self.message, self.remedy)
+
+
+def sentences(first: str, second: str) -> str:
+    """Two sentences in one line; the first may end in a question or exclamation mark, the second may be missing."""
+    return f"{first}{'' if first.endswith(('?', '!')) else '.'} {second}" if second else first
 
 
 class UsageError(GuiderailError):

@@ -21,7 +21,7 @@ from typing import BinaryIO, NoReturn
 import click
 
 from guiderail import __version__
-from guiderail.errors import GuiderailError
+from guiderail.errors import GuiderailError, sentences
 
 PROGRAM = "guiderail"
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
@@ -129,7 +129,7 @@ def _report(error: BaseException) -> int:
 def _one_line(error: click.ClickException) -> str:
     message = " ".join(error.format_message().split()).rstrip(".")
     context = getattr(error, "ctx", None)
-    return f"{message}. See '{context.command_path} --help'" if context else message
+    return sentences(message, f"See '{context.command_path} --help'" if context else "")
 
 
 def _complain(message: str) -> None:

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,27 +38,14 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("flag", ["--help", "--version"])
-def test_help_and_version_are_quick(flag: str) -> None:
-    """Help and version answer within 0.3 s."""
-    times = []
-    for _ in range(6):
-        began = time.perf_counter()
-        subprocess.run([*SCRIPT, flag], check=True, capture_output=True)
-        times.append(time.perf_counter() - began)
-        if min(times) < 0.3:
-            return
-    pytest.fail(f"the quickest of {len(times)} runs took {min(times):.2f} s")
-
-
-@pytest.mark.e2e
 @pytest.mark.parametrize("args", [["--help"], ["--version"], ["complete", "--help"], ["config", "show"]])
 def test_start_up_loads_nothing_heavy(args: list[str]) -> None:
-    """Help, version and settings load neither torch nor anything else that is slow."""
+    """Help, version and settings load neither torch nor anything else that is slow, and few modules in all."""
     code = (
         "import sys; from guiderail.cli.main import run; code = run(sys.argv[1:]); "
         "heavy = {'torch', 'transformers', 'rich', 'huggingface_hub', 'tokenizers', 'numpy'} & sys.modules.keys(); "
-        "sys.exit(f'loaded {heavy}' if heavy else code)"
+        "many = len(sys.modules) if len(sys.modules) > 300 else 0; "
+        "sys.exit(f'loaded {heavy or many}' if heavy or many else code)"
     )
     done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -96,7 +82,7 @@ def test_a_misspelt_command_names_the_nearest(guiderail: Run) -> None:
     """An unknown command is one line with the nearest name."""
     result = guiderail("modls")
     assert result.code == 2
-    assert result.err == "guiderail: there is no command 'modls', did you mean 'models'?. See 'guiderail --help'\n"
+    assert result.err == "guiderail: there is no command 'modls', did you mean 'models'? See 'guiderail --help'\n"
 
 
 def test_an_unknown_option_is_one_line(guiderail: Run) -> None:
