@@ -1,0 +1,125 @@
+"""Mirostat: sampling whose surprise is steered to a target (Basu et al. 2021, arXiv 2007.14966).
+
+The surprise of a token is S = -log2 p, in bits, under the scores that the stage is given. A bound mu on it begins at
+twice the target and follows what was chosen: mu <- mu - rate (S - target) (section 4, equation 9). Version 1 turns
+mu into a top-k by an estimate of Zipf's exponent (algorithm 1); version 2 keeps what surprises by at most mu.
+
+Code has long runs of certain tokens; left alone they would wind mu up, and the next uncertain token would be drawn
+from nearly everything. `clamped` holds mu between half the target and twice.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from guiderail.errors import UsageError
+
+if TYPE_CHECKING:
+    from guiderail.decoding.stage import StepState
+
+RANKS = 100  # of the most probable tokens, by which Zipf's exponent is estimated
+REMEMBERED = 32  # steps that may be taken back (rejected drafts) and decided anew
+
+
+class _Feedback:
+    """The bound mu at every step of a sequence, found again after a rollback.
+
+    A stage is told no choices, but the next call's ids end with the last one.
+
+    Parameters
+    ----------
+    target
+        Surprise to aim for, bits.
+    rate
+        Share of the error that mu moves by.
+    clamped
+        Whether mu stays in [target / 2, 2 target].
+    """
+
+    def __init__(self, target: float = 3.0, rate: float = 0.1, clamped: bool = True) -> None:
+        if target <= 0:
+            raise UsageError(f"Mirostat's target is {target}", "It must be above 0 bits")
+        if not 0 < rate <= 1:
+            raise UsageError(f"Mirostat's rate is {rate}", "It must be above 0 and at most 1")
+        self.target, self.rate, self.clamped = target, rate, clamped
+        self._mu: list[float] = []
+        self._bits: dict[int, torch.Tensor] = {}
+
+    def bound(self, state: StepState) -> float:
+        """Mu at this step, bits."""
+        if state.step == 0 or state.step - 1 not in self._bits:
+            self._mu = [2 * self.target] * (state.step + 1)
+            return self._mu[-1]
+        before = self._mu[state.step - 1]
+        surprise = float(self._bits[state.step - 1][state.ids[-1]])
+        # A token that another stage raised from nothing is infinitely surprising; mu only has to fall.
+        after = before - self.rate * (min(surprise, 4 * self.target) - self.target)
+        if self.clamped:
+            after = min(max(after, self.target / 2), 2 * self.target)
+        self._mu[state.step :] = [after]
+        return after
+
+    def keep(self, logits: torch.Tensor, state: StepState) -> torch.Tensor:
+        """Surprises at this step, bits [vocabulary], remembered for the next."""
+        bits = logits.log_softmax(-1) / -math.log(2)
+        self._bits = {step: kept for step, kept in self._bits.items() if state.step - REMEMBERED < step < state.step}
+        self._bits[state.step] = bits
+        return bits
+
+
+class MirostatV2(_Feedback):
+    """Keep the tokens that surprise by at most mu; at least the most probable one."""
+
+    def __call__(self, logits: torch.Tensor, state: StepState) -> torch.Tensor:
+        """Scores float32 [vocabulary], -inf for what is dropped."""
+        mu, bits = self.bound(state), self.keep(logits, state)
+        drop = bits > mu
+        drop[int(logits.argmax())] = False
+        return logits.masked_fill(drop, float("-inf"))
+
+
+class MirostatV1(_Feedback):
+    """Keep the k most probable tokens, k from mu and Zipf's law."""
+
+    def __call__(self, logits: torch.Tensor, state: StepState) -> torch.Tensor:
+        """Scores float32 [vocabulary], -inf for what is dropped."""
+        mu, bits = self.bound(state), self.keep(logits, state)
+        ranked = -bits.sort().values[: RANKS + 1] * math.log(2)
+        k = top_k_for(mu, zipf_exponent(ranked[ranked.isfinite()]), len(logits))
+        threshold = logits.topk(k).values[-1]
+        return logits.masked_fill(logits < threshold, float("-inf"))
+
+
+def zipf_exponent(ranked: torch.Tensor) -> float:
+    """Least-squares estimate of Zipf's exponent (algorithm 1, line 3): s = sum t b / sum t^2.
+
+    Parameters
+    ----------
+    ranked
+        Natural logarithms of the largest probabilities, descending; b and t are the differences of neighbours and of
+        their ranks' logarithms.
+    """
+    if len(ranked) < 2:
+        return math.inf
+    ranks = torch.arange(1, len(ranked) + 1, dtype=torch.float64).log()
+    t = ranks[1:] - ranks[:-1]
+    b = (ranked[:-1] - ranked[1:]).double().cpu()
+    return float((t * b).sum() / (t * t).sum())
+
+
+def top_k_for(mu: float, exponent: float, vocabulary: int) -> int:
+    """How many tokens are kept (equation 7): k = ((e 2^mu) / (1 - N^-e))^(1/s), e = s - 1; in [1, N].
+
+    At s = 1 the quotient e / (1 - N^-e) is taken at its limit, 1 / ln N.
+    """
+    if math.isinf(exponent) or exponent <= 0:
+        return 1 if exponent > 0 else vocabulary
+    epsilon = exponent - 1
+    growth = math.log(vocabulary)
+    # log of e / (1 - N^-e), whose two factors change sign together
+    ratio = -math.log(growth) if abs(epsilon) < 1e-9 else math.log(epsilon / -math.expm1(-epsilon * growth))
+    log_k = (ratio + mu * math.log(2)) / exponent
+    return vocabulary if log_k >= growth else max(1, round(math.exp(log_k)))
