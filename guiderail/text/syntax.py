@@ -33,7 +33,7 @@ def parse(source: bytes, language: str) -> Node:
     KeyError
         If there is no grammar for the language (ask `has_grammar` first).
     """
-    return Parser(_grammar(language)).parse(source).root_node
+    return Parser(grammar(language)).parse(source).root_node
 
 
 def find(node: Node, language: str, pattern: str) -> list[Node]:
@@ -54,11 +54,12 @@ def find(node: Node, language: str, pattern: str) -> list[Node]:
 
 
 @cache
-def _grammar(language: str) -> Language:
+def grammar(language: str) -> Language:
+    """The grammar of a language (see `has_grammar`)."""
     module, function = _GRAMMARS[language]
     return Language(getattr(import_module(module), function)())
 
 
 @cache
 def _query(language: str, pattern: str) -> Query:
-    return Query(_grammar(language), pattern)
+    return Query(grammar(language), pattern)

@@ -1,4 +1,4 @@
-"""The repetition penalty of CTRL (Keskar et al. 2019, arXiv 1909.05858, section 4.1): tokens seen before are discounted.
+"""The repetition penalty of CTRL (Keskar et al. 2019, arXiv 1909.05858, section 4.1): what was seen is discounted.
 
 It stands here as the comparison: on code it also discounts the names, brackets and keywords that have to come again.
 """
