@@ -3,21 +3,20 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from guiderail.cli.eval_pie import pie
+from guiderail.cli.held_out import held_out, progress
 from guiderail.cli.options import OUTPUT, resolved, setting_flags
 from guiderail.errors import GuiderailError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from guiderail.evaluation.packages import SourceFile
     from guiderail.evaluation.suite import Plan, Sample
 
 COLUMNS = {
@@ -37,6 +36,9 @@ def evaluate() -> None:
 
     The packages come from the package index, pinned by hash; they are kept for the next time.
     """
+
+
+evaluate.add_command(pie)
 
 
 @evaluate.command("model")
@@ -71,7 +73,7 @@ def model(
     plan = replace(plan, lines=lines) if lines else plan
     settings = resolved(flags).settings
     chosen = list(dict.fromkeys(names)) or [settings.model]
-    with _progress() as bar:
+    with progress() as bar:
         found = _measure(chosen, plan, settings, bar)
     if samples:
         _write_samples(samples, found)
@@ -87,7 +89,7 @@ def _measure(names: list[str], plan: "Plan", settings: Any, bar: "Progress") -> 
     from guiderail.evaluation import suite
     from guiderail.model.load import load
 
-    files = _held_out(plan.packages, bar)
+    files = held_out(plan.packages, bar)
     material = suite.materials(files, plan)
     task = bar.add_task("loading models", total=suite.units(material, len(names)))
     models = {
@@ -95,44 +97,6 @@ def _measure(names: list[str], plan: "Plan", settings: Any, bar: "Progress") -> 
     }
     bar.update(task, description="measuring")
     return list(suite.evaluate(models, material, plan, advance=lambda: bar.advance(task)))
-
-
-def _held_out(limit: int | None, bar: "Progress") -> "dict[str, list[SourceFile]]":
-    """The evaluation's files by package, downloaded where they are not there yet."""
-    from guiderail.evaluation import manifest, packages
-
-    pinned = manifest.read_manifest(manifest.datasets_folder() / manifest.DEFAULT)[:limit]
-    folder = packages.cache_folder()
-    task = bar.add_task("fetching packages", total=None)
-    packages.fetch(pinned, folder)
-    bar.update(task, description="reading packages", total=len(pinned))
-    found = {}
-    for package in pinned:
-        found[package.name] = packages.source_files(package, folder)
-        bar.advance(task)
-    bar.remove_task(task)
-    return found
-
-
-@contextmanager
-def _progress() -> "Iterator[Progress]":
-    """A bar on standard error with the time that remains; nothing where nobody watches."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal, transient=True
-    ) as bar:
-        yield bar
 
 
 def _report(samples: "list[Sample]", names: list[str], plan: "Plan", target: str | None) -> None:
@@ -186,64 +150,6 @@ def _write_samples(target: str, samples: "list[Sample]") -> None:
 
 
 @evaluate.command()
-@click.option("--model", "name", metavar="MODEL", help="What to measure.  [default: the model that is set]")
-@click.option("--quick", is_flag=True, help="A few samples, under three minutes on two cores.")
-@click.option("--n", "count", type=click.IntRange(1), help="Samples of each task and context size.")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the samples.  [default: 0]")
-@click.option("--json", "target", type=OUTPUT, help="Write the figures as JSON; - is standard output.")
-@setting_flags("device", "dtype", "threads")
-def pie(name: str | None, quick: bool, count: int | None, seed: int, target: str | None, **flags: Any) -> None:
-    """What patching the cache behind an edit costs, against encoding everything again.
-
-    \b
-    guiderail eval pie --quick
-    """
-    from guiderail.evaluation import manifest, packages, record
-    from guiderail.evaluation import pie as evaluation
-    from guiderail.model.load import load
-
-    plan = replace(evaluation.QUICK if quick else evaluation.FULL, seed=seed)
-    plan = replace(plan, samples=count) if count else plan
-    settings = resolved(flags).settings
-    with _progress() as bar:
-        drawn = evaluation.revisions(_held_out(plan.packages, bar), plan)
-        task = bar.add_task("loading the model", total=len(drawn))
-        model = load(name or settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
-        bar.update(task, description="following edits")
-        samples = list(evaluation.evaluate(model, drawn, plan, advance=lambda: bar.advance(task)))
-    rows = evaluation.rows(samples)
-    _print_pie(rows, to_stdout=target != "-")
-    if target:
-        digest = packages.sha256_of(manifest.datasets_folder() / manifest.DEFAULT)
-        conditions = {"model": model.info.name, "plan": asdict(plan), "manifest_sha256": digest}
-        record.write(target, record.meta({"samples": seed}, **conditions), rows)
-
-
-def _print_pie(rows: list[dict[str, Any]], *, to_stdout: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        "task", "method", title="Following an edit", caption="KL in nats, of the next token, to full encoding"
-    )
-    for title in ("n", "EM", "ES", "KL", "KL p99", "same top token", "log p(line)", "encoded", "fit"):
-        table.add_column(title, justify="right")
-    for row in rows:
-        table.add_row(
-            row["task"],
-            row["method"],
-            str(row["n"]),
-            *(f"{row[key]:.3f}" for key in ("em", "es")),
-            *(f"{row[key]:.1e}" for key in ("kl_mean", "kl_p99")),
-            f"{row['top1']:.3f}",
-            f"{row['truth_logprob']:.2f}",
-            f"{row['encoded']:.0f} of {row['tokens']:.0f}",
-            f"{1000 * row['fit_s']:.0f} ms",
-        )
-    Console(stderr=not to_stdout, width=None if sys.stdout.isatty() else 160).print(table)
-
-
-@evaluate.command()
 @click.option("--corpus", metavar="FILE.jsonl", help="Training documents (package, path, text), one a line.")
 @click.option("--json", "target", type=OUTPUT, help="Write the copies as JSON; - is standard output.")
 def contamination(corpus: str | None, target: str | None) -> None:
@@ -252,8 +158,8 @@ def contamination(corpus: str | None, target: str | None) -> None:
     from guiderail.evaluation.contamination import THRESHOLD, Index, search
 
     source = _corpus(corpus, "train.jsonl")
-    with _progress() as bar:
-        index = Index(file for files in _held_out(None, bar).values() for file in files)
+    with progress() as bar:
+        index = Index(file for files in held_out(None, bar).values() for file in files)
         task = bar.add_task("comparing", total=source.stat().st_size)
         copies = list(search(index, source, advance=lambda size: bar.advance(task, size)))
     rows = [asdict(copy) for copy in copies]
@@ -294,7 +200,7 @@ def tune(corpus: str | None, files: int, target: str | None, **flags: Any) -> No
     from guiderail.model.load import load
 
     source, settings = _corpus(corpus, "validation.jsonl"), resolved(flags).settings
-    with _progress() as bar:
+    with progress() as bar:
         task = bar.add_task("reading", total=None)
         scorer = Scorer(
             load(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads), 1024
@@ -345,7 +251,7 @@ def soundness(
     if missing or not servers:
         how = missing[0].obtain if missing else "pip install pyrefly"
         raise UsageError("there is no analyser to ask", f"Install one: {how}")
-    with _progress() as bar:
+    with progress() as bar:
         rows = _soundness(servers, plan, bar)
     if target != "-":
         _print_soundness(rows)
@@ -360,7 +266,7 @@ def _soundness(servers: list[Any], plan: Any, bar: "Progress") -> list[dict[str,
     from guiderail.evaluation import manifest, packages
     from guiderail.evaluation import soundness as measure
 
-    files = _held_out(plan.packages, bar)
+    files = held_out(plan.packages, bar)
     pinned = {p.name: p for p in manifest.read_manifest(manifest.datasets_folder() / manifest.DEFAULT)}
     runs: dict[str, list[Any]] = {server.name: [] for server in servers}
     task = bar.add_task("asking", total=len(files) * plan.positions * len(servers))

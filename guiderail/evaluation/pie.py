@@ -6,14 +6,18 @@ next token's distribution, the probability of the true line and the greedy line 
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from guiderail.cache.diff import common_prefix
 from guiderail.cache.live import LiveCache
 from guiderail.cache.rotation import Refusal, Rotation, rotation_of
 from guiderail.cache.selection import PIE, Effort
@@ -27,15 +31,20 @@ from guiderail.evaluation.tasks import spread
 if TYPE_CHECKING:
     from guiderail.model.model import Model
 
-FULL_ENCODING, CONFLICT = "full", "conflict"
+FULL_ENCODING, PREFIX, CONFLICT = "full", "prefix cache", "conflict"
 EFFORTS: Mapping[str, Effort] = {
     "pie": PIE,
-    "halo": replace(PIE, halo=16),
-    "halo and uses": replace(PIE, halo=16, tail=48, uses=64),
-    "deviating": replace(PIE, halo=16, tail=48, uses=64, deviating=128),
+    "halo 16": replace(PIE, halo=16),
+    "halo 16, uses 64": replace(PIE, halo=16, tail=48, uses=64),
+    "halo 16, uses 64, deviating 128": replace(PIE, halo=16, tail=48, uses=64, deviating=128),
+    "near 64": Effort(near=64),
     "near 128": Effort(near=128),
-    "ours": Effort(),
+    "near 256": Effort(near=256),
 }
+OURS = next((name for name, effort in EFFORTS.items() if effort == Effort()), "")
+ALL = "all"
+# Bounds, in tokens, of the classes of distance from the last change to the cursor.
+DISTANCES = (64, 128, 256, 512, 1024, 2048, 4096)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +56,15 @@ class Plan:
     packages
         The first so many of the manifest; None for all.
     samples
-        Of each task, spread evenly over the packages; the window of text in front of the cursor decides how many
-        there can be.
+        Of each task and context, spread evenly over the packages; a file must be long enough to have one.
+    java_samples
+        Of each task and context in Java, from a JDK's sources where there are any.
     contexts
-        Sizes of that window, in characters.
+        Tokens in front of the cursor.
+    chains, edits
+        How many files are edited how often in a row, with and without healing.
+    chain_tokens
+        Tokens in front of the cursor there.
     max_tokens
         Of a greedy line.
     seed
@@ -58,66 +72,107 @@ class Plan:
     """
 
     packages: int | None = None
-    samples: int = 200
-    contexts: tuple[int, ...] = (4000, 8000)
+    samples: int = 90
+    java_samples: int = 10
+    contexts: tuple[int, ...] = (2048, 3900)
+    chains: int = 8
+    edits: int = 100
+    chain_tokens: int = 1024
     max_tokens: int = 32
     seed: int = 0
 
 
 FULL = Plan()
-QUICK = Plan(packages=8, samples=8, contexts=(4000,), max_tokens=24)
+QUICK = Plan(packages=8, samples=4, java_samples=1, contexts=(1024,), chains=1, edits=10, max_tokens=24)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One revision followed in one way."""
+    """One revision followed in one way.
 
+    `revision` is its number, `distance` the tokens between the last change and the cursor, `same_line` whether the
+    greedy line is the full encoding's.
+    """
+
+    revision: int
+    language: str
     task: str
     package: str
+    context: int
     method: str
     tokens: int
+    distance: int
     encoded: int
     stale: int
     seconds: float
     kl: float
     agrees: bool
     truth_logprob: float
+    same_line: bool
     answer: str
     truth: str
 
 
-def revisions(files: Mapping[str, list[SourceFile]], plan: Plan) -> list[Revision]:
-    """The revisions of `plan`, from the packages' files."""
+def revisions(
+    model: Model, files: Mapping[str, list[SourceFile]], java: Sequence[SourceFile], plan: Plan
+) -> list[Revision]:
+    """The revisions of `plan`, from the packages' files and a JDK's, in random order: a part is a fair sample."""
     shares = spread(plan.samples, list(files))
-    return [
+    count = lru_cache(65536)(lambda line: len(model.tokenizer.encode(line)))
+    wanted = [(own, shares[name]) for name, own in files.items() if own]
+    wanted += [(list(java), plan.java_samples)] if java else []
+    drawn = [
         revision
-        for characters in plan.contexts
+        for context in plan.contexts
         for task in TASKS
-        for name, own in files.items()
-        if own
-        for revision in draw(own, task, shares[name], characters, plan.seed)
+        for own, share in wanted
+        for revision in draw(own, task, share, context, plan.seed, count)
     ]
+    random.Random(plan.seed).shuffle(drawn)
+    return drawn
+
+
+def chains(model: Model, files: Mapping[str, list[SourceFile]], plan: Plan) -> list[Revision]:
+    """One place in each of the first packages that have one: where many edits in a row begin."""
+    found: list[Revision] = []
+    for own in files.values():
+        if own and len(found) < plan.chains:
+            size = lambda line: len(model.tokenizer.encode(line))  # noqa: E731
+            found += draw(own[:8], "insertion", 1, plan.chain_tokens, plan.seed, size)
+    return found
 
 
 def evaluate(
-    model: Model, drawn: Iterable[Revision], plan: Plan, *, advance: Callable[[], None] = lambda: None
-) -> Iterator[Sample]:
-    """Every revision followed in every way.
+    model: Model,
+    drawn: Sequence[Revision],
+    plan: Plan,
+    *,
+    done: Container[int] = (),
+    advance: Callable[[], None] = lambda: None,
+) -> Iterator[list[Sample]]:
+    """Every revision followed in every way, but for the numbers that are `done`; one list a revision.
 
     Raises
     ------
     GuiderailError
         The model's keys cannot be turned.
     """
-    rotation = rotation_of(model)
-    if isinstance(rotation, Refusal):
-        raise GuiderailError(f"{model.info.name} cannot be patched: {rotation.reason}", "Measure another model")
-    for revision in drawn:
-        yield from _follow(model, rotation, revision, plan)
+    rotation = proved(model)
+    for number, revision in enumerate(drawn):
+        if number not in done:
+            yield list(_follow(model, rotation, number, revision, plan))
         advance()
 
 
-def _follow(model: Model, rotation: Rotation, revision: Revision, plan: Plan) -> Iterator[Sample]:
+def proved(model: Model) -> Rotation:
+    """What turns the model's keys; raises GuiderailError where nothing does."""
+    rotation = rotation_of(model)
+    if isinstance(rotation, Refusal):
+        raise GuiderailError(f"{model.info.name} cannot be patched: {rotation.reason}", "Measure another model")
+    return rotation
+
+
+def _follow(model: Model, rotation: Rotation, number: int, revision: Revision, plan: Plan) -> Iterator[Sample]:
     begin = [begin_id(model.tokenizer)]
     before, after = (begin + model.tokenizer.encode(text) for text in (revision.before, revision.after))
     if max(len(before), len(after)) + plan.max_tokens > model.info.context_length:
@@ -125,33 +180,49 @@ def _follow(model: Model, rotation: Rotation, revision: Revision, plan: Plan) ->
     edited = LiveCache(model, policy="patch", rotation=rotation)
     edited.append(before)
     truth = model.tokenizer.encode(revision.truth)
+    distance = common_prefix(before[::-1], after[::-1])
     reference: torch.Tensor | None = None
+    line = ""
     for method, cache in _methods(edited, rotation, model.layers):
         began = time.perf_counter()
         report = cache.fit(after)
         seconds = time.perf_counter() - began
         assert report.logits is not None, "nobody cancels"
         scores = report.logits.double().log_softmax(-1)
-        reference = scores if reference is None else reference
+        logprob = _logprob(cache, scores, truth)
+        answer = greedy_line(cache, scores, plan.max_tokens)
+        if reference is None:
+            reference, line = scores, answer
         yield Sample(
+            revision=number,
+            language=revision.language,
             task=revision.task,
             package=revision.package,
+            context=revision.context,
             method=method,
             tokens=len(after),
+            distance=distance,
             encoded=report.encoded,
             stale=report.stale,
             seconds=seconds,
-            kl=float((reference.exp() * (reference - scores)).sum()),
+            kl=divergence(reference, scores),
             agrees=bool(reference.argmax() == scores.argmax()),
-            truth_logprob=_logprob(cache, scores, truth),
-            answer=_greedy_line(cache, scores, plan.max_tokens),
+            truth_logprob=logprob,
+            same_line=answer == line,
+            answer=answer,
             truth=revision.truth,
         )
+
+
+def divergence(reference: torch.Tensor, scores: torch.Tensor) -> float:
+    """Kullback-Leibler divergence in nats of two distributions given as log-probabilities, float64 [vocabulary]."""
+    return float((reference.exp() * (reference - scores)).sum())
 
 
 def _methods(edited: LiveCache, rotation: Rotation, layers: int) -> Iterator[tuple[str, LiveCache]]:
     """The full encoding first: it is the reference."""
     yield FULL_ENCODING, LiveCache(edited.model)
+    yield PREFIX, edited.copy(policy="exact")
     yield CONFLICT, edited.copy(effort=PIE, rotation=Rotation((None,) * layers, rotation.error))
     for name, effort in EFFORTS.items():
         yield name, edited.copy(effort=effort)
@@ -164,7 +235,8 @@ def _logprob(cache: LiveCache, scores: torch.Tensor, truth: Sequence[int]) -> fl
     return float(torch.cat((scores[None], behind)).gather(1, wanted[:, None]).sum())
 
 
-def _greedy_line(cache: LiveCache, scores: torch.Tensor, limit: int) -> str:
+def greedy_line(cache: LiveCache, scores: torch.Tensor, limit: int) -> str:
+    """The line that greedy decoding writes; the cache is as before."""
     tokenizer, length, ids = cache.model.tokenizer, cache.length, list[int]()
     while len(ids) < limit:
         ids.append(int(scores[: len(tokenizer.token_bytes)].argmax()))
@@ -179,27 +251,37 @@ def _greedy_line(cache: LiveCache, scores: torch.Tensor, limit: int) -> str:
 
 
 def rows(samples: Sequence[Sample]) -> list[dict[str, Any]]:
-    """One row for each task and method, and one of all tasks together for each method."""
+    """One row for each language, task and method, and one of all tasks of a language together for each method."""
     methods = list(dict.fromkeys(s.method for s in samples))
-    tasks = [*dict.fromkeys(s.task for s in samples), "all"]
+    kinds = sorted({(s.language, s.task) for s in samples}, key=lambda kind: (kind[0] != "python", order(kind[1])))
+    every = [*kinds, *((language, ALL) for language in dict.fromkeys(language for language, _ in kinds))]
     return [
-        _row(task, method, [s for s in samples if s.method == method and task in {s.task, "all"}])
-        for task in tasks
+        _row(language, task, method, [s for s in samples if s.language == language and task in {s.task, ALL}])
+        for language, task in every
         for method in methods
     ]
 
 
-def _row(task: str, method: str, found: Sequence[Sample]) -> dict[str, Any]:
+def order(task: str) -> int:
+    """Where a task stands in a table."""
+    return list(TASKS).index(task) if task in TASKS else len(TASKS)
+
+
+def _row(language: str, task: str, method: str, every: Sequence[Sample]) -> dict[str, Any]:
+    found = [s for s in every if s.method == method]
     kl = np.array([s.kl for s in found])
     effort = PIE if method == CONFLICT else EFFORTS.get(method)
     return {
+        "language": language,
         "task": task,
         "method": method,
         **(asdict(effort) if effort else dict.fromkeys(asdict(PIE))),
         "n": len(found),
         "em": float(np.mean([exact_match(s.answer, s.truth) for s in found])),
         "es": float(np.mean([edit_similarity(s.answer, s.truth) for s in found])),
+        "same_line": float(np.mean([s.same_line for s in found])),
         "kl_mean": float(kl.mean()),
+        "kl_p50": float(np.percentile(kl, 50)),
         "kl_p95": float(np.percentile(kl, 95)),
         "kl_p99": float(np.percentile(kl, 99)),
         "top1": float(np.mean([s.agrees for s in found])),
@@ -208,3 +290,14 @@ def _row(task: str, method: str, found: Sequence[Sample]) -> dict[str, Any]:
         "encoded": float(np.mean([s.encoded for s in found])),
         "fit_s": float(np.median([s.seconds for s in found])),
     }
+
+
+def by_distance(samples: Sequence[Sample], bounds: Sequence[int] = DISTANCES) -> list[dict[str, Any]]:
+    """Mean divergence of each method by the tokens between the last change and the cursor."""
+    table = []
+    for method in dict.fromkeys(s.method for s in samples):
+        for low, high in pairwise((0, *bounds)):
+            kl = [s.kl for s in samples if s.method == method and low <= s.distance < high]
+            if kl:
+                table.append({"method": method, "from": low, "to": high, "n": len(kl), "kl_mean": float(np.mean(kl))})
+    return table

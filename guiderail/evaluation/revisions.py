@@ -11,11 +11,12 @@ import builtins
 import keyword
 import random
 import re
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from guiderail.evaluation import java, tasks
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.tasks import body_lines
 
 # Lines at the end of a window that are never edited: an edit right at the cursor is no test of a cache.
 NEAR = 4
@@ -25,7 +26,7 @@ ATTEMPTS = 40
 
 _NAME = re.compile(r"[A-Za-z_]\w{2,}")
 _VALUE = re.compile(r"(?<![\w.])\d{2,}(?![\w.])|'[^'\\\n]{2,30}'|\"[^\"\\\n]{2,30}\"")
-_KNOWN = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | {"self", "cls"}
+_KNOWN = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | {"self", "cls"} | java.KEYWORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ class Revision:
 
     Parameters
     ----------
+    task, package, path
+        What kind of edit, and where it is.
+    context
+        Tokens that the window was to have.
     before, after
         The text in front of the cursor, before and after the edit.
     truth
@@ -42,9 +47,16 @@ class Revision:
 
     task: str
     package: str
+    path: str
+    context: int
     before: str
     after: str
     truth: str
+
+    @property
+    def language(self) -> str:
+        """Of the file."""
+        return "java" if self.path.endswith(".java") else "python"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,24 +127,43 @@ TASKS: dict[str, Callable[[_Place, random.Random], str | None]] = {
 }
 
 
-def draw(files: Sequence[SourceFile], task: str, count: int, characters: int, seed: int) -> list[Revision]:
-    """Up to `count` revisions from one package's files, each with a window of about `characters` before the cursor."""
-    rng = random.Random(f"{seed}:{task}:{files[0].package}")
+def draw(
+    files: Sequence[SourceFile], task: str, count: int, tokens: int, seed: int, size: Callable[[str], int]
+) -> list[Revision]:
+    """Up to `count` revisions from one package's files, each with a window of about `tokens` before the cursor.
+
+    `size` counts the tokens of a line.
+    """
+    rng = random.Random(f"{seed}:{task}:{tokens}:{files[0].package}")
     found: list[Revision] = []
     for file in rng.sample(list(files), len(files)):
-        if len(file.text) < characters or len(found) == count:
+        if len(found) == count:
+            break
+        if len(file.text) < tokens:  # a token has more than one character
             continue
-        places = [(start, end) for start, end in body_lines(file.text) if start > characters]
-        for start, end in rng.sample(places, min(ATTEMPTS, len(places))):
-            begin = file.text.rfind("\n", 0, start - characters) + 1
-            place = _Place(file.text[begin:start], file.text[start:end], file.text[end:].splitlines(keepends=True)[1:])
-            if place.window.count("\n") <= 2 * (NEAR + MOST_LINES):
-                continue
+        for place in _places(file, tokens, rng, size):
             before = TASKS[task](place, rng)
             if before is not None and before != place.window:
-                found.append(Revision(task, file.package, before, place.window, place.truth))
+                found.append(Revision(task, file.package, file.path, tokens, before, place.window, place.truth))
                 break
     return found
+
+
+def _places(file: SourceFile, tokens: int, rng: random.Random, size: Callable[[str], int]) -> Iterator[_Place]:
+    """Random places of a file with so many tokens in front of them."""
+    lines = file.text.splitlines(keepends=True)
+    upto, at = [0], [0]
+    for line in lines:
+        upto.append(upto[-1] + size(line))
+        at.append(at[-1] + len(line))
+    body = java.body_lines if file.path.endswith(".java") else tasks.body_lines
+    far = [(start, end) for start, end in body(file.text) if upto[bisect_right(at, start) - 1] > tokens]
+    for start, end in rng.sample(far, min(ATTEMPTS, len(far))):
+        row = bisect_right(at, start) - 1
+        begin = at[bisect_left(upto, upto[row] - tokens)]
+        place = _Place(file.text[begin:start], file.text[start:end], file.text[end:].splitlines(keepends=True)[1:])
+        if place.window.count("\n") > 2 * (NEAR + MOST_LINES):
+            yield place
 
 
 def _some_lines(lines: Sequence[str], rng: random.Random) -> tuple[int, int]:

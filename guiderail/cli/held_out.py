@@ -1,0 +1,50 @@
+"""What every ``guiderail eval`` command needs: the held-out packages, and a bar while it works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from guiderail.evaluation.packages import SourceFile
+
+
+def held_out(limit: int | None, bar: Progress) -> dict[str, list[SourceFile]]:
+    """The evaluation's files by package, downloaded where they are not there yet."""
+    from guiderail.evaluation import manifest, packages
+
+    pinned = manifest.read_manifest(manifest.datasets_folder() / manifest.DEFAULT)[:limit]
+    folder = packages.cache_folder()
+    task = bar.add_task("fetching packages", total=None)
+    packages.fetch(pinned, folder)
+    bar.update(task, description="reading packages", total=len(pinned))
+    found = {}
+    for package in pinned:
+        found[package.name] = packages.source_files(package, folder)
+        bar.advance(task)
+    bar.remove_task(task)
+    return found
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A bar on standard error with the time that remains; nothing where nobody watches."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal, transient=True
+    ) as bar:
+        yield bar

@@ -1,0 +1,62 @@
+"""Two pictures of a cache that follows edits: what it costs in time, and what in quality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from guiderail.errors import GuiderailError
+
+
+def draw_divergence(file: Path, classes: Sequence[Mapping[str, Any]]) -> None:
+    """Mean divergence (nats) of each method by tokens between edit and cursor; a PNG of about 40 KB.
+
+    Parameters
+    ----------
+    classes
+        As `guiderail.evaluation.pie.by_distance` gives them.
+    """
+    figure, axes = _figure()
+    for method in dict.fromkeys(row["method"] for row in classes):
+        points = [((row["from"] + row["to"]) / 2, row["kl_mean"]) for row in classes if row["method"] == method]
+        if any(kl > 1e-9 for _, kl in points):
+            axes.plot(*zip(*points, strict=True), marker="o", markersize=3, linewidth=1, label=method)
+    axes.axhline(2e-4, color="grey", linewidth=0.8, linestyle=":", label="aim: 2e-4")
+    axes.set(
+        xscale="log", yscale="log", xlabel="tokens from the edit to the cursor", ylabel="KL to full encoding, nats"
+    )
+    _save(file, figure, axes)
+
+
+def draw_times(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Seconds of each way to follow an edit by its place, for each length; rows as of `guiderail bench cache`."""
+    figure, axes = _figure()
+    changed = min(row["changed"] for row in rows)
+    longest = sorted({row["tokens"] for row in rows})[-2:]
+    for length, style in zip(reversed(longest), ("-", "--"), strict=False):
+        own = sorted(
+            (row for row in rows if row["tokens"] == length and row["changed"] == changed),
+            key=lambda row: row["edit_at"],
+        )
+        for way, colour in zip(("full", "truncate", "patch", "pie"), ("C3", "C1", "C0", "C2"), strict=True):
+            points = [(row["edit_at"], row[f"{way}_s"]) for row in own]
+            axes.plot(*zip(*points, strict=True), style, color=colour, linewidth=1, label=f"{way}, {length} tokens")
+    axes.set(yscale="log", xlabel="place of the edit (0 is the start)", ylabel="seconds")
+    _save(file, figure, axes)
+
+
+def _figure() -> tuple[Any, Any]:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        remedy = "Install it with: pip install 'guiderail[bench]'"
+        raise GuiderailError("matplotlib is not installed", remedy) from error
+    figure = Figure(figsize=(6, 3.6), dpi=110, layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _save(file: Path, figure: Any, axes: Any) -> None:
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)
+    figure.savefig(file)
