@@ -78,6 +78,7 @@ class Settings:
         choices=("auto", "on", "off"),
     )
     monitors: bool = _key(True, "forbid names that static analysis knows not to exist")
+    only_monitors: str = _key("all", "which monitors work: all, or names with commas between them")
     analyser: str = _key("auto", "who analyses Python; auto takes the best one installed", choices=("auto", *ANALYSERS))
     cache_policy: str = _key(
         "auto",

@@ -88,7 +88,7 @@ class Engine:
                 prompt_tokens=settings.prompt_tokens,
                 cache_policy=cast(Policy, settings.cache_policy),
             )
-        self._monitors = _monitors(pool, self._completer)
+        self._monitors = _monitors(pool, self._completer, settings)
         self._settings = settings
         self._patience = patience
         self._projects: dict[Path | None, _Project] = {}
@@ -192,12 +192,12 @@ def _analysers(settings: Settings, ahead: Cursor | None) -> "ServerPool | None":
     return pool
 
 
-def _monitors(pool: "ServerPool | None", completer: "Completer") -> "Monitors | None":
+def _monitors(pool: "ServerPool | None", completer: "Completer", settings: Settings) -> "Monitors | None":
     if pool is None:
         return None
     from guiderail.monitors.monitors import Monitors
 
-    return Monitors(completer.vocabulary, pool, deadline_s=ANALYSIS_S)
+    return Monitors(completer.vocabulary, pool, deadline_s=ANALYSIS_S, names=settings.only_monitors)
 
 
 def _load(settings: Settings) -> "Model":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from guiderail.cli.eval_pie import pie
+from guiderail.cli.eval_soundness import soundness
 from guiderail.cli.held_out import held_out, progress
 from guiderail.cli.options import OUTPUT, resolved, setting_flags
 from guiderail.errors import GuiderailError, UsageError
@@ -39,6 +40,7 @@ def evaluate() -> None:
 
 
 evaluate.add_command(pie)
+evaluate.add_command(soundness)
 
 
 @evaluate.command("model")
@@ -220,83 +222,3 @@ def tune(corpus: str | None, files: int, target: str | None, **flags: Any) -> No
     if target != "-":
         for row in rows:
             click.echo(json.dumps(row))
-
-
-@evaluate.command()
-@click.option("--analyser", "names", multiple=True, metavar="NAME", help="Who is asked; may be given several times.")
-@click.option("--quick", is_flag=True, help="Fewer packages and positions.")
-@click.option("--n", "count", type=click.IntRange(1), help="Positions of each package.")
-@click.option("--packages", "limit", type=click.IntRange(1), help="How many packages.")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the positions.  [default: 0]")
-@click.option("--json", "target", type=OUTPUT, help="Write the figures as JSON; - is standard output.")
-def soundness(
-    names: tuple[str, ...], quick: bool, count: int | None, limit: int | None, seed: int, target: str | None
-) -> None:
-    """How often monitors would forbid what the author wrote.
-
-    The first run installs each package's dependencies into the cache folder.
-
-    \b
-    guiderail eval soundness --quick
-    guiderail eval soundness --analyser pyrefly --analyser ty
-    """
-    from guiderail.evaluation import record
-    from guiderail.evaluation import soundness as measure
-    from guiderail.monitors.analysis.server import choose, server_named
-
-    plan = replace(measure.QUICK if quick else measure.FULL, seed=seed)
-    plan = replace(plan, positions=count or plan.positions, packages=limit or plan.packages)
-    servers = [server_named(name) for name in names] or [s for s in [choose("python")] if s]
-    missing = [server for server in servers if server.find() is None]
-    if missing or not servers:
-        how = missing[0].obtain if missing else "pip install pyrefly"
-        raise UsageError("there is no analyser to ask", f"Install one: {how}")
-    with progress() as bar:
-        rows = _soundness(servers, plan, bar)
-    if target != "-":
-        _print_soundness(rows)
-    if target:
-        libraries = ("pyrefly", "ty", "basedpyright", "jedi-language-server")
-        record.write(
-            target, record.meta({"positions": seed, "bootstrap": seed}, libraries=libraries, plan=asdict(plan)), rows
-        )
-
-
-def _soundness(servers: list[Any], plan: Any, bar: "Progress") -> list[dict[str, Any]]:
-    from guiderail.evaluation import manifest, packages
-    from guiderail.evaluation import soundness as measure
-
-    files = held_out(plan.packages, bar)
-    pinned = {p.name: p for p in manifest.read_manifest(manifest.datasets_folder() / manifest.DEFAULT)}
-    runs: dict[str, list[Any]] = {server.name: [] for server in servers}
-    task = bar.add_task("asking", total=len(files) * plan.positions * len(servers))
-    for name, own in files.items():
-        try:
-            root = measure.prepare(pinned[name], own, packages.cache_folder())
-        except measure.EnvironmentFailedError as error:
-            click.echo(f"{name} is left out: {error}", err=True)
-            continue
-        chosen = measure.positions(own, plan.positions, plan.seed)
-        for server in servers:
-            runs[server.name].append(measure.replay(chosen, root, server, lambda: bar.advance(task)))
-    return [measure.row(server, runs[server.name], plan.seed) for server in servers]
-
-
-def _print_soundness(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(caption="shares of triggers, 95 % intervals over packages in brackets")
-    titles = ("analyser", "triggers", "constrained", "truth forbidden", "set size", "ms p50", "p95", "start ms", "MB")
-    for title in titles:
-        table.add_column(title, justify="left" if title == "analyser" else "right")
-    for row in rows:
-        shares = [row["constrained_share"], row["forbidden_share"]]
-        cells = [f"{s['share']:.1%} [{s['interval'][0]:.1%}, {s['interval'][1]:.1%}]" if s else "-" for s in shares]
-        figures = [row[key] for key in ("set_size", "answer_ms_p50", "answer_ms_p95", "start_ms", "rss_mb")]
-        numbers = ["-" if value is None else f"{value:.0f}" for value in figures]
-        table.add_row(row["analyser"], str(row["triggers"]), *cells, *numbers)
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
-    for row in rows:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in row["abstained"].items())
-        click.echo(f"{row['analyser']} abstained: {reasons or 'never'}")

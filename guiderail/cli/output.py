@@ -105,7 +105,7 @@ def as_text(answer: Answer, *, colour: bool) -> str:
 
 
 def watched(suggestion: "Suggestion") -> list[str]:
-    """What the monitors did, one line for each dereference that they constrained or did not."""
+    """What the monitors did, one line for each place that they constrained or did not."""
     report = suggestion.monitored
     if report is None:
         return []
@@ -114,10 +114,10 @@ def watched(suggestion: "Suggestion") -> list[str]:
         if watch.abstained:
             what = f"left free ({watch.abstained})"
         else:
-            what = f"{watch.legal} names exist"
+            what = f"{watch.legal} legal" + (", others made unlikely" if watch.soft else "")
             if watch.forbidden:
                 what += ", forbidden: " + ", ".join(dict.fromkeys(map(repr, watch.forbidden)))
-        lines.append(visible(f"{report.analyser}: {watch.receiver} {what}"))
+        lines.append(visible(f"{watch.monitor} ({report.analyser}): {watch.receiver} {what}"))
     return lines
 
 

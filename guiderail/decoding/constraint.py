@@ -6,6 +6,7 @@ xgrammar share.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -42,6 +43,27 @@ class Reporting(Protocol):
         ...
 
 
+@runtime_checkable
+class Weighing(Protocol):
+    """A constraint that makes some tokens less likely, beside what it forbids."""
+
+    def weigh(self, scores: torch.Tensor) -> torch.Tensor:
+        """Changed scores, float32 [vocabulary]; `scores` itself is left as it was."""
+        ...
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A constraint that can say only of a chosen token whether it may come."""
+
+    def admits(self, token: int) -> bool:
+        """Whether the token stands; if not, the masks have become narrower, and the choice is to be made again.
+
+        It refuses a finite number of times at one step.
+        """
+        ...
+
+
 def full_mask(vocabulary: int) -> np.ndarray:
     """A mask that allows every token."""
     return np.full((vocabulary + 31) // 32, -1, dtype=np.int32)
@@ -60,25 +82,37 @@ def permit(bitmask: np.ndarray, tokens: np.ndarray) -> None:
     bitmask &= chosen.view(np.int32)
 
 
-def apply(constraints: list[Constraint], logits: torch.Tensor) -> torch.Tensor:
-    """Scores with -inf where a constraint forbids the token.
+def choose(constraints: Sequence[Constraint], scores: torch.Tensor, chooser: Callable[[torch.Tensor], int]) -> int:
+    """A token that `chooser` takes of the scores that the constraints leave, and that all of them admit."""
+    while True:
+        token = chooser(apply(constraints, scores))
+        if all([c.admits(token) for c in constraints if isinstance(c, Foreseeing)]):
+            return token
+
+
+def apply(constraints: Sequence[Constraint], logits: torch.Tensor) -> torch.Tensor:
+    """Scores with -inf where a constraint forbids the token, changed where one weighs it.
 
     If all constraints together allow nothing, the newest gives way, then the one before it: decoding never dead-ends.
     """
     waiting = [c for c in constraints if not c.is_satisfied]
+    weighed = logits
+    for constraint in constraints:
+        if isinstance(constraint, Weighing):
+            weighed = constraint.weigh(weighed)
     while waiting:
         mask = full_mask(logits.shape[-1])
         for constraint in waiting:
             constraint.fill_mask(mask)
         allow = allowed(mask, logits.shape[-1])
         if allow.any():
-            _tell(waiting, logits, allow)
-            return logits.masked_fill(~allow.to(logits.device), float("-inf"))
+            _tell(waiting, weighed, allow)
+            return weighed.masked_fill(~allow.to(logits.device), float("-inf"))
         waiting.pop()
-    return logits
+    return weighed
 
 
-def _tell(constraints: list[Constraint], logits: torch.Tensor, allow: torch.Tensor) -> None:
+def _tell(constraints: Sequence[Constraint], logits: torch.Tensor, allow: torch.Tensor) -> None:
     """Tell the constraints that want to know, if the best token may not come, that they forbid it (and which do)."""
     interested = [c for c in constraints if isinstance(c, Reporting)]
     if not interested or allow[best := int(logits.argmax())]:

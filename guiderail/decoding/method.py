@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
 
-from guiderail.decoding.constraint import Constraint, apply
+from guiderail.decoding.constraint import Constraint, choose
 from guiderail.decoding.sampling import Chooser, Sampling
 from guiderail.decoding.stage import LogitsStage, StepState
 from guiderail.decoding.stops import StopRule
@@ -106,7 +106,7 @@ class Plain:
             if step:
                 logits = _advance(session, token)
             raw = logits[: len(request.token_bytes)]
-            token = self.choose(_scores(raw, session, step, request.stages, constraints))
+            token = choose(constraints, _scores(raw, session, step, request.stages), self.choose)
             data = request.token_bytes[token]
             for constraint in constraints:
                 constraint.accept(token)
@@ -129,13 +129,13 @@ def _advance(session: Session, token: int) -> torch.Tensor:
     return logits
 
 
-def _scores(raw, session, step, stages, constraints) -> torch.Tensor:
+def _scores(raw, session, step, stages) -> torch.Tensor:
     scores = raw
     if stages:
         state = StepState(session.ids, step)
         for stage in stages:
             scores = stage(scores, state)
-    return apply(list(constraints), scores) if constraints else scores
+    return scores
 
 
 def _decode(written: bytes, skip: int) -> tuple[str, bool]:

@@ -24,8 +24,9 @@ from guiderail.decoding.stops import Until, stop_rule
 from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.errors import UsageError
 from guiderail.model.model import Model
-from guiderail.monitors.monitor import DereferenceMonitor, MonitorReport
+from guiderail.monitors.joint import JointMonitors
 from guiderail.monitors.monitors import Monitors
+from guiderail.monitors.report import MonitorReport
 from guiderail.prompt.prompt import Prompt, build_prompt
 from guiderail.prompt.snippet import Snippet
 from guiderail.text.document import Document
@@ -218,8 +219,8 @@ class Completer:
         return fim.preferred if fim else "prefix"
 
 
-def _monitors(request: CompletionRequest, prompt: Prompt) -> Iterator[DereferenceMonitor | None]:
-    """A monitor for each suggestion, the first of them at work already; None where nobody can be asked."""
+def _monitors(request: CompletionRequest, prompt: Prompt) -> Iterator[JointMonitors | None]:
+    """The monitors of each suggestion, those of the first at work already; None where nobody can be asked."""
     watch = None
     if request.monitors is not None:
         watch = request.monitors.watch(request.document, request.offset, request.root, prompt.typed)
@@ -237,7 +238,7 @@ class _Run:
         prompt: Prompt,
         logits: torch.Tensor,
         began: float,
-        monitors: Iterator[DereferenceMonitor | None],
+        monitors: Iterator[JointMonitors | None],
     ) -> None:
         self.monitors = monitors
         self.session = completer.session

@@ -1,24 +1,24 @@
-"""Soundness of monitors: true code replayed, dot by dot, through the monitor and a real analyser.
+"""Soundness of monitors: true code replayed, trigger by trigger, through each monitor and a real analyser.
 
-Every held-out package stands in a project of its own with its dependencies installed. A position is the name behind a
-dot; the rest of its line is hidden, as it is while a line is being written, and what stands below is kept. The monitor
-either abstains, or its list holds the true name, or it forbids the truth.
+Every held-out package stands in a project of its own with its dependencies installed. A position is a place that
+triggers the monitor; the rest of its line is hidden, as it is while a line is being written, and what stands below is
+kept. The monitor either abstains, or what the author wrote is legal, or it forbids the truth.
 """
 
 from __future__ import annotations
 
-import ast
+import contextlib
 import os
 import random
+import re
 import subprocess
 import sys
 import time
-import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import TimeoutError as LateError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median, quantiles
 from typing import Any
@@ -27,16 +27,19 @@ from guiderail.errors import GuiderailError
 from guiderail.evaluation.manifest import Package
 from guiderail.evaluation.metrics import interval
 from guiderail.evaluation.packages import SourceFile, cache_folder, wheel_in
-from guiderail.monitors import dereference
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import NoAnswer
-from guiderail.monitors.analysis.requests import MEMBERS
 from guiderail.monitors.analysis.server import Server
-from guiderail.monitors.monitor import Scene
+from guiderail.monitors.monitor import KNOWN, Monitor, Trigger
+from guiderail.monitors.scene import Scene
 from guiderail.text.document import Document
+from guiderail.text.language import language_of
 
 ANSWER_S = 60.0
 INSTALL_S = 900
+MOST_TRIED = 20_000  # places of a package that are looked at for triggers of one monitor
+SKIPPED = frozenset({"node_modules", ".venv", "venv", ".git", "target", "build", "dist", "vendor"})
+SHOWN = 40  # characters of the truth that a report repeats
 
 
 class EnvironmentFailedError(GuiderailError):
@@ -52,77 +55,103 @@ class Plan:
     packages
         Packages of the manifest, from its beginning; None is all.
     positions
-        Dereferences of each package.
+        Triggers of each monitor in each package.
     seed
         Of their choice, and of the intervals.
+    skip
+        Packages of the manifest that are left out at its beginning.
     """
 
     packages: int | None
     positions: int
     seed: int = 0
+    skip: int = 0
 
 
-QUICK, FULL = Plan(6, 40), Plan(None, 100)
+QUICK, FULL = Plan(4, 10), Plan(None, 100)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The name behind a dot in a true file: `text[start:end]`."""
+    """A place in a true file at which a monitor is triggered, and what it asks there."""
 
     file: SourceFile
-    start: int
-    end: int
+    offset: int
+    monitor: str
+    trigger: Trigger
+
+    @property
+    def truth(self) -> str:
+        """What the author wrote there."""
+        return self.file.text[self.offset :]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the monitor made of a position.
+    """What a monitor made of a position.
 
     Parameters
     ----------
-    triggered
-        Whether it saw the dereference.
+    truth
+        The beginning of what the author wrote.
     abstained
-        Why it did not constrain.
-    allowed
-        Whether the true name was legal, if it constrained.
+        Why the answer is not to be relied on; None if nothing speaks against it.
+    right
+        Whether the truth was legal by the answer, whether or not it is relied on; None if there was none.
     size
-        Names in the list.
+        Choices that were legal.
     wait_s
         Until the answer came.
     """
 
     package: str
     path: str
-    start: int
-    name: str
-    triggered: bool
+    offset: int
+    monitor: str
+    truth: str
     abstained: str | None = None
-    allowed: bool | None = None
+    right: bool | None = None
     size: int = 0
     wait_s: float = 0.0
 
 
-def positions(files: Sequence[SourceFile], count: int, seed: int) -> list[Position]:
-    """`count` dereferences of one package, every one as likely as any other; in the order of the files."""
-    places = [Position(file, start, end) for file in files for start, end in _attributes(file.text)]
-    chosen = random.Random(f"{seed}:soundness:{files[0].package}").sample(places, min(count, len(places)))
-    return sorted(chosen, key=lambda position: (position.file.path, position.start))
+def positions(files: Sequence[SourceFile], root: Path, monitor: Monitor, count: int, seed: int) -> list[Position]:
+    """Up to `count` places of one package that trigger a monitor, every one as likely as any other.
+
+    The rest of the line is hidden, as it is while a line is being written, and what stands below is kept.
+    """
+    ends = re.compile(f"[{re.escape(monitor.endings.decode())}](?=.)", re.DOTALL)
+    places = [(file, found.end()) for file in files for found in ends.finditer(file.text)]
+    random.Random(f"{seed}:soundness:{monitor.name}:{files[0].package}").shuffle(places)
+    found = []
+    for file, offset in places[:MOST_TRIED]:
+        if len(found) == count:
+            break
+        trigger = _trigger(file, offset, root, monitor)
+        if trigger is not None:
+            found.append(Position(file, offset, monitor.name, trigger))
+    return sorted(found, key=lambda position: (position.file.path, position.offset))
 
 
-def _attributes(text: str) -> Iterator[tuple[int, int]]:
-    """Where the names behind dots stand; those inside f-strings are left out (ast gives no columns for them)."""
-    document = Document(text)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tree = ast.parse(text)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.end_lineno and node.end_col_offset is not None:
-            line = document.line_text(node.end_lineno - 1).encode()
-            end = document.line_start(node.end_lineno - 1) + len(line[: node.end_col_offset].decode(errors="replace"))
-            start = end - len(node.attr)
-            if text[start:end] == node.attr:
-                yield start, end
+def folder_files(folder: Path, language: str) -> list[SourceFile]:
+    """The files of a project that are in a language, without those that tools install."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if path.is_file() and language_of(path) == language and not any(part in SKIPPED for part in inside.parts):
+            with contextlib.suppress(UnicodeDecodeError):
+                found.append(SourceFile(folder.name, inside.as_posix(), path.read_text(encoding="utf-8")))
+    return found
+
+
+def _trigger(file: SourceFile, offset: int, root: Path, monitor: Monitor) -> Trigger | None:
+    text, path = file.text, root / file.path
+    line_end = text.find("\n", offset)
+    hidden = text[:offset] + (text[line_end:] if line_end >= 0 else "")
+    language = language_of(path)
+    if language not in monitor.languages:
+        return None
+    return monitor.trigger(Scene(Document(hidden, language=language), offset, path, root=root).view())
 
 
 def prepare(package: Package, files: Sequence[SourceFile], wheels: Path) -> Path:
@@ -177,35 +206,27 @@ def replay(chosen: Sequence[Position], root: Path, server: Server, advance: Call
     verdicts = []
     try:
         for position in chosen:
-            verdicts.append(_verdict(position, root, analyser))
+            verdicts.append(_verdict(position, analyser))
             advance()
         return Run(verdicts, started, _memory_mb(analyser.pid))
     finally:
         analyser.stop()
 
 
-def _verdict(position: Position, root: Path, analyser: ServerAnalyser) -> Verdict:
-    file, text = position.file, position.file.text
-    name = text[position.start : position.end]
-    about = {"package": file.package, "path": file.path, "start": position.start, "name": name}
-    line_end = text.find("\n", position.end)
-    hidden = text[: position.start] + (text[line_end:] if line_end >= 0 else "")
-    scene = Scene(Document(hidden, language="python"), position.start, root / file.path)
-    found = scene.site("")
-    if found is None:
-        return Verdict(**about, triggered=False)
+def _verdict(position: Position, analyser: ServerAnalyser) -> Verdict:
+    file, trigger, truth = position.file, position.trigger, position.truth
+    shown = truth[:SHOWN].splitlines()[0] if truth[:1] not in "\r\n" else ""
+    verdict = Verdict(file.package, file.path, position.offset, position.monitor, shown)
     began = time.perf_counter()
     try:
-        members = analyser.ask(MEMBERS, scene.question("", *found)).result(ANSWER_S)
+        ruling = trigger.judge(analyser.ask(trigger.request, trigger.question).result(ANSWER_S))
     except NoAnswer as error:
-        return Verdict(**about, triggered=True, abstained=f"no answer: {error}", wait_s=time.perf_counter() - began)
+        return replace(verdict, abstained=f"no answer: {error}", wait_s=time.perf_counter() - began)
     except LateError:
-        return Verdict(**about, triggered=True, abstained="late", wait_s=ANSWER_S)
+        return replace(verdict, abstained="late", wait_s=ANSWER_S)
     wait_s = time.perf_counter() - began
-    names, reason = dereference.judge(members, found[0])
-    defines = found[0].may_define and text[position.end : position.end + 1] not in {"(", ".", "["}
-    allowed = None if reason else name in names or defines
-    return Verdict(**about, triggered=True, abstained=reason, allowed=allowed, size=len(members.items), wait_s=wait_s)
+    right = ruling.allows(truth) if ruling.legal is not None else None
+    return replace(verdict, abstained=ruling.reason, right=right, size=ruling.size, wait_s=wait_s)
 
 
 def _memory_mb(group: int | None) -> float:
@@ -221,33 +242,49 @@ def _memory_mb(group: int | None) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 if pages else 0.0
 
 
-def row(server: Server, runs: Sequence[Run], seed: int) -> dict[str, Any]:
-    """The figures of one analyser; shares are of the triggers, intervals over packages."""
-    verdicts = [verdict for run in runs for verdict in run.verdicts]
-    triggers = [verdict for verdict in verdicts if verdict.triggered]
-    constrained = [verdict for verdict in triggers if verdict.abstained is None]
-    forbidden = [verdict for verdict in constrained if not verdict.allowed]
-    waits = [1000 * verdict.wait_s for verdict in triggers]
+def row(language: str, monitor: str, analyser: str, runs: Sequence[Run], seed: int) -> dict[str, Any]:
+    """The figures of one monitor with one analyser; shares are of the triggers, intervals over packages."""
+    verdicts = [verdict for run in runs for verdict in run.verdicts if verdict.monitor == monitor]
+    constrained = [verdict for verdict in verdicts if verdict.abstained is None]
+    forbidden = [verdict for verdict in constrained if verdict.right is False]
+    waits = [1000 * verdict.wait_s for verdict in verdicts]
     return {
-        "language": "python",
-        "monitor": "dereference",
-        "analyser": server.name,
-        "positions": len(verdicts),
-        "triggers": len(triggers),
+        "language": language,
+        "monitor": monitor,
+        "analyser": analyser,
+        "triggers": len(verdicts),
         "constrained": len(constrained),
         "truth_allowed": len(constrained) - len(forbidden),
         "truth_forbidden": len(forbidden),
-        "abstained": dict(Counter(v.abstained for v in triggers if v.abstained).most_common()),
+        "abstained": dict(Counter(v.abstained for v in verdicts if v.abstained).most_common()),
         "set_size": fmean(v.size for v in constrained) if constrained else None,
-        "constrained_share": _share(triggers, lambda v: v.abstained is None, seed),
-        "forbidden_share": _share(triggers, lambda v: v.allowed is False, seed),
+        "constrained_share": _share(verdicts, lambda v: v.abstained is None, seed),
+        "forbidden_share": _share(verdicts, lambda v: v.abstained is None and v.right is False, seed),
         "answer_ms_p50": median(waits) if waits else None,
         "answer_ms_p95": quantiles(waits, n=20)[-1] if len(waits) > 1 else None,
         "start_ms": 1000 * median(run.start_s for run in runs) if runs else None,
         "rss_mb": max((run.rss_mb for run in runs), default=None),
         "packages": len(runs),
-        "forbidden": [f"{v.path}:{v.start} {v.name}" for v in forbidden],
+        "situations": _situations(verdicts),
+        "forbidden": [f"{v.path}:{v.offset} {v.truth}" for v in forbidden],
     }
+
+
+def _situations(verdicts: Sequence[Verdict]) -> dict[str, tuple[int, int]]:
+    """How often the answer was right, of how many, by what spoke against relying on it."""
+    answered = [verdict for verdict in verdicts if verdict.right is not None]
+    right = Counter(v.abstained or KNOWN for v in answered if v.right)
+    return {name: (right[name], of) for name, of in Counter(v.abstained or KNOWN for v in answered).items()}
+
+
+def trust_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The table of `guiderail.monitors.trust`, from the figures of all monitors and analysers."""
+    return [
+        {key: row[key] for key in ("language", "monitor", "analyser")}
+        | {"situation": situation, "right": right, "of": of}
+        for row in rows
+        for situation, (right, of) in sorted(row["situations"].items())
+    ]
 
 
 def _share(verdicts: Sequence[Verdict], holds: Callable[[Verdict], bool], seed: int) -> Mapping[str, Any] | None:

@@ -130,7 +130,7 @@ class Engine:
         self._completer: Completer | None = None
         self._make: Callable[[], Completer] | None = None
         self._indexes: dict[Path, ProjectIndex] = {}
-        self._analysers: dict[str, tuple[ServerPool, Monitors]] = {}  # by the analyser that is wanted
+        self._analysers: dict[tuple[str, str], tuple[ServerPool, Monitors]] = {}  # by who is wanted
         self._contexts: dict[str, _Context] = {}
         self._edition = 0
 
@@ -259,13 +259,15 @@ class Engine:
         """What forbids names that do not exist, with the analysers behind it."""
         if not settings.monitors:
             return None
-        if settings.analyser not in self._analysers:
+        key = settings.analyser, settings.only_monitors
+        if key not in self._analysers:
             from guiderail.monitors.analysis.pool import ServerPool
             from guiderail.monitors.monitors import Monitors
 
             pool = ServerPool(settings.analyser)
-            self._analysers[settings.analyser] = pool, Monitors(self._loaded().vocabulary, pool)
-        return self._analysers[settings.analyser][1]
+            watching = Monitors(self._loaded().vocabulary, pool, names=settings.only_monitors)
+            self._analysers[key] = pool, watching
+        return self._analysers[key][1]
 
     def _snippets(self, wish: Wish, *, renew: bool) -> list[Snippet]:
         """Context from other files, chosen again only in idle time and when the cursor went elsewhere.

@@ -7,20 +7,22 @@ paper leaves out: half-typed names, reasons to abstain, and deadlines.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 from guiderail.monitors.analysis.answers import Members
-from guiderail.monitors.lexing import CLOSING, SYNTAX, Place
+from guiderail.monitors.analysis.requests import MEMBERS
+from guiderail.monitors.lexing import SYNTAX, Place
+from guiderail.monitors.monitor import Ruling, Trigger
+from guiderail.monitors.scene import View, tail_of
 
 Reason = Literal[
     "unknown type",  # the analyser offers nothing, or only what every object has
     "dynamic",  # the type makes its members up (__getattr__)
     "incomplete",  # the analyser says, or is known, not to have given all
     "no such name",  # what is half-typed begins no member
-    "late",
-    "no analyser",
 ]
+RECEIVER_SHOWN = 40  # characters in front of a dot that a report repeats
 _DOT = re.compile(r"\.(\w*)$")
 _NUMBER = re.compile(r"(?<![\w.])(?:\d[\d_]*|\d[\d_]*[eE]\d+)$")
 _IMPORT = re.compile(r"\s*(?:from|import)\b")
@@ -62,9 +64,45 @@ class Site:
     may_define: bool
 
 
-def may_trigger(text: str) -> bool:
-    """Whether a text ends like a dereference: cheap, and never wrong when it says no."""
-    return _DOT.search(text[-200:]) is not None
+class Dereference:
+    """The monitor of members behind a dot."""
+
+    name: ClassVar[str] = "dereference"
+    languages: ClassVar[frozenset[str]] = frozenset(SYNTAX)
+    endings: ClassVar[bytes] = b"."
+    soft: ClassVar[bool] = False
+
+    def trigger(self, view: View) -> Trigger | None:
+        """See `Monitor.trigger`."""
+        if _DOT.search(view.text[-200:]) is None:  # cheap, and right for most texts
+            return None
+        site = find_site(view.text, view.place, view.language)
+        if site is None:
+            return None
+        awaited = replace(site, written=site.written + view.ahead)
+        label = view.text[: site.behind_dot].splitlines()[-1].strip()[-RECEIVER_SHOWN:]
+        return Trigger(
+            label,
+            MEMBERS,
+            view.question(site.behind_dot),
+            lambda members: _ruling(members, awaited, view.scene.tail),
+            written=site.written,
+        )
+
+
+def _ruling(members: Members, site: Site, tail: str) -> Ruling:
+    names, reason = judge(members, site)
+
+    def allows(truth: str) -> bool:
+        name = tail_of(truth)
+        return name in names or (site.may_define and truth[len(name) :][:1] not in ("(", ".", "["))
+
+    return Ruling(
+        (lambda masks: masks.names(names, tail, definable=site.may_define)) if names else None,
+        len(members.items),
+        reason,
+        allows,
+    )
 
 
 def find_site(text: str, place: Place, language: str) -> Site | None:
@@ -99,29 +137,6 @@ def _may_define(statement: str, receiver: str, place: Place) -> bool:
         or _TARGETS.match(words) is None
         or (opened and not tuple_of_targets)
     )
-
-
-def shadow_text(text: str, site: Site, place: Place, rest: str, closed: int) -> str:
-    """What the analyser is shown: the text up to the dot, brackets closed, and what stands behind the cursor.
-
-    Parameters
-    ----------
-    text, place
-        The text up to the place of decoding, and where it ends.
-    rest
-        The text behind the cursor.
-    closed
-        How many open brackets `rest` closes (`unmatched_closers`).
-    """
-    # The rest closes what was open at the cursor, which is further out than what has been decoded since.
-    closers = "".join(CLOSING[text[at]] for at in reversed(place.brackets[closed:]))
-    return text[: site.behind_dot] + closers + rest[len(tail_of(rest)) :]
-
-
-def tail_of(rest: str) -> str:
-    """The letters behind the cursor that a name would run into."""
-    found = re.match(r"\w+", rest)
-    return found[0] if found else ""
 
 
 def judge(members: Members, site: Site) -> tuple[frozenset[str], Reason | None]:

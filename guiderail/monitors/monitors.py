@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from guiderail.decoding.identifiers import Names, NamesOrNew
-from guiderail.decoding.trie import IdentifierTrie
 from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.monitors.analysis.pool import Analysers, folder_of
+from guiderail.monitors.joint import JointMonitors
 from guiderail.monitors.lexing import SYNTAX
-from guiderail.monitors.monitor import DereferenceMonitor, Scene
+from guiderail.monitors.masks import Masks
+from guiderail.monitors.monitor import KNOWN, Monitor, Ruling
+from guiderail.monitors.registry import ALL, chosen, speaking
+from guiderail.monitors.scene import Scene
+from guiderail.monitors.trust import Trust, trust
 from guiderail.text.document import Document
 
 KEYSTROKE_S = 0.05
-KEPT_NAMES = 64
 UNTITLED = "guiderail_untitled.py"  # where a text without a file is said to be
 
 
@@ -31,21 +31,26 @@ class Monitors:
         Who can be asked.
     deadline_s
         How long decoding waits for an answer at most.
+    names
+        Which monitors work (`registry.chosen`).
+
+    Raises
+    ------
+    UsageError
+        There is no monitor of a name.
     """
 
-    def __init__(self, vocabulary: Vocabulary, analysers: Analysers, *, deadline_s: float = KEYSTROKE_S) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, analysers: Analysers, *, deadline_s: float = KEYSTROKE_S, names: str = ALL
+    ) -> None:
         self.deadline_s = deadline_s
-        self._vocabulary = vocabulary
+        self.monitors = chosen(names)
         self._analysers = analysers
-        # Some tens of milliseconds that the first request should not wait for.
-        worker = ThreadPoolExecutor(1, "guiderail-trie")
-        self._trie = worker.submit(IdentifierTrie, vocabulary)
-        worker.shutdown(wait=False)
-        self._names: OrderedDict[tuple[frozenset[str], bool, str], Names] = OrderedDict()
+        self._masks = Masks(vocabulary)
 
     def watch(
         self, document: Document, offset: int, root: Path | None = None, typed: str = ""
-    ) -> Callable[[], DereferenceMonitor] | None:
+    ) -> Callable[[], JointMonitors] | None:
         """A maker of constraints, one for each suggestion at a cursor; None where there is nobody to ask.
 
         Parameters
@@ -56,19 +61,17 @@ class Monitors:
             What in front of the cursor is going to be decoded again.
         """
         folder = folder_of(document, root)
-        analyser = self._analysers.get(document.language, folder) if document.language in SYNTAX else None
+        monitors = speaking(self.monitors, document.language)
+        analyser = None
+        if monitors and document.language in SYNTAX:
+            analyser = self._analysers.get(document.language, folder)
         if analyser is None:
             return None
-        scene = Scene(document, offset, (document.path or folder / UNTITLED).absolute(), typed)
-        table = self._vocabulary.token_bytes
-        return lambda: DereferenceMonitor(scene, analyser, table, self._make_names, self.deadline_s)
+        path = (document.path or folder / UNTITLED).absolute()
+        scene = Scene(document, offset, path, typed, folder)
 
-    def _make_names(self, names: frozenset[str], definable: bool, tail: str) -> Names:
-        """The masks of a set of names; the same set comes again and again."""
-        key = (names, definable, tail)
-        if key not in self._names:
-            self._names[key] = (NamesOrNew if definable else Names)(self._trie.result(), names, tail)
-            if len(self._names) > KEPT_NAMES:
-                self._names.popitem(last=False)
-        self._names.move_to_end(key)
-        return self._names[key]
+        def weigh(monitor: Monitor, ruling: Ruling) -> Trust:
+            situation = (scene.language, monitor.name, analyser.name, ruling.reason or KNOWN)
+            return trust(situation, soft=monitor.soft)
+
+        return lambda: JointMonitors(scene, monitors, analyser, self._masks, weigh, self.deadline_s)

@@ -3,8 +3,9 @@
 import pytest
 
 from guiderail.monitors.analysis.answers import Member, Members
-from guiderail.monitors.dereference import Site, find_site, judge, shadow_text, tail_of
-from guiderail.monitors.lexing import place, unmatched_closers
+from guiderail.monitors.dereference import Dereference, Site, find_site, judge
+from guiderail.monitors.lexing import place
+from tests.monitors.scenes import view
 
 
 def site(text: str) -> Site | None:
@@ -69,11 +70,10 @@ def test_a_name_must_exist_here(text: str) -> None:
 )
 def test_the_analyser_sees_closed_brackets(text: str, rest: str, shown: str) -> None:
     """The shadow ends at the dot, brackets that nothing closes are closed, and what stands behind is kept."""
-    here = place(text, "python")
-    found = find_site(text, here, "python")
-    assert found is not None
-    assert shadow_text(text, found, here, rest, unmatched_closers(rest, "python")) == shown
-    assert rest.startswith(tail_of(rest))
+    trigger = Dereference().trigger(view(text, rest))
+    assert trigger is not None
+    assert trigger.question.text == shown
+    assert trigger.question.text[: trigger.question.offset].endswith("x.")
 
 
 def members(*names: str, detail: str = "", complete: bool = True) -> Members:

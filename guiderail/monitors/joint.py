@@ -1,0 +1,298 @@
+"""Any number of monitors at work in one decoding, as one constraint over one analyser."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as LateError
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from guiderail.decoding.constraint import allowed
+from guiderail.decoding.trie import identifier_length
+from guiderail.monitors.analysis.analyser import Analyser
+from guiderail.monitors.analysis.answers import NoAnswer
+from guiderail.monitors.masks import Masks
+from guiderail.monitors.monitor import Legal, Monitor, Ruling, Trigger
+from guiderail.monitors.report import MonitorReport, Watch
+from guiderail.monitors.scene import Scene
+from guiderail.monitors.trust import Trust
+
+Weigh = Callable[[Monitor, Ruling], Trust]  # how far what a monitor makes of an answer is to be trusted
+
+
+class Asked:
+    """A question on its way, and what is legal once it is answered.
+
+    Parameters
+    ----------
+    monitor, trigger
+        Who asks, and what.
+    answer
+        The answer, when it comes.
+    until
+        How long decoding waits for it (`time.perf_counter`).
+    weigh
+        How far a ruling is to be trusted.
+    """
+
+    def __init__(
+        self, monitor: Monitor, trigger: Trigger, answer: Future[Any], until: float, weigh: Weigh, masks: Masks
+    ) -> None:
+        self.watch = Watch(monitor.name, trigger.label)
+        self.trigger = trigger
+        self.bias = 0.0  # added to the scores of what is not legal
+        self._monitor = monitor
+        self._answer = answer
+        self._until = until
+        self._weigh = weigh
+        self._masks = masks
+        self._legal: Legal | None = None
+        self._ruling: Ruling | None = None
+
+    def is_over(self, written: bytes) -> bool:
+        """Whether it is known, without waiting, that nothing is constrained behind a text."""
+        if self.trigger.word and identifier_length(written) < len(written) and not _is_half(written):
+            return True
+        return self.watch.abstained is not None or (self._legal is not None and self._legal.place(written) != "inside")
+
+    def legal(self) -> Legal | None:
+        """What is legal; None if the monitor abstains. Waits for the answer, up to the deadline, once."""
+        if self._ruling is None and self.watch.abstained is None:
+            self._settle()
+        return self._legal
+
+    def legal_behind(self, lead: bytes) -> np.ndarray | None:
+        """The tokens that do not begin with `lead`, or go on legally behind it; packed."""
+        if self.legal() is None or self._ruling is None or self._ruling.legal is None:
+            return None
+        part = self._masks.lead(lead)
+        return part.widened(self._ruling.legal(part).mask(self.trigger.written.encode()))
+
+    def give_way(self) -> None:
+        """Constrain no more: with the others nothing would be left."""
+        self._legal = None
+        self.watch.abstained = "gave way"
+
+    def _settle(self) -> None:
+        began = time.perf_counter()
+        try:
+            answer = self._answer.result(max(0.0, self._until - began))
+        except (LateError, CancelledError):
+            self.watch.abstained = "late"
+        except NoAnswer as error:
+            self.watch.abstained = f"no answer: {error}"
+        else:
+            self._ruling = ruling = self.trigger.judge(answer)
+            trust = self._weigh(self._monitor, ruling)
+            self.watch.abstained = trust.reason
+            if trust.reason is None and ruling.legal is not None:
+                self.bias, self.watch.soft = trust.bias, trust.is_soft
+                self._legal, self.watch.legal = ruling.legal(self._masks), ruling.size
+        self.watch.wait_s = time.perf_counter() - began
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A question that is open at a step, and what has been written since its trigger."""
+
+    asked: Asked
+    written: bytes
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is known, without waiting, that nothing is constrained any more."""
+        return self.asked.is_over(self.written)
+
+    def mask(self) -> np.ndarray | None:
+        """The tokens that may come next; None if any may."""
+        legal = self.asked.legal()
+        return legal.mask(self.written) if legal and legal.place(self.written) == "inside" else None
+
+
+@dataclass(slots=True)
+class _Step:
+    """The state behind a token.
+
+    Parameters
+    ----------
+    written
+        The bytes decoded.
+    open
+        The questions that are open, the oldest first.
+    begun
+        The questions that the token asked, with what it holds behind their triggers.
+    crossed
+        Triggers inside tokens that were about to be chosen here, with what stands in front of them in the token.
+    ahead
+        The last token that was looked at, and the state behind it.
+    """
+
+    written: bytes
+    open: tuple[Open, ...]
+    begun: tuple[Open, ...]
+    crossed: dict[tuple[str, bytes], Asked] = field(default_factory=dict)
+    ahead: tuple[int, _Step] | None = None
+
+
+class JointMonitors:
+    """The constraint that what is written is legal in the eyes of every monitor.
+
+    Parameters
+    ----------
+    scene
+        Where decoding begins.
+    monitors
+        Those that know the language.
+    analyser
+        Whom they ask.
+    masks
+        Of the model's vocabulary.
+    weigh
+        How far a ruling is to be trusted.
+    deadline_s
+        How long decoding may wait for an answer, from the moment it was asked for.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        monitors: Sequence[Monitor],
+        analyser: Analyser,
+        masks: Masks,
+        weigh: Weigh,
+        deadline_s: float,
+    ) -> None:
+        self._scene = scene
+        self._monitors = monitors
+        self._analyser = analyser
+        self._masks = masks
+        self._weigh = weigh
+        self._deadline_s = deadline_s
+        self._endings = frozenset(b"".join(monitor.endings for monitor in monitors))
+        begun = self._triggered(b"", monitors)
+        self._steps = [_Step(b"", begun, begun)]
+
+    @property
+    def report(self) -> MonitorReport:
+        """What was asked on the way to here, and what came of it."""
+        asked = [one.asked for step in self._steps for one in step.begun]
+        asked += [one for step in self._steps for one in step.crossed.values()]
+        watches = {id(one.watch): one.watch for one in asked}
+        return MonitorReport(self._analyser.name, list(watches.values()))
+
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether anything may come next; waits for the analyser if its answer is needed now."""
+        return not self._in_force(hard=True)
+
+    def fill_mask(self, bitmask: np.ndarray) -> None:
+        """Clear the bits of the tokens that lead to nothing legal.
+
+        If that leaves none, the newest question gives way: decoding never dead-ends.
+        """
+        while force := self._in_force(hard=True):
+            mask = bitmask.copy()
+            for _, own in force:
+                mask &= own
+            if mask.any() or not bitmask.any():
+                bitmask[:] = mask
+                return
+            force[-1][0].give_way()
+
+    def weigh(self, scores: torch.Tensor) -> torch.Tensor:
+        """Scores in which what a soft monitor rules out is less likely."""
+        for asked, mask in self._in_force(hard=False):
+            scores = torch.where(allowed(mask, scores.shape[-1]).to(scores.device), scores, scores + asked.bias)
+        return scores
+
+    def admits(self, token: int) -> bool:
+        """Whether a chosen token stands; if not, the masks have become narrower, and the choice is to be made again.
+
+        Asked because a trigger may lie inside a token (``.append``): what is legal behind the dot can only be asked
+        for once such a token is about to be chosen.
+        """
+        step, data, stands = self._steps[-1], self._masks.token_bytes[token], True
+        for one in self._after(token).begun:
+            key = (one.asked.watch.monitor, data[: len(data) - len(one.written)])
+            if not one.written or key in step.crossed:
+                continue
+            legal = one.asked.legal()
+            if legal is not None and legal.place(one.written) == "lost":
+                step.crossed[key] = one.asked
+                stands = False
+        return stands
+
+    def accept(self, token: int) -> None:
+        """Move on by one token; what it holds may ask the next questions."""
+        self._steps.append(self._after(token))
+
+    def rollback(self, tokens: int) -> None:
+        """Move back by `tokens` tokens."""
+        if tokens:
+            del self._steps[-tokens:]
+
+    def forbade(self, token: int) -> None:
+        """Be told which token would have been written without this constraint."""
+        written = self._masks.token_bytes[token].decode(errors="replace")
+        for asked, mask in self._in_force(hard=True):
+            if not mask[token >> 5] >> (token & 31) & 1:
+                asked.watch.forbidden.append(written)
+
+    def _in_force(self, *, hard: bool) -> list[tuple[Asked, np.ndarray]]:
+        """What constrains the next token: each question with the tokens that are legal by it."""
+        step = self._steps[-1]
+        found = [(one.asked, one.mask()) for one in step.open]
+        found += [(asked, asked.legal_behind(lead)) for (_, lead), asked in step.crossed.items()]
+        return [(asked, mask) for asked, mask in found if mask is not None and asked.watch.soft is not hard]
+
+    def _after(self, token: int) -> _Step:
+        """The state behind a token, found once."""
+        step = self._steps[-1]
+        if step.ahead is None or step.ahead[0] != token:
+            step.ahead = token, self._walked(step, self._masks.token_bytes[token])
+        return step.ahead[1]
+
+    def _walked(self, step: _Step, data: bytes) -> _Step:
+        """The state behind the bytes of a token: each may end an identifier, or a text that asks a question."""
+        still, begun, at = step.open, (), 0
+        for end, byte in enumerate(data, 1):
+            if byte not in self._endings:
+                continue
+            still, begun = _longer(still, data[at:end]), _longer(begun, data[at:end])
+            waking = [monitor for monitor in self._monitors if byte in monitor.endings]
+            begun, at = (*begun, *self._triggered(step.written + data[:end], waking)), end
+        still, begun = _longer(still, data[at:]), _longer(begun, data[at:])
+        return _Step(step.written + data, tuple(one for one in (*still, *begun) if not one.is_closed), begun)
+
+    def _triggered(self, written: bytes, monitors: Sequence[Monitor]) -> tuple[Open, ...]:
+        """The questions that the monitors ask behind `written`."""
+        try:
+            view = self._scene.view(written.decode())
+        except UnicodeDecodeError:
+            return ()
+        found = ((monitor, monitor.trigger(view)) for monitor in monitors)
+        return tuple(self._ask(monitor, trigger) for monitor, trigger in found if trigger)
+
+    def _ask(self, monitor: Monitor, trigger: Trigger) -> Open:
+        until = time.perf_counter() + self._deadline_s
+        answer = self._analyser.ask(trigger.request, trigger.question)
+        asked = Asked(monitor, trigger, answer, until, self._weigh, self._masks)
+        return Open(asked, trigger.written.encode())
+
+
+def _longer(questions: tuple[Open, ...], data: bytes) -> tuple[Open, ...]:
+    return tuple(Open(one.asked, one.written + data) for one in questions) if data else questions
+
+
+def _is_half(data: bytes) -> bool:
+    """Whether bytes end inside a character."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return True
+    return False

@@ -1,0 +1,109 @@
+"""The masks over one vocabulary that the monitors share."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import TypeVar
+
+import numpy as np
+
+from guiderail.decoding.identifiers import Names, NamesOrNew
+from guiderail.decoding.trie import IdentifierTrie, pack
+from guiderail.decoding.vocabulary import Vocabulary
+
+KEPT = 128
+KEPT_LEADS = 32
+_Kept = TypeVar("_Kept")
+
+
+class Masks:
+    """What makes masks of names, and keeps what it made: the same lists come again and again.
+
+    Parameters
+    ----------
+    vocabulary
+        The model's tokens by their bytes.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        # Some tens of milliseconds that the first request should not wait for.
+        worker = ThreadPoolExecutor(1, "guiderail-trie")
+        self._trie = worker.submit(IdentifierTrie, vocabulary)
+        worker.shutdown(wait=False)
+        self._kept: OrderedDict[Hashable, object] = OrderedDict()
+        self._leads: OrderedDict[bytes, Lead] = OrderedDict()
+        self._lock = Lock()  # answers are made ready on the analysers' thread
+
+    @property
+    def token_bytes(self) -> Sequence[bytes]:
+        """The exact bytes of every id."""
+        return self.vocabulary.token_bytes
+
+    @property
+    def trie(self) -> IdentifierTrie:
+        """The vocabulary prepared for names."""
+        return self._trie.result()
+
+    def names(self, names: frozenset[str], tail: str = "", *, definable: bool = False) -> Names:
+        """The texts that begin with one of some names.
+
+        Parameters
+        ----------
+        names
+            The legal names.
+        tail
+            The letters behind the cursor.
+        definable
+            Whether another name may be defined here.
+        """
+        kind = NamesOrNew if definable else Names
+        return self.keep((kind, names, tail), lambda: kind(self.trie, names, tail))
+
+    def keep(self, key: Hashable, make: Callable[[], _Kept]) -> _Kept:
+        """What was made for `key`, made now if need be."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]  # pyright: ignore[reportReturnType]  # what `make` of this key made
+        made = make()
+        with self._lock:
+            self._kept[key] = made
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return made
+
+    def lead(self, lead: bytes) -> Lead:
+        """The tokens that begin with some bytes and go on."""
+        with self._lock:
+            if lead not in self._leads:
+                self._leads[lead] = Lead(self.vocabulary, lead)
+                if len(self._leads) > KEPT_LEADS:
+                    self._leads.popitem(last=False)
+            self._leads.move_to_end(lead)
+            return self._leads[lead]
+
+
+class Lead(Masks):
+    """The tokens that begin with a lead and go on, without it: what a trigger inside a token constrains.
+
+    Parameters
+    ----------
+    vocabulary
+        All tokens.
+    lead
+        What they begin with.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, lead: bytes) -> None:
+        table = vocabulary.token_bytes
+        rests = [data[len(lead) :] if data.startswith(lead) else b"" for data in table]
+        super().__init__(Vocabulary(rests))
+        self._others = ~pack([i for i, rest in enumerate(rests) if rest], len(table))
+
+    def widened(self, mask: np.ndarray) -> np.ndarray:
+        """A mask of this vocabulary, with all tokens allowed that do not begin with the lead."""
+        return mask | self._others

@@ -1,0 +1,44 @@
+"""What the monitors did, for a person to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Watch:
+    """A trigger that was seen while decoding, and what came of it.
+
+    Parameters
+    ----------
+    monitor
+        Which monitor it was.
+    receiver
+        What it is about, such as the last characters before a dot.
+    legal
+        How many names or choices the analyser knows; None if the monitor abstained.
+    soft
+        Whether what is not among them was made less likely instead of being forbidden.
+    abstained
+        Why the monitor abstained; None if it did not.
+    forbidden
+        The tokens that the model would have written and that lead to nothing legal.
+    wait_s
+        How long decoding waited for the analyser.
+    """
+
+    monitor: str
+    receiver: str
+    legal: int | None = None
+    soft: bool = False
+    abstained: str | None = None
+    forbidden: list[str] = field(default_factory=list)
+    wait_s: float = 0.0
+
+
+@dataclass(slots=True)
+class MonitorReport:
+    """What the monitors did for one suggestion."""
+
+    analyser: str
+    watches: list[Watch] = field(default_factory=list)

@@ -1,0 +1,101 @@
+"""What a monitor sees: where decoding began, and how far it has come."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from guiderail.monitors.analysis.requests import Question
+from guiderail.monitors.lexing import CLOSING, Place, place, unmatched_closers
+from guiderail.text.document import Document
+
+BEHIND_READ = 20_000  # characters behind the cursor that are searched for closing brackets
+
+
+class Scene:
+    """Where decoding begins: seen once for all suggestions of a request.
+
+    Parameters
+    ----------
+    document, offset
+        The text and the cursor.
+    path
+        Where the analyser is to think that the file is.
+    typed
+        What stands in front of the cursor and is going to be decoded again (token healing).
+    root
+        The folder of the project.
+    """
+
+    def __init__(self, document: Document, offset: int, path: Path, typed: str = "", root: Path | None = None) -> None:
+        self.language = document.language or ""
+        self.path = path
+        self.root = root or path.parent
+        self.typed = typed
+        self.text = document.text[: offset - len(typed)]
+        self.rest = document.text[offset:]
+        self.tail = tail_of(self.rest)
+        self.place = place(self.text, self.language)
+        self.closed = unmatched_closers(self.rest[:BEHIND_READ], self.language)
+
+    def view(self, written: str = "") -> View:
+        """The scene when `written` has been decoded."""
+        return View(self, self.text + written, "" if written else self.typed)
+
+
+@dataclass(frozen=True)
+class View:
+    """How far decoding has come.
+
+    Parameters
+    ----------
+    scene
+        Where it began.
+    text
+        The file up to here.
+    ahead
+        What will certainly be written next.
+    """
+
+    scene: Scene
+    text: str
+    ahead: str = ""
+
+    @property
+    def language(self) -> str:
+        """LSP's identifier of the language."""
+        return self.scene.language
+
+    @cached_property
+    def place(self) -> Place:
+        """Where the text ends: in code, in a string, inside which brackets."""
+        return place(self.text, self.language, self.scene.place)
+
+    @property
+    def statement(self) -> str:
+        """The statement that is being written, up to here."""
+        return self.text[self.place.statement :]
+
+    def question(self, offset: int, shown: str | None = None) -> Question:
+        """What the analyser is asked about `offset`.
+
+        Parameters
+        ----------
+        offset
+            Where the question points, in code points.
+        shown
+            What the analyser sees in front of the closing brackets and the rest; by default the text up to `offset`.
+        """
+        # The rest closes what was open at the cursor, which is further out than what has been decoded since.
+        closers = "".join(CLOSING[self.text[at]] for at in reversed(self.place.brackets[self.scene.closed :]))
+        front = self.text[:offset] if shown is None else shown
+        rest = self.scene.rest[len(self.scene.tail) :]
+        return Question(self.scene.path, self.language, front + closers + rest, offset)
+
+
+def tail_of(rest: str) -> str:
+    """The letters behind the cursor that a name would run into."""
+    found = re.match(r"\w+", rest)
+    return found[0] if found else ""
