@@ -86,7 +86,8 @@ def choose(constraints: Sequence[Constraint], scores: torch.Tensor, chooser: Cal
     """A token that `chooser` takes of the scores that the constraints leave, and that all of them admit."""
     while True:
         token = chooser(apply(constraints, scores))
-        if all([c.admits(token) for c in constraints if isinstance(c, Foreseeing)]):
+        refused = [c for c in constraints if isinstance(c, Foreseeing) and not c.admits(token)]
+        if not refused:
             return token
 
 

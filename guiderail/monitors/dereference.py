@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 from guiderail.monitors.analysis.answers import Members
 from guiderail.monitors.analysis.requests import MEMBERS
@@ -67,10 +67,8 @@ class Site:
 class Dereference:
     """The monitor of members behind a dot."""
 
-    name: ClassVar[str] = "dereference"
-    languages: ClassVar[frozenset[str]] = frozenset(SYNTAX)
-    endings: ClassVar[bytes] = b"."
-    soft: ClassVar[bool] = False
+    name, soft, endings = "dereference", False, b"."
+    languages = frozenset(SYNTAX)
 
     def trigger(self, view: View) -> Trigger | None:
         """See `Monitor.trigger`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -81,24 +81,27 @@ class Trigger:
 
 
 class Monitor(Protocol):
-    """Watches the text being written.
+    """Watches the text being written."""
 
-    Attributes
-    ----------
-    name
-        By which it is chosen and reported.
-    languages
-        LSP's identifiers of the languages it knows.
-    endings
-        The characters (ASCII) one of which ends every text at which it is triggered, but for a half-typed name.
-    soft
-        Whether it only ever biases the scores.
-    """
+    @property
+    def name(self) -> str:
+        """By which it is chosen and reported."""
+        ...
 
-    name: ClassVar[str]
-    languages: ClassVar[frozenset[str]]
-    endings: ClassVar[bytes]
-    soft: ClassVar[bool]
+    @property
+    def languages(self) -> frozenset[str]:
+        """LSP's identifiers of the languages that it knows."""
+        ...
+
+    @property
+    def endings(self) -> bytes:
+        """The characters (ASCII) one of which ends every text that triggers it, but for a half-typed name."""
+        ...
+
+    @property
+    def soft(self) -> bool:
+        """Whether it only ever biases the scores."""
+        ...
 
     def trigger(self, view: View) -> Trigger | None:
         """What is to be asked at the end of the text, if anything: a cheap and pure function of the text."""

@@ -48,7 +48,7 @@ class Trust:
 @cache
 def shipped() -> Mapping[Situation, tuple[int, int]]:
     """How often each analyser was right, of how many, in each situation that was measured."""
-    text = resources.files(__package__).joinpath("trust.json").read_text(encoding="utf-8")
+    text = resources.files("guiderail.monitors").joinpath("trust.json").read_text(encoding="utf-8")
     return {
         (row["language"], row["monitor"], row["analyser"], row["situation"]): (row["right"], row["of"])
         for row in json.loads(text)["rows"]

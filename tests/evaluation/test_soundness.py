@@ -1,23 +1,34 @@
-"""True code replayed through the monitor."""
+"""True code replayed through the monitors."""
 
+import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.soundness import Position, Run, Verdict, positions, replay, row
-from guiderail.monitors.analysis.server import Server, server_named
+from guiderail.evaluation.soundness import Run, Verdict, folder_files, positions, replay, row, trust_rows
+from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.dereference import Dereference
 
 FAKE = Path(__file__).parents[1] / "monitors" / "analysis" / "fake_server.py"
 TEXT = "import os\n\n\nclass A:\n    def f(self, größe):\n"
-TEXT += "        self.new = größe.half\n        return f(os.path.join(x))\n"
+TEXT += "        self.new = größe.half\n        return f(os.path.join(x))  # a. b\n"
 
 
-def test_positions_are_names_behind_dots() -> None:
-    """Every position is an attribute's name, found by code points; the draw depends on the seed alone."""
+def test_positions_are_triggers(tmp_path: Path) -> None:
+    """Every position triggers the monitor in the file as it stands, comments do not; the draw depends on the seed."""
     files = [SourceFile("p", "p/a.py", TEXT)]
-    found = positions(files, 10, 0)
-    assert [TEXT[one.start : one.end] for one in found] == ["new", "half", "path", "join"]
-    assert positions(files, 2, 1) == positions(files, 2, 1)
+    found = positions(files, tmp_path, Dereference(), 10, 0)
+    assert [one.truth[:4] for one in found] == ["new ", "half", "path", "join"]
+    draws = [[one.offset for one in positions(files, tmp_path, Dereference(), 2, 1)] for _ in range(2)]
+    assert draws[0] == draws[1]
+
+
+def test_the_rest_of_the_line_is_hidden(tmp_path: Path) -> None:
+    """The analyser sees the text up to the trigger and what stands below its line."""
+    (found,) = positions([SourceFile("p", "a.py", "x.y = 1\nz = 2\n")], tmp_path, Dereference(), 10, 0)
+    assert found.trigger.question.text == "x.\nz = 2\n"
 
 
 def test_a_replay_counts_what_is_forbidden(tmp_path: Path) -> None:
@@ -25,28 +36,36 @@ def test_a_replay_counts_what_is_forbidden(tmp_path: Path) -> None:
     server = Server(name="fake", languages=("python",), command=(sys.executable, str(FAKE), "good"), obtain="")
     files = [SourceFile("p", "a.py", TEXT)]
     (tmp_path / "a.py").write_text(TEXT)
-    run = replay(positions(files, 10, 0), tmp_path, server)
-    assert {v.name: v.allowed for v in run.verdicts} == {"new": True, "half": False, "path": False, "join": False}
-    figures = row(server, [run], 0)
+    run = replay(positions(files, tmp_path, Dereference(), 10, 0), tmp_path, server)
+    assert [v.right for v in run.verdicts] == [True, False, False, False]
+    figures = row("python", "dereference", "fake", [run], 0)
     assert (figures["triggers"], figures["constrained"], figures["truth_forbidden"]) == (4, 4, 3)
+    assert figures["forbidden"][0].startswith("a.py:")
 
 
 def test_abstentions_are_counted_by_reason() -> None:
-    """What did not trigger is no trigger, what abstained is neither allowed nor forbidden."""
-    about = {"package": "p", "path": "a.py", "start": 0, "name": "n"}
+    """What abstained is neither allowed nor forbidden, but whether it would have been right is counted."""
+    about: dict[str, Any] = {"package": "p", "path": "a.py", "offset": 0, "monitor": "m", "truth": "n"}
     verdicts = [
-        Verdict(**about, triggered=False),
-        Verdict(**about, triggered=True, abstained="dynamic"),
-        Verdict(**about, triggered=True, allowed=True, size=4),
+        Verdict(**about, abstained="no answer: died"),
+        Verdict(**about, abstained="dynamic", right=False),
+        Verdict(**about, right=True, size=4),
+        replace(Verdict(**about), monitor="other", right=False),
     ]
-    figures = row(server_named("ty"), [Run(verdicts, 0.1, 10.0)], 0)
-    assert (figures["positions"], figures["triggers"], figures["constrained"]) == (3, 2, 1)
-    assert figures["abstained"] == {"dynamic": 1}
+    figures = row("python", "m", "ty", [Run(verdicts, 0.1, 10.0)], 0)
+    assert (figures["triggers"], figures["constrained"], figures["truth_allowed"]) == (3, 1, 1)
+    assert figures["abstained"] == {"no answer: died": 1, "dynamic": 1}
     assert figures["set_size"] == 4
     assert figures["forbidden_share"]["share"] == 0
+    assert trust_rows([json.loads(json.dumps(figures))]) == [
+        {"language": "python", "monitor": "m", "analyser": "ty", "situation": "dynamic", "right": 0, "of": 1},
+        {"language": "python", "monitor": "m", "analyser": "ty", "situation": "known", "right": 1, "of": 1},
+    ]
 
 
-def test_a_position_is_where_the_name_stands() -> None:
-    """A position names its file and the offsets of the name."""
-    file = SourceFile("p", "a.py", "x.y")
-    assert Position(file, 2, 3) in positions([SourceFile("p", "a.py", "x.y")], 1, 0)
+def test_a_folder_is_read_by_its_language(tmp_path: Path) -> None:
+    """Files of the language are found, those that tools installed are not."""
+    for name in ("a.ts", "b.py", "node_modules/c.ts", "src/d.ts"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x\n")
+    assert [file.path for file in folder_files(tmp_path, "typescript")] == ["a.ts", "src/d.ts"]

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -172,7 +173,7 @@ class Free:
         ruling = Ruling(lambda masks: self, 1)
         return Trigger("", MEMBERS, view.question(len(view.text)), lambda _: ruling, word=False)
 
-    def place(self, written: bytes) -> str:
+    def place(self, written: bytes) -> Literal["inside"]:
         return "inside"
 
     def mask(self, written: bytes) -> np.ndarray:
