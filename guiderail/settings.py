@@ -85,6 +85,12 @@ class Settings:
         "how the cache follows an edit: encode all behind it again, patch it, or whichever this device makes worth it",
         choices=("auto", "exact", "patch"),
     )
+    cache_mb: int = _key(
+        256,
+        "MiB of memory for the caches of other open files, on a GPU of both memories",
+        low=0,
+        high=1_000_000,
+    )
     temperature: float = _key(0.0, "randomness of sampling; 0 is greedy", low=0, high=10)
     top_k: int = _key(0, "sample among this many likeliest tokens; 0 is all", low=0, high=1_000_000)
     top_p: float = _key(1.0, "sample among the likeliest tokens of this total probability", above=0, high=1)

@@ -7,6 +7,7 @@ computed from exact ones. It is exact while both are equal, which an undo can ma
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from sys import getsizeof
 
 from guiderail.cache.diff import Block
 
@@ -38,6 +39,11 @@ class Ledger:
     def exact_upto(self) -> int:
         """How many tokens from the start are exact without a gap."""
         return self._exact_upto
+
+    @property
+    def nbytes(self) -> int:
+        """About the bytes that it takes: four lists, and two integers of 64 bits a token."""
+        return sum(getsizeof(column) for column in self._columns()) + 2 * len(self) * getsizeof(1 << 62)
 
     def is_exact(self, index: int) -> bool:
         """Whether this token's keys and values are those of a fresh encoding."""

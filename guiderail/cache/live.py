@@ -73,6 +73,35 @@ class FitReport:
         return self.stale == 0
 
 
+@dataclass(slots=True)
+class Parked:
+    """A sequence with its keys and values, out of use: no more memory than its tokens take.
+
+    Parameters
+    ----------
+    ledger
+        The tokens and their states.
+    keys, values
+        Of each layer, [heads, tokens, head_dim], on the model's device or on the CPU.
+    regime
+        Of RoPE whose frequencies depend on the length.
+    """
+
+    ledger: Ledger
+    keys: list[torch.Tensor]
+    values: list[torch.Tensor]
+    regime: int | None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the keys and values."""
+        return sum(t.nbytes for t in (*self.keys, *self.values))
+
+    def to(self, device: torch.device | str) -> None:
+        """Move keys and values to a device."""
+        self.keys, self.values = ([t.to(device) for t in tensors] for tensors in (self.keys, self.values))
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """The tokens to run (in order), the blocks that stay, and the ledger behind it."""
@@ -192,13 +221,30 @@ class LiveCache:
             costs=self._costs,
             rotation=rotation or self._rotation,
         )
-        everything = slice(0, self.length)
-        other._reserve(self.length)
-        for layer in range(self.model.layers):
-            other.buffers.write(layer, everything, *self.buffers.read(layer, self.length))
-        other._ledger = self._ledger.spliced(self.ids, [Block(0, 0, self.length)])
-        other._regime = self._regime
+        other.unpark(self.park())
         return other
+
+    def park(self) -> Parked:
+        """A copy of the sequence with its keys and values, for `unpark` of this cache or of another of the model."""
+        stored = [self.buffers.read(layer, self.length) for layer in range(self.model.layers)]
+        ledger = self._ledger.spliced(self.ids, [Block(0, 0, self.length)])
+        return Parked(ledger, [k.clone() for k, _ in stored], [v.clone() for _, v in stored], self._regime)
+
+    def unpark(self, parked: Parked, tokens: int | None = None) -> None:
+        """Become the parked sequence, or its first `tokens` tokens; what is in the cache is forgotten."""
+        self.clear()
+        ledger = parked.ledger
+        length = len(ledger) if tokens is None else tokens
+        self._reserve(length)
+        for layer, (keys, values) in enumerate(zip(parked.keys, parked.values, strict=True)):
+            self.buffers.write(layer, slice(0, length), keys[:, :length], values[:, :length])
+        self._ledger, self._regime = ledger.spliced(ledger.ids, [Block(0, 0, len(ledger))]), parked.regime
+        self._ledger.truncate(length)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the cache takes: keys and values, the spare slots, and what is known of each token."""
+        return self.buffers.nbytes + self._ledger.nbytes + self._steps.nbytes
 
     def append(self, ids: Sequence[int], *, cancelled: Cancelled = never) -> torch.Tensor | None:
         """Encode `ids` behind the sequence; return the logits behind the last, float32 [vocabulary].

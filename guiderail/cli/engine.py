@@ -87,6 +87,7 @@ class Engine:
                 self.model,
                 prompt_tokens=settings.prompt_tokens,
                 cache_policy=cast(Policy, settings.cache_policy),
+                cache_bytes=settings.cache_mb << 20,
             )
         self._monitors = _monitors(pool, self._completer, settings)
         self._settings = settings

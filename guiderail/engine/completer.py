@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 
 from guiderail.cache.policy import Policy
+from guiderail.cache.pool import CachePool
 from guiderail.decoding.constraint import Constraint
 from guiderail.decoding.healing import TypedText
 from guiderail.decoding.method import Event, Finish, FinishedEvent, Plain, Request, TokenEvent
@@ -69,6 +70,8 @@ class CompletionRequest:
         Changes of the scores.
     monitors
         What forbids names that do not exist; none by default.
+    file
+        Names the file whose cache is to be used; by default its path.
     """
 
     document: Document
@@ -83,6 +86,7 @@ class CompletionRequest:
     heal: bool = True
     stages: Sequence[LogitsStage] = ()
     monitors: Monitors | None = None
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +150,18 @@ class Completer:
         Tokens of a prompt at most; bounded by the model's context less the tokens to be decoded.
     cache_policy
         How the keys and values of the last prompt follow an edit (see `LiveCache`); by default exactly.
-
+    cache_bytes
+        Memory for the keys and values of other files than the last one (see `CachePool`); on a GPU as much of the
+        CPU's memory too. By default only the last prompt's are kept.
     """
 
-    def __init__(self, model: Model, *, prompt_tokens: int = 2048, cache_policy: Policy = "exact") -> None:
+    def __init__(
+        self, model: Model, *, prompt_tokens: int = 2048, cache_policy: Policy = "exact", cache_bytes: int = 0
+    ) -> None:
         self.model = model
         self.prompt_tokens = prompt_tokens
         self.session = Session(model, policy=cache_policy)
+        self.pool = CachePool(self.session.cache, device_bytes=cache_bytes, host_bytes=cache_bytes)
         self.vocabulary = Vocabulary(model.tokenizer.token_bytes)
         self._count_line = lru_cache(COUNTED)(lambda text: len(model.tokenizer.encode(text)))
 
@@ -174,12 +183,25 @@ class Completer:
         prompt = self.prompt(request)
         # Asked before the prompt is encoded: the analyser answers meanwhile.
         monitors = _monitors(request, prompt)
-        ids = self.model.tokenizer.encode_prompt(prompt)
-        logits = self.session.fit(ids, cancelled=cancelled)
+        logits = self.session.fit(self._opened(request, prompt), cancelled=cancelled)
         if logits is None:
             return []
         run = _Run(self, request, prompt, logits, began, monitors)
         return run.suggestions(cancelled, on_token)
+
+    def prepare(self, request: CompletionRequest, prompt: Prompt, *, cancelled: Callable[[], bool]) -> None:
+        """Encode the prompt of `request`, so that `complete` only decodes; make it exact in the time that is left."""
+        ids = self._opened(request, prompt)
+        if self.session.ids[: len(ids)] != ids:
+            self.session.fit(ids, cancelled=cancelled)
+        if not cancelled():
+            self.heal(cancelled=cancelled)
+
+    def _opened(self, request: CompletionRequest, prompt: Prompt) -> list[int]:
+        """The ids of a prompt, with its file's cache in use."""
+        ids = self.model.tokenizer.encode_prompt(prompt)
+        self.pool.open(request.file or request.document.path, ids)
+        return ids
 
     def heal(self, *, cancelled: Callable[[], bool] = lambda: False) -> bool:
         """Use idle time to make a patched cache exact; whether it is. Stops between two chunks once `cancelled`."""

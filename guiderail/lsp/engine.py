@@ -148,7 +148,12 @@ class Engine:
 
         model = load(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
         policy = cast('Literal["auto", "exact", "patch"]', settings.cache_policy)
-        self._make = lambda: Completer(model, prompt_tokens=settings.prompt_tokens, cache_policy=policy)
+        self._make = lambda: Completer(
+            model,
+            prompt_tokens=settings.prompt_tokens,
+            cache_policy=policy,
+            cache_bytes=settings.cache_mb << 20,
+        )
         self._completer = self._make()
         self.name, self.device = model.info.name, str(model.device)
 
@@ -186,6 +191,8 @@ class Engine:
     def forget(self, uri: str) -> None:
         """Drop what is kept for a closed document."""
         self._contexts.pop(uri, None)
+        if self._completer is not None:
+            self._completer.pool.forget(uri)
 
     def complete(self, wish: Wish, cancelled: Cancelled, written: Written) -> Answer:
         """Suggestions for a wish; few or none once `cancelled`."""
@@ -212,11 +219,7 @@ class Engine:
         prompt = completer.prompt(request)
         if request.monitors:
             _ask_ahead(request.monitors, request, prompt.typed)
-        ids = completer.model.tokenizer.encode_prompt(prompt)
-        if completer.session.ids[: len(ids)] != ids:
-            completer.session.fit(ids, cancelled=cancelled)
-        if not cancelled():
-            completer.heal(cancelled=cancelled)
+        completer.prepare(request, prompt, cancelled=cancelled)
 
     def warm(self, wish: Wish) -> None:
         """Read what a first question in this document would have to read, and start its analyser."""
@@ -253,6 +256,7 @@ class Engine:
                 seed=settings.seed,
             ),
             monitors=self._monitors(settings),
+            file=wish.uri,
         )
 
     def _monitors(self, settings: Settings) -> Monitors | None:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 # Settings of which a change needs the model loaded anew.
-LOADED = ("model", "device", "dtype", "threads", "prompt_tokens", "cache_policy")
+LOADED = ("model", "device", "dtype", "threads", "prompt_tokens", "cache_policy", "cache_mb")
 
 
 class Rank(IntEnum):

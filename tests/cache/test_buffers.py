@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guiderail.cache.buffers import SMALLEST, CacheShape, KeyValueBuffers
+from guiderail.cache.buffers import GRAIN, SMALLEST, SPARE, CacheShape, KeyValueBuffers
 
 SHAPE = CacheShape(layers=2, heads=2, head_dim=4, dtype=torch.float32, device=torch.device("cpu"))
 
@@ -40,16 +40,20 @@ def test_what_is_written_is_read_however_often_the_buffers_grow(pieces: list[int
         assert torch.equal(values, -keys)
 
 
-def test_growth_at_least_doubles() -> None:
-    """So that appending token by token copies each token a bounded number of times; enough room stays as it is."""
+def test_growth_leaves_a_sixteenth_spare() -> None:
+    """So that few appended tokens copy the others, and memory stays near what the tokens take; room is never taken."""
     buffers = KeyValueBuffers(SHAPE)
     assert buffers.capacity == SMALLEST
     buffers.reserve(SMALLEST)
     assert buffers.capacity == SMALLEST
-    buffers.reserve(SMALLEST + 1)
-    assert buffers.capacity == 2 * SMALLEST
-    buffers.reserve(10 * SMALLEST)
-    assert buffers.capacity == 10 * SMALLEST
+    for slots in (SMALLEST + 1, 1000, 4001, 32_768):
+        buffers.reserve(slots)
+        assert slots + slots // SPARE <= buffers.capacity < slots + slots // SPARE + GRAIN
+        assert buffers.nbytes == buffers.capacity * SHAPE.bytes_per_token
+    assert buffers.nbytes <= 1.1 * 32_768 * SHAPE.bytes_per_token
+    before = buffers.capacity
+    buffers.reserve(10)
+    assert buffers.capacity == before
 
 
 def test_reading_copies_nothing() -> None:

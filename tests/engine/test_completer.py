@@ -1,5 +1,7 @@
 """One request from a cursor to suggestions."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from guiderail.decoding.method import _decode
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
-from guiderail.engine.completer import Completer, CompletionRequest
+from guiderail.engine.completer import Completer, CompletionRequest, Timings
 from guiderail.errors import UsageError
 from guiderail.prompt.snippet import Snippet
 from guiderail.text.document import Document
@@ -160,3 +162,20 @@ def test_times_are_of_this_request() -> None:
     assert times.decode_s > 0
     assert times.tokens_per_s == pytest.approx((len(suggestion.token_ids) - 1) / times.decode_s)
     assert suggestion.score < 0
+
+
+def test_files_keep_their_caches() -> None:
+    """With memory for other files, going back to one encodes only the last token; a new one keeps what both share."""
+    completer = Completer(tiny_model("qwen3"), cache_bytes=2**24)
+    texts = {"a.py": "import os\n\n\ndef size(path):\n    return ", "b.py": "class Other:\n    value = "}
+
+    def ask(name: str) -> Timings:
+        document = Document(texts[name], Path(name), "python")
+        request = CompletionRequest(document=document, offset=len(texts[name]), max_tokens=4, layout="prefix")
+        return completer.complete(request)[0].timings
+
+    for name in texts:
+        ask(name)
+    for name in texts:
+        timings = ask(name)
+        assert timings.reused_tokens == timings.prompt_tokens - 1

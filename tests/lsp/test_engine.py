@@ -137,3 +137,15 @@ def test_without_a_model_the_remedy_is_named() -> None:
     engine.unload()
     with pytest.raises(NotLoadedError):
         engine.complete(wish(), never, Written())
+
+
+def test_switching_files_encodes_nothing_again(engine: Engine) -> None:
+    """A prepared document stays prepared while another one is worked on, and is dropped when it is closed."""
+    other = wish("class Box:\n    def open(self):\n        return self.\n", 48, uri="untitled:2")
+    engine.prepare(wish(), never)
+    engine.complete(other, never, Written())
+    timings = engine.complete(wish(), never, Written()).suggestions[0].timings
+    assert timings.reused_tokens == timings.prompt_tokens - 1
+    engine.forget("untitled:2")
+    assert engine._completer is not None
+    assert "untitled:2" not in engine._completer.pool.keys
