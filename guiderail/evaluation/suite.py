@@ -71,7 +71,7 @@ class Plan:
     """
 
     packages: int | None = None
-    lines: int = 470
+    lines: int = 180
     texts: int = 2
     text_characters: int = 12_000
     window: int = 2048
