@@ -1,6 +1,7 @@
 """llama.cpp on the same weights: export to GGUF, and a child process that decodes token ids.
 
-The vocabulary in the file is a stand-in, because prompts and answers are token ids. In f32, with flash attention off
+Where prompts and answers are token ids the vocabulary in the file is a stand-in; its server, which is given text, needs
+the real one. In f32, with flash attention off
 and f32 keys and values, llama.cpp's greedy tokens equal transformers' (its defaults differ by enough to flip ties).
 """
 
@@ -36,13 +37,30 @@ LAYER = {
 }
 
 
-def export(module: Any, path: Path) -> None:
+# The names in a GGUF file of the tokens for infilling, and what they are called in tokenizers.
+INFILL = {
+    "fim_pre": "<|fim_prefix|>",
+    "fim_suf": "<|fim_suffix|>",
+    "fim_mid": "<|fim_middle|>",
+    "fim_pad": "<|fim_pad|>",
+    "fim_rep": "<|repo_name|>",
+    "fim_sep": "<|file_sep|>",
+}
+
+
+def export(module: Any, path: Path, tokenizer: Path | None = None) -> None:
     """Write `module` (a transformers Llama or Qwen3 causal language model) as an f32 GGUF file.
+
+    Parameters
+    ----------
+    tokenizer
+        The tokenizer.json whose byte-level BPE vocabulary goes into the file; a stand-in does without. llama.cpp
+        splits text into words by rules of its own, of which Qwen2's are taken.
 
     Raises
     ------
     GuiderailError
-        If the architecture is another one, or the extra `bench` is not installed.
+        If the architecture or the vocabulary is another one, or the extra `bench` is not installed.
     """
     gguf = _extra("gguf")
     name = type(module).__name__
@@ -51,6 +69,10 @@ def export(module: Any, path: Path) -> None:
     architecture, interleaved = ARCHITECTURES[name]
     writer = gguf.GGUFWriter(str(path), architecture)
     _write_metadata(writer, module.config)
+    if tokenizer:
+        _write_vocabulary(writer, module.config.vocab_size, tokenizer)
+    else:
+        _write_stand_in(writer, module.config.vocab_size)
     state, config = module.state_dict(), module.config
     heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
     for target, source in _names(config, state).items():
@@ -85,7 +107,6 @@ def _names(config: Any, state: dict[str, Any]) -> dict[str, str]:
 
 def _write_metadata(writer: Any, config: Any) -> None:
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    words = config.vocab_size - 3
     values = {
         "context_length": config.max_position_embeddings,
         "embedding_length": config.hidden_size,
@@ -100,10 +121,19 @@ def _write_metadata(writer: Any, config: Any) -> None:
         "layer_norm_rms_eps": config.rms_norm_eps,
         "vocab_size": config.vocab_size,
         "file_type": 0,
+    }
+    for name, value in values.items():
+        getattr(writer, f"add_{name}")(value)
+
+
+def _write_stand_in(writer: Any, size: int) -> None:
+    """A vocabulary of made-up words."""
+    words = size - 3
+    values = {
         "tokenizer_model": "llama",
         # No byte tokens: the server would hold back the halves of characters that they stand for.
         "token_list": ["<unk>", "<s>", "</s>", *(f"t{i}" for i in range(words))],
-        "token_scores": [-float(i) for i in range(config.vocab_size)],
+        "token_scores": [-float(i) for i in range(size)],
         "token_types": [2, 3, 3] + [1] * words,
         "unk_token_id": 0,
         "bos_token_id": 1,
@@ -112,6 +142,26 @@ def _write_metadata(writer: Any, config: Any) -> None:
     }
     for name, value in values.items():
         getattr(writer, f"add_{name}")(value)
+
+
+def _write_vocabulary(writer: Any, size: int, tokenizer: Path) -> None:
+    """The words and merges of a tokenizer.json."""
+    described = json.loads(tokenizer.read_text(encoding="utf-8"))
+    model, added = described["model"], {one["content"]: one["id"] for one in described["added_tokens"]}
+    if model["type"] != "BPE" or not set(INFILL.values()) <= added.keys():
+        raise GuiderailError("No GGUF export of this vocabulary", "It exists for Qwen's and the embedded model's kind")
+    words = [f"<unused{number}>" for number in range(size)]
+    for word, number in (model["vocab"] | added).items():
+        words[number] = word
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(words)
+    writer.add_token_types([3 if word in added else 1 for word in words])  # 3 is a control token
+    writer.add_token_merges([one if isinstance(one, str) else " ".join(one) for one in model["merges"]])
+    writer.add_eos_token_id(added["<|endoftext|>"])
+    writer.add_add_bos_token(False)
+    for name, word in INFILL.items():
+        writer.add_uint32(f"tokenizer.ggml.{name}_token_id", added[word])
 
 
 class LlamaCpp:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from guiderail.cli.bench_typing import bench_typing
 from guiderail.cli.options import OUTPUT
 
 if TYPE_CHECKING:
@@ -184,3 +185,6 @@ def _print_edits(rows: list[dict[str, Any]]) -> None:
             row["policy"],
         )
     Console().print(table)
+
+
+bench.add_command(bench_typing)

@@ -1,0 +1,138 @@
+"""llama.cpp's HTTP server in a process of its own, and its endpoint for infilling as an engine to type against."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from guiderail.benchmarks.trace import Key
+from guiderail.errors import GuiderailError
+
+REUSE = 256  # tokens at least that are shifted to another place in its cache: what its own plug-ins ask for
+_GONE = GuiderailError("llama.cpp's server ended", "Install it with: pip install 'guiderail[bench]'")
+
+
+class LlamaServer:
+    """One server with one slot; while it writes, the newest request waits, as in its own VS Code extension.
+
+    Closing the connection would be the other way to give a request up, but the server looks for closed connections
+    once a second only: requests would pile up.
+
+    Parameters
+    ----------
+    model
+        The GGUF file.
+    threads, context
+        Threads, and tokens of prompt and answer at most.
+    max_tokens
+        Tokens of a suggestion, which ends with the line.
+    window
+        From a text and a cursor to what stands before and behind it in the prompt.
+
+    Attributes
+    ----------
+    pid
+        Of its process.
+    """
+
+    def __init__(
+        self, model: Path, threads: int, context: int, max_tokens: int, window: Callable[[str, int], tuple[str, str]]
+    ) -> None:
+        self._arguments = [str(model), str(threads), str(context)]
+        self._max_tokens = max_tokens
+        self._window = window
+        self._turn = asyncio.Lock()
+        self._calls: set[asyncio.Task[dict[str, Any]]] = set()
+
+    async def start(self) -> None:
+        """Start it, and wait until it can be asked.
+
+        Raises
+        ------
+        GuiderailError
+            It ends before.
+        """
+        command = [sys.executable, "-m", __name__, *self._arguments]
+        self._process = await asyncio.create_subprocess_exec(*command, stdin=-1, stdout=-1, stderr=-3)
+        self.pid = self._process.pid
+        assert self._process.stdout
+        said = (await self._process.stdout.readline()).decode().strip()
+        if not said:
+            raise _GONE
+        address = urlsplit(said)
+        self._host, self._port = address.hostname, address.port
+
+    async def stop(self) -> None:
+        """End it."""
+        await asyncio.gather(*self._calls, return_exceptions=True)
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    async def open(self, file: str, text: str) -> None:
+        """Nothing: every request brings its text."""
+
+    async def change(self, file: str, before: str, key: Key) -> None:
+        """Nothing: every request brings its text."""
+
+    async def ask(self, file: str, text: str, cursor: int) -> str:
+        """Ask for the rest of the line; cancelled before its turn, nothing is sent."""
+        prefix, suffix = self._window(text, cursor)
+        wanted = {"n_predict": self._max_tokens, "temperature": 0.0, "stop": ["\n"], "cache_prompt": True}
+        await self._turn.acquire()
+        call = asyncio.create_task(
+            self._call("POST", "/infill", {"input_prefix": prefix, "input_suffix": suffix} | wanted)
+        )
+        self._calls.add(call)
+        call.add_done_callback(self._ended)
+        found = await asyncio.shield(call)
+        if "content" not in found:
+            raise GuiderailError(f"llama.cpp's server answered: {found}", "")
+        return found["content"]
+
+    async def ping(self) -> None:
+        """Ask whether it is well."""
+        await self._call("GET", "/health", None)
+
+    def _ended(self, call: asyncio.Task[dict[str, Any]]) -> None:
+        self._calls.discard(call)
+        self._turn.release()
+
+    async def _call(self, method: str, path: str, body: Any) -> dict[str, Any]:
+        reader, writer = await asyncio.open_connection(self._host, self._port)
+        try:
+            data = b"" if body is None else json.dumps(body).encode()
+            head = f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
+            writer.write(f"{head}Connection: close\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
+            answer = await reader.read()
+        finally:
+            writer.close()
+        if not answer:
+            raise _GONE
+        return json.loads(answer.partition(b"\r\n\r\n")[2])
+
+
+def _serve(path: str, threads: int, context: int) -> None:
+    xlc = importlib.import_module("xllamacpp")
+    said = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # llama.cpp may print
+    p = xlc.CommonParams()
+    # The batch bounds what /infill takes of a prompt, by quarters: nothing is cut.
+    p.model.path, p.n_ctx, p.n_batch, p.n_parallel, p.verbosity, p.warmup = path, context, 2 * context, 1, 0, True
+    p.n_gpu_layers, p.port, p.cache_prompt, p.n_cache_reuse = 0, 0, True, REUSE
+    p.cpuparams.n_threads = p.cpuparams_batch.n_threads = threads
+    server = xlc.Server(p)
+    print(server.listening_address, file=said, flush=True)
+    sys.stdin.read()  # until who started it is gone
+    os._exit(0)  # the server's own shutdown may hang
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
