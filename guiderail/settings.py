@@ -67,7 +67,7 @@ class Settings:
     until: str = _key("line", "where a suggestion ends", choices=("line", "block", "tokens"))
     max_tokens: int = _key(64, "most tokens in a suggestion", low=1, high=4096)
     layout: str = _key(
-        "auto", "order of the prompt's parts around the cursor", choices=("auto", "psm", "spm", "prefix")
+        "auto", "order of the prompt's parts around the cursor", choices=("auto", "psm", "spm", "efim", "prefix")
     )
     context: bool = _key(True, "read other files of the project for context")
     context_tokens: int = _key(512, "tokens given to other files of the project", low=0, high=1_000_000)

@@ -27,7 +27,7 @@ ANALYSIS_S = 2.0  # how long one answer of an analyser may be waited for: nobody
 
 Policy = Literal["auto", "exact", "patch"]
 Until = Literal["line", "block", "tokens"]
-Layout = Literal["auto", "psm", "spm", "prefix"]
+Layout = Literal["auto", "psm", "spm", "efim", "prefix"]
 
 
 @dataclass(frozen=True)

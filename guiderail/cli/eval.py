@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from guiderail.cli.eval_layout import layout
 from guiderail.cli.eval_pie import pie
 from guiderail.cli.eval_soundness import soundness
 from guiderail.cli.held_out import held_out, progress
@@ -40,6 +41,7 @@ def evaluate() -> None:
 
 
 evaluate.add_command(pie)
+evaluate.add_command(layout)
 evaluate.add_command(soundness)
 
 

@@ -16,7 +16,7 @@ from guiderail.settings import user_file
 if TYPE_CHECKING:
     from guiderail.model.info import ModelInfo
 
-LAYOUTS = {None: ["psm"], "standard": ["psm", "spm"], "native": ["spm"]}
+LAYOUTS = {None: ["psm", "efim"], "standard": ["psm", "spm", "efim"], "native": ["spm"]}
 
 
 @click.group()

@@ -13,6 +13,7 @@ from typing import Literal
 
 import torch
 
+from guiderail.cache.live import FitReport
 from guiderail.cache.policy import Policy
 from guiderail.cache.pool import CachePool
 from guiderail.decoding.constraint import Constraint
@@ -32,7 +33,7 @@ from guiderail.prompt.prompt import Prompt, build_prompt
 from guiderail.prompt.snippet import Snippet
 from guiderail.text.document import Document
 
-Layout = Literal["auto", "psm", "spm", "prefix"]
+Layout = Literal["auto", "psm", "spm", "efim", "prefix"]
 
 # Further suggestions of a greedy request are drawn like this: the spread that Tabby and MGD's evaluation use.
 ALTERNATIVES = Sampling(temperature=0.8, top_p=0.95)
@@ -189,6 +190,12 @@ class Completer:
         run = _Run(self, request, prompt, logits, began, monitors)
         return run.suggestions(cancelled, on_token)
 
+    def encode(self, request: CompletionRequest) -> FitReport:
+        """Encode the prompt of `request`; what that took."""
+        self.session.fit(self._opened(request, self.prompt(request)))
+        assert self.session.report is not None, "fit makes one"
+        return self.session.report
+
     def prepare(self, request: CompletionRequest, prompt: Prompt, *, cancelled: Callable[[], bool]) -> None:
         """Encode the prompt of `request`, so that `complete` only decodes; make it exact in the time that is left."""
         ids = self._opened(request, prompt)
@@ -234,7 +241,7 @@ class Completer:
             joins=self.model.tokenizer.joined_blanks,
         )
 
-    def _layout(self, wanted: Layout) -> Literal["psm", "spm", "prefix"]:
+    def _layout(self, wanted: Layout) -> Literal["psm", "spm", "efim", "prefix"]:
         if wanted != "auto":
             return wanted
         fim = self.model.info.fim

@@ -247,7 +247,7 @@ class Engine:
             until=cast('Literal["line", "block", "tokens"]', settings.until),
             max_tokens=settings.max_tokens,
             n=wish.wanted,
-            layout=cast('Literal["auto", "psm", "spm", "prefix"]', settings.layout),
+            layout=cast('Literal["auto", "psm", "spm", "efim", "prefix"]', settings.layout),
             sampling=Sampling(
                 temperature=settings.temperature,
                 top_k=settings.top_k,

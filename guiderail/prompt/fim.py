@@ -7,6 +7,7 @@ trained with. With P the prefix and S the suffix, the layouts are
 psm                ``prefix P suffix S middle``
 spm ``standard``   ``prefix suffix S middle P``                Bavarian et al. 2022, "SPM mode 2"
 spm ``native``     ``suffix S prefix P middle``                the only layout of its family
+efim               ``prefix P' suffix S middle P"``            psm; P is P' and P", the last few lines
 =================  ==========================================  =============================
 """
 

@@ -12,10 +12,11 @@ from guiderail.prompt.window import choose_window
 from guiderail.text.document import Document
 from guiderail.text.language import commented
 
-Layout = Literal["psm", "spm", "prefix"]
+Layout = Literal["psm", "spm", "efim", "prefix"]
 Count = Callable[[str], int]
 Joins = Callable[[str], int]
 
+EARLY = 4  # lines: in the layout efim the prefix ends at a line whose number is a multiple of it
 LONGEST_TYPED = 64  # characters of a half-typed word that decoding is asked to reproduce
 _CONTEXT_SHARE = 0.5  # of the budget; other files never take more
 
@@ -93,7 +94,9 @@ def build_prompt(
         The model's format; None if it has none, which allows only the layout ``"prefix"``.
     layout
         ``psm``: prefix, suffix, middle. ``spm``: suffix first, so that typing only appends; the family's own form
-        where it has one. ``prefix``: nothing behind the cursor.
+        where it has one. ``efim``: psm whose prefix ends up to `EARLY` lines before the cursor's, with the rest of it
+        behind the middle sentinel, so that typing appends and leaves prefix and suffix alone (Guo et al. 2025, "EFIM").
+        ``prefix``: nothing behind the cursor.
     budget
         Tokens of the whole prompt; one is kept for a token that begins the text.
     count
@@ -115,7 +118,7 @@ def build_prompt(
     before = document.text[document.line_start(line) : offset]
     typed = half_typed(before, joins) if heal else ""
     after = document.text[offset : document.line_end(line)] if layout != "prefix" else ""
-    marks = 1 if fim is None or layout == "prefix" else 3 + bool(fim.middle)
+    marks = 1 if fim is None or layout == "prefix" else 3 + bool(fim.middle) + (layout == "efim")
     room = budget - marks
     if room < 1:
         raise UsageError(f"a prompt of {budget} tokens has no room for text", "Allow more prompt tokens.")
@@ -132,7 +135,12 @@ def build_prompt(
     )
     prefix = Segment("prefix", document.text[window.start : offset - len(typed)], own)
     suffix = Segment("suffix", document.text[offset : window.stop], own)
-    return Prompt(_arranged(context, prefix, suffix, fim, layout), layout, typed)
+    late: Segment | None = None
+    if layout == "efim":
+        cut = max(document.line_start(line - line % EARLY), window.start)
+        late = Segment("prefix", document.text[cut : offset - len(typed)], own)
+        prefix = Segment("prefix", document.text[window.start : cut], own)
+    return Prompt(_arranged(context, prefix, suffix, fim, layout, late), layout, typed)
 
 
 def half_typed(before: str, joins: Joins = lone_space) -> str:
@@ -163,7 +171,7 @@ def _check(fim: FimFormat | None, layout: Layout) -> None:
         raise UsageError("the model has no fill-in-the-middle tokens", "Use the layout prefix.")
     if layout == "spm" and fim.spm is None:
         raise UsageError(f"{fim.name} models do not know the layout spm", "Use the layout psm.")
-    if layout == "psm" and fim.spm == "native":
+    if layout in {"psm", "efim"} and fim.spm == "native":
         raise UsageError(f"{fim.name} models know only the layout spm", "Use the layout spm.")
 
 
@@ -234,15 +242,23 @@ def _cost(segment: Segment, count: Count) -> int:
 
 
 def _arranged(
-    context: list[Segment], prefix: Segment, suffix: Segment, fim: FimFormat | None, layout: Layout
+    context: list[Segment],
+    prefix: Segment,
+    suffix: Segment,
+    fim: FimFormat | None,
+    layout: Layout,
+    late: Segment | None = None,
 ) -> tuple[Segment, ...]:
-    """Everything in the family's order; comments belong to the prefix, files stand in front of all."""
+    """Everything in the family's order; comments belong to the prefix, files stand in front of all.
+
+    `late` is the part of the prefix that goes behind the middle sentinel.
+    """
     if fim is None or layout == "prefix":
         return (*context, prefix)
     files, comments = (context, []) if fim.file_sep else ([], context)
     before, between, after = (Segment("special", mark) for mark in (fim.prefix, fim.suffix, fim.middle))
-    if layout == "psm":
-        return (*files, before, *comments, prefix, between, suffix, after)
+    if layout in {"psm", "efim"}:
+        return (*files, before, *comments, prefix, between, suffix, after, *([late] if late else []))
     if fim.spm == "native":
         return (*files, between, suffix, before, *comments, prefix, *([after] if fim.middle else []))
     return (*files, before, between, suffix, after, *comments, prefix)

@@ -82,7 +82,7 @@ def test_show_says_what_the_model_in_use_can_do(guiderail: Run, tiny_model: Path
     done = guiderail("models", "show")
     lines = dict(line.split(maxsplit=1) for line in done.out.splitlines() if " " in line.strip())
     assert lines["model"] == "embedded (in use)"
-    assert lines["fill-in-the-middle"] == "guiderail (psm, spm)"
+    assert lines["fill-in-the-middle"] == "guiderail (psm, spm, efim)"
     assert lines["folder"] == str(tiny_model)
     assert "it fits" in lines["memory"]
 

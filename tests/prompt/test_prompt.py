@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from guiderail.errors import UsageError
 from guiderail.prompt.fim import FORMATS, FimFormat
-from guiderail.prompt.prompt import LONGEST_TYPED, Layout, Prompt, build_prompt, half_typed
+from guiderail.prompt.prompt import EARLY, LONGEST_TYPED, Layout, Prompt, build_prompt, half_typed
 from guiderail.prompt.snippet import Snippet
 from guiderail.text.document import Document
 
@@ -17,8 +17,8 @@ OURS = FORMAT["guiderail"]
 LAYOUTS = [
     (form, layout)
     for form in FORMATS
-    for layout in ("psm", "spm", "prefix")
-    if layout == "prefix" or (layout == "psm" and form.spm != "native") or (layout == "spm" and form.spm is not None)
+    for layout in ("psm", "spm", "efim", "prefix")
+    if layout == "prefix" or (layout != "spm" and form.spm != "native") or (layout == "spm" and form.spm is not None)
 ] + [(None, "prefix")]
 PIECES = ["a", "é", "_", "1", " ", ".", "\n", "\r\n", "👍", "<|fim_middle|>"]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
@@ -62,7 +62,7 @@ def test_prefix_typed_and_suffix_are_one_stretch_around_the_cursor_within_the_bu
     line, _ = document.position_at(offset)
     head = text[document.line_start(line) : offset]
     tail = text[offset : document.line_end(line)] if name != "prefix" else ""
-    specials = 0 if name == "prefix" or form is None else 2 + bool(form.middle)
+    specials = 0 if name == "prefix" or form is None else 2 + bool(form.middle) + (name == "efim")
     if count(head.removesuffix(prompt.typed)) + count(tail) + specials + 1 <= budget:
         assert before.endswith(head)
         assert after.startswith(tail)
@@ -150,6 +150,20 @@ def test_layouts_of_a_lone_text() -> None:
     assert parts("Codestral", "spm") == ["[SUFFIX]", "cd", "[PREFIX]", "ab\n"]
     assert parts("Seed-Coder", "spm") == ["<[fim-suffix]>", "cd", "<[fim-prefix]>", "ab\n", "<[fim-middle]>"]
     assert shown(build("ab\ncd", 3, None, "prefix")) == ["ab\n"]
+
+
+def test_typing_in_the_efim_layout_only_appends() -> None:
+    """What is typed in a block of `EARLY` lines stands behind the middle sentinel; the rest stays as it is."""
+    above, below = "".join(f"line {n}\n" for n in range(2 * EARLY)), "\n".join("rest")
+    written = "first = 1\nsecond = call(\n    third,"
+    shapes = []
+    for size in range(len(written) + 1):
+        prompt = build(above + written[:size] + "\n" + below, len(above) + size, OURS, "efim")
+        *fixed, end = shown(prompt)
+        assert end + prompt.typed == written[:size]
+        shapes.append(fixed)
+    assert shapes[0] == ["<|fim_prefix|>", above, "<|fim_suffix|>", "\n" + below, "<|fim_middle|>"]
+    assert all(shape == shapes[0] for shape in shapes)
 
 
 def test_repository_format_names_the_repository_and_every_file() -> None:

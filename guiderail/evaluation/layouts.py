@@ -1,0 +1,161 @@
+"""Orders of a prompt, compared while real lines are typed: what is encoded again, how long it takes, what it completes.
+
+psm shifts the whole suffix at every key stroke, spm and efim append; a model may fill holes in one better than in
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from guiderail.cache.policy import Policy
+from guiderail.engine.completer import Completer, CompletionRequest, Layout
+from guiderail.errors import UsageError
+from guiderail.evaluation.metrics import edit_similarity, exact_match
+from guiderail.evaluation.packages import SourceFile
+from guiderail.evaluation.tasks import spread
+from guiderail.evaluation.traces import State, draw
+from guiderail.text.document import Document
+
+if TYPE_CHECKING:
+    from guiderail.model.model import Model
+
+LAYOUTS: tuple[Layout, ...] = ("psm", "spm", "efim")
+POLICIES: tuple[Policy, ...] = ("exact", "patch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much is measured.
+
+    Parameters
+    ----------
+    packages
+        The first so many of the manifest; None for all.
+    traces
+        Files that are written in, spread evenly over the packages.
+    prompt_tokens, max_tokens
+        Of a prompt and of a suggestion at most.
+    seed
+        Of the traces.
+    """
+
+    packages: int | None = None
+    traces: int = 60
+    prompt_tokens: int = 2048
+    max_tokens: int = 32
+    seed: int = 0
+
+
+FULL = Plan()
+QUICK = Plan(packages=8, traces=2, prompt_tokens=1024)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One state of a trace in one layout under one policy; the judged ones have an answer."""
+
+    layout: str
+    policy: str
+    package: str
+    tokens: int
+    encoded: int
+    rotated: int
+    stale: int
+    seconds: float
+    exact: bool | None
+    similarity: float | None
+
+
+def traces(files: Mapping[str, list[SourceFile]], plan: Plan) -> list[tuple[str, list[State]]]:
+    """The traces of `plan` with their packages."""
+    shares = spread(plan.traces, list(files))
+    return [(name, trace) for name, own in files.items() if own for trace in draw(own, shares[name], plan.seed)]
+
+
+def known(model: Model) -> list[Layout]:
+    """The layouts that can be compared for a model.
+
+    Raises
+    ------
+    UsageError
+        It has none but the plain prefix, or only one.
+    """
+    fim = model.info.fim
+    if fim is None or fim.spm == "native":
+        raise UsageError(f"{model.info.name} knows one layout only", "Measure another model")
+    return [layout for layout in LAYOUTS if layout != "spm" or fim.spm]
+
+
+def evaluate(
+    model: Model, drawn: Sequence[tuple[str, list[State]]], plan: Plan, *, advance: Callable[[], None] = lambda: None
+) -> Iterator[Sample]:
+    """Every state of every trace in every layout, under every policy."""
+    for layout in known(model):
+        for policy in POLICIES:
+            completer = Completer(model, prompt_tokens=plan.prompt_tokens, cache_policy=policy)
+            for package, trace in drawn:
+                completer.session.cache.clear()
+                yield from _follow(completer, layout, policy, package, trace, plan)
+                advance()
+
+
+def _follow(
+    completer: Completer, layout: Layout, policy: str, package: str, trace: Sequence[State], plan: Plan
+) -> Iterator[Sample]:
+    for number, state in enumerate(trace):
+        request = CompletionRequest(
+            document=Document(state.text, Path("file.py"), "python"),
+            offset=state.offset,
+            layout=layout,
+            max_tokens=plan.max_tokens,
+        )
+        report = completer.encode(request)
+        answer = completer.complete(request)[0].text if state.truth is not None else None
+        if number == 0:  # a file that is opened is encoded whatever the layout
+            continue
+        yield Sample(
+            layout=layout,
+            policy=policy,
+            package=package,
+            tokens=report.length,
+            encoded=report.encoded,
+            rotated=report.rotated,
+            stale=report.stale,
+            seconds=sum(report.seconds.values()),
+            exact=None if answer is None else exact_match(answer, state.truth or ""),
+            similarity=None if answer is None else edit_similarity(answer, state.truth or ""),
+        )
+
+
+def rows(samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """One row for each layout and policy."""
+    table = []
+    for layout, policy in dict.fromkeys((s.layout, s.policy) for s in samples):
+        found = [s for s in samples if (s.layout, s.policy) == (layout, policy)]
+        judged = [s for s in found if s.exact is not None]
+        seconds = np.array([s.seconds for s in found])
+        table.append(
+            {
+                "layout": layout,
+                "policy": policy,
+                "n": len(found),
+                "tokens": float(np.mean([s.tokens for s in found])),
+                "encoded": float(np.mean([s.encoded for s in found])),
+                "encoded_share": sum(s.encoded for s in found) / sum(s.tokens for s in found),
+                "rotated": float(np.mean([s.rotated for s in found])),
+                "stale": float(np.mean([s.stale for s in found])),
+                "fit_ms_p50": 1000 * float(np.percentile(seconds, 50)),
+                "fit_ms_mean": 1000 * float(seconds.mean()),
+                "fit_ms_p95": 1000 * float(np.percentile(seconds, 95)),
+                "judged": len(judged),
+                "em": float(np.mean([bool(s.exact) for s in judged])) if judged else None,
+                "es": float(np.mean([s.similarity or 0.0 for s in judged])) if judged else None,
+            }
+        )
+    return table
