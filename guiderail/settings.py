@@ -7,6 +7,7 @@ silently ignored is worse than one that is missing.
 """
 
 import difflib
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -42,6 +43,8 @@ class Rule:
         Inclusive bounds of a number.
     above
         Exclusive lower bound of a number.
+    empty
+        Whether a text may be empty.
     """
 
     help: str
@@ -49,6 +52,7 @@ class Rule:
     low: float | None = None
     high: float | None = None
     above: float | None = None
+    empty: bool = False
 
 
 def _key(default: Any, help: str, **rule: Any) -> Any:
@@ -91,6 +95,15 @@ class Settings:
         low=0,
         high=1_000_000,
     )
+    method: str = _key(
+        "plain", "how to decode: a method, and stages and constraints joined by +; see guiderail methods"
+    )
+    drafter: str = _key(
+        "auto", "who drafts tokens ahead, which changes speed alone: auto (where it pays on this device), off, or names"
+    )
+    parameters: str = _key(
+        "", "parameters of the method and its stages: NAME.KEY=VALUE, separated by blanks", empty=True
+    )
     temperature: float = _key(0.0, "randomness of sampling; 0 is greedy", low=0, high=10)
     top_k: int = _key(0, "sample among this many likeliest tokens; 0 is all", low=0, high=1_000_000)
     top_p: float = _key(1.0, "sample among the likeliest tokens of this total probability", above=0, high=1)
@@ -101,6 +114,7 @@ class Settings:
 
 _FIELDS = {item.name: item for item in fields(Settings)}
 KEYS: tuple[str, ...] = tuple(_FIELDS)
+_FLAGS = {"suggestions": "-n", "parameters": "--set"}
 
 
 def rule_of(key: str) -> Rule:
@@ -115,7 +129,7 @@ def default_of(key: str) -> Any:
 
 def flag_of(key: str) -> str:
     """The command-line flag of ``key``."""
-    return "-n" if key == "suggestions" else "--" + key.replace("_", "-")
+    return _FLAGS.get(key) or "--" + key.replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -164,13 +178,17 @@ def known(key: str, source: str = "") -> str:
 
 def allowed(key: str) -> str:
     """The values that ``key`` may have, in words."""
-    rule, default = rule_of(key), default_of(key)
+    return in_words(rule_of(key), default_of(key))
+
+
+def in_words(rule: Rule, default: Any) -> str:
+    """The values that ``rule`` allows, in words; the default tells their type."""
     if rule.choices:
         return "one of " + ", ".join(rule.choices)
     if isinstance(default, bool):
         return "true or false"
     if isinstance(default, str):
-        return "a text that is not empty"
+        return "a text" if rule.empty else "a text that is not empty"
     noun = "an integer" if isinstance(default, int) else "a number"
     start = f"from {rule.low:g}" if rule.above is None else f"above {rule.above:g}"
     return f"{noun} {start} to {rule.high}"
@@ -194,17 +212,26 @@ def checked(key: str, raw: object, source: Source) -> Any:
         The value has the wrong type or is out of range.
     """
     typed = source.kind in {"project", "user"}  # TOML has types of its own; flags and variables are all text
-    value = _typed(key, raw) if typed else _parsed(key, raw)
-    if value is None or not _in_range(key, value):
+    rule, default = rule_of(key), default_of(key)
+    value = fitting(rule, default, raw, typed=typed)
+    if value is None:
         raise SettingsError(f"{key} must be {allowed(key)}, not {raw!r} ({source})")
     return value
 
 
-def _parsed(key: str, raw: object) -> Any:
+def fitting(rule: Rule, default: Any, raw: object, *, typed: bool) -> Any:
+    """The value that ``raw`` stands for, of the default's type; None when it does not fit the rule.
+
+    ``typed`` says that it has its type already, and is no text to be read.
+    """
+    value = _typed(default, raw) if typed else _parsed(default, raw)
+    return None if value is None or not _in_range(rule, value) else value
+
+
+def _parsed(default: Any, raw: object) -> Any:
     """Read a flag or an environment variable; None when it cannot be read."""
     if not isinstance(raw, str):
-        return _typed(key, raw)
-    default = default_of(key)
+        return _typed(default, raw)
     if isinstance(default, bool):
         word = raw.strip().lower()
         return True if word in _TRUE else False if word in _FALSE else None
@@ -214,20 +241,18 @@ def _parsed(key: str, raw: object) -> Any:
         return None
 
 
-def _typed(key: str, raw: object) -> Any:
+def _typed(default: Any, raw: object) -> Any:
     """Take a value that has a type already; None when the type is wrong."""
-    default = default_of(key)
     if isinstance(default, float) and isinstance(raw, int) and not isinstance(raw, bool):
         return float(raw)
     return raw if type(raw) is type(default) else None
 
 
-def _in_range(key: str, value: Any) -> bool:
-    rule = rule_of(key)
+def _in_range(rule: Rule, value: Any) -> bool:
     if isinstance(value, bool):
         return True
     if isinstance(value, str):
-        return value in rule.choices if rule.choices else bool(value.strip())
+        return value in rule.choices if rule.choices else rule.empty or bool(value.strip())
     # Every number has a lower bound, so NaN, for which every comparison is false, is refused.
     return (
         (rule.low is None or value >= rule.low)
@@ -264,7 +289,9 @@ def resolve(
     sources = {key: Source("default") for key in KEYS}
     for found in (_from_user(user_file), _from_project(project_root), _from_env(env), _from_flags(flags)):
         for key, (raw, source) in found.items():
-            values[key] = checked(known(key, str(source)), raw, source)
+            value = checked(known(key, str(source)), raw, source)
+            # Parameters add up: one source sets one of them, another source another; of two for one the later counts.
+            values[key] = f"{values.get(key, '')} {value}".strip() if key == "parameters" else value
             sources[key] = source
     return Resolved(Settings(**values), sources)
 
@@ -296,13 +323,30 @@ def _from_project(root: Path | None) -> _Found:
     table = tool.get("guiderail", {}) if isinstance(tool, dict) else {}
     if not isinstance(table, dict):
         raise SettingsError(f"guiderail under [tool] in {file} must be a table", f"Write {TABLE}")
-    return {key: (raw, Source("project", str(file))) for key, raw in table.items()}
+    return _with_methods(table, Source("project", str(file)))
 
 
 def _from_user(file: Path | None) -> _Found:
     if file is None:
         return {}
-    return {key: (raw, Source("user", str(file))) for key, raw in _read_toml(file).items()}
+    return _with_methods(_read_toml(file), Source("user", str(file)))
+
+
+def _with_methods(table: Mapping[str, Any], source: Source) -> _Found:
+    """The settings of a file; its tables ``methods.NAME`` become parameters."""
+    found: _Found = {key: (raw, source) for key, raw in table.items() if key != "methods"}
+    methods = table.get("methods", {})
+    if not isinstance(methods, dict) or not all(isinstance(part, dict) for part in methods.values()):
+        raise SettingsError(f"methods must hold one table for each method ({source})", "Write [methods.NAME]")
+    words = [
+        shlex.quote(f"{name}.{key}={str(value).lower() if isinstance(value, bool) else value}")
+        for name, part in methods.items()
+        for key, value in part.items()
+    ]
+    if words:
+        raw = found.get("parameters", ("", source))[0]
+        found["parameters"] = (f"{raw} {' '.join(words)}".strip() if isinstance(raw, str) else raw, source)
+    return found
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import platformdirs
@@ -19,6 +20,7 @@ from guiderail.model.attention import Step
 if TYPE_CHECKING:
     from guiderail.model.model import Model
 
+T = TypeVar("T")
 Policy = Literal["auto", "exact", "patch"]
 
 # `auto` stays exact where that is predicted to take no longer than a person notices ...
@@ -69,10 +71,23 @@ def choose(exact_s: float, patch_s: float) -> Choice:
 
 def costs_of(model: Model) -> Costs:
     """The costs of `model` here: read from the user's cache folder, or measured now (a second or two) and kept."""
-    file = platformdirs.user_cache_path("guiderail") / "costs" / f"{_fingerprint(model)}.json"
-    found = _read(file)
+    return remembered(model, "", Costs, measure)
+
+
+def remembered(model: Model, what: str, kind: type[T], make: Callable[[Model], T]) -> T:
+    """What was measured of `model` here and kept in the user's cache folder, or is measured now by `make`.
+
+    Parameters
+    ----------
+    what
+        Tells measurements of one model apart.
+    kind
+        A dataclass of numbers and tuples of numbers.
+    """
+    file = platformdirs.user_cache_path("guiderail") / "costs" / f"{_fingerprint(model)}{what}.json"
+    found = _read(file, kind)
     if found is None:
-        found = measure(model)
+        found = make(model)
         _write(file, found)
     return found
 
@@ -140,16 +155,17 @@ def _fingerprint(model: Model) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _read(file: Path) -> Costs | None:
+def _read(file: Path, kind: type[T]) -> T | None:
     try:
-        return Costs(**json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        values = json.loads(file.read_text(encoding="utf-8"))
+        return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    except (OSError, ValueError, TypeError, AttributeError):
         return None  # not measured yet, or written by another version
 
 
-def _write(file: Path, costs: Costs) -> None:
+def _write(file: Path, found: Any) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(asdict(costs)), encoding="utf-8")
+        file.write_text(json.dumps(asdict(found)), encoding="utf-8")
     except OSError:
         pass  # a folder that cannot be written costs one measurement a start

@@ -24,8 +24,8 @@ STDIN = "-"
 @click.option("--output", metavar="FILE.jsonl", default=STDIN, help="Where --positions writes; resumed if it exists.")
 @setting_flags(
     "suggestions", "until", "max_tokens", "context", "context_tokens", "prompt_tokens", "layout", "cache_policy",
-    "model", "device", "dtype", "threads", "project_ngrams", "monitors", "only_monitors", "analyser", "temperature",
-    "top_k", "top_p", "min_p", "seed", "log_level",
+    "model", "device", "dtype", "threads", "project_ngrams", "monitors", "only_monitors", "analyser", "method",
+    "drafter", "parameters", "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
 )  # fmt: skip
 def complete(
     file: str | None,

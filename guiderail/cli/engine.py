@@ -15,6 +15,7 @@ from guiderail.text.document import Document
 
 if TYPE_CHECKING:
     from guiderail.decoding.stage import LogitsStage
+    from guiderail.decoding.stages.ngram_counts import NgramCounts
     from guiderail.engine.completer import Completer, Suggestion
     from guiderail.model.model import Model
     from guiderail.monitors.analysis.pool import ServerPool
@@ -80,6 +81,9 @@ class Engine:
         began = time.perf_counter()
         pool = _analysers(settings, ahead)
         with _status(f"loading model {settings.model}"):
+            from guiderail.engine.choice import chosen
+
+            self._recipe = chosen(settings)  # what does not compose is refused before anything is loaded
             self.model = _load(settings)
             from guiderail.engine.completer import Completer
 
@@ -130,6 +134,8 @@ class Engine:
             ),
             monitors=self._monitors,
             stages=project.stages(cursor, self._patience),
+            recipe=self._recipe,
+            project=project.counts,
         )
         return Answer(cursor, self._completer.complete(request, on_token=on_token), snippets)
 
@@ -165,6 +171,11 @@ class _Project:
         self.index = ProjectIndex(root) if root else None
         shared = self.index if settings.context else None
         self._lending = Lending(model, shared) if is_wanted(settings.project_ngrams, model) else None
+
+    @property
+    def counts(self) -> "NgramCounts | None":
+        """The ids and counts of the project's other files, as far as `stages` has read them."""
+        return self._lending.counts if self._lending else None
 
     def stages(self, cursor: Cursor, seconds: float) -> "tuple[LogitsStage, ...]":
         """The changes of the scores that the project asks for."""

@@ -1,6 +1,7 @@
 """Flags made from the settings, and the settings made from the flags: each setting is described once."""
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -67,8 +68,16 @@ def _flag(key: str) -> Callable[[_Command], _Command]:
     rule, default, flag = rule_of(key), default_of(key), flag_of(key)
     if isinstance(default, bool):
         return click.option(f"{flag}/--no-{flag[2:]}", key, default=None, help=_help(key))
+    if key == "parameters":
+        text = f"{_help(key)}  Repeat for several."
+        return click.option(flag, key, multiple=True, metavar="[NAME.]KEY=VALUE", callback=_joined, help=text)
     metavar = "|".join(rule.choices) or {int: "N", float: "X", str: key.upper()}[type(default)]
     return click.option(flag, key, default=None, metavar=metavar, help=_help(key))
+
+
+def _joined(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]) -> str | None:
+    """The words of a repeated flag as one text that `shlex` takes apart again."""
+    return shlex.join(words) if words else None
 
 
 def _help(key: str) -> str:

@@ -86,9 +86,13 @@ def choose(constraints: Sequence[Constraint], scores: torch.Tensor, chooser: Cal
     """A token that `chooser` takes of the scores that the constraints leave, and that all of them admit."""
     while True:
         token = chooser(apply(constraints, scores))
-        refused = [c for c in constraints if isinstance(c, Foreseeing) and not c.admits(token)]
-        if not refused:
+        if admitted(constraints, token):
             return token
+
+
+def admitted(constraints: Sequence[Constraint], token: int) -> bool:
+    """Whether all constraints that foresee admit a token; if not, masks have become narrower."""
+    return not [c for c in constraints if isinstance(c, Foreseeing) and not c.admits(token)]
 
 
 def apply(constraints: Sequence[Constraint], logits: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Plain decoding: one token after the other, greedy or sampled."""
+"""The contract of a way to decode, and what all ways share: what is asked for, what happens, and one step's scores."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-import torch
-
-from guiderail.decoding.constraint import Constraint, choose
-from guiderail.decoding.sampling import Chooser, Sampling
+from guiderail.decoding.constraint import Constraint, apply
 from guiderail.decoding.stage import LogitsStage, StepState
 from guiderail.decoding.stops import StopRule
 
 if TYPE_CHECKING:
+    import torch
+
     from guiderail.decoding.session import Session
 
 Finish = Literal["line", "block", "tokens", "length", "eos", "cancelled"]
@@ -35,6 +34,8 @@ class Request:
         Bytes at the beginning that stand before the cursor already (`healing`); the stop rule does not see them.
     max_tokens
         Tokens at most.
+    n
+        Texts wanted; for methods that write all of them in one go (`Method`).
     stages
         Pure changes of the scores, in order.
     cancelled
@@ -46,6 +47,7 @@ class Request:
     stop_reason: Finish = "line"
     skip: int = 0
     max_tokens: int = 64
+    n: int = 1
     stages: Sequence[LogitsStage] = ()
     cancelled: Callable[[], bool] = lambda: False
 
@@ -60,90 +62,78 @@ class TokenEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class PausedEvent:
+    """Decoding paused to compare candidates for the next token, which comes next.
+
+    Parameters
+    ----------
+    entropy
+        Of the distribution at this point, nats.
+    candidates, scores
+        Token ids, the likeliest first, and what each was found to be worth.
+    chosen
+        The one that is taken; reranked, if it is not the first.
+    """
+
+    entropy: float
+    candidates: tuple[int, ...]
+    scores: tuple[float, ...]
+    chosen: int
+
+
+@dataclass(frozen=True, slots=True)
 class FinishedEvent:
-    """Decoding ended; `text` is what counts of the characters behind the cursor."""
+    """A text ended; `text` is what counts of the characters behind the cursor."""
 
     reason: Finish
     text: str
 
 
-Event = TokenEvent | FinishedEvent
+Event = TokenEvent | PausedEvent | FinishedEvent
 
 
 class Method(Protocol):
-    """A way to decode."""
+    """A way to decode; an object is used for one text, or for one request if it writes all its texts."""
 
     def decode(
         self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
-        """Tokens behind `session`, whose next scores are `logits`, and one FinishedEvent at the end."""
+        """Tokens behind `session`, whose next scores are `logits`, and one FinishedEvent at the end.
+
+        A method whose `About.all_texts` holds may write up to `request.n` texts, the best first: each is its tokens
+        and a FinishedEvent. At the end the session may be longer than before, never changed in what it held; the
+        caller takes back what was added. Constraints and stages apply to all that may be decoded.
+        """
         ...
 
 
-class Plain:
-    """Greedy decoding or sampling, one forward pass a token.
+def staged(raw: torch.Tensor, ids: Sequence[int], step: int, request: Request) -> torch.Tensor:
+    """The scores of one step: the model's, changed by the stages in their order.
 
     Parameters
     ----------
-    sampling
-        How a token is chosen.
-    index
-        Which of several suggestions this is.
+    raw
+        The model's, float32 [vocabulary] (without what padded models have behind it).
+    ids
+        The sequence so far, the prompt included.
+    step
+        How many of `ids` were decoded.
     """
-
-    def __init__(self, sampling: Sampling, index: int = 0) -> None:
-        self.choose = Chooser(sampling, index)
-
-    def decode(
-        self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
-    ) -> Iterator[Event]:
-        """See `Method.decode`."""
-        written, text, token = b"", "", -1
-        for step in range(request.max_tokens):
-            if request.cancelled():
-                yield FinishedEvent("cancelled", text)
-                return
-            if step:
-                logits = _advance(session, token)
-            raw = logits[: len(request.token_bytes)]
-            token = choose(constraints, _scores(raw, session, step, request.stages), self.choose)
-            data = request.token_bytes[token]
-            for constraint in constraints:
-                constraint.accept(token)
-            text, valid = _decode(written + data, request.skip)
-            if not data or not valid:
-                yield FinishedEvent("eos", text)
-                return
-            yield TokenEvent(token, data, float(raw[token] - raw.logsumexp(-1)))
-            written += data
-            end = request.stop.end(text)
-            if end is not None:
-                yield FinishedEvent(request.stop_reason, text[:end])
-                return
-        yield FinishedEvent("length", text)
-
-
-def _advance(session: Session, token: int) -> torch.Tensor:
-    logits = session.feed([token])
-    assert logits is not None, "a single token is one chunk"
-    return logits
-
-
-def _scores(raw, session, step, stages) -> torch.Tensor:
     scores = raw
-    if stages:
-        state = StepState(session.ids, step)
-        for stage in stages:
+    if request.stages:
+        state = StepState(ids, step)
+        for stage in request.stages:
             scores = stage(scores, state)
     return scores
 
 
-def _decode(written: bytes, skip: int) -> tuple[str, bool]:
-    """The text behind the cursor, and whether it can still become valid UTF-8.
+def scored(
+    raw: torch.Tensor, ids: Sequence[int], step: int, request: Request, constraints: Sequence[Constraint]
+) -> torch.Tensor:
+    """As `staged`, then masked and weighed by the constraints, which must have accepted exactly the decoded tokens.
 
-    A character whose bytes have not all come yet is left out; bytes that no character begins with end the text.
+    A token of a constraint that can only foresee (`constraint.Foreseeing`) may still be refused: whoever takes one of
+    these scores asks `constraint.choose`, or takes what is refused for impossible (`constraint.admitted`).
     """
-    try:
-        return written[skip:].decode(), True
-    except UnicodeDecodeError as error:
-        return written[skip:][: error.start].decode(), error.reason == "unexpected end of data"
+    scores = staged(raw, ids, step, request)
+    return apply(constraints, scores) if constraints else scores

@@ -93,7 +93,16 @@ class Chooser:
 
     def __call__(self, logits: torch.Tensor) -> int:
         """The id chosen from float32 [vocabulary]."""
-        if self.sampling.greedy:
-            return int(logits.argmax())
-        probabilities = truncate(logits, self.sampling).softmax(-1).cpu()
+        return int(logits.argmax()) if self.sampling.greedy else self.draw(self.probabilities(logits))
+
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """What a token is drawn from, float32 [vocabulary] on the CPU; not for greedy settings."""
+        return truncate(logits, self.sampling).softmax(-1).cpu()
+
+    def draw(self, probabilities: torch.Tensor) -> int:
+        """An id with these probabilities, which need not sum to one."""
         return int(torch.multinomial(probabilities, 1, generator=self.generator))
+
+    def uniform(self) -> float:
+        """A number between 0 and 1."""
+        return float(torch.rand((), generator=self.generator))

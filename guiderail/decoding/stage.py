@@ -27,8 +27,12 @@ class StepState:
 
 
 class LogitsStage(Protocol):
-    """A function of the scores and the sequence so far; it keeps nothing between two calls."""
+    """A function of the scores and the sequence so far.
 
-    def __call__(self, logits: torch.Tensor, state: StepState) -> torch.Tensor:
+    What it keeps between two calls must not change its answers: methods that compare continuations ask about one and
+    then about another, and those that verify drafts ask about tokens of which some are dropped again.
+    """
+
+    def __call__(self, logits: torch.Tensor, state: StepState, /) -> torch.Tensor:
         """Changed scores, float32 [vocabulary]; `logits` itself is left as it was."""
         ...

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Literal
@@ -17,11 +17,16 @@ from guiderail.cache.live import FitReport
 from guiderail.cache.policy import Policy
 from guiderail.cache.pool import CachePool
 from guiderail.decoding.constraint import Constraint
+from guiderail.decoding.drafting import Drafting
 from guiderail.decoding.healing import TypedText
-from guiderail.decoding.method import Event, Finish, FinishedEvent, Plain, Request, TokenEvent
+from guiderail.decoding.method import Event, Finish, FinishedEvent, PausedEvent, Request, TokenEvent
+from guiderail.decoding.part import Situation
+from guiderail.decoding.price import Prices, prices_of
+from guiderail.decoding.recipe import PLAIN, Recipe
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
 from guiderail.decoding.stage import LogitsStage
+from guiderail.decoding.stages.ngram_counts import NgramCounts
 from guiderail.decoding.stops import Until, stop_rule
 from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.errors import UsageError
@@ -68,11 +73,15 @@ class CompletionRequest:
     heal
         Whether a half-typed word is completed as one.
     stages
-        Changes of the scores.
+        Changes of the scores that come before the recipe's.
     monitors
         What forbids names that do not exist; none by default.
     file
         Names the file whose cache is to be used; by default its path.
+    recipe
+        The method, and the stages, constraints and drafters that were chosen with it; plain decoding by default.
+    project
+        The ids and counts of the project's other files, for drafters and methods that read them.
     """
 
     document: Document
@@ -88,6 +97,8 @@ class CompletionRequest:
     stages: Sequence[LogitsStage] = ()
     monitors: Monitors | None = None
     file: str | None = None
+    recipe: Recipe = PLAIN
+    project: NgramCounts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +137,10 @@ class Suggestion:
         Whether the prompt's keys and values were those of a full encoding; else some were patched (`LiveCache`).
     monitored
         What the monitors did; None where nobody could be asked.
+    passes
+        Forward passes that decoding took behind the prompt's; of texts that were written in one go, all of them.
+    pauses
+        How often decoding paused to compare candidates (`PausedEvent`).
     """
 
     text: str
@@ -138,6 +153,8 @@ class Suggestion:
     timings: Timings
     cache_exact: bool = True
     monitored: MonitorReport | None = None
+    passes: int = 0
+    pauses: int = 0
 
 
 class Completer:
@@ -164,6 +181,7 @@ class Completer:
         self.session = Session(model, policy=cache_policy)
         self.pool = CachePool(self.session.cache, device_bytes=cache_bytes, host_bytes=cache_bytes)
         self.vocabulary = Vocabulary(model.tokenizer.token_bytes)
+        self.store: dict[object, object] = {}  # what methods and drafters keep between requests (`Situation.kept`)
         self._count_line = lru_cache(COUNTED)(lambda text: len(model.tokenizer.encode(text)))
 
     def complete(
@@ -270,6 +288,7 @@ class _Run:
         monitors: Iterator[JointMonitors | None],
     ) -> None:
         self.monitors = monitors
+        self.completer = completer
         self.session = completer.session
         self.tokenizer = completer.model.tokenizer
         self.vocabulary = completer.vocabulary
@@ -285,69 +304,112 @@ class _Run:
     def suggestions(self, cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None) -> list[Suggestion]:
         """Up to `n` different suggestions; a draw that repeats an earlier one is made again, once each."""
         found: list[Suggestion] = []
-        for index in range(2 * self.request.n - 1):
+        rounds = 1 if self.request.recipe.method.about.all_texts else 2 * self.request.n - 1
+        for index in range(rounds):
             if len(found) == self.request.n or (index and cancelled()):
                 break
-            suggestion = self._decode(index, cancelled, on_token if index == 0 else None)
-            if suggestion.text not in {s.text for s in found}:
-                found.append(suggestion)
+            for suggestion in self._decode(index, cancelled, on_token if index == 0 else None):
+                if suggestion.text not in {s.text for s in found} and len(found) < self.request.n:
+                    found.append(suggestion)
         return found
 
     def _decode(
         self, index: int, cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None
-    ) -> Suggestion:
+    ) -> list[Suggestion]:
         request, typed = self.request, self.prompt.typed.encode()
         line, _ = request.document.position_at(request.offset)
         before = request.document.text[request.document.line_start(line) : request.offset]
+        method, stages, chosen = request.recipe.build(self._situation(index))
         plan = Request(
             token_bytes=self.tokenizer.token_bytes,
             stop=stop_rule(request.until, before),
             stop_reason=request.until,
             skip=len(typed),
             max_tokens=request.max_tokens,
-            stages=request.stages,
+            n=request.n,
+            stages=[*request.stages, *stages],
             cancelled=cancelled,
         )
         constraints: list[Constraint] = []
         if typed:
             constraints.append(TypedText(self.vocabulary, self.tokenizer.token_bytes, typed))
+        constraints += chosen
         monitor = next(self.monitors)
         if monitor:
             constraints.append(monitor)
-        start = self.began if index == 0 else time.perf_counter()
-        events = Plain(self._sampling(index), index).decode(self.session, self.logits, plan, constraints)
+        start, passes = self.began if index == 0 else time.perf_counter(), self.session.passes
+        events = method.decode(self.session, self.logits, plan, constraints)
         try:
-            suggestion = self._collect(events, start, on_token)
-            return replace(suggestion, monitored=monitor.report) if monitor else suggestion
+            found = list(self._collect(events, start, on_token))
         finally:
             self.session.rollback(self.session.length - self.prompt_tokens)
+        report, passes = monitor.report if monitor else None, self.session.passes - passes
+        return [replace(suggestion, monitored=report, passes=passes) for suggestion in found]
+
+    def _situation(self, index: int) -> Situation:
+        request, completer = self.request, self.completer
+        situation = Situation(
+            model=completer.model,
+            vocabulary=self.vocabulary,
+            sampling=self._sampling(index),
+            index=index,
+            document=request.document,
+            offset=request.offset,
+            root=request.root,
+            snippets=request.snippets,
+            prompt=self.session.ids,
+            encode=self._encode,
+            project=request.project,
+            store=completer.store,
+        )
+        if not request.recipe.drafters:
+            return situation
+        # A drafter is kept from request to request; this one's project is told when it begins.
+        drafters = [situation.kept(part, partial(part.build, situation)) for part in request.recipe.drafters]
+        prices = situation.kept(Prices, lambda: prices_of(completer.model))
+        return replace(situation, drafting=Drafting(drafters, prices, request.project))
+
+    def _encode(self, document: Document, offset: int, snippets: Sequence[Snippet]) -> list[int]:
+        prompt = self.completer.prompt(replace(self.request, document=document, offset=offset, snippets=snippets))
+        return self.tokenizer.encode_prompt(prompt)
 
     def _sampling(self, index: int) -> Sampling:
         sampling = self.request.sampling
         return replace(ALTERNATIVES, seed=sampling.seed) if index and sampling.greedy else sampling
 
-    def _collect(self, events: Iterator[Event], start: float, on_token: Callable[[bytes], None] | None) -> Suggestion:
+    def _collect(
+        self, events: Iterator[Event], start: float, on_token: Callable[[bytes], None] | None
+    ) -> Iterator[Suggestion]:
+        """The texts of one decoding; only the first one's tokens are told as they come."""
         tokens: list[TokenEvent] = []
-        first, text, reason = time.perf_counter(), "", "cancelled"
+        first, pauses = time.perf_counter(), 0
         for event in events:
             if isinstance(event, FinishedEvent):
-                text, reason = event.text, event.reason
-                break
-            if not tokens:
-                first = time.perf_counter()
-            tokens.append(event)
-            if on_token:
-                on_token(event.data)
+                yield self._suggestion(event, tokens, start, first, pauses)
+                tokens, pauses, on_token = [], 0, None
+            elif isinstance(event, PausedEvent):
+                pauses += 1
+            else:
+                if not tokens:
+                    first = time.perf_counter()
+                tokens.append(event)
+                if on_token:
+                    on_token(event.data)
+
+    def _suggestion(
+        self, end: FinishedEvent, tokens: list[TokenEvent], start: float, first: float, pauses: int
+    ) -> Suggestion:
         decode_s = time.perf_counter() - first
         return Suggestion(
-            text=_line_ends_of(self.request.document, text),
+            text=_line_ends_of(self.request.document, end.text),
             start=self.request.offset,
             end=self.request.offset,
             score=sum(t.logprob for t in tokens) / len(tokens) if tokens else 0.0,
             token_ids=tuple(t.id for t in tokens),
-            finish=reason,
+            finish=end.reason,
             layout=self.prompt.layout,
             cache_exact=self.cache_exact,
+            pauses=pauses,
             timings=Timings(
                 prompt_tokens=self.prompt_tokens,
                 reused_tokens=self.reused,

@@ -38,13 +38,18 @@ class Lending:
         Its tokenizer makes the n-grams, and its sentinels tell prefix from suffix in a prompt.
     index
         The project's files; None where there is no project: then only the prompt itself is lent.
+
+    Attributes
+    ----------
+    counts
+        Of the files that were counted; for reading only.
     """
 
     def __init__(self, model: Model, index: ProjectIndex | None = None) -> None:
         self._tokenizer = model.tokenizer
         self._marks = FimMarks.of(model)
         self._index = index
-        self._counts = NgramCounts()
+        self.counts = NgramCounts()
         self._counted: dict[str, SourceFile] = {}
         self._own: str | None = None
 
@@ -64,7 +69,7 @@ class Lending:
             self._own = own
         if self._index is not None and own is not None:
             self._count(own, language, time.monotonic() + seconds)
-        return NgramMix(self._counts, WEIGHTS, self._marks)
+        return NgramMix(self.counts, WEIGHTS, self._marks)
 
     def _count(self, own: str, language: str | None, end: float) -> None:
         assert self._index is not None
@@ -75,9 +80,9 @@ class Lending:
             if size > CHARACTERS or time.monotonic() >= end:
                 return
             if self._counted.get(file.path) is not file:
-                self._counts.set_text(file.path, self._tokenizer.encode(file.text))
+                self.counts.set_text(file.path, self._tokenizer.encode(file.text))
                 self._counted[file.path] = file
 
     def _forget(self, path: str | None) -> None:
         if path is not None and self._counted.pop(path, None):
-            self._counts.discard_text(path)
+            self.counts.discard_text(path)

@@ -143,9 +143,11 @@ class Engine:
             The model cannot be found or loaded.
         """
         self.unload()
+        from guiderail.engine.choice import chosen
         from guiderail.engine.completer import Completer
         from guiderail.model.load import load
 
+        chosen(settings)  # what does not compose is refused now, not at the first request
         model = load(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
         policy = cast('Literal["auto", "exact", "patch"]', settings.cache_policy)
         self._make = lambda: Completer(
@@ -235,6 +237,7 @@ class Engine:
 
     def _request(self, wish: Wish, *, renew: bool = False) -> CompletionRequest:
         from guiderail.decoding.sampling import Sampling
+        from guiderail.engine.choice import chosen
         from guiderail.engine.completer import CompletionRequest
 
         settings = wish.settings
@@ -257,6 +260,7 @@ class Engine:
             ),
             monitors=self._monitors(settings),
             file=wish.uri,
+            recipe=chosen(settings),
         )
 
     def _monitors(self, settings: Settings) -> Monitors | None:

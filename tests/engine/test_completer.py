@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guiderail.decoding.method import _decode
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
+from guiderail.decoding.writing import decoded
 from guiderail.engine.completer import Completer, CompletionRequest, Timings
 from guiderail.errors import UsageError
 from guiderail.prompt.snippet import Snippet
@@ -142,9 +142,9 @@ def test_context_files_are_part_of_the_prompt() -> None:
 
 def test_bytes_that_are_no_text_end_it() -> None:
     """A suggestion is valid text: it ends before bytes that begin no character, and waits for whole ones."""
-    assert _decode("aé".encode() + b"\xc3", 0) == ("aé", True)
-    assert _decode(b"a\xffb", 0) == ("a", False)
-    assert _decode("xyé".encode(), 2) == ("é", True)
+    assert decoded("aé".encode() + b"\xc3", 0) == ("aé", True)
+    assert decoded(b"a\xffb", 0) == ("a", False)
+    assert decoded("xyé".encode(), 2) == ("é", True)
 
 
 def test_more_tokens_than_the_context_are_refused() -> None:

@@ -25,7 +25,7 @@ def project(root: Path) -> Path:
 
 
 def counts_of(lending: Lending) -> NgramCounts:
-    return lending._counts
+    return lending.counts
 
 
 def test_the_projects_other_files_are_counted(tmp_path: Path) -> None:

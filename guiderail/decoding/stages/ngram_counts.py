@@ -38,6 +38,14 @@ class NgramCounts:
 
     __hash__ = None  # type: ignore[assignment]
 
+    @property
+    def texts(self) -> Mapping[str, Sequence[int]]:
+        """The ids of the counted texts by name, in the order in which they were first counted; not to be changed.
+
+        A text that is counted anew is a new list.
+        """
+        return self._texts
+
     def set_text(self, name: str, ids: Sequence[int]) -> None:
         """Count a text under a name, in place of what that name held; only what an edit changed is counted again."""
         old, new = self._texts.get(name, []), list(ids)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guiderail.decoding.constraint import permit
-from guiderail.decoding.method import Event, FinishedEvent, Plain, Request, TokenEvent
+from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
+from guiderail.decoding.plain import Plain
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stage import StepState
 from guiderail.decoding.stops import stop_rule

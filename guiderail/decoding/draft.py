@@ -1,0 +1,108 @@
+"""The contract of who proposes tokens that one forward pass then verifies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from guiderail.cache.tree import ROOT, TokenTree
+
+if TYPE_CHECKING:
+    import torch
+
+    from guiderail.decoding.constraint import Constraint
+    from guiderail.decoding.stages.ngram_counts import NgramCounts
+
+
+@dataclass(slots=True)
+class Draft:
+    """Tokens that may come next.
+
+    Parameters
+    ----------
+    tree
+        Behind the token that was decoded last.
+    chances
+        For each node, the guessed probability that decoding gets there: a node's is at most its parent's. It decides
+        how much of the draft is worth running; a wrong guess costs time and nothing else.
+    drawn
+        Where children were drawn at random without replacement, in the order in which they stand: by their parent
+        (`ROOT` included) the distribution they were drawn from, as float32 [vocabulary]. It must not depend on which
+        tokens were drawn, and neither may the chances, which must not rise from one sibling to the next. Empty where
+        the children were picked and not drawn.
+    labels
+        Whatever the drafter wants to know again of each node when it learns what came of it.
+    """
+
+    tree: TokenTree
+    chances: list[float]
+    drawn: dict[int, torch.Tensor] = field(default_factory=dict)
+    labels: list[int] = field(default_factory=list)
+
+    def best(self, count: int) -> Draft:
+        """The `count` nodes with the best chances; of equal ones those that were added first."""
+        ranked = sorted(range(len(self.tree)), key=lambda node: (-self.chances[node], node))
+        kept = sorted(ranked[:count])
+        place = {ROOT: ROOT} | {node: i for i, node in enumerate(kept)}
+        tree = TokenTree()
+        for node in kept:
+            tree.add(self.tree.tokens[node], place[self.tree.parents[node]])
+        return Draft(
+            tree,
+            [self.chances[node] for node in kept],
+            {place[node]: q for node, q in self.drawn.items() if node in place},
+            [self.labels[node] for node in kept] if self.labels else [],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """One forward pass and what came of it.
+
+    Parameters
+    ----------
+    ids
+        The sequence in front of the pass.
+    tree
+        What was run: node 0 is the token that had been decoded, node i + 1 the draft's node i.
+    logits
+        Behind each node, float32 [nodes, at least the vocabulary].
+    path
+        The nodes that turned out to be decoded, from node 0 on.
+    draft
+        What was drafted; None if nothing was.
+    """
+
+    ids: Sequence[int]
+    tree: TokenTree
+    logits: torch.Tensor
+    path: Sequence[int]
+    draft: Draft | None = None
+
+
+class Drafter(Protocol):
+    """Proposes tokens. Whatever it proposes, what is decoded stays the same; only the speed changes.
+
+    It is kept between requests, and used by one thread at a time.
+    """
+
+    def begin(self, ids: Sequence[int], project: NgramCounts | None) -> None:
+        """A text is going to be decoded behind the prompt `ids`; `project` holds the project's other files, if any."""
+        ...
+
+    def propose(self, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> Draft | None:
+        """What may come behind `ids` (the prompt, and all that was decoded), at most `room` tokens deep.
+
+        The constraints have accepted what was decoded; they may be asked for masks, and moved on if they are rolled
+        back. None for no idea.
+        """
+        ...
+
+    def learn(self, verified: Verified) -> None:
+        """What came of a pass; told of every pass, also of those without a draft or with another drafter's."""
+        ...
+
+    def finish(self, ids: Sequence[int]) -> None:
+        """The text has ended; `ids` is the prompt and all that was decoded."""
+        ...

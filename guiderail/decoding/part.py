@@ -1,0 +1,203 @@
+"""What a method, a stage, a constraint or a drafter declares of itself, so that it can be chosen by name.
+
+A part is a frozen dataclass: its fields are its parameters (`parameter`), `about` says where it comes from and what it
+composes with, and `build` makes the object that works. Third parties register parts by entry points (`registry`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from guiderail.decoding.sampling import Sampling
+from guiderail.settings import Rule
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from guiderail.decoding.constraint import Constraint
+    from guiderail.decoding.draft import Drafter
+    from guiderail.decoding.drafting import Drafting
+    from guiderail.decoding.method import Method
+    from guiderail.decoding.stage import LogitsStage
+    from guiderail.decoding.stages.ngram_counts import NgramCounts
+    from guiderail.decoding.vocabulary import Vocabulary
+    from guiderail.model.model import Model
+    from guiderail.prompt.snippet import Snippet
+    from guiderail.text.document import Document
+
+T = TypeVar("T")
+Kind = Literal["method", "stage", "constraint", "drafter"]
+
+
+def parameter(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] = (),
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+) -> Any:
+    """A field of a part: its default (int, float, bool or str) tells the type, the rest what it may be.
+
+    A number needs a lower bound (`low`, or `above` for an exclusive one) and a highest value.
+    """
+    rule = Rule(help=help, choices=choices, low=low, high=high, above=above, empty=True)
+    return field(default=default, metadata={"rule": rule})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a part is, and what it composes with; what does not compose is refused before anything is decoded.
+
+    Parameters
+    ----------
+    summary
+        One line: what it does.
+    paper
+        Where it comes from, with the section; "" for what is nobody's paper.
+    cost
+        In forward passes a token over greedy's one, and what else it takes.
+    stages, constraints, drafters
+        Of a method: whether it works with logits stages, with constraints (monitors are some), with drafters.
+    all_texts
+        Of a method: whether it writes all the texts of a request in one go.
+    sampling
+        Of a method or a stage: "greedy" or "sampled" where it makes sense with a temperature of 0 or above 0 only.
+    needs
+        Names of parts of which one must be chosen too.
+    refuses
+        Names of parts that it cannot be chosen with.
+    order
+        Of a stage or a constraint: the lowest is applied first. 10 for what estimates the distribution anew
+        (contrast, mixtures), 50 for what penalises, 90 for what decides how much of it is kept.
+    """
+
+    summary: str
+    paper: str
+    cost: str
+    stages: bool = True
+    constraints: bool = True
+    drafters: bool = False
+    all_texts: bool = False
+    sampling: Literal["any", "greedy", "sampled"] = "any"
+    needs: tuple[str, ...] = ()
+    refuses: tuple[str, ...] = ()
+    order: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What a part may know when it is built, once for every text.
+
+    Parameters
+    ----------
+    model, vocabulary
+        What decodes.
+    sampling, index
+        How tokens are chosen, and which text of the request this is.
+    drafting
+        The drafters that were chosen, for methods that work with them.
+    document, offset, root
+        The text, the cursor, and the project; None where tokens alone are decoded.
+    snippets
+        What the prompt shows of other files.
+    prompt
+        The ids behind which decoding begins.
+    encode
+        The prompt's ids for another document, offset and snippets, laid out as this one's; None as `document`.
+    project
+        The counts and the ids of the project's other files; None where they are not kept.
+    store
+        Kept from request to request; use `kept`.
+    """
+
+    model: Model
+    vocabulary: Vocabulary
+    sampling: Sampling = field(default_factory=Sampling)
+    index: int = 0
+    drafting: Drafting | None = None
+    document: Document | None = None
+    offset: int = 0
+    root: Path | None = None
+    snippets: Sequence[Snippet] = ()
+    prompt: Sequence[int] = ()
+    encode: Callable[[Document, int, Sequence[Snippet]], list[int]] | None = None
+    project: NgramCounts | None = None
+    store: dict[Any, Any] = field(default_factory=dict)
+
+    def kept(self, key: Any, make: Callable[[], T]) -> T:
+        """The object of this key (a part, say) from an earlier request with the same model, or a new one."""
+        if key not in self.store:
+            self.store[key] = make()
+        return self.store[key]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part(ABC):
+    """The parameters of one method, stage, constraint or drafter."""
+
+    about: ClassVar[About]
+    kind: ClassVar[Kind]
+
+    @abstractmethod
+    def build(self, situation: Situation) -> Any:
+        """Make the object that works; see the kinds of parts for what it is.
+
+        Raises
+        ------
+        GuiderailError
+            If it cannot be made here: a file is missing, say.
+        """
+
+    @classmethod
+    def rules(cls) -> dict[str, tuple[Rule, Any]]:
+        """The rule and the default of every parameter."""
+        return {item.name: (item.metadata["rule"], item.default) for item in fields(cls)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodPart(Part):
+    """A way to decode; one is chosen."""
+
+    kind: ClassVar[Kind] = "method"
+
+    @abstractmethod
+    def build(self, situation: Situation) -> Method:
+        """The method, for one text (or one request, with `About.all_texts`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagePart(Part):
+    """A change of the scores."""
+
+    kind: ClassVar[Kind] = "stage"
+
+    @abstractmethod
+    def build(self, situation: Situation) -> LogitsStage:
+        """The stage, for one text. It may be asked about several continuations in turn, and about one twice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConstraintPart(Part):
+    """A language over what may be written."""
+
+    kind: ClassVar[Kind] = "constraint"
+
+    @abstractmethod
+    def build(self, situation: Situation) -> Constraint:
+        """The constraint, for one text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrafterPart(Part):
+    """Somebody who proposes tokens."""
+
+    kind: ClassVar[Kind] = "drafter"
+
+    @abstractmethod
+    def build(self, situation: Situation) -> Drafter:
+        """The drafter; it is kept from request to request."""

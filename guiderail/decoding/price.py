@@ -1,0 +1,75 @@
+"""What a forward pass over several tokens costs on this device, measured in passes over one."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from guiderail.cache.policy import remembered
+from guiderail.cache.tree import TokenTree
+from guiderail.decoding.session import Session
+
+if TYPE_CHECKING:
+    from guiderail.model.model import Model
+
+WIDTHS = (1, 2, 4, 8, 16, 32, 64, 96)
+READ = 512  # tokens in front of the pass
+_ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Seconds of a pass by its width; called with a width, it says how many passes over one token that is.
+
+    Parameters
+    ----------
+    widths, seconds
+        What was measured, ascending; between two widths it is interpolated, behind the last it goes on as before it.
+    """
+
+    widths: tuple[int, ...]
+    seconds: tuple[float, ...]
+
+    def __call__(self, width: int) -> float:
+        right = min(max(bisect_left(self.widths, width), 1), len(self.widths) - 1)
+        (w0, w1), (s0, s1) = self.widths[right - 1 : right + 1], self.seconds[right - 1 : right + 1]
+        return (s0 + (s1 - s0) * (width - w0) / (w1 - w0)) / self.seconds[0]
+
+
+def prices_of(model: Model) -> Prices:
+    """The prices of `model` here: read from the user's cache folder, or measured now (a second or two) and kept."""
+    return remembered(model, "widths", Prices, measure)
+
+
+@torch.inference_mode()
+def measure(model: Model) -> Prices:
+    """Time passes of every width through a session, as decoding runs them."""
+    read = min(READ, model.info.context_length - max(WIDTHS))
+    session = Session(model)
+    session.feed([i % model.vocab_size for i in range(read)])
+    seconds = [min(_timed(session, width) for _ in range(_ROUNDS)) for width in WIDTHS]
+    # A wider pass never costs less: what says so is noise.
+    return Prices(WIDTHS, tuple(max(seconds[: i + 1]) for i in range(len(WIDTHS))))
+
+
+def _timed(session: Session, width: int) -> float:
+    _wait(session.model)
+    began = time.perf_counter()
+    if width == 1:
+        session.feed([1])
+    else:
+        session.feed_tree(TokenTree.chain([1] * width))
+        session.keep([0])
+    _wait(session.model)
+    seconds = time.perf_counter() - began
+    session.rollback(1)
+    return seconds
+
+
+def _wait(model: Model) -> None:
+    if model.device.type == "cuda":
+        torch.cuda.synchronize(model.device)

@@ -1,0 +1,28 @@
+"""What the settings choose of the methods, stages, constraints and drafters."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from guiderail.decoding.recipe import Recipe, recipe
+from guiderail.settings import Settings
+
+KEPT = 32  # an editor's settings hardly ever change
+
+
+@lru_cache(KEPT)
+def chosen(settings: Settings) -> Recipe:
+    """The recipe of the settings `method`, `parameters` and `drafter`.
+
+    Raises
+    ------
+    UsageError
+        If a name or a parameter is wrong, or what was chosen does not compose; it says what is allowed.
+    """
+    return recipe(
+        settings.method,
+        settings.parameters,
+        settings.drafter,
+        greedy=settings.temperature == 0,
+        monitored=settings.monitors,
+    )

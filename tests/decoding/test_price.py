@@ -1,0 +1,27 @@
+"""What a wide pass costs: measured once, interpolated, never falling."""
+
+from pathlib import Path
+
+import pytest
+
+from guiderail.decoding import price
+from guiderail.decoding.price import Prices, measure, prices_of
+from tests.helpers.models import tiny_model
+
+
+def test_between_two_widths_it_is_interpolated() -> None:
+    prices = Prices((1, 2, 4), (2.0, 3.0, 5.0))
+    assert [prices(width) for width in (1, 2, 3, 4, 6)] == [1.0, 1.5, 2.0, 2.5, 3.5]
+
+
+def test_a_measurement_never_falls_with_the_width() -> None:
+    measured = measure(tiny_model("qwen3"))
+    assert list(measured.seconds) == sorted(measured.seconds)
+    assert measured(1) == 1.0
+
+
+def test_it_is_measured_once_for_a_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path)
+    first = prices_of(tiny_model("qwen3"))
+    monkeypatch.setattr(price, "measure", lambda model: pytest.fail("measured again"))
+    assert prices_of(tiny_model("qwen3")) == first
