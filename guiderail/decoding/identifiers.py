@@ -1,4 +1,4 @@
-"""The constraint that one of a set of names comes next."""
+"""Languages over what comes next: one of a set of names, perhaps; another name; none of these names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from guiderail.decoding.trie import IdentifierTrie, follows, identifier_length
+from guiderail.decoding.trie import IdentifierTrie, begins_name, follows, identifier_length
 
 Place = Literal["inside", "behind", "lost"]
 
@@ -84,6 +84,37 @@ class NamesOrNew(Names):
 
     def _made(self, written: bytes) -> np.ndarray:
         return self._trie.mask_of_uses(self._rests(written))
+
+
+class Perhaps(Names):
+    """The texts that begin with one of some names, or with no name at all: what begins like a name must be one."""
+
+    def place(self, written: bytes) -> Place:
+        """Where a text stands; one that begins with no letter is behind."""
+        if written and not begins_name(written, self._trie.extra):
+            return "behind"
+        return super().place(written)
+
+    def _made(self, written: bytes) -> np.ndarray:
+        mask = super()._made(written)
+        return mask | self._trie.nameless if not written else mask
+
+
+class NoneOf(Names):
+    """The texts that do not begin with one of some names."""
+
+    def place(self, written: bytes) -> Place:
+        """Inside a name that may still be one of them; behind another one; lost behind one of them."""
+        place = super().place(written)
+        if place == "inside":
+            return "inside"
+        return "lost" if place == "behind" else "behind"
+
+    def _made(self, written: bytes) -> np.ndarray:
+        if not _is_whole(written):
+            fitting = [i for i, data in self._trie.splinters if super(NoneOf, self).place(written + data) == "behind"]
+            return ~self._trie.pack(fitting)
+        return ~self._trie.mask_of_ends(self._rests(written), may_end=written in self._ends)
 
 
 def _is_whole(data: bytes) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 
 import numpy as np
@@ -56,6 +56,12 @@ class IdentifierTrie:
         self._enders = pack([i for i, data in enumerate(table) if not data], len(table))
         self._closers = {head: np.array(ids, dtype=np.int64) for head, ids in heads.items()}
 
+    @cached_property
+    def nameless(self) -> np.ndarray:
+        """The tokens that do not begin like a name, the end of the text among them; packed as `mask`."""
+        table = self.vocabulary.token_bytes
+        return self.pack([i for i, data in enumerate(table) if not data or not begins_name(data, self.extra)])
+
     def mask(self, rests: Iterable[bytes], *, may_end: bool) -> np.ndarray:
         """The tokens that can lead to one of `rests` with something behind it that does not lengthen it.
 
@@ -87,6 +93,24 @@ class IdentifierTrie:
                 found.append(closers)
         found.append(self.vocabulary.ids[list(nodes)])
         add(mask, np.concatenate(found))
+        return mask
+
+    def mask_of_ends(self, rests: Iterable[bytes], *, may_end: bool) -> np.ndarray:
+        """The tokens that finish one of `rests` with something behind it; packed as `mask`.
+
+        Parameters
+        ----------
+        rests
+            What is still to be written of each name; empty for a name that is written.
+        may_end
+            Whether the end of the text finishes one too.
+        """
+        mask = self._enders.copy() if may_end else np.zeros_like(self._enders)
+        for rest in rests:
+            if not rest:
+                mask |= self._followers
+            elif rest in self._closers:
+                add(mask, self._closers[rest])
         return mask
 
     def mask_of_uses(self, rests: Iterable[bytes]) -> np.ndarray:
@@ -128,6 +152,11 @@ def add(mask: np.ndarray, ids: np.ndarray) -> None:
 def in_identifier(character: str, extra: str = "") -> bool:
     """Whether a character lengthens an identifier."""
     return character in extra or ("a" + character).isidentifier()
+
+
+def begins_name(data: bytes, extra: str = "") -> bool:
+    """Whether bytes begin like a name: with a letter, or with something that is not ASCII."""
+    return data[0] >= 0x80 or data[:1].isalpha() or data[:1] == b"_" or chr(data[0]) in extra
 
 
 def identifier_length(data: bytes, extra: str = "") -> int:

@@ -219,7 +219,7 @@ def _verdict(position: Position, analyser: ServerAnalyser) -> Verdict:
     verdict = Verdict(file.package, file.path, position.offset, position.monitor, shown)
     began = time.perf_counter()
     try:
-        ruling = trigger.judge(analyser.ask(trigger.request, trigger.question).result(ANSWER_S))
+        ruling = trigger.judge(trigger.ask(analyser).result(ANSWER_S))
     except NoAnswer as error:
         return replace(verdict, abstained=f"no answer: {error}", wait_s=time.perf_counter() - began)
     except LateError:

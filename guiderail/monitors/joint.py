@@ -108,6 +108,13 @@ class Open:
         """Whether it is known, without waiting, that nothing is constrained any more."""
         return self.asked.is_over(self.written)
 
+    def loses(self, data: bytes) -> bool:
+        """Whether what comes next leads to nothing legal, where something is."""
+        legal = self.asked.legal()
+        return (
+            legal is not None and legal.place(self.written) == "inside" and legal.place(self.written + data) == "lost"
+        )
+
     def mask(self) -> np.ndarray | None:
         """The tokens that may come next; None if any may."""
         legal = self.asked.legal()
@@ -126,6 +133,8 @@ class _Step:
         The questions that are open, the oldest first.
     begun
         The questions that the token asked, with what it holds behind their triggers.
+    strict
+        Which of the lazy questions have masks here: those that refused a token.
     crossed
         Triggers inside tokens that were about to be chosen here, with what stands in front of them in the token.
     ahead
@@ -135,6 +144,7 @@ class _Step:
     written: bytes
     open: tuple[Open, ...]
     begun: tuple[Open, ...]
+    strict: list[Asked] = field(default_factory=list)
     crossed: dict[tuple[str, bytes], Asked] = field(default_factory=dict)
     ahead: tuple[int, _Step] | None = None
 
@@ -217,6 +227,10 @@ class JointMonitors:
         for once such a token is about to be chosen.
         """
         step, data, stands = self._steps[-1], self._masks.token_bytes[token], True
+        for one in step.open:
+            if one.asked.trigger.lazy and one.asked not in step.strict and one.loses(data):
+                step.strict.append(one.asked)
+                stands = False
         for one in self._after(token).begun:
             key = (one.asked.watch.monitor, data[: len(data) - len(one.written)])
             if not one.written or key in step.crossed:
@@ -246,7 +260,8 @@ class JointMonitors:
     def _in_force(self, *, hard: bool) -> list[tuple[Asked, np.ndarray]]:
         """What constrains the next token: each question with the tokens that are legal by it."""
         step = self._steps[-1]
-        found = [(one.asked, one.mask()) for one in step.open]
+        eager = (one for one in step.open if not one.asked.trigger.lazy or one.asked in step.strict)
+        found = [(one.asked, one.mask()) for one in eager]
         found += [(asked, asked.legal_behind(lead)) for (_, lead), asked in step.crossed.items()]
         return [(asked, mask) for asked, mask in found if mask is not None and asked.watch.soft is not hard]
 
@@ -280,7 +295,7 @@ class JointMonitors:
 
     def _ask(self, monitor: Monitor, trigger: Trigger) -> Open:
         until = time.perf_counter() + self._deadline_s
-        answer = self._analyser.ask(trigger.request, trigger.question)
+        answer = trigger.ask(self._analyser)
         asked = Asked(monitor, trigger, answer, until, self._weigh, self._masks)
         return Open(asked, trigger.written.encode())
 

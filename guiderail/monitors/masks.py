@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from guiderail.decoding.identifiers import Names, NamesOrNew
+from guiderail.decoding.identifiers import Names, NamesOrNew, NoneOf, Perhaps
+from guiderail.decoding.texts import Texts
 from guiderail.decoding.trie import IdentifierTrie, pack
 from guiderail.decoding.vocabulary import Vocabulary
 
@@ -62,6 +63,18 @@ class Masks:
         """
         kind = NamesOrNew if definable else Names
         return self.keep((kind, names, tail), lambda: kind(self.trie, names, tail))
+
+    def perhaps(self, names: frozenset[str], tail: str = "") -> Perhaps:
+        """The texts that begin with one of some names, or with no name."""
+        return self.keep((Perhaps, names, tail), lambda: Perhaps(self.trie, names, tail))
+
+    def none_of(self, names: frozenset[str], tail: str = "") -> NoneOf:
+        """The texts that do not begin with one of some names."""
+        return self.keep((NoneOf, names, tail), lambda: NoneOf(self.trie, names, tail))
+
+    def texts(self, texts: frozenset[str]) -> Texts:
+        """The texts that begin with one of some texts."""
+        return self.keep((Texts, texts), lambda: Texts(self.vocabulary, texts))
 
     def keep(self, key: Hashable, make: Callable[[], _Kept]) -> _Kept:
         """What was made for `key`, made now if need be."""

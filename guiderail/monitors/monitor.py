@@ -7,11 +7,13 @@ ahead as it likes; the state of all monitors is the list of questions that are o
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.requests import Question, Request
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.scene import View
@@ -63,21 +65,32 @@ class Trigger:
     label
         What a report calls the place: the receiver, the function, the module.
     request, question
-        What is asked, and about which place.
+        What is asked, and about which place; no request where the monitor needs no answer: it judges None.
     judge
         Makes of the answer what is legal.
     written
         What stands already of that which is constrained.
     word
         Whether only one identifier is constrained: what does not lengthen it ends the matter.
+    lazy
+        Whether masks are dear: one is made only once a token that is not legal was about to be chosen.
     """
 
     label: str
-    request: Request[Any]
+    request: Request[Any] | None
     question: Question
     judge: Callable[[Any], Ruling]
     written: str = ""
     word: bool = True
+    lazy: bool = False
+
+    def ask(self, analyser: Analyser) -> Future[Any]:
+        """The answer, when it comes."""
+        if self.request is not None:
+            return analyser.ask(self.request, self.question)
+        answer: Future[Any] = Future()
+        answer.set_result(None)
+        return answer
 
 
 class Monitor(Protocol):

@@ -14,6 +14,8 @@ GROUP = "guiderail.monitors"
 ALL = "all"
 BUILT_IN = {
     "dereference": "guiderail.monitors.dereference:Dereference",
+    "arguments": "guiderail.monitors.arguments:Arguments",
+    "imports": "guiderail.monitors.imports:Imports",
 }
 
 

@@ -78,6 +78,12 @@ class View:
         """The statement that is being written, up to here."""
         return self.text[self.place.statement :]
 
+    @property
+    def indent(self) -> str:
+        """The blanks in front of the statement."""
+        statement = self.statement
+        return statement[: len(statement) - len(statement.lstrip())]
+
     def question(self, offset: int, shown: str | None = None) -> Question:
         """What the analyser is asked about `offset`.
 
@@ -93,6 +99,13 @@ class View:
         front = self.text[:offset] if shown is None else shown
         rest = self.scene.rest[len(self.scene.tail) :]
         return Question(self.scene.path, self.language, front + closers + rest, offset)
+
+    def instead(self, statement: str) -> Question:
+        """What the analyser is asked about the end of a statement that stands instead of the one being written."""
+        begin = self.text[: self.place.statement] + self.indent
+        shown = begin + statement
+        rest = self.scene.rest[len(self.scene.tail) :]
+        return Question(self.scene.path, self.language, shown + rest, len(shown))
 
 
 def tail_of(rest: str) -> str:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guiderail.decoding.constraint import allowed, full_mask
-from guiderail.decoding.identifiers import Identifier, Names, NamesOrNew
+from guiderail.decoding.identifiers import Identifier, Names, NamesOrNew, NoneOf, Perhaps
 from guiderail.decoding.trie import IdentifierTrie, _can_be_foreign, follows, identifier_length, in_identifier
 from guiderail.decoding.vocabulary import Vocabulary
 
@@ -71,6 +71,42 @@ def brute_force(table: list[bytes], names: list[str], written: bytes, tail: str)
         if fits:
             found.append(index)
     return found
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(TOKEN, max_size=20), st.lists(NAME, min_size=1, max_size=6), TAIL, st.booleans(), st.data())
+def test_masks_of_perhaps_and_none_equal_brute_force(
+    tokens: list[bytes], names: list[str], tail: str, perhaps: bool, data: st.DataObject
+) -> None:
+    """A name if any name at all, and none of some names: a token is allowed exactly if some legal text goes on so."""
+
+    def legal(text: str, *, ends: bool = False) -> bool:
+        word = next(text[:n] for n in range(len(text), -1, -1) if all(in_identifier(c) for c in text[:n]))
+        if perhaps:
+            begins = text[:1] and (text[0] == "_" or text[0].isalpha() or not text[0].isascii())
+            return not begins or (word in names if ends else is_legal(text, names))
+        return word not in names if ends or word != text else True
+
+    table = [*tokens, *BYTES, b""]
+    kind = Perhaps if perhaps else NoneOf
+    language = kind(IdentifierTrie(Vocabulary(table)), names, tail)
+    constraint, written = Identifier(language, table), b""
+    while not constraint.is_satisfied:
+        choices, expected = mask_of(constraint, len(table)), []
+        possible = [completions(written + piece) for piece in table]
+        for index, piece in enumerate(table):
+            if piece:
+                fits = any(map(legal, possible[index]))
+            else:
+                fits = not written or not is_text(written) or legal(written.decode() + tail, ends=True)
+            if fits:
+                expected.append(index)
+        assert [i for i in choices if possible[i]] == [i for i in expected if possible[i]]
+        token = data.draw(st.sampled_from(choices))
+        if not table[token]:
+            break
+        constraint.accept(token)
+        written += table[token]
 
 
 def mask_of(constraint: Identifier, size: int) -> list[int]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.analysis.requests import Question, Request
+from guiderail.monitors.analysis.server import Server, server_named
+from guiderail.monitors.monitor import Monitor, Ruling
 from guiderail.monitors.scene import Scene, View
 from guiderail.text.document import Document
+from guiderail.text.language import language_of
 
 FOLDER = Path("/project")
 
@@ -49,3 +56,31 @@ class Told:
 def listing(*names: str) -> Members:
     """An answer of these names, which are all."""
     return Members(tuple(Member(name) for name in names), complete=True)
+
+
+PYREFLY, TY = server_named("pyrefly"), server_named("ty")
+
+
+@contextmanager
+def project(root: Path, files: Mapping[str, str], server: Server) -> Iterator[ServerAnalyser]:
+    """A real analyser on a folder with these files; skipped where it is not installed."""
+    if server.find() is None:
+        pytest.skip(f"{server.name} is not installed: {server.obtain}")
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    analyser = ServerAnalyser(server, root)
+    try:
+        yield analyser
+    finally:
+        analyser.stop()
+
+
+def ruling_of(
+    monitor: Monitor, analyser: ServerAnalyser, text: str, rest: str = "\n", file: str = "module.py"
+) -> Ruling:
+    """What a monitor makes of a real analyser's answer behind `text`."""
+    document = Document(text + rest, language=language_of(file))
+    trigger = monitor.trigger(Scene(document, len(text), analyser.root / file, root=analyser.root).view())
+    assert trigger is not None, text
+    return trigger.judge(trigger.ask(analyser).result(60))

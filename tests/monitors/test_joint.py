@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guiderail.decoding.constraint import allowed, apply, choose, full_mask
-from guiderail.decoding.method import Plain, Request, TokenEvent
+from guiderail.decoding.method import Request, TokenEvent
+from guiderail.decoding.plain import Plain
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stops import stop_rule
 from guiderail.decoding.vocabulary import Vocabulary

@@ -1,0 +1,311 @@
+"""The arguments of a call as they are being written, byte by byte, and which signatures they still fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from guiderail.decoding.trie import pack
+from guiderail.monitors.analysis.answers import Signature
+from guiderail.monitors.masks import Masks
+
+_NAME = re.compile(r"(?P<stars>\*{0,2}|\.\.\.)\s*(?P<name>[\w$]+)(?P<optional>\?)?")
+_KEYWORD = re.compile(rb"\s*(\w+)\s*=(?!=)")
+_HALF_KEYWORD = re.compile(rb"\s*\w+\s*=$")
+_LAMBDA = re.compile(rb"\blambda\b[^:]*$")
+_GENERATOR = re.compile(rb"\bfor\b")
+_PLAIN = re.compile(rb"[^()\[\]{},#'\"`\n=]*")
+_UNDECIDED = re.compile(rb"(?:\"\"?|''?|=)$")  # may be the beginning of three quotes, or of a comparison
+_OPEN, _CLOSE = b"([{", b")]}"
+_QUOTES = (b'"""', b"'''", b'"', b"'", b"`", b"#")  # a comment is a string that a line ends
+STRUCTURE = frozenset(b"()[]{},#'\"\\\n=`")  # without these a token is more of an argument
+
+State = Literal["inside", "behind", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What one signature takes.
+
+    Parameters
+    ----------
+    positional
+        Names of the parameters that can be given by position, in order.
+    required
+        Names without a default.
+    by_name
+        Names that can be given by keyword.
+    variadic
+        Whether any number of further arguments may stand.
+    any_name
+        Whether any keyword may.
+    """
+
+    positional: tuple[str, ...]
+    required: frozenset[str]
+    by_name: frozenset[str]
+    variadic: bool = False
+    any_name: bool = False
+
+    def takes(self, given: Given, *, done: bool) -> bool:
+        """Whether arguments fit, and, if the call is `done`, whether none is missing."""
+        if given.open_ended:
+            return True
+        if given.count > len(self.positional) and not self.variadic:
+            return False
+        filled = frozenset(self.positional[: given.count])
+        if given.names & filled or (given.names - self.by_name and not self.any_name):
+            return False
+        return not done or self.required <= filled | given.names
+
+    def has_room(self, given: Given) -> bool:
+        """Whether one more argument can stand, by position or by keyword."""
+        if given.open_ended or self.variadic or self.any_name:
+            return True
+        left = self.by_name - given.names - frozenset(self.positional[: given.count])
+        return bool(left) or (given.count < len(self.positional) and not given.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Arguments that have been written.
+
+    Parameters
+    ----------
+    count
+        How many by position.
+    names
+        Those by keyword.
+    open_ended
+        Whether there is one that stands for any number of them (``*args``), or that cannot be counted.
+    """
+
+    count: int = 0
+    names: frozenset[str] = frozenset()
+    open_ended: bool = False
+
+    def and_one(self, argument: bytes) -> Given:
+        """With one more argument."""
+        if argument.lstrip().startswith((b"*", b"...")) or _GENERATOR.search(argument) or b"<" in argument:
+            return replace(self, open_ended=True)
+        if found := _KEYWORD.match(argument):
+            return replace(self, names=self.names | {found[1].decode()})
+        return replace(self, count=self.count + 1)
+
+
+def shape_of(signature: Signature) -> Shape | None:
+    """What a signature takes; None if it does not say.
+
+    Stars and slashes that stand between parameters are found by where the parameters are in the label.
+    """
+    if "(" not in signature.label or "(...)" in signature.label:
+        return None
+    positional, by_name, required = [], set(), set()
+    variadic = any_name = keyword_only = False
+    at = signature.label.index("(") + 1
+    for text in signature.parameters:
+        start = signature.label.find(text, at)
+        gap = signature.label[at:start] if start >= 0 else ""
+        at = start + len(text) if start >= 0 else at
+        keyword_only |= "*" in gap
+        if "/" in gap:
+            by_name.difference_update(positional)
+        found = _NAME.match(text)
+        if found is None or text.strip() == "...":
+            return None
+        name, stars = found["name"], found["stars"]
+        if stars == "**":
+            any_name = True
+        elif stars or "..." in text.partition("=")[0]:
+            variadic = keyword_only = True
+        else:
+            by_name.add(name)
+            if not keyword_only:
+                positional.append(name)
+            if found["optional"] is None and "=" not in re.sub(r"=>|[<>!=]=", "", text):
+                required.add(name)
+    if "/" in signature.label[at:].partition(")")[0]:
+        by_name.difference_update(positional)
+    return Shape(tuple(positional), frozenset(required), frozenset(by_name), variadic, any_name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How far the arguments have been read.
+
+    Parameters
+    ----------
+    given
+        Those that a comma ended.
+    argument
+        The one being written, what stands in brackets and strings left out.
+    brackets
+        Brackets that are open inside it.
+    quote
+        The quote that is open, or ``#`` in a comment; empty in code.
+    undecided
+        Bytes at the end that may be the beginning of something longer.
+    state
+        What came of it.
+    """
+
+    given: Given = field(default_factory=Given)
+    argument: bytes = b""
+    brackets: int = 0
+    quote: bytes = b""
+    undecided: bytes = b""
+    state: State = "inside"
+
+
+class Arguments:
+    """Reads the arguments of a call, from behind the opening bracket up to the closing one.
+
+    Parameters
+    ----------
+    shapes
+        What the overloads take; the arguments need to fit one of them.
+    """
+
+    def __init__(self, shapes: Sequence[Shape]) -> None:
+        self._shapes = shapes
+
+    def on(self, reading: _Reading, data: bytes) -> _Reading:
+        """The reading when `data` has been written too, however it is cut into tokens."""
+        data, at = reading.undecided + data, 0
+        reading = replace(reading, undecided=b"")
+        while at < len(data) and reading.state == "inside":
+            if reading.quote:
+                reading, at = _in_quotes(reading, data, at)
+                continue
+            plain = _PLAIN.match(data, at)
+            end = plain.end() if plain else at
+            if end > at:
+                reading, at = self._more(reading, data[at:end]), end
+            elif (found := _UNDECIDED.match(data, at)) is not None:
+                return replace(reading, undecided=found[0])
+            else:
+                reading, at = self._mark(reading, data, at)
+        return reading
+
+    def _more(self, reading: _Reading, data: bytes) -> _Reading:
+        """The reading with more of the argument; when it begins, there must be room for one."""
+        if reading.brackets:
+            return reading
+        begins = data.strip() and not reading.argument.strip()
+        longer = replace(reading, argument=reading.argument + data)
+        if begins and not data.lstrip().startswith((b"*", b".")) and not self._has_room(reading.given):
+            return replace(longer, state="lost")
+        return longer
+
+    def _mark(self, reading: _Reading, data: bytes, at: int) -> tuple[_Reading, int]:
+        """The reading behind a bracket, comma, quote, line end, comment or equals sign."""
+        byte = data[at : at + 1]
+        if quote := next((quote for quote in _QUOTES if data.startswith(quote, at)), None):
+            more = reading if quote == b"#" else self._more(reading, b'"')
+            return replace(more, quote=quote), at + len(quote)
+        if byte in _OPEN:
+            longer = self._more(reading, byte)
+            return replace(longer, brackets=reading.brackets + 1), at + 1
+        if byte in _CLOSE:
+            inner = replace(reading, brackets=reading.brackets - 1)
+            return inner if reading.brackets else self._closed(reading, byte), at + 1
+        if byte == b"," and not reading.brackets and not _LAMBDA.search(reading.argument):
+            return self._next(reading), at + 1
+        if byte == b"=" and not reading.brackets:
+            return self._equals(reading, data[at + 1 : at + 2]), at + 1
+        return self._more(reading, b" " if byte == b"\n" else byte), at + 1
+
+    def _equals(self, reading: _Reading, following: bytes) -> _Reading:
+        """The reading behind an equals sign, which may make the argument one by keyword."""
+        longer = self._more(reading, b"=")
+        if not _HALF_KEYWORD.match(longer.argument) or following == b"=":
+            return longer
+        fits = self._fit(reading.given.and_one(longer.argument), done=False)
+        return longer if fits else replace(longer, state="lost")
+
+    def _next(self, reading: _Reading) -> _Reading:
+        given = reading.given.and_one(reading.argument)
+        fits = reading.argument.strip() and self._fit(given, done=False)
+        return _Reading(given, state="inside" if fits else "lost")
+
+    def _closed(self, reading: _Reading, byte: bytes) -> _Reading:
+        given = reading.given.and_one(reading.argument) if reading.argument.strip() else reading.given
+        return replace(reading, state="behind" if byte == b")" and self._fit(given, done=True) else "lost")
+
+    def _has_room(self, given: Given) -> bool:
+        return any(shape.has_room(given) for shape in self._shapes)
+
+    def _fit(self, given: Given, *, done: bool) -> bool:
+        return any(shape.takes(given, done=done) for shape in self._shapes)
+
+
+def _in_quotes(reading: _Reading, data: bytes, at: int) -> tuple[_Reading, int]:
+    """The reading behind a string or comment, or at the end of what is known of it."""
+    if reading.quote == b"#":
+        end = data.find(b"\n", at)
+        return (reading, len(data)) if end < 0 else (replace(reading, quote=b""), end)
+    while at < len(data):
+        if data[at : at + 1] == b"\\" and at + 1 < len(data):
+            at += 2
+        elif data.startswith(reading.quote, at):
+            return replace(reading, quote=b""), at + len(reading.quote)
+        elif data[at : at + 1] == b"\\" or reading.quote.startswith(data[at:]):
+            return replace(reading, undecided=data[at:]), len(data)
+        else:
+            at += 1
+    return reading, len(data)
+
+
+class Call:
+    """The language of a call's arguments.
+
+    Its masks are exact, and dear: one is made only once a token that does not fit was about to be chosen.
+
+    Parameters
+    ----------
+    masks
+        Of the vocabulary.
+    shapes
+        What the overloads take.
+    """
+
+    def __init__(self, masks: Masks, shapes: Sequence[Shape]) -> None:
+        self._masks = masks
+        self._arguments = Arguments(shapes)
+        self._read: dict[bytes, _Reading] = {b"": _Reading()}
+        self._made: dict[bytes, np.ndarray] = {}
+
+    def place(self, written: bytes) -> State:
+        """Inside the call, behind it, or at arguments that no overload takes."""
+        return self._reading(written).state
+
+    def mask(self, written: bytes) -> np.ndarray:
+        """The tokens after which some overload still fits; packed int32 [ceil(vocabulary / 32)]."""
+        if written not in self._made:
+            reading, table = self._reading(written), self._masks.token_bytes
+            more_fits = self._fits(reading, b"x")
+            lost = [
+                i
+                for i, data in enumerate(table)
+                if not (more_fits and STRUCTURE.isdisjoint(data)) and not self._fits(reading, data)
+            ]
+            self._made[written] = ~pack(lost, len(table))
+        return self._made[written]
+
+    def _reading(self, written: bytes) -> _Reading:
+        if written not in self._read:
+            known = max((text for text in self._read if written.startswith(text)), key=len)
+            self._read[written] = self._arguments.on(self._read[known], written[len(known) :])
+        return self._read[written]
+
+    def _fits(self, reading: _Reading, data: bytes) -> bool:
+        return self._arguments.on(reading, data).state != "lost"
+
+
+def fits(shapes: Sequence[Shape], arguments: str) -> bool:
+    """Whether some overload takes the arguments that a text begins with, up to the bracket that closes the call."""
+    return Arguments(shapes).on(_Reading(), arguments.encode()).state != "lost"

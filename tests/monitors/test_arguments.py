@@ -1,0 +1,68 @@
+"""Calls checked against the signatures of a real analyser."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from guiderail.monitors.analysis.analyser import ServerAnalyser
+from guiderail.monitors.arguments import Arguments
+from tests.monitors.scenes import PYREFLY, project, ruling_of, view
+
+DEFINED = """
+from dataclasses import dataclass
+from typing import Generic, TypeVar, overload
+T = TypeVar("T")
+
+def two(a, b=(1, 2), *, key: dict[str, int] = {}): ...
+@overload
+def either(x: int) -> int: ...
+@overload
+def either(x: str, y: int, /) -> str: ...
+def either(*args): ...
+@dataclass
+class Point:
+    x: int
+    y: int = 0
+class Box(Generic[T]):
+    def __init__(self, inside: T): ...
+    def put(self, other: T, again: "dict[str, T]"): ...
+"""
+
+
+@pytest.fixture(scope="module")
+def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
+    """pyrefly on an empty project."""
+    with project(tmp_path_factory.mktemp("arguments"), {}, PYREFLY) as started:
+        yield started
+
+
+@pytest.mark.parametrize(
+    ("call", "legal", "illegal"),
+    [
+        ("two(", {"1)", "1, 2)", "1, key={})", "a=1)", "1, (2, 3), key=1)"}, {")", "1, 2, 3)", "1, c=2)", "b=1)"}),
+        ("either(", {"1)", "'a', 2)"}, {")", "1, 2, 3)", "y=1)"}),
+        ("Point(", {"1)", "1, 2)", "x=1)"}, {")", "1, 2, 3)", "z=1)"}),
+        ("Box[int](", {"1)"}, {")", "1, 2)"}),
+        ("Box(1).put(", {"1, {})", "1, again={})"}, {"1)", "1, 2, 3)"}),
+        ("print(", {")", "1, 2, 3)", "1, sep='')"}, {"1, sepp='')"}),
+        ("x = [len(", {"'a')"}, {")", "1, 2)"}),
+    ],
+)
+def test_calls_take_what_their_signature_says(analyser, call: str, legal: set[str], illegal: set[str]) -> None:
+    """Defaults, overloads, generics, constructors and keyword-only parameters are respected."""
+    ruling = ruling_of(Arguments(), analyser, DEFINED + call)
+    assert ruling.reason is None
+    assert {truth for truth in legal | illegal if ruling.allows(truth)} == legal
+
+
+@pytest.mark.parametrize("call", ["nowhere(", "dict("])
+def test_unknown_callees_are_left_free(analyser, call: str) -> None:
+    """Where the analyser does not say what is taken, nothing is constrained."""
+    ruling = ruling_of(Arguments(), analyser, DEFINED + call)
+    assert ruling.reason == "unknown signature"
+
+
+@pytest.mark.parametrize("text", ["def f(", "class A(", "if (", "x = (", "# f(", "'f(", "async def g(", "not ("])
+def test_other_brackets(text: str) -> None:
+    """Definitions, groups, comments and strings are no calls."""
+    assert Arguments().trigger(view(text)) is None

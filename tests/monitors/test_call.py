@@ -1,0 +1,125 @@
+"""Arguments of calls, and the signatures that they fit."""
+
+import ast
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guiderail.decoding.constraint import allowed
+from guiderail.decoding.vocabulary import Vocabulary
+from guiderail.monitors.analysis.answers import Signature
+from guiderail.monitors.call import Arguments, Call, Shape, _Reading, fits, shape_of
+from guiderail.monitors.masks import Masks
+
+FUNCTIONS: list[Callable[..., Any]] = [
+    lambda: 0,
+    lambda a: 0,
+    lambda a, b=1: 0,
+    lambda a, /, b: 0,
+    lambda *, a, b=1: 0,
+    lambda a, *args, b: 0,
+    lambda a, b=1, **kw: 0,
+]
+ARGUMENT = st.sampled_from(["1", "x", "a=1", "b=2", "c=3", "f(1, 2)", "'a, b'", "[1, 2]", "a == 1", "lambda p, q: 0"])
+PIECES = [b"x", b"1", b"a=", b"=", b"==", b", ", b",", b")", b"(", b"))", b"),", b"'", b'"', b'""', b"\\", b"#", b"\n",
+          b"lambda", b" ", b":", b"*", b"c=1", b"[", b"]", b"b"]  # fmt: skip
+
+
+def signature_of(function: Callable[..., Any]) -> Signature:
+    """A function's signature as analysers word it: with types, stars and slashes between the parameters."""
+    parameters = inspect.signature(function).parameters.values()
+    return Signature(f"def f{inspect.signature(function)} -> int", tuple(str(one) for one in parameters))
+
+
+def shape(function: Callable[..., Any]) -> Shape:
+    found = shape_of(signature_of(function))
+    assert found is not None
+    return found
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(FUNCTIONS), st.lists(ARGUMENT, max_size=4))
+def test_calls_fit_exactly_as_python_binds_them(function: Callable[..., Any], arguments: list[str]) -> None:
+    """A finished call fits a signature if and only if Python can bind its arguments."""
+    text = ", ".join(arguments)
+    try:
+        call = ast.parse(f"f({text})", mode="eval").body
+    except SyntaxError:  # a keyword twice
+        return
+    assert isinstance(call, ast.Call)
+    positional = [n for n, one in enumerate(arguments) if "=" not in one or "==" in one]
+    if positional and any(n < positional[-1] and n not in positional for n in range(len(arguments))):
+        return
+    if len({one.arg for one in call.keywords}) < len(call.keywords):
+        return
+    try:
+        inspect.signature(function).bind(*call.args, **{one.arg or "": one.value for one in call.keywords})
+        binds = True
+    except TypeError:
+        binds = False
+    assert fits([shape(function)], text + ")") == binds
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(FUNCTIONS), st.lists(st.sampled_from(PIECES), max_size=10), st.data())
+def test_reading_does_not_depend_on_the_tokens(function, pieces: list[bytes], data: st.DataObject) -> None:
+    """However a text is cut, the same is read of it."""
+    text = b"".join(pieces)
+    cut = data.draw(st.integers(0, len(text)))
+    reader = Arguments([shape(function)])
+    once, twice = reader.on(_Reading(), text), reader.on(reader.on(_Reading(), text[:cut]), text[cut:])
+    assert once == twice or once.state == twice.state != "inside"
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.sampled_from(FUNCTIONS), st.lists(st.sampled_from(PIECES), max_size=6))
+def test_masks_equal_brute_force(function: Callable[..., Any], pieces: list[bytes]) -> None:
+    """A token is allowed exactly if some overload still fits behind it."""
+    table = [*PIECES, b"yy", b" z)", b""]
+    written = b"".join(pieces)
+    call = Call(Masks(Vocabulary(table)), [shape(function)])
+    if call.place(written) == "inside":
+        states = [Arguments([shape(function)]).on(_Reading(), written + one).state for one in table]
+        fitting = [i for i, state in enumerate(states) if state != "lost"]
+        assert allowed(call.mask(written), len(table)).nonzero().flatten().tolist() == fitting
+
+
+@pytest.mark.parametrize(
+    ("label", "parameters", "expected"),
+    [
+        ("def f(a: int | Unknown = 1, *, c: int) -> None", ("a: int | Unknown = 1", "c: int"),
+         Shape(("a",), frozenset("c"), frozenset("ac"))),
+        ("def len(obj: Sized, /) -> int: ...", ("obj: Sized",), Shape(("obj",), frozenset({"obj"}), frozenset())),
+        ("(self: A, q, r) -> A", ("q", "r"), Shape(("q", "r"), frozenset("qr"), frozenset("qr"))),
+        ("f(a: number, b?: string): void", ("a: number", "b?: string"),
+         Shape(("a", "b"), frozenset("a"), frozenset("ab"))),
+        ("f(...rest: string[]): void", ("...rest: string[]",), Shape((), frozenset(), frozenset(), True)),
+        ("(*values: object, sep: str = ' ')", ("*values: object", "sep: str = ' '"),
+         Shape((), frozenset(), frozenset({"sep"}), True)),
+        ("Unknown", (), None),
+        ("(...) -> Unknown", (), None),
+        ("type[dict]", (), None),
+    ],
+)  # fmt: skip
+def test_signatures_as_analysers_word_them(label: str, parameters: tuple[str, ...], expected: Shape | None) -> None:
+    """Stars, slashes, defaults and question marks are found in the label; what says nothing is no shape."""
+    assert shape_of(Signature(label, parameters)) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("1, 2\n)", True), ("1, 2,\n)", True), ("1, 2, 3", False), ("1, 2, *", True), ("*x)", True), (")", False),
+        ("1, lambda p, q: 3)", True), ("x for x in (1, 2))", True), ("1, # ) , ,\n 2)", True),
+        ("1, '''a, ')''')", True),
+        ("1, b=2)", True), ("1, c=2)", False), ("1, c == 2)", True), ("b=1, b=2)", False), ("1, a=2)", False),
+        ("1, 2  ", True), ("1, 2 x", True), ("1]", False), (",", False),
+    ],
+)  # fmt: skip
+def test_python_calls_of_a_function_of_two(arguments: str, expected: bool) -> None:
+    """Strings, comments, lambdas, comprehensions, stars and trailing commas are read as Python reads them."""
+    assert fits([shape(lambda a, b: 0)], arguments) == expected
