@@ -69,6 +69,7 @@ class Settings:
     threads: int = _key(0, "CPU threads; 0 lets the machine decide", low=0, high=1024)
     suggestions: int = _key(1, "how many suggestions to offer", low=1, high=16)
     until: str = _key("line", "where a suggestion ends", choices=("line", "block", "tokens"))
+    end_loops: bool = _key(True, "end a suggestion that says the same three times in a row")
     max_tokens: int = _key(64, "most tokens in a suggestion", low=1, high=4096)
     layout: str = _key(
         "auto", "order of the prompt's parts around the cursor", choices=("auto", "psm", "spm", "efim", "prefix")

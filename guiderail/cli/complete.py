@@ -23,9 +23,9 @@ STDIN = "-"
 @click.option("--positions", metavar="FILE.jsonl", help="Complete at every position listed in this file.")
 @click.option("--output", metavar="FILE.jsonl", default=STDIN, help="Where --positions writes; resumed if it exists.")
 @setting_flags(
-    "suggestions", "until", "max_tokens", "context", "context_tokens", "prompt_tokens", "layout", "cache_policy",
-    "model", "device", "dtype", "threads", "project_ngrams", "monitors", "only_monitors", "analyser", "method",
-    "drafter", "parameters", "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
+    "suggestions", "until", "end_loops", "max_tokens", "context", "context_tokens", "prompt_tokens", "layout",
+    "cache_policy", "model", "device", "dtype", "threads", "project_ngrams", "monitors", "only_monitors", "analyser",
+    "method", "drafter", "parameters", "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
 )  # fmt: skip
 def complete(
     file: str | None,

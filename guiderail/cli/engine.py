@@ -14,9 +14,8 @@ from guiderail.settings import Settings
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
-    from guiderail.decoding.stage import LogitsStage
-    from guiderail.decoding.stages.ngram_counts import NgramCounts
     from guiderail.engine.completer import Completer, Suggestion
+    from guiderail.engine.project import OpenProject
     from guiderail.model.model import Model
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.monitors.monitors import Monitors
@@ -96,7 +95,7 @@ class Engine:
         self._monitors = _monitors(pool, self._completer, settings)
         self._settings = settings
         self._patience = patience
-        self._projects: dict[Path | None, _Project] = {}
+        self._projects: dict[Path | None, OpenProject] = {}
         seconds = time.perf_counter() - began
         _log.info("%s on %s, loaded in %.2f s", self.model.info.name, self.model.device, seconds)
 
@@ -125,6 +124,7 @@ class Engine:
             n=settings.suggestions,
             layout=cast(Layout, settings.layout),
             root=cursor.root,
+            end_loops=settings.end_loops,
             sampling=Sampling(
                 temperature=settings.temperature,
                 top_k=settings.top_k,
@@ -133,18 +133,23 @@ class Engine:
                 seed=settings.seed,
             ),
             monitors=self._monitors,
-            stages=project.stages(cursor, self._patience),
+            stages=project.stages(cursor.document, self._patience),
             recipe=self._recipe,
             project=project.counts,
         )
         return Answer(cursor, self._completer.complete(request, on_token=on_token), snippets)
 
-    def _project(self, root: Path | None) -> "_Project":
+    def _project(self, root: Path | None) -> "OpenProject":
+        from guiderail.engine.project import OpenProject
+
         if root not in self._projects:
-            self._projects[root] = _Project(root, self.model, self._settings)
+            settings = self._settings
+            self._projects[root] = OpenProject(
+                root, self.model, ngrams=settings.project_ngrams, others=settings.context
+            )
         return self._projects[root]
 
-    def _snippets(self, cursor: Cursor, project: "_Project") -> list[Snippet]:
+    def _snippets(self, cursor: Cursor, project: "OpenProject") -> list[Snippet]:
         from guiderail.prompt.context import gather
 
         budget = self._settings.context_tokens if self._settings.context else 0
@@ -159,37 +164,6 @@ class Engine:
             index=project.index,
             seconds=self._patience,
         )
-
-
-class _Project:
-    """What is kept of one project between two cursors; without a root, of the files that belong to none."""
-
-    def __init__(self, root: Path | None, model: "Model", settings: Settings) -> None:
-        from guiderail.engine.lending import Lending, is_wanted
-        from guiderail.prompt.index import ProjectIndex
-
-        self.index = ProjectIndex(root) if root else None
-        shared = self.index if settings.context else None
-        self._lending = Lending(model, shared) if is_wanted(settings.project_ngrams, model) else None
-
-    @property
-    def counts(self) -> "NgramCounts | None":
-        """The ids and counts of the project's other files, as far as `stages` has read them."""
-        return self._lending.counts if self._lending else None
-
-    def stages(self, cursor: Cursor, seconds: float) -> "tuple[LogitsStage, ...]":
-        """The changes of the scores that the project asks for."""
-        if self._lending is None:
-            return ()
-        own = _relative(cursor)
-        return (self._lending.stage(own, cursor.document.language, seconds=seconds),)
-
-
-def _relative(cursor: Cursor) -> str | None:
-    path, root = cursor.document.path, cursor.root
-    if path is None or root is None or not path.resolve().is_relative_to(root.resolve()):
-        return None
-    return path.resolve().relative_to(root.resolve()).as_posix()
 
 
 def _analysers(settings: Settings, ahead: Cursor | None) -> "ServerPool | None":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from guiderail.decoding.session import Session
 
-Finish = Literal["line", "block", "tokens", "length", "eos", "cancelled"]
+Finish = Literal["line", "block", "tokens", "loop", "length", "eos", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class Request:
         Tokens at most.
     n
         Texts wanted; for methods that write all of them in one go (`Method`).
+    end_loops
+        Whether a text that goes round in circles ends (`stops.loop_end`).
     stages
         Pure changes of the scores, in order.
     cancelled
@@ -48,6 +50,7 @@ class Request:
     skip: int = 0
     max_tokens: int = 64
     n: int = 1
+    end_loops: bool = False
     stages: Sequence[LogitsStage] = ()
     cancelled: Callable[[], bool] = lambda: False
 

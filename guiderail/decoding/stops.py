@@ -18,6 +18,8 @@ CLOSERS = (")", "]", "}")
 # Comments, decorators and preprocessor lines say nothing about where a block ends.
 COMMENTS = ("#", "//")
 TAB = 8
+LOOPS = 3  # times that a stretch of SHORTEST_LOOP characters or more may not be said in a row
+SHORTEST_LOOP = 8
 
 
 class StopRule(Protocol):
@@ -117,6 +119,24 @@ def _indent(line: str) -> int:
 
 def _open_quote(line: str, quoted: bool) -> bool:
     return quoted ^ (len(TRIPLE_QUOTE.findall(line)) % 2 == 1)
+
+
+def loop_end(text: str) -> int | None:
+    """Length at which `text` began to go round in circles, or None if it does not.
+
+    It does once it ends in the same stretch `LOOPS` times in a row; the first of them still counts. Stretches that are
+    short, or have no letter (rows of numbers, rules of dashes), may repeat as often as they like.
+    """
+    for size in range(SHORTEST_LOOP, len(text) // LOOPS + 1):
+        stretch = text[-size:]
+        if text.endswith(stretch * LOOPS) and _is_one(stretch) and any(letter.isalpha() for letter in stretch):
+            return len(text) - (LOOPS - 1) * size
+    return None
+
+
+def _is_one(stretch: str) -> bool:
+    """Whether a stretch is not itself a shorter one, repeated."""
+    return (stretch + stretch).find(stretch, 1) == len(stretch)
 
 
 def stop_rule(until: Until, before: str) -> StopRule:

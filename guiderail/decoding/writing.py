@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from guiderail.decoding.stops import loop_end
+
 if TYPE_CHECKING:
     import torch
 
@@ -55,6 +57,8 @@ class Writing:
         end = request.stop.end(text)
         if end is not None:
             return replace(more, text=text[:end], finish=request.stop_reason)
+        if request.end_loops and (end := loop_end(text)) is not None:
+            return replace(more, text=text[:end], finish="loop")
         return replace(more, finish="length") if not more.room else more
 
     def event(self, raw: torch.Tensor) -> TokenEvent:

@@ -72,6 +72,8 @@ class CompletionRequest:
         Order of the prompt; "auto" takes the model's best.
     heal
         Whether a half-typed word is completed as one.
+    end_loops
+        Whether a suggestion that goes round in circles ends behind the first.
     stages
         Changes of the scores that come before the recipe's.
     monitors
@@ -94,6 +96,7 @@ class CompletionRequest:
     sampling: Sampling = field(default_factory=Sampling)
     layout: Layout = "auto"
     heal: bool = True
+    end_loops: bool = False
     stages: Sequence[LogitsStage] = ()
     monitors: Monitors | None = None
     file: str | None = None
@@ -327,6 +330,7 @@ class _Run:
             skip=len(typed),
             max_tokens=request.max_tokens,
             n=request.n,
+            end_loops=request.end_loops,
             stages=[*request.stages, *stages],
             cancelled=cancelled,
         )

@@ -64,12 +64,16 @@ class Lending:
         The file's own text is left out: what of it is in the prompt counts by itself, and what is behind the prompt's
         end must not tell the answer.
         """
+        self.read(own, language, seconds)
+        return NgramMix(self.counts, WEIGHTS, self._marks)
+
+    def read(self, own: str | None, language: str | None, seconds: float) -> None:
+        """Count the files around `own` for so long; no time is no look at the disk."""
         if own != self._own:
             self._forget(own)
             self._own = own
-        if self._index is not None and own is not None:
+        if self._index is not None and own is not None and seconds:
             self._count(own, language, time.monotonic() + seconds)
-        return NgramMix(self.counts, WEIGHTS, self._marks)
 
     def _count(self, own: str, language: str | None, end: float) -> None:
         assert self._index is not None

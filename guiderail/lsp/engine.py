@@ -18,14 +18,15 @@ from guiderail.text.document import Document
 
 if TYPE_CHECKING:
     from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
+    from guiderail.engine.project import OpenProject
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.monitors.monitors import Monitors
-    from guiderail.prompt.index import ProjectIndex
 
 log = logging.getLogger(__name__)
 
 NEAR = 16  # lines: as long as the cursor stays this near, other files' snippets stay, and the cache with them
 STALE = 60.0  # seconds
+LENDING_S = 0.05  # for counting other files' n-grams, whenever there is nothing else to do; a request waits so long
 
 Cancelled = Callable[[], bool]
 
@@ -129,7 +130,7 @@ class Engine:
         self.device = ""
         self._completer: Completer | None = None
         self._make: Callable[[], Completer] | None = None
-        self._indexes: dict[Path, ProjectIndex] = {}
+        self._projects: dict[tuple[Path | None, str, bool], OpenProject] = {}
         self._analysers: dict[tuple[str, str], tuple[ServerPool, Monitors]] = {}  # by who is wanted
         self._contexts: dict[str, _Context] = {}
         self._edition = 0
@@ -164,6 +165,7 @@ class Engine:
         self._completer = self._make = None
         self.name = self.device = ""
         self._contexts.clear()
+        self._projects.clear()
         self.stop_analysers()
         gc.collect()
         import sys
@@ -178,7 +180,7 @@ class Engine:
         gc.collect()
         self._completer = self._make() if self._make else None
         self._contexts.clear()
-        self._indexes.clear()
+        self._projects.clear()
 
     def stop_analysers(self) -> None:
         """End the analysers' processes; they start again when they are wanted."""
@@ -222,6 +224,8 @@ class Engine:
         if request.monitors:
             _ask_ahead(request.monitors, request, prompt.typed)
         completer.prepare(request, prompt, cancelled=cancelled)
+        if not cancelled():
+            self._project(wish).read(request.document, LENDING_S)
 
     def warm(self, wish: Wish) -> None:
         """Read what a first question in this document would have to read, and start its analyser."""
@@ -242,6 +246,7 @@ class Engine:
 
         settings = wish.settings
         document, offset = _with_line_feeds(wish)
+        project = self._project(wish)
         return CompletionRequest(
             document=document,
             offset=offset,
@@ -250,6 +255,7 @@ class Engine:
             until=cast('Literal["line", "block", "tokens"]', settings.until),
             max_tokens=settings.max_tokens,
             n=wish.wanted,
+            end_loops=settings.end_loops,
             layout=cast('Literal["auto", "psm", "spm", "efim", "prefix"]', settings.layout),
             sampling=Sampling(
                 temperature=settings.temperature,
@@ -261,7 +267,20 @@ class Engine:
             monitors=self._monitors(settings),
             file=wish.uri,
             recipe=chosen(settings),
+            # Other files are read in idle time alone (`prepare`): a request takes what is known by then.
+            stages=project.stages(document, 0.0),
+            project=project.counts,
         )
+
+    def _project(self, wish: Wish) -> OpenProject:
+        """What is kept of a wish's project, under the settings that decide what is read of it."""
+        from guiderail.engine.project import OpenProject
+
+        key = wish.root, wish.settings.project_ngrams, wish.settings.context
+        if key not in self._projects:
+            ngrams, others = wish.settings.project_ngrams, wish.settings.context
+            self._projects[key] = OpenProject(wish.root, self._loaded().model, ngrams=ngrams, others=others)
+        return self._projects[key]
 
     def _monitors(self, settings: Settings) -> Monitors | None:
         """What forbids names that do not exist, with the analysers behind it."""
@@ -290,16 +309,14 @@ class Engine:
         if known and known.root == wish.root and not (renew and self._is_stale(known, line)):
             return known.snippets
         from guiderail.prompt.context import gather
-        from guiderail.prompt.index import ProjectIndex
 
-        index = self._indexes.setdefault(wish.root, ProjectIndex(wish.root))
         snippets = gather(
             wish.document,
             wish.offset,
             wish.root,
             budget=settings.context_tokens,
             count=self._loaded().count,
-            index=index,
+            index=self._project(wish).index,
         )
         if known and [(s.path, s.text) for s in known.snippets] == [(s.path, s.text) for s in snippets]:
             snippets = known.snippets

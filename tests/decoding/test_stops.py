@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.decoding.stops import BlockStop, LineStop, NeverStop, stop_rule
+from guiderail.decoding.stops import BlockStop, LineStop, NeverStop, loop_end, stop_rule
 
 BLOCKS = {
     "a header's body ends with the dedent": (
@@ -71,3 +71,27 @@ def test_rules_by_name() -> None:
     assert stop_rule("block", "  x") == BlockStop("  x")
     assert stop_rule("tokens", "") == NeverStop()
     assert NeverStop().end("a\n" * 100) is None
+
+
+LOOPING = {
+    "calls": ('host.split(":")', '.split(":")[0]', 'host.split(":").split(":")[0]'),
+    "lines": ("if x:\n", "    self.value = value\n", "if x:\n    self.value = value\n"),
+}
+
+
+@pytest.mark.parametrize("name", LOOPING)
+def test_what_is_said_three_times_in_a_row_ends_behind_the_first(name: str) -> None:
+    """A stretch that ends the text may stand there twice; the third time the text ends where the first one did."""
+    start, stretch, kept = LOOPING[name]
+    assert loop_end(start + 2 * stretch) is None
+    end = loop_end(start + 3 * stretch)
+    assert end is not None
+    assert (start + 3 * stretch)[:end] == kept
+
+
+@pytest.mark.parametrize(
+    "text", ["[0.0, 1.0, 2.0], " * 9, "# " + "-" * 60, "a, b, a, b, a, b, ", "x = 1\ny = 2\nx = 1\n"]
+)
+def test_data_and_short_stretches_may_repeat(text: str) -> None:
+    """Rows of numbers, rules of dashes and stretches shorter than eight characters are no loop."""
+    assert all(loop_end(text[:end]) is None for end in range(len(text) + 1))

@@ -98,6 +98,26 @@ def test_context_stays_while_the_cursor_does(engine: Engine, tmp_path: Path) -> 
     assert "other" in seen()
 
 
+def test_a_project_lends_its_ngrams_once_there_was_time_to_read_it(engine: Engine, tmp_path: Path) -> None:
+    """A request reads no file for them; behind idle time it is given the counts of the project's other files."""
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "tools.py").write_text("def helper(value):\n    return value + 1\n")
+    path, settings = tmp_path / "main.py", Settings(max_tokens=4, monitors=False, context=True, project_ngrams="on")
+    document = Document("import tools\n\ntools.", path, "python")
+    asked = Wish(uri=path.as_uri(), document=document, offset=len(document.text), root=tmp_path, settings=settings)
+
+    def lent() -> bool:
+        request = engine._request(asked)
+        assert request.project is not None
+        assert request.stages
+        return list(request.project.texts) == ["tools.py"]
+
+    engine.complete(asked, never, Written())
+    assert not lent()
+    engine.prepare(asked, never)
+    assert lent()
+
+
 def test_analysers_start_when_wanted_and_end_with_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening a document starts its analyser, changes ask it ahead, and giving the model back ends its process."""
     events: list[str] = []

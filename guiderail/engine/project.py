@@ -1,0 +1,58 @@
+"""What an engine keeps of one project between two cursors: its files, and the n-grams that they lend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guiderail.engine.lending import Lending, is_wanted
+from guiderail.prompt.index import ProjectIndex
+
+if TYPE_CHECKING:
+    from guiderail.decoding.stage import LogitsStage
+    from guiderail.decoding.stages.ngram_counts import NgramCounts
+    from guiderail.model.model import Model
+    from guiderail.text.document import Document
+
+
+class OpenProject:
+    """One project; without a root, the files that belong to none.
+
+    Parameters
+    ----------
+    root
+        The project's folder.
+    model
+        Its tokenizer makes the n-grams.
+    ngrams
+        The setting `project_ngrams`.
+    others
+        Whether other files may be read at all; without them only a file's own prompt is lent.
+    """
+
+    def __init__(self, root: Path | None, model: Model, *, ngrams: str, others: bool) -> None:
+        self.root = root
+        self.index = ProjectIndex(root) if root else None
+        shared = self.index if others else None
+        self._lending = Lending(model, shared) if is_wanted(ngrams, model) else None
+
+    @property
+    def counts(self) -> NgramCounts | None:
+        """The ids and counts of the project's other files, as far as `stages` has read them."""
+        return self._lending.counts if self._lending else None
+
+    def stages(self, document: Document, seconds: float) -> tuple[LogitsStage, ...]:
+        """The changes of the scores that the project asks for, after reading its files for so long."""
+        if self._lending is None:
+            return ()
+        return (self._lending.stage(self._relative(document.path), document.language, seconds=seconds),)
+
+    def read(self, document: Document, seconds: float) -> None:
+        """Count the n-grams of the files around a document for so long."""
+        if self._lending is not None:
+            self._lending.read(self._relative(document.path), document.language, seconds)
+
+    def _relative(self, path: Path | None) -> str | None:
+        if path is None or self.root is None or not path.resolve().is_relative_to(self.root.resolve()):
+            return None
+        return path.resolve().relative_to(self.root.resolve()).as_posix()
