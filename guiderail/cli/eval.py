@@ -11,6 +11,7 @@ import click
 
 from guiderail.cli.eval_layout import layout
 from guiderail.cli.eval_pie import pie
+from guiderail.cli.eval_repetition import repetition
 from guiderail.cli.eval_soundness import soundness
 from guiderail.cli.held_out import held_out, progress
 from guiderail.cli.options import OUTPUT, resolved, setting_flags
@@ -41,6 +42,7 @@ def evaluate() -> None:
 
 
 evaluate.add_command(pie)
+evaluate.add_command(repetition)
 evaluate.add_command(layout)
 evaluate.add_command(soundness)
 
