@@ -6,7 +6,7 @@ xgrammar share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -61,6 +61,16 @@ class Foreseeing(Protocol):
 
         It refuses a finite number of times at one step.
         """
+        ...
+
+
+@runtime_checkable
+class Fixed(Protocol):
+    """A constraint whose language is known before anything is written."""
+
+    @property
+    def key(self) -> Hashable:
+        """Two constraints with one key allow the same texts."""
         ...
 
 

@@ -32,6 +32,11 @@ class TypedText:
         self._rest = [typed]
 
     @property
+    def key(self) -> bytes:
+        """See `constraint.Fixed`."""
+        return self._rest[0]
+
+    @property
     def is_satisfied(self) -> bool:
         """Whether all that was typed has been written."""
         return not self._rest[-1]

@@ -105,6 +105,8 @@ class Situation:
         The text, the cursor, and the project; None where tokens alone are decoded.
     snippets
         What the prompt shows of other files.
+    typed
+        What stands before the cursor and is decoded once more (`healing`).
     prompt
         The ids behind which decoding begins.
     encode
@@ -124,6 +126,7 @@ class Situation:
     offset: int = 0
     root: Path | None = None
     snippets: Sequence[Snippet] = ()
+    typed: str = ""
     prompt: Sequence[int] = ()
     encode: Callable[[Document, int, Sequence[Snippet]], list[int]] | None = None
     project: NgramCounts | None = None

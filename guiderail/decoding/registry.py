@@ -25,9 +25,19 @@ BASES: Mapping[Kind, type[Part]] = {
 BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
     "method": {
         "plain": "guiderail.decoding.plain:PlainPart",
+        "asap": "guiderail.decoding.alignment:AsapPart",
+        "cars": "guiderail.decoding.alignment:CarsPart",
     },
-    "stage": {},
-    "constraint": {},
+    "stage": {
+        "rpg": "guiderail.decoding.stages.grammar_repetition:GrammarRepetitionPart",
+        "repetition-penalty": "guiderail.decoding.stages.repetition_penalty:RepetitionPenaltyPart",
+        "mirostat1": "guiderail.decoding.stages.mirostat:MirostatV1Part",
+        "mirostat2": "guiderail.decoding.stages.mirostat:MirostatV2Part",
+        "momentum": "guiderail.decoding.stages.momentum:MomentumPart",
+    },
+    "constraint": {
+        "grammar": "guiderail.decoding.grammar:GrammarPart",
+    },
     "drafter": {},
 }  # fmt: skip
 # The drafters of the setting "auto", the first before the others where they promise the same.

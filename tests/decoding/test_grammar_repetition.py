@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guiderail.decoding.stage import StepState
-from guiderail.decoding.stages.grammar_repetition import LINES, GrammarRepetition, continued, decayed
+from guiderail.decoding.stages.grammar_repetition import (
+    LINES,
+    MATCHING,
+    SHORTEST,
+    GrammarRepetition,
+    continued,
+    copied,
+    decayed,
+)
 from guiderail.decoding.stages.ngram import FimMarks
 from guiderail.errors import UsageError
 from guiderail.text.statements import Rule
@@ -85,7 +93,7 @@ def encode(text: str) -> list[int]:
 
 def changes(language: str, text: str, **options: float) -> dict[bytes, float]:
     """By token, what RPG added to its score behind `text`."""
-    stage = GrammarRepetition(language, TABLE, **options)  # type: ignore[arg-type]
+    stage = GrammarRepetition(language, TABLE, **{"verbatim": 0.0, **options})  # type: ignore[arg-type]
     ids = encode(text)
     logits = torch.zeros(len(TABLE))
     logits[[ID[word] for word in WORDS]] = 1.0
@@ -133,7 +141,38 @@ def test_another_depth_is_another_rule() -> None:
     ],
 )
 def test_short_repeats_and_docstrings_are_left_alone(text: str) -> None:
-    assert changes("python", text) == {}
+    """Imports, tables, tests and parameter lists: nothing there repeats often enough, or word for word."""
+    assert changes("python", text, verbatim=5.0) == {}
+
+
+@given(st.text("ab ", max_size=6), st.text("ab =,", min_size=1, max_size=14), st.integers(1, 20), st.integers(0, 13))
+def test_a_block_word_for_word_equals_a_search_of_all(front: str, block: str, copies: int, cut: int) -> None:
+    """The most copies, over every block that is long enough and repeats enough bytes."""
+    text = (front + block * copies + block[:cut]).encode()
+    want = 1
+    for period in range(SHORTEST, len(text) // 2 + 1):
+        same = next((n for n in range(len(text) - period) if text[-1 - n] != text[-1 - n - period]), len(text) - period)
+        if same >= MATCHING:
+            want = max(want, (same + period) // period)
+    found, got = copied(text)
+    assert got == want
+    assert got == 1 or text.endswith(found * 2)
+
+
+def test_words_that_loop_are_discounted_where_they_go_on() -> None:
+    """In the middle of a statement, and in a comment, by Count ln(lambda) and times `verbatim`."""
+    for line in ("x = if (" + "self if x, " * 6, "# " + "return self: " * 6):
+        found = changes("python", line, verbatim=5.0)
+        assert set(found) == {b"self" if line[0] == "x" else b"return"} | ({b"s"} & set(found))
+        assert found[b"self" if line[0] == "x" else b"return"] == pytest.approx(
+            5 * math.log(0.9) * decayed(4, 0.97), abs=1e-5
+        )
+
+
+def test_words_that_differ_are_no_loop() -> None:
+    rows = "".join(f"        self.assertEqual(f({i}), {i * i})\n" for i in range(12))
+    found = changes("python", rows + "        self.assertEqual(f(", verbatim=5.0)
+    assert found == {}
 
 
 @given(st.integers(8, 60))
@@ -162,7 +201,7 @@ def test_every_language_has_its_rules(language: str, head: str, arm: str, word: 
 
 def test_the_text_is_what_stands_before_the_cursor() -> None:
     """The suffix of a fill-in-the-middle prompt is not what is repeated; what was decoded is."""
-    stage = GrammarRepetition("python", TABLE, FimMarks(PREFIX, SUFFIX, MIDDLE))
+    stage = GrammarRepetition("python", TABLE, FimMarks(PREFIX, SUFFIX, MIDDLE), verbatim=0)
     body, tail = encode(arms(4)), encode("    elif x == 9:\n        return 9\n    ")
     prompt = [PREFIX, *body, SUFFIX, *encode("\nprint(x)\n"), MIDDLE]
     logits = torch.zeros(len(TABLE))
@@ -172,12 +211,6 @@ def test_the_text_is_what_stands_before_the_cursor() -> None:
     assert float(changed[ID[b"elif"]] - 1) == pytest.approx(want, abs=1e-5)
     again = stage(logits, StepState([*prompt, *encode("    ")], 1))
     assert float(again[ID[b"elif"]] - 1) == pytest.approx(math.log(0.9) * decayed(2, 0.97), abs=1e-5)
-
-
-@pytest.mark.parametrize("wrong", [{"factor": 0}, {"minimum": 0}, {"decay": 2}])
-def test_parameters_out_of_range_are_named(wrong: dict[str, float]) -> None:
-    with pytest.raises(UsageError, match=next(iter(wrong))):
-        GrammarRepetition("python", TABLE, **wrong)  # type: ignore[arg-type]
 
 
 def test_a_language_without_a_grammar_is_refused() -> None:

@@ -11,7 +11,6 @@ from transformers import RepetitionPenaltyLogitsProcessor
 from guiderail.decoding.stage import StepState
 from guiderail.decoding.stages.momentum import RESISTANCE, Momentum, walked_lengths
 from guiderail.decoding.stages.repetition_penalty import RepetitionPenalty
-from guiderail.errors import UsageError
 
 VOCABULARY = 6
 texts = st.lists(st.integers(0, VOCABULARY - 1), max_size=40)
@@ -50,11 +49,3 @@ def test_the_penalty_is_transformers_own(ids: list[int], seed: int, theta: float
     known = torch.tensor([[i for i in ids if i < VOCABULARY]], dtype=torch.long)
     want = RepetitionPenaltyLogitsProcessor(theta)(known, logits[None].clone())[0]  # pyright: ignore
     assert torch.allclose(RepetitionPenalty(theta)(logits, StepState(ids, 0)), want)
-
-
-@pytest.mark.parametrize(
-    ("stage", "wrong"), [(Momentum, {"alpha": 2}), (Momentum, {"top_k": 0}), (RepetitionPenalty, {"theta": 0.5})]
-)
-def test_parameters_out_of_range_are_refused(stage: type, wrong: dict[str, float]) -> None:
-    with pytest.raises(UsageError):
-        stage(**wrong)

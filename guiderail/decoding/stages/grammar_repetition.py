@@ -13,19 +13,23 @@ Here, and why it is not the paper's letter:
 * Count is the number of times the block was written beyond `minimum`, each counting `decay` of the one before: it
   never passes 1 / (1 - decay). Uncapped it would forbid tables, imports and tests in the end.
 * Rules are those of `guiderail.text.statements`, for every language that has a grammar there, instead of one LL(1)
-  grammar of Python 3.8. A candidate is judged where it opens a statement: anywhere else all candidates share a rule,
-  and the same factor on all changes nothing.
+  grammar of Python 3.8. A candidate is judged where it opens a statement.
+* Copies that are the same word for word count `verbatim` times more, and every token that goes on with one is
+  discounted: small models loop like that, inside a statement or a comment too, and tables, imports and tests do not.
+  `verbatim=0` leaves the rules alone.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from guiderail.decoding.part import About, Situation, StagePart, parameter
 from guiderail.decoding.stages.ngram import FimMarks, split_prompt
 from guiderail.errors import UsageError
 from guiderail.text.statements import Rule, Statements, keywords, opener, opening
@@ -36,7 +40,39 @@ if TYPE_CHECKING:
 
 LONGEST = 24  # statements of a repeated block
 CANDIDATES = 48  # the most probable tokens, which are looked at
+SHORTEST = 5  # bytes of a block that is repeated word for word; rows of zeros and rulers have shorter ones
+MATCHING = 32  # bytes that must repeat an earlier block word for word before any is discounted
+REACH = 2048  # bytes at the end of the text that are searched for such blocks
+VERBATIM = 10.0
 LINES = 6  # statements that must repeat an earlier block before any is discounted
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrammarRepetitionPart(StagePart):
+    """RPG: repetition penalised by grammar."""
+
+    factor: float = parameter(0.9, "What one more copy multiplies a probability by.", above=0, high=1)
+    minimum: int = parameter(3, "Copies that cost nothing.", low=1, high=1000)
+    decay: float = parameter(0.97, "What each further copy counts of the one before; 1 has no bound.", low=0, high=1)
+    verbatim: float = parameter(VERBATIM, "How many times a copy counts more that is word for word.", low=0, high=100)
+    about = About(
+        summary="discounts what begins one more copy of a repeated pattern of statements, or of words",
+        paper="RPG: arXiv 2505.10402, section 3.3",
+        cost="0.1 to 0.3 ms a step; guiderail eval repetition measures it",
+    )
+
+    def build(self, situation: Situation) -> GrammarRepetition:
+        """See `StagePart.build`."""
+        language = (situation.document and situation.document.language) or "an unknown language"
+        return GrammarRepetition(
+            language,
+            situation.model.tokenizer.token_bytes,
+            FimMarks.of(situation.model),
+            factor=self.factor,
+            minimum=self.minimum,
+            decay=self.decay,
+            verbatim=self.verbatim,
+        )
 
 
 class GrammarRepetition:
@@ -56,11 +92,13 @@ class GrammarRepetition:
         Copies that cost nothing.
     decay
         What each further copy counts of the one before; 1 is the paper's Count, without a bound.
+    verbatim
+        How many times a copy counts more that is the same word for word.
 
     Raises
     ------
     UsageError
-        There is no grammar for the language, or a number is outside its range.
+        There is no grammar for the language.
     """
 
     def __init__(
@@ -72,15 +110,11 @@ class GrammarRepetition:
         factor: float = 0.9,
         minimum: int = 3,
         decay: float = 0.97,
+        verbatim: float = VERBATIM,
     ) -> None:
         if not has_grammar(language):
             raise UsageError(f"there is no grammar for {language}, by which repetition is found", "Decode without RPG")
-        if not 0 < factor <= 1:
-            raise UsageError(f"RPG's factor is {factor}", "It must be above 0 and at most 1")
-        if minimum < 1:
-            raise UsageError(f"RPG's minimum is {minimum}", "It must be 1 or more")
-        if not 0 <= decay <= 1:
-            raise UsageError(f"RPG's decay is {decay}", "It must be between 0 and 1")
+        self.verbatim = verbatim
         self.language, self.token_bytes, self.marks = language, token_bytes, marks
         self.factor, self.minimum, self.decay = factor, minimum, decay
         self._statements = Statements(language)
@@ -92,20 +126,41 @@ class GrammarRepetition:
     def __call__(self, logits: torch.Tensor, state: StepState) -> torch.Tensor:
         """Scores float32 [vocabulary]; the same tensor where nothing repeats or no statement can begin."""
         text = self._text(state)
-        end = text.rfind(b"\n") + 1
-        line = text[end:]
-        first = opening(line)
-        if first.word and first.at + len(first.word) < len(line):
-            return logits
-        counts = self._repeats(text[:end])
-        if not counts:
-            return logits
-        penalties = self._penalties(logits, line, counts)
+        penalties = self._of_rules(logits, text)
+        if self.verbatim:
+            for token, count in self._of_words(logits, text).items():
+                penalties[token] = penalties.get(token, 0.0) + count
         if not penalties:
             return logits
         chosen = torch.tensor(list(penalties), device=logits.device)
         lowered = logits[chosen] + math.log(self.factor) * logits.new_tensor(list(penalties.values()))
         return logits.index_put((chosen,), lowered)
+
+    def _of_rules(self, logits: torch.Tensor, text: bytes) -> dict[int, float]:
+        """By token, the count of the rule that it begins; nothing inside a statement."""
+        end = text.rfind(b"\n") + 1
+        first = opening(text[end:])
+        if first.word and first.at + len(first.word) < len(text) - end:
+            return {}
+        counts = self._repeats(text[:end])
+        return self._penalties(logits, text[end:], counts) if counts else {}
+
+    def _of_words(self, logits: torch.Tensor, text: bytes) -> dict[int, float]:
+        """By token, the count of the copy that it goes on with word for word."""
+        block, copies = copied(text[-REACH:])
+        if copies <= 2:
+            return {}
+        count = self.verbatim * decayed(copies - 2, self.decay)
+        found = {}
+        for token in self._probable(logits):
+            data = self.token_bytes[token]
+            if data and (block * (len(data) // len(block) + 1)).startswith(data):
+                found[token] = count
+        return found
+
+    def _probable(self, logits: torch.Tensor) -> list[int]:
+        top = logits.topk(min(CANDIDATES, len(logits))).indices.tolist()
+        return [token for token in top if token < len(self.token_bytes)]
 
     def _text(self, state: StepState) -> bytes:
         """The text in front of the step."""
@@ -138,8 +193,8 @@ class GrammarRepetition:
         """By token, the count of what it begins, for the probable tokens that begin a counted rule."""
         begun, base = opening(line), self._statements.indent
         found = {}
-        for token in logits.topk(min(CANDIDATES, len(logits))).indices.tolist():
-            data = self.token_bytes[token] if token < len(self.token_bytes) else b""
+        for token in self._probable(logits):
+            data = self.token_bytes[token]
             if not data or b"\n" in data:
                 continue
             word = opening(line + data)
@@ -174,6 +229,34 @@ def continued(rules: Sequence[Rule], minimum: int) -> dict[Rule, int]:
         if copies > minimum and matches >= LINES and copies > found.get(rule, 0):
             found[rule] = copies
     return found
+
+
+def copied(text: bytes) -> tuple[bytes, int]:
+    """The block that a text ends with over and over, from where the next byte would go on, and its copies.
+
+    Without `MATCHING` bytes that repeat a block, and for blocks shorter than `SHORTEST`, nothing is found: (b"", 1).
+    """
+    best = b"", 1
+    tail = text[-MATCHING:]
+    at = text.rfind(tail, 0, len(text) - SHORTEST) if len(tail) == MATCHING else -1
+    while at >= 0:
+        period = len(text) - at - MATCHING
+        if period > len(text) // 2:
+            break
+        copies = (_common_end(text, text[:-period]) + period) // period
+        if copies > best[1]:
+            best = text[-period:], copies
+        at = text.rfind(tail, 0, at + MATCHING - 1)
+    return best
+
+
+def _common_end(one: bytes, other: bytes) -> int:
+    """Length of the longest common end."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[-middle:] == other[-middle:] else (low, middle - 1)
+    return low
 
 
 def decayed(copies: int, decay: float) -> float:

@@ -11,21 +11,65 @@ from nearly everything. `clamped` holds mu between half the target and twice.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from guiderail.errors import UsageError
+from guiderail.decoding.part import About, Situation, StagePart, parameter
 
 if TYPE_CHECKING:
     from guiderail.decoding.stage import StepState
 
 RANKS = 100  # of the most probable tokens, by which Zipf's exponent is estimated
-REMEMBERED = 32  # steps that may be taken back (rejected drafts) and decided anew
+REMEMBERED = 64  # continuations whose next step may still be asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class _MirostatPart(StagePart):
+    target: float = parameter(3.0, "Surprise to aim for, bits.", above=0, high=20)
+    rate: float = parameter(0.1, "Share of an error that the bound moves by.", above=0, high=1)
+    clamped: bool = parameter(True, "Keep the bound between half the target and twice.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirostatV1Part(_MirostatPart):
+    """Mirostat, version 1."""
+
+    about = About(
+        summary="draws with a steady surprise: top-k, k from Zipf's law",
+        paper="Mirostat: arXiv 2007.14966, algorithm 1",
+        cost="none",
+        sampling="sampled",
+        refuses=("mirostat2",),
+        order=90,
+    )
+
+    def build(self, situation: Situation) -> MirostatV1:
+        """See `StagePart.build`."""
+        return MirostatV1(self.target, self.rate, self.clamped)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirostatV2Part(_MirostatPart):
+    """Mirostat, version 2."""
+
+    about = About(
+        summary="draws with a steady surprise: drops what surprises more than a bound",
+        paper="Mirostat: arXiv 2007.14966, section 4; version 2 by its authors' code",
+        cost="none",
+        sampling="sampled",
+        refuses=("mirostat1",),
+        order=90,
+    )
+
+    def build(self, situation: Situation) -> MirostatV2:
+        """See `StagePart.build`."""
+        return MirostatV2(self.target, self.rate, self.clamped)
 
 
 class _Feedback:
-    """The bound mu at every step of a sequence, found again after a rollback.
+    """The bound mu behind every continuation that was asked about.
 
     A stage is told no choices, but the next call's ids end with the last one.
 
@@ -40,34 +84,27 @@ class _Feedback:
     """
 
     def __init__(self, target: float = 3.0, rate: float = 0.1, clamped: bool = True) -> None:
-        if target <= 0:
-            raise UsageError(f"Mirostat's target is {target}", "It must be above 0 bits")
-        if not 0 < rate <= 1:
-            raise UsageError(f"Mirostat's rate is {rate}", "It must be above 0 and at most 1")
         self.target, self.rate, self.clamped = target, rate, clamped
-        self._mu: list[float] = []
-        self._bits: dict[int, torch.Tensor] = {}
+        # By what was decoded: mu, and every token's surprise.
+        self._steps: dict[tuple[int, ...], tuple[float, torch.Tensor]] = {}
 
-    def bound(self, state: StepState) -> float:
-        """Mu at this step, bits."""
-        if state.step == 0 or state.step - 1 not in self._bits:
-            self._mu = [2 * self.target] * (state.step + 1)
-            return self._mu[-1]
-        before = self._mu[state.step - 1]
-        surprise = float(self._bits[state.step - 1][state.ids[-1]])
+    def judge(self, logits: torch.Tensor, state: StepState) -> tuple[float, torch.Tensor]:
+        """Mu at this step, and the surprise of every token, bits [vocabulary]."""
+        decoded = tuple(state.ids[len(state.ids) - state.step :]) if state.step else ()
+        found = self._bound(decoded), logits.log_softmax(-1) / -math.log(2)
+        self._steps.pop(decoded, None)
+        self._steps[decoded] = found
+        if len(self._steps) > REMEMBERED:
+            del self._steps[next(iter(self._steps))]
+        return found
+
+    def _bound(self, decoded: tuple[int, ...]) -> float:
+        if decoded[:-1] not in self._steps or not decoded:
+            return 2 * self.target
+        before, bits = self._steps[decoded[:-1]]
         # A token that another stage raised from nothing is infinitely surprising; mu only has to fall.
-        after = before - self.rate * (min(surprise, 4 * self.target) - self.target)
-        if self.clamped:
-            after = min(max(after, self.target / 2), 2 * self.target)
-        self._mu[state.step :] = [after]
-        return after
-
-    def keep(self, logits: torch.Tensor, state: StepState) -> torch.Tensor:
-        """Surprises at this step, bits [vocabulary], remembered for the next."""
-        bits = logits.log_softmax(-1) / -math.log(2)
-        self._bits = {step: kept for step, kept in self._bits.items() if state.step - REMEMBERED < step < state.step}
-        self._bits[state.step] = bits
-        return bits
+        after = before - self.rate * (min(float(bits[decoded[-1]]), 4 * self.target) - self.target)
+        return min(max(after, self.target / 2), 2 * self.target) if self.clamped else after
 
 
 class MirostatV2(_Feedback):
@@ -75,7 +112,7 @@ class MirostatV2(_Feedback):
 
     def __call__(self, logits: torch.Tensor, state: StepState) -> torch.Tensor:
         """Scores float32 [vocabulary], -inf for what is dropped."""
-        mu, bits = self.bound(state), self.keep(logits, state)
+        mu, bits = self.judge(logits, state)
         drop = bits > mu
         drop[int(logits.argmax())] = False
         return logits.masked_fill(drop, float("-inf"))
@@ -86,7 +123,7 @@ class MirostatV1(_Feedback):
 
     def __call__(self, logits: torch.Tensor, state: StepState) -> torch.Tensor:
         """Scores float32 [vocabulary], -inf for what is dropped."""
-        mu, bits = self.bound(state), self.keep(logits, state)
+        mu, bits = self.judge(logits, state)
         ranked = -bits.sort().values[: RANKS + 1] * math.log(2)
         k = top_k_for(mu, zipf_exponent(ranked[ranked.isfinite()]), len(logits))
         threshold = logits.topk(k).values[-1]

@@ -10,17 +10,38 @@ table for English. It subtracts from probabilities, and most tokens of code have
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from guiderail.errors import UsageError
+from guiderail.decoding.part import About, Situation, StagePart, parameter
 
 if TYPE_CHECKING:
     from guiderail.decoding.stage import StepState
 
 RESISTANCE = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)  # by length of the n-gram
+
+
+@dataclass(frozen=True, kw_only=True)
+class MomentumPart(StagePart):
+    """Momentum decoding."""
+
+    alpha: float = parameter(0.2, "Weight of the resistance, in probability.", low=0, high=1)
+    top_k: int = parameter(5, "Candidates.", low=1, high=1000)
+    prompt: bool = parameter(True, "Count the prompt as text that has been walked.")
+    about = About(
+        summary="greedy, with resistance to n-grams that stand there already",
+        paper="momentum decoding: arXiv 2212.02175, section 3.2",
+        cost="a search for each of the candidates",
+        sampling="greedy",
+        order=95,  # its scores are no logarithms, which others could still change
+    )
+
+    def build(self, situation: Situation) -> Momentum:
+        """See `StagePart.build`."""
+        return Momentum(self.alpha, self.top_k, self.prompt)
 
 
 class Momentum:
@@ -37,10 +58,6 @@ class Momentum:
     """
 
     def __init__(self, alpha: float = 0.2, top_k: int = 5, prompt: bool = True) -> None:
-        if not 0 <= alpha <= 1:
-            raise UsageError(f"momentum's alpha is {alpha}", "It must be between 0 and 1")
-        if top_k < 1:
-            raise UsageError(f"momentum's top_k is {top_k}", "It must be 1 or more")
         self.alpha, self.top_k, self.prompt = alpha, top_k, prompt
 
     def __call__(self, logits: torch.Tensor, state: StepState) -> torch.Tensor:

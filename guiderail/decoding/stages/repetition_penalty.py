@@ -5,14 +5,31 @@ It stands here as the comparison: on code it also discounts the names, brackets 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from guiderail.errors import UsageError
+from guiderail.decoding.part import About, Situation, StagePart, parameter
 
 if TYPE_CHECKING:
     from guiderail.decoding.stage import StepState
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepetitionPenaltyPart(StagePart):
+    """The repetition penalty of CTRL."""
+
+    theta: float = parameter(1.2, "What the score of a token that was seen is divided by.", low=1, high=10)
+    about = About(
+        summary="discounts every token that stands in the text; for comparison, since code needs its names again",
+        paper="CTRL: arXiv 1909.05858, section 4.1",
+        cost="none",
+    )
+
+    def build(self, situation: Situation) -> RepetitionPenalty:
+        """See `StagePart.build`."""
+        return RepetitionPenalty(self.theta)
 
 
 class RepetitionPenalty:
@@ -25,8 +42,6 @@ class RepetitionPenalty:
     """
 
     def __init__(self, theta: float = 1.2) -> None:
-        if theta < 1:
-            raise UsageError(f"the repetition penalty is {theta}", "It must be 1 or more")
         self.theta = theta
 
     def __call__(self, logits: torch.Tensor, state: StepState) -> torch.Tensor:
