@@ -361,6 +361,7 @@ class _Run:
             offset=request.offset,
             root=request.root,
             snippets=request.snippets,
+            typed=self.prompt.typed,
             prompt=self.session.ids,
             encode=self._encode,
             project=request.project,
