@@ -18,7 +18,11 @@ from guiderail.errors import UsageError
 ENVIRONMENT_PREFIX = "GUIDERAIL_"
 TABLE = "[tool.guiderail]"
 
-ANALYSERS = ("pyrefly", "ty", "basedpyright", "jedi")  # guiderail.monitors.analysis.server describes them
+ANALYSERS = (  # guiderail.monitors.analysis.servers describes them
+    "pyrefly", "ty", "basedpyright", "jedi", "tsc", "typescript-language-server", "clangd", "gopls",
+    "rust-analyzer",
+    "multilspy-rust", "jdtls", "javac", "csharp-ls", "omnisharp", "multilspy-csharp",
+)  # fmt: skip
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -45,6 +49,8 @@ class Rule:
         Exclusive lower bound of a number.
     empty
         Whether a text may be empty.
+    personal
+        Whether a project must not decide it: its files may come from anybody.
     """
 
     help: str
@@ -53,6 +59,7 @@ class Rule:
     high: float | None = None
     above: float | None = None
     empty: bool = False
+    personal: bool = False
 
 
 def _key(default: Any, help: str, **rule: Any) -> Any:
@@ -84,7 +91,15 @@ class Settings:
     )
     monitors: bool = _key(True, "forbid names that static analysis knows not to exist")
     only_monitors: str = _key("all", "which monitors work: all, or names with commas between them")
-    analyser: str = _key("auto", "who analyses Python; auto takes the best one installed", choices=("auto", *ANALYSERS))
+    analyser: str = _key(
+        "auto", "who analyses its languages; auto takes the best one installed", choices=("auto", *ANALYSERS)
+    )
+    trust: str = _key(
+        "listed",
+        "where analysers may run programs of the project; listed: see guiderail analysers trust",
+        choices=("listed", "always", "never"),
+        personal=True,
+    )
     cache_policy: str = _key(
         "auto",
         "how the cache follows an edit: encode all behind it again, patch it, or whichever this device makes worth it",
@@ -212,6 +227,8 @@ def checked(key: str, raw: object, source: Source) -> Any:
     SettingsError
         The value has the wrong type or is out of range.
     """
+    if rule_of(key).personal and source.kind == "project":
+        raise SettingsError(f"{key} is not for a project to decide ({source})", f"Put it into {user_file()}")
     typed = source.kind in {"project", "user"}  # TOML has types of its own; flags and variables are all text
     rule, default = rule_of(key), default_of(key)
     value = fitting(rule, default, raw, typed=typed)

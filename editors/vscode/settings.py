@@ -75,7 +75,7 @@ def property_of(key: str) -> dict[str, Any]:
 def properties() -> dict[str, dict[str, Any]]:
     """All settings of the extension. `suggestions` is the command line's; editors have maxSuggestions."""
     own = dict(_OWN)
-    shared = {camel(key): property_of(key) for key in KEYS if key != "suggestions"}
+    shared = {camel(key): property_of(key) for key in KEYS if key != "suggestions" and not rule_of(key).personal}
     return {f"guiderail.{key}": entry for key, entry in (own | shared).items()}
 
 

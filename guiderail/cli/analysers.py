@@ -1,4 +1,4 @@
-"""``guiderail analysers``: who analyses which language on this machine, and whether they work."""
+"""``guiderail analysers``: who analyses which language on this machine, how to get others, whether they work."""
 
 import json
 import sys
@@ -17,22 +17,41 @@ if TYPE_CHECKING:
     from guiderail.monitors.analysis.server import Server
 
 CHECK_S = 60.0
-# A class whose members must be listed behind the last dot, by language.
+# A file in whose last line the member ``left`` must be listed, with what stands behind, by language.
 SAMPLES = {
-    "python": ("sample.py", "class Point:\n    def __init__(self):\n        self.left = 1\n\n\nPoint().", {"left"}),
+    "python": ("sample.py", "class Point:\n    def __init__(self):\n        self.left = 1\n\n\nPoint().", ""),
+    "typescript": ("sample.ts", "class Point {\n  left = 1;\n}\nnew Point().", ";\n"),
+    "c": ("sample.c", "struct point { int left; };\nint f(struct point *p) { return p->", "; }\n"),
+    "go": (
+        "sample.go",
+        "package main\n\ntype point struct{ left int }\n\nfunc main() {\n\tp := point{}\n\tp.",
+        "\n}\n",
+    ),
+    "rust": ("src/lib.rs", "pub struct Point { left: i32 }\npub fn f(p: Point) -> i32 {\n    p.", "\n}\n"),
+    "java": ("Sample.java", "class Sample {\n  int left;\n  int f(Sample s) { return s.", "; }\n}\n"),
+    "csharp": ("Sample.cs", "class Sample {\n  int left;\n  int F(Sample s) { return s.", "; }\n}\n"),
+}
+# Files without which a server does not see a project.
+BESIDE = {
+    "go": {"go.mod": "module sample\n\ngo 1.18\n"},
+    "rust": {"Cargo.toml": '[package]\nname = "sample"\nversion = "0.1.0"\nedition = "2021"\n'},
+    "csharp": {
+        "sample.csproj": '<Project Sdk="Microsoft.NET.Sdk"><PropertyGroup><TargetFramework>net8.0</TargetFramework>'
+        "</PropertyGroup></Project>\n"
+    },
 }
 
 
 @click.group()
 def analysers() -> None:
-    """See who analyses which language, and whether they work."""
+    """See who analyses which language, get the others, and say which workspaces you trust."""
 
 
 @analysers.command("ls")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_all(as_json: bool) -> None:
     """List the analysers that guiderail knows."""
-    from guiderail.monitors.analysis.server import SERVERS, choose
+    from guiderail.monitors.analysis.servers import choose, known
 
     rows = [
         {
@@ -40,17 +59,68 @@ def list_all(as_json: bool) -> None:
             "languages": list(server.languages),
             "program": str(server.find() or "") or None,
             "chosen": [language for language in server.languages if choose(language) is server],
+            "executes": server.executes,
+            "installable": server.source is not None,
             "obtain": server.obtain,
         }
-        for server in SERVERS
+        for server in known()
     ]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
     for row in rows:
-        place = row["program"] or f"not installed: {row['obtain']}"
+        get = f"guiderail analysers install {row['name']}" if row["installable"] else row["obtain"]
+        place = row["program"] or f"not installed: {get}"
         chosen = "  (taken by auto)" if row["chosen"] else ""
-        click.echo(f"{row['name']:<14}{', '.join(row['languages']):<10}{place}{chosen}")
+        click.echo(f"{row['name']:<28}{row['languages'][0]:<12}{place}{chosen}")
+
+
+@analysers.command()
+@click.argument("names", nargs=-1, required=True, metavar="LANGUAGE|NAME…")
+def install(names: tuple[str, ...]) -> None:
+    """Fetch the analysers of languages, or analysers by name, into folders of guiderail's own.
+
+    Nothing else on the machine changes; `uninstall` removes the folder again.
+    """
+    from guiderail.monitors.analysis import install as installation
+
+    for server in [installation.installable(name) for name in names]:
+        click.echo(f"fetching {server.name} …", err=True)
+        click.echo(f"{server.name:<28}{installation.install(server)}")
+
+
+@analysers.command()
+@click.argument("names", nargs=-1, required=True, metavar="LANGUAGE|NAME…")
+def uninstall(names: tuple[str, ...]) -> None:
+    """Remove what `install` fetched."""
+    from guiderail.monitors.analysis import install as installation
+
+    for server in [installation.installable(name) for name in names]:
+        there = installation.uninstall(server)
+        click.echo(f"{server.name} {'removed' if there else 'was not installed by guiderail'}")
+
+
+@analysers.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("--remove", is_flag=True, help="Trust the folder no more.")
+@click.option("--list", "as_list", is_flag=True, help="List the folders that are trusted.")
+def trust(folder: Path, remove: bool, as_list: bool) -> None:
+    """Let analysers run programs of the projects in FOLDER and below: build scripts, its Python.
+
+    Elsewhere only those start that execute nothing of the project.
+    """
+    from guiderail.monitors.analysis import workspaces
+
+    if as_list:
+        for one in workspaces.trusted():
+            click.echo(one)
+    elif remove:
+        if not workspaces.distrust(folder):
+            raise UsageError(f"{folder.resolve()} is not on the list", "See guiderail analysers trust --list")
+        click.echo(f"{folder.resolve()} is trusted no more")
+    else:
+        workspaces.trust(folder)
+        click.echo(f"{folder.resolve()} is trusted")
 
 
 @analysers.command()
@@ -61,11 +131,11 @@ def check(names: tuple[str, ...], as_json: bool) -> None:
 
     The exit code is 1 if one of them fails.
     """
-    from guiderail.monitors.analysis.server import SERVERS, server_named
+    from guiderail.monitors.analysis.servers import known, server_named
 
-    chosen = [server_named(name) for name in names] or [server for server in SERVERS if server.find()]
+    chosen = [server_named(name) for name in names] or [server for server in known() if server.find()]
     if not chosen:
-        raise UsageError("no analyser is installed", "Run pip install pyrefly")
+        raise UsageError("no analyser is installed", "Run guiderail analysers install python")
     rows = list(_checked(chosen, quiet=as_json))
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -73,45 +143,56 @@ def check(names: tuple[str, ...], as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _checked(servers: "Iterable[Server]", *, quiet: bool) -> list[dict[str, Any]]:
-    rows = []
+def _checked(servers: "Iterable[Server]", *, quiet: bool) -> Iterable[dict[str, Any]]:
     for server in servers:
-        rows.append(_check(server))
+        row = _check(server)
         if not quiet:
-            colour = "green" if rows[-1]["ok"] else "red"
-            word = click.style("ok    " if rows[-1]["ok"] else "failed", fg=colour, bold=True)
-            click.echo(f"{word}  {server.name:<14}{rows[-1]['detail']}", color=wants_colour(sys.stdout))
+            colour = "green" if row["ok"] else "red"
+            word = click.style("ok    " if row["ok"] else "failed", fg=colour, bold=True)
+            click.echo(f"{word}  {server.name:<28}{row['detail']}", color=wants_colour(sys.stdout))
             sys.stdout.flush()
-    return rows
+        yield row
 
 
 def _check(server: "Server") -> dict[str, Any]:
-    """Ask twice about a sample: the second answer is what typing feels like."""
-    from guiderail.monitors.analysis.analyser import ServerAnalyser
     from guiderail.monitors.analysis.answers import NoAnswer
+
+    failed = {"name": server.name, "ok": False}
+    if server.find() is None:
+        return failed | {"detail": f"not installed: {server.obtain}"}
+    if server.languages[0] not in SAMPLES:
+        return failed | {"detail": f"there is no sample of {server.languages[0]} to ask about"}
+    try:
+        found, first_ms, next_ms = _asked(server)
+    except (NoAnswer, TimeoutError) as error:
+        return failed | {"detail": f"no answer: {error or f'not within {CHECK_S:.0f} s'}"}
+    if "left" not in found:
+        return failed | {"detail": "answers, but does not know the members of a class"}
+    detail = f"first answer {first_ms:.0f} ms, the next {next_ms:.0f} ms"
+    return {"name": server.name, "ok": True, "detail": detail, "first_ms": first_ms, "next_ms": next_ms}
+
+
+def _asked(server: "Server") -> tuple[set[str], float, float]:
+    """The members of the sample, and how long two answers took: the second is what typing feels like."""
+    from guiderail.monitors.analysis.analyser import ServerAnalyser
     from guiderail.monitors.analysis.requests import MEMBERS, Question
 
-    file, text, wanted = SAMPLES[server.languages[0]]
-    if server.find() is None:
-        return {"name": server.name, "ok": False, "detail": f"not installed: {server.obtain}"}
+    language = server.languages[0]
+    file, text, behind = SAMPLES[language]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder).resolve() / file
-        path.write_text(text, encoding="utf-8")
-        analyser = ServerAnalyser(server, path.parent, lambda _: None)
+        for name, content in (BESIDE.get(language, {}) | {file: text + behind}).items():
+            place = Path(folder).resolve() / name
+            place.parent.mkdir(exist_ok=True)
+            place.write_text(content, encoding="utf-8")
+        analyser = ServerAnalyser(server, Path(folder).resolve(), lambda _: None)
         try:
-            times = []
+            times, found = [], set()
             for ahead in ("", "\n"):
                 began = time.perf_counter()
-                question = Question(path, server.languages[0], ahead + text, len(ahead + text))
+                question = Question(path, language, ahead + text + behind, len(ahead + text))
                 found = {member.name for member in analyser.ask(MEMBERS, question).result(CHECK_S).items}
                 times.append(1000 * (time.perf_counter() - began))
-        except NoAnswer as error:
-            return {"name": server.name, "ok": False, "detail": f"no answer: {error}"}
-        except TimeoutError:
-            return {"name": server.name, "ok": False, "detail": f"no answer within {CHECK_S:.0f} s"}
         finally:
             analyser.stop()
-    detail = f"first answer {times[0]:.0f} ms, the next {times[1]:.0f} ms"
-    if not wanted <= found:
-        return {"name": server.name, "ok": False, "detail": "answers, but does not know the members of a class"}
-    return {"name": server.name, "ok": True, "detail": detail, "first_ms": times[0], "next_ms": times[1]}
+    return found, times[0], times[1]

@@ -62,7 +62,7 @@ class Case:
 
 
 @click.command()
-@setting_flags("model", "device", "dtype", "threads", "context", "monitors", "only_monitors", "analyser")
+@setting_flags("model", "device", "dtype", "threads", "context", "monitors", "only_monitors", "analyser", "trust")
 def demo(**flags: Any) -> None:
     """Complete real code of an installed package, in colour.
 

@@ -41,7 +41,7 @@ class Check:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--full", is_flag=True, help="Compare all of the model's files with their checksums, however large.")
-@setting_flags("model", "device", "dtype", "threads", "monitors", "analyser")
+@setting_flags("model", "device", "dtype", "threads", "monitors", "analyser", "trust")
 def doctor(as_json: bool, full: bool, **flags: Any) -> None:
     """Check that everything works on this machine.
 
@@ -259,22 +259,26 @@ def _forward(model: "Model") -> Check:
 
 def _analysers(now: Resolved) -> Check:
     """Which of the language servers that guiderail can ask are installed; it works without any."""
-    from guiderail.monitors.analysis.server import SERVERS, choose, server_named
+    from guiderail.monitors.analysis.servers import candidates, known, may_start, server_named
+    from guiderail.monitors.analysis.workspaces import is_trusted
 
     settings = now.settings
-    languages = list(dict.fromkeys(language for server in SERVERS for language in server.languages))
+    trusted = is_trusted(Path.cwd(), settings.trust)
+    installed = [server for server in known() if server.find()]
+    languages = dict.fromkeys(language for server in (known()[0], *installed) for language in server.languages)
     parts, remedy = [], ""
     for language in languages:
-        names = [server.name for server in SERVERS if language in server.languages and server.find()]
-        asked = choose(language, settings.analyser) if settings.monitors else None
+        names = [server.name for server in installed if language in server.languages]
+        able = candidates(language, settings.analyser) if settings.monitors else ()
+        asked = next((server for server in able if may_start(server, trusted)), None)
         who = f"{asked.name} is asked" if asked else "nobody is asked"
         parts.append(f"{language}: {', '.join(names) or 'none'} installed, {who}")
     if not settings.monitors:
         parts.append("monitors are off")
     elif settings.analyser != "auto" and server_named(settings.analyser).find() is None:
         remedy = f"Install {settings.analyser}: {server_named(settings.analyser).obtain}"
-    elif not any(server.find() for server in SERVERS):
-        remedy = f"For names that are sure to exist: {SERVERS[0].obtain}"
+    elif not installed:
+        remedy = f"For names that are sure to exist: {known()[0].obtain}"
     return Check("analysers", "note", "; ".join(parts), remedy)
 
 

@@ -172,7 +172,7 @@ def _analysers(settings: Settings, ahead: Cursor | None) -> "ServerPool | None":
         return None
     from guiderail.monitors.analysis.pool import ServerPool, folder_of
 
-    pool = ServerPool(settings.analyser)
+    pool = ServerPool(settings.analyser, trust=settings.trust)
     if ahead is not None and ahead.document.language:
         pool.get(ahead.document.language, folder_of(ahead.document, ahead.root))
     return pool

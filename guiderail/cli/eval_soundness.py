@@ -89,7 +89,7 @@ def soundness(
 
 
 def _servers(names: Iterable[str], language: str) -> list[Server]:
-    from guiderail.monitors.analysis.server import choose, server_named
+    from guiderail.monitors.analysis.servers import choose, server_named
 
     servers = [server_named(name) for name in names] or [s for s in [choose(language)] if s]
     missing = [server for server in servers if server.find() is None]

@@ -18,8 +18,8 @@ TOKEN = "GUIDERAIL_TOKEN"
 @click.option("--clientProcessId", "client", hidden=True, help="Given by VS Code's client library; not needed.")
 @setting_flags(
     "model", "device", "dtype", "threads", "until", "max_tokens", "layout", "context", "context_tokens",
-    "prompt_tokens", "monitors", "only_monitors", "analyser", "cache_policy", "cache_mb", "temperature", "top_k",
-    "top_p", "min_p", "seed", "log_level",
+    "prompt_tokens", "monitors", "only_monitors", "analyser", "trust", "cache_policy", "cache_mb", "temperature",
+    "top_k", "top_p", "min_p", "seed", "log_level",
 )  # fmt: skip
 def lsp(stdio: bool, tcp: str | None, token: str | None, client: str | None, **flags: Any) -> None:
     """Serve editors: suggestions as people type.

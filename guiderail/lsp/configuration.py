@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from guiderail.errors import GuiderailError
-from guiderail.settings import KEYS, Settings, Source, checked, resolve, user_file
+from guiderail.settings import KEYS, Settings, Source, checked, resolve, rule_of, user_file
 
 SECTION = "guiderail"
 _EDITOR = Source("user", "the editor's settings")
@@ -98,6 +98,9 @@ def _settings(
     stronger = resolve(flags, env)
     for key in KEYS:
         if key in given and stronger.source(key).kind == "default":
+            if rule_of(key).personal:  # a workspace can hold settings for the editor
+                problems.append(f"{key} is not taken from an editor: put it into {user_file()}")
+                continue
             try:
                 merged[key] = checked(key, given[key], _EDITOR)
             except GuiderailError as error:

@@ -131,7 +131,7 @@ class Engine:
         self._completer: Completer | None = None
         self._make: Callable[[], Completer] | None = None
         self._projects: dict[tuple[Path | None, str, bool], OpenProject] = {}
-        self._analysers: dict[tuple[str, str], tuple[ServerPool, Monitors]] = {}  # by who is wanted
+        self._analysers: dict[tuple[str, str, str], tuple[ServerPool, Monitors]] = {}  # by who is wanted
         self._contexts: dict[str, _Context] = {}
         self._edition = 0
 
@@ -286,12 +286,12 @@ class Engine:
         """What forbids names that do not exist, with the analysers behind it."""
         if not settings.monitors:
             return None
-        key = settings.analyser, settings.only_monitors
+        key = settings.analyser, settings.trust, settings.only_monitors
         if key not in self._analysers:
             from guiderail.monitors.analysis.pool import ServerPool
             from guiderail.monitors.monitors import Monitors
 
-            pool = ServerPool(settings.analyser)
+            pool = ServerPool(settings.analyser, trust=settings.trust)
             watching = Monitors(self._loaded().vocabulary, pool, names=settings.only_monitors)
             self._analysers[key] = pool, watching
         return self._analysers[key][1]

@@ -15,37 +15,112 @@ _BRACKETS_AND_BREAKS = r"(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<break>\\\r?\n|\r
 
 
 @dataclass(frozen=True, slots=True)
+class String:
+    """One kind of string.
+
+    Parameters
+    ----------
+    quote
+        What opens it.
+    rest
+        The pattern of what follows, up to its end.
+    many_lines
+        Whether it may go on over a line end.
+    """
+
+    quote: str
+    rest: str
+    many_lines: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Syntax:
     """What the lexer must know of a language.
 
     Parameters
     ----------
     comments
-        Patterns of whole comments.
+        Patterns of whole comments, and of whatever else has to be passed over as one.
     strings
-        For each opening quote, longest first, the pattern of what may follow it up to its end.
+        The kinds of strings, those that begin with another's quote first.
     lines
-        Whether a line end outside brackets ends a statement.
+        Whether a line end ends a statement.
+    blocks
+        Whether braces hold statements; if not, a line end or semicolon inside any bracket ends none.
     """
 
     comments: tuple[str, ...]
-    strings: tuple[tuple[str, str], ...]
+    strings: tuple[String, ...]
     lines: bool = True
+    blocks: bool = True
 
 
-def _until(quote: str, *, many_lines: bool) -> str:
-    """What may stand between quotes, and the closing one."""
+def _string(quote: str, *, many_lines: bool | None = None) -> String:
+    """A string that the same quote ends, with escapes by backslash; three quotes mean many lines."""
+    many = len(quote) > 1 if many_lines is None else many_lines
     mark = re.escape(quote[0])
-    plain = rf"[^\\{mark}]" if many_lines else rf"[^\\{mark}\r\n]"
+    plain = rf"[^\\{mark}]" if many else rf"[^\\{mark}\r\n]"
     inner = rf"{plain}|\\\r\n|\\(?s:.)" + (rf"|{mark}(?!{re.escape(quote[1:])})" if len(quote) > 1 else "")
-    return rf"(?:{inner})*+{re.escape(quote)}"
+    return String(quote, rf"(?:{inner})*+{re.escape(quote)}", many)
 
 
-PYTHON = Syntax(
-    comments=(r"#[^\r\n]*",),
-    strings=tuple((quote, _until(quote, many_lines=len(quote) > 1)) for quote in ('"""', "'''", '"', "'")),
+_SLASHES = (r"//[^\r\n]*", r"/\*(?s:.*?)(?:\*/|\Z)")
+_DIRECTIVE = r"(?m:^[ \t]*\#)(?:[^\\\r\n]|\\\r?\n|\\.)*"  # a macro's body is no code of its own
+_DIGIT_MARK = r"(?<=[0-9a-fA-F])'(?=[0-9a-fA-F])"
+# A slash begins a pattern where an expression may begin; divisions stand behind one.
+_PATTERN = (
+    r"(?:(?<=[=(,:;!&|?{}\[])|(?<=return)|(?m:^))[ \t]*"
+    r"/(?![/*])(?:[^\\/\[\r\n]|\\.|\[(?:[^\]\\\r\n]|\\.)*\])+/[a-z]*"
 )
-SYNTAX = {"python": PYTHON}
+_TEMPLATE = String(  # ${…} may hold braces and templates, each once more
+    "`", r"(?:[^`\\$]|\\(?s:.)|\$(?!\{)|\$\{(?:[^{}`]|\{[^{}]*\}|`[^`]*`)*\})*+`", many_lines=True
+)
+_LETTER = r"'(?:[^'\\\r\n]|\\[^\r\n][^'\r\n]{0,10})'"  # and what is not closed like this is a lifetime
+
+PYTHON = Syntax((r"#[^\r\n]*",), tuple(map(_string, ('"""', "'''", '"', "'"))), blocks=False)
+JAVA = Syntax(_SLASHES, (_string('"""'), _string('"'), _string("'")), lines=False)
+C = Syntax(
+    (*_SLASHES, _DIRECTIVE, _DIGIT_MARK),
+    (
+        String('R"', r'(?P<delimiter>[^()\\\s]{0,16})\((?s:.*?)\)(?P=delimiter)"', many_lines=True),
+        _string('"'),
+        _string("'"),
+    ),
+    lines=False,
+)
+C_SHARP = Syntax(
+    (*_SLASHES, _DIRECTIVE),
+    (
+        String('"""', r'(?s:.*?)"""', many_lines=True),
+        *(String(quote, r'(?:[^"]|"")*+"', many_lines=True) for quote in ('$@"', '@$"', '@"')),
+        _string('"'),
+        _string("'"),
+    ),
+    lines=False,
+)
+GO = Syntax(_SLASHES, (_string('"'), _string("'"), String("`", "[^`]*`", many_lines=True)))
+RUST = Syntax(
+    (*_SLASHES, _LETTER),
+    (
+        *(String(f'r{marks}"', rf'(?s:.*?)"{marks}', many_lines=True) for marks in ("##", "#", "")),
+        _string('"', many_lines=True),
+    ),
+    lines=False,
+)
+WEB = Syntax((*_SLASHES, _PATTERN), (_TEMPLATE, _string('"'), _string("'")))
+SYNTAX = {
+    "python": PYTHON,
+    "java": JAVA,
+    "c": C,
+    "cpp": C,
+    "csharp": C_SHARP,
+    "go": GO,
+    "rust": RUST,
+    "javascript": WEB,
+    "javascriptreact": WEB,
+    "typescript": WEB,
+    "typescriptreact": WEB,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +136,17 @@ class Place:
     statement
         Offset behind the last end of a statement outside brackets.
     resume
-        Offset from which a longer text is to be read on: what stands behind may still turn into something else.
+        Offset of a line from which a longer text is to be read on: what stands behind may still turn into something
+        else.
+    known
+        The brackets and the statement there.
     """
 
     inside: bool = False
     brackets: tuple[int, ...] = ()
     statement: int = 0
     resume: int = 0
+    known: tuple[tuple[int, ...], int] = ((), 0)
 
 
 def place(text: str, language: str, before: Place | None = None) -> Place:
@@ -79,29 +158,36 @@ def place(text: str, language: str, before: Place | None = None) -> Place:
         The language has no syntax here.
     """
     start = before or Place()
-    brackets, statement, at = list(start.brackets), start.statement, start.resume
+    at, resume, known = start.resume, start.resume, start.known
+    brackets, statement, inside = list(known[0]), known[1], False
     syntax, scanner = SYNTAX[language], _scanner(language)
     while found := scanner.search(text, at):
         begin, at = found.span()
         if found["open"]:
             brackets.append(begin)
-        elif found["close"]:
-            if brackets:
-                brackets.pop()
-        elif found["break"]:
-            if text[begin] != "\\" and not brackets and (syntax.lines or text[begin] == ";"):
-                statement = at
+        elif found["close"] and brackets:
+            brackets.pop()
         elif found["quote"]:
-            closed = _strings(language)[found["quote"]].match(text, at)
-            if closed is None and (len(found["quote"]) > 1 or _line_end(text, at) == len(text)):
-                return Place(True, tuple(brackets), statement, begin)
-            at = closed.end() if closed else _line_end(text, at)  # a line ends a string that nobody closed
-            if at == len(text):  # "" may become the start of three quotes
-                return Place(False, tuple(brackets), statement, begin)
-        elif at == len(text):
-            return Place(True, tuple(brackets), statement, begin)
-    # A line end of two characters, or a backslash in front of one, may be cut in half.
-    return Place(False, tuple(brackets), statement, len(text.rstrip("\\\r")))
+            string = _strings(language)[found["quote"]]
+            closed = re.compile(string.rest).match(text, at)
+            at = closed.end() if closed else len(text) if string.many_lines else _line_end(text, at)
+            inside = closed is None and at == len(text)  # a line ends a string that nobody closed
+        elif found["comment"] and at == len(text):
+            inside = scanner.match(text + "a", begin)[0] != found[0]  # pyright: ignore[reportOptionalSubscript]
+        if _ends_statement(syntax, found, [text[at] for at in brackets[-1:]]):
+            statement = at
+        if found["break"] and found["break"][-1] == "\n" and at < len(text):
+            resume, known = at, (tuple(brackets), statement)
+    return Place(inside, tuple(brackets), statement, resume, known)
+
+
+def _ends_statement(syntax: Syntax, found: re.Match[str], innermost: list[str]) -> bool:
+    """Whether a token ends a statement, the bracket around it being `innermost`, if there is one."""
+    if syntax.blocks and (found["open"] == "{" or found["close"] == "}"):
+        return True
+    outside = not innermost or (syntax.blocks and innermost == ["{"])
+    word = found["break"]
+    return bool(word) and outside and word[0] != "\\" and (syntax.lines or word == ";")
 
 
 def unmatched_closers(text: str, language: str) -> int:
@@ -117,7 +203,7 @@ def unmatched_closers(text: str, language: str) -> int:
             else:
                 closed += 1
         elif found["quote"]:
-            string = _strings(language)[found["quote"]].match(text, at)
+            string = re.compile(_strings(language)[found["quote"]].rest).match(text, at)
             at = string.end() if string else _line_end(text, at)
     return closed
 
@@ -130,10 +216,10 @@ def _line_end(text: str, at: int) -> int:
 @cache
 def _scanner(language: str) -> re.Pattern[str]:
     syntax = SYNTAX[language]
-    quotes = "|".join(re.escape(quote) for quote, _ in syntax.strings)
+    quotes = "|".join(re.escape(string.quote) for string in syntax.strings)
     return re.compile(f"(?P<comment>{'|'.join(syntax.comments)})|(?P<quote>{quotes})|{_BRACKETS_AND_BREAKS}")
 
 
 @cache
-def _strings(language: str) -> dict[str, re.Pattern[str]]:
-    return {quote: re.compile(rest) for quote, rest in SYNTAX[language].strings}
+def _strings(language: str) -> dict[str, String]:
+    return {string.quote: string for string in SYNTAX[language].strings}

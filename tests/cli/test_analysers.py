@@ -7,15 +7,19 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from guiderail.monitors.analysis.server import NAMES
+from guiderail.monitors.analysis import workspaces
+from guiderail.monitors.analysis.servers import names
+from guiderail.settings import ANALYSERS
 
 
 def test_every_analyser_is_listed(guiderail) -> None:
     """The list names all analysers, where each is or how to get it, and at most one is taken for a language."""
     rows = json.loads(guiderail("analysers", "ls", "--json").out)
-    assert tuple(row["name"] for row in rows) == NAMES
+    assert tuple(row["name"] for row in rows) == names()
     assert all(row["program"] or row["obtain"] for row in rows)
-    assert sum("python" in row["chosen"] for row in rows) <= 1
+    assert names()[: len(ANALYSERS)] == ANALYSERS  # then come those of other packages
+    chosen = [language for row in rows for language in row["chosen"]]
+    assert len(chosen) == len(set(chosen))
     assert guiderail("analysers", "ls").out.count("\n") == len(rows)
 
 
@@ -25,6 +29,39 @@ def test_the_default_analyser_works(guiderail) -> None:
     result = guiderail("analysers", "check", "pyrefly", "--json")
     assert result.code == 0
     assert json.loads(result.out)[0]["ok"]
+
+
+def test_what_cannot_be_installed(guiderail) -> None:
+    """A language without an analyser is wrong use, one that needs something else says what."""
+    assert guiderail("analysers", "install", "cobol-85").code == 2
+    unknown = guiderail("analysers", "install", "haskell")
+    assert unknown.code == 2
+    assert "typescript" in unknown.err
+    java = guiderail("analysers", "install", "java")
+    assert java.code == 2
+    assert "JDK" in java.err
+
+
+def test_workspaces_are_trusted_and_not_any_more(guiderail, home: Path) -> None:
+    """A folder is trusted with all below it until it is taken off the list, which is the person's own."""
+    Path("a/b").mkdir(parents=True)
+    assert guiderail("analysers", "trust", "a").code == 0
+    assert workspaces.is_trusted(Path("a/b"))
+    assert not workspaces.is_trusted(Path())
+    assert guiderail("analysers", "trust", "--list").out.strip() == str(Path("a").resolve())
+    assert workspaces.file().is_relative_to(home)
+    assert guiderail("analysers", "trust", "--remove", "a").code == 0
+    assert not workspaces.is_trusted(Path("a/b"))
+    assert guiderail("analysers", "trust", "--remove", "a").code == 2
+
+
+def test_a_project_cannot_trust_itself(guiderail) -> None:
+    """Trust in a project's own settings is refused, and the message says where it belongs."""
+    Path("pyproject.toml").write_text('[tool.guiderail]\ntrust = "always"\n')
+    Path(".git").mkdir()
+    result = guiderail("doctor")
+    assert result.code == 1
+    assert "not for a project to decide" in result.out
 
 
 def test_an_unknown_analyser_is_wrong_use(guiderail) -> None:

@@ -15,7 +15,7 @@ from guiderail.cli import doctor
 from guiderail.model import store
 from guiderail.model.checksums import SUMS, compare, digests
 from guiderail.model.store import EMBEDDED_FOLDER
-from guiderail.monitors.analysis.server import SERVERS
+from guiderail.monitors.analysis.servers import PYREFLY
 from tests.cli.conftest import Result
 from tests.helpers.hub import fill_cache, linked_to_blobs
 
@@ -136,18 +136,20 @@ def test_only_who_can_be_asked_is_listed(guiderail: Run, copy: Path, monkeypatch
     """A compiler on the search path is no analyser; one that is installed is named, and who is asked."""
     programs = copy.parent / "bin"
     programs.mkdir()
-    for name in ("tsc", "javac", "clangd", "jedi-language-server"):
-        (programs / name).write_text("#!/bin/sh\n")
+    for name in ("tsc", "javac", "cc", "jedi-language-server"):
+        (programs / name).write_text("#!/bin/sh\nexit 1\n")
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.setattr(sys, "executable", str(copy / "python"))
+    assert statuses(guiderail, 0)["analysers"][1] == "python: jedi installed, nobody is asked"  # it runs the project
+    monkeypatch.setenv("GUIDERAIL_TRUST", "always")
     assert statuses(guiderail, 0)["analysers"] == ("note", "python: jedi installed, jedi is asked", "")
     result = guiderail("doctor", "--analyser", "ty", "--json")
     check = json.loads(result.out)["checks"][-1]
     assert check["detail"] == "python: jedi installed, nobody is asked"
     assert check["remedy"] == "Install ty: pip install ty"
     monkeypatch.setenv("PATH", str(copy))
-    assert statuses(guiderail, 0)["analysers"][2].endswith(SERVERS[0].obtain)
+    assert statuses(guiderail, 0)["analysers"][2].endswith(PYREFLY.obtain)
 
 
 def test_missing_weights_fail_with_a_remedy(guiderail: Run, copy: Path) -> None:

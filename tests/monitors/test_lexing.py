@@ -8,19 +8,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.monitors.lexing import Place, place, unmatched_closers
+from guiderail.monitors.lexing import SYNTAX, Place, place, unmatched_closers
 
 PIECES = st.sampled_from(
-    ["a", ".", "(", ")", "[", "]", "{", "}", "'", '"', "'''", '"""', "\\", "\n", "\r\n", "#", " ", "b''", ";", "é"]
+    [
+        *(
+            "a",
+            ".",
+            "(",
+            ")",
+            "[",
+            "]",
+            "{",
+            "}",
+            "'",
+            '"',
+            "'''",
+            '"""',
+            "\\",
+            "\n",
+            "\r\n",
+            "#",
+            " ",
+            "b''",
+            ";",
+            "é",
+        ),
+        *("/", "*", "`", "${", "r#", "R", "@", "=", "1"),
+    ]
 )
 TEXT = st.lists(PIECES, max_size=25).map("".join)
 
 
-@given(TEXT, TEXT)
-def test_reading_on_equals_reading_at_once(first: str, second: str) -> None:
-    """A place found in two steps is the place found in one, wherever the text is cut."""
-    before = place(first, "python")
-    assert place(first + second, "python", before) == place(first + second, "python")
+@given(st.sampled_from(sorted(SYNTAX)), TEXT, TEXT)
+def test_reading_on_equals_reading_at_once(language: str, first: str, second: str) -> None:
+    """In every language a place found in two steps is the place found in one, wherever the text is cut."""
+    before = place(first, language)
+    assert place(first + second, language, before) == place(first + second, language)
     assert before.resume <= len(first)
 
 
@@ -48,7 +72,7 @@ def test_inside_strings_and_comments(text: str, inside: bool) -> None:
 
 def test_statements_and_brackets() -> None:
     """A statement begins behind a line end or semicolon outside brackets; brackets are open until they are closed."""
-    assert place("a\nb; c(", "python") == Place(False, (6,), 4, 7)
+    assert place("a\nb; c(", "python") == Place(False, (6,), 4, 2, ((), 2))
     assert place("a(\nb", "python").statement == 0
     assert place("a \\\n b", "python").statement == 0
     assert place("a)\nb", "python").brackets == ()
@@ -74,3 +98,59 @@ def test_agrees_with_the_tokenizer(request: pytest.FixtureRequest) -> None:
         elif item.type == token.OP and item.string == ".":
             before = place(source[:end], "python", before)
             assert not before.inside
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "inside"),
+    [
+        ("java", "/* a.", True),
+        ("java", "/* a */ x.", False),
+        ("java", "x /* a */", False),
+        ("java", "// it's\nx.", False),
+        ("java", 's = """\n it\'s "a".', True),
+        ("java", "'\\''.", False),
+        ("c", "#define A x.", True),
+        ("c", "#define A \\\n x.", True),
+        ("c", "  #include <a.h>\nx.", False),
+        ("cpp", 'R"(a". ', True),
+        ("cpp", 'R"x(a)"b)x".', False),
+        ("cpp", "1'000'000 + a.", False),
+        ("csharp", '@"a\\".', False),
+        ("csharp", '@"a""b.', True),
+        ("csharp", '@"a\nb.', True),
+        ("go", "`a\nb.", True),
+        ("go", "'\\''; x.", False),
+        ("rust", "fn f<'a>(x: &'a str) { x.", False),
+        ("rust", "'\"'; x.", False),
+        ("rust", 'r#"a"b.', True),
+        ("rust", 'r#"a"#.', False),
+        ("rust", '"a\nb.', True),
+        ("javascript", "`a ${b.", True),
+        ("javascript", "`a ${b + `c`} d`.", False),
+        ("javascript", "x = /['\"(]/.", False),
+        ("javascript", "x = a / b.", False),
+        ("javascript", "return /[`]/; x.", False),
+        ("typescript", "f('a', \"b\").", False),
+    ],
+)
+def test_strings_and_comments_of_other_languages(language: str, text: str, inside: bool) -> None:
+    """Each language's strings, comments, macros and patterns are passed over."""
+    assert place(text, language).inside == inside
+    assert not place(text, language).brackets or "(" in text or "{" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "statement"),
+    [
+        ("java", "void f() { a(); b", " b"),
+        ("java", "a(x ->\n b", "a(x ->\n b"),
+        ("java", "if (a) { b(); } c", " c"),
+        ("go", "f() {\n\ta\n\tb", "\tb"),
+        ("go", "f(a,\n b", "f(a,\n b"),
+        ("typescript", "f(() => {\n a;\n b", " b"),
+        ("python", "{\n a", "{\n a"),
+    ],
+)
+def test_statements_in_blocks(language: str, text: str, statement: str) -> None:
+    """Where braces hold statements they begin and end them, and so do semicolons and, in some, line ends inside."""
+    assert text[place(text, language).statement :] == statement

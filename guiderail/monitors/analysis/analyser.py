@@ -60,11 +60,16 @@ class ServerAnalyser:
         The folder of the project.
     notice
         Told once, in a sentence, when something goes wrong.
+    trusted
+        Whether the server may run programs of the project (`servers.may_start`).
     """
 
-    def __init__(self, server: Server, root: Path, notice: Callable[[str], None] = log.warning) -> None:
+    def __init__(
+        self, server: Server, root: Path, notice: Callable[[str], None] = log.warning, *, trusted: bool = True
+    ) -> None:
         self.server = server
         self.root = root
+        self.trusted = trusted
         self.state: State = "idle"
         self.failures = 0
         self._notice = notice
@@ -162,7 +167,7 @@ class ServerAnalyser:
             raise NoAnswer("hung") from error
         except Exception as error:
             if not client.alive:
-                self._fail(f"died ({error})")
+                self._fail(client.ending or f"died ({error})")
                 raise NoAnswer("died") from error
             if isinstance(error, NoAnswer):
                 raise
@@ -185,13 +190,13 @@ class ServerAnalyser:
         if self._client is not None and self._client.alive:
             return self._client
         if self.state == "ready":
-            self._fail("died")
+            self._fail((self._client and self._client.ending) or "died")
         if time.monotonic() < self._retry_at:
             raise NoAnswer("restarting")
         from guiderail.monitors.analysis.client import Client
 
         self.state, self._answered = "starting", False
-        client = self._client = Client(self.server, self.root)
+        client = self._client = Client(self.server, self.root, trusted=self.trusted)
         try:
             await client.start()
         except Exception as error:

@@ -5,6 +5,7 @@ Offsets are code points of the text that the question showed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ KEYWORD = 14  # CompletionItemKind
 TEXT = 1  # CompletionItemKind: a word of the file, not something that the server knows
 SNIPPET = 15  # CompletionItemKind
 SEVERITIES = ("error", "warning", "information", "hint")
+
+_WORD_END = re.compile(r"[\w$#]*$")
 
 Severity = Literal["error", "warning", "information", "hint"]
 Offset = Callable[[dict[str, Any]], int]  # from an LSP position to an offset
@@ -54,10 +57,13 @@ class Members:
         The names.
     complete
         Whether they are all there are.
+    takes_any
+        Whether any other name is accepted there too.
     """
 
     items: tuple[Member, ...]
     complete: bool
+    takes_any: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,13 @@ class Diagnostic:
     message: str
 
 
-def read_completions(reply: Any, limit: int | None = None, *, flag_counts: bool = True) -> Members:
+def read_completions(
+    reply: Any,
+    limit: int | None = None,
+    *,
+    flag_counts: bool = True,
+    in_front: Callable[[dict[str, Any]], str] = lambda _: "",
+) -> Members:
     """All that may be written: LSP's CompletionList, or its items alone.
 
     Parameters
@@ -134,6 +146,8 @@ def read_completions(reply: Any, limit: int | None = None, *, flag_counts: bool 
         As many items mean that some are missing.
     flag_counts
         Whether ``isIncomplete`` means that some are missing.
+    in_front
+        The text in front of the cursor that is replaced by an edit of a range.
 
     Raises
     ------
@@ -145,9 +159,9 @@ def read_completions(reply: Any, limit: int | None = None, *, flag_counts: bool 
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise NoAnswer("garbage")
     found = tuple(
-        Member(_written(item), item.get("kind") or 0, item.get("detail") or "")
+        Member(text, item.get("kind") or 0, item.get("detail") or "")
         for item in items
-        if isinstance(item.get("label"), str)
+        if isinstance(item.get("label"), str) and (text := _written(item, in_front))
     )
     truncated = limit is not None and len(items) >= limit
     return Members(found, complete=not (truncated or (flag_counts and bool(reply.get("isIncomplete")))))
@@ -170,14 +184,21 @@ def _bare(text: str) -> str:
     return text
 
 
-def _written(item: dict[str, Any]) -> str:
-    """What would be written: the edit, the inserted text, or the label; a snippet up to its first hole."""
+def _written(item: dict[str, Any], in_front: Callable[[dict[str, Any]], str]) -> str:
+    """What would be written: the edit, the inserted text, or the label; a snippet up to its first hole.
+
+    An edit may repeat what stands in front of the name; one that changes it (``.`` to ``->``) offers nothing here.
+    """
     edit = item.get("textEdit")
     text = edit.get("newText") if isinstance(edit, dict) else None
     text = text or item.get("insertText") or item["label"]
     if item.get("insertTextFormat") == 2:
         text = text.partition("$")[0].replace("\\", "")
-    return text.strip()
+    lead = ""
+    if isinstance(edit, dict) and (span := edit.get("range") or edit.get("replace")):
+        replaced = in_front(span)
+        lead = replaced[: len(replaced) - len(_WORD_END.search(replaced)[0])]  # pyright: ignore[reportOptionalSubscript]
+    return text.strip().removeprefix(lead) if text.strip().startswith(lead) else ""
 
 
 def read_signatures(reply: Any) -> Signatures:

@@ -20,7 +20,7 @@ from pygls.lsp.client import LanguageClient
 from pygls.protocol import JsonRPCResponseMessage, LanguageServerProtocol
 
 from guiderail import __version__
-from guiderail.monitors.analysis import launcher
+from guiderail.monitors.analysis import launcher, memory
 from guiderail.monitors.analysis.inbox import Inbox
 from guiderail.monitors.analysis.server import Server
 from guiderail.monitors.analysis.shadow import Shadow
@@ -28,6 +28,7 @@ from guiderail.monitors.analysis.shadow import Shadow
 log = logging.getLogger(__name__)
 START_S = 30.0  # a server that has not answered `initialize` by then is hung
 STOP_S = 1.0
+MEMORY_EVERY_S = 5.0  # how often its memory is looked at
 # pygls reports with a traceback what a server sends amiss; here that is expected, and counted by the analyser.
 logging.getLogger("pygls").setLevel(logging.CRITICAL)
 _PLAIN = [lsp.MarkupKind.PlainText]
@@ -70,11 +71,17 @@ class Client:
         Which one.
     root
         The folder it works on.
+    trusted
+        Whether it may run programs of the project; if not, and it would, the kernel keeps it from that.
     """
 
-    def __init__(self, server: Server, root: Path) -> None:
+    def __init__(self, server: Server, root: Path, *, trusted: bool = True) -> None:
         self.server = server
         self.root = root
+        self.is_warm = not server.retries  # whether an empty answer can be believed
+        self.ending = ""  # why it was ended from here
+        self._trusted = trusted
+        self._settings = server.settings
         self.garbage = 0  # messages that were no LSP
         self._rpc = _Rpc(self)
         self._process: asyncio.subprocess.Process | None = None
@@ -110,13 +117,17 @@ class Client:
         program = self.server.find()
         if program is None:
             raise FileNotFoundError(f"{self.server.command[0]} is not installed")
+        confined = self.server.executes and not self._trusted
+        if confined:
+            assert self.server.confined is not None, "no such server is chosen for this workspace"
+            self._settings = self.server.confined(self.root)
         self._process = await asyncio.create_subprocess_exec(
-            *_command([str(program), *self.server.command[1:]]),
+            *_command([str(program), *self.server.arguments(self.root)], confined=confined),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             cwd=self.root,
-            env=environment(self.root),
+            env=environment(self.root, trusted=self._trusted) | dict(self.server.variables),
         )
         assert self._process.stdin is not None
         self._rpc.protocol.set_writer(_Writer(self._process.stdin))
@@ -133,7 +144,7 @@ class Client:
             client_info=lsp.ClientInfo("guiderail", __version__),
             root_uri=uri,
             workspace_folders=[lsp.WorkspaceFolder(uri, self.root.name or "root")],
-            initialization_options=dict(self.server.options),
+            initialization_options=self.server.introduction(self.root),
             capabilities=CAPABILITIES,
         )
 
@@ -237,8 +248,14 @@ class Client:
             self._rpc.abandon(f"{self.server.name} cannot be understood any more")
 
     async def _watch(self) -> None:
+        """Wait for the process's end; bring it about if the process leaks."""
         assert self._process is not None
-        await self._process.wait()
+        while self._process.returncode is None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), MEMORY_EVERY_S)
+            if memory.group_mb(self._process.pid) > self.server.memory_mb:
+                self.ending = f"held more than {self.server.memory_mb} MB"
+                self.kill()
         self._rpc.abandon(f"{self.server.name} ended with code {self._process.returncode}")
 
     async def stop(self) -> None:
@@ -280,7 +297,7 @@ class _Rpc(LanguageClient):
 
         @self.feature(lsp.WORKSPACE_CONFIGURATION)
         def configuration(params: lsp.ConfigurationParams) -> list[Any]:
-            return [owner.server.settings.get(item.section or "") for item in params.items]
+            return [owner._settings.get(item.section or "") for item in params.items]
 
     def receive(self, body: bytes) -> None:
         """Handle one message; count it if it is none."""
@@ -348,16 +365,21 @@ async def _message(stream: asyncio.StreamReader) -> bytes:
     raise ValueError("a header without a length")
 
 
-def _command(command: list[str]) -> list[str]:
+def _command(command: list[str], *, confined: bool) -> list[str]:
     if os.name != "posix":
         return command
-    return [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), *command]
+    freedom = "confined" if confined else "free"
+    return [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), freedom, *command]
 
 
-def environment(root: Path) -> dict[str, str]:
-    """The environment a server starts in: with the project's virtual environment, or the one guiderail runs in."""
+def environment(root: Path, *, trusted: bool = True) -> dict[str, str]:
+    """The environment a server starts in: with the project's virtual environment, or the one guiderail runs in.
+
+    The project's programs are on its search path only in a workspace that is trusted.
+    """
     variables = dict(os.environ)
-    candidates = [root / ".venv", root / "venv", Path(variables.get("VIRTUAL_ENV", "")), Path(sys.prefix)]
+    own = [root / ".venv", root / "venv"] if trusted else []
+    candidates = [*own, Path(variables.get("VIRTUAL_ENV", "")), Path(sys.prefix)]
     venv = next((path for path in candidates if (path / "pyvenv.cfg").is_file()), None)
     if venv is not None:
         folder = venv / ("Scripts" if os.name == "nt" else "bin")

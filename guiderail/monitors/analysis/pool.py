@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from guiderail.monitors.analysis.analyser import Analyser, ServerAnalyser
-from guiderail.monitors.analysis.server import choose
+from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.analysis.servers import candidates, may_start
+from guiderail.monitors.analysis.workspaces import is_trusted
 from guiderail.text.document import Document
 
 log = logging.getLogger(__name__)
@@ -28,32 +30,56 @@ class ServerPool:
     Parameters
     ----------
     wanted
-        Which analyser is wanted: a name, or "auto".
+        Which analyser is wanted: a name, which counts for its languages, or "auto".
     notice
-        Told in a sentence when an analyser fails, once each.
+        Told in a sentence when an analyser fails or may not start, once each.
+    trust
+        In which workspaces analysers may run programs of the project: listed, always or never.
     """
 
-    def __init__(self, wanted: str = "auto", notice: Callable[[str], None] = log.warning) -> None:
+    def __init__(
+        self, wanted: str = "auto", notice: Callable[[str], None] = log.warning, trust: str = "listed"
+    ) -> None:
         self._wanted = wanted
         self._notice = notice
+        self._trust = trust
         self._running: dict[tuple[str, Path], ServerAnalyser] = {}
+        self._chosen: dict[tuple[str, Path], tuple[Server, bool] | None] = {}
 
     def get(self, language: str, folder: Path) -> ServerAnalyser | None:
         """See `Analysers.get`."""
-        server = choose(language, self._wanted)
-        if server is None:
+        if (language, folder) not in self._chosen:
+            self._chosen[language, folder] = self._choose(language, folder)
+        chosen = self._chosen[language, folder]
+        if chosen is None:
             return None
+        server, trusted = chosen
         key = (server.name, folder)
         if key not in self._running:
-            self._running[key] = ServerAnalyser(server, folder, self._notice)
+            self._running[key] = ServerAnalyser(server, folder, self._notice, trusted=trusted)
             self._running[key].warm_up()
         return self._running[key]
+
+    def _choose(self, language: str, folder: Path) -> tuple[Server, bool] | None:
+        """The best server that may start in a folder, and whether the folder is trusted."""
+        trusted, passed_over = is_trusted(folder, self._trust), None
+        for server in candidates(language, self._wanted):
+            if may_start(server, trusted):
+                return server, trusted
+            passed_over = passed_over or server
+        if passed_over is not None:
+            self._notice(
+                f"the analyser {passed_over.name} is not started: it runs programs of the project, and {folder} is not "
+                "trusted. If you trust it, run guiderail analysers trust there"
+            )
+        return None
 
     def stop(self) -> None:
         """End them all."""
         for analyser in self._running.values():
             analyser.stop()
         self._running.clear()
+        self._chosen.clear()
 
 
 def folder_of(document: Document, root: Path | None) -> Path:

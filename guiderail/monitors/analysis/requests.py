@@ -7,10 +7,13 @@ A request leaves at once and its answer is kept: asking ahead and asking again c
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guiderail.monitors.analysis import answers
 from guiderail.monitors.analysis.answers import Diagnostic, Location, Members, Signatures, Symbol
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
 
 T = TypeVar("T")
+WARM_S = 6.0  # for so long an empty answer of a server that has just started is not believed
+PROBE = "guiderail__probe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +56,45 @@ class Request(Generic[T]):
 
 
 async def _completions(client: Client, question: Question) -> Members:
+    answer = await _asked(client, question)
+    if client.is_warm:
+        return answer
+    end = time.monotonic() + WARM_S
+    for pause in count(1):
+        if answer.items or time.monotonic() > end:
+            break
+        await asyncio.sleep(0.1 * pause)
+        answer = await _asked(client, question)
+    client.is_warm = True
+    return answer
+
+
+async def _asked(client: Client, question: Question) -> Members:
     server = client.server
-    return answers.read_completions(
-        await client.completion(question.offset), server.limit, flag_counts=server.incomplete_means_missing
-    )
+    reply = await client.completion(question.offset)
+
+    def in_front(edit: dict[str, Any]) -> str:
+        """What an edit would replace in front of the offset."""
+        return question.text[client.offset(edit["start"]) : question.offset]
+
+    return answers.read_completions(reply, server.limit, flag_counts=server.incomplete_means_missing, in_front=in_front)
 
 
 async def _members(client: Client, question: Question) -> Members:
-    return answers.members_of(await _completions(client, question))
+    members = answers.members_of(await _completions(client, question))
+    if not client.server.probes or not members.items:
+        return members
+    # A type that takes any name knows the type, or the origin, of a name that it cannot know.
+    text = question.text[: question.offset] + PROBE + question.text[question.offset :]
+    client.show(question.path, question.language, text)
+    origin = await client.definition(question.offset + 1)
+    known = origin or _type_in(answers.read_hover(await client.hover(question.offset + 1))) not in ("", "any")
+    return replace(members, takes_any=bool(known))
+
+
+def _type_in(hover: str) -> str:
+    """A hover's text without the fences of Markdown, which some servers send unasked."""
+    return "\n".join(line for line in hover.splitlines() if not line.startswith("```")).strip()
 
 
 async def _signatures(client: Client, question: Question) -> Signatures:

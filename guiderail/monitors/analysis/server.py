@@ -1,16 +1,28 @@
-"""The language servers that guiderail knows, and where they are on this machine."""
+"""What guiderail must know of a language server, and where it is on this machine."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from guiderail.errors import UsageError
+import platformdirs
+
+CHECK_S = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a server can be had: from which registry, and under which names."""
+
+    registry: Literal["pip", "npm", "go", "multilspy"]
+    packages: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,94 +36,101 @@ class Server:
     languages
         LSP identifiers of what it understands.
     command
-        Program and arguments; it speaks on standard input and output.
+        Program and arguments; it speaks on standard input and output. ``{root}`` is the project's folder, ``{home}``
+        the folder that it is installed in.
     obtain
         How to install it.
+    source
+        What ``guiderail analysers install`` fetches; None if it is not to be had in that way.
+    private
+        Whether its program counts only where guiderail has installed it.
+    needs
+        Further programs that have to be on the search path.
+    check
+        Arguments with which the program ends soon and with 0 if it is what its name says.
     options
-        ``initializationOptions``.
+        ``initializationOptions``; strings may hold the same words as the command.
     settings
         Answers to ``workspace/configuration``, by section.
+    variables
+        Environment variables.
     executes
-        Whether it runs programs of the project's environment: not to be started in a workspace that is not trusted.
+        Whether it runs programs of the project: not to be started in a workspace that is not trusted.
+    confined
+        Where it needs no program of the project, if the kernel keeps it from starting one: its settings for such a
+        workspace, by the project's folder.
     limit
         The most names that it ever gives; as many mean that some are missing.
     incomplete_means_missing
         Whether its ``isIncomplete`` says that names are missing, and not only that typing on may bring others.
+    retries
+        Whether it answers with nothing while it still reads the project: such answers are asked for again.
+    probes
+        Whether its hover tells that a type takes any name (TypeScript's index signatures).
+    memory_mb
+        Above this it is leaking, and started anew.
     """
 
     name: str
     languages: tuple[str, ...]
     command: tuple[str, ...]
     obtain: str
+    source: Source | None = None
+    private: bool = False
+    needs: tuple[str, ...] = ()
+    check: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
     executes: bool = False
+    confined: Callable[[Path], Mapping[str, Any]] | None = None
     limit: int | None = None
     incomplete_means_missing: bool = True
+    retries: bool = False
+    probes: bool = False
+    memory_mb: int = 4000
+
+    @property
+    def home(self) -> Path:
+        """The folder that ``guiderail analysers install`` puts it into."""
+        return platformdirs.user_data_path("guiderail") / "analysers" / self.name
 
     def find(self) -> Path | None:
-        """The program: beside this Python first, then on the search path."""
-        search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-        found = shutil.which(self.command[0], path=search)
-        return Path(found) if found else None
+        """The program: what was installed for guiderail first, then beside this Python, then on the search path."""
+        scripts = "Scripts" if os.name == "nt" else "bin"
+        own = [self.home / "venv" / scripts, self.home / "node_modules" / ".bin", self.home / "bin"]
+        others = [] if self.private else [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+        places = [*map(str, own), *others]
+        found = shutil.which(self.command[0], path=os.pathsep.join(places))
+        if found is None or any(shutil.which(program) is None for program in self.needs):
+            return None
+        return Path(found) if not self.check or _works(found, self.check) else None
+
+    def arguments(self, root: Path) -> list[str]:
+        """The command's arguments for a project."""
+        return [filled(word, root, self.home) for word in self.command[1:]]
+
+    def introduction(self, root: Path) -> dict[str, Any]:
+        """``initializationOptions`` for a project."""
+        return filled(dict(self.options), root, self.home)
 
 
-# In the order in which "auto" takes them; docs/monitors.md has the measurements behind it.
-SERVERS = (
-    Server(
-        name="pyrefly",
-        languages=("python",),
-        command=("pyrefly", "lsp"),
-        obtain="pip install pyrefly",
-        # Without a configuration file of its own it reports no type errors.
-        settings={"python": {"pyrefly": {"displayTypeErrors": "force-on"}}},
-        executes=True,  # asks the project's Python where its packages are
-    ),
-    Server(
-        name="ty",
-        languages=("python",),
-        command=("ty", "server"),
-        obtain="pip install ty",
-        limit=1000,
-        incomplete_means_missing=False,  # it says so of every answer
-    ),
-    Server(
-        name="basedpyright",
-        languages=("python",),
-        command=("basedpyright-langserver", "--stdio"),
-        obtain="pip install basedpyright",
-        settings={"basedpyright.analysis": {"diagnosticMode": "openFilesOnly"}},
-        executes=True,
-        incomplete_means_missing=False,  # as ty
-    ),
-    Server(
-        name="jedi",
-        languages=("python",),
-        command=("jedi-language-server",),
-        obtain="pip install jedi-language-server",
-        executes=True,
-    ),
-)
-NAMES = tuple(server.name for server in SERVERS)
+def filled(value: Any, root: Path, home: Path) -> Any:
+    """A command's word or an option with ``{root}`` and ``{home}`` filled in, however deep."""
+    if isinstance(value, str):
+        return value.replace("{root}", str(root)).replace("{home}", str(home))
+    if isinstance(value, Mapping):
+        return {key: filled(one, root, home) for key, one in value.items()}
+    return [filled(one, root, home) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def server_named(name: str) -> Server:
-    """The server of that name.
-
-    Raises
-    ------
-    UsageError
-        There is none.
-    """
-    for server in SERVERS:
-        if server.name == name:
-            return server
-    raise UsageError(f"there is no analyser {name!r}", f"Known are {', '.join(NAMES)}")
-
-
-def choose(language: str | None, wanted: str = "auto") -> Server | None:
-    """The server for a language: the one a person wants if it is for this language, else the first installed one."""
-    for server in SERVERS:
-        if language in server.languages and wanted in ("auto", server.name) and server.find():
-            return server
-    return None
+@cache
+def _works(program: str, arguments: tuple[str, ...]) -> bool:
+    """Whether a program is what its name says: rustup, for one, links names of programs that it has not installed."""
+    try:
+        done = subprocess.run(
+            [program, *arguments], capture_output=True, stdin=subprocess.DEVNULL, timeout=CHECK_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

@@ -15,7 +15,8 @@ from guiderail.monitors.analysis import inbox
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, MEMBERS, Question
-from guiderail.monitors.analysis.server import SERVERS, Server
+from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.analysis.servers import BASEDPYRIGHT, JEDI, PYREFLY, TY
 
 FAKE = Path(__file__).parent / "fake_server.py"
 pytestmark = pytest.mark.e2e
@@ -224,7 +225,7 @@ def test_no_orphans(tmp_path: Path, end: str) -> None:
     assert wait_until(lambda: not is_alive(pid))
 
 
-@pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
+@pytest.mark.parametrize("server", (PYREFLY, TY, BASEDPYRIGHT, JEDI), ids=lambda server: server.name)
 def test_real_servers_know_members(start, server: Server) -> None:
     """Every Python analyser that is installed lists a class's own members, and none for an unknown type."""
     if server.find() is None:

@@ -17,7 +17,7 @@ from guiderail.monitors.analysis.requests import (
     Question,
     Request,
 )
-from guiderail.monitors.analysis.server import server_named
+from guiderail.monitors.analysis.servers import server_named
 
 pytestmark = pytest.mark.e2e
 SOURCE = '''class Point:

