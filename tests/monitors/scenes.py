@@ -13,7 +13,8 @@ import pytest
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.analysis.requests import Question, Request
-from guiderail.monitors.analysis.server import Server, server_named
+from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.analysis.servers import server_named
 from guiderail.monitors.monitor import Monitor, Ruling
 from guiderail.monitors.scene import Scene, View
 from guiderail.text.document import Document
