@@ -20,6 +20,7 @@ STDIN = "-"
 @click.option("--column", type=int, help="Code points before the cursor, from 0.  [default: the line's end]")
 @click.option("--language", metavar="NAME", help="Language of the text, where the file name does not say it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/cli.md has the schema).")
+@click.option("--watch", is_flag=True, help="Follow FILE as it is saved; say what the cache does with each change.")
 @click.option("--positions", metavar="FILE.jsonl", help="Complete at every position listed in this file.")
 @click.option("--output", metavar="FILE.jsonl", default=STDIN, help="Where --positions writes; resumed if it exists.")
 @setting_flags(
@@ -33,6 +34,7 @@ def complete(
     column: int | None,
     language: str | None,
     as_json: bool,
+    watch: bool,
     positions: str | None,
     output: str,
     **flags: Any,
@@ -43,18 +45,33 @@ def complete(
     guiderail complete app.py --line 12 --column 8
     git show HEAD:app.py | guiderail complete --language python
     guiderail complete --positions cursors.jsonl --output answers.jsonl
+    guiderail complete --watch app.py
     """
     if positions is not None:
-        given = {"FILE": file, "--line": line, "--column": column, "--language": language}
+        given = {"FILE": file, "--line": line, "--column": column, "--language": language, "--watch": watch or None}
         _refuse(given, "stands in each line of --positions already")
         from guiderail.cli.positions import complete_all
 
         complete_all(positions, output, resolved(flags).settings)
         return
+    if watch:
+        _watch(file, {"--line": line, "--column": column, "--language": language}, as_json, flags)
+        return
     _refuse({"--output": None if output == STDIN else output}, "needs --positions")
     cursor = _cursor(file, line, column, language)
     engine = Engine(resolved(flags, cursor.document.path).settings, ahead=cursor)
     _show(engine, cursor, as_json)
+
+
+def _watch(file: str | None, given: dict[str, object], as_json: bool, flags: dict[str, Any]) -> None:
+    """The cursor is where the file was changed last."""
+    _refuse(given, "is not for --watch")
+    if file is None or file == STDIN:
+        raise UsageError("--watch needs a FILE", "Name one that you save now and then")
+    from guiderail.cli.watch import watch
+
+    path = Path(file)
+    watch(path, resolved(flags, path).settings, as_json=as_json)
 
 
 def _refuse(given: dict[str, object], why: str) -> None:

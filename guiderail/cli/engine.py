@@ -14,6 +14,7 @@ from guiderail.settings import Settings
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
+    from guiderail.cache.live import FitReport, LiveCache
     from guiderail.engine.completer import Completer, Suggestion
     from guiderail.engine.project import OpenProject
     from guiderail.model.model import Model
@@ -106,14 +107,15 @@ class Engine:
         until: str | None = None,
         max_tokens: int | None = None,
         on_token: Callable[[bytes], None] | None = None,
+        snippets: list[Snippet] | None = None,
     ) -> Answer:
-        """Complete at ``cursor``; ``until`` and ``max_tokens`` go before the settings."""
+        """Complete at ``cursor``; what is given goes before the settings, and before choosing ``snippets``."""
         from guiderail.decoding.sampling import Sampling
         from guiderail.engine.completer import CompletionRequest
 
         settings = self._settings
         project = self._project(cursor.root)
-        snippets = self._snippets(cursor, project)
+        snippets = self._snippets(cursor, project) if snippets is None else snippets
         _log.debug("context from %s", ", ".join(snippet.path for snippet in snippets) or "no other file")
         request = CompletionRequest(
             document=cursor.document,
@@ -138,6 +140,17 @@ class Engine:
             project=project.counts,
         )
         return Answer(cursor, self._completer.complete(request, on_token=on_token), snippets)
+
+    @property
+    def cache(self) -> "LiveCache":
+        """The keys and values of the last prompt."""
+        return self._completer.session.cache
+
+    @property
+    def report(self) -> "FitReport":
+        """How the cache was made to fit the last prompt."""
+        assert self._completer.session.report is not None, "there was no answer yet"
+        return self._completer.session.report
 
     def _project(self, root: Path | None) -> "OpenProject":
         from guiderail.engine.project import OpenProject
