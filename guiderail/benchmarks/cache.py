@@ -1,24 +1,31 @@
-"""How long a cache takes to follow an edit: patched, truncated at the edit, or encoded in full.
+"""How long a cache takes to follow an edit: patched, truncated at the edit, or encoded in full; beside llama.cpp.
 
-Tokens are random, so only the times mean something. The three ways take turns, and the least of the rounds is
-reported: disturbances only ever add to it.
+Tokens are random, so only the times mean something. The ways take turns, and the least of the rounds is reported:
+disturbances only ever add to it.
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from guiderail.benchmarks.llama_cpp import ARCHITECTURES, LlamaCpp, export
 from guiderail.cache.live import FitReport, LiveCache
 from guiderail.cache.policy import Costs, costs_of
 from guiderail.cache.selection import PIE
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
+
+# Runs of equal tokens that llama.cpp is asked to find again: what its own editor plugins ask for.
+REUSE = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,76 +39,163 @@ class Plan:
     edit_at
         Where the edit is, as a share of the length.
     changed
-        Tokens inserted.
+        Tokens inserted, or deleted where it is negative.
+    long
+        Longer sequences than this have a few cases and two rounds only.
     runs
         Rounds of all ways.
+    threads
+        CPU threads of llama.cpp; 0 leaves it out.
     seed
         Of the tokens.
     """
 
     tokens: tuple[int, ...] = (1024, 2048, 4096, 8192, 16384, 32768)
-    edit_at: tuple[float, ...] = (0.1, 0.5, 0.9)
-    changed: tuple[int, ...] = (1, 8, 64)
+    edit_at: tuple[float, ...] = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97)
+    changed: tuple[int, ...] = (1, 8, 64, -8)
+    long: int = 4096
     runs: int = 5
+    threads: int = 0
     seed: int = 0
 
 
 FULL = Plan()
-QUICK = Plan(tokens=(1024, 2048), edit_at=(0.1, 0.5, 0.9), changed=(8,), runs=2)
+QUICK = Plan(tokens=(1024, 2048), edit_at=(0.1, 0.5, 0.9), changed=(8, -8), runs=2)
+FEW_PLACES, FEW_CHANGES = (0.1, 0.5, 0.9), (8,)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One edit: the sequence before it and after it."""
+
+    edit_at: float
+    changed: int
+    old: list[int]
+    new: list[int]
 
 
 def run(model: Model, plan: Plan, *, advance: Callable[[], None] = lambda: None) -> list[dict[str, Any]]:
     """One row for each length, place and size of an edit."""
     costs = costs_of(model)
     rows = []
-    for length, at, changed in cases(model, plan):
-        rows.append(_row(model, plan, costs, length, at, changed))
-        advance()
+    with _llama_cpp(model, plan) as rival:
+        for length in lengths(model, plan):
+            full = _full_seconds(model, plan, length)
+            for case in cases(model, plan, length):
+                rows.append(_row(model, plan, costs, case, full, rival))
+                advance()
     return rows
 
 
-def cases(model: Model, plan: Plan) -> list[tuple[int, float, int]]:
-    """Length, place and size of every edit that fits the model's context."""
-    lengths = [n for n in plan.tokens if n <= model.info.context_length]
-    return [(n, at, changed) for n in lengths for at in plan.edit_at for changed in plan.changed]
+def lengths(model: Model, plan: Plan) -> list[int]:
+    """The plan's lengths that the model takes."""
+    return [n for n in plan.tokens if n + max(map(abs, plan.changed)) <= model.info.context_length]
 
 
-def _row(model: Model, plan: Plan, costs: Costs, length: int, at: float, changed: int) -> dict[str, Any]:
+def cases(model: Model, plan: Plan, length: int) -> list[Case]:
+    """Every edit after which the sequence has `length` tokens; the text after it is the same in all."""
+    long = length > plan.long
     generator = torch.Generator().manual_seed(plan.seed)
-    new = torch.randint(model.vocab_size, (length,), generator=generator).tolist()
-    place = round(at * (length - changed))
+    new = torch.randint(8, model.vocab_size, (length,), generator=generator).tolist()
+    gone = torch.randint(8, model.vocab_size, (64,), generator=generator).tolist()
+    found = []
+    for at in FEW_PLACES if long else plan.edit_at:
+        for changed in FEW_CHANGES if long else plan.changed:
+            place = round(at * (length - abs(changed)))
+            removed, added = gone[: max(-changed, 0)], max(changed, 0)
+            found.append(Case(at, changed, [*new[:place], *removed, *new[place + added :]], new))
+    return found
+
+
+@contextmanager
+def _llama_cpp(model: Model, plan: Plan) -> Iterator[LlamaCpp | None]:
+    """llama.cpp with the same weights; None where it is not wanted, or does not know the architecture."""
+    if not plan.threads or type(model.module).__name__ not in ARCHITECTURES or model.device.type != "cpu":
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.gguf"
+        export(model.module, path)
+        server = LlamaCpp(path, plan.threads, max(lengths(model, plan)) + 2 * max(map(abs, plan.changed)) + 8)
+        try:
+            yield server
+        finally:
+            server.close()
+
+
+def _full_seconds(model: Model, plan: Plan, length: int) -> float:
+    new = cases(model, plan, length)[0].new
+    return min(_timed(LiveCache(model), new)[0] for _ in range(_rounds(plan, length)))
+
+
+def _rounds(plan: Plan, length: int) -> int:
+    return plan.runs if length <= plan.long else min(plan.runs, 2)
+
+
+def _row(model: Model, plan: Plan, costs: Costs, case: Case, full_s: float, rival: LlamaCpp | None) -> dict[str, Any]:
     before = LiveCache(model, policy="exact", costs=costs)
-    before.append(new[:place] + new[place + changed :])
+    before.append(case.old)
     ways: dict[str, Callable[[], LiveCache]] = {
-        "full": lambda: LiveCache(model),
         "truncate": before.copy,
         "pie": lambda: before.copy(policy="patch", effort=PIE),
         "patch": lambda: before.copy(policy="patch"),
     }
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    least: dict[str, float] = {"full_s": full_s}
     reports: dict[str, FitReport] = {}
-    for _ in range(plan.runs):
+    others: list[tuple[float, int]] = []
+    for _ in range(_rounds(plan, len(case.new))):
         for way, make in ways.items():
-            taken, reports[way] = _timed(make(), new)
-            seconds[way].append(taken)
-    least = {f"{way}_s": min(times) for way, times in seconds.items()}
-    auto = before.copy(policy="auto").fit(new)
+            taken, reports[way] = _timed(make(), case.new)
+            least[f"{way}_s"] = min(taken, least.get(f"{way}_s", taken))
+        if rival:
+            rival.follow(case.old, REUSE)
+            others.append(rival.follow(case.new, REUSE))
+    auto = before.copy(policy="auto").fit(case.new)
+    plain = before.length * before.buffers.shape.bytes_per_token
     return {
         "model": model.info.name,
         "device": str(model.device),
         "dtype": str(model.dtype).removeprefix("torch."),
-        "tokens": length,
-        "edit_at": at,
-        "changed": changed,
+        "tokens": len(case.new),
+        "edit_at": case.edit_at,
+        "changed": case.changed,
         "policy": auto.policy,
         "reason": auto.reason,
         **least,
+        "llama_cpp_s": min(others)[0] if others else None,
         "encoded": reports["patch"].encoded,
         "rotated": reports["patch"].rotated,
         "pie_encoded": reports["pie"].encoded,
-        "patch_of_full": least["patch_s"] / least["full_s"],
+        "truncate_encoded": reports["truncate"].encoded,
+        "llama_cpp_encoded": others[-1][1] if others else None,
+        "patch_of_full": least["patch_s"] / full_s,
         "patch_of_truncate": least["patch_s"] / least["truncate_s"],
+        "memory_of_plain": before.nbytes / plain,
     }
+
+
+def crossovers(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """For each model, length and size of an edit: how many tokens must stand behind it for a patch to be the quicker.
+
+    Interpolated between the places that were measured; 0 if a patch always was, None if it never was.
+    """
+    found = []
+    for model, tokens, changed in dict.fromkeys((r["model"], r["tokens"], r["changed"]) for r in rows):
+        own = [r for r in rows if (r["model"], r["tokens"], r["changed"]) == (model, tokens, changed)]
+        points = sorted((round((1 - r["edit_at"]) * tokens), r["truncate_s"] - r["patch_s"]) for r in own)
+        found.append({"model": model, "tokens": tokens, "changed": changed, "behind": _zero(points)})
+    return found
+
+
+def _zero(points: Sequence[tuple[int, float]]) -> int | None:
+    """Where what a patch saves becomes positive for good."""
+    if points[-1][1] <= 0:
+        return None
+    last = max((i for i, (_, saved) in enumerate(points) if saved <= 0), default=-1)
+    if last < 0:
+        return 0
+    (x, lost), (y, won) = points[last], points[last + 1]
+    return round(x + (y - x) * -lost / (won - lost))
 
 
 def _timed(cache: LiveCache, ids: list[int]) -> tuple[float, FitReport]:

@@ -28,7 +28,9 @@ from guiderail.model.model import Model
 Decode = Callable[[list[int], int], tuple[float, list[int]]]
 
 # (hidden size, layers, heads, kv heads, feed-forward, vocabulary) of Llama shapes; the last two are DeepSeek-Coder's.
+# The smallest is the embedded model's, with room for long prompts.
 SHAPES = {
+    "random-10M": (384, 5, 6, 2, 1024, 8192),
     "random-0.1B": (768, 12, 12, 4, 2048, 32000),
     "random-0.5B": (1280, 24, 20, 4, 3584, 32000),
     "random-1.3B": (2048, 24, 16, 16, 5504, 32256),
@@ -65,7 +67,7 @@ class Plan:
     seed: int = 0
 
 
-def random_model(name: str, device: str, dtype: torch.dtype, seed: int) -> Model:
+def random_model(name: str, device: str, dtype: torch.dtype, seed: int, context: int = 4096) -> Model:
     """A Llama of the shape `name` with random weights.
 
     The weights are drawn wider than for training, so that greedy decoding does not repeat one token.
@@ -80,7 +82,7 @@ def random_model(name: str, device: str, dtype: torch.dtype, seed: int) -> Model
         num_hidden_layers=layers,
         num_attention_heads=heads,
         num_key_value_heads=kv_heads,
-        max_position_embeddings=4096,
+        max_position_embeddings=context,
         initializer_range=0.08,
         bos_token_id=1,
         eos_token_id=2,

@@ -185,12 +185,25 @@ class LlamaCpp:
         self._answer()  # ready
 
     def decode(self, ids: list[int], tokens: int) -> tuple[float, list[int]]:
-        """Seconds that `tokens` greedy tokens behind `ids` took, and the tokens."""
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps([ids, tokens]) + "\n")
-        self._process.stdin.flush()
-        seconds, out = self._answer()
+        """Seconds that `tokens` greedy tokens behind `ids` took, and the tokens; nothing is kept from before."""
+        seconds, out, _ = self._ask(ids, tokens, reuse=0)
         return seconds, out
+
+    def follow(self, ids: list[int], reuse: int) -> tuple[float, int]:
+        """Seconds to the first token behind `ids`, and the tokens that were encoded for it.
+
+        The last prompt's cache is kept up to the first change, and behind it in runs of `reuse` tokens that llama.cpp
+        finds again further left (`n_cache_reuse`).
+        """
+        seconds, _, encoded = self._ask(ids, 1, reuse)
+        return seconds, encoded
+
+    def _ask(self, ids: list[int], tokens: int, reuse: int) -> tuple[float, list[int], int]:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps([ids, tokens, reuse]) + "\n")
+        self._process.stdin.flush()
+        seconds, out, encoded = self._answer()
+        return seconds, out, encoded
 
     def _answer(self) -> Any:
         assert self._process.stdout
@@ -217,17 +230,19 @@ def _serve(path: str, threads: int, context: int, *, gpu: bool) -> None:
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = threads
     p.cache_type_k = p.cache_type_v = xlc.ggml_type.GGML_TYPE_F32
     p.flash_attn_type = xlc.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    p.cache_ram_mib = 0  # a prompt of an earlier round must not come back
     server = xlc.Server(p)
     print(json.dumps("ready"), file=answers, flush=True)
     for line in sys.stdin:
-        ids, tokens = json.loads(line)
-        request = {"prompt": ids, "n_predict": tokens, "temperature": 0.0, "ignore_eos": True, "cache_prompt": False}
+        ids, tokens, reuse = json.loads(line)
+        request = {"prompt": ids, "n_predict": tokens, "temperature": 0.0, "ignore_eos": True}
+        request |= {"cache_prompt": reuse > 0, "n_cache_reuse": reuse}
         start = time.perf_counter()
         result = server.handle_completions({**request, "logprobs": 1})
         seconds = time.perf_counter() - start
         result = result if isinstance(result, dict) else json.loads(result)
         out = [token["id"] for token in result["choices"][0]["logprobs"]["content"]]
-        print(json.dumps([seconds, out]), file=answers, flush=True)
+        print(json.dumps([seconds, out, result["timings"]["prompt_n"]]), file=answers, flush=True)
     os._exit(0)  # the server's own shutdown may hang
 
 

@@ -2,7 +2,7 @@
 
 transformers' DynamicCache concatenates, so every decoded token copies all that came before it (30 % of a step at
 0.1 B on a CPU). Here a token is written into the next free slot; buffers that are full grow by a
-sixteenth, layer by layer.
+twentieth, layer by layer.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 
 SMALLEST = 256
-# Spare slots are a sixteenth of those in use, in whole grains: memory stays within a tenth of what the tokens take.
-SPARE, GRAIN = 16, 32
+# Spare slots are a twentieth of those in use, in whole grains: memory stays within a tenth of what the tokens take.
+SPARE, GRAIN = 20, 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from guiderail.cli.bench_cache import cache
 from guiderail.cli.bench_typing import bench_typing
 from guiderail.cli.options import OUTPUT
 
@@ -121,70 +122,5 @@ def monitors(seed: int, quick: bool, target: str | None) -> None:
         record.write(target, record.meta({"names": seed}, plan=asdict(plan)), found)
 
 
-@bench.command()
-@click.option("--model", "models", multiple=True, metavar="REF", help="A model or a random shape; repeat for several.")
-@click.option(
-    "--device", type=click.Choice(["cpu", "cuda"]), default=None, help="Where to run.  [default: a GPU if found]"
-)
-@click.option("--runs", type=click.IntRange(1, 1000), default=None, help="Rounds of all ways.")
-@click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads.  [default: cores]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of random weights and tokens.")
-@click.option("--quick", is_flag=True, help="Fewer lengths: under three minutes on two cores.")
-@click.option("--json", "target", metavar="FILE", help="Write meta and rows as JSON; '-' is standard output.")
-def cache(
-    models: tuple[str, ...],
-    device: str | None,
-    runs: int | None,
-    threads: int | None,
-    seed: int,
-    quick: bool,
-    target: str | None,
-) -> None:
-    """Seconds to follow an edit: patched, truncated at the edit, or encoded in full."""
-    from dataclasses import asdict, replace
-
-    import torch
-
-    from guiderail.benchmarks import cache as benchmark
-    from guiderail.benchmarks import decode as shapes
-    from guiderail.evaluation import record
-    from guiderail.model.load import load
-
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = torch.float32 if device == "cpu" else torch.bfloat16
-    torch.set_num_threads(threads or torch.get_num_threads())
-    plan = replace(benchmark.QUICK if quick else benchmark.FULL, seed=seed)
-    plan = replace(plan, runs=runs) if runs else plan
-    rows: list[dict[str, Any]] = []
-    for name in models or (("embedded",) if device == "cpu" else shapes.ON[device]):
-        if name in shapes.SHAPES:
-            model = shapes.random_model(name, device, dtype, seed)
-        else:
-            model = load(name, device=device, dtype=str(dtype).removeprefix("torch."), threads=threads or 0)
-        rows += benchmark.run(model, plan)
-    if target != "-":
-        _print_edits(rows)
-    if target:
-        record.write(target, record.meta({"weights": seed, "tokens": seed}, plan=asdict(plan)), rows)
-
-
-def _print_edits(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("model", "tokens", "edit at", "changed", "full", "truncate", "PIE", "patch", "runs", "auto")
-    table.title = "Following an edit"
-    for row in rows:
-        table.add_row(
-            row["model"],
-            str(row["tokens"]),
-            f"{row['edit_at']:.0%}",
-            str(row["changed"]),
-            *(f"{1000 * row[key]:.0f} ms" for key in ("full_s", "truncate_s", "pie_s", "patch_s")),
-            str(row["encoded"]),
-            row["policy"],
-        )
-    Console().print(table)
-
-
+bench.add_command(cache)
 bench.add_command(bench_typing)

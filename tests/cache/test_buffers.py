@@ -40,7 +40,7 @@ def test_what_is_written_is_read_however_often_the_buffers_grow(pieces: list[int
         assert torch.equal(values, -keys)
 
 
-def test_growth_leaves_a_sixteenth_spare() -> None:
+def test_growth_leaves_a_twentieth_spare() -> None:
     """So that few appended tokens copy the others, and memory stays near what the tokens take; room is never taken."""
     buffers = KeyValueBuffers(SHAPE)
     assert buffers.capacity == SMALLEST
