@@ -47,6 +47,7 @@ COMMANDS = {
     "complete": LazyCommand("guiderail.cli.complete:complete", "Complete code at a cursor position."),
     "lsp": LazyCommand("guiderail.cli.lsp:lsp", "Serve editors: suggestions as people type."),
     "methods": LazyCommand("guiderail.cli.methods:methods", "List the ways to decode, and what goes together."),
+    "calibrate": LazyCommand("guiderail.cli.calibrate:calibrate", "Learn where a model is unsure, for adadec."),
     "models": LazyCommand("guiderail.cli.models:models", "List, show, fetch, remove and choose models."),
     "analysers": LazyCommand("guiderail.cli.analysers:analysers", "List and check the static analysers."),
     "doctor": LazyCommand("guiderail.cli.doctor:doctor", "Check that everything works on this machine."),

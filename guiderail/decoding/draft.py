@@ -33,17 +33,30 @@ class Draft:
         the children were picked and not drawn.
     labels
         Whatever the drafter wants to know again of each node when it learns what came of it.
+    plan
+        Where children were drawn: the chances of all nodes that there might have been, falling; `labels` then are a
+        node's place in it. What is run is decided by it, and so does not depend on what was drawn.
+    owner
+        Who drafted; set by `Drafting`.
     """
 
     tree: TokenTree
     chances: list[float]
     drawn: dict[int, torch.Tensor] = field(default_factory=dict)
     labels: list[int] = field(default_factory=list)
+    plan: Sequence[float] = ()
+    owner: Drafter | None = None
 
     def best(self, count: int) -> Draft:
-        """The `count` nodes with the best chances; of equal ones those that were added first."""
-        ranked = sorted(range(len(self.tree)), key=lambda node: (-self.chances[node], node))
-        kept = sorted(ranked[:count])
+        """The `count` nodes with the best chances, or those of the first `count` places of the plan.
+
+        Of equal chances those that were added first.
+        """
+        nodes = range(len(self.tree))
+        if self.plan:
+            kept = [node for node in nodes if self.labels[node] < count]
+        else:
+            kept = sorted(sorted(nodes, key=lambda node: (-self.chances[node], node))[:count])
         place = {ROOT: ROOT} | {node: i for i, node in enumerate(kept)}
         tree = TokenTree()
         for node in kept:
@@ -53,6 +66,8 @@ class Draft:
             [self.chances[node] for node in kept],
             {place[node]: q for node, q in self.drawn.items() if node in place},
             [self.labels[node] for node in kept] if self.labels else [],
+            self.plan,
+            self.owner,
         )
 
 

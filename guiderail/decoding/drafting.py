@@ -47,10 +47,11 @@ class Drafting:
             draft = drafter.propose(ids, constraints, room)
             if draft is None or not len(draft.tree):
                 continue
+            draft.owner = drafter
             size, gain = self._size(draft)
             if gain > most:
                 best, most = draft.best(size), gain
-        return best
+        return best if best is not None and len(best.tree) else None
 
     def learn(self, verified: Verified) -> None:
         """Tell all drafters what came of a pass."""
@@ -65,7 +66,7 @@ class Drafting:
     def _size(self, draft: Draft) -> tuple[int, float]:
         """How many of the draft's nodes to run, and the tokens that are expected in the time of one."""
         best, most, expected = 0, 0.0, 1.0
-        for size, chance in enumerate(sorted(draft.chances, reverse=True), 1):
+        for size, chance in enumerate(draft.plan or sorted(draft.chances, reverse=True), 1):
             expected += chance
             gain = expected / self._price(size + 1)
             if gain > most:

@@ -25,6 +25,7 @@ BASES: Mapping[Kind, type[Part]] = {
 BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
     "method": {
         "plain": "guiderail.decoding.plain:PlainPart",
+        "adadec": "guiderail.decoding.adadec:AdaDecPart",
         "asap": "guiderail.decoding.alignment:AsapPart",
         "cars": "guiderail.decoding.alignment:CarsPart",
     },
@@ -38,10 +39,14 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
     "constraint": {
         "grammar": "guiderail.decoding.grammar:GrammarPart",
     },
-    "drafter": {},
+    "drafter": {
+        "suffix": "guiderail.decoding.drafters.suffix:SuffixPart",
+        "recycling": "guiderail.decoding.drafters.recycling:RecyclingPart",
+        "stand": "guiderail.decoding.drafters.stand:StandPart",
+    },
 }  # fmt: skip
 # The drafters of the setting "auto", the first before the others where they promise the same.
-AUTO_DRAFTERS: tuple[str, ...] = ()
+AUTO_DRAFTERS: tuple[str, ...] = ("suffix", "recycling")
 
 
 class RegistryError(GuiderailError):

@@ -1,4 +1,4 @@
-"""Two pictures of a cache that follows edits: what it costs in time, and what in quality."""
+"""Pictures of measurements: what a cache that follows edits costs, and where a model is unsure."""
 
 from __future__ import annotations
 
@@ -43,6 +43,18 @@ def draw_times(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
             points = [(row["edit_at"], row[f"{way}_s"]) for row in own]
             axes.plot(*zip(*points, strict=True), style, color=colour, linewidth=1, label=f"{way}, {length} tokens")
     axes.set(yscale="log", xlabel="place of the edit (0 is the start)", ylabel="seconds")
+    _save(file, figure, axes)
+
+
+def draw_calibration(file: Path, entropies: Sequence[float], ranks: Sequence[int], threshold: float) -> None:
+    """How many places have which entropy (nats), by whether the model was right, and the threshold of being unsure."""
+    figure, axes = _figure()
+    sides = ("right", "C0", True), ("wrong", "C3", False)
+    for label, colour, right in sides:
+        own = [entropy for entropy, rank in zip(entropies, ranks, strict=True) if bool(rank == 1) is right]
+        axes.hist(own, bins=60, histtype="step", color=colour, label=f"the model is {label}")
+    axes.axvline(threshold, color="black", linewidth=1, linestyle=":", label=f"unsure from {threshold:.2f} on")
+    axes.set(yscale="log", xlabel="entropy of the next token, nats", ylabel="places")
     _save(file, figure, axes)
 
 

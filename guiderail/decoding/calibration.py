@@ -1,0 +1,83 @@
+"""The entropy thresholds that were learned for models, kept by the models' fingerprints.
+
+`guiderail calibrate` learns them and keeps them in the user's data folder; the embedded model's is shipped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+
+from guiderail.errors import GuiderailError, UsageError
+from guiderail.model.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from guiderail.model.info import ModelInfo
+    from guiderail.model.model import Model
+
+SHIPPED = "calibrated.json"
+
+
+class NotCalibratedError(UsageError):
+    """No threshold was learned for the model."""
+
+
+def threshold_of(model: Model) -> float:
+    """The entropy in nats from which the model is unsure.
+
+    Raises
+    ------
+    NotCalibratedError
+        If none was learned for these weights.
+    """
+    found = read(model.info)
+    if found is None:
+        raise NotCalibratedError(
+            f"{model.info.name} is not calibrated",
+            f"Run guiderail calibrate --model {model.info.name}, or choose: --set adadec.threshold=1",
+        )
+    return float(found["threshold"])
+
+
+def read(info: ModelInfo) -> Mapping[str, Any] | None:
+    """What was learned for a model; the person's own before the shipped one."""
+    name = fingerprint(info)
+    for text in (_text(_file(name)), files("guiderail.decoding").joinpath(SHIPPED).read_text(encoding="utf-8")):
+        found = json.loads(text) if text else {}
+        if name in found:
+            return found[name]
+    return None
+
+
+def write(info: ModelInfo, found: Mapping[str, Any]) -> Path:
+    """Keep what was learned for a model; the file.
+
+    Raises
+    ------
+    GuiderailError
+        If the folder cannot be written.
+    """
+    name = fingerprint(info)
+    file = _file(name)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({name: dict(found)}, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise GuiderailError(f"cannot write {file}: {error.strerror}", "Free the folder") from error
+    return file
+
+
+def _file(name: str) -> Path:
+    return platformdirs.user_data_path("guiderail") / "calibration" / f"{name.replace(':', '-')}.json"
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,139 @@
+"""Drafting by copying: what followed the longest earlier occurrence of the last tokens.
+
+Prompt lookup (github.com/apoorvumang/prompt-lookup-decoding) takes the first match of two tokens; here the longest
+match wins, then the most recent, as in SuffixDecoding (arXiv 2411.04975). Texts are the prompt with what was decoded,
+past outputs, and the open project's other files. How long a match must be to be worth a wide pass is not fixed: each
+length's share of right tokens is learned, and the price of a pass decides (`Drafting`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from guiderail.cache.tree import TokenTree
+from guiderail.decoding.draft import Draft, Verified
+from guiderail.decoding.drafters.rates import HitRates, tried
+from guiderail.decoding.part import About, DrafterPart, Situation, parameter
+
+if TYPE_CHECKING:
+    from guiderail.decoding.constraint import Constraint
+    from guiderail.decoding.stages.ngram_counts import NgramCounts
+
+SHORTEST = 3  # tokens that must match
+LONGEST = 32  # tokens that are compared
+CANDIDATES = 64  # places with the shortest match that are compared in one text, the most recent ones
+OUTPUTS = 64  # past outputs that are kept
+LEAD = 16  # tokens of a prompt that are kept in front of a past output
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuffixPart(DrafterPart):
+    """Copies what followed the longest earlier occurrence of the last tokens."""
+
+    about = About(
+        summary="copy what followed the last tokens earlier: in the prompt, the open project, past outputs",
+        paper="SuffixDecoding, arXiv 2411.04975, section 3; prompt lookup",
+        cost="no forward pass; microseconds a token, and about 100 bytes for each token of the project",
+    )
+    length: int = parameter(16, "most tokens of a draft", low=1, high=64)
+
+    def build(self, situation: Situation) -> Suffix:
+        """See `DrafterPart.build`."""
+        return Suffix(self.length)
+
+
+class IndexedText:
+    """A text that grows, and where each run of `SHORTEST` tokens stands in it."""
+
+    def __init__(self, ids: Iterable[int] = ()) -> None:
+        self.ids: list[int] = []
+        self._ends: dict[tuple[int, ...], list[int]] = {}  # places behind each run, ascending
+        self.extend(ids)
+
+    def extend(self, ids: Iterable[int]) -> None:
+        """Append tokens."""
+        for token in ids:
+            self.ids.append(token)
+            if len(self.ids) >= SHORTEST:
+                self._ends.setdefault(tuple(self.ids[-SHORTEST:]), []).append(len(self.ids))
+
+    def longest(self, wanted: Sequence[int]) -> tuple[int, int]:
+        """The longest match of the end of `wanted` that something follows: its length, and the place behind it.
+
+        (0, 0) if there is none of `SHORTEST`; of equally long ones the last. Among more than `CANDIDATES` places the
+        last ones are compared, and no more than `LONGEST` tokens of each.
+        """
+        best = (0, 0)
+        ends = self._ends.get(tuple(wanted[-SHORTEST:]), ())
+        for end in reversed(ends[-CANDIDATES:]):
+            length = _matching(self.ids, end, wanted)
+            if end < len(self.ids) and length > best[0]:
+                best = length, end
+        return best
+
+
+def _matching(ids: Sequence[int], end: int, wanted: Sequence[int]) -> int:
+    """How many tokens in front of `end` are the last ones of `wanted`."""
+    most = min(end, len(wanted), LONGEST)
+    length = 0
+    while length < most and ids[end - 1 - length] == wanted[-1 - length]:
+        length += 1
+    return length
+
+
+class Suffix:
+    """The drafter.
+
+    Parameters
+    ----------
+    length
+        Tokens of a draft at most.
+    """
+
+    def __init__(self, length: int = 16) -> None:
+        self._length = length
+        # By the tokens that match: those in front of the draft, and those of it that were right.
+        self._rates = HitRates([matched / (matched + 4) for matched in range(LONGEST + 1)])
+        self._own = IndexedText()
+        self._outputs: deque[IndexedText] = deque(maxlen=OUTPUTS)
+        self._project: dict[int, tuple[Sequence[int], IndexedText]] = {}  # by the identity of a text's ids
+        self._start = 0
+
+    def begin(self, ids: Sequence[int], project: NgramCounts | None) -> None:
+        """See `Drafter.begin`; files that were not seen before are indexed."""
+        self._own, self._start = IndexedText(ids), len(ids)
+        texts = project.texts.values() if project else ()
+        self._project = {id(text): self._project.get(id(text)) or (text, IndexedText(text)) for text in texts}
+
+    def propose(self, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> Draft | None:
+        """A chain; see `Drafter.propose`."""
+        self._own.extend(ids[len(self._own.ids) :])
+        length, end, text = 0, 0, self._own
+        for one in (self._own, *reversed(self._outputs), *(indexed for _, indexed in self._project.values())):
+            found, place = one.longest(ids)
+            if found > length:
+                length, end, text = found, place, one
+        copied = text.ids[end : end + min(self._length, room)]
+        if not length or not copied:
+            return None
+        labels = [min(length + i, LONGEST) for i in range(len(copied))]
+        chances, chance = [], 1.0
+        for label in labels:
+            chance *= self._rates[label]
+            chances.append(chance)
+        return Draft(TokenTree.chain(copied), chances, labels=labels)
+
+    def learn(self, verified: Verified) -> None:
+        """See `Drafter.learn`."""
+        draft = verified.draft
+        if draft is not None and draft.owner is self:
+            for node, hit in tried(verified):
+                self._rates.add(draft.labels[node - 1], hit)
+
+    def finish(self, ids: Sequence[int]) -> None:
+        """See `Drafter.finish`; what was decoded can be copied from then on."""
+        if len(ids) - self._start > 1:
+            self._outputs.append(IndexedText(ids[max(self._start - LEAD, 0) :]))

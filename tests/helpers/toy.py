@@ -1,0 +1,68 @@
+"""A toy model: scores behind every sequence of a few tokens, for methods to be held against their formulas."""
+
+import random
+from collections.abc import Callable, Sequence
+
+import torch
+
+from guiderail.cache.tree import TokenTree
+from guiderail.decoding.branches import Branches
+
+
+class ToySession:
+    """What methods use of a session, over a function of the ids instead of a network.
+
+    Parameters
+    ----------
+    scores
+        float32 [vocabulary] behind any ids.
+    """
+
+    def __init__(self, scores: Callable[[Sequence[int]], torch.Tensor], prompt: Sequence[int] = ()) -> None:
+        self._scores = scores
+        self.ids = list(prompt)
+        self.passes = 0
+        self._tree: TokenTree | None = None
+        self._grown = 0
+
+    @property
+    def length(self) -> int:
+        return len(self.ids)
+
+    def feed(self, ids: Sequence[int]) -> torch.Tensor:
+        self.passes += 1
+        self._tree = None
+        self.ids += ids
+        return self._scores(self.ids)
+
+    def feed_tree(self, tree: TokenTree) -> torch.Tensor:
+        self.passes += 1
+        if tree is not self._tree:
+            self._tree, self._grown = tree, 0
+        rows = [self._scores(self.ids + tree.ids(node)) for node in range(self._grown, len(tree))]
+        self._grown = len(tree)
+        return torch.stack(rows)
+
+    def keep(self, path: Sequence[int]) -> None:
+        assert not path or self._tree is not None
+        tree, self._tree = self._tree, None
+        if tree is not None:
+            assert list(path) == (tree.path(path[-1]) if path else [])
+            self.ids += [tree.tokens[node] for node in path]
+
+    def rollback(self, tokens: int) -> None:
+        self._tree = None
+        del self.ids[len(self.ids) - tokens :]
+
+    def branch(self, count: int) -> Branches:
+        return Branches(self, count)  # type: ignore[arg-type]  # it has what branches use
+
+
+def random_scores(vocabulary: int, seed: int, spread: float = 2.0) -> Callable[[Sequence[int]], torch.Tensor]:
+    """Scores that differ behind every sequence, the same for one seed."""
+
+    def scores(ids: Sequence[int]) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(random.Random(f"{seed} {list(ids)}").randrange(2**31))
+        return spread * torch.randn(vocabulary, generator=generator)
+
+    return scores
