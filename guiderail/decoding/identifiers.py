@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from guiderail.decoding.trie import IdentifierTrie, begins_name, follows, identifier_length
 
+_PLAIN = re.compile(r"\w+(?:\n\w+)*", re.ASCII)
+MANY = 150  # names from which on walking them abreast is faster
 Place = Literal["inside", "behind", "lost"]
 
 
@@ -28,10 +32,23 @@ class Names:
 
     def __init__(self, trie: IdentifierTrie, names: Iterable[str], tail: str = "") -> None:
         self._trie = trie
-        encoded = {name.encode() for name in names if name}
-        self._names = sorted(name for name in encoded if identifier_length(name, trie.extra) == len(name))
-        self._ends = {name.removesuffix(tail.encode()) for name in self._names if name.endswith(tail.encode())}
+        self._given = [name for name in names if name]
+        self._tail = tail.encode()
         self._masks: dict[bytes, np.ndarray] = {}
+
+    @cached_property
+    def _names(self) -> list[bytes]:
+        extra = self._trie.extra
+        joined = "\n".join(sorted(set(self._given)))
+        if _PLAIN.fullmatch(joined):
+            return joined.encode().split(b"\n")
+        encoded = {name.encode() for name in self._given}
+        return sorted(name for name in encoded if identifier_length(name, extra) == len(name))
+
+    @cached_property
+    def _ends(self) -> set[bytes]:
+        """What may end the text: a name without what stands behind the cursor."""
+        return {name.removesuffix(self._tail) for name in self._names if name.endswith(self._tail)}
 
     def __len__(self) -> int:
         return len(self._names)
@@ -59,6 +76,10 @@ class Names:
         return mask
 
     def _made(self, written: bytes) -> np.ndarray:
+        if not written and len(self._given) >= MANY and not (self._tail and b"" in self._ends):
+            mask = self._trie.mask_of_many(self._given)
+            if mask is not None:
+                return mask
         if not _is_whole(written):
             fitting = [i for i, data in self._trie.splinters if self.place(written + data) != "lost"]
             return self._trie.pack(fitting)

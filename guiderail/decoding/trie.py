@@ -16,6 +16,7 @@ from itertools import product
 import numpy as np
 
 from guiderail.decoding.vocabulary import Vocabulary
+from guiderail.decoding.words import Words
 
 USES = frozenset(
     b"(.["
@@ -94,6 +95,24 @@ class IdentifierTrie:
         found.append(self.vocabulary.ids[list(nodes)])
         add(mask, np.concatenate(found))
         return mask
+
+    def warm(self) -> IdentifierTrie:
+        """Build now what long lists of names need."""
+        _ = self._words
+        return self
+
+    def mask_of_many(self, names: Sequence[str]) -> np.ndarray | None:
+        """As `mask`, for many names of which nothing is written; None if one is not plain enough (see `Words`)."""
+        return self._words.mask(names) if not self.extra else None
+
+    @cached_property
+    def _words(self) -> Words:
+        tokens: dict[bytes, list[int]] = {}
+        for index, data in enumerate(self.vocabulary.token_bytes):
+            if data and _ASCII_WORD.fullmatch(data):
+                tokens.setdefault(data, []).append(index)
+        closers = {head: ids for head, ids in self._closers.items() if _ASCII_WORD.fullmatch(head)}
+        return Words(tokens, closers, len(self.vocabulary.token_bytes))
 
     def mask_of_ends(self, rests: Iterable[bytes], *, may_end: bool) -> np.ndarray:
         """The tokens that finish one of `rests` with something behind it; packed as `mask`.

@@ -14,12 +14,13 @@ from guiderail.monitors.analysis.answers import Signature
 from guiderail.monitors.masks import Masks
 
 _NAME = re.compile(r"(?P<stars>\*{0,2}|\.\.\.)\s*(?P<name>[\w$]+)(?P<optional>\?)?")
+_BARE_CLS = re.compile(r"\(cls: type[,)]")  # pyrefly leaves it out of the parameters, also of plain functions
 _KEYWORD = re.compile(rb"\s*(\w+)\s*=(?!=)")
-_HALF_KEYWORD = re.compile(rb"\s*\w+\s*=$")
-_LAMBDA = re.compile(rb"\blambda\b[^:]*$")
+_HALF_KEYWORD = re.compile(rb"\s*\w+\s*=\Z")
+_LAMBDA = re.compile(rb"\blambda\b[^:]*\Z")
 _GENERATOR = re.compile(rb"\bfor\b")
 _PLAIN = re.compile(rb"[^()\[\]{},#'\"`\n=]*")
-_UNDECIDED = re.compile(rb"(?:\"\"?|''?|=)$")  # may be the beginning of three quotes, or of a comparison
+_UNDECIDED = re.compile(rb"(?:\"\"?|''?|=)\Z")  # may be the beginning of three quotes, or of a comparison
 _OPEN, _CLOSE = b"([{", b")]}"
 _QUOTES = (b'"""', b"'''", b'"', b"'", b"`", b"#")  # a comment is a string that a line ends
 STRUCTURE = frozenset(b"()[]{},#'\"\\\n=`")  # without these a token is more of an argument
@@ -102,7 +103,7 @@ def shape_of(signature: Signature) -> Shape | None:
 
     Stars and slashes that stand between parameters are found by where the parameters are in the label.
     """
-    if "(" not in signature.label or "(...)" in signature.label:
+    if "(" not in signature.label or "(...)" in signature.label or _BARE_CLS.search(signature.label):
         return None
     positional, by_name, required = [], set(), set()
     variadic = any_name = keyword_only = False

@@ -53,6 +53,8 @@ class Asked:
         self._masks = masks
         self._legal: Legal | None = None
         self._ruling: Ruling | None = None
+        self._ready: tuple[Ruling, Legal | None] | None = None
+        answer.add_done_callback(self._prepare)
 
     def is_over(self, written: bytes) -> bool:
         """Whether it is known, without waiting, that nothing is constrained behind a text."""
@@ -78,6 +80,19 @@ class Asked:
         self._legal = None
         self.watch.abstained = "gave way"
 
+    def _judged(self, answer: Any) -> tuple[Ruling, Legal | None]:
+        ruling = self.trigger.judge(answer)
+        return ruling, ruling.legal(self._masks) if ruling.legal is not None else None
+
+    def _prepare(self, answer: Future[Any]) -> None:
+        """Make the first mask when the answer comes, on the analysers' thread: the model may still be running."""
+        if answer.cancelled() or answer.exception() is not None:
+            return
+        self._ready = ready = self._judged(answer.result())
+        if ready[1] is not None and not self.trigger.lazy:
+            ready[1].mask(self.trigger.written.encode())
+            ready[1].place(self.trigger.written.encode())
+
     def _settle(self) -> None:
         began = time.perf_counter()
         try:
@@ -87,12 +102,12 @@ class Asked:
         except NoAnswer as error:
             self.watch.abstained = f"no answer: {error}"
         else:
-            self._ruling = ruling = self.trigger.judge(answer)
-            trust = self._weigh(self._monitor, ruling)
+            self._ruling, legal = self._ready or self._judged(answer)
+            trust = self._weigh(self._monitor, self._ruling)
             self.watch.abstained = trust.reason
-            if trust.reason is None and ruling.legal is not None:
+            if trust.reason is None and legal is not None:
                 self.bias, self.watch.soft = trust.bias, trust.is_soft
-                self._legal, self.watch.legal = ruling.legal(self._masks), ruling.size
+                self._legal, self.watch.legal = legal, self._ruling.size
         self.watch.wait_s = time.perf_counter() - began
 
 

@@ -33,11 +33,15 @@ class Masks:
         self.vocabulary = vocabulary
         # Some tens of milliseconds that the first request should not wait for.
         worker = ThreadPoolExecutor(1, "guiderail-trie")
-        self._trie = worker.submit(IdentifierTrie, vocabulary)
+        self._trie = worker.submit(self._made, vocabulary)
         worker.shutdown(wait=False)
         self._kept: OrderedDict[Hashable, object] = OrderedDict()
         self._leads: OrderedDict[bytes, Lead] = OrderedDict()
         self._lock = Lock()  # answers are made ready on the analysers' thread
+
+    @staticmethod
+    def _made(vocabulary: Vocabulary) -> IdentifierTrie:
+        return IdentifierTrie(vocabulary).warm()
 
     @property
     def token_bytes(self) -> Sequence[bytes]:

@@ -16,6 +16,11 @@ BUILT_IN = {
     "dereference": "guiderail.monitors.dereference:Dereference",
     "arguments": "guiderail.monitors.arguments:Arguments",
     "imports": "guiderail.monitors.imports:Imports",
+    "instantiation": "guiderail.monitors.instantiation:Instantiation",
+    "enums": "guiderail.monitors.enums:EnumCases",
+    "keys": "guiderail.monitors.keys:Keys",
+    "typestate": "guiderail.monitors.typestate:Typestate",
+    "scope": "guiderail.monitors.scope:Scope",
 }
 
 

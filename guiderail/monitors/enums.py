@@ -1,0 +1,87 @@
+"""The enum monitor: a case names a member of the right enum, and none that has a case already."""
+
+from __future__ import annotations
+
+import re
+
+from guiderail.monitors.analysis.answers import Members
+from guiderail.monitors.analysis.requests import COMPLETIONS, MEMBERS
+from guiderail.monitors.monitor import Ruling, Trigger
+from guiderail.monitors.scene import View, tail_of
+
+ENUM_MEMBER = 20  # CompletionItemKind
+BRACES = frozenset({"java", "typescript", "javascript", "typescriptreact", "javascriptreact", "csharp"})
+# Behind the enum's name and a dot, or in Java behind `case` itself.
+_DOTTED = re.compile(r"\bcase\s+(?:[\w.]+\s*[|,]\s*)*(?P<enum>[\w.]*\w)\.(?P<written>\w*)$")
+_BARE = re.compile(r"\bcase\s+(?:\w+\s*,\s*)*(?P<written>\w*)$")
+_LITERAL = re.compile(r"Literal\[(?:[\w.]*\.)?(?P<name>\w+)\]")
+_NESTED = re.compile(r"\{[^{}]*\}")
+
+
+class EnumCases:
+    """The monitor of enum members in ``match`` and ``switch``."""
+
+    name, soft, endings = "enums", False, b". "
+    languages = BRACES | {"python"}
+
+    def trigger(self, view: View) -> Trigger | None:
+        """See `Monitor.trigger`."""
+        line = view.text[view.text.rfind("\n") + 1 :][-300:]
+        if "case" not in line:
+            return None
+        found = _DOTTED.search(line) or (_BARE.search(line) if view.language == "java" else None)
+        if found is None or view.place.inside:
+            return None
+        enum = found.groupdict().get("enum")
+        used = _used_python(view, line, enum or "") if view.language == "python" else _used_braces(view, enum)
+        question = view.question(len(view.text) - len(found["written"]))
+        request = MEMBERS if enum else COMPLETIONS
+
+        def judge(members: Members) -> Ruling:
+            return _ruling(members, used, view, found["written"])
+
+        return Trigger(found[0], request, question, judge, found["written"])
+
+
+def _ruling(members: Members, used: frozenset[str], view: View, stands: str) -> Ruling:
+    """The members that are cases of an enum, without those that are used up."""
+    cases = frozenset(
+        member.name
+        for member in members.items
+        if member.kind == ENUM_MEMBER or ((found := _LITERAL.search(member.detail)) and found["name"] == member.name)
+    )
+    left = cases - used
+    reason = None
+    if not cases:
+        reason = "no enum"
+    elif not members.complete:
+        reason = "incomplete"
+    elif not any(name.startswith(stands + view.ahead) for name in left):
+        reason = "no such name"
+    legal = (lambda masks: masks.names(left, view.scene.tail)) if left else None
+    return Ruling(legal, len(left), reason, lambda truth: stands + tail_of(truth) in left)
+
+
+def _used_python(view: View, line: str, enum: str) -> frozenset[str]:
+    """The members that cases above in the same ``match`` name; one with a guard may come again."""
+    indent = len(line) - len(line.lstrip())
+    used: set[str] = set()
+    for above in reversed(view.text[: len(view.text) - len(line)].splitlines()):
+        depth = len(above) - len(above.lstrip())
+        if above.strip() and depth < indent:
+            break
+        if depth == indent and re.match(r"\s*case\b", above) and not re.search(r"\bif\b", above):
+            used.update(re.findall(rf"(?<![\w.]){re.escape(enum)}\.(\w+)\s*(?=[|:)])", above))
+    return frozenset(used)
+
+
+def _used_braces(view: View, enum: str | None) -> frozenset[str]:
+    """The members that cases above in the same ``switch`` name."""
+    if not view.place.brackets:
+        return frozenset()
+    body = view.text[view.place.brackets[-1] + 1 :]
+    while (flat := _NESTED.sub("", body)) != body:
+        body = flat
+    owner = rf"{re.escape(enum)}\s*\.\s*" if enum else ""
+    cases = re.findall(r"\bcase\s+([^:>\n]*?)\s*(?::|->)", body)
+    return frozenset(name for case in cases for name in re.findall(rf"(?<![\w.]){owner}(\w+)", case))

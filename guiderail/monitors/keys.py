@@ -1,0 +1,90 @@
+"""The keys monitor: the keys of typed and literal dictionaries in Python, of object literals in TypeScript."""
+
+from __future__ import annotations
+
+import re
+
+from guiderail.monitors.analysis.answers import Members
+from guiderail.monitors.analysis.requests import COMPLETIONS
+from guiderail.monitors.lexing import place
+from guiderail.monitors.monitor import Ruling, Trigger
+from guiderail.monitors.scene import View, tail_of
+
+FIELD, METHOD, PROPERTY = 5, 2, 10  # CompletionItemKind
+SCRIPTS = frozenset({"typescript", "typescriptreact"})
+_SUBSCRIPT = re.compile(r"(?P<owner>[\w.\])]+)(?:\[|\.get\()\s*(?P<quote>['\"])(?P<written>[^'\"\\\n]*)$")
+_TARGET = re.compile(r"\s*[\w.\[\]'\"]+$")  # a statement that may turn out to assign to the key
+_LITERAL = re.compile(r"(?:\(|[^=!<>]=|return|,|\[|:|=>\s*\()\s*\{\s*(?:[^{}]*,\s*)?(?P<written>[\w$]*)$")
+_USED = re.compile(r"[\w$]+(?=\s*[:,(}])")
+
+
+class Keys:
+    """The monitor of keys."""
+
+    name, soft, endings = "keys", False, b"'\"{, \n"
+    languages = SCRIPTS | {"python"}
+
+    def trigger(self, view: View) -> Trigger | None:
+        """See `Monitor.trigger`."""
+        return _subscript(view) if view.language == "python" else _literal(view)
+
+
+def _subscript(view: View) -> Trigger | None:
+    """Behind ``d["`` in Python, and behind ``d.get("``."""
+    found = _SUBSCRIPT.search(view.text[-200:])
+    if found is None or not view.place.inside:
+        return None
+    if place(view.text[: len(view.text) - len(found["written"]) - 1], view.language).inside:
+        return None
+    quote, stands = found["quote"], found["written"]
+    defines = _TARGET.match(view.statement) is not None
+
+    def judge(members: Members) -> Ruling:
+        keys = frozenset(member.name.strip("'\"") for member in members.items if member.kind == FIELD)
+        reason = None
+        if not keys:
+            reason = "unknown keys"
+        elif defines:
+            reason = "may be defined"
+        elif not members.complete:
+            reason = "incomplete"
+        elif not any(key.startswith(stands + view.ahead) for key in keys):
+            reason = "no such key"
+        texts = frozenset(key + quote for key in keys if quote not in key and "\\" not in key)
+        legal = (lambda masks: masks.texts(texts)) if texts else None
+        return Ruling(legal, len(keys), reason, lambda truth: (stands + truth).partition(quote)[0] in keys)
+
+    shown = view.text[: len(view.text) - len(stands)] + quote
+    return Trigger(found[0], COMPLETIONS, view.question(len(shown) - 1, shown), judge, stands, word=False)
+
+
+def _literal(view: View) -> Trigger | None:
+    """Where a key of an object literal begins in TypeScript."""
+    if view.place.inside or not view.place.brackets or view.text[view.place.brackets[-1]] != "{":
+        return None
+    opened = view.place.brackets[-1]
+    found = _LITERAL.search(view.text[max(0, opened - 20) :])
+    if found is None:
+        return None
+    stands = found["written"]
+    used = frozenset(_USED.findall(view.text[opened + 1 : len(view.text) - len(stands)]))
+
+    def judge(members: Members) -> Ruling:
+        offered = frozenset(m.name.rstrip("?") for m in members.items if m.kind in (FIELD, METHOD, PROPERTY))
+        names = offered | {"async", "get", "set", "static"}
+        reason = None
+        if not offered or len(offered) < len([m for m in members.items if m.kind != 1]):
+            reason = "unknown type"  # what is in scope is offered where no keys are known
+        elif not members.complete:
+            reason = "incomplete"
+        elif not any(name.startswith(stands + view.ahead) for name in names):
+            reason = "no such key"
+
+        def allows(truth: str) -> bool:
+            name = stands + tail_of(truth)
+            return not name or name in names or name in used
+
+        legal = (lambda masks: masks.perhaps(names, view.scene.tail)) if offered else None
+        return Ruling(legal, len(offered), reason, allows)
+
+    return Trigger("{", COMPLETIONS, view.question(len(view.text) - len(stands)), judge, stands)

@@ -1,0 +1,64 @@
+"""The scope monitor: a bare name that is read must exist. Soft: what an analyser lists is hardly ever all."""
+
+from __future__ import annotations
+
+import re
+
+from guiderail.monitors.analysis.answers import Members
+from guiderail.monitors.analysis.requests import COMPLETIONS
+from guiderail.monitors.monitor import Ruling, Trigger
+from guiderail.monitors.scene import View, tail_of
+
+# Behind these a name is read; it is not one that is being defined, nor perhaps a keyword argument.
+_READ = re.compile(
+    r"(?:^\s*(?:return|yield|await|assert|del|raise|if|elif|while)|(?<![=!<>])[=+\-*/%&|^@<>]=?|"
+    r"\b(?:in|is|and|or|not|if|else|from|await|return|yield))\s+(?P<written>\w*)$"
+)
+_NO_READ = re.compile(r"\s*(?:import|from|def|async\s+def|class|global|nonlocal|for|with|async|case|except|@)\b")
+_TOP = re.compile(r"^[^\s#)\]}]", re.MULTILINE)  # a line at the left margin
+_WORD = re.compile(r"[^\W\d]\w*")
+PREFIXES = frozenset("rbfut") | {"rb", "br", "fr", "rf", "tr", "rt"}  # of strings
+KEYWORDS = frozenset({"None", "True", "False", "not", "lambda", "await", "yield", "from", "in", "is", "and", "or"})
+
+
+class Scope:
+    """The monitor of names that stand alone, in Python."""
+
+    name, soft, endings = "scope", True, b" "
+    languages = frozenset({"python"})
+
+    def trigger(self, view: View) -> Trigger | None:
+        """See `Monitor.trigger`."""
+        found = _READ.search(view.text[view.text.rfind("\n") + 1 :][-200:])
+        if found is None or view.place.inside or view.place.brackets[view.scene.closed :]:
+            return None
+        statement = view.statement
+        if _NO_READ.match(statement) or "lambda" in statement or not statement.strip():
+            return None
+        # Analysers list what is global; what is local is taken to be any word of the function or class so far.
+        block = max((top.start() for top in _TOP.finditer(view.text)), default=0)
+        here = frozenset(_WORD.findall(view.text, block, len(view.text) - len(found["written"])))
+        written = found["written"] + view.ahead
+
+        def judge(members: Members) -> Ruling:
+            listed = frozenset(member.name.removesuffix("=") for member in members.items)
+            names = listed | here | KEYWORDS | PREFIXES
+            reason = None
+            if "None" not in listed and "int" not in listed:
+                reason = "unknown scope"
+            elif not members.complete:
+                reason = "incomplete"
+            elif not any(name.startswith(written) for name in names):
+                reason = "no such name"
+            return _ruling(names, view, written, found["written"], reason)
+
+        # Asked behind another beginning: one question for all names of a statement, and all of the scope in the answer.
+        return Trigger(statement.strip()[-40:], COMPLETIONS, view.instead("_ = "), judge, found["written"])
+
+
+def _ruling(names: frozenset[str], view: View, written: str, stands: str, reason: str | None) -> Ruling:
+    def allows(truth: str) -> bool:
+        name = stands + tail_of(truth)
+        return not name or name[0].isdigit() or name in names
+
+    return Ruling(lambda masks: masks.perhaps(names, view.scene.tail), len(names), reason, allows)

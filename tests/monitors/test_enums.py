@@ -1,0 +1,67 @@
+"""Cases of enums, asked of a real analyser."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from guiderail.monitors.analysis.analyser import ServerAnalyser
+from guiderail.monitors.analysis.answers import Member, Members
+from guiderail.monitors.enums import ENUM_MEMBER, EnumCases
+from tests.monitors.scenes import PYREFLY, project, ruling_of, view
+
+SOURCE = """from enum import Enum
+
+class Color(Enum):
+    RED = 1
+    BLUE = 2
+    GREEN = 3
+
+    def paint(self): ...
+
+def name(color: Color):
+    match color:
+"""
+JAVA = "class A { int f(Color color) { switch (color) { case RED: if (x) { y(); } break; case "
+
+
+@pytest.fixture(scope="module")
+def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
+    """pyrefly on an empty project."""
+    with project(tmp_path_factory.mktemp("enums"), {}, PYREFLY) as started:
+        yield started
+
+
+@pytest.mark.parametrize(
+    ("text", "legal"),
+    [
+        ("        case Color.", {"RED", "BLUE", "GREEN"}),
+        ("        case Color.RED:\n            pass\n        case Color.", {"BLUE", "GREEN"}),
+        ("        case Color.RED | Color.", {"RED", "BLUE", "GREEN"}),
+        ("        case Color.RED | Color.BLUE:\n            pass\n        case Color.", {"GREEN"}),
+        ("        case Color.RED if x:\n            pass\n        case Color.", {"RED", "BLUE", "GREEN"}),
+    ],
+)
+def test_a_case_names_a_member_that_is_left(analyser, text: str, legal: set[str]) -> None:
+    """Methods are no cases, nor are members that an unguarded case above names."""
+    ruling = ruling_of(EnumCases(), analyser, SOURCE + text)
+    assert ruling.reason is None
+    assert {name for name in ("RED", "BLUE", "GREEN", "paint", "name") if ruling.allows(name + ":")} == legal
+
+
+def test_what_is_no_enum_is_left_free(analyser) -> None:
+    """A class without enum members has cases of its own kind."""
+    assert ruling_of(EnumCases(), analyser, "import os\nmatch x:\n    case os.").reason == "no enum"
+
+
+def test_java_names_members_alone() -> None:
+    """Behind `case` in Java only members come, without those of earlier cases of this switch."""
+    trigger = EnumCases().trigger(view(JAVA, " } } }", "java"))
+    assert trigger is not None
+    ruling = trigger.judge(Members(tuple(Member(n, ENUM_MEMBER) for n in ("RED", "BLUE")), complete=True))
+    assert [name for name in ("RED", "BLUE", "GREEN") if ruling.allows(name)] == ["BLUE"]
+
+
+@pytest.mark.parametrize("text", ["x = Color.", "# case Color.", "case.", "showcase Color.", "'case Color."])
+def test_other_dots(text: str) -> None:
+    """Dots outside of cases trigger nothing."""
+    assert EnumCases().trigger(view(text)) is None

@@ -1,0 +1,57 @@
+"""Keys of dictionaries and object literals."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from guiderail.monitors.analysis.analyser import ServerAnalyser
+from guiderail.monitors.keys import Keys
+from tests.monitors.scenes import PYREFLY, project, ruling_of, view
+
+SOURCE = """from typing import TypedDict
+
+class Person(TypedDict):
+    name: str
+    age: int
+
+sizes = {"wide": 1, "tall": 2}
+
+def show(person: Person, other: dict[str, int]):
+    """
+
+
+@pytest.fixture(scope="module")
+def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
+    """pyrefly on an empty project."""
+    with project(tmp_path_factory.mktemp("keys"), {}, PYREFLY) as started:
+        yield started
+
+
+@pytest.mark.parametrize(
+    ("text", "legal", "illegal"),
+    [
+        ("return person['", ["name']", "age']"], ["wide']", "nam']", "names']"]),
+        ('return person["n', ['ame"]'], ['"]', 'ames"]']),
+        ("x = sizes['", ["wide']", "tall']"], ["name']"]),
+    ],
+)
+def test_keys_exist(analyser, text: str, legal: list[str], illegal: list[str]) -> None:
+    """Only the keys of a typed or literal dictionary are legal, up to the closing quote."""
+    ruling = ruling_of(Keys(), analyser, SOURCE + text)
+    assert ruling.reason is None
+    assert [truth for truth in legal + illegal if ruling.allows(truth)] == legal
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("return other['", "unknown keys"), ("sizes['", "may be defined"), ("return person['x", "no such key")],
+)
+def test_reasons_to_abstain(analyser, text: str, reason: str) -> None:
+    """Other dictionaries have any keys, and an assignment may add one."""
+    assert ruling_of(Keys(), analyser, SOURCE + text).reason == reason
+
+
+@pytest.mark.parametrize("text", ["x = 'a", "['", "f('", '"""\nd[\'', "# d['", "d[x"])
+def test_other_strings(text: str) -> None:
+    """Strings that are no subscripts, and subscripts inside strings and comments, trigger nothing."""
+    assert Keys().trigger(view(text)) is None

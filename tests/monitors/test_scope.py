@@ -1,0 +1,58 @@
+"""Bare names that are read, asked of a real analyser."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from guiderail.monitors.analysis.analyser import ServerAnalyser
+from guiderail.monitors.scope import Scope
+from tests.monitors.scenes import PYREFLY, project, ruling_of, view
+
+SOURCE = "import os\n\nLIMIT = 3\n\n\ndef size(path, depth=0):\n    total = 1\n"
+
+
+@pytest.fixture(scope="module")
+def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
+    """pyrefly on an empty project."""
+    with project(tmp_path_factory.mktemp("scope"), {}, PYREFLY) as started:
+        yield started
+
+
+@pytest.mark.parametrize(
+    "text", ["    return ", "    x = ", "    if ", "    x = 1 + ", "    x = total if ", "    while not "]
+)
+def test_names_in_scope_can_be_read(analyser, text: str) -> None:
+    """Parameters, locals, globals, imports and builtins are legal where a name is read; others are not."""
+    ruling = ruling_of(Scope(), analyser, SOURCE + text)
+    assert ruling.reason is None
+    truths = [
+        "path",
+        "depth)",
+        "total",
+        "LIMIT",
+        "os.path",
+        "len(x)",
+        "None",
+        "3",
+        "'a'",
+        "f'a'",
+        "(x)",
+        "[",
+        "nowhere",
+    ]
+    assert [truth for truth in truths if not ruling.allows(truth)] == ["nowhere"]
+
+
+def test_names_of_the_statement_count(analyser) -> None:
+    """What the statement itself may define, such as by a walrus, is legal behind it."""
+    assert ruling_of(Scope(), analyser, SOURCE + "    x = y = ").allows("y")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "    ", "x", "import ", "from a import ", "def f(a, b = ", "for ", "f(", "f(a, ", "[x for x in ", "x = f(",
+     "# return ", "'return ", "lambda: 1 + ", "class A(B, ", "with a as ", "global "],
+)  # fmt: skip
+def test_other_places(text: str) -> None:
+    """Names that are defined, arguments, comprehensions, comments and strings are left free."""
+    assert Scope().trigger(view(text)) is None
