@@ -7,6 +7,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from guiderail.errors import GuiderailError
 
@@ -14,6 +15,7 @@ from guiderail.errors import GuiderailError
 # a package that begins with 0 to 3; 3 is kept back even from here, for blind tests by others.
 EVALUATION_DIGITS = frozenset("012")
 DEFAULT = "pragmatic_py.toml"
+Registry = Literal["pypi", "npm", "debian"]
 
 
 class ManifestError(GuiderailError):
@@ -22,18 +24,21 @@ class ManifestError(GuiderailError):
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One pinned wheel.
+    """One pinned archive of source files.
 
     Parameters
     ----------
     name, version
-        As on the package index; the name normalised by PEP 503.
+        As in the registry; the name of a Python package normalised by PEP 503.
     sha256
-        Of the wheel, which is pure Python, so that one file serves every platform.
+        Of the archive: a pure Python wheel, so that one file serves every platform; npm's tarball; Debian's upstream
+        tarball.
     licence
         SPDX expression, as the package declares it.
     exclude
-        Paths inside the wheel that are left out, with a reason beside them in the manifest.
+        Paths inside the archive that are left out, with a reason beside them in the manifest.
+    registry
+        Whose ordinary client fetches it: pip, npm or apt.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Package:
     sha256: str
     licence: str
     exclude: tuple[str, ...] = ()
+    registry: Registry = "pypi"
 
 
 def normalise(name: str) -> str:
@@ -77,9 +83,13 @@ def read_manifest(path: Path) -> list[Package]:
         The file is not a manifest, or names a package that is not for the evaluation.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))["package"]
-        packages = [Package(**{**table, "exclude": tuple(table.get("exclude", ()))}) for table in tables]
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        manifest = tomllib.loads(path.read_text(encoding="utf-8"))
+        registry = _registry(manifest.get("registry", "pypi"))
+        packages = [
+            Package(**{**table, "exclude": tuple(table.get("exclude", ()))}, registry=registry)
+            for table in manifest["package"]
+        ]
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise ManifestError(f"{path} is not a manifest of packages: {error}", "Restore it") from error
     for package in packages:
         if digit(package.name) not in EVALUATION_DIGITS:
@@ -88,3 +98,10 @@ def read_manifest(path: Path) -> list[Package]:
                 "Take it out of the manifest",
             )
     return sorted(packages, key=lambda p: hashlib.sha256(p.name.encode()).hexdigest()[::-1])
+
+
+def _registry(name: str) -> Registry:
+    found: Registry | None = next((known for known in get_args(Registry) if known == name), None)
+    if found is None:
+        raise ValueError(f"there is no registry {name!r}")
+    return found

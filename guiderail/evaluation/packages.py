@@ -10,7 +10,7 @@ import sys
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -35,6 +35,7 @@ GENERATED_MARK = re.compile(
     r"@generated|auto-?generated|automatically generated|generated (by|from)|do not (edit|modify)", re.IGNORECASE
 )
 LICENCE_MARK = re.compile(r"copyright|licen[sc]e|all rights reserved|spdx", re.IGNORECASE)
+BLOCK_COMMENT = re.compile(r"\s*/\*.*?\*/\s*", re.DOTALL)  # at the top of TypeScript and Java
 SMALLEST, LARGEST = 400, 100_000  # characters
 LONGEST_LINE, LONGEST_MEAN_LINE = 400, 80
 
@@ -45,7 +46,7 @@ class DownloadError(GuiderailError):
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One Python file of a package; `path` is its place inside the wheel."""
+    """One file of a package; `path` is its place inside the archive."""
 
     package: str
     path: str
@@ -111,7 +112,7 @@ def sha256_of(path: Path) -> str:
 
 
 def wheel_in(folder: Path, package: Package) -> Path | None:
-    """The package's wheel, if it is there; the name is the hash, and the hash is checked again when it is read."""
+    """The package's wheel, if it is there; the name is the hash, which is checked again when the wheel is read."""
     path = folder / f"{package.sha256}.whl"
     return path if path.is_file() else None
 
@@ -134,7 +135,7 @@ def source_files(package: Package, folder: Path) -> list[SourceFile]:
                 text = clean(archive.read(name))
                 if text is not None:
                     files.append(SourceFile(package.name, name, text))
-    return _without_copies(files)
+    return without_copies(files)
 
 
 def path_is_wanted(path: str) -> bool:
@@ -149,7 +150,7 @@ def path_is_wanted(path: str) -> bool:
     )
 
 
-def clean(raw: bytes) -> str | None:
+def clean(raw: bytes, is_valid: Callable[[str], bool] | None = None) -> str | None:
     """The text of a file that is worth measuring on, with \\n line ends and no licence comment; None for another."""
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
@@ -163,7 +164,7 @@ def clean(raw: bytes) -> str | None:
         or len(text) / len(lines) > LONGEST_MEAN_LINE
         or "\r" in text
         or GENERATED_MARK.search(text[:1500])
-        or not parses(text)
+        or not (is_valid or parses)(text)
     ):
         return None
     return text
@@ -171,6 +172,9 @@ def clean(raw: bytes) -> str | None:
 
 def _without_licence(text: str) -> str:
     """Drop the comment block at the top if it is a licence: it is no code, and much the same everywhere."""
+    block = BLOCK_COMMENT.match(text)
+    if block:
+        return text[block.end() :] if LICENCE_MARK.search(block.group()) else text
     lines = text.split("\n")
     head = 0
     while head < len(lines) and (not lines[head].strip() or lines[head].startswith("#")):
@@ -189,7 +193,8 @@ def parses(text: str) -> bool:
     return True
 
 
-def _without_copies(files: Iterable[SourceFile]) -> list[SourceFile]:
+def without_copies(files: Iterable[SourceFile]) -> list[SourceFile]:
+    """Each text once, where it stands first."""
     first: dict[str, SourceFile] = {}
     for file in files:
         first.setdefault(file.text, file)
