@@ -23,7 +23,11 @@ def exact_match(answer: str, truth: str) -> bool:
 
 def edit_similarity(answer: str, truth: str) -> float:
     """1 - Levenshtein distance / longer length, of the truncated texts; 1 for two empty ones."""
-    a, b = truncate(answer), truncate(truth)
+    return similarity(truncate(answer), truncate(truth))
+
+
+def similarity(a: str, b: str) -> float:
+    """1 - Levenshtein distance / longer length; 1 for two empty texts."""
     longer = max(len(a), len(b))
     return 1 - levenshtein(a, b) / longer if longer else 1.0
 

@@ -1,0 +1,52 @@
+"""Python has no compiler that knows types: the parser first, then the analyser's diagnostics."""
+
+from __future__ import annotations
+
+from concurrent.futures import TimeoutError as LateError
+from pathlib import Path
+
+from guiderail.evaluation.checkers.checker import CannotCheck
+from guiderail.evaluation.packages import parses
+from guiderail.monitors.analysis.analyser import ServerAnalyser
+from guiderail.monitors.analysis.answers import NoAnswer
+from guiderail.monitors.analysis.pool import ServerPool
+from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
+
+ANSWER_S = 60.0
+
+
+class AnalysedPython:
+    """Errors by `ast.parse` and by a language server that runs in the project's environment.
+
+    Parameters
+    ----------
+    analyser
+        Its name, or "auto".
+    """
+
+    def __init__(self, analyser: str = "auto") -> None:
+        self._pool = ServerPool(analyser)
+        self.name = "python + analyser"
+
+    def errors(self, root: Path, path: str, text: str) -> list[str]:
+        """See `Checker.errors`."""
+        if not parses(text):
+            return ["syntax error"]
+        analyser = self._pool.get("python", root)
+        if analyser is None:
+            raise CannotCheck("no analyser")
+        self.name = f"python + {analyser.name}"
+        return self._asked(analyser, Question(root / path, "python", text, 0))
+
+    def _asked(self, analyser: ServerAnalyser, question: Question) -> list[str]:
+        try:
+            found = analyser.ask(DIAGNOSTICS, question).result(ANSWER_S)
+        except LateError as error:
+            raise CannotCheck("late") from error
+        except NoAnswer as error:
+            raise CannotCheck(f"no answer: {error}") from error
+        return [f"{one.code}: {one.message}" for one in found if one.severity == "error"]
+
+    def stop(self) -> None:
+        """End the servers."""
+        self._pool.stop()

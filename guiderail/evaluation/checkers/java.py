@@ -1,0 +1,104 @@
+"""javac on one file of a project, against the project's sources; or the project's own build."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from guiderail.evaluation.checkers.checker import CannotCheck
+
+TIMEOUT_S = 120
+_PACKAGE = re.compile(r"^\s*package\s+([\w.]+)\s*;", re.MULTILINE)
+_ERROR = re.compile(r"^(?P<file>.+\.java):\d+: error: (?P<what>.*)$")
+
+
+class Javac:
+    """Errors of a file by the JDK's compiler; nothing is written into the project.
+
+    Other files' errors do not count, and what missing dependencies leave unknown is wrong with the author's text too.
+    """
+
+    name = "javac"
+
+    def errors(self, root: Path, path: str, text: str) -> list[str]:
+        """See `Checker.errors`."""
+        if shutil.which("javac") is None:
+            raise CannotCheck("no javac")
+        with tempfile.TemporaryDirectory() as work:
+            file = Path(work) / "own" / Path(*_package_of(text), Path(path).name)
+            file.parent.mkdir(parents=True)
+            file.write_text(text, encoding="utf-8")
+            output = self._compile(file, [Path(work) / "own", _source_root(root, path, text)], Path(work))
+        found = (_ERROR.match(line) for line in output.splitlines())
+        return [match["what"] for match in found if match and Path(match["file"]) == file]
+
+    def _compile(self, file: Path, sources: Sequence[Path], work: Path) -> str:
+        words = (
+            "-proc:none", "-nowarn", "-implicit:none", "-XDshould-stop.ifError=FLOW", "-Xmaxerrs", "1000", "-d",
+            str(work), "-encoding", "UTF-8", "-sourcepath", ":".join(map(str, sources)), str(file),
+        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                ["javac", "-J-Duser.language=en", *words],
+                capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise CannotCheck("late") from error
+        return done.stderr
+
+    def stop(self) -> None:
+        """Nothing runs on."""
+
+
+class Build:
+    """The project's own build: compiles or does not, as in the original evaluation.
+
+    The file is replaced while the build runs and put back behind it, so that one project is built at a time.
+
+    Parameters
+    ----------
+    command
+        What is run in the project's folder, such as ``("mvn", "-q", "compile")``.
+    timeout_s
+        How long a build may take.
+    """
+
+    name = "build"
+
+    def __init__(self, command: Sequence[str], timeout_s: float = 900) -> None:
+        self._command = list(command)
+        self._timeout_s = timeout_s
+
+    def errors(self, root: Path, path: str, text: str) -> list[str]:
+        """See `Checker.errors`: one error if the build fails."""
+        file = root / path
+        own = file.read_bytes()
+        try:
+            file.write_text(text, encoding="utf-8")
+            done = subprocess.run(self._command, cwd=root, capture_output=True, timeout=self._timeout_s, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise CannotCheck("late") from error
+        except OSError as error:
+            raise CannotCheck(f"no {self._command[0]}") from error
+        finally:
+            file.write_bytes(own)
+        return ["the build fails"] if done.returncode else []
+
+    def stop(self) -> None:
+        """Nothing runs on."""
+
+
+def _package_of(text: str) -> list[str]:
+    found = _PACKAGE.search(text)
+    return found.group(1).split(".") if found else []
+
+
+def _source_root(root: Path, path: str, text: str) -> Path:
+    """The folder in which the file's package begins."""
+    folders = Path(path).parent.parts
+    depth = len(_package_of(text))
+    return root.joinpath(*folders[: len(folders) - depth]) if depth <= len(folders) else root

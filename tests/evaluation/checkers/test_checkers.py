@@ -1,0 +1,100 @@
+"""Compilers and analysers as judges: the author's text brings no errors, a name that does not exist does."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guiderail.evaluation.checkers.checker import CannotCheck, Judge, judge_for, new_errors
+from guiderail.evaluation.checkers.java import Build, Javac
+from guiderail.evaluation.task import Task
+
+PYTHON = ("python", "p/a.py", "from p.b import B\n\n\ndef f(b: B) -> int:\n    return b.", "size()")
+JAVA = ("java", "src/q/A.java", "package q;\nclass A {\n  int f(B b) {\n    return b.", "size();")
+TYPESCRIPT = (
+    "typescript",
+    "src/a.ts",
+    "import { B } from './b';\nexport function f(b: B): number {\n  return b.",
+    "size();",
+)
+OTHERS = {
+    "p/__init__.py": "",
+    "p/b.py": "class B:\n    def size(self) -> int:\n        return 1\n",
+    "src/q/B.java": "package q;\nclass B {\n  int size() { return 1; }\n  Missing missing;\n}\n",
+    "src/b.ts": "export class B {\n  size(): number {\n    return 1;\n  }\n}\n",
+}
+SUFFIX = {"python": "\n", "java": "\n  }\n}\n", "typescript": "\n}\n"}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in three languages."""
+    folder = tmp_path_factory.mktemp("project")
+    for path, text in OTHERS.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    for language, path, prefix, truth in (PYTHON, JAVA, TYPESCRIPT):
+        (folder / path).write_text(prefix + truth + SUFFIX[language])
+    return folder
+
+
+def task(case: tuple[str, str, str, str], root: Path | None) -> Task:
+    language, path, prefix, truth = case
+    about: Any = {"id": path, "kind": "dereference", "package": "p"}
+    return Task(**about, path=path, language=language, prefix=prefix, suffix=SUFFIX[language], truth=truth, root=root)
+
+
+@pytest.fixture(scope="module")
+def judge():
+    """The judge that runs use."""
+    made = judge_for()
+    yield made
+    made.stop()
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("case", [PYTHON, JAVA, TYPESCRIPT], ids=lambda case: case[0])
+def test_only_what_the_author_did_not_write_is_an_error(
+    judge: Judge, root: Path, case: tuple[str, str, str, str]
+) -> None:
+    """The truth and a text that is as good bring no errors; an unknown name and broken syntax do."""
+    if case[0] == "java" and shutil.which("javac") is None:
+        pytest.skip("no javac: apt-get install default-jdk-headless")
+    if case[0] == "typescript" and shutil.which("npm") is None:
+        pytest.skip("no npm, which fetches the compiler")
+    asked, end = task(case, root), "" if case[0] == "python" else ";"
+    before = sorted(path for path in root.rglob("*") if path.is_file())
+    assert judge.new_errors(asked, asked.truth) == []
+    assert judge.new_errors(asked, f"size() + 1{end}") == []
+    assert judge.new_errors(asked, f"no_such_name(){end}") != []
+    assert judge.new_errors(asked, f"size( +{end}") != []
+    assert sorted(path for path in root.rglob("*") if path.is_file()) == before
+
+
+def test_what_was_wrong_before_does_not_count() -> None:
+    """As often as it was there, wherever it stands."""
+    assert new_errors(["a", "b", "a"], ["a", "c"]) == ["b", "a"]
+
+
+def test_what_cannot_be_checked_says_why(root: Path) -> None:
+    """No project, no checker for the language."""
+    with pytest.raises(CannotCheck, match="no project"):
+        Judge({"java": Javac}).new_errors(task(JAVA, None), "x")
+    with pytest.raises(CannotCheck, match="no checker"):
+        Judge({}).new_errors(task(JAVA, root), "x")
+
+
+def test_a_projects_own_build_decides(tmp_path: Path) -> None:
+    """It fails or does not, sees the file with the answer in it, and the file is put back behind it."""
+    (tmp_path / "A.txt").write_text("fine")
+    check = "import pathlib, sys; sys.exit(pathlib.Path('A.txt').read_text() != 'fine')"
+    build = Build([sys.executable, "-c", check])
+    assert build.errors(tmp_path, "A.txt", "fine") == []
+    assert build.errors(tmp_path, "A.txt", "broken") == ["the build fails"]
+    assert (tmp_path / "A.txt").read_text() == "fine"
+    with pytest.raises(CannotCheck, match="no no-such-tool"):
+        Build(["no-such-tool"]).errors(tmp_path, "A.txt", "x")
