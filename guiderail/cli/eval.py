@@ -12,6 +12,8 @@ import click
 from guiderail.cli.eval_layout import layout
 from guiderail.cli.eval_pie import pie
 from guiderail.cli.eval_repetition import repetition
+from guiderail.cli.eval_report import report
+from guiderail.cli.eval_run import run, tasks
 from guiderail.cli.eval_soundness import soundness
 from guiderail.cli.held_out import held_out, progress
 from guiderail.cli.options import OUTPUT, resolved, setting_flags
@@ -45,6 +47,9 @@ evaluate.add_command(pie)
 evaluate.add_command(repetition)
 evaluate.add_command(layout)
 evaluate.add_command(soundness)
+evaluate.add_command(run)
+evaluate.add_command(tasks)
+evaluate.add_command(report)
 
 
 @evaluate.command("model")

@@ -271,6 +271,7 @@ class JointMonitors:
         for asked, mask in self._in_force(hard=True):
             if not mask[token >> 5] >> (token & 31) & 1:
                 asked.watch.forbidden.append(written)
+                asked.watch.at.append(len(self._steps) - 1)
 
     def _in_force(self, *, hard: bool) -> list[tuple[Asked, np.ndarray]]:
         """What constrains the next token: each question with the tokens that are legal by it."""

@@ -23,6 +23,8 @@ class Watch:
         Why the monitor abstained; None if it did not.
     forbidden
         The tokens that the model would have written and that lead to nothing legal.
+    at
+        For each of these, how many tokens had been decoded before it, the half-typed word's included.
     wait_s
         How long decoding waited for the analyser.
     """
@@ -33,6 +35,7 @@ class Watch:
     soft: bool = False
     abstained: str | None = None
     forbidden: list[str] = field(default_factory=list)
+    at: list[int] = field(default_factory=list)
     wait_s: float = 0.0
 
 

@@ -1,0 +1,171 @@
+"""``guiderail eval run`` and ``guiderail eval tasks``: a configuration answered, sample by sample."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from guiderail.cli.held_out import progress
+from guiderail.cli.options import OUTPUT
+from guiderail.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from guiderail.evaluation.config import Config
+
+RUNS = Path("runs")
+SAID_EVERY_S = 30  # where no terminal shows a bar
+
+
+@click.command("run")
+@click.argument("config", metavar="CONFIG.toml")
+@click.option("--out", metavar="FOLDER", help="Where the results go.  [default: runs/ and the configuration's name]")
+@click.option("--ray", "on_ray", is_flag=True, help="On a Ray cluster: the one RAY_ADDRESS names, or this machine.")
+@click.option("--slots", type=click.IntRange(1), help="Workers on Ray.  [default: one for each GPU, or CPU]")
+@click.option("--html", metavar="FILE", type=OUTPUT, help="Write the report at the end.")
+def run(config: str, out: str | None, on_ray: bool, slots: int | None, html: str | None) -> None:
+    """Answer tasks by models × methods × monitors, one record a sample.
+
+    Started again, it goes on where it ended, whatever ended it. CONFIG.toml is a file, or the name of a shipped one.
+
+    \b
+    guiderail eval run quick --html report.html
+    guiderail eval run my.toml --out runs/mine
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from guiderail.cli.eval_report import show
+    from guiderail.evaluation import config as configs
+
+    read = configs.read(shipped(config))
+    folder = Path(out) if out else RUNS / read.name
+    _run(read, folder, on_ray, slots)
+    show([folder], html)
+
+
+def shipped(name: str) -> Path:
+    """The file of a configuration: a path, or the name of one that comes with guiderail."""
+    from guiderail.evaluation.manifest import datasets_folder
+
+    own = datasets_folder() / f"{name}.toml"
+    return own if not name.endswith(".toml") and own.is_file() else Path(name)
+
+
+def _run(config: Config, folder: Path, on_ray: bool, slots: int | None) -> None:
+    from guiderail.evaluation import cluster, runner
+    from guiderail.evaluation.rundir import RunFolder
+
+    with progress() as bar:
+        tasks = runner.collect(config, _Bar(bar), lambda words: click.echo(words, err=True))
+    counts = {system.label: system.method.samples for system in config.systems()}
+    with RunFolder(folder, runner.conditions(config, tasks), counts) as results, progress() as bar:
+        results.write_tasks(tasks)
+        waiting = runner.units(config, tasks, results)
+        total = len(tasks) * len(counts)
+        if results.done:
+            click.echo(f"{len(results.done)} of {total} are there already", err=True)
+        pace = _Pace(bar, total, len(results.done))
+        for rows in cluster.run(config, waiting, slots) if on_ray else runner.run(config, waiting):
+            results.add(rows)
+            pace.advance(len(rows))
+    pace.finish(folder)
+
+
+class _Bar:
+    """`guiderail.evaluation.runner.Progress` on a terminal."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task: Any = None
+
+    def begin(self, what: str, total: int | None) -> None:
+        """Replace the last phase's bar."""
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        self._task = self._bar.add_task(what, total=total)
+
+    def advance(self) -> None:
+        """One step."""
+        self._bar.advance(self._task)
+
+
+class _Pace:
+    """How far a run is, and how fast: a bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, bar: Progress, total: int, done: int) -> None:
+        self._bar, self._total, self._done = bar, total, done
+        self._task = bar.add_task("answering", total=total, completed=done)
+        self._samples = 0
+        self._units = 0
+        self._began = self._said = time.perf_counter()
+
+    def advance(self, samples: int) -> None:
+        """A unit's samples are there."""
+        self._samples += samples
+        self._units += 1
+        self._bar.update(self._task, advance=1, description=f"answering, {self._rate():.0f} samples a minute")
+        now = time.perf_counter()
+        if self._bar.disable and now - self._said > SAID_EVERY_S:
+            self._said = now
+            left = (self._total - self._done - self._units) * (now - self._began) / self._units
+            click.echo(f"{self._done + self._units} of {self._total}, about {left / 60:.0f} min left", err=True)
+
+    def finish(self, folder: Path) -> None:
+        """Say what came of it."""
+        if self._samples:
+            click.echo(f"{self._samples} samples, {self._rate():.1f} a minute; kept in {folder}", err=True)
+
+    def _rate(self) -> float:
+        return 60 * self._samples / (time.perf_counter() - self._began)
+
+
+@click.command("tasks")
+@click.argument("name", metavar="SET")
+@click.option("--packages", "limit", type=click.IntRange(1), help="Only the first so many packages.")
+@click.option("--out", "target", type=OUTPUT, metavar="FILE.jsonl", help="Write the tasks; - is standard output.")
+def tasks(name: str, limit: int | None, target: str | None) -> None:
+    """Build a set of tasks and compare it with its digest.
+
+    \b
+    guiderail eval tasks dotprompts_py
+    guiderail eval tasks positions_ts --out tasks.jsonl
+    """
+    from guiderail.evaluation import taskset
+
+    of = taskset.read_set(name)
+    with progress() as bar:
+        shown = _Bar(bar)
+        shown.begin(f"reading {of.name}", len(taskset.members(of, limit)))
+        files = taskset.files_of(of, limit, advance=shown.advance)
+        shown.begin(f"drawing {of.name}", len(files))
+        built = taskset.build(of, files, advance=shown.advance)
+    if target:
+        _write(target, built)
+    for kind, count in Counter(task.kind for task in built).items():
+        packages = len({task.package for task in built if task.kind == kind})
+        click.echo(f"{count} {kind}, {packages} packages", err=target == "-")
+    if limit is None:
+        taskset.check(of, built)
+        click.echo(f"digest {taskset.digest_of(built)}", err=target == "-")
+
+
+def _write(target: str, built: list[Any]) -> None:
+    lines = [
+        json.dumps(
+            {"id": t.id, "kind": t.kind, "package": t.package, "path": t.path, "language": t.language}
+            | {"prefix": t.prefix, "suffix": t.suffix, "truth": t.truth, "until": t.until}
+        )
+        for t in built
+    ]
+    try:
+        with click.open_file(target, "w", encoding="utf-8") as stream:
+            stream.write("\n".join(lines) + "\n")
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror}", "Choose another file") from error

@@ -1,0 +1,274 @@
+"""What a run measures: models × methods × monitors × tasks, from a TOML file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from guiderail.decoding.recipe import Recipe, recipe
+from guiderail.decoding.sampling import Sampling
+from guiderail.errors import UsageError
+
+OFF, SYNTAX = "off", "syntax"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A way to decode, by name and parameters as on the command line.
+
+    Parameters
+    ----------
+    label
+        What tables call it; the name by default.
+    name
+        A method, and stages and constraints joined by "+".
+    set
+        Its parameters, ``NAME.KEY=VALUE``.
+    drafter
+        Who drafts tokens ahead, which changes speed alone.
+    temperature, top_k, top_p, min_p
+        Of the choice of tokens.
+    samples
+        Answers to each task, drawn with seeds of their own; one without sampling.
+    """
+
+    label: str = ""
+    name: str = "plain"
+    set: str = ""
+    drafter: str = "off"
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    samples: int = 1
+
+    def sampling(self, seed: int) -> Sampling:
+        """How tokens are chosen in one answer."""
+        return Sampling(temperature=self.temperature, top_k=self.top_k, top_p=self.top_p, min_p=self.min_p, seed=seed)
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether it is the baseline of all methods."""
+        return (self.name, self.set, self.drafter, self.temperature) == ("plain", "", "off", 0)
+
+
+GREEDY = Method(label="greedy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where tasks come from, and how many.
+
+    Parameters
+    ----------
+    set
+        A set that comes with guiderail, or a file that describes one.
+    reader, path, repositories
+        Or a published benchmark: its format, its file, and for DotPrompts the folder of repositories.
+    kinds
+        Only these.
+    packages
+        Only the first so many packages of the set.
+    count
+        Only the first so many tasks of each kind; they are spread over the packages.
+    truncate
+        Whether answers end by the frozen rule; if not, with the token budget.
+    """
+
+    set: str = ""
+    reader: str = ""
+    path: str = ""
+    repositories: str = ""
+    kinds: tuple[str, ...] = ()
+    packages: int | None = None
+    count: int | None = None
+    truncate: bool = True
+
+    @property
+    def name(self) -> str:
+        """What tables call the tasks."""
+        return (self.set or Path(self.path).name) + ("" if self.truncate else ", not truncated")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What all systems of a run share.
+
+    Parameters
+    ----------
+    prompt_tokens, max_tokens
+        Tokens of a prompt and of an answer at most.
+    context_tokens
+        Of the prompt, for the project's other files; 0 shows the file alone.
+    layout
+        Order of the prompt: auto, psm, spm, or prefix (nothing behind the cursor is shown).
+    project_ngrams
+        Whether what the project's files repeat is mixed in.
+    deadline_s
+        How long an analyser may be waited for: this measures quality, not speed.
+    analyser
+        Who analyses; auto takes the best one installed.
+    check
+        Whether every answer is checked by the language's compiler or analyser (compilation rate).
+    seed
+        Of the draws and the bootstrap.
+    device, dtype, threads
+        Where and how models run.
+    """
+
+    prompt_tokens: int = 768
+    max_tokens: int = 48
+    context_tokens: int = 0
+    layout: str = "auto"
+    deadline_s: float = 20.0
+    analyser: str = "auto"
+    check: bool = True
+    seed: int = 0
+    device: str = "auto"
+    dtype: str = "auto"
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One cell of models × methods × monitors."""
+
+    model: str
+    method: Method
+    monitors: str
+
+    def recipe(self) -> Recipe:
+        """How it decodes.
+
+        Raises
+        ------
+        UsageError
+            There is no such method, or what was chosen does not work together.
+        """
+        method, watched = self.method, self.monitors not in {OFF, SYNTAX}
+        greedy = method.temperature == 0
+        return recipe(method.name, method.set, method.drafter, greedy=greedy, monitored=watched)
+
+    @property
+    def label(self) -> str:
+        """What tables and records call it."""
+        return " · ".join((self.model, self.method.label, f"monitors {self.monitors}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A run.
+
+    Parameters
+    ----------
+    name
+        What the report is headed by.
+    about
+        How the prompts were chosen, and what the run is to show: reports repeat it.
+    models, methods, monitors, tasks
+        What is combined with what. Monitors are "off", "syntax" (what `ast` could still parse), "all", or names.
+    settings
+        What all share.
+    """
+
+    name: str
+    about: str
+    models: tuple[str, ...]
+    methods: tuple[Method, ...]
+    monitors: tuple[str, ...]
+    tasks: tuple[Source, ...]
+    settings: Settings = field(default_factory=Settings)
+
+    def systems(self) -> list[System]:
+        """Every combination; the syntax mask is a baseline of greedy decoding alone."""
+        return [
+            System(model, method, monitors)
+            for model in self.models
+            for method in self.methods
+            for monitors in self.monitors
+            if monitors != SYNTAX or method.is_greedy
+        ]
+
+    def digest(self) -> str:
+        """SHA-256 of all that it says."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def read(path: Path) -> Config:
+    """The configuration in a TOML file, with the baselines that it lacks.
+
+    Raises
+    ------
+    UsageError
+        The file is missing or says something that may not be.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} is not a configuration: {error}", "See docs/evaluation.md") from error
+    known = {"name", "about", "models", "monitors", "method", "tasks", "settings"}
+    unknown = table.keys() - known
+    if unknown:
+        raise UsageError(f"{path} has an unknown key {min(unknown)!r}", f"Known: {', '.join(sorted(known))}")
+    methods = [_made(Method, each, "method") for each in table.get("method", [])]
+    return with_baselines(
+        Config(
+            name=str(table.get("name", path.stem)),
+            about=str(table.get("about", "")),
+            models=tuple(table.get("models", ["embedded"])),
+            methods=tuple(replace(each, label=each.label or each.name) for each in methods),
+            monitors=tuple(table.get("monitors", [OFF])),
+            tasks=tuple(_source(each, path.parent) for each in table.get("tasks", [])),
+            settings=_made(Settings, table.get("settings", {}), "settings"),
+        )
+    )
+
+
+def with_baselines(config: Config) -> Config:
+    """The same with greedy decoding, and with no monitor and the syntax mask where there are monitors.
+
+    Raises
+    ------
+    UsageError
+        There is nothing to ask, or two methods have one label.
+    """
+    methods = config.methods if any(m.is_greedy for m in config.methods) else (GREEDY, *config.methods)
+    labels = [method.label for method in methods]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise UsageError(f"two methods of {config.name} are called {twice!r}", "Give each a label of its own")
+    if not config.tasks:
+        raise UsageError(f"{config.name} has no tasks", "Add a [[tasks]] with a set or a reader")
+    wanted = tuple(dict.fromkeys((OFF, *config.monitors)))
+    if len(wanted) > 1 and SYNTAX not in wanted:
+        wanted = (OFF, SYNTAX, *wanted[1:])
+    return replace(config, methods=methods, monitors=wanted)
+
+
+def _source(table: Mapping[str, Any], beside: Path) -> Source:
+    found = _made(Source, {**table, "kinds": tuple(table.get("kinds", ()))}, "tasks")
+    if bool(found.set) == bool(found.reader):
+        raise UsageError("a [[tasks]] needs a set or a reader, and not both", "See docs/evaluation.md")
+    paths = {key: str(beside / value) for key in ("path", "repositories") if (value := getattr(found, key))}
+    if found.set.endswith(".toml"):
+        paths["set"] = str(beside / found.set)
+    return replace(found, **paths)
+
+
+def _made(kind: type[T], table: Mapping[str, Any], where: str) -> T:
+    try:
+        return kind(**table)
+    except TypeError as error:
+        names = ", ".join(_names(kind))
+        raise UsageError(f"[{where}] cannot be read: {error}", f"Its keys: {names}") from error
+
+
+def _names(kind: type[Any]) -> Sequence[str]:
+    return [item for item in kind.__dataclass_fields__ if not item.startswith("_")]
