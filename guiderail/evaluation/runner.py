@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from guiderail.errors import GuiderailError, UsageError
-from guiderail.evaluation import formats, packages, places, projects, record, taskset
+from guiderail.evaluation import packages, places, projects, record, taskset
 from guiderail.evaluation.config import OFF, Config, Source, System
+from guiderail.evaluation.formats import reader
 from guiderail.evaluation.rundir import RunFolder
 from guiderail.evaluation.task import TRUNCATION, Task
 from guiderail.evaluation.worker import Worker
@@ -54,7 +55,7 @@ def collect(config: Config, progress: Progress, note: Note) -> list[Task]:
 
 def _source(source: Source, needed: bool, progress: Progress, note: Note) -> list[Task]:
     if source.reader:
-        tasks = formats.read(source.reader, Path(source.path), Path(source.repositories))
+        tasks = reader.read(source.reader, Path(source.path), Path(source.repositories))
     else:
         tasks = _set(source, needed, progress, note)
     kinds = dict.fromkeys(source.kinds or [task.kind for task in tasks])

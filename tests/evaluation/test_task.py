@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from guiderail.decoding.stops import Until
 from guiderail.evaluation.task import Task
 
 ABOUT: Any = {"id": "t", "kind": "line", "package": "p", "path": "a.py", "language": "python"}
@@ -18,7 +19,7 @@ ABOUT: Any = {"id": "t", "kind": "line", "package": "p", "path": "a.py", "langua
         ("tokens", "b\n    c\nd = 1\n", "b\n    c\nd = 1"),
     ],
 )
-def test_an_answer_ends_by_the_tasks_rule(until: str, written: str, kept: str) -> None:
+def test_an_answer_ends_by_the_tasks_rule(until: Until, written: str, kept: str) -> None:
     """A line with its end, a block with its indentation, tokens with the budget."""
     task = Task(**ABOUT, prefix="if x:\n    a = ", suffix="\n", truth="", until=until)
     assert task.truncated(written) == kept

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from guiderail.errors import UsageError
-from guiderail.evaluation.formats import READERS, read
+from guiderail.evaluation.formats.reader import READERS, read
 from guiderail.evaluation.task import Task
 
 REPOBENCH = {
