@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from guiderail.benchmarks.python_list_mask import PythonListMask
 from guiderail.decoding.identifiers import Names
 from guiderail.decoding.trie import IdentifierTrie
 from guiderail.decoding.vocabulary import Vocabulary
@@ -33,8 +34,8 @@ class Plan:
     ----------
     vocabularies, identifiers
         Sizes.
-    rounds
-        Sets of names drawn for each pair of sizes.
+    rounds, rival_rounds
+        Sets of names drawn for each pair of sizes, for our masks and for the rival's.
     files
         Files of the standard library that are read.
     """
@@ -42,34 +43,41 @@ class Plan:
     vocabularies: tuple[int, ...] = (16_000, 50_000)
     identifiers: tuple[int, ...] = (1, 10, 100, 1000, 5000)
     rounds: int = 40
+    rival_rounds: int = 3
     files: int = 600
     seed: int = 0
 
 
-QUICK = Plan(rounds=10, files=300)
+QUICK = Plan(rounds=10, rival_rounds=1, files=300)
 
 
 def rows(plan: Plan, advance: Callable[[], None] = lambda: None) -> Iterator[dict[str, Any]]:
     """One row for each pair of sizes; times in microseconds.
 
     ``first_us`` is the mask directly behind the dot, made while the analyser's answer is taken in; ``mask_us`` are the
-    masks of all later steps while a name is spelt, each made anew.
+    masks of all later steps while a name is spelt, each made anew. ``rival_list_us`` and ``rival_apply_us`` are the
+    reference implementation's way (`PythonListMask`) behind the dot, which it repeats at every step.
     """
     pieces = _pieces(plan.files)
     names = sorted({found[0].decode() for piece in pieces if (found := NAME.fullmatch(piece))})
     for size in plan.vocabularies:
+        table = _vocabulary(pieces, size)
         began = time.perf_counter()
-        trie = IdentifierTrie(Vocabulary(_vocabulary(pieces, size)))
+        trie = IdentifierTrie(Vocabulary(table))
         build_ms = 1000 * (time.perf_counter() - began)
+        rival = PythonListMask(table)
         for count in plan.identifiers:
             rng = random.Random(f"{plan.seed}:{size}:{count}")
             first, steps = _times(trie, names, count, plan.rounds, rng)
+            theirs = [rival.times(rng.sample(names, count)) for _ in range(plan.rival_rounds)]
             yield {
                 "vocabulary": size,
                 "identifiers": count,
                 "mask_us_p50": statistics.median(steps),
                 "mask_us_p99": statistics.quantiles(steps, n=100)[-1],
                 "first_us_p50": statistics.median(first),
+                "rival_list_us": statistics.median(made for made, _ in theirs),
+                "rival_apply_us": statistics.median(asked for _, asked in theirs),
                 "build_ms": build_ms,
                 "masks": len(steps),
             }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from guiderail.cli.bench_cache import cache
+from guiderail.cli.bench_monitors import monitors
 from guiderail.cli.bench_typing import bench_typing
 from guiderail.cli.options import OUTPUT
 
@@ -99,28 +100,6 @@ def _print(rows: list[dict[str, Any]]) -> None:
     Console().print(table)
 
 
-@bench.command()
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the sets of names.")
-@click.option("--quick", is_flag=True, help="Fewer rounds.")
-@click.option("--json", "target", metavar="FILE", help="Write meta and rows as JSON; '-' is standard output.")
-def monitors(seed: int, quick: bool, target: str | None) -> None:
-    """Microseconds that a monitor's mask costs, by vocabulary and number of legal names."""
-    from dataclasses import asdict, replace
-
-    from guiderail.benchmarks import monitors as benchmark
-    from guiderail.evaluation import record
-
-    plan = replace(benchmark.QUICK if quick else benchmark.Plan(), seed=seed)
-    found = list(benchmark.rows(plan))
-    if target != "-":
-        for row in found:
-            click.echo(
-                f"{row['vocabulary']:>7} tokens, {row['identifiers']:>5} names: mask {row['mask_us_p50']:.0f} us "
-                f"(p99 {row['mask_us_p99']:.0f}), the first with its set {row['first_us_p50']:.0f} us"
-            )
-    if target:
-        record.write(target, record.meta({"names": seed}, plan=asdict(plan)), found)
-
-
 bench.add_command(cache)
 bench.add_command(bench_typing)
+bench.add_command(monitors)

@@ -123,7 +123,7 @@ def test_analysers_start_when_wanted_and_end_with_the_model(monkeypatch: pytest.
     events: list[str] = []
 
     class Pool:
-        def __init__(self, wanted: str) -> None:
+        def __init__(self, wanted: str, trust: str) -> None:
             events.append(f"made {wanted}")
 
         def get(self, language: str, folder: Path) -> None:

@@ -1,0 +1,235 @@
+"""Tokens a second with monitors on and off, behind the dots of real code, and where the time of a token goes.
+
+The code is a package that every installation has, copied to a folder of its own, so that a real analyser answers real
+questions. Both sides decode greedily behind the same prompts, encoded anew each time, and take turns in going first.
+The time is that from the encoded prompt to the last token: while a prompt is encoded, the first question is answered.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from guiderail.benchmarks.decode import SHAPES, random_model
+from guiderail.decoding.constraint import allowed
+from guiderail.decoding.sampling import Chooser, Sampling
+from guiderail.decoding.session import Session
+from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
+from guiderail.errors import GuiderailError
+from guiderail.evaluation.dereferences import Dereference, draw_dereferences
+from guiderail.evaluation.packages import SourceFile, parses
+from guiderail.evaluation.soundness import ANSWER_S
+from guiderail.model.model import Model
+from guiderail.monitors.analysis.pool import ServerPool
+from guiderail.monitors.monitors import KEYSTROKE_S, Monitors
+from guiderail.text.document import Document
+
+PACKAGE = "fsspec"  # torch needs it
+REPEATS = 200  # of what takes microseconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is measured.
+
+    Parameters
+    ----------
+    models
+        "embedded", a random shape (it then writes with the embedded model's tokenizer), or a model reference.
+    positions
+        Dereferences of the package.
+    tokens
+        Tokens written at each.
+    prompt_tokens
+        Of a prompt at most.
+    deadline_s
+        How long decoding waits for an answer: by default what it does at a key stroke.
+    """
+
+    models: tuple[str, ...]
+    device: str
+    positions: int = 60
+    tokens: int = 32
+    prompt_tokens: int = 512
+    deadline_s: float = KEYSTROKE_S
+    seed: int = 0
+
+
+class TimedSession(Session):
+    """A session that knows how long its forward passes took."""
+
+    seconds = 0.0
+
+    def feed(self, ids: Sequence[int], *, cancelled: Callable[[], bool] = lambda: False) -> torch.Tensor | None:
+        """See `Session.feed`."""
+        began = time.perf_counter()
+        logits = super().feed(ids, cancelled=cancelled)
+        self._settle(began)
+        return logits
+
+    def _settle(self, began: float) -> None:
+        if self.model.device.type == "cuda":
+            torch.cuda.synchronize()
+        self.seconds += time.perf_counter() - began
+
+
+@dataclass(slots=True)
+class Side:
+    """What was measured with monitors on, or off."""
+
+    tokens: int = 0
+    decode_s: float = 0.0
+    forward_s: float = 0.0
+    waits: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, found: Suggestion, seconds: float, forward_s: float) -> None:
+        """Take one answer."""
+        self.tokens += len(found.token_ids)
+        self.decode_s += seconds
+        self.forward_s += forward_s
+        for watch in found.monitored.watches if found.monitored else []:
+            self.waits.setdefault(watch.abstained or "constrained", []).append(watch.wait_s)
+
+
+@contextmanager
+def project() -> Iterator[Path]:
+    """A folder that holds the package's own copy.
+
+    Raises
+    ------
+    GuiderailError
+        The package is not installed.
+    """
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        raise GuiderailError(f"the package {PACKAGE} is not installed", f"Run pip install {PACKAGE}")
+    with tempfile.TemporaryDirectory() as folder:
+        skip = shutil.ignore_patterns("__pycache__", "tests")
+        root = Path(folder).resolve() / PACKAGE
+        shutil.copytree(Path(found.origin).parent, root / PACKAGE, ignore=skip)
+        yield root
+
+
+def source_files(root: Path) -> list[SourceFile]:
+    """The package's files."""
+    paths = sorted((root / PACKAGE).rglob("*.py"))
+    files = (SourceFile(PACKAGE, path.relative_to(root).as_posix(), path.read_text("utf-8")) for path in paths)
+    return [file for file in files if parses(file.text)]
+
+
+def run(plan: Plan, load: Callable[[str], Model], progress: Callable[[str, int], Callable[[], None]]) -> list[dict]:
+    """Two rows for each model, monitors off and on; `progress(name, steps)` gives a callback for each step done."""
+    found: list[dict[str, Any]] = []
+    with project() as root:
+        chosen = draw_dereferences(source_files(root), plan.positions, plan.seed)
+        for name in plan.models:
+            model = _shaped(name, plan, load) if name in SHAPES else load(name)
+            found += _rows(model, chosen, root, plan, progress(name, len(chosen)))
+    return found
+
+
+def _shaped(name: str, plan: Plan, load: Callable[[str], Model]) -> Model:
+    """A random model that writes text: its first ids are the embedded model's tokens."""
+    dtype = torch.float32 if plan.device == "cpu" else torch.bfloat16
+    shape, text = random_model(name, plan.device, dtype, plan.seed), load("embedded")
+    return Model(shape.module, text.tokenizer, replace(shape.info, fim=text.info.fim), shape.device, shape.dtype)
+
+
+def _rows(
+    model: Model, chosen: Sequence[Dereference], root: Path, plan: Plan, advance: Callable[[], None]
+) -> list[dict[str, Any]]:
+    completer = Completer(model, prompt_tokens=plan.prompt_tokens)
+    completer.session = session = TimedSession(model)
+    pool = ServerPool()
+    sides = {False: Side(), True: Side()}
+    try:
+        monitors = Monitors(completer.vocabulary, pool, deadline_s=plan.deadline_s)
+        _warm_up(completer, pool, chosen[0], root, plan)
+        for index, position in enumerate(chosen):
+            for on in (False, True) if index % 2 else (True, False):
+                session.rollback(session.length)
+                began, session.seconds = time.perf_counter(), 0.0
+                found = _complete(completer, position, root, plan, monitors if on else None)
+                seconds = time.perf_counter() - began - found.timings.prompt_s
+                sides[on].add(found, seconds, session.seconds)
+            advance()
+    finally:
+        pool.stop()
+    steps = _steps(model)
+    return [_row(model, sides[on], on, plan, steps) for on in (False, True)]
+
+
+def _warm_up(completer: Completer, pool: ServerPool, position: Dereference, root: Path, plan: Plan) -> None:
+    """Let the analyser read the project, and the model run once."""
+    monitors = Monitors(completer.vocabulary, pool, deadline_s=ANSWER_S)
+    _complete(completer, position, root, plan, monitors)
+
+
+def _complete(
+    completer: Completer, position: Dereference, root: Path, plan: Plan, monitors: Monitors | None
+) -> Suggestion:
+    request = CompletionRequest(
+        document=Document(position.hidden, root / position.file.path, "python"),
+        offset=position.start,
+        root=root,
+        until="tokens",
+        max_tokens=plan.tokens,
+        monitors=monitors,
+    )
+    return completer.complete(request)[0]
+
+
+def _steps(model: Model) -> dict[str, float]:
+    """Microseconds of what a step adds to a forward pass: moving a mask and applying it, and choosing a token."""
+    logits = torch.randn(model.vocab_size, device=model.device)
+    mask = torch.randint(-(2**31), 2**31 - 1, ((model.vocab_size + 31) // 32,), dtype=torch.int32).numpy()
+    choose = Chooser(Sampling())
+
+    def transfer() -> torch.Tensor:
+        return logits.masked_fill(~allowed(mask, model.vocab_size).to(model.device), float("-inf"))
+
+    return {"transfer_us": _microseconds(transfer, model), "sampler_us": _microseconds(lambda: choose(logits), model)}
+
+
+def _microseconds(work: Callable[[], object], model: Model) -> float:
+    times = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        work()
+        if model.device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(1e6 * (time.perf_counter() - began))
+    return statistics.median(times)
+
+
+def _row(model: Model, side: Side, on: bool, plan: Plan, steps: dict[str, float]) -> dict[str, Any]:
+    """The figures of one side; `other_us` is all but forward passes and waiting: masks and lexing too."""
+    waits = [one for some in side.waits.values() for one in some]
+    other_s = side.decode_s - side.forward_s - sum(waits)
+    return {
+        "model": model.info.name,
+        "parameters": model.info.parameters,
+        "device": str(model.device),
+        "monitors": "on" if on else "off",
+        "tokens_per_s": side.tokens / side.decode_s,
+        "tokens": side.tokens,
+        "forward_us": 1e6 * side.forward_s / side.tokens,
+        "wait_us": 1e6 * sum(waits) / side.tokens,
+        "other_us": 1e6 * other_s / side.tokens,
+        **steps,
+        "waits": {
+            kind: {"count": len(some), "p50_ms": 1000 * statistics.median(some), "max_ms": 1000 * max(some)}
+            for kind, some in sorted(side.waits.items())
+        },
+        "deadline_s": plan.deadline_s,
+    }

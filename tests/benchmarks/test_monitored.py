@@ -1,0 +1,25 @@
+"""Tokens a second with monitors on and off."""
+
+import pytest
+
+from guiderail.benchmarks.monitored import Plan, run
+from guiderail.monitors.analysis.server import choose
+from tests.helpers.models import tiny_model
+
+
+@pytest.mark.e2e
+def test_both_sides_write_the_same_number_of_tokens() -> None:
+    """A row with monitors off and one with monitors on, whose parts add up to the time of a token."""
+    if choose("python") is None:
+        pytest.skip("no analyser is installed")
+    plan = Plan(models=("tiny",), device="cpu", positions=2, tokens=6)
+    steps: list[str] = []
+    off, on = run(plan, lambda _: tiny_model("qwen3"), lambda name, count: lambda: steps.append(name))
+    assert (off["monitors"], on["monitors"], steps) == ("off", "on", ["tiny", "tiny"])
+    assert off["tokens"] <= 12
+    assert off["wait_us"] == 0
+    assert off["waits"] == {}
+    assert on["waits"]
+    for row in (off, on):
+        whole = row["forward_us"] + row["wait_us"] + row["other_us"]
+        assert whole == pytest.approx(1e6 / row["tokens_per_s"])
