@@ -91,6 +91,11 @@ class Settings:
     )
     monitors: bool = _key(True, "forbid names that static analysis knows not to exist")
     only_monitors: str = _key("all", "which monitors work: all, or names with commas between them")
+    verdict: str = _key(
+        "mark",
+        "suggestions that static analysis finds new errors in: named and put last, left out, or not looked for",
+        choices=("mark", "drop", "off"),
+    )
     analyser: str = _key(
         "auto", "who analyses its languages; auto takes the best one installed", choices=("auto", *ANALYSERS)
     )

@@ -27,7 +27,7 @@ STDIN = "-"
     "suggestions", "until", "end_loops", "max_tokens", "context", "context_tokens", "prompt_tokens", "layout",
     "cache_policy", "model", "device", "dtype", "threads", "project_ngrams", "monitors", "only_monitors", "analyser",
     "trust", "method", "drafter", "parameters", "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
-    "cache_mb",
+    "cache_mb", "verdict",
 )  # fmt: skip
 def complete(
     file: str | None,

@@ -62,7 +62,9 @@ class Case:
 
 
 @click.command()
-@setting_flags("model", "device", "dtype", "threads", "context", "monitors", "only_monitors", "analyser", "trust")
+@setting_flags(
+    "model", "device", "dtype", "threads", "context", "monitors", "only_monitors", "verdict", "analyser", "trust"
+)
 def demo(**flags: Any) -> None:
     """Complete real code of an installed package, in colour.
 

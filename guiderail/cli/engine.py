@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from guiderail.model.model import Model
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.monitors.monitors import Monitors
+    from guiderail.monitors.verdict import Inspector
 
 _log = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ class Engine:
                 cache_bytes=settings.cache_mb << 20,
             )
         self._monitors = _monitors(pool, self._completer, settings)
+        self._inspector = _inspector(pool, settings)
         self._settings = settings
         self._patience = patience
         self._projects: dict[Path | None, OpenProject] = {}
@@ -135,6 +137,7 @@ class Engine:
                 seed=settings.seed,
             ),
             monitors=self._monitors,
+            inspector=self._inspector,
             stages=project.stages(cursor.document, self._patience),
             recipe=self._recipe,
             project=project.counts,
@@ -197,6 +200,14 @@ def _monitors(pool: "ServerPool | None", completer: "Completer", settings: Setti
     from guiderail.monitors.monitors import Monitors
 
     return Monitors(completer.vocabulary, pool, deadline_s=ANALYSIS_S, names=settings.only_monitors)
+
+
+def _inspector(pool: "ServerPool | None", settings: Settings) -> "Inspector | None":
+    if pool is None or settings.verdict == "off":
+        return None
+    from guiderail.monitors.verdict import Inspector
+
+    return Inspector(pool, ANALYSIS_S, drops=settings.verdict == "drop")
 
 
 def _load(settings: Settings) -> "Model":

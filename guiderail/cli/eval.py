@@ -15,6 +15,7 @@ from guiderail.cli.eval_repetition import repetition
 from guiderail.cli.eval_report import report
 from guiderail.cli.eval_run import run, tasks
 from guiderail.cli.eval_soundness import soundness
+from guiderail.cli.eval_uplift import uplift
 from guiderail.cli.held_out import held_out, progress
 from guiderail.cli.options import OUTPUT, resolved, setting_flags
 from guiderail.errors import GuiderailError, UsageError
@@ -50,6 +51,7 @@ evaluate.add_command(soundness)
 evaluate.add_command(run)
 evaluate.add_command(tasks)
 evaluate.add_command(report)
+evaluate.add_command(uplift)
 
 
 @evaluate.command("model")

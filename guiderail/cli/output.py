@@ -69,6 +69,7 @@ def _suggestion(document: Document, suggestion: "Suggestion") -> dict[str, Any]:
         "cache_exact": suggestion.cache_exact,
         "timings": asdict(suggestion.timings),
         "monitors": asdict(suggestion.monitored) if suggestion.monitored else None,
+        "verdict": asdict(suggestion.verdict) if suggestion.verdict else None,
     }
 
 
@@ -94,7 +95,8 @@ def as_text(answer: Answer, *, colour: bool) -> str:
     several = len(answer.suggestions) > 1
     parts = []
     for number, suggestion in enumerate(answer.suggestions, start=1):
-        heading = f"--- {number} of {len(answer.suggestions)}, score {suggestion.score:.2f} ---"
+        judged = visible(f", {suggestion.verdict}") if suggestion.verdict else ""
+        heading = f"--- {number} of {len(answer.suggestions)}, score {suggestion.score:.2f}{judged} ---"
         if several:
             parts.append(click.style(heading, bold=True) if colour else heading)
         text = in_context(answer.cursor.document, suggestion) if colour else suggestion.text
@@ -105,19 +107,19 @@ def as_text(answer: Answer, *, colour: bool) -> str:
 
 
 def watched(suggestion: "Suggestion") -> list[str]:
-    """What the monitors did, one line for each place that they constrained or did not."""
-    report = suggestion.monitored
-    if report is None:
-        return []
-    lines = []
-    for watch in report.watches:
+    """What static analysis did: a line for each place that was constrained or was not, and the verdict."""
+    report, lines = suggestion.monitored, []
+    analyser = report.analyser if report else ""
+    for watch in report.watches if report else ():
         if watch.abstained:
             what = f"left free ({watch.abstained})"
         else:
             what = f"{watch.legal} legal" + (", others made unlikely" if watch.soft else "")
             if watch.forbidden:
                 what += ", forbidden: " + ", ".join(dict.fromkeys(map(repr, watch.forbidden)))
-        lines.append(visible(f"{watch.monitor} ({report.analyser}): {watch.receiver} {what}"))
+        lines.append(visible(f"{watch.monitor} ({analyser}): {watch.receiver} {what}"))
+    if suggestion.verdict:
+        lines.append(visible(f"verdict: {suggestion.verdict}"))
     return lines
 
 

@@ -34,6 +34,7 @@ from guiderail.model.model import Model
 from guiderail.monitors.joint import JointMonitors
 from guiderail.monitors.monitors import Monitors
 from guiderail.monitors.report import MonitorReport
+from guiderail.monitors.verdict import Change, Inspector, Verdict
 from guiderail.prompt.prompt import Prompt, build_prompt
 from guiderail.prompt.snippet import Snippet
 from guiderail.text.document import Document
@@ -44,6 +45,7 @@ Layout = Literal["auto", "psm", "spm", "efim", "prefix"]
 ALTERNATIVES = Sampling(temperature=0.8, top_p=0.95)
 COUNTED = 16384  # lines whose token counts are kept
 LINE = 200  # characters; longer texts are counted anew, so that what is kept stays small
+UNFINISHED = frozenset({"length", "cancelled"})  # ends of a text that was cut: it may be right and look wrong
 _BARE_NEWLINE = re.compile(r"(?<!\r)\n")
 
 
@@ -84,6 +86,8 @@ class CompletionRequest:
         The method, and the stages, constraints and drafters that were chosen with it; plain decoding by default.
     project
         The ids and counts of the project's other files, for drafters and methods that read them.
+    inspector
+        Who gives a verdict on each suggestion; nobody by default.
     """
 
     document: Document
@@ -102,6 +106,7 @@ class CompletionRequest:
     file: str | None = None
     recipe: Recipe = PLAIN
     project: NgramCounts | None = None
+    inspector: Inspector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,8 @@ class Suggestion:
         Forward passes that decoding took behind the prompt's; of texts that were written in one go, all of them.
     pauses
         How often decoding paused to compare candidates (`PausedEvent`).
+    verdict
+        Whether the file with it has errors that it has not without; None where nobody was asked.
     """
 
     text: str
@@ -158,6 +165,7 @@ class Suggestion:
     monitored: MonitorReport | None = None
     passes: int = 0
     pauses: int = 0
+    verdict: Verdict | None = None
 
 
 class Completer:
@@ -209,7 +217,7 @@ class Completer:
         if logits is None:
             return []
         run = _Run(self, request, prompt, logits, began, monitors)
-        return run.suggestions(cancelled, on_token)
+        return _judged(request, run.suggestions(cancelled, on_token), cancelled)
 
     def encode(self, request: CompletionRequest) -> FitReport:
         """Encode the prompt of `request`; what that took."""
@@ -267,6 +275,18 @@ class Completer:
             return wanted
         fim = self.model.info.fim
         return fim.preferred if fim else "prefix"
+
+
+def _judged(request: CompletionRequest, found: list[Suggestion], cancelled: Callable[[], bool]) -> list[Suggestion]:
+    """The suggestions with their verdicts, those that bring errors last, or left out if the inspector drops them."""
+    inspector = request.inspector
+    if inspector is None or not found or cancelled():
+        return found
+    changes = [Change(one.start, one.end, one.text, one.finish not in UNFINISHED) for one in found]
+    verdicts = inspector.inspect(request.document, changes, request.root, cancelled)
+    judged = [replace(one, verdict=verdict) for one, verdict in zip(found, verdicts, strict=True)]
+    wrong = [one for one, verdict in zip(judged, verdicts, strict=True) if verdict.state == "errors"]
+    return [one for one in judged if one not in wrong] + ([] if inspector.drops else wrong)
 
 
 def _monitors(request: CompletionRequest, prompt: Prompt) -> Iterator[JointMonitors | None]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from guiderail.engine.project import OpenProject
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.monitors.monitors import Monitors
+    from guiderail.monitors.verdict import Inspector
 
 log = logging.getLogger(__name__)
 
@@ -270,6 +271,7 @@ class Engine:
             # Other files are read in idle time alone (`prepare`): a request takes what is known by then.
             stages=project.stages(document, 0.0),
             project=project.counts,
+            inspector=self._inspector(settings),
         )
 
     def _project(self, wish: Wish) -> OpenProject:
@@ -295,6 +297,16 @@ class Engine:
             watching = Monitors(self._loaded().vocabulary, pool, names=settings.only_monitors)
             self._analysers[key] = pool, watching
         return self._analysers[key][1]
+
+    def _inspector(self, settings: Settings) -> Inspector | None:
+        """What tells whether a suggestion brings errors; it keeps none back for longer than a key stroke may take."""
+        if self._monitors(settings) is None or settings.verdict == "off":
+            return None
+        from guiderail.monitors.monitors import KEYSTROKE_S
+        from guiderail.monitors.verdict import Inspector
+
+        pool, _ = self._analysers[settings.analyser, settings.only_monitors]
+        return Inspector(pool, KEYSTROKE_S, drops=settings.verdict == "drop")
 
     def _snippets(self, wish: Wish, *, renew: bool) -> list[Snippet]:
         """Context from other files, chosen again only in idle time and when the cursor went elsewhere.

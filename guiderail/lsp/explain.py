@@ -86,6 +86,7 @@ def explanation(last: Shown | None, shown: Iterable[Shown], counts: Counts) -> d
             "waited_s": last.waited_s,
         },
         "monitors": asdict(suggestion.monitored) if suggestion.monitored else None,
+        "verdict": asdict(suggestion.verdict) if suggestion.verdict else None,
         "cacheExact": suggestion.cache_exact,
         "score": suggestion.score,
         "finish": suggestion.finish,

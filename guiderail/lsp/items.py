@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
@@ -13,6 +14,9 @@ from guiderail.lsp.memory import Offer
 from guiderail.lsp.positions import Encoding, to_units
 from guiderail.lsp.shape import Shaped, shape
 from guiderail.text.document import Document
+
+if TYPE_CHECKING:
+    from guiderail.engine.completer import Suggestion
 
 ACCEPT = "guiderail.accept"
 LABEL = 80  # characters of a menu item's label
@@ -115,7 +119,7 @@ def ghost(place: Place, shaped: Shaped, name: str) -> types.InlineCompletionItem
     )
 
 
-def menu_item(place: Place, shaped: Shaped, name: str) -> types.CompletionItem:
+def menu_item(place: Place, shaped: Shaped, name: str, note: str = "") -> types.CompletionItem:
     """An item of `textDocument/completion`; it replaces the half-typed word, so that the client's filter finds it."""
     found = _WORD.search(place.before)
     word = found.group() if found else ""
@@ -124,7 +128,7 @@ def menu_item(place: Place, shaped: Shaped, name: str) -> types.CompletionItem:
     return types.CompletionItem(
         label=first if len(first) <= LABEL else f"{first[: LABEL - 1]}…",
         kind=types.CompletionItemKind.Text,
-        detail="guiderail",
+        detail=f"guiderail: {note}" if note else "guiderail",
         documentation=text if text.strip() != first else None,
         sort_text=LAST,
         filter_text=text.split("\n", 1)[0].strip() or word,
@@ -133,6 +137,14 @@ def menu_item(place: Place, shaped: Shaped, name: str) -> types.CompletionItem:
         text_edit=types.TextEdit(range=place.range(len(word), shaped.covers), new_text=text),
         command=_accepted(name),
     )
+
+
+def note_of(suggestion: Suggestion) -> str:
+    """What static analysis has to say of a suggestion, in a line: the verdict, and what was forbidden."""
+    watches = suggestion.monitored.watches if suggestion.monitored else []
+    forbidden = dict.fromkeys(repr(token) for watch in watches for token in watch.forbidden)
+    said = [str(suggestion.verdict)] if suggestion.verdict else []
+    return ", ".join([*said, "forbidden " + " ".join(forbidden)] if forbidden else said)
 
 
 def _accepted(name: str) -> types.Command:

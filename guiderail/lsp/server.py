@@ -324,7 +324,10 @@ class Server(LanguageServer):
         if place is None or self.worker.health.state != "ready":
             return types.CompletionList(is_incomplete=True, items=[])
         found = await self._offered("menu", self._wish(params.text_document.uri, place, 1), place, by_hand=False)
-        made = [items.menu_item(place, shown.shaped, shown.name) for shown in found[:1]]
+        made = [
+            items.menu_item(place, shown.shaped, shown.name, items.note_of(shown.offer.suggestion))
+            for shown in found[:1]
+        ]
         return types.CompletionList(is_incomplete=True, items=made)
 
     def _place(

@@ -1,14 +1,17 @@
 """The laws of output: exact data, safe terminals."""
 
 import io
+from dataclasses import replace
 
 import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.cli.output import in_context, visible, wants_colour
+from guiderail.cli.output import in_context, visible, wants_colour, watched
 from guiderail.engine.completer import Suggestion, Timings
+from guiderail.monitors.report import MonitorReport, Watch
+from guiderail.monitors.verdict import Verdict
 from guiderail.text.document import Document
 
 
@@ -71,3 +74,17 @@ def test_windows_line_ends_show_as_lines() -> None:
     """Carriage returns are not shown as symbols."""
     document = Document("a\r\nb\r\nc")
     assert click.unstyle(in_context(document, suggestion("X", 4))) == "a\nbX\nc"
+
+
+def test_what_static_analysis_did_is_told() -> None:
+    """Each place that was constrained or was not, what was forbidden there, and the verdict."""
+    watches = [Watch("dereference", "x.", 7, forbidden=["ap\x1b"]), Watch("dereference", "y.", abstained="late")]
+    plain = suggestion("x", 0)
+    said = replace(plain, monitored=MonitorReport("ty", watches), verdict=Verdict("errors", ("a\nb", "c")))
+    assert watched(said) == [
+        "dereference (ty): x. 7 legal, forbidden: 'ap\\x1b'",
+        "dereference (ty): y. left free (late)",
+        "verdict: new errors: a; c",
+    ]
+    assert watched(replace(plain, verdict=Verdict("unknown", reason="late"))) == ["verdict: errors unknown (late)"]
+    assert watched(plain) == []

@@ -119,7 +119,8 @@ def test_a_project_lends_its_ngrams_once_there_was_time_to_read_it(engine: Engin
 
 
 def test_analysers_start_when_wanted_and_end_with_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Opening a document starts its analyser, changes ask it ahead, and giving the model back ends its process."""
+    """Opening a document starts its analyser, changes ask it ahead, a verdict asks it once more, and giving the model
+    back ends its process."""
     events: list[str] = []
 
     class Pool:
@@ -141,7 +142,7 @@ def test_analysers_start_when_wanted_and_end_with_the_model(monkeypatch: pytest.
     engine.warm(watched)
     engine.prepare(watched, never)
     engine.complete(watched, never, Written())
-    assert events == ["made auto", *["get python"] * 3]
+    assert events == ["made auto", *["get python"] * 4]
     engine.unload()
     assert events[-1] == "stopped"
 

@@ -1,0 +1,242 @@
+"""The verdict on what was written: which errors has the file with it that it has not without?
+
+Monitors look at one name at a time, while it is written. When all is written, the syntax is looked at, and the analyser
+is asked once more, for what it finds wrong with the file. That answer is waited for up to a deadline; what is not known
+by then is called unknown.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as LateError
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from guiderail.monitors.analysis.analyser import Analyser
+from guiderail.monitors.analysis.answers import Diagnostic, NoAnswer
+from guiderail.monitors.analysis.pool import Analysers, folder_of
+from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
+from guiderail.monitors.lexing import SYNTAX, place, unmatched_closers
+from guiderail.text.document import Document
+from guiderail.text.syntax import has_grammar, parse
+
+State = Literal["clean", "errors", "unknown"]
+POLL_S = 0.01  # how often a waiting request looks whether it was cancelled
+_OPENS_BLOCK = re.compile(
+    r"\s*(?:if|elif|else|for|while|try|except|finally|with|def|class|match|case|async)\b[^\n]*:\s*(?:#[^\n]*)?$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known of a text that was written into a file.
+
+    Parameters
+    ----------
+    state
+        Whether it brings errors.
+    errors
+        Those that it brings, as the analyser words them.
+    reason
+        Why nothing is known, if it is not.
+    wait_s
+        How long the request waited for this and the other verdicts given with it.
+    """
+
+    state: State
+    errors: tuple[str, ...] = ()
+    reason: str = ""
+    wait_s: float = 0.0
+
+    def __str__(self) -> str:
+        """In words."""
+        match self.state:
+            case "clean":
+                return "no new errors"
+            case "errors":
+                return "new errors: " + "; ".join(error.partition("\n")[0] for error in self.errors)
+            case "unknown":
+                return f"errors unknown ({self.reason})"
+
+
+class Change(NamedTuple):
+    """A text in place of `document.text[start:end]`; `finished` is whether nothing more was to come."""
+
+    start: int
+    end: int
+    text: str
+    finished: bool = True
+
+
+class Inspector:
+    """Gives verdicts.
+
+    Parameters
+    ----------
+    analysers
+        Who can be asked.
+    deadline_s
+        How long all verdicts of a request may be waited for.
+    drops
+        Whether what brings errors is not to be suggested at all.
+    """
+
+    def __init__(self, analysers: Analysers, deadline_s: float, *, drops: bool = False) -> None:
+        self.deadline_s = deadline_s
+        self.drops = drops
+        self._analysers = analysers
+
+    def inspect(
+        self,
+        document: Document,
+        changes: Sequence[Change],
+        root: Path | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> list[Verdict]:
+        """A verdict on each change; they are alternatives to each other."""
+        began = time.perf_counter()
+        until = began + self.deadline_s
+        analyser = self._analyser(document, root)
+        path = (document.path or folder_of(document, root) / "guiderail_untitled").absolute()
+        asked = [_Inspection(document, change, analyser, path) for change in changes]
+        found = [one.verdict(until, cancelled) for one in asked]
+        wait_s = time.perf_counter() - began
+        return [Verdict(v.state, v.errors, v.reason, wait_s) for v in found]
+
+    def _analyser(self, document: Document, root: Path | None) -> Analyser | None:
+        return self._analysers.get(document.language, folder_of(document, root)) if document.language else None
+
+
+class _Inspection:
+    """One change, with the question about it on its way."""
+
+    def __init__(self, document: Document, change: Change, analyser: Analyser | None, path: Path) -> None:
+        self._document = document
+        self._path = path
+        self._analyser = analyser
+        self._known: Verdict | None = None
+        self._answer: Future[tuple[Diagnostic, ...]] | None = None
+        shown = completed(document, change)
+        if shown is None:
+            self._known = Verdict("unknown", reason="unfinished")
+        elif breaks_syntax(document, change, shown):
+            self._known = Verdict("errors", ("syntax error",))
+        elif analyser is None:
+            self._known = Verdict("unknown", reason="no analyser")
+        else:
+            self._answer = self._ask(shown)
+
+    def _ask(self, text: str) -> Future[tuple[Diagnostic, ...]]:
+        assert self._analyser is not None
+        return self._analyser.ask(DIAGNOSTICS, Question(self._path, self._document.language or "", text, 0))
+
+    def verdict(self, until: float, cancelled: Callable[[], bool]) -> Verdict:
+        """What is known by then; what there was before is asked for only if there are errors at all."""
+        if self._answer is None:
+            assert self._known is not None
+            return self._known
+        try:
+            found = errors_in(_wait(self._answer, until, cancelled))
+            if found:
+                found = new_errors(found, errors_in(_wait(self._ask(self._document.text), until, cancelled)))
+        except LateError:
+            return Verdict("unknown", reason="late")
+        except NoAnswer as error:
+            return Verdict("unknown", reason=f"no answer: {error}")
+        return Verdict("errors" if found else "clean", tuple(one.message for one in found))
+
+
+def _wait(
+    answer: Future[tuple[Diagnostic, ...]], until: float, cancelled: Callable[[], bool]
+) -> tuple[Diagnostic, ...]:
+    while True:
+        left = until - time.perf_counter()
+        try:
+            return answer.result(max(0.0, min(POLL_S, left)))
+        except LateError:
+            if left <= POLL_S or cancelled():
+                raise
+
+
+def errors_in(found: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """The errors among diagnostics."""
+    return [one for one in found if one.severity == "error"]
+
+
+def new_errors(having: Sequence[Diagnostic], before: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """The errors of a file that it had not before, wherever the others have moved."""
+    known = Counter((one.code, one.message) for one in before)
+    found = []
+    for one in having:
+        if known[one.code, one.message]:
+            known[one.code, one.message] -= 1
+        else:
+            found.append(one)
+    return found
+
+
+def completed(document: Document, change: Change) -> str | None:
+    """The file with a change in it, and with a body where it opens a block; None if what it says is not all said.
+
+    A line may well end inside brackets or with a colon, and be right.
+    """
+    rest = document.text[change.end :]
+    before = document.text[: change.start] + change.text
+    language = document.language or ""
+    if not change.finished:
+        return None
+    if language in SYNTAX:
+        # A comment ends with its line; what is still open behind a line break is a string.
+        here = place(before + "\n", language)
+        if here.inside or len(here.brackets) > unmatched_closers(rest, language):
+            return None
+    return before + _body(before, rest, language) + rest
+
+
+def _body(before: str, rest: str, language: str) -> str:
+    """What a block needs that is opened where the text ends and has nothing in it yet."""
+    line = before.rpartition("\n")[2]
+    if language != "python" or rest.partition("\n")[0].strip() or not _OPENS_BLOCK.match(line):
+        return ""
+    following = next((other for other in rest.split("\n")[1:] if other.strip()), "")
+    return "" if _indent(following) > _indent(line) else f"\n{' ' * _indent(line)}    ..."
+
+
+def _indent(line: str) -> int:
+    expanded = line.expandtabs()
+    return len(expanded) - len(expanded.lstrip())
+
+
+def breaks_syntax(document: Document, change: Change, shown: str) -> bool:
+    """Whether the syntax tree has more errors than that of the file without the changed line."""
+    language = document.language
+    if language is None or not has_grammar(language):
+        return False
+    found = _syntax_errors(shown, language)
+    return found > 0 and found > _syntax_errors(_without_line(document, change), language)
+
+
+def _without_line(document: Document, change: Change) -> str:
+    """The file with an empty statement where the changed lines are."""
+    start = document.line_start(document.position_at(change.start)[0])
+    end = document.line_end(document.position_at(change.end)[0])
+    line = document.text[start:end]
+    blank = line[: len(line) - len(line.lstrip())] + ("pass" if document.language == "python" else "")
+    return document.text[:start] + blank + document.text[end:]
+
+
+def _syntax_errors(text: str, language: str) -> int:
+    root = parse(text.encode(errors="surrogatepass"), language)
+    if not root.has_error:
+        return 0
+    count, waiting = 0, [root]
+    while waiting:
+        node = waiting.pop()
+        count += node.is_error or node.is_missing
+        waiting += [child for child in node.children if child.has_error or child.is_missing]
+    return count
