@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--quick", is_flag=True, help="Fewer packages and positions, under three minutes on two cores.")
 @click.option("--n", "count", type=click.IntRange(1), help="Positions of each package.")
 @click.option("--packages", "limit", type=click.IntRange(1), help="How many packages.")
+@click.option("--judge", metavar="NAME", help="The analyser that finds errors.  [default: ty, or the monitors' own]")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of positions and draws.  [default: 0]")
 @click.option("--samples", metavar="FILE.jsonl", help="Keep every answer there, and go on where an earlier run ended.")
 @click.option("--json", "target", type=OUTPUT, help="Write the figures as JSON; - is standard output.")
@@ -37,6 +38,7 @@ def uplift(
     quick: bool,
     count: int | None,
     limit: int | None,
+    judge: str | None,
     seed: int,
     samples: str | None,
     target: str | None,
@@ -62,25 +64,32 @@ def uplift(
     server = choose("python", settings.analyser)
     if server is None:
         raise UsageError("there is no analyser to ask", "Install one: pip install pyrefly")
+    other = choose("python", judge or "ty") or (None if judge else server)
+    if other is None:
+        raise UsageError(f"the analyser {judge} is not installed", "Name another one by --judge")
+    size = {"packages": plan.packages, "positions": plan.positions}
     conditions = {
         "model": settings.model,
         "analyser": server.name,
+        "judge": other.name,
         "only_monitors": settings.only_monitors,
-        "plan": asdict(plan),
+        "plan": {key: value for key, value in asdict(plan).items() if key not in size},
         "manifest_sha256": packages.sha256_of(manifest.datasets_folder() / manifest.DEFAULT),
         "builder": packages.BUILDER,
     }
     log = SampleLog(Path(samples), measure.Draw, conditions) if samples else None
     model = load(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
-    rows = measure.rows(_measured(model, server, settings.only_monitors, plan, log), plan)
+    rows = measure.rows(_measured(model, (server, other), settings.only_monitors, plan, log), plan)
     if target != "-":
         _print(rows)
     if target:
         seeds = {"positions": seed, "draws": seed, "bootstrap": seed}
-        record.write(target, record.meta(seeds, libraries=(server.name,), **conditions), rows)
+        record.write(target, record.meta(seeds, libraries=(server.name, other.name), **size, **conditions), rows)
 
 
-def _measured(model: Model, server: Server, names: str, plan: Plan, log: SampleLog[Draw] | None) -> list[Draw]:
+def _measured(
+    model: Model, servers: tuple[Server, Server], names: str, plan: Plan, log: SampleLog[Draw] | None
+) -> list[Draw]:
     """The answers at all positions; those that the log holds are not asked for again."""
     from guiderail.engine.completer import Completer
     from guiderail.evaluation import manifest
@@ -89,16 +98,18 @@ def _measured(model: Model, server: Server, names: str, plan: Plan, log: SampleL
 
     pinned = {p.name: p for p in manifest.read_manifest(manifest.datasets_folder() / manifest.DEFAULT)}
     completer = Completer(model, prompt_tokens=plan.prompt_tokens)
-    draws = list(log.samples) if log else []
-    done = measure.whole_places(draws, plan)
+    done = measure.whole_places(log.samples if log else (), plan)
+    draws: list[Draw] = []
     with progress() as bar:
         files = held_out(plan.packages, bar)
         task = bar.add_task("completing", total=len(files) * plan.positions)
         for name, own in files.items():
             chosen = draw_dereferences(own, plan.positions, plan.seed)
-            todo = [one for one in chosen if (name, one.file.path, one.start) not in done]
+            keys = [(name, one.file.path, one.start) for one in chosen]
+            draws += [draw for key in keys for draw in done.get(key, ())]
+            todo = [one for one, key in zip(chosen, keys, strict=True) if key not in done]
             bar.advance(task, plan.positions - len(todo))
-            for found in _answers(completer, server, names, plan, todo, own, pinned[name]) if todo else ():
+            for found in _answers(completer, servers, names, plan, todo, own, pinned[name]) if todo else ():
                 draws += found
                 if log:
                     log.add(found)
@@ -108,14 +119,14 @@ def _measured(model: Model, server: Server, names: str, plan: Plan, log: SampleL
 
 def _answers(
     completer: Completer,
-    server: Server,
+    servers: tuple[Server, Server],
     names: str,
     plan: Plan,
     todo: Sequence[Dereference],
     own: Sequence[SourceFile],
     package: Package,
 ) -> Iterator[list[Draw]]:
-    """The answers at each position of one package, by an analyser of its own."""
+    """The answers at each position of one package, with an analyser for the monitors and a judge of its own."""
     from guiderail.evaluation import packages, soundness
     from guiderail.evaluation import uplift as measure
     from guiderail.monitors.analysis.pool import ServerPool
@@ -126,16 +137,17 @@ def _answers(
     except soundness.EnvironmentFailedError as error:
         click.echo(f"{package.name} is left out: {error}", err=True)
         return
-    pool = ServerPool(server.name)
+    pool, judges = (ServerPool(server.name) for server in servers)
     try:
         monitors = Monitors(completer.vocabulary, pool, deadline_s=soundness.ANSWER_S, names=names)
-        analyser = pool.get("python", root)
+        analyser = judges.get("python", root)
         assert analyser is not None, "the server was found before"
         judge = measure.Judge(analyser)
         for position in todo:
             yield measure.ask(completer, monitors, judge, position, root, plan)
     finally:
         pool.stop()
+        judges.stop()
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ with its dependencies installed, and the analyser is waited for, as in the paper
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,40 +112,44 @@ class Judge:
     Parameters
     ----------
     analyser
-        Who finds the errors.
+        Who finds the errors: not the one that the monitors ask, so that nobody is judge of his own case.
     """
 
     def __init__(self, analyser: Analyser) -> None:
         self._analyser = analyser
 
-    def is_clean(self, document: Document, offset: int, answer: str, truth: str) -> bool | None:
-        """Whether `answer` at `offset` brings no errors that `truth` does not; None if the analyser does not say."""
-        before, after = document.text[:offset], document.text[offset:]
+    def ask(self, document: Document, offset: int, text: str) -> Future[tuple[Diagnostic, ...]]:
+        """What is wrong with the file that has `text` at `offset`."""
+        assert document.path is not None
+        whole = document.text[:offset] + text + document.text[offset:]
+        return self._analyser.ask(DIAGNOSTICS, Question(document.path, document.language or "", whole, 0))
+
+    @staticmethod
+    def is_clean(having: Future[tuple[Diagnostic, ...]], wanted: Future[tuple[Diagnostic, ...]]) -> bool | None:
+        """Whether a file has no errors that the author's has not; None if the analyser does not say."""
         try:
-            having, wanted = (self._errors(document, before + text + after) for text in (answer, truth))
+            return not new_errors(errors_in(having.result(ANSWER_S)), errors_in(wanted.result(ANSWER_S)))
         except (NoAnswer, LateError):
             return None
-        return not new_errors(having, wanted)
-
-    def _errors(self, document: Document, text: str) -> list[Diagnostic]:
-        assert document.path is not None
-        question = Question(document.path, document.language or "", text, 0)
-        return errors_in(self._analyser.ask(DIAGNOSTICS, question).result(ANSWER_S))
 
 
 def ask(
     completer: Completer, monitors: Monitors, judge: Judge, position: Dereference, root: Path, plan: Plan
 ) -> list[Draw]:
-    """All answers at one position."""
+    """All answers at one position; they are judged while the next ones are written."""
     document, truth = Document(position.hidden, root / position.file.path, "python"), position.truth
     plain = CompletionRequest(document=document, offset=position.start, root=root, max_tokens=plan.max_tokens)
-    draws = []
+    wanted = judge.ask(document, position.start, truth)
+    written = []
     for watched in (None, monitors):
         for method, index, sampling in _ways(plan):
             (found,) = completer.complete(replace(plain, sampling=sampling, monitors=watched))
-            clean = judge.is_clean(document, position.start, found.text, truth)
-            draws.append(_draw(position, found, truth, watched is not None, method, index, clean))
-    return draws
+            having = judge.ask(document, position.start, found.text)
+            written.append((found, watched is not None, method, index, having))
+    return [
+        _draw(position, found, truth, on, method, index, judge.is_clean(having, wanted))
+        for found, on, method, index, having in written
+    ]
 
 
 def _ways(plan: Plan) -> Iterator[tuple[Method, int, Sampling]]:

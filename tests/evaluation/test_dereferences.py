@@ -13,6 +13,7 @@ def test_dereferences_are_names_behind_dots() -> None:
     found = draw_dereferences(files, 10, 0)
     assert [TEXT[one.start : one.end] for one in found] == ["new", "half", "path", "join"]
     assert draw_dereferences(files, 2, 1) == draw_dereferences(files, 2, 1)
+    assert set(draw_dereferences(files, 2, 1)) < set(draw_dereferences(files, 3, 1))
 
 
 def test_the_rest_of_the_line_is_hidden() -> None:

@@ -70,9 +70,10 @@ def test_both_sides_answer_at_every_position(tmp_path: Path) -> None:
 def test_the_judge_compares_with_what_the_author_wrote() -> None:
     """An error that the true file has too does not count; without an answer nothing is known."""
     document = Document("os.\n", Path("a.py").absolute(), "python")
-    assert Judge(Told()).is_clean(document, 3, "path", "sep") is True
-    assert Judge(Told()).is_clean(document, 3, "nothing", "sep") is False
-    assert Judge(Told()).is_clean(document, 3, "nothing", "other") is True
+    cases = {("path", "sep"): True, ("nothing", "sep"): False, ("nothing", "other"): True}
+    for texts, clean in cases.items():
+        asked = [Judge(Told()).ask(document, 3, text) for text in texts]
+        assert Judge.is_clean(asked[0], asked[1]) is clean
 
     class Mute(Told):
         def ask(self, request: Request, question: Question) -> Future:
@@ -80,7 +81,7 @@ def test_the_judge_compares_with_what_the_author_wrote() -> None:
             future.set_exception(NoAnswer("died"))
             return future
 
-    assert Judge(Mute()).is_clean(document, 3, "path", "sep") is None
+    assert Judge.is_clean(Judge(Mute()).ask(document, 3, "path"), Judge(Told()).ask(document, 3, "sep")) is None
 
 
 def test_rows_state_score_at_k_and_what_monitors_add() -> None:
