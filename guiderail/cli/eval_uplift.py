@@ -56,7 +56,7 @@ def uplift(
     from guiderail.evaluation import uplift as measure
     from guiderail.evaluation.samples import SampleLog
     from guiderail.model.load import load
-    from guiderail.monitors.analysis.server import choose
+    from guiderail.monitors.analysis.servers import choose
 
     plan = replace(measure.QUICK if quick else measure.FULL, seed=seed)
     plan = replace(plan, positions=count or plan.positions, packages=limit or plan.packages)
@@ -137,7 +137,7 @@ def _answers(
     except soundness.EnvironmentFailedError as error:
         click.echo(f"{package.name} is left out: {error}", err=True)
         return
-    pool, judges = (ServerPool(server.name) for server in servers)
+    pool, judges = (ServerPool(server.name, trust="always") for server in servers)
     try:
         monitors = Monitors(completer.vocabulary, pool, deadline_s=soundness.ANSWER_S, names=names)
         analyser = judges.get("python", root)

@@ -300,13 +300,12 @@ class Engine:
 
     def _inspector(self, settings: Settings) -> Inspector | None:
         """What tells whether a suggestion brings errors; it keeps none back for longer than a key stroke may take."""
-        if self._monitors(settings) is None or settings.verdict == "off":
+        monitors = self._monitors(settings)
+        if monitors is None or settings.verdict == "off":
             return None
-        from guiderail.monitors.monitors import KEYSTROKE_S
         from guiderail.monitors.verdict import Inspector
 
-        pool, _ = self._analysers[settings.analyser, settings.only_monitors]
-        return Inspector(pool, KEYSTROKE_S, drops=settings.verdict == "drop")
+        return Inspector(monitors.analysers, monitors.deadline_s, drops=settings.verdict == "drop")
 
     def _snippets(self, wish: Wish, *, renew: bool) -> list[Snippet]:
         """Context from other files, chosen again only in idle time and when the cursor went elsewhere.

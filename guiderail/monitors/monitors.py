@@ -45,7 +45,7 @@ class Monitors:
     ) -> None:
         self.deadline_s = deadline_s
         self.monitors = chosen(names)
-        self._analysers = analysers
+        self.analysers = analysers
         self._masks = Masks(vocabulary)
 
     def watch(
@@ -64,7 +64,7 @@ class Monitors:
         monitors = speaking(self.monitors, document.language)
         analyser = None
         if monitors and document.language in SYNTAX:
-            analyser = self._analysers.get(document.language, folder)
+            analyser = self.analysers.get(document.language, folder)
         if analyser is None:
             return None
         path = (document.path or folder / UNTITLED).absolute()

@@ -3,7 +3,7 @@
 import pytest
 
 from guiderail.benchmarks.monitored import Plan, run
-from guiderail.monitors.analysis.server import choose
+from guiderail.monitors.analysis.servers import choose
 from tests.helpers.models import tiny_model
 
 

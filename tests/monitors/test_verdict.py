@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.pool import ServerPool
-from guiderail.monitors.analysis.server import choose
+from guiderail.monitors.analysis.servers import choose
 from guiderail.monitors.verdict import Change, Inspector, Verdict, new_errors
 from guiderail.text.document import Document
 from tests.helpers.diagnostics import Told, diagnostic, finds
@@ -132,7 +132,7 @@ def test_a_real_analyser_tells_what_does_not_exist(tmp_path: Path, analyser: str
         pytest.skip(f"{analyser} is not installed")
     path = tmp_path / "a.py"
     path.write_text(SOURCE)
-    document, pool = Document(SOURCE, path, "python"), ServerPool(analyser)
+    document, pool = Document(SOURCE, path, "python"), ServerPool(analyser, trust="always")
     try:
         changes = [Change(AT, AT, text) for text in ("os.getcwd()", "os.gotcwd()", "len(1)")]
         found = Inspector(pool, 60.0).inspect(document, changes, tmp_path)
