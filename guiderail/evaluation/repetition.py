@@ -65,11 +65,11 @@ class Plan:
     """
 
     packages: int | None = None
-    artificial: int = 48
-    scanned: int = 72
-    ordinary: int = 240
+    artificial: int = 32
+    scanned: int = 40
+    ordinary: int = 160
     prompt_tokens: int = 1024
-    max_tokens: int = 160
+    max_tokens: int = 128
     seed: int = 0
 
 
