@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from guiderail.cli.eval_layout import layout
+from guiderail.cli.eval_methods import methods
 from guiderail.cli.eval_pie import pie
 from guiderail.cli.eval_repetition import repetition
 from guiderail.cli.eval_report import report
@@ -45,6 +46,7 @@ def evaluate() -> None:
 
 
 evaluate.add_command(pie)
+evaluate.add_command(methods)
 evaluate.add_command(repetition)
 evaluate.add_command(layout)
 evaluate.add_command(soundness)

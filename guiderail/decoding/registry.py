@@ -30,6 +30,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "cars": "guiderail.decoding.alignment:CarsPart",
     },
     "stage": {
+        "uscd": "guiderail.decoding.stages.contrast:ContrastPart",
         "rpg": "guiderail.decoding.stages.grammar_repetition:GrammarRepetitionPart",
         "repetition-penalty": "guiderail.decoding.stages.repetition_penalty:RepetitionPenaltyPart",
         "mirostat1": "guiderail.decoding.stages.mirostat:MirostatV1Part",

@@ -74,7 +74,7 @@ def draw_lines(files: Sequence[SourceFile], kind: Kind, count: int, seed: int) -
     places = [(file, *line) for file in files for line in body_lines(file.text)]
     rng.shuffle(places)
     tasks: dict[str, LineTask] = {}
-    for file, start, end in places:
+    for file, start, end in places if count else ():
         cut = start if kind == "next_line" else rng.randrange(start + 1, end)
         task = LineTask(kind, file, cut, end)
         tasks.setdefault(task.truth, task)

@@ -93,3 +93,7 @@ def test_texts_are_cut_at_line_ends() -> None:
 def test_tasks_are_spread_evenly() -> None:
     assert spread(7, ["a", "b", "c"]) == {"a": 3, "b": 2, "c": 2}
     assert spread(1, ["a", "b"]) == {"a": 1, "b": 0}
+
+
+def test_nothing_is_drawn_where_nothing_is_wanted() -> None:
+    assert draw_lines([source()], "fim_line", 0, 1) == []
