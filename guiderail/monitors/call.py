@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -19,11 +19,34 @@ _KEYWORD = re.compile(rb"\s*(\w+)\s*=(?!=)")
 _HALF_KEYWORD = re.compile(rb"\s*\w+\s*=\Z")
 _LAMBDA = re.compile(rb"\blambda\b[^:]*\Z")
 _GENERATOR = re.compile(rb"\bfor\b")
-_PLAIN = re.compile(rb"[^()\[\]{},#'\"`\n=]*")
-_UNDECIDED = re.compile(rb"(?:\"\"?|''?|=)\Z")  # may be the beginning of three quotes, or of a comparison
+_PLAIN = re.compile(rb"[^()\[\]{},#'\"`/\n=]*")
+_UNDECIDED = re.compile(rb"(?:\"\"?|''?|=|/)\Z")  # may be the beginning of three quotes, a comparison, a comment
 _OPEN, _CLOSE = b"([{", b")]}"
-_QUOTES = (b'"""', b"'''", b'"', b"'", b"`", b"#")  # a comment is a string that a line ends
-STRUCTURE = frozenset(b"()[]{},#'\"\\\n=`")  # without these a token is more of an argument
+STRUCTURE = frozenset(b"()[]{},#'\"\\\n=`/")  # without these a token is more of an argument
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a language writes arguments.
+
+    Parameters
+    ----------
+    quotes
+        What ends a string or comment, by what begins it; longer beginnings first.
+    comments
+        Which of them begin comments.
+    keywords
+        Whether arguments are given by keyword, as ``name=value``.
+    """
+
+    quotes: Mapping[bytes, bytes]
+    comments: frozenset[bytes]
+    keywords: bool
+
+
+_STRINGS = {b'"': b'"', b"'": b"'"}
+PYTHON = Style({b'"""': b'"""', b"'''": b"'''", **_STRINGS, b"#": b"\n"}, frozenset({b"#"}), keywords=True)
+BRACES = Style({**_STRINGS, b"`": b"`", b"//": b"\n", b"/*": b"*/"}, frozenset({b"//", b"/*"}), keywords=False)
 
 State = Literal["inside", "behind", "lost"]
 
@@ -89,17 +112,17 @@ class Given:
     names: frozenset[str] = frozenset()
     open_ended: bool = False
 
-    def and_one(self, argument: bytes) -> Given:
+    def and_one(self, argument: bytes, *, keywords: bool = True) -> Given:
         """With one more argument."""
         if argument.lstrip().startswith((b"*", b"...")) or _GENERATOR.search(argument) or b"<" in argument:
             return replace(self, open_ended=True)
-        if found := _KEYWORD.match(argument):
+        if keywords and (found := _KEYWORD.match(argument)):
             return replace(self, names=self.names | {found[1].decode()})
         return replace(self, count=self.count + 1)
 
 
-def shape_of(signature: Signature) -> Shape | None:
-    """What a signature takes; None if it does not say.
+def shape_of(signature: Signature, *, keywords: bool = True) -> Shape | None:
+    """What a signature takes; None if it does not say. Without keywords a parameter is named by its place.
 
     Stars and slashes that stand between parameters are found by where the parameters are in the label.
     """
@@ -118,7 +141,7 @@ def shape_of(signature: Signature) -> Shape | None:
         found = _NAME.match(text)
         if found is None or text.strip() == "...":
             return None
-        name, stars = found["name"], found["stars"]
+        name, stars = found["name"] if keywords else str(len(positional)), found["stars"]
         if stars == "**":
             any_name = True
         elif stars or "..." in text.partition("=")[0]:
@@ -147,7 +170,7 @@ class _Reading:
     brackets
         Brackets that are open inside it.
     quote
-        The quote that is open, or ``#`` in a comment; empty in code.
+        What began the string or comment that is open; empty in code.
     undecided
         Bytes at the end that may be the beginning of something longer.
     state
@@ -169,10 +192,13 @@ class Arguments:
     ----------
     shapes
         What the overloads take; the arguments need to fit one of them.
+    style
+        How the language writes them.
     """
 
-    def __init__(self, shapes: Sequence[Shape]) -> None:
+    def __init__(self, shapes: Sequence[Shape], style: Style = PYTHON) -> None:
         self._shapes = shapes
+        self._style = style
 
     def on(self, reading: _Reading, data: bytes) -> _Reading:
         """The reading when `data` has been written too, however it is cut into tokens."""
@@ -180,7 +206,7 @@ class Arguments:
         reading = replace(reading, undecided=b"")
         while at < len(data) and reading.state == "inside":
             if reading.quote:
-                reading, at = _in_quotes(reading, data, at)
+                reading, at = _in_quotes(reading, self._style.quotes[reading.quote], data, at)
                 continue
             plain = _PLAIN.match(data, at)
             end = plain.end() if plain else at
@@ -205,8 +231,8 @@ class Arguments:
     def _mark(self, reading: _Reading, data: bytes, at: int) -> tuple[_Reading, int]:
         """The reading behind a bracket, comma, quote, line end, comment or equals sign."""
         byte = data[at : at + 1]
-        if quote := next((quote for quote in _QUOTES if data.startswith(quote, at)), None):
-            more = reading if quote == b"#" else self._more(reading, b'"')
+        if quote := next((quote for quote in self._style.quotes if data.startswith(quote, at)), None):
+            more = reading if quote in self._style.comments else self._more(reading, b'"')
             return replace(more, quote=quote), at + len(quote)
         if byte in _OPEN:
             longer = self._more(reading, byte)
@@ -216,7 +242,7 @@ class Arguments:
             return inner if reading.brackets else self._closed(reading, byte), at + 1
         if byte == b"," and not reading.brackets and not _LAMBDA.search(reading.argument):
             return self._next(reading), at + 1
-        if byte == b"=" and not reading.brackets:
+        if byte == b"=" and not reading.brackets and self._style.keywords:
             return self._equals(reading, data[at + 1 : at + 2]), at + 1
         return self._more(reading, b" " if byte == b"\n" else byte), at + 1
 
@@ -229,13 +255,16 @@ class Arguments:
         return longer if fits else replace(longer, state="lost")
 
     def _next(self, reading: _Reading) -> _Reading:
-        given = reading.given.and_one(reading.argument)
+        given = self._and_one(reading)
         fits = reading.argument.strip() and self._fit(given, done=False)
         return _Reading(given, state="inside" if fits else "lost")
 
     def _closed(self, reading: _Reading, byte: bytes) -> _Reading:
-        given = reading.given.and_one(reading.argument) if reading.argument.strip() else reading.given
+        given = self._and_one(reading) if reading.argument.strip() else reading.given
         return replace(reading, state="behind" if byte == b")" and self._fit(given, done=True) else "lost")
+
+    def _and_one(self, reading: _Reading) -> Given:
+        return reading.given.and_one(reading.argument, keywords=self._style.keywords)
 
     def _has_room(self, given: Given) -> bool:
         return any(shape.has_room(given) for shape in self._shapes)
@@ -244,17 +273,16 @@ class Arguments:
         return any(shape.takes(given, done=done) for shape in self._shapes)
 
 
-def _in_quotes(reading: _Reading, data: bytes, at: int) -> tuple[_Reading, int]:
+def _in_quotes(reading: _Reading, closing: bytes, data: bytes, at: int) -> tuple[_Reading, int]:
     """The reading behind a string or comment, or at the end of what is known of it."""
-    if reading.quote == b"#":
-        end = data.find(b"\n", at)
-        return (reading, len(data)) if end < 0 else (replace(reading, quote=b""), end)
+    escapes = b"\\" if closing not in (b"\n", b"*/") else None
     while at < len(data):
-        if data[at : at + 1] == b"\\" and at + 1 < len(data):
+        byte = data[at : at + 1]
+        if byte == escapes and at + 1 < len(data):
             at += 2
-        elif data.startswith(reading.quote, at):
-            return replace(reading, quote=b""), at + len(reading.quote)
-        elif data[at : at + 1] == b"\\" or reading.quote.startswith(data[at:]):
+        elif data.startswith(closing, at):
+            return replace(reading, quote=b""), at + (len(closing) if closing != b"\n" else 0)
+        elif byte == escapes or closing.startswith(data[at:]):
             return replace(reading, undecided=data[at:]), len(data)
         else:
             at += 1
@@ -270,13 +298,13 @@ class Call:
     ----------
     masks
         Of the vocabulary.
-    shapes
-        What the overloads take.
+    shapes, style
+        What the overloads take, and how the language writes it.
     """
 
-    def __init__(self, masks: Masks, shapes: Sequence[Shape]) -> None:
+    def __init__(self, masks: Masks, shapes: Sequence[Shape], style: Style = PYTHON) -> None:
         self._masks = masks
-        self._arguments = Arguments(shapes)
+        self._arguments = Arguments(shapes, style)
         self._read: dict[bytes, _Reading] = {b"": _Reading()}
         self._made: dict[bytes, np.ndarray] = {}
 
@@ -307,6 +335,6 @@ class Call:
         return self._arguments.on(reading, data).state != "lost"
 
 
-def fits(shapes: Sequence[Shape], arguments: str) -> bool:
+def fits(shapes: Sequence[Shape], arguments: str, style: Style = PYTHON) -> bool:
     """Whether some overload takes the arguments that a text begins with, up to the bracket that closes the call."""
-    return Arguments(shapes).on(_Reading(), arguments.encode()).state != "lost"
+    return Arguments(shapes, style).on(_Reading(), arguments.encode()).state != "lost"

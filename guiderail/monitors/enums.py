@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from guiderail.monitors.analysis.answers import Members
-from guiderail.monitors.analysis.requests import COMPLETIONS, MEMBERS
+from guiderail.monitors.analysis.requests import MEMBERS, Question
 from guiderail.monitors.monitor import Ruling, Trigger
 from guiderail.monitors.scene import View, tail_of
 
@@ -14,6 +14,7 @@ BRACES = frozenset({"java", "typescript", "javascript", "typescriptreact", "java
 # Behind the enum's name and a dot, or in Java behind `case` itself.
 _DOTTED = re.compile(r"\bcase\s+(?:[\w.]+\s*[|,]\s*)*(?P<enum>[\w.]*\w)\.(?P<written>\w*)$")
 _BARE = re.compile(r"\bcase\s+(?:\w+\s*,\s*)*(?P<written>\w*)$")
+_SWITCH = re.compile(r"\bswitch\s*\((?P<subject>[^;{}]*)\)\s*$")
 _LITERAL = re.compile(r"Literal\[(?:[\w.]*\.)?(?P<name>\w+)\]")
 _NESTED = re.compile(r"\{[^{}]*\}")
 
@@ -33,14 +34,27 @@ class EnumCases:
         if found is None or view.place.inside:
             return None
         enum = found.groupdict().get("enum")
+        question = view.question(len(view.text) - len(found["written"])) if enum else _members_of_subject(view)
+        if question is None:
+            return None
         used = _used_python(view, line, enum or "") if view.language == "python" else _used_braces(view, enum)
-        question = view.question(len(view.text) - len(found["written"]))
-        request = MEMBERS if enum else COMPLETIONS
 
         def judge(members: Members) -> Ruling:
             return _ruling(members, used, view, found["written"])
 
-        return Trigger(found[0], request, question, judge, found["written"])
+        return Trigger(found[0], MEMBERS, question, judge, found["written"])
+
+
+def _members_of_subject(view: View) -> Question | None:
+    """Asks for the members of what is switched on (Java): a value has the constants of its enum as members too."""
+    if not view.place.brackets:
+        return None
+    opened = view.place.brackets[-1]
+    found = _SWITCH.search(view.text[:opened])
+    if found is None:
+        return None
+    shown = f"{view.text[: found.start()]}{{ {found['subject'].strip()}."
+    return view.question(len(shown), shown)
 
 
 def _ruling(members: Members, used: frozenset[str], view: View, stands: str) -> Ruling:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from guiderail.decoding.constraint import allowed
 from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.monitors.analysis.answers import Signature
-from guiderail.monitors.call import Arguments, Call, Shape, _Reading, fits, shape_of
+from guiderail.monitors.call import BRACES, PYTHON, Arguments, Call, Shape, _Reading, fits, shape_of
 from guiderail.monitors.masks import Masks
 
 FUNCTIONS: list[Callable[..., Any]] = [
@@ -25,7 +25,8 @@ FUNCTIONS: list[Callable[..., Any]] = [
     lambda a, b=1, **kw: 0,
 ]
 ARGUMENT = st.sampled_from(["1", "x", "a=1", "b=2", "c=3", "f(1, 2)", "'a, b'", "[1, 2]", "a == 1", "lambda p, q: 0"])
-PIECES = [b"x", b"1", b"a=", b"=", b"==", b", ", b",", b")", b"(", b"))", b"),", b"'", b'"', b'""', b"\\", b"#", b"\n",
+PIECES = [b"/", b"//", b"/*", b"*/",
+          b"x", b"1", b"a=", b"=", b"==", b", ", b",", b")", b"(", b"))", b"),", b"'", b'"', b'""', b"\\", b"#", b"\n",
           b"lambda", b" ", b":", b"*", b"c=1", b"[", b"]", b"b"]  # fmt: skip
 
 
@@ -65,12 +66,14 @@ def test_calls_fit_exactly_as_python_binds_them(function: Callable[..., Any], ar
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.sampled_from(FUNCTIONS), st.lists(st.sampled_from(PIECES), max_size=10), st.data())
-def test_reading_does_not_depend_on_the_tokens(function, pieces: list[bytes], data: st.DataObject) -> None:
+@given(st.sampled_from(FUNCTIONS), st.lists(st.sampled_from(PIECES), max_size=10), st.booleans(), st.data())
+def test_reading_does_not_depend_on_the_tokens(
+    function, pieces: list[bytes], braces: bool, data: st.DataObject
+) -> None:
     """However a text is cut, the same is read of it."""
     text = b"".join(pieces)
     cut = data.draw(st.integers(0, len(text)))
-    reader = Arguments([shape(function)])
+    reader = Arguments([shape(function)], BRACES if braces else PYTHON)
     once, twice = reader.on(_Reading(), text), reader.on(reader.on(_Reading(), text[:cut]), text[cut:])
     assert once == twice or once.state == twice.state != "inside"
 
@@ -124,3 +127,18 @@ def test_signatures_as_analysers_word_them(label: str, parameters: tuple[str, ..
 def test_python_calls_of_a_function_of_two(arguments: str, expected: bool) -> None:
     """Strings, comments, lambdas, comprehensions, stars and trailing commas are read as Python reads them."""
     assert fits([shape(lambda a, b: 0)], arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("1)", True), ("1, 2)", True), (")", False), ("1, 2, 3", False), ("a = 1)", True), ("...xs)", True),
+        ("1, // ) , ,\n 2)", True), ("1 /* , , */, 2)", True), ("`a, ${b}`, ',')", True), ("(a, b) => a, 1)", True),
+        ("new Map<A, B>(), 1, 2)", True), ("{ a: 1, b: [2, 3] }, f(1, 2, 3))", True),
+    ],
+)  # fmt: skip
+def test_calls_of_languages_with_braces(arguments: str, expected: bool) -> None:
+    """Comments, templates, arrows and generics are read; an equals sign gives no argument a name."""
+    found = shape_of(Signature("f(a: number, b?: string): void", ("a: number", "b?: string")), keywords=False)
+    assert found is not None
+    assert fits([found], arguments, BRACES) == expected
