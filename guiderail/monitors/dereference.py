@@ -10,23 +10,22 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from guiderail.decoding.identifiers import Names
+from guiderail.monitors.access import ACCESS
 from guiderail.monitors.analysis.answers import Members
 from guiderail.monitors.analysis.requests import MEMBERS
 from guiderail.monitors.lexing import SYNTAX, Place
+from guiderail.monitors.masks import Masks
 from guiderail.monitors.monitor import Ruling, Trigger
-from guiderail.monitors.scene import View, tail_of
+from guiderail.monitors.scene import View
 
 Reason = Literal[
     "unknown type",  # the analyser offers nothing, or only what every object has
-    "dynamic",  # the type makes its members up (__getattr__)
+    "dynamic",  # the type makes its members up (__getattr__), or takes any name (an index signature)
     "incomplete",  # the analyser says, or is known, not to have given all
     "no such name",  # what is half-typed begins no member
 ]
 RECEIVER_SHOWN = 40  # characters in front of a dot that a report repeats
-_DOT = re.compile(r"\.(\w*)$")
-_NUMBER = re.compile(r"(?<![\w.])(?:\d[\d_]*|\d[\d_]*[eE]\d+)$")
-_IMPORT = re.compile(r"\s*(?:from|import)\b")
-_OWNER = re.compile(r"(?<![\w.])(?:self|cls|mcs|metacls|\w+\.__class__)$")
 # A statement that is, so far, expressions of names, members, indices and calls with commas between: all of them can
 # still become targets of an assignment. (Behind an equals sign they can too, but hardly ever do.)
 _TARGETS = re.compile(r"[\w.()\[\]'\"\s,*]*$")
@@ -35,13 +34,13 @@ _NO_TARGET = re.compile(
     r"class|def|async\s+def|match|case)\b"
 )
 _OPERATOR = re.compile(r"[=!<>]=|\b(?:and|or|not|in|is|if|else|lambda)\b")
-# What every class, function or module has; analysers list it of some of them only.
-UNIVERSAL = frozenset(name for kind in (type, re.compile, re) for name in dir(kind) if name.startswith("__")) | {
-    "__path__",
-    "__wrapped__",
-    "__self__",
-    "__func__",
-}
+# As for Python; a condition may stand in front, and every object takes new members.
+_WEB_CONDITION = re.compile(r"\s*(?:(?:else\s+)?(?:if|for|while)\s*\(.*\)|else\b|do\b)\s*", re.DOTALL)
+_WEB_TARGETS = re.compile(r"[\w.$#()\[\]'\"\s,]*$")
+_WEB_NO_TARGET = re.compile(
+    r"\s*(?:return|yield|await|throw|while|switch|case|new|typeof|delete|void|const|let|var|class|function|import|"
+    r"export|async|if|for)\b"
+)
 _DUNDER = re.compile(r"__\w+__$")
 
 
@@ -57,22 +56,26 @@ class Site:
         What stands of the name already.
     may_define
         Whether the name may be one that is only now being defined.
+    may_differ
+        Whether something else than a name may stand.
     """
 
     behind_dot: int
     written: str
     may_define: bool
+    may_differ: bool = False
 
 
 class Dereference:
-    """The monitor of members behind a dot."""
+    """The monitor of members behind a dot, an arrow, a double colon."""
 
-    name, soft, endings = "dereference", False, b"."
-    languages = frozenset(SYNTAX)
+    name, soft, endings = "dereference", False, b".>:"
+    languages = frozenset(ACCESS)
 
     def trigger(self, view: View) -> Trigger | None:
         """See `Monitor.trigger`."""
-        if _DOT.search(view.text[-200:]) is None:  # cheap, and right for most texts
+        access = ACCESS[view.language]
+        if access.end.search(view.text[-200:]) is None:  # cheap, and right for most texts
             return None
         site = find_site(view.text, view.place, view.language)
         if site is None:
@@ -83,47 +86,61 @@ class Dereference:
             label,
             MEMBERS,
             view.question(site.behind_dot),
-            lambda members: _ruling(members, awaited, view.scene.tail),
+            lambda members: _ruling(members, awaited, view.scene.tail, view.language),
             written=site.written,
         )
 
 
-def _ruling(members: Members, site: Site, tail: str) -> Ruling:
-    names, reason = judge(members, site)
+def _ruling(members: Members, site: Site, tail: str, language: str) -> Ruling:
+    names, reason = judge(members, site, language)
+    extra = ACCESS[language].extra
 
     def allows(truth: str) -> bool:
-        name = tail_of(truth)
+        found = re.match(rf"[\w{re.escape(extra)}]*", truth)
+        name = found[0] if found else ""
+        if site.may_differ and not name:
+            return True
         return name in names or (site.may_define and truth[len(name) :][:1] not in ("(", ".", "["))
 
-    return Ruling(
-        (lambda masks: masks.names(names, tail, definable=site.may_define)) if names else None,
-        len(members.items),
-        reason,
-        allows,
-    )
+    def legal(masks: Masks) -> Names:
+        if site.may_differ:
+            return masks.perhaps(names, tail, extra=extra)
+        return masks.names(names, tail, definable=site.may_define, extra=extra)
+
+    return Ruling(legal if names else None, len(members.items), reason, allows)
 
 
 def find_site(text: str, place: Place, language: str) -> Site | None:
     """The dereference that `text` ends in, if it does; `place` is where the text ends."""
-    found = _DOT.search(text)
-    if found is None or place.inside or language not in SYNTAX:
+    access, syntax = ACCESS[language], SYNTAX[language]
+    found = access.end.search(text)
+    if found is None or place.inside:
         return None
-    dot = found.start()
-    receiver = text[max(place.statement, dot - 400) : dot]
-    if place.brackets:
+    mark, behind = found.start(), found.end("mark")
+    # Where braces hold statements an expression may begin with one and go on over lines.
+    receiver = text[max(0 if syntax.blocks else place.statement, mark - 400) : mark]
+    if place.brackets or syntax.blocks:
         receiver = receiver.rstrip()  # inside brackets a line may begin with its dot
-    if not receiver or not (receiver[-1].isalnum() or receiver[-1] in "_)]}\"'") or _NUMBER.search(receiver):
+    if not access.is_receiver(receiver, found["mark"]):
         return None
-    statement = text[place.statement : dot]
-    if _IMPORT.match(statement):
+    statement = text[place.statement : mark]
+    if access.skipped and access.skipped.match(statement):
         return None
-    return Site(dot + 1, found[1], _may_define(statement, receiver, place))
+    return Site(
+        behind, found["name"], _may_define(statement, receiver, place, language), found["mark"] in access.others
+    )
 
 
-def _may_define(statement: str, receiver: str, place: Place) -> bool:
+def _may_define(statement: str, receiver: str, place: Place, language: str) -> bool:
     """Whether `statement.NAME` may turn out to define NAME: an assignment to a member of an object of one's own."""
-    if _OWNER.search(receiver) is None:
+    definable = ACCESS[language].definable
+    if definable is None or definable.search(receiver) is None:
         return False
+    if language != "python":
+        if any(at >= place.statement for at in place.brackets):
+            return False
+        words = _WEB_CONDITION.sub("", statement, count=1)
+        return not _WEB_NO_TARGET.match(words) and bool(_WEB_TARGETS.match(words))
     words = statement.strip()
     if re.match(r"(?:async\s+)?(?:for|with)\b", words):
         return True
@@ -137,19 +154,19 @@ def _may_define(statement: str, receiver: str, place: Place) -> bool:
     )
 
 
-def judge(members: Members, site: Site) -> tuple[frozenset[str], Reason | None]:
+def judge(members: Members, site: Site, language: str = "python") -> tuple[frozenset[str], Reason | None]:
     """The legal names, and why they are not to be relied on, if they are not."""
     listed = frozenset(member.name for member in members.items)
-    names = listed | UNIVERSAL if listed else listed
-    own = {name for name in names if not _DUNDER.match(name)}
+    names = listed | ACCESS[language].universal if listed else listed
+    own = {name for name in listed if language != "python" or not _DUNDER.match(name)}
     reason: Reason | None = None
     if not own or any("Unknown" in _outer_union(member.detail) for member in members.items):
         reason = "unknown type"
-    elif "__getattr__" in listed and "__spec__" not in listed:
+    elif members.takes_any or ("__getattr__" in listed and "__spec__" not in listed):
         reason = "dynamic"
     elif not members.complete:
         reason = "incomplete"
-    elif not site.may_define and not any(name.startswith(site.written) for name in names):
+    elif not (site.may_define or site.may_differ) and not any(name.startswith(site.written) for name in names):
         reason = "no such name"
     return names, reason
 

@@ -53,7 +53,13 @@ class Masks:
         """The vocabulary prepared for names."""
         return self._trie.result()
 
-    def names(self, names: frozenset[str], tail: str = "", *, definable: bool = False) -> Names:
+    def trie_with(self, extra: str) -> IdentifierTrie:
+        """The vocabulary prepared for names that may hold further characters; made when first wanted."""
+        return (
+            self.keep((IdentifierTrie, extra), lambda: IdentifierTrie(self.vocabulary, extra)) if extra else self.trie
+        )
+
+    def names(self, names: frozenset[str], tail: str = "", *, definable: bool = False, extra: str = "") -> Names:
         """The texts that begin with one of some names.
 
         Parameters
@@ -64,13 +70,15 @@ class Masks:
             The letters behind the cursor.
         definable
             Whether another name may be defined here.
+        extra
+            Characters of names beside Unicode's.
         """
         kind = NamesOrNew if definable else Names
-        return self.keep((kind, names, tail), lambda: kind(self.trie, names, tail))
+        return self.keep((kind, names, tail, extra), lambda: kind(self.trie_with(extra), names, tail))
 
-    def perhaps(self, names: frozenset[str], tail: str = "") -> Perhaps:
+    def perhaps(self, names: frozenset[str], tail: str = "", *, extra: str = "") -> Perhaps:
         """The texts that begin with one of some names, or with no name."""
-        return self.keep((Perhaps, names, tail), lambda: Perhaps(self.trie, names, tail))
+        return self.keep((Perhaps, names, tail, extra), lambda: Perhaps(self.trie_with(extra), names, tail))
 
     def none_of(self, names: frozenset[str], tail: str = "") -> NoneOf:
         """The texts that do not begin with one of some names."""

@@ -8,8 +8,8 @@ from guiderail.monitors.lexing import place
 from tests.monitors.scenes import view
 
 
-def site(text: str) -> Site | None:
-    return find_site(text, place(text, "python"), "python")
+def site(text: str, language: str = "python") -> Site | None:
+    return find_site(text, place(text, language), language)
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,119 @@ def members(*names: str, detail: str = "", complete: bool = True) -> Members:
 def test_reasons_to_abstain(answer: Members, where: Site, reason: str | None) -> None:
     """A list is relied on only if the type is known, its members are fixed and all listed, and one of them fits."""
     assert judge(answer, where)[1] == reason
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "written"),
+    [
+        ("c", "p->", ""),
+        ("c", "f(a.x, b[1].y", "y"),
+        ("c", "((struct s *)p)->na", "na"),
+        ("cpp", "std::vec", "vec"),
+        ("cpp", "std::vector<int>::", ""),
+        ("cpp", "foo()\n    .bar", "bar"),
+        ("java", "list.stream()\n  .ma", "ma"),
+        ("java", "int[]::n", "n"),
+        ("java", "if (a) { b.", ""),
+        ("java", "x.$a", "$a"),
+        ("csharp", "a?.b", "b"),
+        ("csharp", "a!.b", "b"),
+        ("go", "fmt.Pr", "Pr"),
+        ("go", "T{}.", ""),
+        ("go", "`a`.", ""),
+        ("rust", "f()?.b", "b"),
+        ("rust", "Vec::<u8>::n", "n"),
+        ("rust", "x.0.", ""),
+        ("rust", "match x {}.", ""),
+        ("typescript", "a?.b", "b"),
+        ("typescript", "a!.b", "b"),
+        ("typescript", "this.#a", "#a"),
+        ("typescript", "`a`.", ""),
+        ("javascript", "a.$b", "$b"),
+        ("javascriptreact", "f(a.b", "b"),
+        ("typescriptreact", "<A b={c.", ""),
+    ],
+)
+def test_dereferences_of_other_languages(language: str, text: str, written: str) -> None:
+    """Each language's marks are dereferences behind whatever has members in it, also over lines."""
+    found = site(text, language)
+    assert found is not None
+    assert found.written == written
+    assert found.behind_dot == len(text) - len(written)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("c", "1."),
+        ("c", "x = 0x1f."),
+        ("c", '#include "a.'),
+        ("c", "{ ."),
+        ("cpp", "::"),
+        ("cpp", "namespace a::"),
+        ("cpp", "using a::"),
+        ("cpp", "a > b; public:"),
+        ("cpp", "x ? a :"),
+        ("java", "import a."),
+        ("java", "package a."),
+        ("java", "case 1 ->"),
+        ("java", "String..."),
+        ("csharp", "using a."),
+        ("csharp", "x => y >"),
+        ("go", "f(a..."),
+        ("rust", "use a::"),
+        ("rust", "pub(crate) use a::"),
+        ("rust", "0.."),
+        ("rust", "a.."),
+        ("rust", "fn f() ->"),
+        ("typescript", "[..."),
+        ("typescript", "x ? ."),
+        ("typescript", "x: number >"),
+        ("javascript", "// a."),
+    ],
+)
+def test_what_is_none_in_other_languages(language: str, text: str) -> None:
+    """Numbers, ranges, ellipses, imports, includes, labels and arrows of other kinds are no dereferences."""
+    assert site(text, language) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [
+        ("this.", True),
+        ("module.exports.", True),
+        ("f().a.", True),
+        ("if (a > b) this.", True),
+        ("else this.", True),
+        ("x = this.", False),
+        ("if (this.", False),
+        ("return this.", False),
+        ("f(this.", False),
+        ("const a = this.", False),
+    ],
+)
+def test_what_javascript_may_define(text: str, may: bool) -> None:
+    """In JavaScript an assignment may define a member of any object, in TypeScript and the others of none."""
+    found = site(text, "javascript")
+    assert found is not None
+    assert found.may_define == may
+    typed = site(text, "typescript")
+    assert typed is not None
+    assert not typed.may_define
+
+
+def test_what_may_stand_instead_of_a_name() -> None:
+    """Behind some marks something else than a name may come: an arrow's return type, a type assertion, a range."""
+    for language, text in (("cpp", "f() ->"), ("go", "x."), ("rust", "a."), ("typescript", "a?.")):
+        found = site(text, language)
+        assert found is not None
+        assert found.may_differ
+    found = site("a.", "typescript")
+    assert found is not None
+    assert not found.may_differ
+
+
+def test_a_type_that_takes_any_name_is_dynamic() -> None:
+    """Where any name is accepted none is forbidden."""
+    answer = Members((Member("a"),), complete=True, takes_any=True)
+    assert judge(answer, Site(0, "", False), "typescript")[1] == "dynamic"

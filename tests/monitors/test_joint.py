@@ -19,9 +19,9 @@ from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stops import stop_rule
 from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.engine.completer import ALTERNATIVES, Completer, CompletionRequest, Suggestion
+from guiderail.monitors.access import ACCESS
 from guiderail.monitors.analysis.answers import Member, Members, NoAnswer
 from guiderail.monitors.analysis.requests import MEMBERS
-from guiderail.monitors.dereference import UNIVERSAL
 from guiderail.monitors.joint import JointMonitors
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.monitor import Ruling, Trigger
@@ -53,7 +53,7 @@ def complete(watching: Monitors | None, source: str = SOURCE, behind: str = "\n"
 def test_only_legal_names_are_written(source: str, seed: int) -> None:
     """Behind the dot stands one of the names, whatever a random model would like, half-typed ones included."""
     names = ["path", "parent", "join"]
-    legal = [*names, *UNIVERSAL]
+    legal = [*names, *ACCESS["python"].universal]
     sampling = Sampling(temperature=2.0, seed=seed)
     (found,) = complete(monitors(Told(lambda _: listing(*names))), source, sampling=sampling)
     written = (source + found.text)[source.rindex(".") + 1 :]
