@@ -15,9 +15,10 @@ from guiderail.monitors.registry import ALL, chosen, speaking
 from guiderail.monitors.scene import Scene
 from guiderail.monitors.trust import Trust, trust
 from guiderail.text.document import Document
+from guiderail.text.language import ending_of
 
 KEYSTROKE_S = 0.05
-UNTITLED = "guiderail_untitled.py"  # where a text without a file is said to be
+UNTITLED = "guiderail_untitled"  # where a text without a file is said to be
 
 
 class Monitors:
@@ -67,7 +68,7 @@ class Monitors:
             analyser = self.analysers.get(document.language, folder)
         if analyser is None:
             return None
-        path = (document.path or folder / UNTITLED).absolute()
+        path = (document.path or folder / (UNTITLED + ending_of(document.language or ""))).absolute()
         scene = Scene(document, offset, path, typed, folder)
 
         def weigh(monitor: Monitor, ruling: Ruling) -> Trust:

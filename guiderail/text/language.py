@@ -162,6 +162,12 @@ def language_named(name: str) -> str:
     return known.name
 
 
+def ending_of(language: str) -> str:
+    """What the names of a language's files end with, the dot included; empty for an unknown language."""
+    known = _BY_NAME.get(language)
+    return known.endings[0] if known and known.endings else ""
+
+
 def family_of(language: str | None) -> str | None:
     """The group of languages that share declarations: C with C++, JavaScript with TypeScript."""
     known = _BY_NAME.get(language or "")
