@@ -138,6 +138,9 @@ def _remedy(server: Server) -> str:
     if server.source.registry == "go" and shutil.which("apt-get"):
         rights = "" if getattr(os, "geteuid", lambda: 1)() == 0 else "sudo "
         return f"Check the network, or run {rights}apt-get install gopls"
+    if server.source.registry == "multilspy":
+        others = (one.obtain for one in known() if one.languages == server.languages and one.source is None)
+        return f"Check the network, or do without: {next(others, 'there is no other')}"
     return f"Check the network; by hand: {server.obtain}"
 
 

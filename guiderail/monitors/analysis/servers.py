@@ -186,7 +186,8 @@ OMNISHARP = Server(
 )
 
 
-def _through_multilspy(language: str) -> Server:
+def through_multilspy(language: str) -> Server:
+    """A language's server as multilspy fetches and starts it."""
     return Server(
         name=f"multilspy-{language}",
         languages=(language,),
@@ -201,8 +202,8 @@ def _through_multilspy(language: str) -> Server:
 
 
 BUILT_IN = (
-    PYREFLY, TY, BASEDPYRIGHT, JEDI, TSC, TYPESCRIPT, CLANGD, GOPLS, RUST_ANALYZER, _through_multilspy("rust"), JDTLS,
-    JAVAC, CSHARP_LS, OMNISHARP, _through_multilspy("csharp"),
+    PYREFLY, TY, BASEDPYRIGHT, JEDI, TSC, TYPESCRIPT, CLANGD, GOPLS, RUST_ANALYZER, through_multilspy("rust"), JDTLS,
+    JAVAC, CSHARP_LS, OMNISHARP, through_multilspy("csharp"),
 )  # fmt: skip
 
 

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from guiderail.monitors.analysis import analyser as module
-from guiderail.monitors.analysis import inbox
+from guiderail.monitors.analysis import client, inbox
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, MEMBERS, Question
@@ -177,12 +178,29 @@ def test_questions_do_not_queue_behind_a_hung_server(start) -> None:
 
 def test_a_program_that_is_no_server(start, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that is missing, ends at once, or never shakes hands cannot be started."""
-    from guiderail.monitors.analysis import client
-
     monkeypatch.setattr(client, "START_S", 0.5)
     for command in (("no-such-program",), (sys.executable, "-c", ""), (sys.executable, str(FAKE), "mute")):
         with pytest.raises(NoAnswer, match="cannot start"):
             ask(start(Server(name="none", languages=("python",), command=command, obtain="")))
+
+
+def test_a_leaking_server_is_replaced(start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that holds more memory than it may is ended, told of once, and started anew."""
+    monkeypatch.setattr(client, "MEMORY_EVERY_S", 0.05)
+    analyser = start(replace(fake("good"), memory_mb=1))
+    with pytest.raises(NoAnswer):
+        for n in range(1000):
+            ask(analyser, f"x{n}.")
+    assert "held more than 1 MB" in analyser.notices[0]
+    analyser.server = fake("good")
+    analyser._retry_at = 0.0
+    assert ask(analyser, "item = 2\nitem.")
+
+
+def test_an_empty_answer_of_a_cold_server_is_asked_for_again(start) -> None:
+    """A server that still reads the project answers with nothing at first: that is not believed."""
+    assert "item" in ask(start(replace(fake("cold"), retries=True)))
+    assert not ask(start("cold"))
 
 
 def test_stop_leaves_nothing(start) -> None:
@@ -200,29 +218,56 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from guiderail.monitors.analysis.analyser import ServerAnalyser
-from guiderail.monitors.analysis.server import Server
-server = Server(name="fake", languages=("python",), command=(sys.executable, {fake!r}, "good"), obtain="")
-analyser = ServerAnalyser(server, Path({root!r}))
-analyser.warm_up().result(20)
+from guiderail.monitors.analysis.requests import MEMBERS, Question
+from guiderail.monitors.analysis.servers import server_named
+analyser = ServerAnalyser(server_named({name!r}), Path({root!r}))
+path, text = Path({root!r}) / {file!r}, "int a; a."
+analyser.ask(MEMBERS, Question(path, {language!r}, text, len(text))).result(60)
 print(analyser.pid, flush=True)
 {then}
 """
 
 
-@pytest.mark.parametrize("end", ["exit", "error", "kill", "terminate"])
+def group(leader: int) -> set[int]:
+    """The processes of a group that are alive."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == leader and fields[0] != "Z":
+            found.add(int(folder.name))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "end"),
+    [
+        ("pyrefly", "python", "exit"),
+        ("pyrefly", "python", "error"),
+        ("pyrefly", "python", "kill"),
+        ("pyrefly", "python", "terminate"),
+        ("tsc", "typescript", "kill"),
+        ("javac", "java", "kill"),
+        ("jedi", "python", "kill"),
+    ],
+)
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help against orphans is Linux's")
-def test_no_orphans(tmp_path: Path, end: str) -> None:
-    """However the parent ends, SIGKILL included, no server outlives it."""
+def test_no_orphans(tmp_path: Path, installed, name: str, language: str, end: str) -> None:
+    """However the parent ends, SIGKILL included, nothing of a real server outlives it, its own children neither."""
+    installed(name)
     then = {"exit": "", "error": "1 / 0"}.get(end, "time.sleep(60)")
-    code = CHILD.format(fake=str(FAKE), root=str(tmp_path), then=then)
+    file = {"python": "a.py", "typescript": "a.ts", "java": "A.java"}[language]
+    code = CHILD.format(name=name, language=language, file=file, root=str(tmp_path), then=then)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         if end in {"kill", "terminate"}:
-            assert is_alive(pid)
+            assert group(pid)
             parent.send_signal(signal.SIGKILL if end == "kill" else signal.SIGTERM)
         parent.wait(20)
-    assert wait_until(lambda: not is_alive(pid))
+    assert wait_until(lambda: not group(pid), 15)
 
 
 @pytest.mark.parametrize("server", (PYREFLY, TY, BASEDPYRIGHT, JEDI), ids=lambda server: server.name)

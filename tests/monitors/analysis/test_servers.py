@@ -114,7 +114,8 @@ SAMPLES = (
         "nothing.",
         'int bad = "x";',
         ("add(1, ", 2),
-        {"src/main/java/shop/Point.java": "package shop;\n\npublic class Point {\n  public int left;\n  private int own;\n"
+        {"src/main/java/shop/Point.java": "package shop;\n\npublic class Point {\n  public int left;\n"
+         "  private int own;\n"
          "  public Point next() { return this; }\n}\n"},
     ),
     Sample(
