@@ -167,6 +167,7 @@ class LiveCache:
         self._token_bytes = model.tokenizer.token_bytes if model.tokenizer else None
         self._tree: TokenTree | None = None  # stands behind the sequence, in the slots from `length` on
         self._grown = 0  # nodes of it that were run
+        self._is_blended = False  # whether a node of it stands for something else than its token
 
     @property
     def ids(self) -> list[int]:
@@ -283,12 +284,15 @@ class LiveCache:
         tokens = torch.tensor(list(ids), device=self.model.device)
         return self._forward(tokens, slice(start, end), end, last=False)
 
-    def grow(self, tree: TokenTree) -> torch.Tensor:
+    def grow(self, tree: TokenTree, embeddings: torch.Tensor | None = None) -> torch.Tensor:
         """Run a tree behind the sequence; return the logits of each node, float32 [nodes, vocabulary].
 
         A node sees the sequence and its own path: its logits are those behind the sequence and the path. The sequence
         is shared, and stays as it is until `keep`. A tree that has grown since its last run is run from there on, and
         only the new nodes' logits come; whatever else is done with the cache in between makes it a new tree.
+
+        With `embeddings` ([new nodes, hidden]) the new nodes stand for these and not for their tokens; such a tree
+        cannot be kept.
         """
         if not self.length:
             raise ValueError("a tree needs a token in front of it")
@@ -312,7 +316,8 @@ class LiveCache:
             key_positions=torch.cat((self._steps[:base], behind)),
         )
         self._grown = len(tree)
-        tokens = torch.tensor(tree.tokens[old:], device=device)
+        self._is_blended = embeddings is not None or (self._is_blended and bool(old))
+        tokens = torch.tensor(tree.tokens[old:], device=device) if embeddings is None else embeddings
         return self.model.forward(tokens, behind[old:], step, last=False)
 
     def keep(self, path: Sequence[int]) -> None:
@@ -323,7 +328,7 @@ class LiveCache:
         tree, self._tree = self._tree, None
         if not path:
             return
-        if tree is None or max(path) >= self._grown or list(path) != tree.path(path[-1]):
+        if tree is None or self._is_blended or max(path) >= self._grown or list(path) != tree.path(path[-1]):
             raise ValueError("only a path of a tree that was run can be kept")
         base = self.length
         moves = [(base + node, base + depth) for depth, node in enumerate(path) if node != depth]

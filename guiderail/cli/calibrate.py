@@ -14,7 +14,7 @@ QUICK_TOKENS = 6000
 @click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--model", default="embedded", show_default=True, metavar="REF", help="The model to calibrate.")
 @click.option(
-    "--tokens", type=click.IntRange(1000), default=60_000, show_default=True, help="Places of code to look at."
+    "--tokens", type=click.IntRange(1000), default=20_000, show_default=True, help="Places of code to look at."
 )
 @click.option("--seed", type=int, default=42, show_default=True, help="Of the files, the places and the split.")
 @click.option("--picture", type=OUTPUT, metavar="FILE.png", help="Draw what was learned (needs matplotlib).")

@@ -26,6 +26,8 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
     "method": {
         "plain": "guiderail.decoding.plain:PlainPart",
         "adadec": "guiderail.decoding.adadec:AdaDecPart",
+        "beam": "guiderail.decoding.beam:BeamPart",
+        "superposed": "guiderail.decoding.superposed:SuperposedPart",
         "asap": "guiderail.decoding.alignment:AsapPart",
         "cars": "guiderail.decoding.alignment:CarsPart",
     },

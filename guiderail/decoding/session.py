@@ -93,14 +93,15 @@ class Session:
         self.passes += 1
         return self.cache.append(ids, cancelled=cancelled)
 
-    def feed_tree(self, tree: TokenTree) -> torch.Tensor:
+    def feed_tree(self, tree: TokenTree, embeddings: torch.Tensor | None = None) -> torch.Tensor:
         """Run a tree behind the sequence in one pass; the logits of each node, float32 [nodes, vocabulary].
 
         The logits of a node are those behind the sequence and the path down to it. The sequence stays as it is. When
         the same tree has grown, and nothing else was run since, only the new nodes run, and only their logits come.
+        `embeddings` ([new nodes, hidden]) stand in place of the new nodes' tokens; then no path can be kept.
         """
         self.passes += 1
-        return self.cache.grow(tree)
+        return self.cache.grow(tree, embeddings)
 
     def keep(self, path: Sequence[int]) -> None:
         """Append these nodes of the tree that was run last, from the root on: afterwards they are as if fed.

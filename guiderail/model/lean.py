@@ -111,9 +111,9 @@ class LeanForward:
         return cos[0], torch.cat((-sin[0, :, :half], sin[0, :, half:]), -1)
 
     def __call__(self, ids: torch.Tensor, positions: torch.Tensor, step: Step, *, last: bool) -> torch.Tensor:
-        """Logits [1 or q, vocabulary] of `ids` (int64 [q]) at `positions` (int64 [q])."""
+        """Logits [1 or q, vocabulary] of `ids` (int64 [q], or embeddings [q, hidden]) at `positions` (int64 [q])."""
         cos, sin = self._cos[positions], self._sin[positions]
-        x = embedding(ids, self.embedding)
+        x = ids if ids.is_floating_point() else embedding(ids, self.embedding)
         for index, layer in enumerate(self.layers):
             x = self._block(x, index, layer, cos, sin, step)
         if last:

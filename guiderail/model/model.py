@@ -61,13 +61,18 @@ class Model:
         self._lean = lean.LeanForward(module) if device.type == "cpu" and lean.supports(module) else None
 
     @torch.inference_mode()
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        """The embeddings of `ids` (int64 [q]), [q, hidden], as `forward` takes them in place of ids."""
+        return self.module.get_input_embeddings()(ids)  # some architectures scale them
+
+    @torch.inference_mode()
     def forward(self, ids: torch.Tensor, positions: torch.Tensor, step: Step, *, last: bool = True) -> torch.Tensor:
         """Run `ids` and write their keys and values where `step` says.
 
         Parameters
         ----------
         ids, positions
-            int64 [q], on the model's device.
+            int64 [q], on the model's device. Instead of ids embeddings may be given (`embed`), [q, hidden].
         step
             The cache's part of the pass.
         last
@@ -80,9 +85,10 @@ class Model:
         """
         if self._lean is not None:
             return self._lean(ids, positions, step, last=last).float()
+        given = {"inputs_embeds" if ids.is_floating_point() else "input_ids": ids[None]}
         with running(step):
             output = self.module(
-                input_ids=ids[None], position_ids=positions[None], use_cache=False, logits_to_keep=1 if last else 0
+                **given, position_ids=positions[None], use_cache=False, logits_to_keep=1 if last else 0
             )
         return output.logits[0].float()
 
