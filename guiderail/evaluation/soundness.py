@@ -37,7 +37,7 @@ from guiderail.text.language import language_of
 
 ANSWER_S = 60.0
 INSTALL_S = 900
-MOST_TRIED = 20_000  # places of a package that are looked at for triggers of one monitor
+MOST_TRIED = 5_000  # places of a package that are looked at for triggers of one monitor
 SKIPPED = frozenset({"node_modules", ".venv", "venv", ".git", "target", "build", "dist", "vendor"})
 SHOWN = 40  # characters of the truth that a report repeats
 

@@ -37,8 +37,16 @@ class Scene:
         self.text = document.text[: offset - len(typed)]
         self.rest = document.text[offset:]
         self.tail = tail_of(self.rest)
-        self.place = place(self.text, self.language)
-        self.closed = unmatched_closers(self.rest[:BEHIND_READ], self.language)
+
+    @cached_property
+    def place(self) -> Place:
+        """Where the text in front of the cursor ends."""
+        return place(self.text, self.language)
+
+    @cached_property
+    def closed(self) -> int:
+        """How many open brackets the text behind the cursor closes."""
+        return unmatched_closers(self.rest[:BEHIND_READ], self.language)
 
     def view(self, written: str = "") -> View:
         """The scene when `written` has been decoded."""
@@ -100,12 +108,20 @@ class View:
         rest = self.scene.rest[len(self.scene.tail) :]
         return Question(self.scene.path, self.language, front + closers + rest, offset)
 
-    def instead(self, statement: str) -> Question:
-        """What the analyser is asked about the end of a statement that stands instead of the one being written."""
+    def instead(self, statement: str, behind: str = "") -> Question:
+        """What the analyser is asked about the end of a statement that stands instead of the one being written.
+
+        Parameters
+        ----------
+        statement
+            The other statement, up to the place in question.
+        behind
+            The rest of it.
+        """
         begin = self.text[: self.place.statement] + self.indent
         shown = begin + statement
         rest = self.scene.rest[len(self.scene.tail) :]
-        return Question(self.scene.path, self.language, shown + rest, len(shown))
+        return Question(self.scene.path, self.language, shown + behind + rest, len(shown))
 
 
 def tail_of(rest: str) -> str:

@@ -35,7 +35,7 @@ class Scope:
         statement = view.statement
         if _NO_READ.match(statement) or "lambda" in statement or not statement.strip():
             return None
-        # Analysers list what is global; what is local is taken to be any word of the function or class so far.
+        # What some branch of the function may have defined is no mistake to read: any word of it so far counts.
         block = max((top.start() for top in _TOP.finditer(view.text)), default=0)
         here = frozenset(_WORD.findall(view.text, block, len(view.text) - len(found["written"])))
         written = found["written"] + view.ahead
@@ -46,14 +46,13 @@ class Scope:
             reason = None
             if "None" not in listed and "int" not in listed:
                 reason = "unknown scope"
-            elif not members.complete:
-                reason = "incomplete"
             elif not any(name.startswith(written) for name in names):
                 reason = "no such name"
             return _ruling(names, view, written, found["written"], reason)
 
-        # Asked behind another beginning: one question for all names of a statement, and all of the scope in the answer.
-        return Trigger(statement.strip()[-40:], COMPLETIONS, view.instead("_ = "), judge, found["written"])
+        # Asked inside an f-string, where the scope is listed though nothing is typed; one question for all names of a
+        # statement. It is called incomplete, but is not.
+        return Trigger(statement.strip()[-40:], COMPLETIONS, view.instead("f'{", "}'"), judge, found["written"])
 
 
 def _ruling(names: frozenset[str], view: View, written: str, stands: str, reason: str | None) -> Ruling:
