@@ -37,9 +37,7 @@ PIPE_WIDTH = 150  # columns of the table where no terminal says how wide it is
 @click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A project instead.")
 @click.option("--language", default="python", help="Of the project.  [default: python]")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the positions.  [default: 0]")
-@click.option(
-    "--trust", type=OUTPUT, help="Write how often each analyser was right, for guiderail/monitors/trust.json."
-)
+@click.option("--trust", type=OUTPUT, help="Enter how often each analyser was right into a table.")
 @click.option("--json", "target", type=OUTPUT, help="Write the figures as JSON; - is standard output.")
 def soundness(
     watching: str,
@@ -137,12 +135,22 @@ def _prepared(name: str, files: Sequence[SourceFile]) -> Path | None:
 
 
 def _write_trust(target: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    lines = ",\n".join(f"  {json.dumps(row)}" for row in rows)
+    kept = [] if target == "-" else _kept(Path(target), rows)
+    lines = ",\n".join(f"  {json.dumps(row)}" for row in [*kept, *rows])
     text = '{"rows": [\n' + lines + "\n]}\n"
     if target == "-":
         click.echo(text, nl=False)
     else:
         Path(target).write_text(text, encoding="utf-8")
+
+
+def _kept(table: Path, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What a table says of monitors and analysers that were not measured now."""
+    measured = {(row["language"], row["monitor"], row["analyser"]) for row in rows}
+    if not table.exists():
+        return []
+    known = json.loads(table.read_text(encoding="utf-8"))["rows"]
+    return [row for row in known if (row["language"], row["monitor"], row["analyser"]) not in measured]
 
 
 def _print(rows: Sequence[Mapping[str, Any]]) -> None:

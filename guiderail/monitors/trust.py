@@ -16,8 +16,10 @@ from importlib import resources
 
 from guiderail.monitors.monitor import KNOWN
 
-FORBID = 0.95  # the share of right answers, at its lower bound, from which on what is unknown is forbidden
-HEED = 0.75  # and from which on it is made less likely
+FORBID = 0.98  # the share of right answers from which on what is unknown is forbidden,
+SURE = 0.9  # if its lower bound is this much;
+HEED = 0.75  # the lower bound from which on it is made less likely
+FEWEST = 50  # answers of a situation that must have been counted
 UNMEASURED = 0.9  # the share that a soft monitor is taken to have where nobody has measured it
 Z = 1.96  # of the lower bound: 95 % (Wilson 1927)
 
@@ -69,15 +71,15 @@ def trust(situation: Situation, *, soft: bool, table: Mapping[Situation, tuple[i
     """
     reason = situation[3]
     counted = (shipped() if table is None else table).get(situation)
-    if counted is None:
+    if counted is None or counted[1] < FEWEST:
         if reason != KNOWN:
             return Trust(0.0, reason)
         return Trust(_bias(UNMEASURED) if soft else -math.inf)
-    share = lower_bound(*counted)
-    if reason == KNOWN and not soft and share >= FORBID:
+    bound = lower_bound(*counted)
+    if reason == KNOWN and not soft and counted[0] / counted[1] >= FORBID and bound >= SURE:
         return Trust(-math.inf)
-    if share >= HEED:
-        return Trust(_bias(share))
+    if bound >= HEED:
+        return Trust(_bias(bound))
     return Trust(0.0, "mostly wrong here" if reason == KNOWN else reason)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guiderail.monitors.monitor import KNOWN
-from guiderail.monitors.trust import FORBID, HEED, Situation, Trust, lower_bound, shipped, trust
+from guiderail.monitors.trust import FORBID, HEED, SURE, Situation, Trust, lower_bound, shipped, trust
 
 PLACE = ("python", "dereference", "told")
 
@@ -18,6 +18,7 @@ PLACE = ("python", "dereference", "told")
         (KNOWN, False, None, Trust(-math.inf)),
         (KNOWN, False, (999, 1000), Trust(-math.inf)),
         (KNOWN, False, (10, 100), Trust(0.0, "mostly wrong here")),
+        (KNOWN, False, (1, 10), Trust(-math.inf)),
         ("dynamic", False, None, Trust(0.0, "dynamic")),
         ("dynamic", False, (50, 100), Trust(0.0, "dynamic")),
     ],
@@ -54,4 +55,4 @@ def test_the_bound_is_wilsons() -> None:
 def test_the_shipped_table_can_be_read() -> None:
     """Every count is possible, and the thresholds are ordered."""
     assert all(0 <= right <= of for right, of in shipped().values())
-    assert HEED < FORBID < 1
+    assert HEED < SURE < FORBID < 1
