@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from guiderail.cli.eval_dotprompts import dotprompts
 from guiderail.cli.eval_layout import layout
 from guiderail.cli.eval_methods import methods
 from guiderail.cli.eval_pie import pie
@@ -51,6 +52,7 @@ evaluate.add_command(repetition)
 evaluate.add_command(layout)
 evaluate.add_command(soundness)
 evaluate.add_command(run)
+evaluate.add_command(dotprompts)
 evaluate.add_command(tasks)
 evaluate.add_command(report)
 evaluate.add_command(uplift)
