@@ -7,6 +7,7 @@ from typing import Any
 from guiderail.evaluation.lexical import identifier_sequence_match, next_identifier_match, prefix_match
 from guiderail.evaluation.metrics import similarity
 from guiderail.evaluation.packages import parses
+from guiderail.evaluation.repetition import repeated
 from guiderail.evaluation.task import Task
 from guiderail.text.syntax import has_grammar, parse
 
@@ -33,6 +34,12 @@ def judge(task: Task, answer: str) -> dict[str, Any]:
         "similarity": similarity(answer.strip(), truth.strip()),
         "parses": float(is_valid(task.completed(answer), task.language)),
     }
+
+
+def repetition(task: Task, answer: str) -> dict[str, float | None]:
+    """TR-N and TR-S of an answer (arXiv 2505.10402, section 4); of Python only, whose statements are known here."""
+    tr_n, tr_s = repeated(answer) if task.language == "python" else (None, None)
+    return {"tr_n": tr_n, "tr_s": tr_s}
 
 
 def is_valid(text: str, language: str) -> bool:

@@ -19,6 +19,9 @@ Note = Callable[[str], None]
 Rows = list[dict[str, Any]]
 
 
+UNTRUNCATED = ", not truncated"
+
+
 class Progress(Protocol):
     """Who is told how far the run is."""
 
@@ -62,7 +65,9 @@ def _source(source: Source, needed: bool, progress: Progress, note: Note) -> lis
     tasks = [task for kind in kinds for task in [t for t in tasks if t.kind == kind][: source.count]]
     if source.truncate:
         return tasks
-    return [replace(task, id=f"{task.id}, not truncated", kind=f"{task.kind}, not truncated") for task in tasks]
+    return [
+        replace(task, id=f"{task.id}{UNTRUNCATED}", kind=f"{task.kind}{UNTRUNCATED}", until="tokens") for task in tasks
+    ]
 
 
 def _set(source: Source, needed: bool, progress: Progress, note: Note) -> list[Task]:

@@ -95,12 +95,18 @@ def _row(
         "ttft_s_p50": median(sample["ttft_s"] for sample in own),
         "tokens_per_s": tokens / decode_s if decode_s else None,
         "tokens": fmean(sample["tokens"] for sample in own),
+        **{name: _mean(own, name) for name in ("ended", "tr_n", "tr_s")},
         "passes": fmean(sample["passes"] for sample in own),
         "pauses": fmean(sample.get("pauses", 0) for sample in own),
         "constrained": sum(1 for watch in _watches(own) if watch["abstained"] is None),
         "abstained": sum(1 for watch in _watches(own) if watch["abstained"] is not None),
         "forbidden_tokens": sum(len(watch["forbidden"]) for watch in _watches(own)),
     }
+
+
+def _mean(samples: Iterable[Mapping[str, Any]], name: str) -> float | None:
+    values = [sample[name] for sample in samples if sample.get(name) is not None]
+    return fmean(values) if values else None
 
 
 def _watches(samples: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

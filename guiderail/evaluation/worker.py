@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from guiderail.engine.completer import Completer, CompletionRequest
 from guiderail.evaluation.checkers.checker import CannotCheck, judge_for
 from guiderail.evaluation.config import OFF, SYNTAX, Config, System
-from guiderail.evaluation.judge import judge
+from guiderail.evaluation.judge import judge, repetition
 from guiderail.evaluation.syntax_mask import SyntaxMask
 from guiderail.evaluation.task import Task
 from guiderail.model.load import load
@@ -64,7 +64,7 @@ class Worker:
         began = time.perf_counter()
         [found] = completer.complete(request)
         seconds = time.perf_counter() - began
-        answer = task.truncated(found.text) if request.until == task.until else found.text.rstrip()
+        answer = task.truncated(found.text)
         return {
             "task": task.id,
             "system": system.label,
@@ -78,6 +78,8 @@ class Worker:
             "output": found.text,
             "answer": answer,
             **judge(task, answer),
+            **repetition(task, answer),
+            "ended": float(found.finish != "length"),
             **self._check(task, answer),
             "finish": found.finish,
             "tokens": len(found.token_ids),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from guiderail.evaluation.judge import is_valid, judge
+from guiderail.evaluation.judge import is_valid, judge, repetition
 from guiderail.evaluation.task import Task
 
 
@@ -43,3 +43,10 @@ def test_validity_is_by_the_languages_grammar(language: str, good: str, bad: str
     """Each language has its own parser; a language without one is not judged."""
     assert is_valid(good, language) and not is_valid(bad, language)
     assert is_valid("anything", "cobol")
+
+
+def test_repetition_is_measured_where_statements_are_known() -> None:
+    """The same line over and over repeats; a line does not; other languages are not measured."""
+    once, often = (repetition(task("x"), "b.c(d)\n" * times)["tr_s"] for times in (1, 9))
+    assert once == 0 and often is not None and often > 0.5
+    assert repetition(task("x", "java"), "b();") == {"tr_n": None, "tr_s": None}
