@@ -37,7 +37,7 @@ class Progress(Protocol):
 def collect(config: Config, progress: Progress, note: Note) -> list[Task]:
     """The tasks of a configuration, with their projects laid out where something analyses or compiles.
 
-    A package whose dependencies cannot be installed is asked about all the same, without a project; `note` is told.
+    A package whose dependencies cannot be installed is left out where something analyses or compiles; `note` is told.
 
     Raises
     ------
@@ -90,9 +90,9 @@ def _set(source: Source, needed: bool, progress: Progress, note: Note) -> list[T
         try:
             roots[name] = projects.prepare(pinned[name], files[name])
         except GuiderailError as error:
-            note(f"{name} has no project: {error}")
+            note(f"{name} is left out: {error}")
         progress.advance()
-    return [replace(task, root=roots.get(task.package)) for task in tasks]
+    return [replace(task, root=roots.get(task.package)) for task in tasks if task.package in roots or not needed]
 
 
 def conditions(config: Config, tasks: Sequence[Task]) -> dict[str, Any]:

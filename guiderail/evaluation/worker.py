@@ -109,7 +109,9 @@ class Worker:
         request = replace(request, snippets=[*task.snippets, *self._context(request, system.model)])
         if system.monitors == SYNTAX:
             return replace(request, stages=self._syntax(request, system.model))
-        return request if system.monitors == OFF else replace(request, monitors=self._watching(system))
+        # Without a project, as with the tasks of published benchmarks, there is nothing to analyse.
+        watched = system.monitors != OFF and task.root is not None
+        return replace(request, monitors=self._watching(system)) if watched else request
 
     def _context(self, request: CompletionRequest, model: str) -> list[Any]:
         budget, root = self._config.settings.context_tokens, request.root
