@@ -74,6 +74,18 @@ class Fixed(Protocol):
         ...
 
 
+@runtime_checkable
+class Listing(Protocol):
+    """A constraint that can list what may come next, for who drafts."""
+
+    def continuations(self, most: int) -> Sequence[bytes]:
+        """The texts one of which must come next, as far as that is known without waiting.
+
+        Empty where it is not known, where there are more than `most`, or where anything may come.
+        """
+        ...
+
+
 def full_mask(vocabulary: int) -> np.ndarray:
     """A mask that allows every token."""
     return np.full((vocabulary + 31) // 32, -1, dtype=np.int32)

@@ -75,6 +75,11 @@ class Names:
             mask = self._masks[written] = self._made(written)
         return mask
 
+    def rests(self, written: bytes, most: int) -> list[bytes]:
+        """What is still to be written of the names that begin with `written`; nothing if they are more than `most`."""
+        start, end = bisect_left(self._names, written), bisect_left(self._names, written + b"\xff")
+        return [name[len(written) :] for name in self._names[start:end]] if end - start <= most else []
+
     def _made(self, written: bytes) -> np.ndarray:
         if not written and len(self._given) >= MANY and not (self._tail and b"" in self._ends):
             mask = self._trie.mask_of_many(self._given)

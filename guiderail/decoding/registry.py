@@ -46,10 +46,11 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "suffix": "guiderail.decoding.drafters.suffix:SuffixPart",
         "recycling": "guiderail.decoding.drafters.recycling:RecyclingPart",
         "stand": "guiderail.decoding.drafters.stand:StandPart",
+        "names": "guiderail.decoding.drafters.names:NamesPart",
     },
 }  # fmt: skip
 # The drafters of the setting "auto", the first before the others where they promise the same.
-AUTO_DRAFTERS: tuple[str, ...] = ("suffix", "recycling")
+AUTO_DRAFTERS: tuple[str, ...] = ("names", "suffix", "recycling")
 
 
 class RegistryError(GuiderailError):

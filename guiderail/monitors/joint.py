@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from guiderail.decoding.constraint import allowed
+from guiderail.decoding.identifiers import Names
 from guiderail.decoding.trie import identifier_length
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import NoAnswer
@@ -67,6 +68,11 @@ class Asked:
         if self._ruling is None and self.watch.abstained is None:
             self._settle()
         return self._legal
+
+    @property
+    def known(self) -> Legal | None:
+        """What is legal, if that is known without waiting."""
+        return self.legal() if self._ruling is not None or self._answer.done() else None
 
     def legal_behind(self, lead: bytes) -> np.ndarray | None:
         """The tokens that do not begin with `lead`, or go on legally behind it; packed."""
@@ -129,6 +135,11 @@ class Open:
         return (
             legal is not None and legal.place(self.written) == "inside" and legal.place(self.written + data) == "lost"
         )
+
+    def rests(self, most: int) -> Sequence[bytes]:
+        """What is still to be written of the legal names, at most so many; empty if that is not known by now."""
+        legal = self.asked.known
+        return legal.rests(self.written, most) if isinstance(legal, Names) else ()
 
     def mask(self) -> np.ndarray | None:
         """The tokens that may come next; None if any may."""
@@ -255,6 +266,10 @@ class JointMonitors:
                 step.crossed[key] = one.asked
                 stands = False
         return stands
+
+    def continuations(self, most: int) -> Sequence[bytes]:
+        """See `Listing`: the names that the newest question leaves."""
+        return next((rests for one in reversed(self._steps[-1].open) if (rests := one.rests(most))), ())
 
     def accept(self, token: int) -> None:
         """Move on by one token; what it holds may ask the next questions."""
