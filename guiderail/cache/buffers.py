@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
+
+if TYPE_CHECKING:
+    from guiderail.model.model import Model
 
 SMALLEST = 256
 # Spare slots are a twentieth of those in use, in whole grains: memory stays within a tenth of what the tokens take.
@@ -27,6 +31,8 @@ class CacheShape:
         Of keys and values (the kv heads of grouped-query attention).
     dtype, device
         Of the stored tensors.
+    value_dim
+        Of values, where it is not `head_dim`.
     """
 
     layers: int
@@ -34,11 +40,22 @@ class CacheShape:
     head_dim: int
     dtype: torch.dtype
     device: torch.device
+    value_dim: int | None = None
+
+    @classmethod
+    def of(cls, model: Model) -> CacheShape:
+        """What a token of `model` takes."""
+        return cls(model.layers, model.kv_heads, model.head_dim, model.dtype, model.device, model.value_dim)
 
     @property
     def bytes_per_token(self) -> int:
         """Bytes that one more token takes in all layers."""
-        return 2 * self.layers * self.heads * self.head_dim * self.dtype.itemsize
+        return self.layers * self.heads * sum(self.widths) * self.dtype.itemsize
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Of a key and of a value."""
+        return self.head_dim, self.value_dim or self.head_dim
 
 
 class KeyValueBuffers:
@@ -55,16 +72,16 @@ class KeyValueBuffers:
     def __init__(self, shape: CacheShape, capacity: int = SMALLEST) -> None:
         self.shape = shape
         self.capacity = max(capacity, 1)
-        self._keys, self._values = ([self._allocated() for _ in range(shape.layers)] for _ in range(2))
+        self._keys, self._values = ([self._allocated(width) for _ in range(shape.layers)] for width in shape.widths)
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory that are taken."""
         return self.capacity * self.shape.bytes_per_token
 
-    def _allocated(self) -> torch.Tensor:
+    def _allocated(self, width: int) -> torch.Tensor:
         s = self.shape
-        return torch.zeros(s.heads, self.capacity, s.head_dim, dtype=s.dtype, device=s.device)
+        return torch.zeros(s.heads, self.capacity, width, dtype=s.dtype, device=s.device)
 
     def reserve(self, slots: int) -> None:
         """Make room for `slots` tokens; what is stored stays. Never more than one tensor is there twice."""
@@ -73,7 +90,7 @@ class KeyValueBuffers:
         old, self.capacity = self.capacity, -(-(slots + slots // SPARE) // GRAIN) * GRAIN
         for tensors in (self._keys, self._values):
             for layer, stored in enumerate(tensors):
-                tensors[layer] = self._allocated()
+                tensors[layer] = self._allocated(stored.shape[-1])
                 tensors[layer][:, :old] = stored
 
     def write(self, layer: int, slots: slice | torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CHUNK = 512
 # Tokens healed at a time: a key stroke waits no longer than one of these.
 HEAL_CHUNK = 128
+KEEPS_ALL = "nothing that is not exact would be kept"
 
 Cancelled = Callable[[], bool]
 FixedStep = Callable[[torch.Tensor, int], torch.Tensor | None]
@@ -155,7 +156,7 @@ class LiveCache:
         self.model = model
         self.policy: Policy = policy
         self.effort = effort or Effort()
-        shape = CacheShape(model.layers, model.kv_heads, model.head_dim, model.dtype, model.device)
+        shape = CacheShape.of(model)
         self.buffers = KeyValueBuffers(shape)
         self._fixed_step = fixed_step
         self._costs = costs
@@ -406,9 +407,12 @@ class LiveCache:
         inexact = [*(i for i in ledger.inexact() if i != last), last]
         if refusal:
             return _Plan(inexact, blocks, ledger, Choice(False, refusal))
+        if len(ledger.missing()) >= len(inexact) - 1:  # as when typing appends: there is nothing to choose
+            return _Plan(inexact, blocks, ledger, Choice(False, KEEPS_ALL))
         picked = chosen(old, ids, blocks, self.effort, self._token_bytes)
         run = [i for i in sorted(picked) if i == last or not ledger.is_exact(i)]
-        roles = changed_roles(old, ids, blocks, self._token_bytes) if self._token_bytes else 0
+        table = self._token_bytes
+        roles = lambda: changed_roles(old, ids, blocks, table) if table else 0  # noqa: E731
         choice = self._choice(run, inexact, ledger, roles)
         return _Plan(run if choice.patch else inexact, blocks, ledger, choice)
 
@@ -422,15 +426,15 @@ class LiveCache:
             self._rotation = rotation_of(self.model)
         return self._rotation.reason if isinstance(self._rotation, Refusal) else None
 
-    def _choice(self, run: list[int], inexact: list[int], ledger: Ledger, roles: int) -> Choice:
+    def _choice(self, run: list[int], inexact: list[int], ledger: Ledger, roles: Callable[[], int]) -> Choice:
         if len(run) >= len(inexact):
-            return Choice(False, "nothing that is not exact would be kept")
+            return Choice(False, KEEPS_ALL)
         if self.model.dtype.itemsize < 4 and max(ledger.turns) > policies.MOST_TURNS:
             return Choice(False, f"some keys were turned more than {policies.MOST_TURNS} times in 16 bit")
         if self.policy == "patch":
             return Choice(True, "the policy is patch")
-        if roles > policies.MOST_ROLES:
-            return Choice(False, f"{roles} tokens stand behind another mark: the cursor moved through them")
+        if (passed := roles()) > policies.MOST_ROLES:
+            return Choice(False, f"{passed} tokens stand behind another mark: the cursor moved through them")
         if self._costs is None:
             self._costs = policies.costs_of(self.model)
         exact_s = self._costs.encoding(len(inexact), len(ledger), chunk=CHUNK)

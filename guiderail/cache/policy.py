@@ -96,7 +96,7 @@ def remembered(model: Model, what: str, kind: type[T], make: Callable[[Model], T
 def measure(model: Model) -> Costs:
     """Time a few passes of different sizes, and the moving of keys and values."""
     longest = min(1024, model.info.context_length)
-    shape = CacheShape(model.layers, model.kv_heads, model.head_dim, model.dtype, model.device)
+    shape = CacheShape.of(model)
     buffers = KeyValueBuffers(shape, longest)
     sizes = sorted({(min(tokens, longest), min(read, longest)) for tokens, read in _PASSES})
     rows, seconds = [], []

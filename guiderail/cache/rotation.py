@@ -179,7 +179,7 @@ def _candidates(model: Model) -> list[LayerTurn]:
 
 def _run(model: Model, first: int) -> KeyValueBuffers:
     """The keys and values of the test's tokens at positions `first`.., in the slots 0..."""
-    shape = CacheShape(model.layers, model.kv_heads, model.head_dim, model.dtype, model.device)
+    shape = CacheShape.of(model)
     buffers = KeyValueBuffers(shape, TOKENS)
     positions = torch.arange(first, first + TOKENS, device=model.device)
     step = Step(buffers, slice(0, TOKENS), TOKENS, query_positions=positions, key_positions=positions)

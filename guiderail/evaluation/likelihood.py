@@ -76,9 +76,7 @@ class Scorer:
     def __init__(self, model: Model, width: int) -> None:
         self.model = model
         self.width = min(width, model.info.context_length) - 1  # one for the beginning mark
-        self._buffers = KeyValueBuffers(
-            CacheShape(model.layers, model.kv_heads, model.head_dim, model.dtype, model.device), self.width + 1
-        )
+        self._buffers = KeyValueBuffers(CacheShape.of(model), self.width + 1)
         self._begin = begin_id(model.tokenizer)
 
     def score(self, ids: Sequence[int], *, shuffle: random.Random | None = None) -> Scores:

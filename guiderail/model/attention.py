@@ -114,7 +114,7 @@ def attend(
     Tensor
         [query heads, q, head_dim].
     """
-    heads, width, size = query.shape
+    heads, width, size = query.shape  # values may have a width of their own (MLA)
     groups = heads // key.shape[0]
     if width == 1:
         # One query: its heads of a group stand in as the queries of one kv head, so no key is repeated.
@@ -128,7 +128,7 @@ def attend(
         out = scaled_dot_product_attention(
             query[None], key[None], value[None], attn_mask=mask, is_causal=causal, scale=scale
         )[0]
-    return out.reshape(heads, width, size)
+    return out.reshape(heads, width, value.shape[-1])
 
 
 def _softcapped(query, key, value, mask, scale, softcap, *, causal: bool) -> torch.Tensor:

@@ -223,6 +223,9 @@ def _read_module(info: ModelInfo, dtype: torch.dtype) -> Any:
                 local_files_only=True,
                 output_loading_info=True,
             )
+    except KeyError as error:  # attention classes of its own, looked up by name
+        reason = f"{info.name} is a {info.architecture}, which does not run through guiderail's attention"
+        raise WrongArchitectureError(reason, "Choose a model of another architecture") from error
     except (OSError, SafetensorError) as error:
         raise MissingWeightsError(f"{info.name}: the weights cannot be read ({error})", "Fetch it again") from error
     except (RuntimeError, ValueError) as error:

@@ -38,8 +38,14 @@ class Model:
     Raises
     ------
     UnsupportedArchitectureError
-        If a layer keeps something else than keys and values (recurrent layers, chunked attention), or the module
-        does not run through our attention function.
+        If a layer keeps something else than keys and values (recurrent layers, chunked attention), the module does
+        not run through our attention function (ALiBi in transformers' Bloom and Falcon), or its layers differ in the
+        width of their keys.
+
+    Attributes
+    ----------
+    layers, kv_heads, head_dim, value_dim
+        Of the keys and values that the attention function is given.
     """
 
     def __init__(
@@ -53,12 +59,28 @@ class Model:
         self.dtype = dtype
         config = module.config
         self.layers: int = config.num_hidden_layers
-        self.kv_heads: int = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        self.head_dim: int = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        self.kv_heads, self.head_dim, self.value_dim = self._widths()
         self.vocab_size: int = config.vocab_size
         self.has_sliding_layers = "sliding_window" in config.to_dict() and bool(config.sliding_window)
         # Off a CPU the module's own overhead is hidden by graphs (see `graphs`), and its kernels are the tested ones.
         self._lean = lean.LeanForward(module) if device.type == "cpu" and lean.supports(module) else None
+
+    @torch.inference_mode()
+    def _widths(self) -> tuple[int, int, int]:
+        """Heads and widths of keys and values, as one token shows them: a configuration does not tell them all."""
+        seen = _Seen()
+        one = torch.zeros(1, 1, dtype=torch.int64, device=self.device)
+        try:
+            with running(Step(seen, slice(0, 1), 1)):
+                self.module(input_ids=one, position_ids=one, use_cache=False, logits_to_keep=1)
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise _unsupported(self.module, self.info.name, f"fails ({error})") from error
+        shapes = {(key.shape[0], key.shape[2], value.shape[2]) for key, value in seen.layers.values()}
+        if len(seen.layers) != self.layers:
+            raise _unsupported(self.module, self.info.name, f"gives it {len(seen.layers)} of {self.layers} layers")
+        if len(shapes) > 1:
+            raise _unsupported(self.module, self.info.name, "has layers of different widths")
+        return shapes.pop()
 
     @torch.inference_mode()
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
@@ -91,6 +113,26 @@ class Model:
                 **given, position_ids=positions[None], use_cache=False, logits_to_keep=1 if last else 0
             )
         return output.logits[0].float()
+
+
+class _Seen:
+    """A store that shows what it was given."""
+
+    def __init__(self) -> None:
+        self.layers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def write(self, layer: int, slots: slice | torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> None:
+        self.layers[layer] = key, value
+
+    def read(self, layer: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.layers[layer]
+
+
+def _unsupported(module: Any, name: str, why: str) -> UnsupportedArchitectureError:
+    return UnsupportedArchitectureError(
+        f"{name}: {type(module).__name__} does not run through guiderail's attention: it {why}",
+        "Choose a model of another architecture",
+    )
 
 
 def _check(module: Any, name: str) -> None:

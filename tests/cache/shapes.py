@@ -38,6 +38,27 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "sliding_attention", "full_attention", "sliding_attention"]}),
     "SmolLM 3, layers without positions": ("smollm3", {"no_rope_layers": [1, 0, 1]}),
 }  # fmt: skip
+# Run exactly, with prefix reuse alone: what keeps their keys from being moved.
+_GPT = {"vocab_size": 400, "n_embd": 64, "n_layer": 3, "n_head": 4, "n_positions": 1024}
+_MLA = {
+    "q_lora_rank": None, "kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 12,
+    "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "first_k_dense_replace": 3,
+    "num_key_value_heads": 4,
+}  # fmt: skip
+UNMOVABLE: dict[str, tuple[str, dict[str, Any]]] = {
+    "GPT-2, learned positions": ("gpt2", _GPT),
+    "GPT-BigCode, learned positions, one kv head": ("gpt_bigcode", {**_GPT, "multi_query": True}),
+    "OPT, learned positions": ("opt", {"ffn_dim": 96, "word_embed_proj_dim": 64}),
+    "GPT-J, computed interleaved": ("gptj", {**_GPT, "rotary_dim": 8}),
+    "DeepSeek-V2, latent attention": ("deepseek_v2", _MLA),
+}
+# Keys and values never reach our attention function: refused when they are loaded.
+UNSUPPORTED: dict[str, tuple[str, dict[str, Any]]] = {
+    "BLOOM, ALiBi": ("bloom", {"n_layer": 3, "n_head": 4}),
+    "MPT, ALiBi": ("mpt", {"d_model": 64, "n_layers": 3, "n_heads": 4, "max_seq_len": 1024}),
+    "Mamba, recurrent": ("mamba", {}),
+    "RWKV, recurrent": ("rwkv", {}),
+}
 LENGTH_DEPENDENT = ("dynamic NTK", "longrope")
 EVERY = (*FAMILIES, *VARIANTS)
 
@@ -47,7 +68,7 @@ def model_of(name: str) -> Model:
     """The tiny model of a family or a variant, on the CPU in fp32."""
     if name in FAMILIES:
         return tiny_model(name)
-    kind, values = VARIANTS[name]
+    kind, values = (VARIANTS | UNMOVABLE | UNSUPPORTED)[name]
     config = AutoConfig.for_model(kind, **_SMALL | values)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)

@@ -1,5 +1,6 @@
 """Laws of the buffers, against lists that concatenate."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -95,9 +96,11 @@ def test_moving_may_overlap(source: int, target: int, count: int) -> None:
         assert torch.equal(values[:, where[1]], -numbered(source, count, layer))
 
 
-def test_the_size_of_a_token_is_that_of_its_tensors() -> None:
-    """Bytes per token times slots are the bytes that the buffers take."""
-    shape = CacheShape(layers=3, heads=2, head_dim=8, dtype=torch.bfloat16, device=torch.device("cpu"))
+@pytest.mark.parametrize("value_dim", [None, 5])
+def test_the_size_of_a_token_is_that_of_its_tensors(value_dim: int | None) -> None:
+    """Bytes per token times slots are the bytes that the buffers take; values may have a width of their own."""
+    shape = CacheShape(3, 2, 8, torch.bfloat16, torch.device("cpu"), value_dim)
     buffers = KeyValueBuffers(shape, 10)
     keys, values = buffers.read(0, 10)
+    assert (keys.shape[2], values.shape[2]) == (8, value_dim or 8)
     assert 3 * (keys.nbytes + values.nbytes) == 10 * shape.bytes_per_token

@@ -15,7 +15,7 @@ TOKENS = torch.arange(5, 45)
 
 def keys_at(model: Model, positions: torch.Tensor) -> list[torch.Tensor]:
     """The keys of each layer ([heads, tokens, head_dim]) of the tokens, run at `positions`."""
-    shape = CacheShape(model.layers, model.kv_heads, model.head_dim, model.dtype, model.device)
+    shape = CacheShape.of(model)
     buffers, length = KeyValueBuffers(shape, len(TOKENS)), len(TOKENS)
     mask = positions[None] <= positions[:, None]
     step = Step(buffers, slice(0, length), length, mask, query_positions=positions, key_positions=positions)

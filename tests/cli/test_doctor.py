@@ -16,6 +16,7 @@ from guiderail.model import store
 from guiderail.model.checksums import SUMS, compare, digests
 from guiderail.model.store import EMBEDDED_FOLDER
 from guiderail.monitors.analysis.servers import PYREFLY
+from tests.cache.shapes import model_of
 from tests.cli.conftest import Result
 from tests.helpers.hub import fill_cache, linked_to_blobs
 
@@ -193,3 +194,19 @@ def test_the_table_says_what_to_do(guiderail: Run, monkeypatch: pytest.MonkeyPat
     assert result.code == 1
     assert "failed  settings" in result.out
     assert result.out.endswith("checks failed\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "words"),
+    [
+        ("GPT-2, learned positions", "note", "depend on the position"),
+        ("DeepSeek-V2, latent attention", "note", "no rotation moves the keys"),
+        ("longrope", "ok", "up to 256 tokens (longrope positions)"),
+        ("YaRN", "ok", "follows edits; moving a key"),
+    ],
+)
+def test_the_doctor_says_whether_a_cache_can_be_patched(name: str, status: str, words: str) -> None:
+    """What keeps an architecture from being patched stands in the report, and how far one can be."""
+    check = doctor._cache(model_of(name))
+    assert check.status == status
+    assert words in check.detail

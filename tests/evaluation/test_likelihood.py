@@ -23,7 +23,7 @@ TEXT = training_text()[2000:2600]
 
 def direct(model: Model, ids: list[int]) -> torch.Tensor:
     """Log-probabilities [n, vocabulary] in front of every token but the first of `ids`, in one pass."""
-    shape = CacheShape(model.layers, model.kv_heads, model.head_dim, model.dtype, model.device)
+    shape = CacheShape.of(model)
     positions = torch.arange(len(ids))
     step = Step(KeyValueBuffers(shape, len(ids)), slice(0, len(ids)), len(ids))
     if model.has_sliding_layers:

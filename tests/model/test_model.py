@@ -9,13 +9,14 @@ from transformers import AutoModelForCausalLM
 from guiderail.cache.buffers import CacheShape, KeyValueBuffers
 from guiderail.model.attention import Step
 from guiderail.model.model import Model, UnsupportedArchitectureError
+from tests.cache.shapes import UNSUPPORTED, model_of
 from tests.helpers.models import FAMILIES, tiny_model
 
 IDS = torch.arange(5, 25)
 
 
 def buffers_of(model: Model) -> KeyValueBuffers:
-    return KeyValueBuffers(CacheShape(model.layers, model.kv_heads, model.head_dim, model.dtype, model.device))
+    return KeyValueBuffers(CacheShape.of(model))
 
 
 def forward(model: Model, *, last: bool) -> torch.Tensor:
@@ -72,6 +73,14 @@ def test_layers_that_keep_something_else_are_refused() -> None:
     """By name, with a way out."""
     with pytest.raises(UnsupportedArchitectureError, match="linear_attention") as caught:
         rebuilt(layer_types=["full_attention", "linear_attention", "full_attention"])
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_architectures_that_pass_our_attention_by_are_refused(name: str) -> None:
+    """ALiBi and recurrent layers never give their keys and values to the attention function: no silent wrong answer."""
+    with pytest.raises(UnsupportedArchitectureError, match=r"does not run through|cannot be cached") as caught:
+        model_of(name)
     assert caught.value.remedy
 
 
