@@ -73,6 +73,8 @@ class Model:
         try:
             with running(Step(seen, slice(0, 1), 1)):
                 self.module(input_ids=one, position_ids=one, use_cache=False, logits_to_keep=1)
+        except torch.OutOfMemoryError:
+            raise
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise _unsupported(self.module, self.info.name, f"fails ({error})") from error
         shapes = {(key.shape[0], key.shape[2], value.shape[2]) for key, value in seen.layers.values()}
