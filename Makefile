@@ -46,13 +46,15 @@ train: $(SETUP) ## train the embedded model anew (resumable, hours on a CPU)
 
 vsix: $(SETUP) ## package the VS Code extension (needs Node 20 and npm): editors/vscode/guiderail.vsix
 	$(BIN)/python editors/vscode/settings.py --check
+	rm -rf editors/vscode/server
+	$(BIN)/python -m pip -q wheel --no-deps --wheel-dir editors/vscode/server .
 	cd editors/vscode && npm ci --no-audit --no-fund && npm run -s check && npm run -s lint && npm run -s test \
 	  && npm run -s package
 
 test-editors: vsix ## drive a real Neovim and a real VS Code; screenshots go to docs/images
 	tests/editors/fetch_neovim.sh
 	tests/editors/fetch_vscode.sh
-	$(BIN)/pytest tests/editors -rs
+	GUIDERAIL_SCREENSHOTS=docs/images $(BIN)/pytest tests/editors -rs
 
 checksums: ## list the embedded model's files for guiderail doctor
 	cd guiderail/model/embedded/weights && find . -type f ! -name SHA256SUMS | sort | sed 's|^\./||' \

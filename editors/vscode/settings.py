@@ -22,8 +22,8 @@ _OWN: dict[str, dict[str, Any]] = {
         "description": "The program guiderail. Empty: the workspace's .venv, PATH, then the extension's environment.",
     },
     "installSource": {
-        "type": "string", "default": "guiderail", "scope": "machine",
-        "description": "What pip installs when the extension installs the server: a package, a wheel, a folder.",
+        "type": "string", "default": "", "scope": "machine",
+        "description": "What pip installs as server: a package, a wheel, a folder. Empty: what the extension brings.",
     },
     "trace.server": {
         "type": "string", "default": "off", "enum": ["off", "messages", "verbose"],

@@ -1,12 +1,45 @@
 """What the tests of all editors share: the variables under which an editor finds the server and a parrot."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.editors.neovim import ROOT, find_neovim
 from tests.editors.parrot import SAID, parrot_folder
+
+FETCH_S = 240
+
+
+@pytest.fixture(scope="session")
+def fetched() -> str:
+    """Neovim and Helix fetched into .clients/, from the Debian archive; why they are not there, or the empty string."""
+    if (ROOT / ".clients" / "nvim").exists():
+        return ""
+    try:
+        script = ROOT / "tests" / "editors" / "fetch_neovim.sh"
+        done = subprocess.run([str(script)], capture_output=True, text=True, timeout=FETCH_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{type(error).__name__} in fetch_neovim.sh"
+    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["fetch_neovim.sh failed"])[-1]
+
+
+@pytest.fixture(scope="session")
+def neovim_program(fetched: str) -> str:
+    """A Neovim with inline completion."""
+    found = find_neovim()
+    if found is None:
+        pytest.skip(f"NO NEOVIM 0.12: {fetched}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures of the editors go: into the documentation where `make test-editors` asks for it."""
+    named = os.environ.get("GUIDERAIL_SCREENSHOTS")
+    return Path(named).resolve() if named else tmp_path_factory.mktemp("shots")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 // Drives VS Code in a browser: `node drive_vscode.cjs URL FILE SHOTS`. Prints what it saw as one JSON object;
-// test_vscode.py says what it must be. SHOTS is the folder for screenshots.
+// test_vscode.py says what it must be. SHOTS is the folder for screenshots, FAILURES that
+// for one of a step that failed.
 
 const { chromium } = require("playwright-core");
 
@@ -14,17 +15,29 @@ async function ghost(page, timeout = 60_000) {
     undefined,
     { timeout },
   );
-  return (await pieces.allTextContents()).join("").replaceAll("\u00a0", " ");
+  // One that the cursor has left may still be fading.
+  let text = "";
+  for (let before = null; text !== before || !text.trim(); ) {
+    before = text;
+    await page.waitForTimeout(700);
+    text = (await pieces.allTextContents()).join("").replaceAll("\u00a0", " ");
+  }
+  return text;
 }
 
-async function line(page, number) {
+// The last line with text in it, without what is only suggested.
+async function lastLine(page) {
   const rows = await page.locator(".monaco-editor .view-line").evaluateAll((all) =>
     all
-      .map((row) => [parseFloat(row.style.top), row.textContent])
+      .map((row) => {
+        const own = row.cloneNode(true);
+        own.querySelectorAll("[class*=ghost-text]").forEach((one) => one.remove());
+        return [parseFloat(row.style.top), own.textContent];
+      })
       .sort((a, b) => a[0] - b[0])
       .map(([, text]) => text),
   );
-  return (rows[number - 1] ?? "").replaceAll("\u00a0", " ");
+  return (rows.filter((text) => text.trim()).at(-1) ?? "").replaceAll("\u00a0", " ");
 }
 
 async function bar(page) {
@@ -36,7 +49,7 @@ async function barLabel(page) {
 }
 
 async function waitForBar(page, word) {
-  const end = Date.now() + 120_000;
+  const end = Date.now() + 300_000; // a busy machine takes long to load the model
   while (!(await barLabel(page).catch(() => "")).includes(word)) {
     if (Date.now() > end) throw new Error(`the status bar never said ${word}`);
     await page.waitForTimeout(200);
@@ -52,9 +65,10 @@ async function command(page, title) {
   await page.keyboard.press("Enter");
 }
 
+// The line that is typed in is the last one with text.
 async function toHole(page) {
-  await page.keyboard.press("Control+Home");
-  for (let i = 0; i < 5; i++) await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Control+End");
+  await page.keyboard.press("ArrowUp");
   await page.keyboard.press("End");
 }
 
@@ -65,28 +79,33 @@ async function steps(page) {
   await page.waitForSelector(".monaco-editor .view-line", { timeout: 60_000 });
   seen.ready = await waitForBar(page, "ready");
 
-  await page.locator(".monaco-editor .view-line").first().click();
   await toHole(page);
-  await page.keyboard.type(" ", { delay: 120 });
+  await page.keyboard.press("Escape");
+  await page.keyboard.type(".", { delay: 120 });
   seen.ghosts.first = await ghost(page);
+  seen.suggestWidget = await page.locator(".suggest-widget.visible").count();
   await page.screenshot({ path: `${shots}/vscode-ghost-text.png` });
 
   await page.keyboard.press("Control+ArrowRight");
   await page.waitForTimeout(1500);
-  seen.afterWord = await line(page, 6);
+  seen.afterWord = await lastLine(page);
 
   await ghost(page);
   await page.keyboard.press("Tab");
   await page.waitForTimeout(1000);
-  seen.afterTab = await line(page, 6);
+  seen.afterTab = await lastLine(page);
 
   await page.keyboard.press("Control+Z");
   await page.keyboard.press("Control+Z");
+  await page.keyboard.press("Escape");
+  await toHole(page);
   await command(page, "Trigger Inline Suggestion");
   seen.ghosts.byHand = await ghost(page);
+  await page.waitForTimeout(3000); // until all of them are there
   await page.keyboard.press("Alt+]");
   await page.waitForTimeout(1000);
   seen.ghosts.next = await ghost(page);
+  await page.screenshot({ path: `${shots}/vscode-next-suggestion.png` });
   await page.keyboard.press("Escape");
 
   await (await bar(page)).click();
@@ -106,13 +125,13 @@ async function steps(page) {
     executablePath: process.env.CHROMIUM,
     args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
   });
-  const page = await browser.newPage({ viewport: { width: 1100, height: 640 } });
+  const page = await browser.newPage({ viewport: { width: 900, height: 560 } });
   page.setDefaultTimeout(60_000);
   try {
     await steps(page);
   } catch (problem) {
     seen.problem = String(problem);
-    await page.screenshot({ path: `${shots}/vscode-failure.png` }).catch(() => {});
+    await page.screenshot({ path: `${process.env.FAILURES}/vscode-failure.png` }).catch(() => {});
   }
   await browser.close();
   console.log(JSON.stringify(seen));

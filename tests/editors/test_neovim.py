@@ -7,22 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.editors.neovim import PLUGIN, Neovim, find_neovim
+from tests.editors.neovim import PLUGIN, Neovim
 from tests.editors.parrot import SAID, SOURCE
 
 pytestmark = pytest.mark.e2e
 
-NEOVIM = find_neovim()
-if NEOVIM is None:
-    pytest.skip("NO NEOVIM 0.12: tests/editors/fetch_neovim.sh fetches one", allow_module_level=True)
 pytest.importorskip("pynvim", reason="NO PYNVIM: pip install -e '.[dev]'")
 
 
 @pytest.fixture(scope="module")
-def editor(server_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neovim]:
+def editor(
+    neovim_program: str, server_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Neovim]:
     """One editor for all laws of this module; each test opens a file of its own."""
-    assert NEOVIM is not None
-    neovim = Neovim(NEOVIM, tmp_path_factory.mktemp("neovim"), server_environment)
+    neovim = Neovim(neovim_program, tmp_path_factory.mktemp("neovim"), server_environment)
     try:
         yield neovim
     finally:
@@ -166,6 +164,24 @@ def test_the_log_and_the_explanation_open(editor: Neovim, project: Path) -> None
     assert "promptTokens: " in editor.text()
     editor.rpc.command("silent Guiderail log")
     editor.until(lambda: editor.rpc.current.buffer.name.endswith(".log"), "the log")
+
+
+def test_a_server_that_is_killed_comes_back(editor: Neovim, project: Path) -> None:
+    """When the server dies, a new one is started and suggests again, and the buffer is as it was."""
+    editor.wait_for_ghost()
+    editor.keys("<Esc>")
+    old = editor.lua("return require('guiderail').client().id")
+    # The server is Neovim's only child.
+    assert (
+        editor.lua("local all = vim.api.nvim_get_proc_children(vim.fn.getpid()) vim.uv.kill(all[1], 9) return #all")
+        == 1
+    )
+    new = "local client = require('guiderail').client() return client and client.id"
+    editor.until(lambda: editor.lua(new) not in {None, old}, "a new server", 60)
+    editor.until(lambda: editor.state() == "ready", "guiderail to be ready", 120)
+    assert editor.text() == after_insertion("")
+    editor.keys("6GA")
+    assert editor.wait_for_ghost() == SAID
 
 
 def test_words_of_the_command_are_completed(editor: Neovim) -> None:

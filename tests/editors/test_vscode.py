@@ -1,22 +1,27 @@
-"""The laws of the extension in a real VS Code with the real server and a tiny model that says one thing."""
+"""The laws of the extension in a real VS Code, with the real server and the embedded model."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.editors.parrot import SAID, SOURCE
-from tests.editors.vscode import ROOT, CodeServer, missing
+from tests.editors.shapes import SHAPES
+from tests.editors.vscode import CodeServer, missing
 
 pytestmark = pytest.mark.e2e
 
 if MISSING := missing():
     pytest.skip(f"NO VS CODE ({MISSING}): make test-editors fetches and builds all", allow_module_level=True)
 
+TYPED = "    return box."
+MEMBERS = ("width", "height", "depth")
+
 
 @pytest.fixture(scope="module")
 def code(server_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodeServer]:
-    server = CodeServer(tmp_path_factory.mktemp("code"), server_environment)
+    variables = {key: value for key, value in server_environment.items() if key != "GUIDERAIL_MODEL"}
+    server = CodeServer(tmp_path_factory.mktemp("code"), variables)
     try:
         yield server
     finally:
@@ -24,12 +29,11 @@ def code(server_environment: dict[str, str], tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def seen(code: CodeServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What one run of the browser's steps saw; screenshots go into the documentation."""
-    folder = tmp_path_factory.mktemp("project")
-    (folder / "shapes.py").write_text(SOURCE.replace("return \n", "return\n"), encoding="utf-8")
-    shots = ROOT / "docs" / "images"
-    shots.mkdir(exist_ok=True)
+def seen(code: CodeServer, tmp_path_factory: pytest.TempPathFactory, shots: Path) -> dict[str, Any]:
+    """What one run of the browser's steps saw."""
+    folder = tmp_path_factory.mktemp("project") / "shapes"
+    folder.mkdir()
+    (folder / "shapes.py").write_text(SHAPES, encoding="utf-8")
     return code.drive(folder, "shapes.py", shots)
 
 
@@ -39,16 +43,25 @@ def test_all_steps_were_made(seen: dict[str, Any]) -> None:
 
 
 def test_ghost_text_appears_and_is_accepted(seen: dict[str, Any]) -> None:
-    """Typing brings ghost text; Ctrl+Right takes a word of it, Tab the rest."""
-    assert seen["ghosts"]["first"].strip() == SAID
-    assert seen["afterWord"].startswith("    return width")
-    assert seen["afterTab"] == "    return " + SAID
+    """Typing a dot brings a member of the class as ghost text; Ctrl+Right takes a word of it, Tab the rest."""
+    ghost = seen["ghosts"]["first"]
+    assert ghost.startswith(MEMBERS)
+    assert seen["afterWord"].startswith(TYPED)
+    assert len(TYPED) < len(seen["afterWord"]) < len(TYPED + ghost)
+    assert (TYPED + ghost).startswith(seen["afterWord"])
+    assert seen["afterTab"] == TYPED + ghost
+
+
+def test_the_menu_does_not_repeat_the_ghost_text(seen: dict[str, Any]) -> None:
+    """Where there is ghost text, no completion menu opens with the same words."""
+    assert seen["suggestWidget"] == 0
 
 
 def test_asking_by_hand_cycles(seen: dict[str, Any]) -> None:
-    """A request by hand brings a suggestion, and Alt+] leaves one on the screen."""
-    assert seen["ghosts"]["byHand"].strip()
-    assert seen["ghosts"]["next"].strip()
+    """A request by hand brings several suggestions, and Alt+] shows another one."""
+    assert seen["ghosts"]["byHand"].startswith(MEMBERS)
+    assert seen["ghosts"]["next"].startswith(MEMBERS)
+    assert seen["ghosts"]["next"] != seen["ghosts"]["byHand"]
 
 
 def test_the_status_bar_follows(seen: dict[str, Any]) -> None:

@@ -22,6 +22,9 @@ _SETTINGS = {
     "security.workspace.trust.enabled": False,
     "workbench.startupEditor": "none",
     "workbench.tips.enabled": False,
+    "workbench.secondarySideBar.defaultVisibility": "hidden",
+    "editor.minimap.enabled": False,
+    "editor.inlineSuggest.showToolbar": "always",
     "telemetry.telemetryLevel": "off",
     "editor.inlineSuggest.enabled": True,
     "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
@@ -74,12 +77,17 @@ class CodeServer:
         self._wait()
 
     def drive(self, folder: Path, file: str, shots: Path) -> dict[str, Any]:
-        """Run the browser's steps in `folder`; what they saw."""
+        """Run the browser's steps in `folder`; what they saw. Pictures go into `shots`."""
+        shots.mkdir(exist_ok=True)
         steps = Path(__file__).with_name("drive_vscode.cjs")
-        variables = {"NODE_PATH": str(_PLAYWRIGHT), "CHROMIUM": shutil.which("chromium") or ""}
+        variables = {
+            "NODE_PATH": str(_PLAYWRIGHT),
+            "CHROMIUM": shutil.which("chromium") or "",
+            "FAILURES": str(self._home),
+        }
         command = [str(_NODE / "node"), str(steps), f"http://{self.address}/?folder={folder}", file, str(shots)]
         done = subprocess.run(
-            command, env=self._environment | variables, capture_output=True, text=True, timeout=500, check=True
+            command, env=self._environment | variables, capture_output=True, text=True, timeout=800, check=True
         )
         return json.loads(done.stdout)
 

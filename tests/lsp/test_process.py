@@ -202,6 +202,26 @@ async def test_a_missing_model_is_mended_and_shutdown_ends_a_long_suggestion(tmp
         assert time.monotonic() - began < 2
 
 
+@pytest.mark.parametrize("way", ["exit", "kill"])
+async def test_no_process_is_left(way: str, tmp_path: Path) -> None:
+    """Asked to leave, or killed: the analyser that the server started is gone within 2 s too."""
+    psutil = pytest.importorskip("psutil", reason="NO PSUTIL: pip install -e '.[dev]'")
+    async with started(environment(tmp_path, tiny_folder("guiderail"), monitors="true"), cwd=tmp_path) as process:
+        wire = Wire(process.stdout, process.stdin)
+        await wire.hello()
+        uri = wire.open()
+        await wire.reply(wire.begin_ghost(uri))
+        left = psutil.Process(process.pid).children(recursive=True)
+        assert left  # the analyser
+        if way == "kill":
+            process.kill()
+        else:
+            await wire.ask("shutdown")
+            wire.send(method="exit")
+        await asyncio.wait_for(process.wait(), 10)
+        assert psutil.wait_procs(left, 2)[1] == []
+
+
 async def test_network_clients_need_the_token_and_are_kept_apart(tmp_path: Path) -> None:
     """Two clients share the process and nothing else; a third with a wrong token is shut out; SIGTERM ends all."""
     env = environment(tmp_path, tmp_path / "no model", token="correct horse")

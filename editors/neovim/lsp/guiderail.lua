@@ -52,7 +52,10 @@ return {
   on_init = function(client)
     require("guiderail.inline").watch(client)
   end,
-  on_exit = function(_, _, client_id)
+  on_exit = function(code, signal, client_id)
     status.forget(client_id)
+    if code ~= 0 or signal ~= 0 then
+      vim.schedule(server.revive)
+    end
   end,
 }

@@ -65,6 +65,14 @@ export function findServer(around: Surroundings): Server | undefined {
   return undefined;
 }
 
+/**
+ * What pip installs: what the settings name, else the wheel among the extension's `files`, which is of its own version,
+ * else the package's name.
+ */
+export function sourceOf(setting: string, files: readonly string[]): string {
+  return setting.trim() || (files.find((file) => /[\\/]guiderail-[^\\/]*\.whl$/.test(file)) ?? "guiderail");
+}
+
 /** True for the output of `python --version` of a Python that guiderail runs on. */
 export function isRecentPython(output: string): boolean {
   const found = /^Python (\d+)\.(\d+)/.exec(output.trim());

@@ -3,6 +3,7 @@
 
 import * as vscode from "vscode";
 import { makeBar, showMenu } from "./bar";
+import { sourceOf } from "./discovery";
 import { offerInstall } from "./install";
 import { ServerControl } from "./server";
 import { toggled } from "./settings";
@@ -14,7 +15,8 @@ function configuration(): vscode.WorkspaceConfiguration {
 }
 
 async function installServer(server: ServerControl, log: vscode.LogOutputChannel): Promise<void> {
-  if (await offerInstall(configuration().get("installSource", "guiderail"), server.ownEnvironment, log)) {
+  const source = sourceOf(configuration().get("installSource", ""), server.bundled);
+  if (await offerInstall(source, server.ownEnvironment, log)) {
     await server.restart();
   }
 }
@@ -80,7 +82,9 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     vscode.window.onDidChangeActiveTextEditor(() => server.refresh()),
     vscode.workspace.onDidGrantWorkspaceTrust(() => (server.state === "missing" ? server.restart() : undefined)),
     vscode.workspace.onDidChangeConfiguration((change) =>
-      change.affectsConfiguration("guiderail.serverPath") ? server.restart() : undefined,
+      ["guiderail.serverPath", "editor.inlineSuggest.enabled"].some((key) => change.affectsConfiguration(key))
+        ? server.restart()
+        : undefined,
     ),
   );
   if (!(await server.start())) {

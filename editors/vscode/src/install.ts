@@ -33,23 +33,56 @@ async function asked(source: string, folder: string): Promise<boolean> {
   return (await vscode.window.showInformationMessage(question, { modal: true, detail }, yes)) === yes;
 }
 
-async function install(python: string[], source: string, folder: string, log: vscode.LogOutputChannel): Promise<void> {
-  const windows = process.platform === "win32";
-  const steps: [string, string[]][] = [
-    [python[0], [...python.slice(1), "-m", "venv", folder]],
-    [pythonIn(folder, windows), ["-m", "pip", "install", "--upgrade", source]],
+interface Step {
+  message: string;
+  words: string[];
+  /** Whether the installation goes on without it. */
+  optional?: boolean;
+}
+
+async function hasNvidia(): Promise<boolean> {
+  return run("nvidia-smi", []).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** On Linux pip's own choice of PyTorch brings gigabytes for NVIDIA's GPUs; uv knows where the build for CPUs is. */
+async function stepsWith(own: string, source: string): Promise<Step[]> {
+  const install = { message: "fetching packages", words: [own, "-m", "pip", "install", "--upgrade", source] };
+  if (process.platform !== "linux" || (await hasNvidia())) {
+    return [install];
+  }
+  const cpu = [own, "-m", "uv", "pip", "install", "--python", own, "--torch-backend=cpu", "torch"];
+  return [
+    { message: "fetching uv", words: [own, "-m", "pip", "install", "uv"], optional: true },
+    { message: "fetching PyTorch for CPUs", words: cpu, optional: true },
+    install,
   ];
+}
+
+async function install(python: string[], source: string, folder: string, log: vscode.LogOutputChannel): Promise<void> {
+  const own = pythonIn(folder, process.platform === "win32");
+  const make = { message: "making an environment", words: [...python, "-m", "venv", folder] };
+  const steps: Step[] = [make, ...(await stepsWith(own, source))];
   const options = { location: vscode.ProgressLocation.Notification, title: "Installing guiderail", cancellable: true };
   await vscode.window.withProgress(options, async (progress, token) => {
     const stop = new AbortController();
     token.onCancellationRequested(() => {
       stop.abort();
     });
-    for (const [program, words] of steps) {
-      progress.report({ message: words.includes("venv") ? "making an environment" : "fetching packages" });
-      log.info([program, ...words].join(" "));
-      const { stdout, stderr } = await run(program, words, { maxBuffer: 1 << 26, signal: stop.signal });
-      log.info(stdout + stderr);
+    for (const { message, words, optional } of steps) {
+      progress.report({ message });
+      log.info(words.join(" "));
+      try {
+        const { stdout, stderr } = await run(words[0], words.slice(1), { maxBuffer: 1 << 26, signal: stop.signal });
+        log.info(stdout + stderr);
+      } catch (problem) {
+        if (optional !== true || stop.signal.aborted) {
+          throw problem;
+        }
+        log.warn(String(problem));
+      }
     }
   });
 }

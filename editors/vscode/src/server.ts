@@ -1,6 +1,7 @@
 // The language client's life: find the server, start it, follow its status, stop it.
 
 import * as fs from "node:fs";
+import * as path from "node:path";
 import * as vscode from "vscode";
 import { DidChangeConfigurationNotification, LanguageClient, State as Running, TransportKind } from "vscode-languageclient/node";
 import { findServer, type Server } from "./discovery";
@@ -32,6 +33,12 @@ export class ServerControl implements vscode.Disposable {
 
   get ownEnvironment(): string {
     return vscode.Uri.joinPath(this.context.globalStorageUri, "server").fsPath;
+  }
+
+  /** The files that came with the extension for its server. */
+  get bundled(): string[] {
+    const folder = this.context.asAbsolutePath("server");
+    return fs.existsSync(folder) ? fs.readdirSync(folder).map((name) => path.join(folder, name)) : [];
   }
 
   find(): Server | undefined {
@@ -113,13 +120,14 @@ export class ServerControl implements vscode.Disposable {
     this.changed.fire();
   }
 
-  /** What the person has set. */
+  /** What the person has set; and whether suggestions come in the menu, which is where there is no ghost text. */
   private options(): Record<string, unknown> {
     const properties = (this.context.extension.packageJSON as { contributes: { configuration: { properties: object } } })
       .contributes.configuration.properties;
     const configuration = vscode.workspace.getConfiguration(SECTION);
     const keys = Object.keys(properties).map((key) => key.slice(SECTION.length + 1));
-    return chosen(keys, (key) => configuration.inspect(key));
+    const ghost = vscode.workspace.getConfiguration("editor").get<boolean>("inlineSuggest.enabled", true);
+    return { menu: !ghost, ...chosen(keys, (key) => configuration.inspect(key)) };
   }
 
   private makeClient(server: Server): LanguageClient {

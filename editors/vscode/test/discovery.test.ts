@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findServer, isRecentPython, type Surroundings } from "../src/discovery";
+import { findServer, isRecentPython, sourceOf, type Surroundings } from "../src/discovery";
 
 function around(programs: string[], changes: Partial<Surroundings> = {}): Surroundings {
   return {
@@ -51,4 +51,12 @@ test("Python 3.11 and newer will do", () => {
     ["Python 3.11.0", "Python 3.14.1\n", "Python 4.0.0", "Python 3.10.9", "Python 2.7", ""].map(isRecentPython),
     [true, true, true, false, false, false],
   );
+});
+
+test("the wheel that came with the extension is installed, unless the settings name something else", () => {
+  const wheel = "/extension/server/guiderail-0.1.0-py3-none-any.whl";
+  assert.equal(sourceOf("", ["/extension/server/README", wheel]), wheel);
+  assert.equal(sourceOf(" /my/guiderail ", [wheel]), "/my/guiderail");
+  assert.equal(sourceOf("", []), "guiderail");
+  assert.equal(sourceOf("", ["C:\\extension\\server\\guiderail-1.whl"]), "C:\\extension\\server\\guiderail-1.whl");
 });

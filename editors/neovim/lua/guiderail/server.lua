@@ -7,6 +7,8 @@ local M = {}
 local PROGRAM = vim.fn.has("win32") == 1 and "Scripts/guiderail.exe" or "bin/guiderail"
 local REMEDY = "install guiderail with pip, or set vim.g.guiderail = { cmd = { \"/path/to/guiderail\", \"lsp\" } }"
 
+local REVIVALS, PERIOD = 3, 180 -- so many in so many seconds
+
 -- Roots whose environment the person has been asked about, with the answer.
 local asked = {}
 
@@ -51,6 +53,26 @@ function M.find(root)
     return { cmd = { own, "lsp" }, source = "in the project's environment" }, ""
   end
   return nil, (why or "no server found") .. "; " .. REMEDY
+end
+
+-- When servers ended by themselves, in seconds.
+local ends = {}
+
+---Start a server again that ended by itself; one that does so again and again is left alone, and the person told.
+function M.revive()
+  local now = vim.uv.now() / 1000
+  ends = vim.tbl_filter(function(at)
+    return now - at < PERIOD
+  end, ends)
+  ends[#ends + 1] = now
+  if vim.v.exiting ~= vim.NIL or not vim.lsp.is_enabled("guiderail") then
+    return
+  elseif #ends > REVIVALS then
+    vim.notify("guiderail: the server ends again and again; :Guiderail restart tries once more", vim.log.levels.ERROR)
+  else
+    vim.lsp.enable("guiderail", false)
+    vim.lsp.enable("guiderail", true)
+  end
 end
 
 ---@return string|nil version, string error
