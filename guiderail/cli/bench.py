@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from guiderail.cli.bench_cache import cache
+from guiderail.cli.bench_methods import methods
 from guiderail.cli.bench_monitors import monitors
 from guiderail.cli.bench_typing import bench_typing
 from guiderail.cli.options import OUTPUT
@@ -103,3 +104,4 @@ def _print(rows: list[dict[str, Any]]) -> None:
 bench.add_command(cache)
 bench.add_command(bench_typing)
 bench.add_command(monitors)
+bench.add_command(methods)

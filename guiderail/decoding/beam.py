@@ -72,6 +72,11 @@ class Hypothesis:
         """Mean log-probability; that of nothing is the lowest."""
         return self.total / len(self.path) if self.path else -math.inf
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it ended where texts end, and not at the token budget."""
+        return self.writing.finish not in {None, "length"}
+
     def add(self, token: int, logprob: float, raw: torch.Tensor) -> Hypothesis:
         """The text with one more token, chosen at the model's scores `raw` (float32 [vocabulary])."""
         writing = self.writing.add(token)
@@ -103,10 +108,9 @@ class Beam:
         while live and not request.cancelled():
             grown = self._grown(live, rows, walker, width)
             collected += [one for one in grown if one.writing.finish]
-            collected = sorted(collected, key=lambda one: -one.score)[:width]
             live = [one for one in grown if not one.writing.finish]
-            if len(collected) == width:
-                live = [one for one in live if self._bound(one) > collected[-1].score]
+            if sum(one.is_whole for one in collected) >= width:
+                break
             if live:
                 live = [
                     Hypothesis(one.writing, one.path, one.total, one.events, tree.add(one.path[-1], one.node))
@@ -114,7 +118,8 @@ class Beam:
                 ]
                 rows = list(session.feed_tree(tree))[-len(live) :]
         walker.move([])
-        found = collected or sorted(live, key=lambda one: -one.score)
+        # What was cut at the token budget is compared by nothing with what is whole: loops are likely, token by token.
+        found = sorted(collected or live, key=lambda one: (not one.is_whole, -one.score))
         for one in found[: request.n]:
             yield from one.events
             reason: Finish = one.writing.finish or "cancelled"
@@ -134,7 +139,3 @@ class Beam:
         found.sort(key=lambda item: (-item[0], item[1]))
         vocabulary = len(live[0].writing.request.token_bytes)
         return [live[index].add(token, logprob, rows[index][:vocabulary]) for _, index, token, logprob in found[:width]]
-
-    def _bound(self, one: Hypothesis) -> float:
-        """What the score of a text that goes on can be at most: it gets as long as it may, all new tokens certain."""
-        return one.total / one.writing.request.max_tokens

@@ -1,0 +1,27 @@
+"""The benchmark of ways to decode: its rows and what they say."""
+
+import pytest
+
+from guiderail.benchmarks.methods import GREEDY, Plan, cursors, run
+from tests.helpers.models import tiny_model
+
+
+def test_rows_say_what_each_way_takes() -> None:
+    """Greedy decoding is its own measure and a token a pass; what cannot run here is left out by name."""
+    skipped: dict[str, str] = {}
+    plan = Plan(cursors=2, tokens=6, rounds=1, only=("beam", "suffix", "adadec", "asap"))
+    rows = {row["method"]: row for row in run(tiny_model("starcoder2"), plan, skipped.__setitem__)}
+    assert rows[GREEDY]["ratio_to_greedy"] == 1
+    assert rows[GREEDY]["accepted_per_pass"] == pytest.approx(1)
+    assert rows["suffix"]["accepted_per_pass"] >= 1
+    assert {"beam", "suffix", "auto drafter"} <= set(rows)
+    assert "grammar" in skipped["asap"]
+    assert "calibrate" in skipped["adadec"]
+    for row in rows.values():
+        assert row["tokens_per_s"] > 0 and row["device"] == "cpu"
+
+
+def test_cursors_stand_inside_functions() -> None:
+    for document, offset in cursors(7):
+        line, _ = document.position_at(offset)
+        assert document.text[document.line_start(line) : offset] == " " * 8
