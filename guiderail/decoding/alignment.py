@@ -29,6 +29,7 @@ import torch
 from guiderail.decoding.constraint import Constraint, Fixed, allowed, full_mask
 from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
 from guiderail.decoding.part import About, MethodPart, Situation, parameter
+from guiderail.decoding.revisit import revisit
 from guiderail.decoding.sample_trie import NOTHING, Node, SampleTrie
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.writing import Writing
@@ -225,13 +226,6 @@ class _Walk:
 
     def _scores(self) -> torch.Tensor:
         written = [int(node.ids[place]) for node, place in self.path]
-        if not written:
-            return self.logits
-        held = self.session.ids[self.prompt :]
-        same = next((i for i, (a, b) in enumerate(zip(held, written, strict=False)) if a != b), len(written))
-        # The last token is run again where all are held: its scores were not kept.
-        same = min(same, len(held), len(written) - 1)
-        self.session.rollback(len(held) - same)
-        logits = self.session.feed(written[same:])
-        assert logits is not None, "a text fits one chunk"
+        logits = revisit(self.session, self.prompt, written, self.logits)
+        assert logits is not None, "nobody cancels it"
         return logits

@@ -30,6 +30,8 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "superposed": "guiderail.decoding.superposed:SuperposedPart",
         "asap": "guiderail.decoding.alignment:AsapPart",
         "cars": "guiderail.decoding.alignment:CarsPart",
+        "ead": "guiderail.decoding.switching:SwitchingPart",
+        "pg-td": "guiderail.decoding.planning:PlanningPart",
     },
     "stage": {
         "uscd": "guiderail.decoding.stages.contrast:ContrastPart",

@@ -45,7 +45,7 @@ class Model:
     def scores(self, ids: list[int]) -> torch.Tensor:
         return scores_behind(self.seed, tuple(ids))
 
-    def feed(self, ids: list[int]) -> torch.Tensor:
+    def feed(self, ids: list[int], *, cancelled: object = None) -> torch.Tensor:
         self.ids += ids
         self.passes += 1
         return self.scores(self.ids)

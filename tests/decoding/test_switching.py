@@ -1,0 +1,117 @@
+"""EAD: who writes, by the paper's rule, and that what each writes is its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
+from guiderail.decoding.part import Situation
+from guiderail.decoding.sampling import Chooser, Sampling
+from guiderail.decoding.session import Session
+from guiderail.decoding.stops import NeverStop
+from guiderail.decoding.switching import Switch, Switching, SwitchingPart, entropy
+from guiderail.decoding.vocabulary import Vocabulary
+from guiderail.errors import UsageError
+from guiderail.model.load import load
+from tests.helpers.models import tiny_folder, tiny_model
+from tests.helpers.tiny import tiny_model_folder
+
+PROMPT = [40, 41, 42, 43, 44]
+
+
+def writers(bits: Sequence[float], part: SwitchingPart) -> list[bool]:
+    """Whether the large model writes each token, by the paper's rule over plain numbers."""
+    found, large, held = [], False, part.hold
+    for t in range(len(bits)):
+        recent = bits[max(0, t + 1 - part.window) : t + 1]
+        mean = sum(recent) / len(recent)
+        if held >= part.hold and (mean < part.down if large else mean >= part.up):
+            large, held = not large, 0
+        held += 1
+        found.append(large)
+    return found
+
+
+@given(st.lists(st.floats(0, 8), max_size=40), st.floats(0, 4), st.floats(0, 4), st.integers(1, 6), st.integers(1, 12))
+def test_the_writer_follows_the_papers_rule(bits: list[float], a: float, b: float, window: int, hold: int) -> None:
+    part = SwitchingPart(up=max(a, b), down=min(a, b), window=window, hold=hold)
+    switch, got, last = Switch(part), [], False
+    for one in bits:
+        large = switch.wants(one)
+        switch.held = 1 if large != last else switch.held + 1
+        last = large
+        got.append(large)
+    assert got == writers(bits, part)
+
+
+@given(st.lists(st.floats(-5, 5), min_size=2, max_size=6))
+def test_entropy_is_in_bits(row: list[float]) -> None:
+    p = torch.tensor(row).double().softmax(-1).tolist()
+    assert entropy(torch.tensor(row)) == pytest.approx(-sum(x * math.log2(x) for x in p), abs=1e-5)
+    assert entropy(torch.tensor([0.0, float("-inf")])) == pytest.approx(0, abs=1e-6)
+
+
+def decode(part: SwitchingPart, small: Session, tokens: int = 14) -> tuple[list[Event], Session]:
+    model = tiny_model("guiderail")
+    session = Session(model)
+    logits = session.feed(PROMPT)
+    assert logits is not None
+    request = Request(token_bytes=model.tokenizer.token_bytes, stop=NeverStop(), max_tokens=tokens)
+    method = Switching(part, small, Chooser(Sampling()))
+    return list(method.decode(session, logits, request, [])), session
+
+
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    return Session(
+        load(str(tiny_model_folder("guiderail", tmp_path_factory.mktemp("s"), seed=5, layers=1)), device="cpu")
+    )
+
+
+def test_every_token_is_what_its_writer_would_write(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Against models that encode everything anew at each token; the small session is used for two requests."""
+    small, part = small_model(tmp_path_factory), SwitchingPart(up=6.9, down=6.9, window=1, hold=2)
+    for _ in range(2):
+        events, _ = decode(part, small)
+        ids, switch, last, large = list(PROMPT), Switch(part), False, []
+        for event in events[:-1]:
+            assert isinstance(event, TokenEvent)
+            rows = [
+                row for model in (small.model, tiny_model("guiderail")) if (row := Session(model).feed(ids)) is not None
+            ]
+            size = len(small.model.tokenizer.token_bytes)
+            writes = switch.wants(entropy(rows[last][:size]))
+            switch.held = 1 if writes != last else switch.held + 1
+            last = writes
+            assert event.id == int(rows[writes][:size].argmax())
+            ids.append(event.id)
+            large.append(writes)
+        assert isinstance(events[-1], FinishedEvent)
+    assert True in large and False in large  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+def test_a_model_that_does_not_write_is_not_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Above every entropy the small model writes alone; from none on the large one, and the small reads the prompt."""
+    small = small_model(tmp_path_factory)
+    events, session = decode(SwitchingPart(up=20.0, down=0.0), small)
+    assert len(events) > 3 and session.passes == 1
+    before = small.passes
+    events, session = decode(SwitchingPart(up=0.0, down=0.0), small)
+    assert small.passes <= before + 1
+    assert len(events) > 3 and session.passes >= len(events) - 2
+
+
+def test_models_of_other_tokenizers_and_crossed_thresholds_are_refused() -> None:
+    model = tiny_model("guiderail")
+    situation = Situation(model=model, vocabulary=Vocabulary(model.tokenizer.token_bytes))
+    with pytest.raises(UsageError, match="small"):
+        SwitchingPart().build(situation)
+    with pytest.raises(UsageError, match="above"):
+        SwitchingPart(small="x", up=1.0, down=2.0).build(situation)
+    with pytest.raises(UsageError, match="tokenizers"):
+        SwitchingPart(small=str(tiny_folder("starcoder2"))).build(situation)
