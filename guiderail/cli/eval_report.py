@@ -44,6 +44,7 @@ def show(paths: Sequence[Path], html: str | None, target: str | None = None) -> 
         _print_other(name, measured["rows"], to_stdout=target != "-")
     if html:
         _write(html, page.page(runs, others))
+        click.echo(f"the report is in {html}", err=True)
     if target and runs:
         record.write(target, runs[0][0].meta, [row for _, found in runs for row in found])
 

@@ -29,14 +29,14 @@ SAID_EVERY_S = 30  # where no terminal shows a bar
 @click.option("--out", metavar="FOLDER", help="Where the results go.  [default: runs/ and the configuration's name]")
 @click.option("--ray", "on_ray", is_flag=True, help="On a Ray cluster: the one RAY_ADDRESS names, or this machine.")
 @click.option("--slots", type=click.IntRange(1), help="Workers on Ray.  [default: one for each GPU, or CPU]")
-@click.option("--html", metavar="FILE", type=OUTPUT, help="Write the report at the end.")
+@click.option("--html", metavar="FILE", type=OUTPUT, help="Where the report goes.  [default: report.html beside it]")
 def run(config: str, out: str | None, on_ray: bool, slots: int | None, html: str | None) -> None:
-    """Answer tasks by models × methods × monitors, one record a sample.
+    """Answer tasks by models × methods × monitors, one record a sample, and write the report.
 
     Started again, it goes on where it ended, whatever ended it. CONFIG.toml is a file, or the name of a shipped one.
 
     \b
-    guiderail eval run quick --html report.html
+    guiderail eval run quick
     guiderail eval run my.toml --out runs/mine
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -47,7 +47,7 @@ def run(config: str, out: str | None, on_ray: bool, slots: int | None, html: str
     read = configs.read(shipped(config))
     folder = Path(out) if out else RUNS / read.name
     _run(read, folder, on_ray, slots)
-    show([folder], html)
+    show([folder], html or str(folder / "report.html"))
 
 
 def shipped(name: str) -> Path:
