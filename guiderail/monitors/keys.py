@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from guiderail.monitors.analysis.answers import Members
-from guiderail.monitors.analysis.requests import COMPLETIONS
+from guiderail.monitors.analysis.answers import Members, read_hover
+from guiderail.monitors.analysis.requests import COMPLETIONS, Question, Request
 from guiderail.monitors.lexing import place
 from guiderail.monitors.monitor import Ruling, Trigger
 from guiderail.monitors.scene import View, tail_of
 
+if TYPE_CHECKING:
+    from guiderail.monitors.analysis.client import Client
+
 FIELD, METHOD, PROPERTY = 5, 2, 10  # CompletionItemKind
 SCRIPTS = frozenset({"typescript", "typescriptreact"})
 _SUBSCRIPT = re.compile(r"(?P<owner>[\w.\])]+)(?:\[|\.get\()\s*(?P<quote>['\"])(?P<written>[^'\"\\\n]*)$")
+_OWNER = re.compile(r"([\w.\])]+)(?:\[|\.get\()\s*['\"]$")
+_PLAIN_DICT = re.compile(r"\b[dD]ict\[")
 _TARGET = re.compile(r"\s*[\w.\[\]'\"]+$")  # a statement that may turn out to assign to the key
 _LITERAL = re.compile(r"(?:\(|[^=!<>]=|return|,|\[|:|=>\s*\()\s*\{\s*(?:[^{}]*,\s*)?(?P<written>[\w$]*)$")
 _USED = re.compile(r"[\w$]+(?=\s*[:,(}])")
@@ -39,13 +45,16 @@ def _subscript(view: View) -> Trigger | None:
     quote, stands = found["quote"], found["written"]
     defines = _TARGET.match(view.statement) is not None
 
-    def judge(members: Members) -> Ruling:
+    def judge(answer: tuple[Members, str]) -> Ruling:
+        members, owner_type = answer
         keys = frozenset(member.name.strip("'\"") for member in members.items if member.kind == FIELD)
         reason = None
         if not keys:
             reason = "unknown keys"
         elif defines:
             reason = "may be defined"
+        elif _PLAIN_DICT.search(owner_type) and not _is_literal(view, found["owner"]):
+            reason = "may have more"
         elif not members.complete:
             reason = "incomplete"
         elif not any(key.startswith(stands + view.ahead) for key in keys):
@@ -55,7 +64,25 @@ def _subscript(view: View) -> Trigger | None:
         return Ruling(legal, len(keys), reason, lambda truth: (stands + truth).partition(quote)[0] in keys)
 
     shown = view.text[: len(view.text) - len(stands)] + quote
-    return Trigger(found[0], COMPLETIONS, view.question(len(shown) - 1, shown), judge, stands, word=False)
+    return Trigger(found[0], KEYS, view.question(len(shown) - 1, shown), judge, stands, word=False)
+
+
+def _is_literal(view: View, owner: str) -> bool:
+    """Whether a plain dictionary is a literal of this file that nothing in the file adds to."""
+    whole, name = view.text + view.scene.rest, re.escape(owner)
+    made = re.findall(rf"(?<![\w.]){name}\s*(?::[^=\n]*)?=(?!=)\s*(.)", whole)
+    grown = re.search(rf"(?<![\w.]){name}\s*(?:\[[^\]\n]*\]\s*=(?!=)|\.(?:update|setdefault)\(|\|=)", whole)
+    return made == ["{"] and grown is None
+
+
+async def _keys(client: Client, question: Question) -> tuple[Members, str]:
+    """The completions inside the quotes, and what is known of the dictionary in front of them."""
+    opened = _OWNER.search(question.text[: question.offset])
+    hover = await client.hover(opened.end(1) - 1) if opened else None
+    return await COMPLETIONS.send(client, question), read_hover(hover)
+
+
+KEYS = Request("keys", _keys)
 
 
 def _literal(view: View) -> Trigger | None:

@@ -44,10 +44,16 @@ def test_keys_exist(analyser, text: str, legal: list[str], illegal: list[str]) -
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("return other['", "unknown keys"), ("sizes['", "may be defined"), ("return person['x", "no such key")],
+    [
+        ("return other['", "unknown keys"),
+        ("sizes['", "may be defined"),
+        ("return person['x", "no such key"),
+        ("sizes.update(other)\n    return sizes['", "may have more"),
+        ("mine = sizes\n    return mine['", "may have more"),
+    ],
 )
 def test_reasons_to_abstain(analyser, text: str, reason: str) -> None:
-    """Other dictionaries have any keys, and an assignment may add one."""
+    """Other dictionaries have any keys, and an assignment may add one, here or before."""
     assert ruling_of(Keys(), analyser, SOURCE + text).reason == reason
 
 
