@@ -54,8 +54,8 @@ QUICK = Plan(rounds=10, rival_rounds=1, files=300)
 def rows(plan: Plan, advance: Callable[[], None] = lambda: None) -> Iterator[dict[str, Any]]:
     """One row for each pair of sizes; times in microseconds.
 
-    ``first_us`` is the mask directly behind the dot, made while the analyser's answer is taken in; ``mask_us`` are the
-    masks of all later steps while a name is spelt, each made anew. ``rival_list_us`` and ``rival_apply_us`` are the
+    ``first_us`` is the mask directly behind the dot, made when the answer comes, while the model runs; ``mask_us`` are
+    the masks of all later steps while a name is spelt, each made anew. ``rival_list_us`` and ``rival_apply_us`` are the
     reference implementation's way (`PythonListMask`) behind the dot, which it repeats at every step.
     """
     pieces = _pieces(plan.files)
@@ -63,7 +63,7 @@ def rows(plan: Plan, advance: Callable[[], None] = lambda: None) -> Iterator[dic
     for size in plan.vocabularies:
         table = _vocabulary(pieces, size)
         began = time.perf_counter()
-        trie = IdentifierTrie(Vocabulary(table))
+        trie = IdentifierTrie(Vocabulary(table)).warm()
         build_ms = 1000 * (time.perf_counter() - began)
         rival = PythonListMask(table)
         for count in plan.identifiers:
@@ -93,6 +93,7 @@ def _times(
         began = time.perf_counter()
         legal = Names(trie, chosen)
         legal.mask(b"")
+        legal.place(b"")
         first.append(1e6 * (time.perf_counter() - began))
         word = rng.choice(chosen).encode()
         for length in range(1, len(word) + 1):
