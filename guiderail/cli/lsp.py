@@ -17,9 +17,9 @@ TOKEN = "GUIDERAIL_TOKEN"
 @click.option("--token", help=f"What network clients must give; from {TOKEN}, or made and printed, by default.")
 @click.option("--clientProcessId", "client", hidden=True, help="Given by VS Code's client library; not needed.")
 @setting_flags(
-    "model", "device", "dtype", "threads", "until", "max_tokens", "layout", "context", "context_tokens",
-    "prompt_tokens", "monitors", "only_monitors", "analyser", "trust", "cache_policy", "cache_mb", "temperature",
-    "top_k", "top_p", "min_p", "seed", "log_level",
+    "model", "device", "dtype", "threads", "until", "max_tokens", "end_loops", "layout", "context", "context_tokens",
+    "prompt_tokens", "project_ngrams", "method", "parameters", "drafter", "verdict", "monitors", "only_monitors",
+    "analyser", "trust", "cache_policy", "cache_mb", "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
 )  # fmt: skip
 def lsp(stdio: bool, tcp: str | None, token: str | None, client: str | None, **flags: Any) -> None:
     """Serve editors: suggestions as people type.

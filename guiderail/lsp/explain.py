@@ -75,6 +75,9 @@ def explanation(last: Shown | None, shown: Iterable[Shown], counts: Counts) -> d
         "promptTokens": timings.prompt_tokens,
         "reusedTokens": timings.reused_tokens,
         "tokens": len(suggestion.token_ids),
+        "method": last.wish.settings.method,
+        "passes": suggestion.passes,
+        "pauses": suggestion.pauses,
         "contextFiles": [
             {"path": one.path, "reason": one.reason, "score": one.score} for one in last.offer.answer.snippets
         ],

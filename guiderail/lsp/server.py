@@ -18,7 +18,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from guiderail import __version__
-from guiderail.errors import GuiderailError
+from guiderail.errors import GuiderailError, UsageError
 from guiderail.lsp import items, journal, status
 from guiderail.lsp.buffer import Buffer, path_of
 from guiderail.lsp.configuration import SECTION, Preferences, read
@@ -370,6 +370,8 @@ class Server(LanguageServer):
             found = await self.scheduler.ask(lane, wish, debounce=debounce)
         except GuiderailError as error:
             log.warning("no suggestion: %s", error.message)
+            if isinstance(error, UsageError):  # settings that do not go together: known only when they are used
+                self._complain(str(error))
             return []
         waited = time.monotonic() - began
         made: dict[str, Shown] = {}

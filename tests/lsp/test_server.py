@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pytest_lsp import client_capabilities
 
+from guiderail.errors import UsageError
 from guiderail.lsp.wire import converter
 from guiderail.lsp.worker import Health
 from tests.lsp.client import NEOVIM, Failure, at, connected
@@ -301,10 +302,36 @@ async def test_explain_describes_the_last_suggestion() -> None:
         client.tell("textDocument/didShowCompletion", {"item": item})
         client.tell("textDocument/didPartiallyAcceptCompletion", {"item": item, "acceptedLength": 2})
         found = await client.command("explain")
-        keys = {"layout", "promptTokens", "reusedTokens", "contextFiles", "timings", "score", "finish", "text"}
+        keys = {
+            "layout",
+            "promptTokens",
+            "reusedTokens",
+            "method",
+            "passes",
+            "pauses",
+            "monitors",
+            "contextFiles",
+            "timings",
+            "score",
+            "finish",
+            "text",
+        }
         assert keys <= set(found)
         assert (found["session"]["displayed"], found["session"]["accepted"]) == (1, 1)
         assert (await client.command("showLog"))["path"].endswith("lsp.log")
+
+
+async def test_settings_that_do_not_go_together_are_said_once() -> None:
+    """What only the engine can refuse is told to the person, once, with what to do; the request gets an empty list."""
+    async with connected() as client:
+        uri = client.open("x = ")
+        for _ in range(2):
+            client.engine.failure = UsageError("drafts need greedy decoding", "Set temperature to 0")
+            assert await client.ghost(uri, 0, 4) == []
+        said = [params["message"] for method, params in client.heard if method == "window/showMessage"]
+        assert len(said) == 1
+        assert "temperature" in said[0]
+        assert await client.ghost(uri, 0, 4)
 
 
 @pytest.mark.parametrize("params", [None, {}, {"item": None}, {"item": {"command": {"arguments": []}}}, [1], "x"])
