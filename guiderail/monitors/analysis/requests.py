@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
 
 T = TypeVar("T")
+OUTDATED = (-32801, -32802)  # ContentModified, ServerCancelled: rust-analyzer says so while it reads the project
+MOST_REFUSED = 5
+REFUSED_PAUSE_S = 0.05
 WARM_S = 6.0  # for so long an empty answer of a server that has just started is not believed
 PROBE = "guiderail__probe"
 
@@ -71,13 +74,25 @@ async def _completions(client: Client, question: Question) -> Members:
 
 async def _asked(client: Client, question: Question) -> Members:
     server = client.server
-    reply = await client.completion(question.offset)
+    reply = await _patiently(lambda: client.completion(question.offset))
 
     def in_front(edit: dict[str, Any]) -> str:
         """What an edit would replace in front of the offset."""
         return question.text[client.offset(edit["start"]) : question.offset]
 
     return answers.read_completions(reply, server.limit, flag_counts=server.incomplete_means_missing, in_front=in_front)
+
+
+async def _patiently(send: Callable[[], Awaitable[Any]]) -> Any:
+    """The answer to a request that is sent again while the server refuses it as outdated."""
+    for _ in range(MOST_REFUSED):
+        try:
+            return await send()
+        except Exception as error:  # pygls' own, which takes long to import
+            if getattr(error, "code", None) not in OUTDATED:
+                raise
+            await asyncio.sleep(REFUSED_PAUSE_S)
+    return await send()
 
 
 async def _members(client: Client, question: Question) -> Members:

@@ -98,4 +98,5 @@ def main(mode: str) -> None:
                 return
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

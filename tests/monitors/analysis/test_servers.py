@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from guiderail.monitors.scene import Scene
 from guiderail.text.document import Document
 
 pytestmark = pytest.mark.e2e
+HERE = Path(__file__).parent
 ANSWER_S = 120  # the first answer on a busy machine
 
 
@@ -217,6 +219,24 @@ def test_index_signatures_take_any_name(ask: Callable[..., Ruling], name: str) -
         sample = SAMPLES[0]
         text = f"let r: {{ [key: string]: {value}; a: number }} = {{ a: 1 }};\nr."
         assert ask(sample, name, text).reason == "dynamic"
+
+
+@pytest.mark.parametrize(("name", "language"), [("rust-analyzer", "rust"), ("omnisharp", "csharp")])
+def test_conversations(tmp_path: Path, request: pytest.FixtureRequest, name: str, language: str) -> None:
+    """Servers that are not to be had here are understood: slow starts, requests of theirs, refusals, their items."""
+    replay = (sys.executable, str(HERE / "replay_server.py"), str(HERE / "conversations" / f"{name}.json"))
+    server = replace(server_named(name), command=replay, needs=(), check=())
+    analyser = ServerAnalyser(server, tmp_path)
+    request.addfinalizer(analyser.stop)
+    (sample,) = (one for one in SAMPLES if one.language == language)
+    document = Document("\n\n    p.", language=language)
+    trigger = Dereference().trigger(Scene(document, 8, tmp_path / sample.file, root=tmp_path).view())
+    assert trigger is not None
+    ruling = trigger.judge(analyser.ask(MEMBERS, trigger.question).result(ANSWER_S))
+    assert ruling.reason is None
+    assert ruling.allows("left")
+    assert not ruling.allows("wrong")
+    assert not ruling.allows("if p")
 
 
 def test_what_may_start_in_a_workspace_that_is_not_trusted() -> None:
