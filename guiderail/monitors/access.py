@@ -84,7 +84,13 @@ _RUST = Access(
     universal=frozenset({"await", "self", "super"}),
     skipped=re.compile(r"\s*(?:pub(?:\([^)]*\))?\s+)?(?:use|extern|mod|macro_rules!)"),
 )
-_TYPESCRIPT = Access((".", "?."), extra="$#", endings={"": ")]}\"'`!"}, others=("?.",))  # ``?.[``, ``?.(``
+_TYPESCRIPT = Access(
+    (".", "?."),
+    extra="$#",
+    endings={"": ")]}\"'`!"},
+    others=("?.",),  # ``?.[``, ``?.(``
+    definable=re.compile(r"(?<![\w$.)\]])(?!(?:this|super)$)[\w$]+$"),  # of functions, which take properties there
+)
 # An assignment defines a property of any object in JavaScript.
 _JAVASCRIPT = Access(
     (".", "?."), extra="$#", endings=_TYPESCRIPT.endings, others=("?.",), definable=re.compile(r"[\w$)\]]$")

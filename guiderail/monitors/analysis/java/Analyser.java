@@ -114,9 +114,11 @@ final class Analyser {
         final Elements elements;
         final Types types;
 
-        Compiled(String source) throws IOException {
-            List<String> options = List.of("-proc:none", "-XDshould-stop.ifError=FLOW", "-Xlint:none", "-Xmaxerrs", "1000");
-            JavacTask task = (JavacTask) compiler.getTask(null, files, found, options, null, List.of(new Shown(URI.create(uri), source)));
+        /** {@code until} is the last phase: ATTR knows all types, FLOW finds all errors. */
+        Compiled(String source, String until) throws IOException {
+            List<String> options =
+                    List.of("-proc:none", "-XDshould-stop.ifError=" + until, "-Xlint:none", "-Xmaxerrs", "1000");
+            JavacTask task = task(source, options, found);
             files.setLocationFromPaths(StandardLocation.SOURCE_PATH, sourceRoots());
             files.setLocationFromPaths(StandardLocation.CLASS_PATH, libraries());
             unit = task.parse().iterator().next();
@@ -125,6 +127,35 @@ final class Analyser {
             elements = task.getElements();
             types = task.getTypes();
         }
+    }
+
+    private JavacTask task(String source, List<String> options, DiagnosticListener<JavaFileObject> found) {
+        Shown file = new Shown(URI.create(uri), source);
+        return (JavacTask) compiler.getTask(null, files, found, options, null, List.of(file));
+    }
+
+    /** What the compiler makes of the text with a name at the offset: all other methods' bodies are left out. */
+    private Compiled around(int offset) throws IOException {
+        String source = completed(text, offset);
+        StringBuilder kept = new StringBuilder(source);
+        JavacTask task = task(source, List.of("-proc:none"), nothing -> { });
+        CompilationUnitTree unit = task.parse().iterator().next();
+        SourcePositions places = Trees.instance(task).getSourcePositions();
+        new TreeScanner<Void, Void>() {
+            @Override
+            public Void visitMethod(MethodTree method, Void nothing) {
+                int start = method.getBody() == null ? -1 : (int) places.getStartPosition(unit, method.getBody());
+                int end = method.getBody() == null ? -1 : (int) places.getEndPosition(unit, method.getBody());
+                if (start < 0 || end < 0 || (start <= offset && offset < end)) {
+                    return super.visitMethod(method, nothing);
+                }
+                for (int at = start + 1; at < end - 1; at++) {
+                    kept.setCharAt(at, kept.charAt(at) == '\n' ? '\n' : ' ');
+                }
+                return null;
+            }
+        }.scan(unit, null);
+        return new Compiled(kept.toString(), "ATTR");
     }
 
     /** The open file. */
@@ -223,7 +254,7 @@ final class Analyser {
     // --- completions
 
     private Object completions(int offset) throws IOException {
-        Compiled code = new Compiled(completed(text, offset));
+        Compiled code = around(offset);
         TreePath place = probe(code);
         Names names = new Names(code, place);
         Tree node = place == null ? null : place.getLeaf();
@@ -248,7 +279,8 @@ final class Analyser {
             blank++;
         }
         boolean ends = blank == text.length() || "\n}".indexOf(text.charAt(blank)) >= 0;
-        return text.substring(0, offset) + PROBE + text.substring(offset, end) + (ends ? ";" : "") + text.substring(end);
+        String closed = text.substring(offset, end) + (ends ? ";" : "");
+        return text.substring(0, offset) + PROBE + closed + text.substring(end);
     }
 
     private static TreePath probe(Compiled code) {
@@ -327,7 +359,7 @@ final class Analyser {
             }
             DeclaredType declared = (DeclaredType) type;
             for (Element member : code.elements.getAllMembers((TypeElement) declared.asElement())) {
-                boolean named = member.getKind() != ElementKind.CONSTRUCTOR && !member.getSimpleName().contentEquals("<any>");
+                boolean named = member.getKind() != ElementKind.CONSTRUCTOR;
                 boolean reached = !onlyStatic || member.getModifiers().contains(Modifier.STATIC) || isType(member);
                 if (named && reached && code.trees.isAccessible(scope, member, declared)) {
                     add(member);
@@ -336,7 +368,8 @@ final class Analyser {
         }
 
         private void addPackage(PackageElement within) {
-            within.getEnclosedElements().stream().filter(type -> code.trees.isAccessible(scope, (TypeElement) type)).forEach(this::add);
+            within.getEnclosedElements().stream()
+                    .filter(type -> code.trees.isAccessible(scope, (TypeElement) type)).forEach(this::add);
             String prefix = within.getQualifiedName() + ".";
             for (ModuleElement module : code.elements.getAllModuleElements()) {
                 for (Element one : module.getEnclosedElements()) {
@@ -375,7 +408,8 @@ final class Analyser {
             }
             if (type instanceof WildcardType) {
                 TypeMirror bound = ((WildcardType) type).getExtendsBound();
-                return bound == null ? List.of(code.elements.getTypeElement("java.lang.Object").asType()) : bounds(bound);
+                TypeMirror object = code.elements.getTypeElement("java.lang.Object").asType();
+                return bound == null ? List.of(object) : bounds(bound);
             }
             if (type instanceof IntersectionType) {
                 return ((IntersectionType) type).getBounds();
@@ -390,7 +424,7 @@ final class Analyser {
             return List.of(type);
         }
 
-        /** Whether a type, or one above it, is not known in full: unresolved, or completed by an annotation processor. */
+        /** Whether a type, or one above it, is not known in full: unresolved, or to be completed by a processor. */
         private boolean isUncertain(TypeMirror type, Set<String> seen) {
             if (type.getKind() == TypeKind.ERROR) {
                 return true;
@@ -445,7 +479,7 @@ final class Analyser {
     // --- signatures
 
     private Object signatures(int offset) throws IOException {
-        Compiled code = new Compiled(completed(text, offset));
+        Compiled code = around(offset);
         TreePath path = probe(code);
         while (path != null && path.getParentPath() != null) {
             Tree inner = path.getLeaf(), call = path.getParentPath().getLeaf();
@@ -465,7 +499,8 @@ final class Analyser {
     private Stream<ExecutableElement> callables(Compiled code, TreePath call) {
         Scope scope = code.trees.getScope(call);
         if (call.getLeaf() instanceof NewClassTree) {
-            TypeMirror type = code.trees.getTypeMirror(new TreePath(call, ((NewClassTree) call.getLeaf()).getIdentifier()));
+            Tree named = ((NewClassTree) call.getLeaf()).getIdentifier();
+            TypeMirror type = code.trees.getTypeMirror(new TreePath(call, named));
             return type instanceof DeclaredType ? accessible(code, scope, (DeclaredType) type, "<init>") : Stream.of();
         }
         ExpressionTree select = ((MethodInvocationTree) call.getLeaf()).getMethodSelect();
@@ -513,7 +548,7 @@ final class Analyser {
 
     private List<Object> diagnostics() throws IOException {
         List<Object> found = new ArrayList<>();
-        for (Diagnostic<? extends JavaFileObject> one : new Compiled(text).found.getDiagnostics()) {
+        for (Diagnostic<? extends JavaFileObject> one : new Compiled(text, "FLOW").found.getDiagnostics()) {
             if (one.getSource() == null || !one.getSource().toUri().equals(URI.create(uri)) || one.getPosition() < 0) {
                 continue;
             }
@@ -530,8 +565,12 @@ final class Analyser {
     private void apply(Map<String, Object> change) {
         Map<String, Object> range = object(change.get("range"));
         String put = (String) change.get("text");
-        text = range.isEmpty() ? put
-                : text.substring(0, offset(object(range.get("start")))) + put + text.substring(offset(object(range.get("end"))));
+        if (range.isEmpty()) {
+            text = put;
+            return;
+        }
+        int start = offset(object(range.get("start"))), end = offset(object(range.get("end")));
+        text = text.substring(0, start) + put + text.substring(end);
     }
 
     private int offset(Map<String, Object> position) {
