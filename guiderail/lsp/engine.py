@@ -189,9 +189,11 @@ class Engine:
             pool.stop()
         self._analysers.clear()
 
-    def files_changed(self) -> None:
-        """Choose context anew at the next occasion; may be called from any thread."""
+    def files_changed(self, *paths: Path) -> None:
+        """Choose context anew at the next occasion, and let analysers know; may be called from any thread."""
         self._edition += 1
+        for pool, _ in tuple(self._analysers.values()):
+            pool.files_changed(paths)
 
     def forget(self, uri: str) -> None:
         """Drop what is kept for a closed document."""

@@ -283,7 +283,8 @@ class Server(LanguageServer):
         self.scheduler.changed(uri, None if self.policy.verdict(buffer) else self._wish_behind_edit(buffer))
 
     def _did_save(self, params: types.DidSaveTextDocumentParams) -> None:
-        self.worker.engine.files_changed()
+        path = path_of(params.text_document.uri)
+        self.worker.engine.files_changed(*([path] if path else []))
         self.policy.refresh()
         self._focus_on(params.text_document.uri)
 

@@ -23,8 +23,10 @@ Reason = Literal[
     "unknown type",  # the analyser offers nothing, or only what every object has
     "dynamic",  # the type makes its members up (__getattr__), or takes any name (an index signature)
     "incomplete",  # the analyser says, or is known, not to have given all
+    "inferred type",  # JavaScript: objects take new members anywhere, also where the analyser does not look
     "no such name",  # what is half-typed begins no member
 ]
+OF_NAMESPACES = (3, 9)  # CompletionItemKind of functions and modules: a C++ namespace takes more names from any header
 RECEIVER_SHOWN = 40  # characters in front of a dot that a report repeats
 # A statement that is, so far, expressions of names, members, indices and calls with commas between: all of them can
 # still become targets of an assignment. (Behind an equals sign they can too, but hardly ever do.)
@@ -164,8 +166,10 @@ def judge(members: Members, site: Site, language: str = "python") -> tuple[froze
         reason = "unknown type"
     elif members.takes_any or ("__getattr__" in listed and "__spec__" not in listed):
         reason = "dynamic"
-    elif not members.complete:
+    elif not members.complete or (language == "cpp" and any(member.kind in OF_NAMESPACES for member in members.items)):
         reason = "incomplete"
+    elif language.startswith("javascript"):
+        reason = "inferred type"
     elif not (site.may_define or site.may_differ) and not any(name.startswith(site.written) for name in names):
         reason = "no such name"
     return names, reason

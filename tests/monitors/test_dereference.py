@@ -215,3 +215,15 @@ def test_a_type_that_takes_any_name_is_dynamic() -> None:
     """Where any name is accepted none is forbidden."""
     answer = Members((Member("a"),), complete=True, takes_any=True)
     assert judge(answer, Site(0, "", False), "typescript")[1] == "dynamic"
+
+
+def test_a_namespace_of_cpp_is_open() -> None:
+    """Another header may add names to a namespace, but none to a class."""
+    space = Members((Member("sort", 3), Member("vector", 7)), complete=True)
+    assert judge(space, Site(0, "", False), "cpp")[1] == "incomplete"
+    assert judge(Members((Member("size", 2),), complete=True), Site(0, "", False), "cpp")[1] is None
+
+
+def test_javascripts_types_are_guesses() -> None:
+    """In JavaScript, where objects take members anywhere, a list is never taken for all there is."""
+    assert judge(Members((Member("a", 5),), complete=True), Site(0, "", False), "javascript")[1] == "inferred type"

@@ -215,7 +215,8 @@ class Client:
 
     def files_changed(self, uris: list[str]) -> None:
         """Tell the server that files were written by somebody else."""
-        changes = [lsp.FileEvent(uri, lsp.FileChangeType.Changed) for uri in uris]
+        kinds = (lsp.FileChangeType.Created, lsp.FileChangeType.Changed)  # it is not known which
+        changes = [lsp.FileEvent(uri, kind) for uri in uris for kind in kinds]
         self._rpc.workspace_did_change_watched_files(lsp.DidChangeWatchedFilesParams(changes))
 
     @property

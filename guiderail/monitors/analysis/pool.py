@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -73,6 +73,11 @@ class ServerPool:
                 "trusted. If you trust it, run guiderail analysers trust there"
             )
         return None
+
+    def files_changed(self, paths: Sequence[Path]) -> None:
+        """Let all of them know that files were written; nobody waits for it."""
+        for analyser in tuple(self._running.values()):
+            analyser.files_changed(paths)
 
     def stop(self) -> None:
         """End them all."""
