@@ -45,8 +45,12 @@ class Scene:
 
     @cached_property
     def closed(self) -> int:
-        """How many open brackets the text behind the cursor closes."""
-        return unmatched_closers(self.rest[:BEHIND_READ], self.language)
+        """How many open brackets the text behind the cursor closes; in a long file at least the lines' above."""
+        found = unmatched_closers(self.rest[:BEHIND_READ], self.language)
+        if len(self.rest) <= BEHIND_READ:
+            return found
+        line = self.text.rfind("\n") + 1
+        return max(found, sum(at < line for at in self.place.brackets))
 
     def view(self, written: str = "") -> View:
         """The scene when `written` has been decoded."""

@@ -227,3 +227,11 @@ def test_a_namespace_of_cpp_is_open() -> None:
 def test_javascripts_types_are_guesses() -> None:
     """In JavaScript, where objects take members anywhere, a list is never taken for all there is."""
     assert judge(Members((Member("a", 5),), complete=True), Site(0, "", False), "javascript")[1] == "inferred type"
+
+
+def test_a_long_file_closes_what_its_beginning_opened() -> None:
+    """However far behind the cursor a block is closed, no bracket is put in for it."""
+    front, rest = "class A {\n  void f() {\n    g(a.", "\n" + "    h();\n" * 5000 + "  }\n}\n"
+    trigger = Dereference().trigger(view(front, rest, "java"))
+    assert trigger is not None
+    assert trigger.question.text == front + ")" + rest
