@@ -75,6 +75,18 @@ class Fixed(Protocol):
 
 
 @runtime_checkable
+class Awaiting(Protocol):
+    """A constraint that asks others, whose answers take their time."""
+
+    def awaits(self, token: int | None) -> bool:
+        """Whether the mask (or, of a token, whether it is admitted) depends on an answer that has not come yet.
+
+        Asked nevertheless, the constraint waits for it.
+        """
+        ...
+
+
+@runtime_checkable
 class Listing(Protocol):
     """A constraint that can list what may come next, for who drafts."""
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from guiderail.cache.tree import TokenTree
-from guiderail.decoding.constraint import Constraint, choose
+from guiderail.decoding.ahead import Ahead, Step
+from guiderail.decoding.constraint import Constraint
 from guiderail.decoding.draft import Draft, Verified
 from guiderail.decoding.drafting import Drafting
-from guiderail.decoding.method import Event, FinishedEvent, Request, staged
+from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent, staged
 from guiderail.decoding.part import About, MethodPart, Situation
 from guiderail.decoding.sampling import Chooser, Sampling
 from guiderail.decoding.verification import Verifier
@@ -68,31 +69,41 @@ class Plain:
         cancelled = request.cancelled()
         if self._drafting:
             self._drafting.begin(ids)
+        ahead = Ahead(self.choose, constraints)
         while not cancelled:
             raw = walk.logits[: len(request.token_bytes)]
-            scores = staged(raw, ids, len(ids) - prompt, request)
-            token = choose(constraints, scores, Verifier(self.choose, *walk.candidates()))
-            for constraint in constraints:
-                constraint.accept(token)
-            ids.append(token)
+            scores, drawn = staged(raw, ids, len(ids) - prompt, request), ahead.state()
+            token, stands = ahead.choose(scores, Verifier(self.choose, *walk.candidates()))
             before, writing = writing, writing.add(token)
-            if len(writing.tokens) > len(before.tokens):
-                yield writing.event(raw)
+            ahead.add(Step(len(ids), token, before, writing, raw, scores, drawn), stands=stands)
+            ids.append(token)
+            other = ahead.check(wait=writing.finish is not None)
+            if other is not None:
+                writing = other.after = other.before.add(other.token)
+                self._go_back(session, walk, ids, other)
+            yield from _events(ahead.taken())
             if writing.finish:
                 break
-            if not walk.descend(token):
+            if other is not None or not ahead.is_certain or not walk.descend(token):
                 self._settle(session, walk)
                 cancelled = request.cancelled()
                 if not cancelled:
-                    walk = self._run(session, ids, constraints, writing.room - 1)
+                    walk = self._run(session, ids, constraints if ahead.is_certain else None, writing.room - 1)
         self._settle(session, walk)
         if self._drafting:
             self._drafting.finish(ids)
-        yield FinishedEvent(writing.finish or "cancelled", writing.text)
+        known = writing if ahead.is_certain else ahead.first.before
+        yield FinishedEvent(known.finish or "cancelled", known.text)
 
-    def _run(self, session: Session, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> _Walk:
-        """The pass behind the token that was chosen last, with a draft if one pays."""
-        draft = self._drafting.draft(ids, constraints, room) if self._drafting else None
+    def _go_back(self, session: Session, walk: _Walk, ids: list[int], step: Step) -> None:
+        """Make the sequence end with the token of a step that is another one now."""
+        self._settle(session, walk)
+        session.rollback(max(0, session.length - step.place))
+        ids[step.place :] = [step.token]
+
+    def _run(self, session: Session, ids: Sequence[int], constraints: Sequence[Constraint] | None, room: int) -> _Walk:
+        """The pass behind the token that was chosen last, with a draft if one pays; none where it may have to fall."""
+        draft = self._drafting.draft(ids, constraints, room) if self._drafting and constraints is not None else None
         tree = TokenTree.chain(ids[-1:])
         if draft is None:
             return _Walk(tree, advance(session, ids[-1])[None])
@@ -142,6 +153,13 @@ class _Walk:
                     self.path.append(child)
                     return True
         return False
+
+
+def _events(steps: Sequence[Step]) -> Iterator[TokenEvent]:
+    """What is to be told of steps that stand; a token that ends the text without belonging to it is no event."""
+    for step in steps:
+        if len(step.after.tokens) > len(step.before.tokens):
+            yield step.after.event(step.raw)
 
 
 def advance(session: Session, token: int) -> torch.Tensor:

@@ -70,6 +70,12 @@ class Asked:
         return self._legal
 
     @property
+    def is_pending(self) -> bool:
+        """Whether its answer may still come in time."""
+        waiting = self._ruling is None and self.watch.abstained is None
+        return waiting and not self._answer.done() and time.perf_counter() < self._until
+
+    @property
     def known(self) -> Legal | None:
         """What is legal, if that is known without waiting."""
         return self.legal() if self._ruling is not None or self._answer.done() else None
@@ -266,6 +272,17 @@ class JointMonitors:
                 step.crossed[key] = one.asked
                 stands = False
         return stands
+
+    def awaits(self, token: int | None) -> bool:
+        """See `Awaiting`."""
+        step = self._steps[-1]
+        if token is None:
+            asked = [one.asked for one in step.open if not one.asked.trigger.lazy or one.asked in step.strict]
+            asked += step.crossed.values()
+        else:
+            asked = [one.asked for one in step.open if one.asked.trigger.lazy]
+            asked += [one.asked for one in self._after(token).begun if one.written]
+        return any(one.is_pending for one in asked)
 
     def continuations(self, most: int) -> Sequence[bytes]:
         """See `Listing`: the names that the newest question leaves."""
