@@ -14,7 +14,7 @@ import torch
 
 from guiderail.decoding.constraint import allowed
 from guiderail.decoding.identifiers import Names
-from guiderail.decoding.trie import identifier_length
+from guiderail.decoding.trie import begins_name, identifier_length
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.masks import Masks
@@ -216,8 +216,11 @@ class JointMonitors:
         self._weigh = weigh
         self._deadline_s = deadline_s
         self._endings = frozenset(b"".join(monitor.endings for monitor in monitors))
-        begun = self._triggered(b"", monitors)
+        typed = scene.typed.encode()
+        # What is going to be decoded again lengthens a name, or holds the trigger itself: that is asked ahead.
+        begun = self._triggered(b"", monitors) if not typed or begins_name(typed) else ()
         self._steps = [_Step(b"", begun, begun)]
+        self._walked(self._steps[0], typed)
 
     @property
     def report(self) -> MonitorReport:

@@ -226,6 +226,17 @@ def test_a_choice_is_made_again_until_it_stands() -> None:
     assert [watch.forbidden for watch in watching.report.watches if watch.forbidden] == [[".x"]]
 
 
+def test_what_is_decoded_again_is_asked_about_ahead() -> None:
+    """A trigger in what was typed is no trigger at the start, but its question leaves at once."""
+    told = Told(lambda _: listing("a"))
+    scene = view("x", ahead=" .").scene
+    watching = JointMonitors(scene, [Wordy(" .", ["ab"])], told, Masks(Vocabulary(TABLE)), lambda *_: Trust(-9.0), 5.0)
+    assert [question.offset for question in told.questions] == [3]
+    assert watching.report.watches == []
+    watching.accept(ID[b" .ab"])
+    assert [watch.receiver for watch in watching.report.watches] == [" ."]
+
+
 def test_masks_of_several_monitors_intersect() -> None:
     """What one monitor forbids stays forbidden, whatever the others say."""
     both = joint(Wordy(".", ["ab", "xy"]), Wordy("f.", ["ab", "q"], name="other"), text="f.")
