@@ -239,6 +239,11 @@ class Completer:
         self.pool.open(request.file or request.document.path, ids)
         return ids
 
+    def warm(self, recipe: Recipe) -> None:
+        """Measure now what a recipe's drafters have to know of this device, and not while somebody waits."""
+        if recipe.drafters and Prices not in self.store:
+            self.store[Prices] = prices_of(self.model)
+
     def heal(self, *, cancelled: Callable[[], bool] = lambda: False) -> bool:
         """Use idle time to make a patched cache exact; whether it is. Stops between two chunks once `cancelled`."""
         self.session.cache.heal(cancelled=cancelled)

@@ -149,7 +149,7 @@ class Engine:
         from guiderail.engine.completer import Completer
         from guiderail.model.load import load
 
-        chosen(settings)  # what does not compose is refused now, not at the first request
+        recipe = chosen(settings)  # what does not compose is refused now, not at the first request
         model = load(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
         policy = cast('Literal["auto", "exact", "patch"]', settings.cache_policy)
         self._make = lambda: Completer(
@@ -159,6 +159,7 @@ class Engine:
             cache_bytes=settings.cache_mb << 20,
         )
         self._completer = self._make()
+        self._completer.warm(recipe)
         self.name, self.device = model.info.name, str(model.device)
 
     def unload(self) -> None:

@@ -11,6 +11,7 @@ from guiderail.decoding import calibration
 from guiderail.decoding.calibration import NotCalibratedError
 from guiderail.errors import UsageError
 from guiderail.evaluation.calibrate import LEAD, Places, auc, learn, observe, source_files
+from guiderail.model import store
 from tests.helpers.models import tiny_model
 
 
@@ -95,3 +96,11 @@ def test_a_threshold_is_kept_for_exactly_these_weights(tmp_path: Path, monkeypat
     assert calibration.threshold_of(one) == 1.25
     with pytest.raises(NotCalibratedError):
         calibration.threshold_of(other)
+
+
+def test_the_embedded_model_ships_calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the threshold of exactly these weights: after a training it is learned anew (`guiderail calibrate`)."""
+    monkeypatch.setattr("platformdirs.user_data_path", lambda name: tmp_path)
+    found = calibration.read(store.embedded_info())
+    assert found is not None
+    assert 0 < found["pause_rate"] < 1
