@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import statistics
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -99,12 +100,15 @@ def run(model: Model, plan: Plan, skipped: Callable[[str, str], None]) -> Iterat
             skipped(name, str(error))
             del chosen[name]
     found: dict[str, list[list[Suggestion]]] = {name: [] for name in chosen}
+    order = deque(chosen)
     for _ in range(plan.rounds):
         stores: dict[str, dict] = {name: {Prices: completer.store.get(Prices)} for name in chosen}
         for round_of in found.values():
             round_of.append([])
         for place in places:
-            for name, way in chosen.items():
+            order.rotate()  # whoever comes first at a cursor finds its caches cold
+            for name in order:
+                way = chosen[name]
                 completer.store = stores[name] if stores[name][Prices] else {}
                 found[name][-1].append(_decode(completer, *way, *place, plan))
     for name, rounds in found.items():

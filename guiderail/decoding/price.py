@@ -42,7 +42,7 @@ class Prices:
 
 def prices_of(model: Model) -> Prices:
     """The prices of `model` here: read from the user's cache folder, or measured now (a second or two) and kept."""
-    return remembered(model, "widths", Prices, measure)
+    return remembered(model, "passes", Prices, measure)
 
 
 @torch.inference_mode()
@@ -51,9 +51,11 @@ def measure(model: Model) -> Prices:
     read = min(READ, model.info.context_length - max(WIDTHS))
     session = Session(model)
     session.feed([i % model.vocab_size for i in range(read)])
-    seconds = [min(_timed(session, width) for _ in range(_ROUNDS)) for width in WIDTHS]
-    # A wider pass never costs less: what says so is noise.
-    return Prices(WIDTHS, tuple(max(seconds[: i + 1]) for i in range(len(WIDTHS))))
+    # Round by round, so that a busy moment does not hit one width alone; the first round is for warming up.
+    rounds = [[_timed(session, width) for width in WIDTHS] for _ in range(_ROUNDS + 1)][1:]
+    seconds = [min(times) for times in zip(*rounds, strict=True)]
+    # A narrower pass never costs more than a wider one: what says so is noise, which only adds.
+    return Prices(WIDTHS, tuple(min(seconds[i:]) for i in range(len(WIDTHS))))
 
 
 def _timed(session: Session, width: int) -> float:

@@ -420,7 +420,8 @@ class _Run:
             elif isinstance(event, PausedEvent):
                 pauses += 1
             else:
-                if not tokens:
+                # What writes all texts in one go gives their tokens at the end: its time is that of all of it.
+                if not tokens and not self.request.recipe.method.about.all_texts:
                     first = time.perf_counter()
                 tokens.append(event)
                 if on_token:
