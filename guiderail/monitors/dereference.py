@@ -128,9 +128,8 @@ def find_site(text: str, place: Place, language: str) -> Site | None:
     statement = text[place.statement : mark]
     if access.skipped and access.skipped.match(statement):
         return None
-    return Site(
-        behind, found["name"], _may_define(statement, receiver, place, language), found["mark"] in access.others
-    )
+    may_define = found["mark"] == "." and _may_define(statement, receiver, place, language)
+    return Site(behind, found["name"], may_define, found["mark"] in access.others)
 
 
 def _may_define(statement: str, receiver: str, place: Place, language: str) -> bool:

@@ -235,3 +235,11 @@ def test_a_long_file_closes_what_its_beginning_opened() -> None:
     trigger = Dereference().trigger(view(front, rest, "java"))
     assert trigger is not None
     assert trigger.question.text == front + ")" + rest
+
+
+@pytest.mark.parametrize(("text", "may"), [("make.", True), ("return make.", False), ("this.", False), ("a?.", False)])
+def test_what_typescript_may_define(text: str, may: bool) -> None:
+    """A function takes properties by assignment; nothing else does."""
+    found = site(text, "typescript")
+    assert found is not None
+    assert found.may_define == may

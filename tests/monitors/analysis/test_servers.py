@@ -62,7 +62,7 @@ SAMPLES = (
         'import { Point } from "./other";\nfunction add(a: number, b: number) { return a + b; }\n'
         "function f(p: Point, q?: Point) {\n",
         "\n}\n",
-        ("p.", "q?.", "q!.", "add(p.", "p.next().", "const x = [p].map((é𝒳) => é𝒳."),
+        ("return p.", "q?.", "q!.", "add(p.", "p.next().", "const x = [p].map((é𝒳) => é𝒳."),
         "(p as any).",
         "const bad: number = 'x';",
         ("add(1, ", 2),
