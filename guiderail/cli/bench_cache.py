@@ -10,6 +10,7 @@ import click
 
 from guiderail.cli.held_out import progress
 from guiderail.cli.options import OUTPUT
+from guiderail.errors import UsageError
 
 CPU_MODELS = ("embedded", "random-10M")
 LONGER = 4096  # tokens; a random shape is measured from here on where the embedded model ends
@@ -61,6 +62,8 @@ def cache(
             total = sum(len(benchmark.cases(model, own, n)) for n in benchmark.lengths(model, own))
             task = bar.add_task(name, total=total)
             rows += benchmark.run(model, own, advance=lambda task=task: bar.advance(task))
+    if not rows:
+        raise UsageError("none of the lengths fits the model's context", "Name another model, or leave --quick out")
     crossovers = benchmark.crossovers(rows)
     if target != "-":
         _print(rows, crossovers)
