@@ -6,6 +6,7 @@ rest of the file stands behind both.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from guiderail.decoding import registry
+from guiderail.decoding.calibration import NotCalibratedError
 from guiderail.decoding.recipe import recipe
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
@@ -25,6 +27,8 @@ from guiderail.text.document import Document
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
+
+_log = logging.getLogger(__name__)
 
 Kind = Literal["line", "block"]
 GREEDY = "greedy"
@@ -153,14 +157,20 @@ def _body(file: SourceFile, start: int, end: int) -> tuple[SourceFile, int, int]
 def evaluate(
     model: Model, drawn: Sequence[Task], plan: Plan, *, done: Collection[Sample] = (), advance: Callable[[], None]
 ) -> Iterator[Sample]:
-    """Every answer that is not `done` yet, all of one way to decode before the next."""
+    """Every answer that is not `done` yet, all of one way to decode before the next.
+
+    What needs a calibration that the model does not have is left out, with a warning.
+    """
     known = {sample.key for sample in done}
     for case in available():
         completer = Completer(model, prompt_tokens=plan.prompt_tokens)
-        for task in drawn:
-            if (case.name, task.kind, task.file.path, task.start) not in known:
-                yield answer(completer, case, task, plan)
-            advance()
+        try:
+            for task in drawn:
+                if (case.name, task.kind, task.file.path, task.start) not in known:
+                    yield answer(completer, case, task, plan)
+                advance()
+        except NotCalibratedError as error:
+            _log.warning("%s is left out: %s", case.name, error)
 
 
 def answer(completer: Completer, case: Case, task: Task, plan: Plan) -> Sample:
