@@ -18,7 +18,7 @@ KEYS = ("task", "system", "sample", "output", "nim", "exact")
 
 
 def test_a_worker_killed_in_the_middle_costs_nothing(tmp_path: Path) -> None:
-    """Two workers, one killed by SIGKILL and replaced: every unit is there once, with the answers of a single process."""
+    """Two workers, one killed by SIGKILL and replaced: every unit is there once, answered as by a single process."""
     pytest.importorskip("ray", reason="pip install 'guiderail[ray]'")
     file = written(tmp_path, functions=6)
     config = configs.read(file)
