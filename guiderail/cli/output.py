@@ -113,6 +113,8 @@ def watched(suggestion: "Suggestion") -> list[str]:
     for watch in report.watches if report else ():
         if watch.abstained:
             what = f"left free ({watch.abstained})"
+        elif watch.legal is None:
+            what = "not needed"  # the text ended before its answer would have mattered
         else:
             what = f"{watch.legal} legal" + (", others made unlikely" if watch.soft else "")
             if watch.forbidden:
