@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from guiderail.monitors.analysis.answers import Signatures
 from guiderail.monitors.analysis.requests import SIGNATURES
-from guiderail.monitors.call import BRACES, PYTHON, Call, Style, fits, shape_of
+from guiderail.monitors.call import BRACES, PYTHON, Call, Shape, Style, fits, shape_of
 from guiderail.monitors.monitor import Ruling, Trigger
 from guiderail.monitors.scene import View
 
 _CALLEE = re.compile(r"(?P<callee>[\w$.]*[\w$\])])\($")
 _MODIFIERS = r"(?:(?:export|async|public|private|protected|static|final|abstract)\s+)*"
 _DEFINITION = re.compile(rf"\s*{_MODIFIERS}(?:def|class|function|func|fn)\b[^({{\n]*$")
+_OWNED = re.compile(r"^[^(]*\(\s*(?:self|cls)\b")  # a parameter that is not among the parameters
+_OF_CLASS = re.compile(r"(?:^|\.)(?:_*[A-Z]\w*|cls|type)\.\w+$")  # through a class, a method may be given its object
 _WORD = re.compile(
     r"(?:^|[^\w.])(?:and|or|not|in|is|if|elif|else|while|for|return|yield|await|assert|del|with|except|import|from|raise|"
     r"lambda|match|case|switch|catch|new|typeof|instanceof|super)$"
@@ -36,14 +39,20 @@ class Arguments:
         style = PYTHON if view.language == "python" else BRACES
 
         def judge(answer: Signatures) -> Ruling:
-            return _ruling(answer, style)
+            return _ruling(answer, style, found["callee"])
 
         return Trigger(found[0], SIGNATURES, question, judge, word=False, lazy=True)
 
 
-def _ruling(answer: Signatures, style: Style) -> Ruling:
-    shapes = [shape_of(signature, keywords=style.keywords) for signature in answer.items]
-    known = [shape for shape in shapes if shape is not None]
-    if not known or len(known) < len(shapes):
+def _ruling(answer: Signatures, style: Style, callee: str) -> Ruling:
+    known: list[Shape] = []
+    for signature in answer.items:
+        shape, owned = shape_of(signature, keywords=style.keywords), _OWNED.search(signature.label) is not None
+        if shape is None or (owned and signature.label.startswith("def ") and "." not in callee):
+            return Ruling(None, reason="unknown signature")  # a plain function's own `cls` is left out like a method's
+        known.append(shape)
+        if owned and _OF_CLASS.search(callee):
+            known.append(replace(shape, positional=("self", *shape.positional)))
+    if not known:
         return Ruling(None, reason="unknown signature")
     return Ruling(lambda masks: Call(masks, known, style), len(known), allows=lambda truth: fits(known, truth, style))

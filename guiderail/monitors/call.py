@@ -14,7 +14,6 @@ from guiderail.monitors.analysis.answers import Signature
 from guiderail.monitors.masks import Masks
 
 _NAME = re.compile(r"(?P<stars>\*{0,2}|\.\.\.)\s*(?P<name>[\w$]+)(?P<optional>\?)?")
-_BARE_CLS = re.compile(r"\(cls: type[,)]")  # pyrefly leaves it out of the parameters, also of plain functions
 _KEYWORD = re.compile(rb"\s*(\w+)\s*=(?!=)")
 _HALF_KEYWORD = re.compile(rb"\s*\w+\s*=\Z")
 _LAMBDA = re.compile(rb"\blambda\b[^:]*\Z")
@@ -126,7 +125,7 @@ def shape_of(signature: Signature, *, keywords: bool = True) -> Shape | None:
 
     Stars and slashes that stand between parameters are found by where the parameters are in the label.
     """
-    if "(" not in signature.label or "(...)" in signature.label or _BARE_CLS.search(signature.label):
+    if "(" not in signature.label or "(...)" in signature.label:
         return None
     positional, by_name, required = [], set(), set()
     variadic = any_name = keyword_only = False

@@ -23,6 +23,8 @@ def either(*args): ...
 class Point:
     x: int
     y: int = 0
+class Plain:
+    def put(self, other): ...
 class Box(Generic[T]):
     def __init__(self, inside: T): ...
     def put(self, other: T, again: "dict[str, T]"): ...
@@ -44,6 +46,7 @@ def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
         ("Point(", {"1)", "1, 2)", "x=1)"}, {")", "1, 2, 3)", "z=1)"}),
         ("Box[int](", {"1)"}, {")", "1, 2)"}),
         ("Box(1).put(", {"1, {})", "1, again={})"}, {"1)", "1, 2, 3)"}),
+        ("Plain.put(", {"plain, 1)", "1)"}, {"1, 2, 3)", ")"}),
         ("print(", {")", "1, 2, 3)", "1, sep='')"}, {"1, sepp='')"}),
         ("x = [len(", {"'a')"}, {")", "1, 2)"}),
     ],
@@ -55,7 +58,7 @@ def test_calls_take_what_their_signature_says(analyser, call: str, legal: set[st
     assert {truth for truth in legal | illegal if ruling.allows(truth)} == legal
 
 
-@pytest.mark.parametrize("call", ["nowhere(", "dict("])
+@pytest.mark.parametrize("call", ["nowhere(", "dict(", "issubclass("])
 def test_unknown_callees_are_left_free(analyser, call: str) -> None:
     """Where the analyser does not say what is taken, nothing is constrained."""
     ruling = ruling_of(Arguments(), analyser, DEFINED + call)
