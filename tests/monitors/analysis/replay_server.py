@@ -1,6 +1,7 @@
-"""A language server for the tests that says what another one said: ``replay_server.py CONVERSATION.json``.
+"""A language server for the tests that says what it is told to: ``replay_server.py CONVERSATION.json``.
 
-A conversation lists, by method, the messages that each request is answered with, the last of them its reply ("result"
+The conversations are written by hand, in the shape in which servers that cannot be had here are known to speak; none was
+recorded from a real one. A conversation lists, by method, the messages that each request is answered with, the last of them its reply ("result"
 or "error"); requests of the server's own among them must be answered by the client before it goes on.
 """
 
