@@ -1,8 +1,9 @@
 """A language server for the tests that says what it is told to: ``replay_server.py CONVERSATION.json``.
 
-The conversations are written by hand, in the shape in which servers that cannot be had here are known to speak; none was
-recorded from a real one. A conversation lists, by method, the messages that each request is answered with, the last of them its reply ("result"
-or "error"); requests of the server's own among them must be answered by the client before it goes on.
+The conversations are written by hand, in the shape in which servers that cannot be had here are known to speak; none
+was recorded from a real one. A conversation lists, by method, the messages that each request is answered with, the last
+of them its reply ("result" or "error"); requests of the server's own among them must be answered by the client before
+it goes on.
 """
 
 import json

@@ -223,7 +223,7 @@ def test_index_signatures_take_any_name(ask: Callable[..., Ruling], name: str) -
 
 @pytest.mark.parametrize(("name", "language"), [("rust-analyzer", "rust"), ("omnisharp", "csharp")])
 def test_conversations(tmp_path: Path, request: pytest.FixtureRequest, name: str, language: str) -> None:
-    """The protocol as these servers are known to speak it is understood (conversations written by hand, not recorded)."""
+    """The protocol as these servers are known to speak it is understood (written by hand, not recorded)."""
     replay = (sys.executable, str(HERE / "replay_server.py"), str(HERE / "conversations" / f"{name}.json"))
     server = replace(server_named(name), command=replay, needs=(), check=())
     analyser = ServerAnalyser(server, tmp_path)
