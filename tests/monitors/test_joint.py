@@ -1,7 +1,6 @@
 """Monitors at work in decoding, with an analyser whose answers are given."""
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -100,15 +99,10 @@ def test_several_suggestions_are_each_constrained() -> None:
 
 
 def test_a_late_answer_does_not_block() -> None:
-    """Decoding waits for the deadline and no longer, once for each dereference."""
-    began = time.perf_counter()
-    complete(None)
-    plain = time.perf_counter() - began
+    """An answer that never comes is late at each dereference, and decoding goes on without it."""
     (found,) = complete(monitors(Told(lambda _: None), deadline_s=0.1))
     assert found.monitored is not None
-    waits = [watch.wait_s for watch in found.monitored.watches]
-    assert all(wait < 0.2 for wait in waits)
-    assert plain < 60
+    assert {watch.abstained for watch in found.monitored.watches} == {"late"}
 
 
 def test_the_question_shows_the_text_being_decoded() -> None:
