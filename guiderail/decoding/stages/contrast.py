@@ -91,7 +91,9 @@ class Lame:
 
     def __call__(self, decoded: Sequence[int]) -> torch.Tensor:
         """Scores behind the prompt and `decoded`, float32 [at least the vocabulary]."""
-        logits = self._session.fit([*self._prompt, *decoded])
+        ids, held = [*self._prompt, *decoded], self._session.length
+        goes_on = 0 < held < len(ids) and self._session.ids == ids[:held]
+        logits = self._session.feed(ids[held:]) if goes_on else self._session.fit(ids)
         assert logits is not None, "nobody cancels it"
         return logits
 
