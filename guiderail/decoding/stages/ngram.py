@@ -81,7 +81,8 @@ def gather(live: NgramCounts, project: NgramCounts, history: Sequence[int]) -> E
     if not blended:
         return None
     scale = 1 / (1 - rest)
-    return Evidence({token: p * scale for token, p in blended.items()}, longest, rest)
+    # In the order of the ids, and not in that in which they were counted: sums are rounded in one and the same way.
+    return Evidence({token: p * scale for token, p in sorted(blended.items())}, longest, rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,10 @@ class NgramMix:
         self._project = project
         self._weights = weights
         self._marks = marks
-        self._forget([])
+        self._live = NgramCounts()
+        self._prompt: list[int] = []
+        self._history: list[int] = []
+        self._base = 0
 
     def __call__(self, logits: torch.Tensor, state: StepState) -> torch.Tensor:
         """Scores float32 [vocabulary] whose softmax is the mixture; the same tensor if there is no evidence."""
@@ -185,19 +189,20 @@ class NgramMix:
         evidence = gather(self._live, self._project, self._history)
         return logits if evidence is None else mix(logits, evidence, self._weights)
 
-    def _forget(self, prompt: list[int]) -> None:
-        self._prompt = prompt
+    def _turn_to(self, prompt: list[int]) -> None:
+        """Count the texts of another prompt: what an edit changed, as a key stroke leaves most of them as they are."""
+        self._live.count(self._history, self._base, len(self._history), sign=-1)
         texts, self._history = split_prompt(prompt, self._marks)
-        self._base = len(self._history)
-        self._live = NgramCounts()
-        for text in (*texts, self._history):
-            self._live.count(text, 0, len(text))
+        self._prompt, self._base = prompt, len(self._history)
+        beside, behind = texts or ([], [])
+        for name, text in (("beside", beside), ("behind", behind), ("before", self._history)):
+            self._live.set_text(name, text)
 
     def _follow(self, ids: list[int], step: int) -> None:
         """Bring the counts of the prompt and of what was decoded up to `ids`."""
         prompt = ids[: len(ids) - step]
         if prompt != self._prompt:
-            self._forget(prompt)
+            self._turn_to(prompt)
         decoded = ids[len(prompt) :]
         same = self._base
         for mine, wanted in zip(self._history[self._base :], decoded, strict=False):
