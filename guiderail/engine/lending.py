@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from guiderail.decoding.stages.ngram import WEIGHTS, FimMarks, NgramMix
@@ -47,9 +48,10 @@ class Lending:
 
     def __init__(self, model: Model, index: ProjectIndex | None = None) -> None:
         self._tokenizer = model.tokenizer
-        self._marks = FimMarks.of(model)
         self._index = index
         self.counts = NgramCounts()
+        # Kept from request to request: of the next prompt it counts what an edit changed.
+        self._mix = NgramMix(self.counts, WEIGHTS, FimMarks.of(model))
         self._counted: dict[str, SourceFile] = {}
         self._own: str | None = None
 
@@ -65,7 +67,7 @@ class Lending:
         end must not tell the answer.
         """
         self.read(own, language, seconds)
-        return NgramMix(self.counts, WEIGHTS, self._marks)
+        return self._mix
 
     def read(self, own: str | None, language: str | None, seconds: float) -> None:
         """Count the files around `own` for so long; no time is no look at the disk."""
@@ -73,20 +75,43 @@ class Lending:
             self._forget(own)
             self._own = own
         if self._index is not None and own is not None and seconds:
-            self._count(own, language, time.monotonic() + seconds)
+            self._count(own, language, seconds)
 
-    def _count(self, own: str, language: str | None, end: float) -> None:
+    def _count(self, own: str, language: str | None, seconds: float) -> None:
         assert self._index is not None
+        began = time.monotonic()
         self._index.refresh()
-        size = 0
-        for file in self._index.around(own, language, lambda: time.monotonic() >= end):
-            size += len(file.text)
-            if size > CHARACTERS or time.monotonic() >= end:
+        # Half the time is for counting: looking at the files of a large project again may take all of it every time.
+        files = self._index.around(own, language, lambda: time.monotonic() >= began + seconds / 2)
+        wanted = _fitting(files)
+        for file in wanted.values():
+            if time.monotonic() >= began + seconds:
                 return
             if self._counted.get(file.path) is not file:
                 self.counts.set_text(file.path, self._tokenizer.encode(file.text))
                 self._counted[file.path] = file
+                self._make_room(wanted)
+
+    def _make_room(self, wanted: Mapping[str, SourceFile]) -> None:
+        """Forget files that are not wanted, the first counted first, while more is counted than may be."""
+        size = sum(len(file.text) for file in self._counted.values())
+        for path in [path for path in self._counted if path not in wanted]:
+            if size <= CHARACTERS:
+                break
+            size -= len(self._counted[path].text)
+            self._forget(path)
 
     def _forget(self, path: str | None) -> None:
         if path is not None and self._counted.pop(path, None):
             self.counts.discard_text(path)
+
+
+def _fitting(files: Iterable[SourceFile]) -> dict[str, SourceFile]:
+    """By path the nearest files that are together no longer than `CHARACTERS`; one that is too long is passed over."""
+    found: dict[str, SourceFile] = {}
+    size = 0
+    for file in files:
+        if size + len(file.text) <= CHARACTERS:
+            found[file.path] = file
+            size += len(file.text)
+    return found

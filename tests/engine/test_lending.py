@@ -1,15 +1,18 @@
 """What a project lends to a small model."""
 
 import math
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 import torch
 
 from guiderail.decoding.stages.ngram_counts import NgramCounts
 from guiderail.engine.completer import Completer, CompletionRequest
 from guiderail.engine.lending import Lending, is_wanted
-from guiderail.prompt.index import ProjectIndex
+from guiderail.prompt.index import ProjectIndex, SourceFile
 from guiderail.text.document import Document
 from tests.helpers.models import tiny_model
 
@@ -73,6 +76,42 @@ def test_no_time_means_no_counting(tmp_path: Path) -> None:
     lending = Lending(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
     lending.stage("app.py", "python", seconds=0)
     assert lending.paths == []
+
+
+def test_listing_the_files_never_takes_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where looking at the project takes all the time it is given, some of its files are counted nevertheless."""
+    index = ProjectIndex(project(tmp_path))
+    ticks = count()
+    monkeypatch.setattr("guiderail.engine.lending.time", SimpleNamespace(monotonic=lambda: next(ticks) / 100))
+    around = index.around
+
+    def slow(near: str, language: str | None, expired: Callable[[], bool]) -> list[SourceFile]:
+        while not expired():
+            pass
+        return around(near, language, lambda: False)
+
+    monkeypatch.setattr(index, "around", slow)
+    lending = Lending(tiny_model("guiderail"), index)
+    lending.stage("app.py", "python", seconds=1.0)
+    assert lending.paths == ["names.py"]
+
+
+def test_no_more_is_counted_than_may_be_wherever_the_cursor_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files far from the cursor make room for near ones, and a file that is too long hides no other."""
+    (tmp_path / "pyproject.toml").write_text("")
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for name in ("own", "one", "two"):
+            (tmp_path / folder / f"{name}.py").write_text(f"{folder}_{name} = 1\n" * 4)
+        (tmp_path / folder / "long.py").write_text("long = 1\n" * 100)
+    monkeypatch.setattr("guiderail.engine.lending.CHARACTERS", 100)
+    lending = Lending(tiny_model("guiderail"), ProjectIndex(tmp_path))
+    for folder in ("a", "b"):
+        lending.stage(f"{folder}/own.py", "python", seconds=math.inf)
+        assert sorted(lending.paths) == [f"{folder}/one.py", f"{folder}/two.py"]
+    assert set(lending.counts.texts) == set(lending.paths)
 
 
 def test_models_with_a_format_without_middle_are_served() -> None:
