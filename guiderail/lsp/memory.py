@@ -64,10 +64,6 @@ class Memory:
         """Remember an answer."""
         self._kept.appendleft(kept)
 
-    def clear(self) -> None:
-        """Forget everything: the model or its settings changed."""
-        self._kept.clear()
-
     def find(self, before: str, after: str, wanted: int) -> list[Offer] | None:
         """What is already known for a cursor; None if the model must be asked."""
         for kept in self._kept:

@@ -193,11 +193,15 @@ class Scheduler:
             self._end(desk)
         self.worker.submit(Job(Rank.CONTROL, lambda engine, _: engine.forget(uri)))
 
-    def forget_answers(self) -> None:
-        """Answer nothing from memory any more: the model or how to decode changed."""
-        for desk in self._desks.values():
-            desk.memory.clear()
-            self._drop_ahead(desk)
+    def forget_answers(self, but: str | None = None) -> None:
+        """Answer nothing from memory any more, `but` in one document: what decides of answers has changed.
+
+        Work that goes on is remembered where nobody looks any more.
+        """
+        for uri, desk in self._desks.items():
+            if uri != but:
+                desk.memory = Memory()
+                self._drop_ahead(desk)
 
     def stop(self) -> None:
         """End all work."""
@@ -289,7 +293,7 @@ class Scheduler:
         return offers(answer, wish.before[len(running.wish.before) :]) if answer.is_whole else []
 
     def _submit(self, desk: _Desk, wish: Wish, rank: Rank) -> Running:
-        written, began = Written(), 0.0
+        written, began, memory = Written(), 0.0, desk.memory
 
         def work(engine, cancelled) -> Answer:  # on the worker's thread
             nonlocal began
@@ -303,7 +307,7 @@ class Scheduler:
             if not done.cancelled() and done.exception() is None and done.result().is_whole and not job.cancelled:
                 self.counts.decoded += 1
                 self.pace.answered(time.monotonic() - began)
-                desk.memory.keep(Kept(wish.before, wish.after, done.result(), wish.wanted))
+                memory.keep(Kept(wish.before, wish.after, done.result(), wish.wanted))
 
         running.done.add_done_callback(finish)
         self.worker.submit(job)

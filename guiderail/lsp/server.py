@@ -286,6 +286,7 @@ class Server(LanguageServer):
         path = path_of(params.text_document.uri)
         self.worker.engine.files_changed(*([path] if path else []))
         self.policy.refresh()
+        self.scheduler.forget_answers(but=params.text_document.uri)  # names may be gone that other files suggest
         self._focus_on(params.text_document.uri)
 
     def _did_close(self, params: types.DidCloseTextDocumentParams) -> None:

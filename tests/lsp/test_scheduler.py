@@ -166,6 +166,24 @@ async def test_what_follows_an_accepted_suggestion_is_there_already() -> None:
 
 
 @pytest.mark.asyncio
+async def test_what_was_begun_before_answers_were_forgotten_is_not_remembered() -> None:
+    """An answer that comes when all are to be forgotten goes to its request alone; other documents can be spared."""
+    engine = FakeEngine("abc")
+    async with running(engine) as scheduler:
+        engine.gate.clear()
+        task = await begin(scheduler, "inline", wish("x"))
+        await until(lambda: engine.asked == ["x"])
+        scheduler.forget_answers()
+        engine.gate.set()
+        assert texts(await task) == ["abc"]
+        assert texts(await scheduler.ask("inline", wish("x"))) == ["abc"]
+        assert engine.asked == ["x", "x"]
+        scheduler.forget_answers(but="untitled:1")
+        assert texts(await scheduler.ask("inline", wish("x"))) == ["abc"]
+        assert engine.asked == ["x", "x"]
+
+
+@pytest.mark.asyncio
 async def test_another_key_takes_back_what_was_asked_ahead() -> None:
     """Once something else is typed, the question behind the suggestion is not asked any more."""
     engine = FakeEngine("abc")
