@@ -36,7 +36,6 @@ from guiderail.lsp.worker import Health, Worker
 log = logging.getLogger(__name__)
 
 KEPT_ITEMS = 16  # shown suggestions that can still be reported accepted; each holds its document's text
-CLIENT_PATIENCE = 2.0  # seconds that a client gets to answer a question of ours
 START_PATIENCE = 3.0  # seconds from `initialize` in which a client's settings should have come
 AHEAD = 0.3  # seconds that a suggestion stands before the one behind it is made
 BUSY = 0.15  # seconds of work before the status says so
@@ -98,7 +97,8 @@ class Server(LanguageServer):
         self._encoding: Encoding = "utf-16"
         self._numbering = Numbering()
         self._progress = LoadProgress(self)
-        self._given: dict[str, Any] = {}
+        self._given: dict[str, Any] = {}  # with `initialize`; counts for a client that says nothing later
+        self._options: dict[str, Any] = {}
         self._asks_for_ghost = False
         self._can_configure = False
         self._configured = asyncio.Event()  # the client's settings came, or will not come
@@ -203,11 +203,11 @@ class Server(LanguageServer):
         task.add_done_callback(self._tasks.discard)
 
     async def _ask_client(self, method: str, params: Any) -> Any:
-        """A client's answer; None if it is an error or does not come in time."""
+        """A client's answer, whenever it comes; None if it is an error."""
         answer = self.protocol.send_request_async(method, params)
-        done, _ = await asyncio.wait([answer], timeout=CLIENT_PATIENCE)
-        if not done or answer.cancelled() or answer.exception() is not None:
-            log.warning("the client did not answer %s", method)
+        await asyncio.wait([answer])
+        if answer.cancelled() or answer.exception() is not None:
+            log.warning("the client refused %s", method)
             return None
         return answer.result()
 
@@ -219,20 +219,22 @@ class Server(LanguageServer):
     async def _configuration_changed(self, params: types.DidChangeConfigurationParams) -> None:
         pushed = _section(params.settings, only=True)
         if pushed is not None:
-            self._configure(self._given | pushed)
+            self._configure(pushed or self._given)
         else:
             await self._pull_configuration()
 
     async def _pull_configuration(self) -> None:
+        """Ask the client; what it says is all that is set, so that a setting can be taken back."""
         found = None
         if self._can_configure:
             wanted = types.ConfigurationParams([types.ConfigurationItem(section=SECTION)])
             answer = await self._ask_client(types.WORKSPACE_CONFIGURATION, wanted)
             found = answer[0] if isinstance(answer, list | tuple) and answer else None
-        self._configure(self._given | (found if isinstance(found, dict) else {}))
+        self._configure(found if isinstance(found, dict) and found else self._given)
 
     def _configure(self, options: dict[str, Any], *, load: bool = True) -> None:
         """Take settings; what they change is changed at once."""
+        self._options = options
         root = self.policy.roots[0] if self.policy.roots else None
         old, new = self.policy.preferences, self._read_settings(options, root)
         self.policy.configure(new)
@@ -286,6 +288,8 @@ class Server(LanguageServer):
         path = path_of(params.text_document.uri)
         self.worker.engine.files_changed(*([path] if path else []))
         self.policy.refresh()
+        if path and path.name == "pyproject.toml":
+            self._configure(self._options)
         self.scheduler.forget_answers(but=params.text_document.uri)  # names may be gone that other files suggest
         self._focus_on(params.text_document.uri)
 
@@ -301,7 +305,7 @@ class Server(LanguageServer):
         gone = {path_of(folder.uri) for folder in params.event.removed}
         new = [path for folder in params.event.added if (path := path_of(folder.uri)) is not None]
         self.policy.roots = [root for root in self.policy.roots if root not in gone] + new
-        self.policy.refresh()
+        self._configure(self._options)  # the first root's settings count
 
     # -- requests
 

@@ -41,6 +41,8 @@ class Client:
         self.heard: list[tuple[str, Any]] = []
         self.asked: list[str] = []
         self.settings: Any = None
+        self.mute = False  # the question for settings stays without an answer until `answer` is called
+        self._question: Any = None
         self._waiting: dict[Any, asyncio.Future[Any]] = {}
         self._count = 0
         server.protocol.set_writer(self)  # pyright: ignore[reportArgumentType]
@@ -60,8 +62,11 @@ class Client:
                     waiting.set_result(message["result"])
         elif "id" in message:
             self.asked.append(message["method"])
-            answer = [self.settings] if message["method"] == "workspace/configuration" else None
-            self.raw({"id": message["id"], "result": answer})
+            is_settings = message["method"] == "workspace/configuration"
+            if is_settings and self.mute:
+                self._question = message["id"]
+            else:
+                self.raw({"id": message["id"], "result": [self.settings] if is_settings else None})
         else:
             self.heard.append((message["method"], message.get("params")))
 
@@ -69,6 +74,10 @@ class Client:
         """Send anything."""
         body = message if isinstance(message, bytes) else json.dumps({"jsonrpc": "2.0"} | message).encode()
         self.server.protocol.receive(body)
+
+    def answer(self, result: Any) -> None:
+        """Answer the question for settings that was left open."""
+        self.raw({"id": self._question, "result": result})
 
     def tell(self, method: str, params: Any = None) -> None:
         """Send a notification."""
@@ -135,6 +144,7 @@ async def connected(
     roots: tuple[Path, ...] = (),
     settings: Any = None,
     greet: bool = True,
+    mute: bool = False,
 ) -> AsyncIterator[Client]:
     """A client that has said hello, with a model loaded."""
     engine = engine or FakeEngine()
@@ -142,7 +152,7 @@ async def connected(
     worker.start()
     server = Server(Host(worker, Path("/nowhere/lsp.log")))
     client = Client(server, engine)
-    client.settings = settings
+    client.settings, client.mute = settings, mute
     try:
         folders = [{"uri": root.as_uri(), "name": root.name} for root in roots]
         params = {

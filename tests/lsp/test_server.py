@@ -274,6 +274,49 @@ async def test_settings_come_by_pull_and_push() -> None:
         assert "top_p" in told[0]
 
 
+async def test_a_setting_can_be_taken_back() -> None:
+    """What a client says later is all that is set: not what `initialize` brought; saying nothing leaves that."""
+    given = {"maxSuggestions": 2}
+    async with connected(capabilities=NEOVIM, options=given, settings={"maxSuggestions": 4, "menu": False}) as client:
+        preferences = lambda: client.server.policy.preferences  # noqa: E731
+        assert preferences().max_suggestions == 4
+        client.tell("workspace/didChangeConfiguration", {"settings": {"guiderail": {"menu": False}}})
+        await client.settle()
+        assert preferences().max_suggestions == 3
+        client.settings = None
+        client.tell("workspace/didChangeConfiguration", {"settings": None})
+        await client.settle()
+        assert (preferences().max_suggestions, preferences().menu) == (2, None)
+
+
+async def test_settings_that_come_late_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that answers after the server stopped waiting has its settings taken all the same."""
+    monkeypatch.setattr("guiderail.lsp.server.START_PATIENCE", 0.0)
+    async with connected(capabilities=NEOVIM, mute=True) as client:
+        assert await client.ghost(client.open("x = "), 0, 4)
+        client.answer([{"maxSuggestions": 4}])
+        await client.settle()
+        assert client.server.policy.preferences.max_suggestions == 4
+
+
+async def test_the_projects_settings_follow_its_file_and_the_roots(tmp_path: Path) -> None:
+    """[tool.guiderail] of the first root counts, anew when it is saved and when another root is the first."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    for root, tokens in ((one, 5), (two, 6)):
+        root.mkdir()
+        (root / "pyproject.toml").write_text(f"[tool.guiderail]\nmax_tokens = {tokens}\n")
+    async with connected(roots=(one,)) as client:
+        tokens = lambda: client.server.policy.preferences.settings.max_tokens  # noqa: E731
+        assert tokens() == 5
+        (one / "pyproject.toml").write_text("[tool.guiderail]\nmax_tokens = 7\n")
+        uri = (one / "pyproject.toml").as_uri()
+        client.tell("textDocument/didSave", {"textDocument": {"uri": uri}})
+        assert tokens() == 7
+        event = {"added": [{"uri": two.as_uri(), "name": "two"}], "removed": [{"uri": one.as_uri(), "name": "one"}]}
+        client.tell("workspace/didChangeWorkspaceFolders", {"event": event})
+        assert tokens() == 6
+
+
 async def test_changed_settings_void_what_is_remembered() -> None:
     """A suggestion made under other settings is not given again."""
     async with connected() as client:
