@@ -129,7 +129,8 @@ class Worker:
                 job.cancel()
                 return job
             job.order = next(self._count)
-            self._jobs.append(job)
+            # What was given up holds its document's text: it must not wait here while a model is being loaded.
+            self._jobs = [*(other for other in self._jobs if not other.cancelled), job]
             self._change.notify()
         return job
 
@@ -155,12 +156,14 @@ class Worker:
             engine.load(settings)
         except GuiderailError as error:
             log.error("cannot load the model: %s", error)
-            self._report(Health("error", error.message, error.remedy, settings.model))
+            health = Health("error", error.message, error.remedy, settings.model)
         except BaseException as error:
-            self._report(self._failure(error))
+            health = self._failure(error)
         else:
             log.info("loaded model %s on %s", engine.name, engine.device)
-            self._report(Health("ready", model=engine.name, device=engine.device))
+            health = Health("ready", model=engine.name, device=engine.device)
+        if wanted == self._wanted:  # else another one is on its way, or none is wanted any more
+            self._report(health)
 
     def _run(self) -> None:
         while (job := self._next()) is not None:
@@ -197,7 +200,7 @@ class Worker:
             return True
         if job.rank <= Rank.REQUEST:
             return False
-        return any(other.rank < job.rank for other in tuple(self._jobs))
+        return any(other.rank < job.rank and not other.cancelled for other in tuple(self._jobs))
 
     def _failure(self, error: BaseException) -> Health:
         """Log a failure that nobody foresaw, put the engine back to work, and say what happened."""

@@ -106,6 +106,44 @@ def test_a_model_is_loaded_once_unless_asked_again(worker: Worker) -> None:
     assert worker.health.remedy == "Name another"
 
 
+def test_a_model_that_is_not_wanted_any_more_is_not_ready(worker: Worker) -> None:
+    """Unloaded, or replaced, while it is being loaded, a model is never said to be ready."""
+    gate, began, said = threading.Event(), threading.Event(), []
+
+    def load(settings: Settings) -> None:
+        worker.engine.name = settings.model
+        began.set()
+        gate.wait(10)
+
+    worker.engine.load = load  # pyright: ignore[reportAttributeAccessIssue]
+    worker.watchers.append(lambda health: said.append((health.state, health.model)))
+    worker.load(Settings(model="a"))
+    assert began.wait(5)
+    worker.load(Settings(model="b"))
+    gate.set()
+    wait_for(lambda: worker.health.state == "ready")
+    began.clear()
+    gate.clear()
+    worker.load(Settings(model="c"))
+    assert began.wait(5)
+    worker.unload()
+    gate.set()
+    worker.submit(Job(Rank.PREPARE, lambda *_: None)).future.result(5)
+    assert said == [("loading", "a"), ("loading", "b"), ("ready", "b"), ("loading", "c"), ("off", "")]
+
+
+def test_what_was_given_up_does_not_wait(worker: Worker) -> None:
+    """Behind a long job the queue holds only what is still wanted, however much was asked for meanwhile."""
+    gate = threading.Event()
+    worker.submit(Job(Rank.CONTROL, lambda *_: gate.wait(10)))
+    for _ in range(100):
+        worker.submit(Job(Rank.REQUEST, lambda *_: None)).cancel()
+    last = worker.submit(Job(Rank.REQUEST, lambda *_: 7))
+    assert len(worker._jobs) <= 2
+    gate.set()
+    assert last.future.result(5) == 7
+
+
 def test_stopping_ends_all_work() -> None:
     """A stop ends the running job at its next step and cancels those that wait."""
     worker = Worker(FakeEngine())
