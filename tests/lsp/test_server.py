@@ -557,6 +557,15 @@ async def test_no_source_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "suggested_word" not in logged
 
 
+async def test_the_token_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Even where whole messages are logged, what a client must know is not."""
+    with caplog.at_level("DEBUG"), caplog.at_level("DEBUG", logger="pygls"):
+        async with connected(options={"token": "correct horse"}):
+            pass
+    assert "initialization_options" in caplog.text
+    assert "correct horse" not in caplog.text
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_every_request_is_answered_once(seed: int) -> None:
     """Under random changes, requests of both kinds and cancels, each request gets exactly one reply."""
