@@ -19,7 +19,7 @@ from guiderail.text.document import Document
 from guiderail.text.edit import Edit
 from guiderail.text.language import language_named, language_of
 
-_LINE_END = re.compile(r"\r\n?|\n")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Change = types.TextDocumentContentChangePartial | types.TextDocumentContentChangeWholeDocument
 
@@ -63,14 +63,17 @@ class Buffer:
     @property
     def line_ending(self) -> str:
         """What ends the first line."""
-        found = _LINE_END.search(self._text, 0, 10_000)
-        return found.group() if found else "\n"
+        return self._text[self._line_stop(0) : self._starts[1]] if len(self._starts) > 1 else "\n"
 
     @property
     def document(self) -> Document:
-        """The text now, for the rooms below."""
+        """The text now, for the rooms below.
+
+        A lone surrogate, which no tokenizer and no analyser takes, is U+FFFD there: as wide in every encoding.
+        """
         if self._document is None:
-            self._document = Document(self._text, self._place, self.language)
+            text = self._text if self._text.isascii() else _LONE_SURROGATE.sub("\ufffd", self._text)
+            self._document = Document(text, self._place, self.language)
         return self._document
 
     def apply(self, changes: Sequence[Change], version: int | None = None) -> list[Edit]:

@@ -211,9 +211,8 @@ class Engine:
         if cancelled():
             return Answer([])
         found = completer.complete(request, cancelled=cancelled, on_token=written.add)
-        if wish.line_ending != "\n":
-            found = [replace(one, text=one.text.replace("\n", wish.line_ending)) for one in found]
-        return Answer(found, list(request.snippets))
+        ended = [replace(one, text=_line_feeds(one.text).replace("\n", wish.line_ending)) for one in found]
+        return Answer(ended, list(request.snippets))
 
     def prepare(self, wish: Wish, cancelled: Cancelled) -> None:
         """Encode the prompt that a request at this cursor would have, so that the request only decodes.

@@ -2,14 +2,13 @@
 
 import random
 import re
-import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lsprotocol import types
 
-from guiderail.lsp.buffer import Buffer, path_of
+from guiderail.lsp.buffer import Buffer, _line_starts, path_of
 from guiderail.lsp.positions import Encoding
 from guiderail.model.incremental import TokenizedDocument
 from guiderail.model.tokenizer import Tokenizer
@@ -114,18 +113,37 @@ def test_form_feeds_and_line_separators_end_no_line() -> None:
     assert buffer.text == "a\x0cb\u2028c\nline\n"
 
 
-@pytest.mark.parametrize(("lines", "limit"), [(10_000, 0.01), (600_000, 0.2)])
-def test_a_key_in_a_large_file_is_cheap(lines: int, limit: float) -> None:
-    """A change of 10,000 lines costs under 10 ms, one of 20 MB under 200 ms, even on a busy machine."""
-    buffer = Buffer("file:///tmp/a.py", "python", "    value = compute(first, second)\n" * lines, 0, "utf-16")
-    place = types.Position(9_000, 4)
-    change = types.TextDocumentContentChangePartial(range=types.Range(place, place), text="x")
-    times = []
-    for _ in range(30):
-        began = time.perf_counter()
-        buffer.apply([change])
-        times.append(time.perf_counter() - began)
-    assert sorted(times)[15] < limit
+@pytest.mark.parametrize("text", ["x", "one\ntwo\n", ""])
+def test_a_change_reads_only_the_lines_it_touches(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a file is, its line ends are looked for only in the lines that a change touches."""
+    line = "    value = compute(first, second)\n"
+    buffer = Buffer("file:///tmp/a.py", "python", line * 10_000, 0, "utf-16")
+    read: list[str] = []
+    monkeypatch.setattr("guiderail.lsp.buffer._line_starts", lambda part: read.append(part) or _line_starts(part))
+    span = types.Range(types.Position(9_000, 4), types.Position(9_001, 2))
+    buffer.apply([types.TextDocumentContentChangePartial(range=span, text=text)])
+    assert read == [line[:4] + text + line[2:]]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("length", [0, 3, 9_999])
+def test_the_first_lines_end_is_the_documents(ending: str, length: int) -> None:
+    """Whatever ends the first line, and wherever, ends the lines that are suggested."""
+    text = "x" * length + ending + "two\n"
+    assert Buffer("untitled:1", "python", text, 0, "utf-16").line_ending == ending
+    assert Buffer("untitled:1", "python", "x" * length, 0, "utf-16").line_ending == "\n"
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_lone_surrogate_is_passed_on_as_a_replacement(encoding: Encoding) -> None:
+    """Half a character, which JavaScript clients can send, moves no column and reaches no tokenizer."""
+    half = Buffer("untitled:1", "python", "x = 🙂\ud83d\ny", 0, encoding)
+    assert half.document.text == "x = 🙂\ufffd\ny"
+    whole = Buffer("untitled:1", "python", half.document.text, 0, encoding)
+    places = [half.position(offset) for offset in range(len(half.text) + 1)]
+    assert places == [whole.position(offset) for offset in range(len(half.text) + 1)]
+    half.apply([types.TextDocumentContentChangePartial(range=types.Range(places[5], places[6]), text="🙂")])
+    assert half.text == half.document.text == "x = 🙂🙂\ny"
 
 
 @pytest.mark.parametrize(
