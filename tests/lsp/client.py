@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from guiderail.lsp.server import Host, Server
-from guiderail.lsp.worker import Worker
+from guiderail.lsp.worker import Job, Rank, Worker
 from tests.lsp.fakes import FakeEngine
 
 NEOVIM = {"general": {"positionEncodings": ["utf-8", "utf-16"]}, "workspace": {"configuration": True}}
@@ -96,9 +96,14 @@ class Client:
         return await asyncio.wait_for(self.begin(method, params)[1], seconds)
 
     async def settle(self) -> None:
-        """Let the server do what it has to do."""
-        for _ in range(5):
-            await asyncio.sleep(0.005)
+        """Let the server work until neither its loop nor its worker has anything left, or the worker is held."""
+        for _ in range(3):
+            for _ in range(20):
+                await asyncio.sleep(0)
+            last = self.server.worker.submit(Job(Rank.PREPARE, lambda *_: None)).future
+            while not (last.done() or self.engine.is_held):
+                await asyncio.sleep(0.001)
+            last.cancel()
 
     def open(self, text: str, uri: str = "untitled:1", language: str = "python") -> str:
         """Open a document."""

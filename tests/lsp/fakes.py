@@ -25,6 +25,8 @@ class FakeEngine(Engine):
         Steps made, over all completions.
     gate
         Closed, a completion stays in front of its next step.
+    stop_at
+        The gate closes by itself in front of the step of this number.
     failure
         Raised once by the next completion.
     """
@@ -37,8 +39,15 @@ class FakeEngine(Engine):
         self.steps = 0
         self.failure: BaseException | None = None
         self.recovered = 0
+        self.stop_at: int | None = None
+        self._waits = False
         self.gate = threading.Event()
         self.gate.set()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a completion stands in front of the closed gate."""
+        return self._waits and not self.gate.is_set()
 
     def load(self, settings: Settings) -> None:
         self.name, self.device = settings.model, "cpu"
@@ -56,7 +65,7 @@ class FakeEngine(Engine):
             raise failure
         text = self.text
         for count, character in enumerate(text):
-            self.gate.wait(10)
+            self._pass_gate()
             if cancelled():
                 return Answer([replace(BLANK, text=text[:count], finish="cancelled")])
             self.steps += 1
@@ -64,6 +73,14 @@ class FakeEngine(Engine):
             written.add(character.encode())
         texts = [text, *(f"{text}{number}" for number in range(1, wish.wanted))]
         return Answer([replace(BLANK, text=one) for one in texts])
+
+    def _pass_gate(self) -> None:
+        if self.steps == self.stop_at:
+            self.stop_at = None
+            self.gate.clear()
+        self._waits = True
+        self.gate.wait(10)
+        self._waits = False
 
     def prepare(self, wish, cancelled) -> None:
         self.prepared.append(wish.before)

@@ -95,11 +95,13 @@ async def test_typing_what_was_suggested_asks_no_model() -> None:
 @pytest.mark.asyncio
 async def test_typing_what_is_being_written_joins_the_work() -> None:
     """A key that the model has written already does not start it again: the newer request gets the rest."""
-    engine = FakeEngine("abcd", step=0.01)
+    engine = FakeEngine("abcd")
+    engine.stop_at = 2
     async with running(engine) as scheduler:
         old = await begin(scheduler, "inline", wish("x"))
-        await until(lambda: engine.steps >= 2)
+        await until(lambda: engine.is_held)
         new = await begin(scheduler, "inline", wish("xa"))
+        engine.gate.set()
         assert texts(await new) == ["bcd"]
         assert texts(await old) == []
         assert engine.asked == ["x"]
@@ -108,29 +110,31 @@ async def test_typing_what_is_being_written_joins_the_work() -> None:
 @pytest.mark.asyncio
 async def test_a_cancel_after_a_foreseen_key_keeps_the_work() -> None:
     """A client that cancels because its person typed what is being written gets the rest with the next request."""
-    engine = FakeEngine("abcd", step=0.01)
+    engine = FakeEngine("abcd")
+    engine.stop_at = 2
     async with running(engine) as scheduler:
         task = await begin(scheduler, "inline", wish("x"))
-        await until(lambda: engine.steps >= 2)
+        await until(lambda: engine.is_held)
         scheduler.changed("untitled:1", wish("xa"))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert texts(await scheduler.ask("inline", wish("xa"))) == ["bcd"]
+        new = await begin(scheduler, "inline", wish("xa"))
+        engine.gate.set()
+        assert texts(await new) == ["bcd"]
         assert engine.asked == ["x"]
 
 
 @pytest.mark.asyncio
 async def test_a_burst_of_keys_asks_the_model_once() -> None:
-    """Requests that follow each other faster than the debounce are answered with nothing, but for the last."""
+    """Requests that another one follows while they wait are answered with nothing; the last one asks the model."""
     engine = FakeEngine()
     async with running(engine) as scheduler:
         scheduler.pace.delay = lambda limit, now=None: limit  # pyright: ignore[reportAttributeAccessIssue]
         tasks = []
-        for key in "abcde":
+        for key, wait in zip("abcde", (60.0, 60.0, 60.0, 60.0, 0.0), strict=True):
             scheduler.changed("untitled:1", None)
-            tasks.append(await begin(scheduler, "inline", wish(key), debounce=0.2))
-            await asyncio.sleep(0.005)
+            tasks.append(await begin(scheduler, "inline", wish(key), debounce=wait))
         answers = await asyncio.gather(*tasks)
         assert [texts(answer) for answer in answers] == [[], [], [], [], ["hello()"]]
         assert engine.asked == ["e"]
@@ -188,9 +192,13 @@ async def test_another_key_takes_back_what_was_asked_ahead() -> None:
     """Once something else is typed, the question behind the suggestion is not asked any more."""
     engine = FakeEngine("abc")
     async with running(engine) as scheduler:
-        scheduler.ahead(wish("xabc"), 0.05)
+        scheduler.ahead(wish("xabc"), 60.0)
+        ahead = scheduler._desks["untitled:1"].ahead
+        assert ahead
+        assert ahead.timer
         scheduler.changed("untitled:1", wish("xz"))
-        await asyncio.sleep(0.1)
+        assert ahead.timer.cancelled()
+        assert scheduler._desks["untitled:1"].ahead is None
         assert engine.asked == []
 
 
