@@ -115,6 +115,14 @@ def test_the_longest_match_is_the_longest(text: list[int], wanted: list[int]) ->
     assert IndexedText(text).longest(wanted) == best
 
 
+@given(st.lists(st.integers(0, 2), max_size=20), st.integers(0, 20), st.lists(st.integers(0, 2), max_size=20))
+def test_a_text_that_was_cut_is_as_if_it_had_never_been_longer(text: list[int], length: int, more: list[int]) -> None:
+    cut = IndexedText(text)
+    cut.cut(length)
+    cut.extend(more)
+    assert vars(cut) == vars(IndexedText([*text[:length], *more]))
+
+
 def test_copies_come_from_the_longest_match_wherever_it_is() -> None:
     """In the prompt, in a file of the project, or in what was decoded for an earlier prompt."""
     suffix, project = Suffix(length=3), NgramCounts()

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guiderail.cache.diff import common_prefix
 from guiderail.cache.tree import TokenTree
 from guiderail.decoding.draft import Draft, Verified
 from guiderail.decoding.drafters.rates import HitRates, tried
@@ -60,6 +61,16 @@ class IndexedText:
             if len(self.ids) >= SHORTEST:
                 self._ends.setdefault(tuple(self.ids[-SHORTEST:]), []).append(len(self.ids))
 
+    def cut(self, length: int) -> None:
+        """Forget the tokens from `length` on."""
+        while len(self.ids) > length:
+            if len(self.ids) >= SHORTEST:
+                run = tuple(self.ids[-SHORTEST:])
+                self._ends[run].pop()
+                if not self._ends[run]:
+                    del self._ends[run]
+            self.ids.pop()
+
     def longest(self, wanted: Sequence[int]) -> tuple[int, int]:
         """The longest match of the end of `wanted` that something follows: its length, and the place behind it.
 
@@ -103,8 +114,10 @@ class Suffix:
         self._start = 0
 
     def begin(self, ids: Sequence[int], project: NgramCounts | None) -> None:
-        """See `Drafter.begin`; files that were not seen before are indexed."""
-        self._own, self._start = IndexedText(ids), len(ids)
+        """See `Drafter.begin`; of the prompt what is new is indexed, and files that were not seen before."""
+        self._own.cut(common_prefix(self._own.ids, ids))
+        self._own.extend(ids[len(self._own.ids) :])
+        self._start = len(ids)
         texts = project.texts.values() if project else ()
         self._project = {id(text): self._project.get(id(text)) or (text, IndexedText(text)) for text in texts}
 
