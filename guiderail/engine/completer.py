@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import chain, count
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 
@@ -17,6 +17,7 @@ from guiderail.cache.live import FitReport
 from guiderail.cache.policy import Policy
 from guiderail.cache.pool import CachePool
 from guiderail.decoding.constraint import Constraint
+from guiderail.decoding.draft import Drafter
 from guiderail.decoding.drafting import Drafting
 from guiderail.decoding.healing import TypedText
 from guiderail.decoding.method import Event, Finish, FinishedEvent, PausedEvent, Request, TokenEvent
@@ -243,6 +244,12 @@ class Completer:
         """Measure now what a recipe's drafters have to know of this device, and not while somebody waits."""
         if recipe.drafters and Prices not in self.store:
             self.store[Prices] = prices_of(self.model)
+
+    def show(self, request: CompletionRequest) -> None:
+        """Have the drafters read the prompt that was encoded, and the project, before a request waits for that."""
+        for part in request.recipe.drafters:
+            if part in self.store:  # else no request came yet
+                cast(Drafter, self.store[part]).begin(self.session.ids, request.project)
 
     def heal(self, *, cancelled: Callable[[], bool] = lambda: False) -> bool:
         """Use idle time to make a patched cache exact; whether it is. Stops between two chunks once `cancelled`."""

@@ -229,6 +229,7 @@ class Engine:
         completer.prepare(request, prompt, cancelled=cancelled)
         if not cancelled():
             self._project(wish).read(request.document, LENDING_S)
+            completer.show(request)
 
     def warm(self, wish: Wish) -> None:
         """Read what a first question in this document would have to read, and start its analyser."""

@@ -1,9 +1,11 @@
 """The engine with a tiny model of the embedded one's shape."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from guiderail.decoding.drafters.suffix import IndexedText
 from guiderail.lsp.engine import Engine, NotLoadedError, Wish, Written
 from guiderail.settings import Settings
 from guiderail.text.document import Document
@@ -117,6 +119,28 @@ def test_a_project_lends_its_ngrams_once_there_was_time_to_read_it(engine: Engin
     assert not lent()
     engine.prepare(asked, never)
     assert lent()
+
+
+def test_drafters_read_a_project_in_idle_time(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a prepared prompt a request indexes neither the project's files nor the prompt."""
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "tools.py").write_text("def helper(value):\n    return value + 1\n")
+    path = tmp_path / "main.py"
+    settings = Settings(max_tokens=1, monitors=False, context=True, project_ngrams="on", drafter="suffix")
+    document = Document("import tools\n\ntools.helper(1)\ntools.", path, "python")
+    asked = Wish(uri=path.as_uri(), document=document, offset=len(document.text), root=tmp_path, settings=settings)
+    engine.complete(asked, never, Written())
+    engine.prepare(asked, never)
+    read: list[int] = []
+    extend = IndexedText.extend
+
+    def counted(text: IndexedText, ids: Iterable[int]) -> None:
+        read.extend(ids := list(ids))
+        extend(text, ids)
+
+    monkeypatch.setattr(IndexedText, "extend", counted)
+    engine.complete(asked, never, Written())
+    assert read == []
 
 
 def test_analysers_start_when_wanted_and_end_with_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
