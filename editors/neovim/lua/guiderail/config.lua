@@ -45,7 +45,8 @@ function M.get()
   check(global)
   local chosen = vim.tbl_deep_extend("force", DEFAULTS, global, given)
   if chosen.menu == true then
-    chosen.settings.menu = true -- beside ghost text the server leaves the menu alone unless it is told
+    -- Beside ghost text the server leaves the menu alone unless it is told.
+    chosen.settings = vim.tbl_extend("force", chosen.settings, { menu = true })
   end
   return chosen
 end

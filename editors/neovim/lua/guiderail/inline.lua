@@ -88,6 +88,7 @@ local function parsed(raw, line, column, encoding)
   if type(text) ~= "string" then
     return nil -- guiderail sends no snippets
   end
+  text = text:gsub("\r\n?", "\n") -- a buffer's lines hold no ends, whatever its 'fileformat' writes
   local range = raw.range
   return {
     raw = raw,
@@ -116,6 +117,7 @@ local function settle(client, buffer, result, asked)
         return { line = row, character = vim.str_utfindex(line, encoding, byte, false) }
       end
       raws[#raws + 1] = vim.tbl_extend("force", raw, {
+        insertText = item.text,
         range = { start = position(item.start), ["end"] = position(item.stop) },
       })
     end
