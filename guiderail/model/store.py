@@ -84,11 +84,12 @@ def embedded_info() -> ModelInfo:
 
 
 def find(hub_id: str, revision: str | None = None) -> Path | None:
-    """The folder of a hub model in the local cache: at `revision`, else at the pinned commit, else the newest."""
+    """The folder of a hub model in the local cache: at the commit pinned for it, else at `revision` or the newest."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    for wanted in dict.fromkeys((revision,) if revision else (pins().get(hub_id), "main")):
+    pinned = pins().get(_reference(hub_id, revision))
+    for wanted in dict.fromkeys((pinned, revision or "main")):
         if wanted is None:
             continue
         try:
@@ -122,7 +123,8 @@ def pull(hub_id: str, revision: str | None = None, progress: Progress | None = N
         folder = _fetch(hub_id, commit, sizes, progress)
     info = read_info(folder, hub_id, commit)
     try:
-        _write_pins(pins() | {hub_id: commit})
+        # The cache knows commits only: a branch or tag is found again by what it was when it was pulled.
+        _write_pins(pins() | {hub_id: commit, _reference(hub_id, revision): commit})
     except StorageError as error:
         raise StorageError(
             f"{hub_id} is fetched, but its commit is not pinned: {error.message}", f"Name it {hub_id}@{commit}"
@@ -209,8 +211,9 @@ def remove(name: str) -> int:
     with _storing("delete", repository.repo_path):
         shutil.rmtree(repository.repo_path)
     pinned = pins()
-    if pinned.pop(name, None):
-        _write_pins(pinned)
+    others = {reference: commit for reference, commit in pinned.items() if reference.partition("@")[0] != name}
+    if others != pinned:
+        _write_pins(others)
     return repository.size_on_disk
 
 
@@ -244,12 +247,16 @@ def use(name: str, file: Path) -> None:
 
 
 def pins() -> dict[str, str]:
-    """The pinned commit of each pulled model."""
+    """The commit of each pulled model, and of each branch or tag (``owner/name@revision``) that was pulled."""
     try:
         values = json.loads(_pin_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):  # none yet, or damaged: the hub's own reference is used instead
         return {}
     return values if isinstance(values, dict) else {}
+
+
+def _reference(hub_id: str, revision: str | None) -> str:
+    return f"{hub_id}@{revision}" if revision else hub_id
 
 
 def _write_pins(values: dict[str, str]) -> None:

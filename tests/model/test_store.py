@@ -61,10 +61,10 @@ def test_without_a_cache_nothing_is_listed(cache: Path) -> None:
     assert list(store.pulled()) == []
 
 
-def test_remove_deletes_the_files_and_the_pin(cache: Path, original: Path) -> None:
+def test_remove_deletes_the_files_and_the_pins(cache: Path, original: Path) -> None:
     fill_cache(cache, HUB_ID, original)
     fill_cache(cache, "owner/other", original)
-    store._write_pins({HUB_ID: COMMIT, "owner/other": COMMIT})
+    store._write_pins({HUB_ID: COMMIT, f"{HUB_ID}@v2": COMMIT, "owner/other": COMMIT})
     assert store.remove(HUB_ID) > 0
     assert [info.name for info in store.pulled()] == ["owner/other"]
     assert store.pins() == {"owner/other": COMMIT}
@@ -157,6 +157,19 @@ def test_a_pull_fetches_the_model_and_nothing_else(original: Path, tmp_path: Pat
         path.name: path.read_bytes() for path in original.iterdir()
     }
     assert json.loads((tmp_path / "data" / "guiderail" / "models.json").read_text()) == {HUB_ID: COMMIT}
+
+
+@pytest.mark.e2e
+def test_a_branch_that_was_pulled_is_found_by_its_name(original: Path, tmp_path: Path) -> None:
+    """At the commit that it was then, and by the same reference as it was pulled by."""
+    with serving(Hub(HUB_ID, original)) as hub:
+        assert _pull(f"{HUB_ID}@main", tmp_path, hub.endpoint).returncode == 0
+    pins = json.loads((tmp_path / "data" / "guiderail" / "models.json").read_text())
+    assert pins == {HUB_ID: COMMIT, f"{HUB_ID}@main": COMMIT}
+    here = {"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1", "XDG_DATA_HOME": str(tmp_path / "data")}
+    shown = [sys.executable, "-m", "guiderail", "models", "show", f"{HUB_ID}@main", "--json"]
+    done = subprocess.run(shown, env=os.environ | here, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["revision"] == COMMIT
 
 
 @pytest.mark.e2e
