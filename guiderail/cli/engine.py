@@ -94,6 +94,7 @@ class Engine:
                 cache_policy=cast(Policy, settings.cache_policy),
                 cache_bytes=settings.cache_mb << 20,
             )
+            self._completer.warm(self._recipe)  # no part of the first token's time
         self._monitors = _monitors(pool, self._completer, settings)
         self._inspector = _inspector(pool, settings)
         self._settings = settings
