@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
@@ -20,9 +22,10 @@ from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.monitor import Legal, Monitor, Ruling, Trigger
 from guiderail.monitors.report import MonitorReport, Watch
-from guiderail.monitors.scene import Scene
+from guiderail.monitors.scene import Scene, View
 from guiderail.monitors.trust import Trust
 
+log = logging.getLogger(__name__)
 Weigh = Callable[[Monitor, Ruling], Trust]  # how far what a monitor makes of an answer is to be trusted
 
 
@@ -100,21 +103,25 @@ class Asked:
         """Make the first mask when the answer comes, on the analysers' thread: the model may still be running."""
         if answer.cancelled() or answer.exception() is not None:
             return
-        self._ready = ready = self._judged(answer.result())
-        if ready[1] is not None and not self.trigger.lazy:
-            ready[1].mask(self.trigger.written.encode())
-            ready[1].place(self.trigger.written.encode())
+        with contextlib.suppress(Exception):  # who wants to know finds out again, and says so
+            self._ready = ready = self._judged(answer.result())
+            if ready[1] is not None and not self.trigger.lazy:
+                ready[1].mask(self.trigger.written.encode())
+                ready[1].place(self.trigger.written.encode())
 
     def _settle(self) -> None:
         began = time.perf_counter()
         try:
             answer = self._answer.result(max(0.0, self._until - began))
+            self._ruling, legal = self._ready or self._judged(answer)
         except (LateError, CancelledError):
             self.watch.abstained = "late"
         except NoAnswer as error:
             self.watch.abstained = f"no answer: {error}"
+        except Exception as error:
+            _say_failed(self._monitor, error)
+            self.watch.abstained = "failed"
         else:
-            self._ruling, legal = self._ready or self._judged(answer)
             trust = self._weigh(self._monitor, self._ruling)
             self.watch.abstained = trust.reason
             if trust.reason is None and legal is not None:
@@ -341,7 +348,7 @@ class JointMonitors:
             view = self._scene.view(written.decode())
         except UnicodeDecodeError:
             return ()
-        found = ((monitor, monitor.trigger(view)) for monitor in monitors)
+        found = ((monitor, _trigger(monitor, view)) for monitor in monitors)
         return tuple(self._ask(monitor, trigger) for monitor, trigger in found if trigger)
 
     def _ask(self, monitor: Monitor, trigger: Trigger) -> Open:
@@ -349,6 +356,20 @@ class JointMonitors:
         answer = trigger.ask(self._analyser)
         asked = Asked(monitor, trigger, answer, until, self._weigh, self._masks)
         return Open(asked, trigger.written.encode())
+
+
+def _trigger(monitor: Monitor, view: View) -> Trigger | None:
+    """What a monitor asks; nothing where it fails: one of an installed package must not cost the suggestion."""
+    try:
+        return monitor.trigger(view)
+    except Exception as error:
+        _say_failed(monitor, error)
+        return None
+
+
+def _say_failed(monitor: Monitor, error: Exception) -> None:
+    shown = log.isEnabledFor(logging.DEBUG)  # a traceback may show the file's text
+    log.error("the monitor %s failed and abstains: %s", monitor.name, type(error).__name__, exc_info=shown)
 
 
 def _longer(questions: tuple[Open, ...], data: bytes) -> tuple[Open, ...]:

@@ -231,6 +231,30 @@ def test_what_is_decoded_again_is_asked_about_ahead() -> None:
     assert [watch.receiver for watch in watching.report.watches] == [" ."]
 
 
+class Broken(Wordy):
+    """A monitor with a mistake in it: where it looks for its trigger, or where it reads the answer."""
+
+    def __init__(self, where: Literal["trigger", "judge"]) -> None:
+        super().__init__(".", ["ab"], name="broken")
+        self._where = where
+
+    def trigger(self, view: View) -> Trigger | None:
+        trigger = super().trigger(view)
+        if self._where == "trigger":
+            raise KeyError(view.text)
+        return replace(trigger, judge=lambda answer: answer.no_such_field) if trigger else None
+
+
+@pytest.mark.parametrize("where", ["trigger", "judge"])
+def test_a_monitor_that_fails_abstains(where: Literal["trigger", "judge"], caplog: pytest.LogCaptureFixture) -> None:
+    """The others go on, nothing is raised, and the log names it without showing the text."""
+    watching = joint(Broken(where), Wordy(".", ["ab"]), text="secret.")
+    assert tokens_of(watching) == {b"a", b"ab"}
+    assert [w.abstained for w in watching.report.watches] == ([None] if where == "trigger" else ["failed", None])
+    assert "the monitor broken failed" in caplog.text
+    assert "secret" not in caplog.text
+
+
 def test_masks_of_several_monitors_intersect() -> None:
     """What one monitor forbids stays forbidden, whatever the others say."""
     both = joint(Wordy(".", ["ab", "xy"]), Wordy("f.", ["ab", "q"], name="other"), text="f.")
