@@ -95,9 +95,10 @@ def test_text_that_goes_another_way_takes_the_ghost_away(editor: Neovim, project
 FAKE = """
 local function request(method, params, done)
   local at = params.position
+  local item = at and { insertText = TEXT, range = { start = at, ["end"] = at } }
   local results = {
     initialize = { capabilities = { inlineCompletionProvider = true, positionEncoding = "utf-8" } },
-    ["textDocument/inlineCompletion"] = at and { items = { { insertText = TEXT, range = { start = at, ["end"] = at } } } },
+    ["textDocument/inlineCompletion"] = { items = { item } },
   }
   vim.schedule(function() done(nil, results[method]) end)
   return true, 1
