@@ -16,6 +16,9 @@ help: ## list the targets
 setup: $(SETUP) ## install guiderail and its tools into .venv
 
 # The stamp makes a second run do nothing; a changed pyproject.toml makes it install again.
+ifeq ($(wildcard $(BIN)/guiderail),) # a stamp does not tell that .venv is still there
+.PHONY: $(SETUP)
+endif
 $(SETUP): pyproject.toml .ci/setup
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" TORCH="$(TORCH)" .ci/setup
 	@mkdir -p $(@D) && touch $@
