@@ -84,7 +84,7 @@ def _help(key: str) -> str:
     default = default_of(key)
     shown = str(default).lower() if isinstance(default, bool) else default
     sentence = rule_of(key).help
-    return f"{sentence[0].upper()}{sentence[1:]}.  [default: {shown}]"
+    return f"{sentence[0].upper()}{sentence[1:]}." + (f"  [default: {shown}]" if shown != "" else "")
 
 
 def resolved(flags: dict[str, Any], start: Path | None = None) -> Resolved:
