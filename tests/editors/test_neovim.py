@@ -120,6 +120,7 @@ def test_lines_are_lines_whatever_the_file_ends_them_with(editor: Neovim, root: 
     file.write_bytes(b"one\r\ntwo\r\n")
     editor.rpc.command(f"edit {file}")
     fake = editor.lua("local TEXT = ...\n" + FAKE, "(\r\n  3)")
+    editor.until(lambda: editor.lua("return require('guiderail').client() ~= nil"), "the server to be attached")
     editor.keys("GA")
     assert editor.wait_for_ghost() == "(\n  3)"
     assert editor.lua("return require('guiderail').accept()") is True
