@@ -243,9 +243,10 @@ class Client:
         except (asyncio.IncompleteReadError, ValueError, ConnectionError) as error:
             log.debug("%s: the conversation ended: %s", self.server.name, error)
         finally:
-            # A stream that nobody empties any more would hide the process's end from asyncio.
+            # A stream that nobody empties any more would hide the process's end from asyncio, and never be closed.
             self._lost = True
             self.kill()
+            self._process._transport.close()  # type: ignore[attr-defined]  # asyncio has no other way to close a pipe
             self._rpc.abandon(f"{self.server.name} cannot be understood any more")
 
     async def _watch(self) -> None:

@@ -101,7 +101,7 @@ def _commands(server: Server) -> Iterator[Sequence[str]]:
             yield [sys.executable, "-m", "venv", str(home / "venv")]
             yield [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
             if registry == "multilspy":
-                yield [python, multilspy_host.__file__, server.languages[0], str(home)]
+                yield [python, "-P", multilspy_host.__file__, server.languages[0], str(home)]
 
 
 def _tool(name: str, server: Server) -> str:

@@ -191,7 +191,8 @@ def through_multilspy(language: str) -> Server:
     return Server(
         name=f"multilspy-{language}",
         languages=(language,),
-        command=("python", str(HERE / "multilspy_host.py"), language, "{home}", "{root}"),
+        # -P: a module of this folder must not stand in for a package of the same name (requests) over there.
+        command=("python", "-P", str(HERE / "multilspy_host.py"), language, "{home}", "{root}"),
         obtain=f"guiderail analysers install {language}",
         source=Source("multilspy", ("multilspy",)),
         private=True,  # its requirements are not ours: a virtual environment of its own
