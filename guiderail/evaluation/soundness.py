@@ -8,7 +8,6 @@ kept. The monitor either abstains, or what the author wrote is legal, or it forb
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import re
 import subprocess
@@ -29,6 +28,7 @@ from guiderail.evaluation.metrics import interval
 from guiderail.evaluation.packages import SourceFile, cache_folder, wheel_in
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import NoAnswer
+from guiderail.monitors.analysis.memory import group_mb
 from guiderail.monitors.analysis.server import Server
 from guiderail.monitors.monitor import KNOWN, Monitor, Trigger
 from guiderail.monitors.scene import Scene
@@ -208,7 +208,7 @@ def replay(chosen: Sequence[Position], root: Path, server: Server, advance: Call
         for position in chosen:
             verdicts.append(_verdict(position, analyser))
             advance()
-        return Run(verdicts, started, _memory_mb(analyser.pid))
+        return Run(verdicts, started, group_mb(analyser.pid))
     finally:
         analyser.stop()
 
@@ -227,19 +227,6 @@ def _verdict(position: Position, analyser: ServerAnalyser) -> Verdict:
     wait_s = time.perf_counter() - began
     right = ruling.allows(truth) if ruling.legal is not None else None
     return replace(verdict, abstained=ruling.reason, right=right, size=ruling.size, wait_s=wait_s)
-
-
-def _memory_mb(group: int | None) -> float:
-    """Resident memory of a process group; 0 where the system does not say."""
-    pages = 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == group:
-            pages += int(fields[21])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 if pages else 0.0
 
 
 def row(language: str, monitor: str, analyser: str, runs: Sequence[Run], seed: int) -> dict[str, Any]:
