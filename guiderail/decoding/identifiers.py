@@ -127,7 +127,7 @@ class Perhaps(Names):
 
 
 class NoneOf(Names):
-    """The texts that do not begin with one of some names."""
+    """The texts that do not begin with one of some names; none ends within a character."""
 
     def place(self, written: bytes) -> Place:
         """Inside a name that may still be one of them; behind another one; lost behind one of them."""
@@ -139,8 +139,10 @@ class NoneOf(Names):
     def _made(self, written: bytes) -> np.ndarray:
         if not _is_whole(written):
             fitting = [i for i, data in self._trie.splinters if super(NoneOf, self).place(written + data) == "behind"]
-            return ~self._trie.pack(fitting)
-        return ~self._trie.mask_of_ends(self._rests(written), may_end=written in self._ends)
+            return ~(self._trie.pack(fitting) | self._trie.enders)
+        # Nothing may always be written, whatever stands behind the cursor.
+        may_end = bool(written) and written in self._ends
+        return ~self._trie.mask_of_ends(self._rests(written), may_end=may_end)
 
 
 def _is_whole(data: bytes) -> bool:

@@ -39,6 +39,8 @@ class IdentifierTrie:
     ----------
     splinters
         Tokens that begin inside a character: only behind half a character can they fit.
+    enders
+        The ids that end the text; packed as `mask`.
     """
 
     def __init__(self, vocabulary: Vocabulary, extra: str = "") -> None:
@@ -53,8 +55,9 @@ class IdentifierTrie:
             if (users := [i for i in ids if table[i][len(head)] in USES])
         }
         self._no_users = ~pack([i for users in self._users.values() for i in users.tolist()], len(table))
+        self._doubtful = pack([i for ids in heads.values() for i in ids if _may_lengthen(table[i], extra)], len(table))
         self._followers = pack(heads.pop(b"", []), len(table))
-        self._enders = pack([i for i, data in enumerate(table) if not data], len(table))
+        self.enders = pack([i for i, data in enumerate(table) if not data], len(table))
         self._closers = {head: np.array(ids, dtype=np.int64) for head, ids in heads.items()}
 
     @cached_property
@@ -78,7 +81,7 @@ class IdentifierTrie:
         Packed int32 [ceil(vocabulary / 32)].
         """
         parents, longest = self.vocabulary.parents, self.vocabulary.longest_prefix
-        mask = self._enders.copy() if may_end else np.zeros_like(self._enders)
+        mask = self.enders.copy() if may_end else np.zeros_like(self.enders)
         nodes: set[int] = set()
         found: list[np.ndarray] = []
         for rest in rests:
@@ -115,7 +118,9 @@ class IdentifierTrie:
         return Words(tokens, closers, len(self.vocabulary.token_bytes))
 
     def mask_of_ends(self, rests: Iterable[bytes], *, may_end: bool) -> np.ndarray:
-        """The tokens that finish one of `rests` with something behind it; packed as `mask`.
+        """The tokens that surely finish one of `rests` with something behind it; packed as `mask`.
+
+        Half a character behind a name does not finish it where the whole one may be a letter.
 
         Parameters
         ----------
@@ -124,13 +129,13 @@ class IdentifierTrie:
         may_end
             Whether the end of the text finishes one too.
         """
-        mask = self._enders.copy() if may_end else np.zeros_like(self._enders)
+        mask = self.enders.copy() if may_end else np.zeros_like(self.enders)
         for rest in rests:
             if not rest:
                 mask |= self._followers
             elif rest in self._closers:
                 add(mask, self._closers[rest])
-        return mask
+        return mask & ~self._doubtful
 
     def mask_of_uses(self, rests: Iterable[bytes]) -> np.ndarray:
         """All tokens but those that finish a name with one of `USES` which is none of `rests`; packed as `mask`."""
@@ -200,16 +205,22 @@ def follows(data: bytes, extra: str = "") -> bool:
         if error.reason != "unexpected end of data":
             return False
         text, tail = data[: error.start].decode(), data[error.start :]
-    return not in_identifier(text[0], extra) if text else _can_be_foreign(tail)
+    return not in_identifier(text[0], extra) if text else _can_be(tail, in_identifiers=False)
+
+
+def _may_lengthen(data: bytes, extra: str) -> bool:
+    """Whether bytes that go on behind an identifier do so with half a character that can be one of identifiers."""
+    rest = data[identifier_length(data, extra) :]
+    return not rest.isascii() and not rest.decode(errors="ignore") and _can_be(rest, in_identifiers=True)
 
 
 @lru_cache(maxsize=1024)
-def _can_be_foreign(half: bytes) -> bool:
-    """Whether some character that begins with these bytes is in no identifier; ASCII extras do not matter here."""
+def _can_be(half: bytes, *, in_identifiers: bool) -> bool:
+    """Whether some character that begins with these bytes is in identifiers, or in none; ASCII extras do not matter."""
     lead = half[0]
     missing = (2 if lead < 0xE0 else 3 if lead < 0xF0 else 4) - len(half)
     for rest in product(CONTINUATION, repeat=missing):
         character = (half + bytes(rest)).decode(errors="ignore")
-        if character and not in_identifier(character):
+        if character and in_identifier(character) == in_identifiers:
             return True
     return False

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from guiderail.decoding.constraint import allowed, full_mask
 from guiderail.decoding.identifiers import Identifier, Names, NamesOrNew, NoneOf, Perhaps
-from guiderail.decoding.trie import IdentifierTrie, _can_be_foreign, follows, identifier_length, in_identifier
+from guiderail.decoding.trie import IdentifierTrie, _can_be, follows, identifier_length, in_identifier
 from guiderail.decoding.vocabulary import Vocabulary
 
 # Letters of one to four bytes, one foreign character of two bytes that shares its first with a letter, and the rest.
@@ -98,7 +98,7 @@ def test_masks_of_perhaps_and_none_equal_brute_force(
             if piece:
                 fits = any(map(legal, possible[index]))
             else:
-                fits = not written or not is_text(written) or legal(written.decode() + tail, ends=True)
+                fits = not written or (is_text(written) and legal(written.decode() + tail, ends=True))
             if fits:
                 expected.append(index)
         assert [i for i in choices if possible[i]] == [i for i in expected if possible[i]]
@@ -161,6 +161,14 @@ def test_what_is_no_identifier_is_no_name() -> None:
     assert len(names) == 2
 
 
+def test_half_a_character_finishes_no_forbidden_name_that_it_may_lengthen() -> None:
+    """Behind a forbidden é, half a character that may become a letter is allowed; one that cannot is not."""
+    table = ["é".encode() + b"\xc3", b"\xc3", "é".encode() + b"\xf0\x9f\x98", b"\xf0\x9f\x98", "é(".encode(), b"("]
+    names = NoneOf(IdentifierTrie(Vocabulary(table)), ["é"])
+    assert mask_of(Identifier(names, table), len(table)) == [0, 1, 3, 5]
+    assert mask_of(Identifier(names, table, "é".encode()), len(table)) == [0, 1, 2, 4]
+
+
 def test_extra_characters_of_identifiers() -> None:
     """In languages whose names hold a dollar sign it lengthens a name and may stand in one."""
     table = [b"a", b"$", b"a$b", b"(", b"a$("]
@@ -175,7 +183,7 @@ def test_extra_characters_of_identifiers() -> None:
 )
 def test_half_a_character_may_be_foreign(half: bytes, possible: bool) -> None:
     """Half a character ends a name only if some whole one does: none of the Chinese characters U+4E00 to U+4E3F."""
-    assert _can_be_foreign(half) == possible
+    assert _can_be(half, in_identifiers=False) == possible
     assert follows(half) == possible
 
 
