@@ -115,7 +115,9 @@ class Timings:
     """How long a suggestion took; seconds.
 
     `prompt_tokens` is the prompt's length, `reused_tokens` how many of them were encoded before; `ttft_s` is from the
-    request to the first token of this suggestion.
+    request to the first token of this suggestion, `decode_s` all that came behind the prompt's encoding: tokens may come
+    together, at the end of a pass or of a wait for an analyser. `tokens_per_s` counts those behind the first, whose
+    scores come with the prompt.
     """
 
     prompt_tokens: int
@@ -419,10 +421,11 @@ class _Run:
     ) -> Iterator[Suggestion]:
         """The texts of one decoding; only the first one's tokens are told as they come."""
         tokens: list[TokenEvent] = []
-        first, pauses = time.perf_counter(), 0
+        began = first = time.perf_counter()
+        pauses = 0
         for event in events:
             if isinstance(event, FinishedEvent):
-                yield self._suggestion(event, tokens, start, first, pauses)
+                yield self._suggestion(event, tokens, first - start, time.perf_counter() - began, pauses)
                 tokens, pauses, on_token = [], 0, None
             elif isinstance(event, PausedEvent):
                 pauses += 1
@@ -435,9 +438,8 @@ class _Run:
                     on_token(event.data)
 
     def _suggestion(
-        self, end: FinishedEvent, tokens: list[TokenEvent], start: float, first: float, pauses: int
+        self, end: FinishedEvent, tokens: list[TokenEvent], ttft_s: float, decode_s: float, pauses: int
     ) -> Suggestion:
-        decode_s = time.perf_counter() - first
         return Suggestion(
             text=_line_ends_of(self.request.document, end.text),
             start=self.request.offset,
@@ -452,9 +454,8 @@ class _Run:
                 prompt_tokens=self.prompt_tokens,
                 reused_tokens=self.reused,
                 prompt_s=self.encoded - self.began,
-                ttft_s=first - start,
+                ttft_s=ttft_s,
                 decode_s=decode_s,
-                # The first token needs no decode step: its scores come with the prompt.
                 tokens_per_s=(len(tokens) - 1) / decode_s if len(tokens) > 1 else 0.0,
             ),
         )

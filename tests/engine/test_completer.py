@@ -1,11 +1,18 @@
 """One request from a cursor to suggestions."""
 
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guiderail.decoding.method import Event
+from guiderail.decoding.part import About, MethodPart, Situation
+from guiderail.decoding.plain import Plain
+from guiderail.decoding.recipe import Recipe
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
 from guiderail.decoding.writing import decoded
@@ -162,6 +169,44 @@ def test_times_are_of_this_request() -> None:
     assert times.decode_s > 0
     assert times.tokens_per_s == pytest.approx((len(suggestion.token_ids) - 1) / times.decode_s)
     assert suggestion.score < 0
+
+
+class Together(Plain):
+    """Tells of all its tokens at the end, as decoding does that waited for an analyser."""
+
+    def decode(self, session, logits, request, constraints) -> Iterator[Event]:
+        """See `Method.decode`."""
+        yield from list(super().decode(session, logits, request, constraints))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TogetherPart(MethodPart):
+    """Plain decoding that tells of its tokens at the end."""
+
+    about = About(summary="all at once", paper="", cost="one pass a token")
+
+    def build(self, situation: Situation) -> Together:
+        """See `MethodPart.build`."""
+        return Together(situation.sampling)
+
+
+def test_tokens_that_come_together_have_the_time_of_their_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However late tokens are told of, the decoding time holds every forward pass behind the prompt."""
+    spent, feed = 0.0, Session.feed
+
+    def timed(session: Session, *args, **kwargs):
+        nonlocal spent
+        began = time.perf_counter()
+        found = feed(session, *args, **kwargs)
+        spent += time.perf_counter() - began
+        return found
+
+    monkeypatch.setattr(Session, "feed", timed)
+    completer, asked = Completer(tiny_model("qwen3")), request(recipe=Recipe(method=TogetherPart()))
+    (suggestion,) = completer.complete(asked)
+    assert suggestion.passes > 1
+    assert suggestion.timings.decode_s > spent > 0
+    assert suggestion.timings.tokens_per_s < len(suggestion.token_ids) / spent
 
 
 def test_files_keep_their_caches() -> None:
