@@ -115,9 +115,9 @@ class Timings:
     """How long a suggestion took; seconds.
 
     `prompt_tokens` is the prompt's length, `reused_tokens` how many of them were encoded before; `ttft_s` is from the
-    request to the first token of this suggestion, `decode_s` all that came behind the prompt's encoding: tokens may come
-    together, at the end of a pass or of a wait for an analyser. `tokens_per_s` counts those behind the first, whose
-    scores come with the prompt.
+    request to the first token of this suggestion, `decode_s` all that came behind the prompt's encoding: tokens may
+    come together, at the end of a pass or of a wait for an analyser. `tokens_per_s` counts those behind the first,
+    whose scores come with the prompt.
     """
 
     prompt_tokens: int
