@@ -40,6 +40,8 @@ class Buffer:
         Offset behind the last edit: where the person probably is.
     changed
         How many messages changed it since it was opened.
+    lost
+        Whether the text may differ from the client's, a change of which could not be read or applied.
     """
 
     def __init__(self, uri: str, language: str, text: str, version: int, encoding: Encoding) -> None:
@@ -53,6 +55,7 @@ class Buffer:
         self.encoding: Encoding = encoding
         self.cursor = 0
         self.changed = 0
+        self.lost = False
         self._set(text)
 
     @property
@@ -77,8 +80,20 @@ class Buffer:
         return self._document
 
     def apply(self, changes: Sequence[Change], version: int | None = None) -> list[Edit]:
-        """Apply the changes of one message, each to the text that the one before left; return them as edits."""
-        edits = [self._apply(change) for change in changes]
+        """Apply the changes of one message, each to the text that the one before left; return them as edits.
+
+        A message that is older than the last one, or a place inside a character, makes the document `lost`.
+        """
+        whole = [index for index, change in enumerate(changes) if _is_whole(change)]
+        self.lost = not whole and (self.lost or (version is not None and version < self.version))
+        edits: list[Edit] = []
+        for change in changes[whole[-1] :] if whole else changes:
+            edit = None if self.lost else self._edit(change)
+            if edit is None:
+                self.lost = True
+                break
+            self._apply(edit)
+            edits.append(edit)
         self.changed += 1
         if version is not None:
             self.version = version
@@ -102,16 +117,27 @@ class Buffer:
         self._starts = _line_starts(text)
         self._document: Document | None = None
 
-    def _apply(self, change: Change) -> Edit:
+    def _edit(self, change: Change) -> Edit | None:
+        """A change as an edit of the text now; None if it begins or ends inside a character."""
         if isinstance(change, types.TextDocumentContentChangeWholeDocument):
-            edit = Edit(0, len(self._text), change.text)
-            self._set(change.text)
+            return Edit(0, len(self._text), change.text)
+        if self._is_inside(change.range.start) or self._is_inside(change.range.end):
+            return None
+        start, end = self.offset(change.range.start), self.offset(change.range.end)
+        return Edit(min(start, end), max(start, end), change.text)
+
+    def _is_inside(self, position: types.Position) -> bool:
+        """Whether a position is between the units of one character: no text of ours can follow an edit there."""
+        offset = self.offset(position)
+        at = self.position(offset)
+        return at.line == position.line and at.character < position.character and offset < self._line_stop(at.line)
+
+    def _apply(self, edit: Edit) -> None:
+        if edit.end - edit.start == len(self._text):
+            self._set(edit.text)
         else:
-            start, end = self.offset(change.range.start), self.offset(change.range.end)
-            edit = Edit(min(start, end), max(start, end), change.text)
             self._splice(edit)
         self.cursor = edit.start + len(edit.text)
-        return edit
 
     def _splice(self, edit: Edit) -> None:
         """Apply an edit and find the lines of its neighbourhood again."""
@@ -139,6 +165,10 @@ class Buffer:
             return len(self._text)
         start, stop = int(self._starts[line]), int(self._starts[line + 1])
         return stop - (2 if self._text.endswith("\r\n", start, stop) else 1)
+
+
+def _is_whole(change: Change) -> bool:
+    return isinstance(change, types.TextDocumentContentChangeWholeDocument)
 
 
 def _line_starts(text: str) -> "np.ndarray":

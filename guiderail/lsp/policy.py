@@ -91,6 +91,8 @@ class Policy:
 
     def must_not(self, buffer: Buffer) -> str:
         """Why a document must not be read, whatever was switched on by hand."""
+        if buffer.lost:
+            return "a change of the file could not be read, so its text may not be the editor's"
         if len(buffer.text) > SIZE_LIMIT:
             return f"the file is larger than {SIZE_LIMIT // 1_000_000} MB"
         head = "\n".join(buffer.text[:_HEAD_LIMIT].split("\n", _HEAD)[:_HEAD])

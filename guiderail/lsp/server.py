@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import time
@@ -108,6 +109,7 @@ class Server(LanguageServer):
         self._sent: status.Status | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.worker.watchers.append(self._watch)
+        self.protocol.on_unread = self._texts_missed
         self._register()
 
     def close(self) -> None:
@@ -281,8 +283,26 @@ class Server(LanguageServer):
             log.warning("a change of a document that is not open")
             return
         buffer.apply(params.content_changes, params.text_document.version)
+        if buffer.lost:
+            self._lose(buffer)
+            return
         self._focus_on(uri)
         self.scheduler.changed(uri, None if self.policy.verdict(buffer) else self._wish_behind_edit(buffer))
+
+    def _texts_missed(self, method: str, body: bytes) -> None:
+        """A message that was to bring a text cannot be read: the documents that it names are lost."""
+        named = [buffer for uri, buffer in self.buffers.items() if json.dumps(uri).encode() in body]
+        if not named and method == types.TEXT_DOCUMENT_DID_CHANGE:
+            named = list(self.buffers.values())
+        self._lose(*named)
+
+    def _lose(self, *buffers: Buffer) -> None:
+        """Suggest nothing in documents whose text is not the client's any more, until that comes whole."""
+        for buffer in buffers:
+            log.warning("a change of a document cannot be read: no suggestions there until it is opened again")
+            buffer.lost = True
+            self.scheduler.closed(buffer.uri)
+        self._focus_on(buffers[0].uri if len(buffers) == 1 else self._focus)
 
     def _did_save(self, params: types.DidSaveTextDocumentParams) -> None:
         path = path_of(params.text_document.uri)

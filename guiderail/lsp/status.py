@@ -10,6 +10,10 @@ from guiderail.lsp.worker import Health
 
 REQUEST = "guiderail/status"
 CHANGED = "guiderail/didChangeStatus"
+_REMEDIES = {  # by what a refusal says
+    "switched": "Run the command guiderail.toggle",
+    "could not be read": "Close the file and open it again",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,7 @@ def status_of(health: Health, *, enabled: bool, refusal: str, busy: bool) -> Sta
         state = "error"
     elif refusal or not enabled:
         state, message = "disabled", refusal or "suggestions are switched off"
-        remedy = "Run the command guiderail.toggle" if "switched" in message else ""
+        remedy = next((remedy for words, remedy in _REMEDIES.items() if words in message), "")
     elif health.state == "ready":
         state = "working" if busy else "ready"
     else:

@@ -34,6 +34,7 @@ _OURS = (
     types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS,
     types.EXIT,
 )
+_TEXTS = (types.TEXT_DOCUMENT_DID_CHANGE, types.TEXT_DOCUMENT_DID_OPEN)  # messages that bring a document's text
 
 
 def converter() -> Converter:
@@ -58,12 +59,23 @@ def converter() -> Converter:
             work_done_token=value.get("workDoneToken"),
         )
 
+    read = made.get_structure_hook(types.DidChangeTextDocumentParams)
+
+    def changes(value: Any, kind: Any) -> types.DidChangeTextDocumentParams:
+        given = value["contentChanges"]
+        # cattrs would take null for the text "None", and an object for no changes at all.
+        if not isinstance(given, list) or not all(isinstance(change["text"], str) for change in given):
+            raise TypeError("contentChanges")
+        present = [{key: part for key, part in change.items() if part is not None} for change in given]
+        return read(value | {"contentChanges": present}, kind)
+
     def message(value: Any, kind: type[Any]) -> Any:
         names = ("id", "method", "jsonrpc", "params", "result")
         held = {name: value.get(name) for name in names if name in kind.__annotations__}
         return kind(**held)
 
     made.register_structure_hook(types.InlineCompletionParams, params)
+    made.register_structure_hook(types.DidChangeTextDocumentParams, changes)
     for kind in (JsonRPCRequestMessage, JsonRPCResponseMessage, JsonRPCNotification):
         made.register_structure_hook(kind, message)
     return made
@@ -78,11 +90,14 @@ class Protocol(LanguageServerProtocol):
         What the client must give in ``initializationOptions.token``; None on standard input and output.
     on_stray
         Called when the client showed that it has no right to be here.
+    on_unread
+        Called with a method and the body of its message when that was to bring a document's text, and cannot be read.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.token: str | None = None
         self.on_stray: Callable[[], None] = lambda: None
+        self.on_unread: Callable[[str, bytes], None] = lambda *_: None
         self._begun = self._greeted = self._shutdown = False  # before pygls looks through the attributes
         super().__init__(*args, **kwargs)
         for method in _OURS:
@@ -109,10 +124,12 @@ class Protocol(LanguageServerProtocol):
             data = json.loads(body)
         except (ValueError, RecursionError):
             self._refuse(None, types.ErrorCodes.ParseError, "this is not JSON")
+            self._miss(next((name for name in _TEXTS if name.encode() in body), None), body)
             return
         if not isinstance(data, dict) or data.get("jsonrpc") != self.VERSION:
             asked = data.get("id") if isinstance(data, dict) else None
             self._refuse(asked, types.ErrorCodes.InvalidRequest, "this is not a JSON-RPC 2.0 object")
+            self._miss(data.get("method") if isinstance(data, dict) else None, body)
             return
         method, asked = data.get("method"), data.get("id")
         refusal = self._refusal(data, method)
@@ -122,9 +139,14 @@ class Protocol(LanguageServerProtocol):
             if refusal[0] == UNAUTHORISED:
                 self.on_stray()
             return
-        self._handle(data, asked if method is not None else None)
+        self._handle(data, asked if method is not None else None, body)
 
-    def _handle(self, data: dict[str, Any], asked: Any) -> None:
+    def _miss(self, method: Any, body: bytes) -> None:
+        """Have it known that a message is missed, if it was to bring a text."""
+        if method in _TEXTS:
+            self.on_unread(method, body)
+
+    def _handle(self, data: dict[str, Any], asked: Any, body: bytes) -> None:
         method = data.get("method")
         try:
             message = self.structure_message(data)
@@ -132,6 +154,7 @@ class Protocol(LanguageServerProtocol):
             log.warning("cannot read a %s message: %s", method, type(error).__name__)
             if asked is not None:
                 self._refuse(asked, types.ErrorCodes.InvalidParams, f"the parameters of {method} cannot be read")
+            self._miss(method, body)
             return
         self._begun |= method == types.INITIALIZE
         self._greeted |= method == types.INITIALIZED

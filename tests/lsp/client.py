@@ -42,6 +42,7 @@ class Client:
         self.asked: list[str] = []
         self.settings: Any = None
         self.mute = False  # the question for settings stays without an answer until `answer` is called
+        self.versions: dict[str, int] = {}
         self._question: Any = None
         self._waiting: dict[Any, asyncio.Future[Any]] = {}
         self._count = 0
@@ -107,6 +108,7 @@ class Client:
 
     def open(self, text: str, uri: str = "untitled:1", language: str = "python") -> str:
         """Open a document."""
+        self.versions[uri] = 1
         item = {"uri": uri, "languageId": language, "version": 1, "text": text}
         self.tell("textDocument/didOpen", {"textDocument": item})
         return uri
@@ -114,8 +116,13 @@ class Client:
     def change(self, uri: str, line: int, start: int, end: int, text: str) -> None:
         """Replace a part of one line."""
         span = {"start": {"line": line, "character": start}, "end": {"line": line, "character": end}}
-        params = {"textDocument": {"uri": uri, "version": 2}, "contentChanges": [{"range": span, "text": text}]}
-        self.tell("textDocument/didChange", params)
+        self.edit(uri, {"range": span, "text": text})
+
+    def edit(self, uri: str, *changes: Any, version: int | None = None) -> None:
+        """Send content changes as they are."""
+        self.versions[uri] = version or self.versions[uri] + 1
+        document = {"uri": uri, "version": self.versions[uri]}
+        self.tell("textDocument/didChange", {"textDocument": document, "contentChanges": list(changes)})
 
     async def ghost(self, uri: str, line: int, column: int, kind: int | None = 2, **context: Any) -> list[Any]:
         """The items of inline completion."""

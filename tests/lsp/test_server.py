@@ -13,7 +13,7 @@ from pytest_lsp import client_capabilities
 from guiderail.errors import UsageError
 from guiderail.lsp.wire import converter
 from guiderail.lsp.worker import Health
-from tests.lsp.client import NEOVIM, Failure, at, connected
+from tests.lsp.client import NEOVIM, Client, Failure, at, connected
 from tests.lsp.fakes import FakeEngine
 
 pytestmark = pytest.mark.asyncio
@@ -440,6 +440,98 @@ async def test_a_request_for_a_document_that_is_not_open_gets_nothing() -> None:
         uri = client.open("x = ")
         assert await client.ghost(uri, 99, 99)
         assert client.engine.asked == ["x = "]
+
+
+def _change(start: tuple[int, int], end: tuple[int, int], text: Any = "y") -> dict[str, Any]:
+    places = ({"line": line, "character": column} for line, column in (start, end))
+    return {"range": dict(zip(("start", "end"), places, strict=True)), "text": text}
+
+
+async def _says_how_to_mend(client: Client, uri: str) -> None:
+    assert await client.ghost(uri, 0, 99) == []
+    assert (await client.ask("textDocument/completion", at(uri, 0, 0)))["items"] == []
+    found = await client.ask("guiderail/status", {"uri": uri})
+    assert (found["state"], found["remedy"]) == ("disabled", "Close the file and open it again")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"text": None},
+        _change((-1, 0), (0, 0)),
+        _change((0, 0), (0, 2)),  # in the middle of the character
+        {"range": {}, "text": "y"},
+        "y",
+        None,
+    ],
+)
+async def test_a_change_that_cannot_be_applied_closes_its_document(change: Any) -> None:
+    """A text that is not the client's any more gets no suggestions, which is said once; opening it anew mends it."""
+    async with connected() as client:
+        uri, other = client.open("x🙂 = "), client.open("y = ", "untitled:2")
+        assert await client.ghost(uri, 0, 99)
+        for sent in (change, _change((0, 0), (0, 0))):
+            client.edit(uri, sent)
+            await _says_how_to_mend(client, uri)
+        said = [params["remedy"] for method, params in client.heard if method == "guiderail/didChangeStatus"]
+        assert sum("open it again" in remedy for remedy in said) == 1
+        assert await client.ghost(other, 0, 99)
+        client.open("z = ", uri)
+        assert await client.ghost(uri, 0, 99)
+        assert client.engine.asked == ["x🙂 = ", "y = ", "z = "]
+
+
+async def test_a_whole_text_mends_a_lost_document() -> None:
+    """A change that brings the whole text, alone or among others, makes an end of the doubt."""
+    async with connected() as client:
+        uri = client.open("x = ")
+        for changes in (
+            [{"text": "z = "}],
+            [_change((0, 0), (9, 9)), {"range": None, "text": "a = "}, _change((0, 0), (0, 1))],
+        ):
+            client.edit(uri, None)
+            await _says_how_to_mend(client, uri)
+            client.edit(uri, *changes)
+            assert await client.ghost(uri, 0, 99)
+        assert client.engine.asked == ["z = ", "y = "]
+
+
+async def test_changes_out_of_order_close_the_document() -> None:
+    """A change that is older than the last one was made to another text."""
+    async with connected() as client:
+        uri = client.open("x = ")
+        client.edit(uri, _change((0, 0), (0, 0)), version=7)
+        assert await client.ghost(uri, 0, 99)
+        client.edit(uri, _change((0, 0), (0, 0)), version=6)
+        await _says_how_to_mend(client, uri)
+
+
+async def test_a_request_under_way_is_answered_when_its_document_is_lost() -> None:
+    """Nobody waits for a suggestion in a text that is given up."""
+    engine = FakeEngine()
+    async with connected(engine) as client:
+        uri = client.open("x = ")
+        engine.gate.clear()
+        _, pending = client.begin("textDocument/inlineCompletion", at(uri, 0, 4) | {"context": {"triggerKind": 1}})
+        await client.settle()
+        client.edit(uri, None)
+        assert (await asyncio.wait_for(pending, 5))["items"] == []
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"\x00", b"}"])
+async def test_a_body_that_is_no_json_closes_the_documents_that_it_names(damage: bytes) -> None:
+    """A change whose very bytes are damaged is known by what it names; where it names none, all are in doubt."""
+    async with connected() as client:
+        one, two = client.open("x = ", "untitled:1"), client.open("y = ", "untitled:12")
+        params = {"textDocument": {"uri": one, "version": 2}, "contentChanges": [{"text": "damaged"}]}
+        body = json.dumps({"jsonrpc": "2.0", "method": "textDocument/didChange", "params": params}).encode()
+        client.raw(body.replace(b"damaged", b'"' + damage))
+        await _says_how_to_mend(client, one)
+        assert await client.ghost(two, 0, 99)
+        client.raw(b'{"jsonrpc": "2.0", "method": "textDocument/didOpen", "params": ' + damage)
+        assert await client.ghost(two, 0, 99)
+        client.raw(b'{"jsonrpc": "2.0", "method": "textDocument/didChange", "params": ' + damage)
+        await _says_how_to_mend(client, two)
 
 
 async def test_notebook_cells_are_documents_of_their_own() -> None:
