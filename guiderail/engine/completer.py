@@ -16,15 +16,17 @@ import torch
 from guiderail.cache.live import FitReport
 from guiderail.cache.policy import Policy
 from guiderail.cache.pool import CachePool
+from guiderail.decoding.abreast import Draw, draw
 from guiderail.decoding.constraint import Constraint
 from guiderail.decoding.draft import Drafter
 from guiderail.decoding.drafting import Drafting
 from guiderail.decoding.healing import TypedText
-from guiderail.decoding.method import Event, Finish, FinishedEvent, PausedEvent, Request, TokenEvent
+from guiderail.decoding.method import Event, Finish, FinishedEvent, Method, PausedEvent, Request, TokenEvent
 from guiderail.decoding.part import Situation
+from guiderail.decoding.plain import PlainPart
 from guiderail.decoding.price import Prices, prices_of
 from guiderail.decoding.recipe import PLAIN, Recipe
-from guiderail.decoding.sampling import Sampling
+from guiderail.decoding.sampling import Chooser, Sampling
 from guiderail.decoding.session import Session
 from guiderail.decoding.stage import LogitsStage
 from guiderail.decoding.stages.ngram_counts import NgramCounts
@@ -67,8 +69,8 @@ class CompletionRequest:
     max_tokens
         Tokens of one suggestion at most, the half-typed word included.
     n
-        Suggestions at most; fewer come when the model writes the same twice. With greedy sampling the first is
-        greedy and the others are drawn (`ALTERNATIVES`).
+        Suggestions at most; fewer come when the model writes the same twice and they must be `distinct`. With greedy
+        sampling the first is greedy and the others are drawn (`ALTERNATIVES`).
     sampling
         How tokens are chosen.
     layout
@@ -77,6 +79,8 @@ class CompletionRequest:
         Whether a half-typed word is completed as one.
     end_loops
         Whether a suggestion that goes round in circles ends behind the first.
+    distinct
+        Whether suggestions must differ from each other; if not, draws are independent.
     stages
         Changes of the scores that come before the recipe's.
     monitors
@@ -102,6 +106,7 @@ class CompletionRequest:
     layout: Layout = "auto"
     heal: bool = True
     end_loops: bool = False
+    distinct: bool = True
     stages: Sequence[LogitsStage] = ()
     monitors: Monitors | None = None
     file: str | None = None
@@ -312,6 +317,16 @@ def _monitors(request: CompletionRequest, prompt: Prompt) -> Iterator[JointMonit
     return chain([first], (watch() if watch else None for _ in count()))
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """What writes one text, or all of them with a method that does."""
+
+    method: Method
+    plan: Request
+    constraints: Sequence[Constraint]
+    monitor: JointMonitors | None
+
+
 class _Run:
     """One request being answered: every suggestion starts behind the same encoded prompt, of which no copy is made."""
 
@@ -339,20 +354,66 @@ class _Run:
         self.cache_exact = self.session.cache.is_exact
 
     def suggestions(self, cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None) -> list[Suggestion]:
-        """Up to `n` different suggestions; a draw that repeats an earlier one is made again, once each."""
+        """Up to `n` suggestions; one that repeats an earlier one is written again, once each, if they must differ."""
         found: list[Suggestion] = []
-        rounds = 1 if self.request.recipe.method.about.all_texts else 2 * self.request.n - 1
-        for index in range(rounds):
-            if len(found) == self.request.n or (index and cancelled()):
-                break
-            for suggestion in self._decode(index, cancelled, on_token if index == 0 else None):
-                if suggestion.text not in {s.text for s in found} and len(found) < self.request.n:
+        index, wanted = 0, self.request.n
+        while index < self._most and len(found) < wanted and not (index and cancelled()):
+            count = min(self._abreast(index, on_token), wanted - len(found), self._most - index)
+            for suggestion in self._write(range(index, index + count), cancelled, None if index else on_token):
+                is_new = not self.request.distinct or suggestion.text not in {s.text for s in found}
+                if is_new and len(found) < wanted:
                     found.append(suggestion)
+            index += count
         return found
 
-    def _decode(
-        self, index: int, cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None
+    @property
+    def _most(self) -> int:
+        """How often a text is written at most, for as many suggestions as are wanted."""
+        if self.request.recipe.method.about.all_texts:
+            return 1
+        return 2 * self.request.n - 1 if self.request.distinct else self.request.n
+
+    def _abreast(self, index: int, on_token: Callable[[bytes], None] | None) -> int:
+        """How many texts may be written at once from this one on.
+
+        What is drawn plainly shares its passes. A first text that somebody waits for, or that drafts can shorten, goes
+        alone.
+        """
+        alone = index == 0 and (on_token is not None or self.request.sampling.greedy)
+        return self.request.n if isinstance(self.request.recipe.method, PlainPart) and not alone else 1
+
+    def _write(
+        self, indices: Sequence[int], cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None
     ) -> list[Suggestion]:
+        texts = [self._text(index, cancelled) for index in indices]
+        start, passes = time.perf_counter() if indices[0] else self.began, self.session.passes
+        try:
+            if len(texts) == 1:
+                events = texts[0].method.decode(self.session, self.logits, texts[0].plan, texts[0].constraints)
+                found = list(self._collect(events, start, on_token))
+            else:
+                found = list(self._collect(self._drawn(indices, texts), start, None, at_once=True))
+        finally:
+            self.session.rollback(self.session.length - self.prompt_tokens)
+        passes = self.session.passes - passes
+        # A method that writes all texts has one set of monitors for all of them.
+        watched = [text.monitor for text in texts] * (len(found) if len(texts) == 1 else 1)
+        reports = [monitor.report if monitor else None for monitor in watched]
+        return [replace(s, monitored=report, passes=passes) for s, report in zip(found, reports, strict=True)]
+
+    def _drawn(self, indices: Sequence[int], texts: Sequence[_Text]) -> Iterator[Event]:
+        """The events of texts that are drawn side by side, one text after the other."""
+        choosers = [Chooser(self._sampling(index), index) for index in indices]
+        ids = self.session.ids
+        draws = [
+            Draw(text.plan, text.constraints, chooser, ids, self.logits)
+            for text, chooser in zip(texts, choosers, strict=True)
+        ]
+        draw(self.session, draws, texts[0].plan.cancelled)
+        for one in draws:
+            yield from one.events()
+
+    def _text(self, index: int, cancelled: Callable[[], bool]) -> _Text:
         request, typed = self.request, self.prompt.typed.encode()
         line, _ = request.document.position_at(request.offset)
         before = request.document.text[request.document.line_start(line) : request.offset]
@@ -375,14 +436,7 @@ class _Run:
         monitor = next(self.monitors)
         if monitor:
             constraints.append(monitor)
-        start, passes = self.began if index == 0 else time.perf_counter(), self.session.passes
-        events = method.decode(self.session, self.logits, plan, constraints)
-        try:
-            found = list(self._collect(events, start, on_token))
-        finally:
-            self.session.rollback(self.session.length - self.prompt_tokens)
-        report, passes = monitor.report if monitor else None, self.session.passes - passes
-        return [replace(suggestion, monitored=report, passes=passes) for suggestion in found]
+        return _Text(method, plan, constraints, monitor)
 
     def _situation(self, index: int) -> Situation:
         request, completer = self.request, self.completer
@@ -417,9 +471,15 @@ class _Run:
         return replace(ALTERNATIVES, seed=sampling.seed) if index and sampling.greedy else sampling
 
     def _collect(
-        self, events: Iterator[Event], start: float, on_token: Callable[[bytes], None] | None
+        self,
+        events: Iterator[Event],
+        start: float,
+        on_token: Callable[[bytes], None] | None,
+        *,
+        at_once: bool = False,
     ) -> Iterator[Suggestion]:
         """The texts of one decoding; only the first one's tokens are told as they come."""
+        at_once = at_once or self.request.recipe.method.about.all_texts
         tokens: list[TokenEvent] = []
         began = first = time.perf_counter()
         pauses = 0
@@ -431,7 +491,7 @@ class _Run:
                 pauses += 1
             else:
                 # What writes all texts in one go gives their tokens at the end: its time is that of all of it.
-                if not tokens and not self.request.recipe.method.about.all_texts:
+                if not tokens and not at_once:
                     first = time.perf_counter()
                 tokens.append(event)
                 if on_token:

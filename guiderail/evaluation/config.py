@@ -237,13 +237,16 @@ def with_baselines(config: Config) -> Config:
     Raises
     ------
     UsageError
-        There is nothing to ask, or two methods have one label.
+        There is nothing to ask, two methods have one label, or one has several samples and no temperature.
     """
     methods = config.methods if any(m.is_greedy for m in config.methods) else (GREEDY, *config.methods)
     labels = [method.label for method in methods]
     twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None:
         raise UsageError(f"two methods of {config.name} are called {twice!r}", "Give each a label of its own")
+    repeated = next((method.label for method in methods if method.samples > 1 and method.temperature == 0), None)
+    if repeated is not None:
+        raise UsageError(f"{repeated!r} would give one answer many times", "Leave samples out, or set a temperature")
     if not config.tasks:
         raise UsageError(f"{config.name} has no tasks", "Add a [[tasks]] with a set or a reader")
     wanted = tuple(dict.fromkeys((OFF, *config.monitors)))

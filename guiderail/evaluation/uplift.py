@@ -142,21 +142,23 @@ def ask(
     wanted = judge.ask(document, position.start, truth)
     written = []
     for watched in (None, monitors):
-        for method, index, sampling in _ways(plan):
-            (found,) = completer.complete(replace(plain, sampling=sampling, monitors=watched))
-            having = judge.ask(document, position.start, found.text)
-            written.append((found, watched is not None, method, index, having))
+        for method, n, sampling in _ways(plan):
+            asked = replace(plain, sampling=sampling, n=n, distinct=False, monitors=watched)
+            for index, found in enumerate(completer.complete(asked)):
+                having = judge.ask(document, position.start, found.text)
+                written.append((found, watched is not None, method, index, having, n))
     return [
-        _draw(position, found, truth, on, method, index, judge.is_clean(having, wanted))
-        for found, on, method, index, having in written
+        _draw(
+            position, found, truth, on, method, index, judge.is_clean(having, wanted), found.timings.decode_s / shared
+        )
+        for found, on, method, index, having, shared in written
     ]
 
 
 def _ways(plan: Plan) -> Iterator[tuple[Method, int, Sampling]]:
-    yield "greedy", 0, Sampling()
-    for index in range(plan.samples):
-        seed = plan.seed * 1000 + index
-        yield "sampled", index, Sampling(temperature=plan.temperature, top_p=plan.top_p, seed=seed)
+    """Each method with how many answers it gives."""
+    yield "greedy", 1, Sampling()
+    yield "sampled", plan.samples, Sampling(temperature=plan.temperature, top_p=plan.top_p, seed=plan.seed)
 
 
 def _draw(
@@ -167,6 +169,7 @@ def _draw(
     method: Method,
     index: int,
     clean: bool | None,
+    decode_s: float,
 ) -> Draw:
     watches = found.monitored.watches if found.monitored else []
     return Draw(
@@ -184,7 +187,7 @@ def _draw(
         sum(watch.abstained is None for watch in watches),
         sum(len(watch.forbidden) for watch in watches),
         len(found.token_ids),
-        found.timings.decode_s,
+        decode_s,
     )
 
 

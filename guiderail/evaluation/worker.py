@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guiderail.engine.completer import Completer, CompletionRequest
+from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
 from guiderail.evaluation.checkers.checker import CannotCheck, judge_for
 from guiderail.evaluation.config import OFF, SYNTAX, Config, System
 from guiderail.evaluation.judge import judge, repetition
@@ -51,19 +51,20 @@ class Worker:
 
     def answer(self, task: Task, system: System) -> list[dict[str, Any]]:
         """The rows of one task answered by one system: one for each sample."""
-        return [self._row(task, system, index) for index in range(system.method.samples)]
+        completer, request = self._completer(system.model), self._request(task, system)
+        began = time.perf_counter()
+        found = completer.complete(request)
+        # The prompt is encoded once for all systems of a task: its time would fall to the first one alone. Samples that
+        # are drawn side by side share theirs.
+        seconds = (time.perf_counter() - began - found[0].timings.prompt_s) / len(found)
+        return [self._row(task, system, index, one, seconds) for index, one in enumerate(found)]
 
     def stop(self) -> None:
         """End the analysers and checkers."""
         self._pool.stop()
         self._judge.stop()
 
-    def _row(self, task: Task, system: System, index: int) -> dict[str, Any]:
-        seed = self._config.settings.seed * 1000 + index
-        completer, request = self._completer(system.model), self._request(task, system, seed)
-        began = time.perf_counter()
-        [found] = completer.complete(request)
-        seconds = time.perf_counter() - began
+    def _row(self, task: Task, system: System, index: int, found: Suggestion, seconds: float) -> dict[str, Any]:
         answer = task.truncated(found.text)
         return {
             "task": task.id,
@@ -72,7 +73,7 @@ class Worker:
             "method": system.method.label,
             "monitors": system.monitors,
             "sample": index,
-            "seed": seed,
+            "seed": self._config.settings.seed,
             "kind": task.kind,
             "package": task.package,
             "output": found.text,
@@ -85,14 +86,13 @@ class Worker:
             "tokens": len(found.token_ids),
             "passes": found.passes,
             "pauses": found.pauses,
-            # The prompt is encoded once for all systems of a task: its time would fall to the first one alone.
-            "seconds": seconds - found.timings.prompt_s,
+            "seconds": seconds,
             **asdict(found.timings),
             "monitored": asdict(found.monitored) if found.monitored else None,
             "hardware": self._hardware,
         }
 
-    def _request(self, task: Task, system: System, seed: int) -> CompletionRequest:
+    def _request(self, task: Task, system: System) -> CompletionRequest:
         settings, source = self._config.settings, task.prefix + task.suffix
         path = (task.root or Path()) / task.path
         request = CompletionRequest(
@@ -102,7 +102,9 @@ class Worker:
             root=task.root,
             until=task.until,
             max_tokens=settings.max_tokens,
-            sampling=system.method.sampling(seed),
+            n=system.method.samples,
+            distinct=False,
+            sampling=system.method.sampling(settings.seed),
             recipe=system.recipe(),
             layout=settings.layout,  # pyright: ignore[reportArgumentType]  # checked by `read`
         )

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from guiderail.decoding.method import Event
 from guiderail.decoding.part import About, MethodPart, Situation
 from guiderail.decoding.plain import Plain
-from guiderail.decoding.recipe import Recipe
+from guiderail.decoding.recipe import PLAIN, Recipe
+from guiderail.decoding.recipe import recipe as build_recipe
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
 from guiderail.decoding.writing import decoded
@@ -79,6 +80,28 @@ def test_several_suggestions_differ_and_the_first_is_the_single_one() -> None:
     assert 1 < len(several) <= 4
     assert len({s.text for s in several}) == len(several)
     assert [s.text for s in completer.complete(request(n=4))] == [s.text for s in several]
+
+
+@pytest.mark.parametrize("recipe", [PLAIN, build_recipe("rpg", drafter="auto", greedy=False)], ids=["plain", "rpg"])
+@pytest.mark.parametrize("temperature", [0.0, 0.9])
+def test_suggestions_drawn_side_by_side_are_those_drawn_one_by_one(
+    recipe: Recipe, temperature: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever watches a request's first tokens come gets the same suggestions; stages and half-typed words included."""
+    asked = request(n=4, sampling=Sampling(temperature=temperature, seed=5), recipe=recipe)
+    together = Completer(tiny_model("qwen3")).complete(asked)
+    watched = Completer(tiny_model("qwen3")).complete(asked, on_token=lambda _: None)
+    monkeypatch.setattr("guiderail.engine.completer._Run._abreast", lambda *_: 1)
+    alone = Completer(tiny_model("qwen3")).complete(asked)
+    assert [s.token_ids for s in together] == [s.token_ids for s in alone] == [s.token_ids for s in watched]
+    assert len(together) == 4
+
+
+def test_draws_that_need_not_differ_are_independent() -> None:
+    """As many come as were wanted, whatever they say: nearly certain draws are all the same."""
+    asked = request(n=3, sampling=Sampling(temperature=1e-4), distinct=False)
+    found = Completer(tiny_model("qwen3")).complete(asked)
+    assert [s.text for s in found] == [found[0].text] * 3
 
 
 def test_a_cancelled_request_ends_within_one_step_and_leaves_no_trace() -> None:
