@@ -211,7 +211,7 @@ def _escaping(stream: object) -> None:
 
 
 def main() -> NoReturn:
-    """Entry point of the console script."""
+    """Run the command line of this process."""
     _prepare_streams()
     instruction = os.environ.get("_GUIDERAIL_COMPLETE")
     if instruction:  # the shell asks what could stand behind TAB
@@ -219,7 +219,3 @@ def main() -> NoReturn:
 
         sys.exit(shell_complete(cli, {}, PROGRAM, "_GUIDERAIL_COMPLETE", instruction))
     sys.exit(run(sys.argv[1:]))
-
-
-if __name__ == "__main__":
-    main()

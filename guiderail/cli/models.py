@@ -82,10 +82,11 @@ def rm(name: str, yes: bool) -> None:
     from guiderail.model import store
     from guiderail.model.memory import readable
 
+    size = readable(store.removable(name).size_on_disk)
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"{name} would be deleted", "Without a terminal to ask on, say --yes")
-        click.confirm(f"Delete {name}?", abort=True, err=True)
+        click.confirm(f"Delete {name}, {size}?", abort=True, err=True)
     click.echo(f"{name} deleted, {readable(store.remove(name))} freed", err=True)
 
 

@@ -17,6 +17,7 @@ from guiderail.settings import Settings
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
+    from guiderail.decoding.recipe import Recipe
     from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
     from guiderail.engine.project import OpenProject
     from guiderail.monitors.analysis.pool import ServerPool
@@ -131,6 +132,7 @@ class Engine:
         self.device = ""
         self._completer: Completer | None = None
         self._make: Callable[[], Completer] | None = None
+        self._recipe: Recipe | None = None
         self._projects: dict[tuple[Path | None, str, bool], OpenProject] = {}
         self._analysers: dict[tuple[str, str, str], tuple[ServerPool, Monitors]] = {}  # by who is wanted
         self._contexts: dict[str, _Context] = {}
@@ -158,9 +160,14 @@ class Engine:
             cache_policy=policy,
             cache_bytes=settings.cache_mb << 20,
         )
-        self._completer = self._make()
-        self._completer.warm(recipe)
+        self._recipe = recipe
+        self._start()
         self.name, self.device = model.info.name, str(model.device)
+
+    def _start(self) -> None:
+        assert self._make is not None and self._recipe is not None
+        self._completer = self._make()
+        self._completer.warm(self._recipe)
 
     def unload(self) -> None:
         """Give the model's memory back."""
@@ -179,10 +186,11 @@ class Engine:
     def recover(self) -> None:
         """Start afresh with the same model: after a failure the cache may hold anything, or be too large."""
         self._completer = None
-        gc.collect()
-        self._completer = self._make() if self._make else None
         self._contexts.clear()
         self._projects.clear()
+        gc.collect()
+        if self._make:
+            self._start()
 
     def stop_analysers(self) -> None:
         """End the analysers' processes; they start again when they are wanted."""

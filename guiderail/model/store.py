@@ -15,11 +15,14 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from logging import CRITICAL
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model.info import ModelFolderError, ModelInfo, read_info
 from guiderail.model.transfer import fetch_file
+
+if TYPE_CHECKING:
+    from huggingface_hub import CachedRepoInfo
 
 EMBEDDED = "embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded" / "weights"
@@ -192,6 +195,22 @@ def _explained(hub_id: str) -> Iterator[None]:
         logging.set_verbosity(level)
 
 
+def removable(name: str) -> CachedRepoInfo:
+    """What the cache has of a pulled model.
+
+    Raises
+    ------
+    UnknownModelError
+        As `remove`.
+    """
+    if name == EMBEDDED:
+        raise UnknownModelError("The embedded model is part of guiderail and cannot be removed")
+    repository = _cached_repositories().get(name)
+    if repository is None:
+        raise UnknownModelError(f"{name} is not among the pulled models", "See guiderail models ls")
+    return repository
+
+
 def remove(name: str) -> int:
     """Delete a pulled model from the cache, all its revisions; returns the bytes freed.
 
@@ -202,11 +221,7 @@ def remove(name: str) -> int:
     StorageError
         If its files cannot be deleted.
     """
-    if name == EMBEDDED:
-        raise UnknownModelError("The embedded model is part of guiderail and cannot be removed")
-    repository = _cached_repositories().get(name)
-    if repository is None:
-        raise UnknownModelError(f"{name} is not among the pulled models", "See guiderail models ls")
+    repository = removable(name)
     # Not by its revisions, as the client would: a copy of a repository has the same commits.
     with _storing("delete", repository.repo_path):
         shutil.rmtree(repository.repo_path)
@@ -287,7 +302,7 @@ def _pin_file() -> Path:
     return platformdirs.user_data_path("guiderail") / "models.json"
 
 
-def _cached_repositories() -> dict[str, Any]:
+def _cached_repositories() -> dict[str, CachedRepoInfo]:
     from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 

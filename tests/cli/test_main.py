@@ -149,6 +149,34 @@ def test_a_closed_pipe_is_quiet() -> None:
         assert process.wait() == 141
 
 
+# Sends the interrupt when a module is looked for, as if somebody had pressed Ctrl-C just then.
+INTERRUPTING = """
+import os, signal, sys
+
+wanted = sys.argv.pop(1)
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == wanted:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+from guiderail.__main__ import main
+main()
+"""
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    "module", ["guiderail.cli", "guiderail.cli.main", "click", "guiderail.errors", "guiderail.cli.config", "tomllib"]
+)
+def test_an_interrupt_while_starting_is_one_line(module: str) -> None:
+    """Ctrl-C during an import of the start is one line and exit code 130, never a traceback."""
+    command = [sys.executable, "-c", INTERRUPTING, module, "config", "show"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "guiderail: interrupted\n")
+
+
 CLOSED = b"guiderail: cannot write: standard output is closed. Send it to a file, a pipe or /dev/null\n"
 
 

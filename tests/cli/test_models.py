@@ -145,6 +145,15 @@ def test_rm_with_yes_deletes(guiderail: Run, machine: Path) -> None:
     assert not list(machine.glob("models--*"))
 
 
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("name", ["some/other", "embedded"])
+def test_what_cannot_be_deleted_is_not_asked_about(guiderail: Run, name: str) -> None:
+    """A name that rm cannot delete is refused before anybody is asked to confirm."""
+    done = guiderail("models", "rm", name)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "would be deleted" not in done.err
+
+
 def test_the_embedded_model_stays(guiderail: Run, tiny_model: Path) -> None:
     done = guiderail("models", "rm", "embedded", "--yes")
     assert done.code == 2

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from guiderail.decoding.drafters.suffix import IndexedText
+from guiderail.decoding.price import Prices
 from guiderail.lsp.engine import Engine, NotLoadedError, Wish, Written
 from guiderail.settings import Settings
 from guiderail.text.document import Document
@@ -183,6 +184,13 @@ def test_without_a_model_the_remedy_is_named() -> None:
     engine.unload()
     with pytest.raises(NotLoadedError):
         engine.complete(wish(), never, Written())
+
+
+def test_an_engine_put_back_to_work_is_warm(engine: Engine) -> None:
+    """After a failure the drafters' prices are measured at once, as at the start, and not while a request waits."""
+    engine.recover()
+    assert engine._completer is not None
+    assert Prices in engine._completer.store
 
 
 def test_switching_files_encodes_nothing_again(engine: Engine) -> None:
