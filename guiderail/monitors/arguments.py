@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from guiderail.monitors.analysis.answers import Signatures
+from guiderail.monitors.analysis.answers import Signature, Signatures
 from guiderail.monitors.analysis.requests import SIGNATURES
-from guiderail.monitors.call import BRACES, PYTHON, Call, Shape, Style, fits, shape_of
+from guiderail.monitors.call import BRACES, PYTHON, Call, Style, fits
 from guiderail.monitors.monitor import Ruling, Trigger
 from guiderail.monitors.scene import View
+from guiderail.monitors.shape import Shape, shape_of
 
 _CALLEE = re.compile(r"(?P<callee>[\w$.]*[\w$\])])\($")
 _MODIFIERS = r"(?:(?:export|async|public|private|protected|static|final|abstract)\s+)*"
 _DEFINITION = re.compile(rf"\s*{_MODIFIERS}(?:def|class|function|func|fn)\b[^({{\n]*$")
-_OWNED = re.compile(r"^[^(]*\(\s*(?:self|cls)\b")  # a parameter that is not among the parameters
-_OF_CLASS = re.compile(r"(?:^|\.)(?:_*[A-Z]\w*|cls|type)\.\w+$")  # through a class, a method may be given its object
+_OWNED = re.compile(r"^[^(]*\(\s*(?:self|cls)\b(?::\s*(?P<type>[\w.]+))?")  # a parameter that is not among the others
+_OF_CLASS = re.compile(r"(?:^|\.)(?:_*[A-Z]\w*|cls|type)\.\w+$")
+_GENERIC = re.compile(r"(?:def \w+)?\[")
 _WORD = re.compile(
     r"(?:^|[^\w.])(?:and|or|not|in|is|if|elif|else|while|for|return|yield|await|assert|del|with|except|import|from|raise|"
     r"lambda|match|case|switch|catch|new|typeof|instanceof|super)$"
@@ -47,12 +49,21 @@ class Arguments:
 def _ruling(answer: Signatures, style: Style, callee: str) -> Ruling:
     known: list[Shape] = []
     for signature in answer.items:
-        shape, owned = shape_of(signature, keywords=style.keywords), _OWNED.search(signature.label) is not None
+        shape, owned = shape_of(signature, keywords=style.keywords), _OWNED.search(signature.label)
         if shape is None or (owned and signature.label.startswith("def ") and "." not in callee):
             return Ruling(None, reason="unknown signature")  # a plain function's own `cls` is left out like a method's
         known.append(shape)
-        if owned and _OF_CLASS.search(callee):
+        if owned and _may_be_given_object(callee, signature, owned["type"]):
             known.append(replace(shape, positional=("self", *shape.positional)))
     if not known:
         return Ruling(None, reason="unknown signature")
     return Ruling(lambda masks: Call(masks, known, style), len(known), allows=lambda truth: fits(known, truth, style))
+
+
+def _may_be_given_object(callee: str, signature: Signature, type_: str | None) -> bool:
+    """Whether a method may be called through a class, so that its object is the first argument."""
+    if any(re.match(r"(?:self|cls)\b", text) for text in signature.parameters):
+        return False  # it is among the parameters
+    receiver = callee.rpartition(".")[0].rpartition(".")[2]
+    through_class = _OF_CLASS.search(callee) or (type_ and receiver == type_.rpartition(".")[2])
+    return bool(through_class or _GENERIC.match(signature.label))  # what is bound to an object is hardly generic

@@ -1,4 +1,4 @@
-"""The arguments of a call as they are being written, byte by byte, and which signatures they still fit."""
+"""The arguments of a call as they are being written, byte by byte, and which shapes they still fit."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from typing import Literal
 import numpy as np
 
 from guiderail.decoding.trie import pack
-from guiderail.monitors.analysis.answers import Signature
 from guiderail.monitors.masks import Masks
+from guiderail.monitors.shape import Given, Shape
 
-_NAME = re.compile(r"(?P<stars>\*{0,2}|\.\.\.)\s*(?P<name>[\w$]+)(?P<optional>\?)?")
-_KEYWORD = re.compile(rb"\s*(\w+)\s*=(?!=)")
 _HALF_KEYWORD = re.compile(rb"\s*\w+\s*=\Z")
 _LAMBDA = re.compile(rb"\blambda\b[^:]*\Z")
-_GENERATOR = re.compile(rb"\bfor\b")
 _PLAIN = re.compile(rb"[^()\[\]{},#'\"`/\n=]*")
 _UNDECIDED = re.compile(rb"(?:\"\"?|''?|=|/)\Z")  # may be the beginning of three quotes, a comparison, a comment
 _OPEN, _CLOSE = b"([{", b")]}"
@@ -48,112 +45,6 @@ PYTHON = Style({b'"""': b'"""', b"'''": b"'''", **_STRINGS, b"#": b"\n"}, frozen
 BRACES = Style({**_STRINGS, b"`": b"`", b"//": b"\n", b"/*": b"*/"}, frozenset({b"//", b"/*"}), keywords=False)
 
 State = Literal["inside", "behind", "lost"]
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What one signature takes.
-
-    Parameters
-    ----------
-    positional
-        Names of the parameters that can be given by position, in order.
-    required
-        Names without a default.
-    by_name
-        Names that can be given by keyword.
-    variadic
-        Whether any number of further arguments may stand.
-    any_name
-        Whether any keyword may.
-    """
-
-    positional: tuple[str, ...]
-    required: frozenset[str]
-    by_name: frozenset[str]
-    variadic: bool = False
-    any_name: bool = False
-
-    def takes(self, given: Given, *, done: bool) -> bool:
-        """Whether arguments fit, and, if the call is `done`, whether none is missing."""
-        if given.open_ended:
-            return True
-        if given.count > len(self.positional) and not self.variadic:
-            return False
-        filled = frozenset(self.positional[: given.count])
-        if given.names & filled or (given.names - self.by_name and not self.any_name):
-            return False
-        return not done or self.required <= filled | given.names
-
-    def has_room(self, given: Given) -> bool:
-        """Whether one more argument can stand, by position or by keyword."""
-        if given.open_ended or self.variadic or self.any_name:
-            return True
-        left = self.by_name - given.names - frozenset(self.positional[: given.count])
-        return bool(left) or (given.count < len(self.positional) and not given.names)
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """Arguments that have been written.
-
-    Parameters
-    ----------
-    count
-        How many by position.
-    names
-        Those by keyword.
-    open_ended
-        Whether there is one that stands for any number of them (``*args``), or that cannot be counted.
-    """
-
-    count: int = 0
-    names: frozenset[str] = frozenset()
-    open_ended: bool = False
-
-    def and_one(self, argument: bytes, *, keywords: bool = True) -> Given:
-        """With one more argument."""
-        if argument.lstrip().startswith((b"*", b"...")) or _GENERATOR.search(argument) or b"<" in argument:
-            return replace(self, open_ended=True)
-        if keywords and (found := _KEYWORD.match(argument)):
-            return replace(self, names=self.names | {found[1].decode()})
-        return replace(self, count=self.count + 1)
-
-
-def shape_of(signature: Signature, *, keywords: bool = True) -> Shape | None:
-    """What a signature takes; None if it does not say. Without keywords a parameter is named by its place.
-
-    Stars and slashes that stand between parameters are found by where the parameters are in the label.
-    """
-    if "(" not in signature.label or "(...)" in signature.label:
-        return None
-    positional, by_name, required = [], set(), set()
-    variadic = any_name = keyword_only = False
-    at = signature.label.index("(") + 1
-    for text in signature.parameters:
-        start = signature.label.find(text, at)
-        gap = signature.label[at:start] if start >= 0 else ""
-        at = start + len(text) if start >= 0 else at
-        keyword_only |= "*" in gap
-        if "/" in gap:
-            by_name.difference_update(positional)
-        found = _NAME.match(text)
-        if found is None or text.strip() == "...":
-            return None
-        name, stars = found["name"] if keywords else str(len(positional)), found["stars"]
-        if stars == "**":
-            any_name = True
-        elif stars or "..." in text.partition("=")[0]:
-            variadic = keyword_only = True
-        else:
-            by_name.add(name)
-            if not keyword_only:
-                positional.append(name)
-            if found["optional"] is None and "=" not in re.sub(r"=>|[<>!=]=", "", text):
-                required.add(name)
-    if "/" in signature.label[at:].partition(")")[0]:
-        by_name.difference_update(positional)
-    return Shape(tuple(positional), frozenset(required), frozenset(by_name), variadic, any_name)
 
 
 @dataclass(frozen=True, slots=True)

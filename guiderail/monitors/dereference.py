@@ -12,7 +12,7 @@ from typing import Literal
 
 from guiderail.decoding.identifiers import Names
 from guiderail.monitors.access import ACCESS
-from guiderail.monitors.analysis.answers import Members
+from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.analysis.requests import MEMBERS
 from guiderail.monitors.lexing import SYNTAX, Place
 from guiderail.monitors.masks import Masks
@@ -44,6 +44,7 @@ _WEB_NO_TARGET = re.compile(
     r"export|async|if|for)\b"
 )
 _DUNDER = re.compile(r"__\w+__$")
+_UNANNOTATED = re.compile(r"(?s)^def .*(?::|->) *Unknown\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +89,15 @@ class Dereference:
             label,
             MEMBERS,
             view.question(site.behind_dot),
-            lambda members: _ruling(members, awaited, view.scene.tail, view.language),
+            lambda members: _ruling(members, awaited, view, namesake=_is_namesake(view, site.behind_dot)),
             written=site.written,
         )
 
 
-def _ruling(members: Members, site: Site, tail: str, language: str) -> Ruling:
-    names, reason = judge(members, site, language)
-    extra = ACCESS[language].extra
+def _ruling(members: Members, site: Site, view: View, *, namesake: bool) -> Ruling:
+    names, reason = judge(members, site, view.language)
+    reason = "unknown type" if namesake else reason
+    extra, tail = ACCESS[view.language].extra, view.scene.tail
 
     def allows(truth: str) -> bool:
         found = re.match(rf"[\w{re.escape(extra)}]*", truth)
@@ -110,6 +112,19 @@ def _ruling(members: Members, site: Site, tail: str, language: str) -> Ruling:
         return masks.names(names, tail, definable=site.may_define, extra=extra)
 
     return Ruling(legal if names else None, len(members.items), reason, allows)
+
+
+def _is_namesake(view: View, behind_dot: int) -> bool:
+    """Whether the receiver is an imported module of the file's own name: where that cannot be found, analysers take
+    the file for it."""
+    name = view.scene.path.stem
+    imported = rf"(?m)^[ \t]*import[ \t]+(?:[\w.]+[ \t]*,[ \t]*)*{re.escape(name)}\b"
+    receiver = view.text[: behind_dot - 1]
+    return (
+        view.language == "python"
+        and re.search(rf"(?<![\w.]){re.escape(name)}$", receiver) is not None
+        and re.search(imported, view.text) is not None
+    )
 
 
 def find_site(text: str, place: Place, language: str) -> Site | None:
@@ -161,7 +176,7 @@ def judge(members: Members, site: Site, language: str = "python") -> tuple[froze
     names = listed | ACCESS[language].universal if listed else listed
     own = {name for name in listed if language != "python" or not _DUNDER.match(name)}
     reason: Reason | None = None
-    if not own or any("Unknown" in _outer_union(member.detail) for member in members.items):
+    if not own or any(_is_doubtful(member) for member in members.items):
         reason = "unknown type"
     elif members.takes_any or ("__getattr__" in listed and "__spec__" not in listed):
         reason = "dynamic"
@@ -172,6 +187,15 @@ def judge(members: Members, site: Site, language: str = "python") -> tuple[froze
     elif not (site.may_define or site.may_differ) and not any(name.startswith(site.written) for name in names):
         reason = "no such name"
     return names, reason
+
+
+def _is_doubtful(member: Member) -> bool:
+    """Whether a member says that the type is not known for sure.
+
+    Of a class whose ``__new__`` has no annotations, objects may be of another class.
+    """
+    made = member.name == "__new__" and _UNANNOTATED.search(member.detail) is not None
+    return made or "Unknown" in _outer_union(member.detail)
 
 
 def _outer_union(detail: str) -> list[str]:

@@ -49,7 +49,7 @@ class Imports:
     def _modules(self, view: View, found: re.Match[str]) -> Trigger:
         def judge(_: None) -> Ruling:
             names = _modules(view, found)
-            reason = _guarded(view) or ("unknown package" if names is None else None)
+            reason = _guarded(view) or ("unknown package" if names is None else _deferred(view, found))
             return _ruling(names or frozenset(), view, found, reason)
 
         return Trigger(found[0].strip(), None, view.question(len(view.text)), judge, found["written"])
@@ -91,6 +91,11 @@ def _ruling(names: frozenset[str], view: View, found: re.Match[str], reason: str
         return not name or name in names
 
     return Ruling((lambda masks: masks.perhaps(names, view.scene.tail)) if names else None, len(names), reason, allows)
+
+
+def _deferred(view: View, found: re.Match[str]) -> str | None:
+    """A reason if a function imports a module: it may do so there because that need not be installed."""
+    return "optional" if view.indent and not found["package"] and not found["dots"] else None
 
 
 def _guarded(view: View) -> str | None:

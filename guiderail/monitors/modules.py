@@ -1,4 +1,4 @@
-"""The modules that a Python project can import: its own, those of its environment, and the standard library's."""
+"""The modules that a Python project can import: its own, what it needs, its environment's, the standard library's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from guiderail.monitors.analysis.client import environment
+from guiderail.monitors.declared import declared_modules
 
 FRESH_S = 5.0  # what is on disk is read again after this
 SUFFIXES = (".py", ".pyi", ".so", ".pyd")
@@ -29,9 +30,14 @@ class ModulePath:
         """The modules in a package, or all at the top; None if the package's folder is not known."""
         if not package:
             own = frozenset().union(*map(_modules_in, self.folders))
-            return own | sys.stdlib_module_names | frozenset(sys.builtin_module_names)
+            return own | self.declared | sys.stdlib_module_names | frozenset(sys.builtin_module_names)
         places = [place for folder in self.folders if (place := folder.joinpath(*package.split("."))).is_dir()]
         return frozenset().union(*map(_modules_in, places)) if places else None
+
+    @cached_property
+    def declared(self) -> frozenset[str]:
+        """What the project says that it needs."""
+        return declared_modules(self._root)
 
     @cached_property
     def folders(self) -> tuple[Path, ...]:

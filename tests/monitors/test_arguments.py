@@ -25,6 +25,10 @@ class Point:
     y: int = 0
 class Plain:
     def put(self, other): ...
+class lower:
+    def put(self, other): ...
+def same(x: T, y: T | None = None, sep: str = ",(", *, key=1) -> T: ...
+def both() -> str | bytes: ...
 class Box(Generic[T]):
     def __init__(self, inside: T): ...
     def put(self, other: T, again: "dict[str, T]"): ...
@@ -47,6 +51,11 @@ def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
         ("Box[int](", {"1)"}, {")", "1, 2)"}),
         ("Box(1).put(", {"1, {})", "1, again={})"}, {"1)", "1, 2, 3)"}),
         ("Plain.put(", {"plain, 1)", "1)"}, {"1, 2, 3)", ")"}),
+        ("lower.put(", {"plain, 1)", "1)"}, {"1, 2, 3)", ")"}),
+        ("same(", {"1)", "1, 2)", "1, 2, 3)", "1, key=2)"}, {")", "1, z=2)", "1, 2, 3, 4)"}),
+        ("abs(", {"1)"}, {")", "1, 2)", "x=1)"}),
+        ("dict.copy(", {"{})", ")"}, {"1, 2)"}),
+        ("str.join(", {"'', ())", "())"}, {")", "'', (), 1)"}),
         ("print(", {")", "1, 2, 3)", "1, sep='')"}, {"1, sepp='')"}),
         ("x = [len(", {"'a')"}, {")", "1, 2)"}),
     ],
@@ -58,7 +67,7 @@ def test_calls_take_what_their_signature_says(analyser, call: str, legal: set[st
     assert {truth for truth in legal | illegal if ruling.allows(truth)} == legal
 
 
-@pytest.mark.parametrize("call", ["nowhere(", "dict(", "issubclass("])
+@pytest.mark.parametrize("call", ["nowhere(", "dict(", "issubclass(", "both().startswith("])
 def test_unknown_callees_are_left_free(analyser, call: str) -> None:
     """Where the analyser does not say what is taken, nothing is constrained."""
     ruling = ruling_of(Arguments(), analyser, DEFINED + call)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from guiderail.decoding.constraint import allowed
 from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.monitors.analysis.answers import Signature
-from guiderail.monitors.call import BRACES, PYTHON, Arguments, Call, Shape, _Reading, fits, shape_of
+from guiderail.monitors.call import BRACES, PYTHON, Arguments, Call, _Reading, fits
 from guiderail.monitors.masks import Masks
+from guiderail.monitors.shape import Shape, shape_of
 
 FUNCTIONS: list[Callable[..., Any]] = [
     lambda: 0,
@@ -103,13 +104,23 @@ def test_masks_equal_brute_force(function: Callable[..., Any], pieces: list[byte
         ("f(...rest: string[]): void", ("...rest: string[]",), Shape((), frozenset(), frozenset(), True)),
         ("(*values: object, sep: str = ' ')", ("*values: object", "sep: str = ' '"),
          Shape((), frozenset(), frozenset({"sep"}), True)),
+        ("def f[T: (int, str)](a: T, /, b: str = '(,', *c: T) -> T: ...", (),
+         Shape(("a", "b"), frozenset("a"), frozenset("b"), True)),
+        ("def f[T](self: Box[T]) -> T: ...", (), Shape((), frozenset(), frozenset())),
+        ("(x: int, /, *, y: int)", ("x: int", "/", "*", "y: int"), Shape(("x",), frozenset("xy"), frozenset("y"))),
+        ("((self: bytes, a: int) -> bool) | ((self: str, a: int) -> bool)", (), None),
+        ("[T](self: Box[T], other: T) -> T | Unknown", (), None),
+        ("def f[**P](ExitStack, (ParamSpec(P)) -> T, ParamSpec(P)) -> int: ...", (), None),
+        ("def f(a: int, b: int)", ("b: int",), None),
+        ("def f(a: int, b: int)", ("a: int",), None),
         ("Unknown", (), None),
         ("(...) -> Unknown", (), None),
         ("type[dict]", (), None),
     ],
 )  # fmt: skip
 def test_signatures_as_analysers_word_them(label: str, parameters: tuple[str, ...], expected: Shape | None) -> None:
-    """Stars, slashes, defaults and question marks are found in the label; what says nothing is no shape."""
+    """Stars, slashes, defaults and question marks are found in the label; what says nothing, or shows parameters that
+    are not listed, is no shape."""
     assert shape_of(Signature(label, parameters)) == expected
 
 

@@ -5,7 +5,7 @@ import pytest
 from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.dereference import Dereference, Site, find_site, judge
 from guiderail.monitors.lexing import place
-from tests.monitors.scenes import view
+from tests.monitors.scenes import listing, view
 
 
 def site(text: str, language: str = "python") -> Site | None:
@@ -215,6 +215,37 @@ def test_a_type_that_takes_any_name_is_dynamic() -> None:
     """Where any name is accepted none is forbidden."""
     answer = Members((Member("a"),), complete=True, takes_any=True)
     assert judge(answer, Site(0, "", False), "typescript")[1] == "dynamic"
+
+
+@pytest.mark.parametrize(
+    ("detail", "reason"),
+    [
+        (
+            "def __new__[Self@A: A](\n    cls: type[Self@A],\n    key: Unknown | None = None\n) -> Self@A: ...",
+            "unknown type",
+        ),
+        ("def __new__(cls, key=None) -> Unknown", "unknown type"),
+        ("def __new__(\n    cls     : type[tuple],\n    iterable: Iterable[Unknown] = ...\n) -> tuple: ...", None),
+        ("def __new__[Self](cls, key: int) -> Self", None),
+    ],
+)
+def test_a_class_that_makes_its_objects_itself_may_make_others(detail: str, reason: str | None) -> None:
+    """Where `__new__` has no annotations, a member of another class may be meant."""
+    members = Members((Member("add", 2), Member("__new__", 2, detail)), complete=True)
+    assert judge(members, Site(0, "", may_define=False))[1] == reason
+
+
+def test_a_module_of_the_files_own_name_is_unknown() -> None:
+    """`import module` in module.py is of another module; analysers that do not find it list the file's own names."""
+    own = listing("add", "remove")
+    for text, reason in [
+        ("import module\nmodule.", "unknown type"),
+        ("module = 1\nmodule.", None),
+        ("import os\nos.", None),
+    ]:
+        trigger = Dereference().trigger(view(text))
+        assert trigger is not None
+        assert trigger.judge(own).reason == reason
 
 
 def test_a_namespace_of_cpp_is_open() -> None:

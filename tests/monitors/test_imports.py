@@ -19,6 +19,7 @@ def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
         "pack/part.py": "class Part: ...\n",
         "pack/free.py": "def __getattr__(name): ...\n",
         "alone.py": "X = 1\n",
+        "pyproject.toml": '[project]\nname = "a"\ndependencies = ["needed-one>=1"]\n',
     }
     with project(tmp_path_factory.mktemp("imports"), files, PYREFLY) as started:
         yield started
@@ -27,7 +28,7 @@ def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
 @pytest.mark.parametrize(
     ("text", "legal", "illegal"),
     [
-        ("import ", {"pack", "alone", "os", "click"}, {"nowhere", "part", "alone_"}),
+        ("import ", {"pack", "alone", "os", "click", "needed_one"}, {"nowhere", "part", "alone_"}),
         ("import os, al", {"one"}, {"so"}),
         ("from ", {"pack", "json", ".x"}, {"nowhere"}),
         ("import pack.", {"part"}, {"nowhere", "function"}),
@@ -51,6 +52,7 @@ def test_only_what_exists_can_be_imported(analyser, text: str, legal: set[str], 
     [
         ("try:\n    import ", "optional"),
         ("if x:\n    def f():\n        import ", "optional"),
+        ("def f():\n    from ", "optional"),
         ("from nowhere import ", "unknown module"),
         ("from pack.free import ", "dynamic"),
         ("import nowh", "no such name"),

@@ -1,0 +1,39 @@
+"""What a project says that it needs."""
+
+from pathlib import Path
+
+import pytest
+
+from guiderail.monitors.declared import declared_modules
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("pyproject.toml", '[project]\ndependencies = ["one-two >= 1", "PyYAML"]\n'),
+        ("pyproject.toml", '[project.optional-dependencies]\nall = ["one-two[x]", "PyYAML; python_version > \'3\'"]\n'),
+        ("pyproject.toml", '[dependency-groups]\ntest = ["one.two", {include-group = "x"}, "PyYAML"]\n'),
+        ("pyproject.toml", '[tool.poetry.group.dev.dependencies]\none-two = "^1"\npyyaml = {version = "1"}\n'),
+        ("setup.cfg", "[options]\ninstall_requires =\n    one-two\n[options.extras_require]\nx =\n    PyYAML>1\n"),
+        ("requirements-test.txt", "# a comment\n-r other.txt\none-two==1\nPyYAML\n"),
+        ("src/a.egg-info/requires.txt", "one-two\n\n[x]\nPyYAML\n"),
+        ("a-1.dist-info/METADATA", "Name: a\nRequires-Dist: one-two (>=1)\nRequires-Dist: PyYAML ; extra == 'x'\n"),
+    ],
+)
+def test_requirements_are_read_wherever_projects_write_them(tmp_path: Path, file: str, text: str) -> None:
+    """A distribution's name stands for its module's; extras count."""
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text(text)
+    found = declared_modules(tmp_path)
+    assert {"one_two", "yaml"} <= found
+    assert not {"1", "x", "a", "r", "other"} & found
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("pyproject.toml", "[project"), ("pyproject.toml", "project = 1"), ("setup.cfg", "nothing"), ("README", "")],
+)
+def test_what_cannot_be_read_declares_nothing(tmp_path: Path, file: str, text: str) -> None:
+    """Half-edited and odd files are passed over."""
+    (tmp_path / file).write_text(text)
+    assert declared_modules(tmp_path) == frozenset()
