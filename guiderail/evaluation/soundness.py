@@ -36,6 +36,7 @@ from guiderail.text.document import Document
 from guiderail.text.language import language_of
 
 ANSWER_S = 60.0
+RESTART_S, RESTART_POLL_S = 125.0, 0.2
 INSTALL_S = 900
 MOST_TRIED = 5_000  # places of a package that are looked at for triggers of one monitor
 SKIPPED = frozenset({"node_modules", ".venv", "venv", ".git", "target", "build", "dist", "vendor"})
@@ -219,7 +220,7 @@ def _verdict(position: Position, analyser: ServerAnalyser) -> Verdict:
     verdict = Verdict(file.package, file.path, position.offset, position.monitor, shown)
     began = time.perf_counter()
     try:
-        ruling = trigger.judge(trigger.ask(analyser).result(ANSWER_S))
+        ruling = trigger.judge(_answer(trigger, analyser))
     except NoAnswer as error:
         return replace(verdict, abstained=f"no answer: {error}", wait_s=time.perf_counter() - began)
     except LateError:
@@ -227,6 +228,18 @@ def _verdict(position: Position, analyser: ServerAnalyser) -> Verdict:
     wait_s = time.perf_counter() - began
     right = ruling.allows(truth) if ruling.legal is not None else None
     return replace(verdict, abstained=ruling.reason, right=right, size=ruling.size, wait_s=wait_s)
+
+
+def _answer(trigger: Trigger, analyser: ServerAnalyser) -> Any:
+    """The answer of an analyser that is given the time to start anew after it was ended as hung."""
+    until = time.monotonic() + RESTART_S
+    while True:
+        try:
+            return trigger.ask(analyser).result(ANSWER_S)
+        except NoAnswer as error:
+            if str(error) != "restarting" or time.monotonic() > until:
+                raise
+            time.sleep(RESTART_POLL_S)
 
 
 def row(language: str, monitor: str, analyser: str, runs: Sequence[Run], seed: int) -> dict[str, Any]:

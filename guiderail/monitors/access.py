@@ -27,6 +27,8 @@ class Access:
         The beginnings of statements whose marks reach no member.
     definable
         Receivers whose members an assignment may define.
+    ambiguous
+        The ends of texts in front of a mark behind which an analyser may take a type for a value.
     """
 
     marks: tuple[str, ...]
@@ -36,6 +38,7 @@ class Access:
     universal: frozenset[str] = frozenset()
     skipped: re.Pattern[str] | None = None
     definable: re.Pattern[str] | None = None
+    ambiguous: re.Pattern[str] | None = None
 
     @cached_property
     def end(self) -> re.Pattern[str]:
@@ -90,6 +93,7 @@ _TYPESCRIPT = Access(
     endings={"": ")]}\"'`!"},
     others=("?.",),  # ``?.[``, ``?.(``
     definable=re.compile(r"(?<![\w$.)\]])(?!(?:this|super)$)[\w$]+$"),  # of functions, which take properties there
+    ambiguous=re.compile(r"[\w$]<[\w$.,\s|&<>\[\]]*$"),  # ``f<z.``: type arguments, or a comparison
 )
 # An assignment defines a property of any object in JavaScript.
 _JAVASCRIPT = Access(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from guiderail.monitors.analysis.answers import Signature, Signatures
-from guiderail.monitors.analysis.requests import SIGNATURES
+from guiderail.monitors.analysis.requests import PROBE, SIGNATURES, Question, Request
 from guiderail.monitors.call import BRACES, PYTHON, Call, Style, fits
 from guiderail.monitors.monitor import Ruling, Trigger
 from guiderail.monitors.scene import View
 from guiderail.monitors.shape import Shape, shape_of
 
+if TYPE_CHECKING:
+    from guiderail.monitors.analysis.client import Client
+
+MANY = 4  # arguments, where it is asked how many may stand
 _CALLEE = re.compile(r"(?P<callee>[\w$.]*[\w$\])])\($")
 _MODIFIERS = r"(?:(?:export|async|public|private|protected|static|final|abstract)\s+)*"
 _DEFINITION = re.compile(rf"\s*{_MODIFIERS}(?:def|class|function|func|fn)\b[^({{\n]*$")
@@ -40,19 +45,42 @@ class Arguments:
         question = view.question(len(view.text))
         style = PYTHON if view.language == "python" else BRACES
 
-        def judge(answer: Signatures) -> Ruling:
-            return _ruling(answer, style, found["callee"])
+        def judge(answer: tuple[Signatures, Signatures]) -> Ruling:
+            empty, given = answer
+            if _shapes(empty, style) != _shapes(given, style):
+                return Ruling(None, reason="generic")
+            return _ruling(empty, style, found["callee"], may_lack=view.language.startswith("javascript"))
 
-        return Trigger(found[0], SIGNATURES, question, judge, word=False, lazy=True)
+        return Trigger(found[0], CALLS, question, judge, word=False, lazy=True)
 
 
-def _ruling(answer: Signatures, style: Style, callee: str) -> Ruling:
+async def _calls(client: Client, question: Question) -> tuple[Signatures, Signatures]:
+    """The overloads of a call without arguments, and with many where that may change them.
+
+    TypeScript shows of ``f<A extends any[]>(...args: A)`` as many parameters as there are arguments.
+    """
+    empty = await SIGNATURES.send(client, question)
+    if not client.server.probes or not empty.items:
+        return empty, empty
+    at = question.offset
+    client.show(question.path, question.language, question.text[:at] + ", ".join([PROBE] * MANY) + question.text[at:])
+    return empty, await SIGNATURES.send(client, question)
+
+
+CALLS = Request("calls", _calls)
+
+
+def _shapes(answer: Signatures, style: Style) -> set[Shape | None]:
+    return {shape_of(signature, keywords=style.keywords) for signature in answer.items}
+
+
+def _ruling(answer: Signatures, style: Style, callee: str, *, may_lack: bool) -> Ruling:
     known: list[Shape] = []
     for signature in answer.items:
         shape, owned = shape_of(signature, keywords=style.keywords), _OWNED.search(signature.label)
         if shape is None or (owned and signature.label.startswith("def ") and "." not in callee):
             return Ruling(None, reason="unknown signature")  # a plain function's own `cls` is left out like a method's
-        known.append(shape)
+        known.append(replace(shape, required=frozenset()) if may_lack else shape)
         if owned and _may_be_given_object(callee, signature, owned["type"]):
             known.append(replace(shape, positional=("self", *shape.positional)))
     if not known:

@@ -61,12 +61,15 @@ class Site:
         Whether the name may be one that is only now being defined.
     may_differ
         Whether something else than a name may stand.
+    is_ambiguous
+        Whether the analyser may take for a value what is a type.
     """
 
     behind_dot: int
     written: str
     may_define: bool
     may_differ: bool = False
+    is_ambiguous: bool = False
 
 
 class Dereference:
@@ -144,7 +147,8 @@ def find_site(text: str, place: Place, language: str) -> Site | None:
     if access.skipped and access.skipped.match(statement):
         return None
     may_define = found["mark"] == "." and _may_define(statement, receiver, place, language)
-    return Site(behind, found["name"], may_define, found["mark"] in access.others)
+    is_ambiguous = access.ambiguous is not None and access.ambiguous.search(statement) is not None
+    return Site(behind, found["name"], may_define, found["mark"] in access.others, is_ambiguous)
 
 
 def _may_define(statement: str, receiver: str, place: Place, language: str) -> bool:
@@ -180,7 +184,11 @@ def judge(members: Members, site: Site, language: str = "python") -> tuple[froze
         reason = "unknown type"
     elif members.takes_any or ("__getattr__" in listed and "__spec__" not in listed):
         reason = "dynamic"
-    elif not members.complete or (language == "cpp" and any(member.kind in OF_NAMESPACES for member in members.items)):
+    elif (
+        site.is_ambiguous
+        or not members.complete
+        or (language == "cpp" and any(member.kind in OF_NAMESPACES for member in members.items))
+    ):
         reason = "incomplete"
     elif language.startswith("javascript"):
         reason = "inferred type"

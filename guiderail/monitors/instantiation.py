@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from guiderail.monitors.analysis.answers import Members
-from guiderail.monitors.analysis.requests import COMPLETIONS
+from guiderail.monitors.analysis.requests import COMPLETIONS, RESOLVED
 from guiderail.monitors.monitor import Ruling, Trigger
 from guiderail.monitors.scene import View, tail_of
 
@@ -18,7 +18,7 @@ TYPES = frozenset({CLASS, CONSTRUCTOR, MODULE, STRUCT})
 INSTANTIABLE = {
     "java": TYPES | {INTERFACE},
     "csharp": TYPES,
-    "cpp": TYPES,
+    "cpp": TYPES | {INTERFACE},  # what clangd calls a typedef
     "typescript": TYPES | {FUNCTION, FIELD, VARIABLE, PROPERTY, CONSTANT, METHOD},
 }
 INSTANTIABLE |= dict.fromkeys(("javascript", "typescriptreact", "javascriptreact"), INSTANTIABLE["typescript"])
@@ -64,7 +64,8 @@ class Instantiation:
             legal = (lambda masks: masks.perhaps(names, view.scene.tail)) if types else None
             return Ruling(legal, len(types), reason, allows)
 
-        return Trigger("new", COMPLETIONS, view.question(len(view.text) - len(stands)), judge, stands)
+        request = RESOLVED if view.language == "cpp" else COMPLETIONS
+        return Trigger("new", request, view.question(len(view.text) - len(stands)), judge, stands)
 
 
 def _bare(name: str) -> str:

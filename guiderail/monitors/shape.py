@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from guiderail.monitors.analysis.answers import Signature
 
 _NAME = re.compile(r"(?P<stars>\*{0,2}|\.\.\.)\s*(?P<name>[\w$]+)(?P<optional>\?)?")
+_VOID = re.compile(r":\s*(?:[^:]*\|\s*)?void\s*(?:\||$)")  # TypeScript lets such an argument be left out
 _KEYWORD = re.compile(rb"\s*(\w+)\s*=(?!=)")
 _GENERATOR = re.compile(rb"\bfor\b")
 _MARKS = re.compile(r"[\s,*/]*")  # what may stand between the parameters of a signature
@@ -112,7 +113,7 @@ def shape_of(signature: Signature, *, keywords: bool = True) -> Shape | None:
             by_name.add(name)
             if not keyword_only:
                 positional.append(name)
-            if found["optional"] is None and "=" not in re.sub(r"=>|[<>!=]=", "", text):
+            if found["optional"] is None and not _VOID.search(text) and "=" not in re.sub(r"=>|[<>!=]=", "", text):
                 required.add(name)
     return Shape(tuple(positional), frozenset(required), frozenset(by_name), variadic, any_name)
 

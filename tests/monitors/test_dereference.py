@@ -248,6 +248,25 @@ def test_a_module_of_the_files_own_name_is_unknown() -> None:
         assert trigger.judge(own).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("text", "ambiguous"),
+    [
+        ("f<z.", True),
+        ("g(f<a | z.", True),
+        ("x: Map<string, z.", True),
+        ("a < b.", False),
+        ("f<T>(b.", False),
+        ("b.", False),
+    ],
+)
+def test_type_arguments_look_like_comparisons(text: str, ambiguous: bool) -> None:
+    """Behind `f<` an analyser of TypeScript lists the members of values, though a type may be meant."""
+    found = site(text, "typescript")
+    assert found is not None
+    assert found.is_ambiguous == ambiguous
+    assert (judge(listing("parse"), found, "typescript")[1] == "incomplete") == ambiguous
+
+
 def test_a_namespace_of_cpp_is_open() -> None:
     """Another header may add names to a namespace, but none to a class."""
     space = Members((Member("sort", 3), Member("vector", 7)), complete=True)

@@ -21,13 +21,27 @@ function f(c: Color) { """
 JAVA = """class A { enum Color { RED, GREEN }
   int g(int a, String b) { return 1; }
   int f(Color c) { """
-CPP = "struct Box { int a; };\nint main() { "
+GENERIC = """
+class Crate<T> { constructor(public inside: T, tag?: string) {}
+  put(value: T, again: Map<string, T>) {}
+  map<U>(f: (x: T, n: number) => U, ...more: Array<[T, U]>): U[] { return [] } }
+type Events = { a: [x: number]; b: [y: string, z: number] }
+interface On { emit<K extends keyof Events>(name: K, ...args: Events[K]): void }
+declare function free<A extends unknown[]>(...args: A): void
+declare function settle(value: void | PromiseLike<void>): void
+function f<Q>(box: Crate<Q>, texts: Crate<string>, on: On) { """
+JAVA_GENERIC = """import java.util.function.*;
+class A { static class Box<T> { void put(T value, java.util.Map<String, T> again) {}
+  <U> U map(Function<? super T, ? extends U> f, U... more) { return null; } static <V> Box<V> of(V v) { return null; } }
+  interface Fun<T, R> { R apply(T a, int b); }
+  <Q extends Comparable<Q>> void f(Box<Q> box, Box<? extends Number> wild, Box raw, Fun<Q, String> fun) { """
+CPP = "struct Box { int a; };\ntypedef Box Boxes;\nint main() { "
 
 
-@pytest.fixture(scope="module")
-def typescript(tmp_path_factory) -> Iterator[ServerAnalyser]:
-    """typescript-language-server on an empty project."""
-    with project(tmp_path_factory.mktemp("ts"), {}, server_named("typescript-language-server")) as started:
+@pytest.fixture(scope="module", params=["tsc", "typescript-language-server"])
+def typescript(request, tmp_path_factory) -> Iterator[ServerAnalyser]:
+    """Each of TypeScript's servers on an empty project."""
+    with project(tmp_path_factory.mktemp("ts"), {}, server_named(request.param)) as started:
         yield started
 
 
@@ -81,6 +95,52 @@ def test_typescript_arguments(typescript) -> None:
     assert legal(Arguments(), typescript, TYPESCRIPT + "take(", "a.ts", truths) == ["1)", "1, 2)", "1, 2, 3)"]
 
 
+@pytest.mark.parametrize(
+    ("call", "legal_ones"),
+    [
+        ("box.put(", ["1, 2)"]),
+        ("texts.put(", ["1, 2)"]),
+        ("new Crate(", ["1)", "1, 2)"]),
+        ("box.map(", ["1)", "1, 2)", "1, 2, 3)"]),
+        ("settle(", [")", "1)"]),
+    ],
+)
+def test_typescript_generics(typescript, call: str, legal_ones: list[str]) -> None:
+    """Type parameters change the types of arguments, not how many there are; what is of type void can be left out."""
+    found = legal(Arguments(), typescript, GENERIC + call, "a.ts", [")", "1)", "1, 2)", "1, 2, 3)"])
+    assert found == legal_ones
+
+
+@pytest.mark.parametrize("call", ["free(", "on.emit(", "settle.bind("])
+def test_typescript_calls_whose_arguments_say_how_many_there_are(typescript, call: str) -> None:
+    """Where a type parameter stands for all arguments nothing is constrained."""
+    assert ruling_of(Arguments(), typescript, GENERIC + call, " }\n", "a.ts").reason == "generic"
+
+
+def test_javascript_arguments(typescript) -> None:
+    """A JavaScript function can be called with fewer arguments than it has parameters."""
+    text = "function two(a, b) {}\nfunction f() { two("
+    assert legal(Arguments(), typescript, text, "a.js", [")", "1)", "1, 2)", "1, 2, 3)"]) == [")", "1)", "1, 2)"]
+
+
+@pytest.mark.parametrize(
+    ("call", "legal_ones"),
+    [
+        ("box.put(", ["1, 2)"]),
+        ("wild.put(", ["1, 2)"]),
+        ("raw.put(", ["1, 2)"]),
+        ("box.<String>map(", ["1)", "1, 2)", "1, 2, 3)"]),
+        ("Box.of(", ["1)"]),
+        ("fun.apply(", ["1, 2)"]),
+        ("java.util.List.of(1).add(", ["1)", "1, 2)"]),
+    ],
+)
+def test_java_generics(java, call: str, legal_ones: list[str]) -> None:
+    """Generic classes, methods and interfaces take as many arguments as they declare."""
+    found = legal(Arguments(), java, JAVA_GENERIC + call, "A.java", [")", "1)", "1, 2)", "1, 2, 3)"])
+    assert found == legal_ones
+
+
 def test_java_cases(java) -> None:
     """Behind `case` stand the constants of the enum that is switched on, each once."""
     text = JAVA + "switch (c) { case RED: break; case "
@@ -93,6 +153,12 @@ def test_java_arguments(java) -> None:
 
 
 def test_cpp_instantiation(cpp) -> None:
-    """Structs and built-in types can be instantiated."""
-    truths = ["Box(", "int[3]", "Nowhere("]
-    assert legal(Instantiation(), cpp, CPP + "auto x = new ", "a.cpp", truths) == ["Box(", "int[3]"]
+    """Structs, typedefs and built-in types can be instantiated."""
+    truths = ["Box(", "Boxes(", "int[3]", "Nowhere("]
+    assert legal(Instantiation(), cpp, CPP + "auto x = new ", "a.cpp", truths) == ["Box(", "Boxes(", "int[3]"]
+
+
+def test_cpp_without_a_header(cpp) -> None:
+    """Where a header is missing, so may be types."""
+    for include in ('#include "nowhere.h"\n', "#include <nowhere.h>\n"):
+        assert ruling_of(Instantiation(), cpp, include + CPP + "auto x = new ", " }\n", "a.cpp").reason == "incomplete"

@@ -27,6 +27,7 @@ MOST_REFUSED = 5
 REFUSED_PAUSE_S = 0.05
 WARM_S = 6.0  # for so long an empty answer of a server that has just started is not believed
 PROBE = "guiderail__probe"
+NOT_FOUND = "pp_file_not_found"  # clang's code of that diagnostic
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,13 @@ async def _members(client: Client, question: Question) -> Members:
     return replace(members, takes_any=bool(known))
 
 
+async def _resolved(client: Client, question: Question) -> Members:
+    """Completions, which are not all where a header was not found."""
+    members = await _completions(client, question)
+    lacks = any(one.code == NOT_FOUND for one in await _diagnostics(client, question))
+    return replace(members, complete=members.complete and not lacks)
+
+
 def _type_in(hover: str) -> str:
     """A hover's text without the fences of Markdown, which some servers send unasked."""
     return "\n".join(line for line in hover.splitlines() if not line.startswith("```")).strip()
@@ -134,6 +142,7 @@ async def _diagnostics(client: Client, _: Question) -> tuple[Diagnostic, ...]:
 
 MEMBERS = Request("members", _members)  # names behind a dereference
 COMPLETIONS = Request("completions", _completions)  # whatever may be written, keywords and ``name=`` included
+RESOLVED = Request("resolved", _resolved)  # the same, said to be incomplete where headers are missing
 SIGNATURES = Request("signatures", _signatures)  # overloads of the call that the offset is in
 HOVER = Request("hover", _hover)  # what is known of the name at the offset
 DEFINITIONS = Request("definitions", _definitions)  # where the name at the offset is defined
