@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from guiderail.lsp.configuration import ONE
 from guiderail.settings import KEYS, default_of, rule_of
 
 PACKAGE = Path(__file__).with_name("package.json")
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
-_LIST = {"type": "array", "items": {"type": "string"}, "default": []}
+_LIST = {"type": "array", "items": {"type": "string"}, "default": [], "scope": "resource"}  # each folder its own
 
 # What is not a key of guiderail/settings.py: the extension's own settings, and those of the language server alone.
 _OWN: dict[str, dict[str, Any]] = {
@@ -29,7 +30,10 @@ _OWN: dict[str, dict[str, Any]] = {
         "type": "string", "default": "off", "enum": ["off", "messages", "verbose"],
         "description": "Log what editor and server say to each other; verbose logs source text.",
     },
-    "enable": {"type": "boolean", "default": True, "description": "Suggestions at all; off frees the model's memory."},
+    "enable": {
+        "type": "boolean", "default": True, "scope": "resource",
+        "description": "Suggestions at all; off frees the model's memory.",
+    },
     "enableLanguages": _LIST | {
         "description": "The only languages with suggestions; empty or *: all but prose.",
     },
@@ -38,19 +42,19 @@ _OWN: dict[str, dict[str, Any]] = {
         "description": "Files without suggestions: .gitignore patterns, relative to the folder of the workspace.",
     },
     "debounceMs": {
-        "type": "integer", "default": 75, "minimum": 0, "maximum": 10000,
+        "type": "integer", "default": 75, "minimum": 0, "maximum": 10000, "scope": "resource",
         "description": "Milliseconds that a request waits for the next key at most.",
     },
     "maxSuggestions": {
-        "type": "integer", "default": 3, "minimum": 1, "maximum": 16,
+        "type": "integer", "default": 3, "minimum": 1, "maximum": 16, "scope": "resource",
         "description": "How many suggestions to offer when asked by hand.",
     },
     "menu": {
-        "type": ["boolean", "string"], "default": "auto", "enum": ["auto", True, False],
+        "type": ["boolean", "string"], "default": "auto", "enum": ["auto", True, False], "scope": "resource",
         "description": "Show the suggestion in the completion menu too; auto: only in editors without ghost text.",
     },
     "speculate": {
-        "type": "boolean", "default": True,
+        "type": "boolean", "default": True, "scope": "resource",
         "description": "Make the suggestion behind a shown one in idle time.",
     },
 }  # fmt: skip
@@ -67,6 +71,7 @@ def property_of(key: str) -> dict[str, Any]:
     rule, default = rule_of(key), default_of(key)
     entry: dict[str, Any] = {"type": _TYPES[type(default)], "default": default}
     bounds = {"enum": list(rule.choices), "minimum": rule.low, "maximum": rule.high, "exclusiveMinimum": rule.above}
+    entry |= {"scope": "window" if key in ONE else "resource"}
     return entry | {name: value for name, value in bounds.items() if value not in (None, [])} | {
         "description": rule.help[:1].upper() + rule.help[1:] + "."
     }  # fmt: skip

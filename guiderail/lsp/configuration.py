@@ -2,21 +2,24 @@
 
     flag  >  environment  >  editor  >  project [tool.guiderail]  >  user config.toml  >  default
 
-A wrong value never stops the server: it is left out, and named among the problems.
+A wrong value never stops the server: it is left out, and named among the problems. So is one that is chosen where it
+cannot be: a process has one model, which the first folder, or who started a shared server, decides.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from guiderail.errors import GuiderailError
-from guiderail.settings import KEYS, Settings, Source, checked, resolve, rule_of, user_file
+from guiderail.errors import GuiderailError, sentences
+from guiderail.lsp.worker import LOADED
+from guiderail.settings import KEYS, Resolved, Settings, Source, checked, resolve, rule_of, user_file
 
 SECTION = "guiderail"
+ONE = (*LOADED, "log_level")  # settings that a process has once
 _EDITOR = Source("user", "the editor's settings")
 
 
@@ -44,6 +47,8 @@ class Preferences:
         Whether the completion menu holds the suggestion too; None as long as the client asks for no ghost text.
     speculate
         Whether the suggestion behind a shown one is made in idle time.
+    chosen
+        The keys of `settings` that the editor or the project chose.
     problems
         One line for each setting that was left out.
     """
@@ -57,7 +62,67 @@ class Preferences:
     max_suggestions: int = 3
     menu: bool | None = None
     speculate: bool = True
+    chosen: frozenset[str] = frozenset()
     problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a client said of its settings.
+
+    Parameters
+    ----------
+    everywhere
+        The section, for all that is not in `folders`.
+    folders
+        The sections of single folders of the workspace.
+    """
+
+    everywhere: dict[str, Any] = field(default_factory=dict)
+    folders: dict[Path, dict[str, Any]] = field(default_factory=dict)
+
+
+def settle(
+    said: Said,
+    roots: Sequence[Path],
+    flags: Mapping[str, object],
+    env: Mapping[str, str],
+    fixed: Settings | None = None,
+) -> tuple[Preferences, dict[Path, Preferences]]:
+    """The preferences of the first folder, which are those of files in no folder too, and of each further folder.
+
+    Parameters
+    ----------
+    said
+        By the client.
+    roots
+        The workspace's folders; each folder's project settings count there.
+    flags, env
+        See `read`.
+    fixed
+        The settings with which a shared server was started; None where its one client chooses.
+    """
+    own = {root: read(said.folders.get(root, said.everywhere), flags, env, root) for root in roots}
+    first = own.pop(roots[0]) if roots else read(said.everywhere, flags, env, None)
+    if fixed is None:
+        remedy = f"Choose it in {roots[0].name}, or for all" if roots else ""
+        return first, {
+            root: _bound(one, first.settings, f"for the folder {root.name}: all folders share one model", remedy)
+            for root, one in own.items()
+        }
+    who, remedy = (
+        "here: this server has several clients",
+        "Start it with what you want, or one of your own without --tcp",
+    )
+    return _bound(first, fixed, who, remedy), {root: _bound(one, fixed, who, remedy) for root, one in own.items()}
+
+
+def _bound(own: Preferences, to: Settings, who: str, remedy: str) -> Preferences:
+    """Preferences with `to`'s values of what a process has once; a choice that is lost by that is a problem."""
+    same = {key: getattr(to, key) for key in ONE}
+    lost = [key for key, value in same.items() if key in own.chosen and getattr(own.settings, key) != value]
+    problems = (sentences(f"{', '.join(lost)} cannot be chosen {who}", remedy),) if lost else ()
+    return replace(own, settings=replace(own.settings, **same), problems=own.problems + problems)
 
 
 def read(
@@ -81,9 +146,10 @@ def read(
     given = {_snake(str(key)): value for key, value in options.items()} if isinstance(options, Mapping) else {}
     given = {key: value for key, value in given.items() if value is not None}
     problems: list[str] = []
-    settings = _settings(given, flags, env, root, problems)
+    found = _settings(given, flags, env, root, problems)
+    chosen = frozenset(key for key in KEYS if found.source(key).kind in {"flag", "project"})
     own = {key: value for key in _OWN if (value := _own(key, given, problems)) is not None}
-    return replace(Preferences(settings=settings, **own), problems=tuple(problems))
+    return replace(Preferences(settings=found.settings, chosen=chosen, **own), problems=tuple(problems))
 
 
 def _settings(
@@ -92,7 +158,7 @@ def _settings(
     env: Mapping[str, str],
     root: Path | None,
     problems: list[str],
-) -> Settings:
+) -> Resolved:
     """The settings of all sources; sources that cannot be read are left out."""
     merged = dict(flags)
     stronger = resolve(flags, env)
@@ -107,7 +173,7 @@ def _settings(
                 problems.append(str(error))
     for places in ((root, user_file()), (None, user_file()), (root, None), (None, None)):
         try:
-            return resolve(merged, env, *places).settings
+            return resolve(merged, env, *places)
         except GuiderailError as error:
             if str(error) not in problems:
                 problems.append(str(error))

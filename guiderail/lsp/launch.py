@@ -77,7 +77,7 @@ def run_tcp(settings: Settings, flags: Mapping[str, object], address: Address, t
     UsageError
         The address cannot be listened on.
     """
-    host = Host(Worker(), journal.start(settings.log_level), flags, shared=True)
+    host = Host(Worker(), journal.start(settings.log_level), flags, settings)
     _run(host, _serve_network(host, settings, address, token))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,9 +32,11 @@ class Policy:
     Parameters
     ----------
     preferences
-        What the person set.
+        What the person set, in the first folder and for files in none.
     roots
         The workspace's folders.
+    folders
+        What the person set in the other folders.
 
     Attributes
     ----------
@@ -45,6 +48,7 @@ class Policy:
 
     preferences: Preferences
     roots: list[Path] = field(default_factory=list)
+    folders: dict[Path, Preferences] = field(default_factory=dict)
     languages: dict[str, bool] = field(default_factory=dict)
     files: dict[str, bool] = field(default_factory=dict)
     switched: bool | None = None
@@ -53,14 +57,31 @@ class Policy:
     @property
     def enabled(self) -> bool:
         """Whether there are suggestions at all."""
-        return self.preferences.enable if self.switched is None else self.switched
+        return self._set_on if self.switched is None else self.switched
 
-    def configure(self, preferences: Preferences) -> None:
+    @property
+    def _set_on(self) -> bool:
+        """Whether the settings switch them on, somewhere."""
+        return any(one.enable for one in (self.preferences, *self.folders.values()))
+
+    def configure(self, preferences: Preferences, folders: Mapping[Path, Preferences] | None = None) -> None:
         """Take new settings; a changed switch in them goes before one thrown by hand."""
-        if preferences.enable != self.preferences.enable:
+        before = self._set_on
+        self.preferences, self.folders = preferences, dict(folders or {})
+        if self._set_on != before:
             self.switched = None
-        self.preferences = preferences
         self._paths.clear()
+
+    def switch(self) -> bool:
+        """Switch everything off, or on again: where the settings say so if they do anywhere, else everywhere."""
+        wanted = not self.enabled
+        self.switched = None if wanted == self._set_on else wanted
+        return wanted
+
+    def of(self, path: Path | None) -> Preferences:
+        """What the person set for a file."""
+        root = self._folder(path)
+        return self.folders.get(root, self.preferences) if root else self.preferences
 
     def refresh(self) -> None:
         """Look at the disk again: a .gitignore may have changed."""
@@ -70,8 +91,12 @@ class Policy:
         """The project that a file belongs to: the innermost of the workspace's folders, else what is found above it."""
         if path is None:
             return None
-        inside = [root for root in self.roots if path.is_relative_to(root)]
-        return max(inside, key=lambda root: len(root.parts)) if inside else find_root(path.parent)
+        return self._folder(path) or find_root(path.parent)
+
+    def _folder(self, path: Path | None) -> Path | None:
+        """The innermost of the workspace's folders that holds a file."""
+        inside = [root for root in self.roots if path is not None and path.is_relative_to(root)]
+        return max(inside, key=lambda root: len(root.parts), default=None)
 
     def verdict(self, buffer: Buffer) -> str:
         """Why a document gets no suggestions; "" if it does."""
@@ -81,9 +106,9 @@ class Policy:
             return "suggestions are switched off for this file"
         return self._choice(buffer)
 
-    def allows_language(self, language: str) -> bool:
-        """Whether a language gets suggestions."""
-        return not self._language(language)
+    def allows_language(self, language: str, path: Path | None = None) -> bool:
+        """Whether a language gets suggestions, in a file's folder."""
+        return not self._language(language, self.of(path))
 
     def refuses(self, buffer: Buffer) -> bool:
         """Whether a document gets none for a reason that is its own: not because all are switched off."""
@@ -105,20 +130,23 @@ class Policy:
         refusal = self.must_not(buffer)
         if refusal or self.files.get(buffer.uri):
             return refusal
-        return self._language(buffer.language or "plaintext") or self._named(buffer.path)
+        preferences = self.of(buffer.path)
+        if not preferences.enable and self.switched is None and self.enabled:
+            return "suggestions are off in this folder of the workspace"
+        return self._language(buffer.language or "plaintext", preferences) or self._named(buffer.path)
 
-    def _language(self, language: str) -> str:
+    def _language(self, language: str, preferences: Preferences) -> str:
         if language in self.languages:
             return "" if self.languages[language] else f"suggestions are switched off for {language}"
-        allowed = {_canonical(name) for name in self.preferences.enable_languages}
-        denied = {_canonical(name) for name in self.preferences.disable_languages} | (PROSE - allowed)
+        allowed = {_canonical(name) for name in preferences.enable_languages}
+        denied = {_canonical(name) for name in preferences.disable_languages} | (PROSE - allowed)
         if language in denied or (allowed and not {language, "*"} & allowed):
             return f"suggestions are off for {language}"
         return ""
 
     def _named(self, path: Path | None) -> str:
         """Whether disablePaths names a file."""
-        patterns = self.preferences.disable_paths
+        patterns = self.of(path).disable_paths
         if path is None or not patterns:
             return ""
         root = self.root_of(path) or path.parent

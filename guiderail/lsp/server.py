@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +22,7 @@ from guiderail import __version__
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.lsp import items, journal, status
 from guiderail.lsp.buffer import Buffer, path_of
-from guiderail.lsp.configuration import SECTION, Preferences, read
+from guiderail.lsp.configuration import SECTION, Said, read, settle
 from guiderail.lsp.engine import Wish
 from guiderail.lsp.explain import Shown, explanation
 from guiderail.lsp.items import Place
@@ -33,6 +33,7 @@ from guiderail.lsp.scheduler import Scheduler
 from guiderail.lsp.trigger import Numbering
 from guiderail.lsp.wire import Protocol, converter
 from guiderail.lsp.worker import Health, Worker
+from guiderail.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -55,14 +56,19 @@ class Host:
         Where the log is.
     flags
         Settings given on the command line.
-    shared
-        Whether the model serves several clients: none of them chooses it then.
+    settings
+        With which the model was loaded that serves several clients; None where the one client chooses.
     """
 
     worker: Worker
     log_path: Path
     flags: Mapping[str, object] = field(default_factory=dict)
-    shared: bool = False
+    settings: Settings | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the model serves several clients."""
+        return self.settings is not None
 
 
 class Server(LanguageServer):
@@ -91,7 +97,7 @@ class Server(LanguageServer):
         self.buffers: dict[str, Buffer] = {}
         self.scheduler = Scheduler(self.worker)
         self.scheduler.on_busy = self._busy_changed
-        self.policy = Policy(self._read_settings({}, None))
+        self.policy = Policy(read({}, host.flags, os.environ, None))
         self.shown: OrderedDict[str, Shown] = OrderedDict()
         self.last: Shown | None = None
         self._count = 0
@@ -99,7 +105,8 @@ class Server(LanguageServer):
         self._numbering = Numbering()
         self._progress = LoadProgress(self)
         self._given: dict[str, Any] = {}  # with `initialize`; counts for a client that says nothing later
-        self._options: dict[str, Any] = {}
+        self._said = Said()
+        self._uris: dict[Path, str] = {}  # of the workspace's folders, as the client writes them
         self._asks_for_ghost = False
         self._can_configure = False
         self._configured = asyncio.Event()  # the client's settings came, or will not come
@@ -171,9 +178,10 @@ class Server(LanguageServer):
         self._progress.wanted = bool(window and window.work_done_progress)
         folders = [folder.uri for folder in params.workspace_folders or ()]
         single = params.root_uri or (Path(params.root_path).as_uri() if params.root_path else None)
-        self.policy.roots = [path for uri in folders or [single or ""] if (path := path_of(uri)) is not None]
+        self._uris = _folders(folders or [single or ""])
+        self.policy.roots = list(self._uris)
         self._given = _section(params.initialization_options) or {}
-        self._configure(self._given, load=False)
+        self._configure(Said(self._given), load=False)
         self.loop.call_later(START_PATIENCE, self._start_anyway)
 
     async def _initialized(self, _: types.InitializedParams) -> None:
@@ -215,36 +223,36 @@ class Server(LanguageServer):
 
     # -- settings
 
-    def _read_settings(self, options: object, root: Path | None) -> Preferences:
-        return read(options, self.host.flags, os.environ, root)
-
     async def _configuration_changed(self, params: types.DidChangeConfigurationParams) -> None:
         pushed = _section(params.settings, only=True)
         if pushed is not None:
-            self._configure(pushed or self._given)
+            self._configure(Said(pushed or self._given))
         else:
             await self._pull_configuration()
 
     async def _pull_configuration(self) -> None:
-        """Ask the client; what it says is all that is set, so that a setting can be taken back."""
-        found = None
+        """Ask the client, folder by folder; what it says is all that is set, so that a setting can be taken back."""
+        places = dict(self._uris)
+        found: list[dict[str, Any]] = []
         if self._can_configure:
-            wanted = types.ConfigurationParams([types.ConfigurationItem(section=SECTION)])
+            items = [types.ConfigurationItem(scope_uri=uri, section=SECTION) for uri in places.values()]
+            wanted = types.ConfigurationParams(items or [types.ConfigurationItem(section=SECTION)])
             answer = await self._ask_client(types.WORKSPACE_CONFIGURATION, wanted)
-            found = answer[0] if isinstance(answer, list | tuple) and answer else None
-        self._configure(found if isinstance(found, dict) and found else self._given)
+            given = answer if isinstance(answer, list | tuple) else ()
+            found = [one if isinstance(one, dict) and one else self._given for one in given]
+        self._configure(Said(found[0] if found else self._given, dict(zip(places, found, strict=False))))
 
-    def _configure(self, options: dict[str, Any], *, load: bool = True) -> None:
+    def _configure(self, said: Said, *, load: bool = True) -> None:
         """Take settings; what they change is changed at once."""
-        self._options = options
-        root = self.policy.roots[0] if self.policy.roots else None
-        old, new = self.policy.preferences, self._read_settings(options, root)
-        self.policy.configure(new)
-        if not self.host.shared:
+        self._said = said
+        old = [one.settings for one in (self.policy.preferences, *self.policy.folders.values())]
+        new, others = settle(said, self.policy.roots, self.host.flags, os.environ, self.host.settings)
+        self.policy.configure(new, others)
+        if not self.host.is_shared:
             journal.set_level(new.settings.log_level)
-        for problem in new.problems:
+        for problem in (problem for one in (new, *others.values()) for problem in one.problems):
             self._complain(problem)
-        if old.settings != new.settings:
+        if old != [one.settings for one in (new, *others.values())]:
             self.scheduler.forget_answers()
         if load:
             self._load()
@@ -252,7 +260,7 @@ class Server(LanguageServer):
 
     def _load(self) -> None:
         """Have the model there while suggestions are on, and its memory free while they are off."""
-        if self.host.shared:
+        if self.host.is_shared:
             return
         if self.policy.enabled:
             self.worker.load(self.policy.preferences.settings)
@@ -309,7 +317,7 @@ class Server(LanguageServer):
         self.worker.engine.files_changed(*([path] if path else []))
         self.policy.refresh()
         if path and path.name == "pyproject.toml":
-            self._configure(self._options)
+            self._configure(self._said)
         self.scheduler.forget_answers(but=params.text_document.uri)  # names may be gone that other files suggest
         self._focus_on(params.text_document.uri)
 
@@ -322,10 +330,13 @@ class Server(LanguageServer):
             self._focus_on(None)
 
     def _folders_changed(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
-        gone = {path_of(folder.uri) for folder in params.event.removed}
-        new = [path for folder in params.event.added if (path := path_of(folder.uri)) is not None]
-        self.policy.roots = [root for root in self.policy.roots if root not in gone] + new
-        self._configure(self._options)  # the first root's settings count
+        gone = _folders(folder.uri for folder in params.event.removed)
+        kept = {path: uri for path, uri in self._uris.items() if path not in gone}
+        self._uris = kept | _folders(folder.uri for folder in params.event.added)
+        self.policy.roots = list(self._uris)
+        self._configure(self._said)  # now, by the projects' own settings and what is known of the editor's
+        if self._can_configure:
+            self._spawn(self._pull_configuration())
 
     # -- requests
 
@@ -333,16 +344,16 @@ class Server(LanguageServer):
         self._asks_for_ghost = True
         kind, selected = int(params.context.trigger_kind), params.context.selected_completion_info
         by_hand = self._numbering.is_by_hand(kind, self.scheduler.pace.since_change())
-        wanted = self.policy.preferences.max_suggestions if by_hand else 1
         place = self._place(params.text_document.uri, params.position, selected)
         if place is None:
             return types.InlineCompletionList([])
+        wanted = self.policy.of(place.document.path).max_suggestions if by_hand else 1
         wish = self._wish(params.text_document.uri, place, wanted)
         found = await self._offered("inline", wish, place, by_hand=by_hand)
         return types.InlineCompletionList([items.ghost(place, shown.shaped, shown.name) for shown in found[:wanted]])
 
     async def _completion(self, params: types.CompletionParams) -> types.CompletionList:
-        menu = self.policy.preferences.menu
+        menu = self.policy.of(path_of(params.text_document.uri)).menu
         if menu is False or (menu is None and self._asks_for_ghost):
             return types.CompletionList(is_incomplete=False, items=[])
         place = self._place(params.text_document.uri, params.position)
@@ -372,7 +383,7 @@ class Server(LanguageServer):
             document=place.document,
             offset=place.offset,
             root=self.policy.root_of(place.document.path),
-            settings=self.policy.preferences.settings,
+            settings=self.policy.of(place.document.path).settings,
             wanted=wanted,
             line_ending=place.line_ending,
         )
@@ -383,13 +394,13 @@ class Server(LanguageServer):
             document=buffer.document,
             offset=min(buffer.cursor, len(buffer.text)),
             root=self.policy.root_of(buffer.path),
-            settings=self.policy.preferences.settings,
+            settings=self.policy.of(buffer.path).settings,
             line_ending=buffer.line_ending,
         )
 
     async def _offered(self, lane: str, wish: Wish, place: Place, *, by_hand: bool) -> list[Shown]:
         """What is offered, fitted into its place, each under a name by which it can be reported accepted."""
-        preferences, began = self.policy.preferences, time.monotonic()
+        preferences, began = self.policy.of(wish.document.path), time.monotonic()
         debounce = 0.0 if by_hand else preferences.debounce_ms / 1000
         try:
             await self._configured.wait()
@@ -458,7 +469,7 @@ class Server(LanguageServer):
         reply: dict[str, Any] = {"scope": scope}
         if scope == "language":
             language = wanted.get("language") or (buffer.language if buffer else None) or "plaintext"
-            enabled = policy.languages[language] = not policy.allows_language(language)
+            enabled = policy.languages[language] = not policy.allows_language(language, path_of(str(uri)))
             reply["language"] = language
         elif scope == "file":
             enabled = bool(buffer and policy.refuses(buffer))
@@ -466,7 +477,7 @@ class Server(LanguageServer):
             if buffer:
                 policy.files[buffer.uri] = enabled
         else:
-            enabled = policy.switched = not policy.enabled
+            enabled = policy.switch()
             reply["scope"] = "global"
             self._load()
         self._publish()
@@ -480,9 +491,8 @@ class Server(LanguageServer):
 
     def _restart(self, *_: Any) -> dict[str, Any]:
         self.scheduler.forget_answers()
-        settings = self._read_settings({}, None).settings if self.host.shared else self.policy.preferences.settings
-        if self.host.shared or self.policy.enabled:
-            self.worker.load(settings, again=True)
+        if self.host.is_shared or self.policy.enabled:
+            self.worker.load(self.host.settings or self.policy.preferences.settings, again=True)
         return self._status_now().as_json()
 
     def _status(self, params: Any = None) -> dict[str, Any]:
@@ -534,6 +544,11 @@ class Server(LanguageServer):
 def _encoding(capabilities: types.ClientCapabilities) -> str:
     chosen = ServerCapabilitiesBuilder.choose_position_encoding(capabilities)
     return chosen.value if isinstance(chosen, types.PositionEncodingKind) else chosen
+
+
+def _folders(uris: Iterable[str]) -> dict[Path, str]:
+    """Those of the folders that are on this machine, with the names that the client has for them."""
+    return {path: uri for uri in uris if (path := path_of(uri)) is not None}
 
 
 def _section(options: object, *, only: bool = False) -> dict[str, Any] | None:

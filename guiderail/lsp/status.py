@@ -12,6 +12,7 @@ REQUEST = "guiderail/status"
 CHANGED = "guiderail/didChangeStatus"
 _REMEDIES = {  # by what a refusal says
     "switched": "Run the command guiderail.toggle",
+    "this folder": "Set guiderail.enable for the folder",
     "could not be read": "Close the file and open it again",
 }
 

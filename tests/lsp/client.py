@@ -9,6 +9,7 @@ from typing import Any
 
 from guiderail.lsp.server import Host, Server
 from guiderail.lsp.worker import Job, Rank, Worker
+from guiderail.settings import Settings
 from tests.lsp.fakes import FakeEngine
 
 NEOVIM = {"general": {"positionEncodings": ["utf-8", "utf-16"]}, "workspace": {"configuration": True}}
@@ -32,7 +33,7 @@ class Client:
     heard
         Every notification, as (method, params).
     settings
-        What the client answers when it is asked for its configuration.
+        What the client answers when it is asked for its configuration; in `folders` for single ones, by URI.
     """
 
     def __init__(self, server: Server, engine: FakeEngine) -> None:
@@ -41,6 +42,7 @@ class Client:
         self.heard: list[tuple[str, Any]] = []
         self.asked: list[str] = []
         self.settings: Any = None
+        self.folders: dict[str, Any] = {}
         self.mute = False  # the question for settings stays without an answer until `answer` is called
         self.versions: dict[str, int] = {}
         self._question: Any = None
@@ -67,9 +69,12 @@ class Client:
             if is_settings and self.mute:
                 self._question = message["id"]
             else:
-                self.raw({"id": message["id"], "result": [self.settings] if is_settings else None})
+                self.raw({"id": message["id"], "result": self._settings(message["params"]) if is_settings else None})
         else:
             self.heard.append((message["method"], message.get("params")))
+
+    def _settings(self, params: dict[str, Any]) -> list[Any]:
+        return [self.folders.get(item.get("scopeUri"), self.settings) for item in params["items"]]
 
     def raw(self, message: dict[str, Any] | bytes) -> None:
         """Send anything."""
@@ -155,6 +160,8 @@ async def connected(
     options: Any = None,
     roots: tuple[Path, ...] = (),
     settings: Any = None,
+    folders: dict[str, Any] | None = None,
+    shared: Settings | None = None,
     greet: bool = True,
     mute: bool = False,
 ) -> AsyncIterator[Client]:
@@ -162,16 +169,18 @@ async def connected(
     engine = engine or FakeEngine()
     worker = Worker(engine)
     worker.start()
-    server = Server(Host(worker, Path("/nowhere/lsp.log")))
+    server = Server(Host(worker, Path("/nowhere/lsp.log"), settings=shared))
+    if shared is not None:
+        worker.load(shared)
     client = Client(server, engine)
-    client.settings, client.mute = settings, mute
+    client.settings, client.mute, client.folders = settings, mute, folders or {}
     try:
-        folders = [{"uri": root.as_uri(), "name": root.name} for root in roots]
+        workspace = [{"uri": root.as_uri(), "name": root.name} for root in roots]
         params = {
             "processId": None,
             "rootUri": None,
             "capabilities": capabilities or {},
-            "workspaceFolders": folders,
+            "workspaceFolders": workspace,
             "initializationOptions": options,
         }
         client.result = await client.ask("initialize", params)  # pyright: ignore[reportAttributeAccessIssue]

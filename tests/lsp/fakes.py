@@ -19,6 +19,8 @@ class FakeEngine(Engine):
     ----------
     asked
         The texts before the cursors of all completions that were begun.
+    settings
+        The settings of the same.
     prepared
         The same of prompts encoded ahead.
     steps
@@ -35,6 +37,7 @@ class FakeEngine(Engine):
         super().__init__()
         self.text, self.step = text, step
         self.asked: list[str] = []
+        self.settings: list[Settings] = []
         self.prepared: list[str] = []
         self.steps = 0
         self.failure: BaseException | None = None
@@ -60,6 +63,7 @@ class FakeEngine(Engine):
 
     def complete(self, wish, cancelled, written) -> Answer:
         self.asked.append(wish.before)
+        self.settings.append(wish.settings)
         if self.failure is not None:
             failure, self.failure = self.failure, None
             raise failure

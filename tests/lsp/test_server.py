@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pytest_lsp import client_capabilities
 from guiderail.errors import UsageError
 from guiderail.lsp.wire import converter
 from guiderail.lsp.worker import Health
+from guiderail.settings import Settings
 from tests.lsp.client import NEOVIM, Client, Failure, at, connected
 from tests.lsp.fakes import FakeEngine
 
@@ -269,9 +271,8 @@ async def test_settings_come_by_pull_and_push() -> None:
             client.tell("workspace/didChangeConfiguration", {"settings": {"guiderail": {"topP": 7, "model": "other"}}})
             await client.settle()
         assert client.engine.name == "other"
-        told = [params["message"] for name, params in client.heard if name == "window/showMessage"]
-        assert len(told) == 1
-        assert "top_p" in told[0]
+        (said,) = _said(client)
+        assert "top_p" in said
 
 
 async def test_a_setting_can_be_taken_back() -> None:
@@ -315,6 +316,96 @@ async def test_the_projects_settings_follow_its_file_and_the_roots(tmp_path: Pat
         event = {"added": [{"uri": two.as_uri(), "name": "two"}], "removed": [{"uri": one.as_uri(), "name": "one"}]}
         client.tell("workspace/didChangeWorkspaceFolders", {"event": event})
         assert tokens() == 6
+
+
+async def _chosen(client: Client, *files: Path) -> list[int]:
+    """max_tokens and max_suggestions of a request by hand in each file; -1 where there is no suggestion."""
+    found = []
+    for file in files:
+        items = await client.ghost(client.open("x = ", file.as_uri()), 0, 4, 1)
+        found += [client.engine.settings[-1].max_tokens, len(items)] if items else [-1]
+    return found
+
+
+async def test_each_folder_has_its_own_settings(tmp_path: Path) -> None:
+    """A document has its folder's settings, of the editor and of the project; outside of all, those of the first."""
+    one, two, out = tmp_path / "one", tmp_path / "two", tmp_path / "out"
+    for root in (one, two, out):
+        root.mkdir()
+    (two / "pyproject.toml").write_text("[tool.guiderail]\nmax_tokens = 7\n")
+    folders = {one.as_uri(): {"maxTokens": 5, "maxSuggestions": 2}, two.as_uri(): {"maxSuggestions": 1}}
+    async with connected(capabilities=NEOVIM, roots=(one, two), folders=folders) as client:
+        files = (one / "a.py", two / "a.py", out / "a.py")
+        assert await _chosen(client, *files) == [5, 2, 7, 1, 5, 2]
+        client.folders[two.as_uri()] = {"disableLanguages": ["python"]}
+        client.tell("workspace/didChangeConfiguration", {"settings": None})
+        await client.settle()
+        assert await _chosen(client, *files) == [5, 2, -1, 5, 2]
+        client.folders |= {two.as_uri(): {"maxTokens": 9}, out.as_uri(): {"maxTokens": 11}}
+        event = {"added": [{"uri": out.as_uri(), "name": "out"}], "removed": [{"uri": one.as_uri(), "name": "one"}]}
+        client.tell("workspace/didChangeWorkspaceFolders", {"event": event})
+        await client.settle()
+        assert await _chosen(client, *files) == [9, 3, 9, 3, 11, 3]
+
+
+async def test_suggestions_can_be_off_in_one_folder(tmp_path: Path) -> None:
+    """A folder that switches them off gets none, and says so; the others do, and the model stays."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    async with connected(capabilities=NEOVIM, roots=(one, two), folders={one.as_uri(): {"enable": False}}) as client:
+        files = (one / "a.py", two / "a.py")
+        assert await _chosen(client, *files) == [-1, 64, 3]
+        found = await client.ask("guiderail/status", {"uri": files[0].as_uri()})
+        assert (found["state"], found["enabled"]) == ("disabled", True)
+        assert "for the folder" in found["remedy"]
+        for expected in ([-1, -1], [-1, 64, 3]):  # all off, and back to what the settings say
+            await client.command("toggle")
+            await client.settle()
+            assert await _chosen(client, *files) == expected
+        client.folders[two.as_uri()] = {"enable": False}
+        client.tell("workspace/didChangeConfiguration", {"settings": None})
+        await client.settle()
+        assert client.engine.name == ""
+
+
+def _said(client: Client) -> list[str]:
+    return [params["message"] for method, params in client.heard if method == "window/showMessage"]
+
+
+async def test_the_first_folder_chooses_the_model(tmp_path: Path) -> None:
+    """A process has one model: another folder's choice is left out, which is said once, with what to do."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    folders = {one.as_uri(): {"model": "mine"}, two.as_uri(): {"model": "other", "maxTokens": 5}}
+    async with connected(capabilities=NEOVIM, roots=(one, two), folders=folders) as client:
+        assert client.engine.name == "mine"
+        assert await _chosen(client, two / "a.py") == [5, 3]
+        client.tell("workspace/didChangeConfiguration", {"settings": None})
+        await client.settle()
+        assert client.engine.name == "mine"
+        (said,) = _said(client)
+        assert "model cannot be chosen for the folder two" in said
+        assert "Choose it in one" in said
+
+
+async def test_a_client_of_a_shared_server_hears_what_it_cannot_choose() -> None:
+    """Settings that only who started the server can choose are named once, with what to do; the others count."""
+    shared = Settings(model="theirs", threads=2)
+    options = {"model": "mine", "threads": 2, "cacheMb": 7, "maxTokens": 5}
+    async with connected(shared=shared, options=options) as client:
+        assert await client.ghost(client.open("x = "), 0, 4)
+        assert client.engine.settings[-1] == replace(shared, max_tokens=5)
+        client.tell("workspace/didChangeConfiguration", {"settings": {"guiderail": options}})
+        (said,) = _said(client)
+        assert "model, cache_mb cannot be chosen here" in said
+        assert "without --tcp" in said
+        await client.command("restart")
+        await client.settle()
+        assert client.engine.name == "theirs"
+    async with connected(shared=shared, options={"maxTokens": 5}) as client:
+        assert _said(client) == []
 
 
 async def test_changed_settings_void_what_is_remembered() -> None:
@@ -371,9 +462,8 @@ async def test_settings_that_do_not_go_together_are_said_once() -> None:
         for _ in range(2):
             client.engine.failure = UsageError("drafts need greedy decoding", "Set temperature to 0")
             assert await client.ghost(uri, 0, 4) == []
-        said = [params["message"] for method, params in client.heard if method == "window/showMessage"]
-        assert len(said) == 1
-        assert "temperature" in said[0]
+        (said,) = _said(client)
+        assert "temperature" in said
         assert await client.ghost(uri, 0, 4)
 
 

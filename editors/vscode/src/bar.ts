@@ -2,6 +2,7 @@
 
 import * as vscode from "vscode";
 import type { ServerControl } from "./server";
+import { isOff, languagesOf } from "./settings";
 import { barText, spoken, tooltip } from "./status";
 
 const COLOURS: Partial<Record<string, string>> = {
@@ -33,7 +34,7 @@ interface Entry extends vscode.QuickPickItem {
 
 function entries(server: ServerControl): Entry[] {
   const document = vscode.window.activeTextEditor?.document;
-  const configuration = vscode.workspace.getConfiguration("guiderail");
+  const configuration = vscode.workspace.getConfiguration("guiderail", document?.uri);
   if (server.state === "missing") {
     return [
       { label: "$(cloud-download) Install the server…", command: "guiderail.installServer" },
@@ -41,7 +42,7 @@ function entries(server: ServerControl): Entry[] {
     ];
   }
   const language = document?.languageId ?? "";
-  const off = configuration.get<string[]>("disableLanguages", []).includes(language);
+  const off = isOff(languagesOf(configuration), language);
   return [
     { label: configuration.get<boolean>("enable", true) ? "$(circle-slash) Turn off" : "$(check) Turn on", command: "guiderail.toggleGlobal" },
     ...(document === undefined

@@ -6,12 +6,29 @@ import { makeBar, showMenu } from "./bar";
 import { sourceOf } from "./discovery";
 import { offerInstall } from "./install";
 import { ServerControl } from "./server";
-import { toggled } from "./settings";
+import { languagesOf, scopeOf, toggled, type Scope } from "./settings";
 
 type Handler = () => unknown;
 
+const TARGETS: Record<Scope, vscode.ConfigurationTarget> = {
+  folder: vscode.ConfigurationTarget.WorkspaceFolder,
+  workspace: vscode.ConfigurationTarget.Workspace,
+  user: vscode.ConfigurationTarget.Global,
+};
+const TOLD_MS = 5000;
+
+/** The settings as they count for the file in front. */
 function configuration(): vscode.WorkspaceConfiguration {
-  return vscode.workspace.getConfiguration("guiderail");
+  return vscode.workspace.getConfiguration("guiderail", vscode.window.activeTextEditor?.document.uri);
+}
+
+/** Set a value where it counts, and say so where that is not the person's own settings. */
+async function write(key: string, value: unknown): Promise<void> {
+  const scope = scopeOf(configuration().inspect(key));
+  await configuration().update(key, value, TARGETS[scope]);
+  if (scope !== "user") {
+    vscode.window.setStatusBarMessage(`guiderail.${key} is changed in the settings of the ${scope}`, TOLD_MS);
+  }
 }
 
 async function installServer(server: ServerControl, log: vscode.LogOutputChannel): Promise<void> {
@@ -22,14 +39,15 @@ async function installServer(server: ServerControl, log: vscode.LogOutputChannel
 }
 
 async function toggleGlobal(): Promise<void> {
-  await configuration().update("enable", !configuration().get<boolean>("enable", true), vscode.ConfigurationTarget.Global);
+  await write("enable", !configuration().get<boolean>("enable", true));
 }
 
 async function toggleLanguage(): Promise<void> {
   const language = vscode.window.activeTextEditor?.document.languageId;
   if (language !== undefined) {
-    const languages = toggled(configuration().get<string[]>("disableLanguages", []), language);
-    await configuration().update("disableLanguages", languages, vscode.ConfigurationTarget.Global);
+    for (const [key, value] of Object.entries(toggled(languagesOf(configuration()), language))) {
+      await write(key, value);
+    }
   }
 }
 

@@ -3,12 +3,21 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as vscode from "vscode";
-import { DidChangeConfigurationNotification, LanguageClient, State as Running, TransportKind } from "vscode-languageclient/node";
+import {
+  CloseAction,
+  DidChangeConfigurationNotification,
+  LanguageClient,
+  State as Running,
+  TransportKind,
+  type ErrorHandler,
+} from "vscode-languageclient/node";
 import { findServer, type Server } from "./discovery";
 import { chosen } from "./settings";
 import type { State, Status } from "./status";
+import { Turns } from "./turns";
 
 const SECTION = "guiderail";
+const START_MS = 10_000; // that others wait for a start; it goes on, but may be given up then
 
 function isProgram(file: string): boolean {
   try {
@@ -21,6 +30,7 @@ function isProgram(file: string): boolean {
 
 export class ServerControl implements vscode.Disposable {
   private client: LanguageClient | undefined;
+  private readonly turns = new Turns();
   private readonly changed = new vscode.EventEmitter<void>();
   readonly onDidChange = this.changed.event;
   state: State = "missing";
@@ -54,7 +64,19 @@ export class ServerControl implements vscode.Disposable {
   }
 
   /** Start the server; false if there is none. */
-  async start(): Promise<boolean> {
+  start(): Promise<boolean> {
+    return this.turns.take("start", () => this.begin());
+  }
+
+  /** Start the server anew, behind a start that is under way; false if there is none. */
+  restart(): Promise<boolean> {
+    return this.turns.take("restart", async () => {
+      await this.end();
+      return this.begin();
+    });
+  }
+
+  private async begin(): Promise<boolean> {
     const server = this.find();
     if (server === undefined) {
       this.set("missing");
@@ -72,32 +94,40 @@ export class ServerControl implements vscode.Disposable {
     client.onNotification("guiderail/didChangeStatus", (status: Status) => {
       this.set(status.state, status);
     });
-    try {
-      await client.start();
-    } catch (problem) {
+    const started = client.start().catch((problem: unknown) => {
       this.log.error(String(problem));
-      this.set("stopped");
-    }
+      if (this.client === client) {
+        this.set("stopped");
+      }
+    });
+    await Promise.race([started, new Promise((go) => setTimeout(go, START_MS))]);
     return true;
   }
 
-  async stop(): Promise<void> {
+  private async end(): Promise<void> {
     const client = this.client;
     this.client = undefined;
-    await client?.dispose();
-  }
-
-  async restart(): Promise<boolean> {
-    await this.stop();
-    return this.start();
+    try {
+      await client?.dispose();
+    } catch (problem) {
+      this.log.warn(String(problem)); // a server that does not answer; its process is ended all the same
+    }
   }
 
   /** Ask for the status of the document in front. */
   async refresh(): Promise<void> {
-    if (this.client?.state === Running.Running) {
+    const client = this.client;
+    if (client?.state !== Running.Running) {
+      return;
+    }
+    try {
       const uri = vscode.window.activeTextEditor?.document.uri.toString();
-      const status = await this.client.sendRequest<Status>("guiderail/status", { uri });
-      this.set(status.state, status);
+      const status = await client.sendRequest<Status>("guiderail/status", { uri });
+      if (this.client === client) {
+        this.set(status.state, status);
+      }
+    } catch (problem) {
+      this.log.warn(String(problem)); // the server ended meanwhile
     }
   }
 
@@ -111,7 +141,7 @@ export class ServerControl implements vscode.Disposable {
 
   dispose(): void {
     this.changed.dispose();
-    void this.stop();
+    void this.turns.take("stop", () => this.end());
   }
 
   private set(state: State, status?: Status): void {
@@ -121,13 +151,24 @@ export class ServerControl implements vscode.Disposable {
   }
 
   /** What the person has set; and whether suggestions come in the menu, which is where there is no ghost text. */
-  private options(): Record<string, unknown> {
+  private options(place?: vscode.Uri): Record<string, unknown> {
     const properties = (this.context.extension.packageJSON as { contributes: { configuration: { properties: object } } })
       .contributes.configuration.properties;
-    const configuration = vscode.workspace.getConfiguration(SECTION);
+    const configuration = vscode.workspace.getConfiguration(SECTION, place);
     const keys = Object.keys(properties).map((key) => key.slice(SECTION.length + 1));
-    const ghost = vscode.workspace.getConfiguration("editor").get<boolean>("inlineSuggest.enabled", true);
+    const ghost = vscode.workspace.getConfiguration("editor", place).get<boolean>("inlineSuggest.enabled", true);
     return { menu: !ghost, ...chosen(keys, (key) => configuration.inspect(key)) };
+  }
+
+  /** As usual, but that a client which was given up is not started again when its server ends. */
+  private errorHandler(client: () => LanguageClient): ErrorHandler {
+    let usual: ErrorHandler | undefined;
+    const handler = () => (usual ??= client().createDefaultErrorHandler());
+    return {
+      error: (error, message, count) => handler().error(error, message, count),
+      closed: () =>
+        this.client === client() ? handler().closed() : { action: CloseAction.DoNotRestart, handled: true },
+    };
   }
 
   private makeClient(server: Server): LanguageClient {
@@ -140,14 +181,20 @@ export class ServerControl implements vscode.Disposable {
         documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }],
         initializationOptions: this.options(),
         outputChannel: this.log,
+        errorHandler: this.errorHandler(() => client),
         middleware: {
           workspace: {
             configuration: async (params, token, next) => {
               const answers = (await next(params, token)) as unknown[];
-              return params.items.map((item, i) => (item.section === SECTION ? this.options() : answers[i]));
+              return params.items.map(({ section, scopeUri }, i) =>
+                section === SECTION
+                  ? this.options(scopeUri === undefined ? undefined : client.protocol2CodeConverter.asUri(scopeUri))
+                  : answers[i],
+              );
             },
+            // The server asks then, folder by folder.
             didChangeConfiguration: () =>
-              client.sendNotification(DidChangeConfigurationNotification.type, { settings: { guiderail: this.options() } }),
+              client.sendNotification(DidChangeConfigurationNotification.type, { settings: null }),
           },
         },
       },

@@ -24,7 +24,45 @@ export function chosen(
   return Object.fromEntries(found.filter(([, value]) => value !== undefined));
 }
 
-/** `languages` with `language` in it or without. */
-export function toggled(languages: readonly string[], language: string): string[] {
-  return languages.includes(language) ? languages.filter((one) => one !== language) : [...languages, language];
+export type Scope = "folder" | "workspace" | "user";
+
+/** Where the value that counts is set: one that is written anywhere else would be overruled by it. */
+export function scopeOf(inspected: Inspected | undefined): Scope {
+  if (inspected?.workspaceFolderValue !== undefined) {
+    return "folder";
+  }
+  return inspected?.workspaceValue !== undefined ? "workspace" : "user";
+}
+
+/** The settings of languages, as they count for a file. */
+export interface Languages {
+  enableLanguages: readonly string[];
+  disableLanguages: readonly string[];
+}
+
+/** Those settings in a configuration of VS Code's. */
+export function languagesOf(configuration: { get<T>(key: string, otherwise: T): T }): Languages {
+  const list = (key: string) => configuration.get<string[]>(key, []);
+  return { enableLanguages: list("enableLanguages"), disableLanguages: list("disableLanguages") };
+}
+
+function isLeftOut({ enableLanguages }: Languages, language: string): boolean {
+  return enableLanguages.length > 0 && !enableLanguages.includes("*") && !enableLanguages.includes(language);
+}
+
+/** Whether the settings turn a language off. */
+export function isOff(languages: Languages, language: string): boolean {
+  return languages.disableLanguages.includes(language) || isLeftOut(languages, language);
+}
+
+/** What must be written to turn a language off, or on again. */
+export function toggled(languages: Languages, language: string): Partial<Languages> {
+  const { enableLanguages, disableLanguages } = languages;
+  if (!isOff(languages, language)) {
+    return { disableLanguages: [...disableLanguages, language] };
+  }
+  return {
+    ...(disableLanguages.includes(language) && { disableLanguages: disableLanguages.filter((one) => one !== language) }),
+    ...(isLeftOut(languages, language) && { enableLanguages: [...enableLanguages, language] }),
+  };
 }
