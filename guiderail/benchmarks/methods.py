@@ -13,7 +13,9 @@ from guiderail.decoding.price import Prices
 from guiderail.decoding.recipe import Recipe, recipe
 from guiderail.decoding.registry import known
 from guiderail.decoding.sampling import Sampling
-from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
+from guiderail.engine.completer import Completer
+from guiderail.engine.request import CompletionRequest
+from guiderail.engine.suggestion import Suggestion
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.text.document import Document
 

@@ -24,7 +24,9 @@ from guiderail.benchmarks.decode import SHAPES, random_model
 from guiderail.decoding.constraint import allowed
 from guiderail.decoding.sampling import Chooser, Sampling
 from guiderail.decoding.session import Session
-from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
+from guiderail.engine.completer import Completer
+from guiderail.engine.request import CompletionRequest
+from guiderail.engine.suggestion import Suggestion
 from guiderail.errors import GuiderailError
 from guiderail.evaluation.dereferences import Dereference, draw_dereferences
 from guiderail.evaluation.packages import SourceFile, parses

@@ -26,7 +26,7 @@ from guiderail.errors import GuiderailError
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
-    from guiderail.engine.completer import Suggestion
+    from guiderail.engine.suggestion import Suggestion
 
 PACKAGE = "fsspec"
 CONTEXT_LINES = 4

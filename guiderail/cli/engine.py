@@ -15,8 +15,9 @@ from guiderail.text.document import Document
 
 if TYPE_CHECKING:
     from guiderail.cache.live import FitReport, LiveCache
-    from guiderail.engine.completer import Completer, Suggestion
+    from guiderail.engine.completer import Completer
     from guiderail.engine.project import OpenProject
+    from guiderail.engine.suggestion import Suggestion
     from guiderail.model.model import Model
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.monitors.monitors import Monitors
@@ -114,7 +115,7 @@ class Engine:
     ) -> Answer:
         """Complete at ``cursor``; what is given goes before the settings, and before choosing ``snippets``."""
         from guiderail.decoding.sampling import Sampling
-        from guiderail.engine.completer import CompletionRequest
+        from guiderail.engine.request import CompletionRequest
 
         settings = self._settings
         project = self._project(cursor.root)

@@ -13,7 +13,7 @@ from guiderail.cli.engine import Answer
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
-    from guiderail.engine.completer import Suggestion
+    from guiderail.engine.suggestion import Suggestion
     from guiderail.model.model import Model
 
 LINES_BEFORE = 6

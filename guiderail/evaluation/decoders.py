@@ -18,7 +18,8 @@ from guiderail.decoding.calibration import NotCalibratedError
 from guiderail.decoding.recipe import recipe
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
-from guiderail.engine.completer import Completer, CompletionRequest
+from guiderail.engine.completer import Completer
+from guiderail.engine.request import CompletionRequest
 from guiderail.evaluation.metrics import interval, levenshtein, paired_interval, ratio
 from guiderail.evaluation.packages import SourceFile, parses
 from guiderail.evaluation.repetition import function_bodies

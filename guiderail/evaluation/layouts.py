@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from guiderail.cache.policy import Policy
-from guiderail.engine.completer import Completer, CompletionRequest, Layout
+from guiderail.engine.completer import Completer
+from guiderail.engine.request import CompletionRequest, Layout
 from guiderail.errors import UsageError
 from guiderail.evaluation.metrics import edit_similarity, exact_match
 from guiderail.evaluation.packages import SourceFile

@@ -26,7 +26,8 @@ from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stages.grammar_repetition import VERBATIM, GrammarRepetition
 from guiderail.decoding.stages.ngram import FimMarks
 from guiderail.decoding.stages.repetition_penalty import RepetitionPenalty
-from guiderail.engine.completer import Completer, CompletionRequest
+from guiderail.engine.completer import Completer
+from guiderail.engine.request import CompletionRequest
 from guiderail.evaluation.metrics import edit_similarity, exact_match, interval, paired_interval, ratio
 from guiderail.evaluation.packages import SourceFile, parses
 from guiderail.evaluation.tasks import draw_lines, spread

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 
 from guiderail.decoding.stages.ngram import WEIGHTS, FimMarks, NgramMix
 from guiderail.decoding.stages.ngram_counts import NgramCounts
-from guiderail.engine.completer import Completer, CompletionRequest
+from guiderail.engine.completer import Completer
+from guiderail.engine.request import CompletionRequest
 from guiderail.evaluation import baseline
 from guiderail.evaluation.likelihood import Scorer
 from guiderail.evaluation.metrics import edit_similarity, exact_match, truncate

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from guiderail.decoding.sampling import Sampling
-from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
+from guiderail.engine.completer import Completer
+from guiderail.engine.request import CompletionRequest
+from guiderail.engine.suggestion import Suggestion
 from guiderail.evaluation.dereferences import Dereference
 from guiderail.evaluation.lexical import identifier_sequence_match, next_identifier_match, prefix_match
 from guiderail.evaluation.metrics import interval, paired_interval, ratio, score_at

@@ -9,7 +9,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
+from guiderail.engine.completer import Completer
+from guiderail.engine.request import CompletionRequest
+from guiderail.engine.suggestion import Suggestion
 from guiderail.evaluation.checkers.checker import CannotCheck, judge_for
 from guiderail.evaluation.config import OFF, SYNTAX, Config, System
 from guiderail.evaluation.judge import judge, repetition

@@ -18,8 +18,10 @@ from guiderail.text.document import Document
 
 if TYPE_CHECKING:
     from guiderail.decoding.recipe import Recipe
-    from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
+    from guiderail.engine.completer import Completer
     from guiderail.engine.project import OpenProject
+    from guiderail.engine.request import CompletionRequest
+    from guiderail.engine.suggestion import Suggestion
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.monitors.monitors import Monitors
     from guiderail.monitors.verdict import Inspector
@@ -254,7 +256,7 @@ class Engine:
     def _request(self, wish: Wish, *, renew: bool = False) -> CompletionRequest:
         from guiderail.decoding.sampling import Sampling
         from guiderail.engine.choice import chosen
-        from guiderail.engine.completer import CompletionRequest
+        from guiderail.engine.request import CompletionRequest
 
         settings = wish.settings
         document, offset = _with_line_feeds(wish)

@@ -16,7 +16,7 @@ from guiderail.lsp.shape import Shaped, shape
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
-    from guiderail.engine.completer import Suggestion
+    from guiderail.engine.suggestion import Suggestion
 
 ACCEPT = "guiderail.accept"
 LABEL = 80  # characters of a menu item's label

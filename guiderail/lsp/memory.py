@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from guiderail.engine.completer import Suggestion
+    from guiderail.engine.suggestion import Suggestion
     from guiderail.lsp.engine import Answer
 
 KEPT = 8

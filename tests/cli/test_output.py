@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guiderail.cli.output import in_context, visible, wants_colour, watched
-from guiderail.engine.completer import Suggestion, Timings
+from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.monitors.report import MonitorReport, Watch
 from guiderail.monitors.verdict import Verdict
 from guiderail.text.document import Document

@@ -17,7 +17,9 @@ from guiderail.decoding.recipe import recipe as build_recipe
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
 from guiderail.decoding.writing import decoded
-from guiderail.engine.completer import Completer, CompletionRequest, Timings
+from guiderail.engine.completer import Completer
+from guiderail.engine.request import CompletionRequest
+from guiderail.engine.suggestion import Timings
 from guiderail.errors import UsageError
 from guiderail.prompt.snippet import Snippet
 from guiderail.text.document import Document
@@ -91,7 +93,7 @@ def test_suggestions_drawn_side_by_side_are_those_drawn_one_by_one(
     asked = request(n=4, sampling=Sampling(temperature=temperature, seed=5), recipe=recipe)
     together = Completer(tiny_model("qwen3")).complete(asked)
     watched = Completer(tiny_model("qwen3")).complete(asked, on_token=lambda _: None)
-    monkeypatch.setattr("guiderail.engine.completer._Run._abreast", lambda *_: 1)
+    monkeypatch.setattr("guiderail.engine.run.Run._abreast", lambda *_: 1)
     alone = Completer(tiny_model("qwen3")).complete(asked)
     assert [s.token_ids for s in together] == [s.token_ids for s in alone] == [s.token_ids for s in watched]
     assert len(together) == 4

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from guiderail.decoding.stages.ngram_counts import NgramCounts
-from guiderail.engine.completer import Completer, CompletionRequest
+from guiderail.engine.completer import Completer
 from guiderail.engine.lending import Lending, is_wanted
+from guiderail.engine.request import CompletionRequest
 from guiderail.prompt.index import ProjectIndex, SourceFile
 from guiderail.text.document import Document
 from tests.helpers.models import tiny_model

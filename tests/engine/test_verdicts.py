@@ -1,7 +1,9 @@
 """What becomes of suggestions when their verdicts are known."""
 
 from guiderail.decoding.sampling import Sampling
-from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
+from guiderail.engine.completer import Completer
+from guiderail.engine.request import CompletionRequest
+from guiderail.engine.suggestion import Suggestion
 from guiderail.monitors.verdict import Inspector
 from guiderail.text.document import Document
 from tests.helpers.diagnostics import Told, diagnostic, finds

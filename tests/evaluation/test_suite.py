@@ -7,7 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
+from guiderail.engine.completer import Completer
+from guiderail.engine.request import CompletionRequest
+from guiderail.engine.suggestion import Suggestion
 from guiderail.evaluation import report, suite
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.suite import LineSample, Plan, TextSample, evaluate, materials

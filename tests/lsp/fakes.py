@@ -4,7 +4,7 @@ import threading
 import time
 from dataclasses import replace
 
-from guiderail.engine.completer import Suggestion, Timings
+from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.lsp.engine import Answer, Engine, Wish
 from guiderail.settings import Settings
 from guiderail.text.document import Document

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.engine.completer import Suggestion, Timings
+from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.lsp.engine import Answer
 from guiderail.lsp.memory import KEPT, Kept, Memory
 

@@ -5,7 +5,9 @@ import re
 import pytest
 
 from guiderail.decoding.recipe import recipe
-from guiderail.engine.completer import Completer, CompletionRequest, Suggestion
+from guiderail.engine.completer import Completer
+from guiderail.engine.request import CompletionRequest
+from guiderail.engine.suggestion import Suggestion
 from guiderail.monitors.access import ACCESS
 from guiderail.monitors.monitors import Monitors
 from guiderail.text.document import Document

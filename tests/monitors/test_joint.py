@@ -17,7 +17,9 @@ from guiderail.decoding.plain import Plain
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stops import stop_rule
 from guiderail.decoding.vocabulary import Vocabulary
-from guiderail.engine.completer import ALTERNATIVES, Completer, CompletionRequest, Suggestion
+from guiderail.engine.completer import Completer
+from guiderail.engine.request import ALTERNATIVES, CompletionRequest
+from guiderail.engine.suggestion import Suggestion
 from guiderail.monitors.access import ACCESS
 from guiderail.monitors.analysis.answers import Member, Members, NoAnswer
 from guiderail.monitors.analysis.requests import MEMBERS

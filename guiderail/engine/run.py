@@ -1,0 +1,244 @@
+"""One request being answered, behind its encoded prompt."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+
+from guiderail.decoding.abreast import Draw, draw
+from guiderail.decoding.constraint import Constraint
+from guiderail.decoding.drafting import Drafting
+from guiderail.decoding.healing import TypedText
+from guiderail.decoding.method import Event, FinishedEvent, Method, PausedEvent, Request, TokenEvent
+from guiderail.decoding.part import Situation
+from guiderail.decoding.plain import PlainPart
+from guiderail.decoding.price import Prices, prices_of
+from guiderail.decoding.sampling import Chooser, Sampling
+from guiderail.decoding.stops import stop_rule
+from guiderail.engine.request import ALTERNATIVES, CompletionRequest
+from guiderail.engine.suggestion import Suggestion, Timings
+from guiderail.monitors.joint import JointMonitors
+from guiderail.prompt.prompt import Prompt
+from guiderail.prompt.snippet import Snippet
+from guiderail.text.document import Document
+
+if TYPE_CHECKING:
+    from guiderail.engine.completer import Completer
+
+_BARE_NEWLINE = re.compile(r"(?<!\r)\n")
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """What writes one text, or all of them with a method that does."""
+
+    method: Method
+    plan: Request
+    constraints: Sequence[Constraint]
+    monitor: JointMonitors | None
+
+
+class Run:
+    """One request being answered: every suggestion starts behind the same encoded prompt, of which no copy is made."""
+
+    def __init__(
+        self,
+        completer: Completer,
+        request: CompletionRequest,
+        prompt: Prompt,
+        logits: torch.Tensor,
+        began: float,
+        monitors: Iterator[JointMonitors | None],
+    ) -> None:
+        self.monitors = monitors
+        self.completer = completer
+        self.session = completer.session
+        self.tokenizer = completer.model.tokenizer
+        self.vocabulary = completer.vocabulary
+        self.request = request
+        self.prompt = prompt
+        self.logits = logits
+        self.began = began
+        self.encoded = time.perf_counter()
+        self.prompt_tokens = self.session.length
+        self.reused = self.session.reused
+        self.cache_exact = self.session.cache.is_exact
+
+    def suggestions(self, cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None) -> list[Suggestion]:
+        """Up to `n` suggestions; one that repeats an earlier one is written again, once each, if they must differ."""
+        found: list[Suggestion] = []
+        index, wanted = 0, self.request.n
+        while index < self._most and len(found) < wanted and not (index and cancelled()):
+            count = min(self._abreast(index, on_token), wanted - len(found), self._most - index)
+            for suggestion in self._write(range(index, index + count), cancelled, None if index else on_token):
+                is_new = not self.request.distinct or suggestion.text not in {s.text for s in found}
+                if is_new and len(found) < wanted:
+                    found.append(suggestion)
+            index += count
+        return found
+
+    @property
+    def _most(self) -> int:
+        """How often a text is written at most, for as many suggestions as are wanted."""
+        if self.request.recipe.method.about.all_texts:
+            return 1
+        return 2 * self.request.n - 1 if self.request.distinct else self.request.n
+
+    def _abreast(self, index: int, on_token: Callable[[bytes], None] | None) -> int:
+        """How many texts may be written at once from this one on.
+
+        What is drawn plainly shares its passes. A first text that somebody waits for, or that drafts can shorten, goes
+        alone.
+        """
+        alone = index == 0 and (on_token is not None or self.request.sampling.greedy)
+        return self.request.n if isinstance(self.request.recipe.method, PlainPart) and not alone else 1
+
+    def _write(
+        self, indices: Sequence[int], cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None
+    ) -> list[Suggestion]:
+        texts = [self._text(index, cancelled) for index in indices]
+        start, passes = time.perf_counter() if indices[0] else self.began, self.session.passes
+        try:
+            if len(texts) == 1:
+                events = texts[0].method.decode(self.session, self.logits, texts[0].plan, texts[0].constraints)
+                found = list(self._collect(events, start, on_token))
+            else:
+                found = list(self._collect(self._drawn(indices, texts), start, None, at_once=True))
+        finally:
+            self.session.rollback(self.session.length - self.prompt_tokens)
+        passes = self.session.passes - passes
+        # A method that writes all texts has one set of monitors for all of them.
+        watched = [text.monitor for text in texts] * (len(found) if len(texts) == 1 else 1)
+        reports = [monitor.report if monitor else None for monitor in watched]
+        return [replace(s, monitored=report, passes=passes) for s, report in zip(found, reports, strict=True)]
+
+    def _drawn(self, indices: Sequence[int], texts: Sequence[_Text]) -> Iterator[Event]:
+        """The events of texts that are drawn side by side, one text after the other."""
+        choosers = [Chooser(self._sampling(index), index) for index in indices]
+        ids = self.session.ids
+        draws = [
+            Draw(text.plan, text.constraints, chooser, ids, self.logits)
+            for text, chooser in zip(texts, choosers, strict=True)
+        ]
+        draw(self.session, draws, texts[0].plan.cancelled)
+        for one in draws:
+            yield from one.events()
+
+    def _text(self, index: int, cancelled: Callable[[], bool]) -> _Text:
+        request, typed = self.request, self.prompt.typed.encode()
+        line, _ = request.document.position_at(request.offset)
+        before = request.document.text[request.document.line_start(line) : request.offset]
+        method, stages, chosen = request.recipe.build(self._situation(index))
+        plan = Request(
+            token_bytes=self.tokenizer.token_bytes,
+            stop=stop_rule(request.until, before),
+            stop_reason=request.until,
+            skip=len(typed),
+            max_tokens=request.max_tokens,
+            n=request.n,
+            end_loops=request.end_loops,
+            stages=[*request.stages, *stages],
+            cancelled=cancelled,
+        )
+        constraints: list[Constraint] = []
+        if typed:
+            constraints.append(TypedText(self.vocabulary, self.tokenizer.token_bytes, typed))
+        constraints += chosen
+        monitor = next(self.monitors)
+        if monitor:
+            constraints.append(monitor)
+        return _Text(method, plan, constraints, monitor)
+
+    def _situation(self, index: int) -> Situation:
+        request, completer = self.request, self.completer
+        situation = Situation(
+            model=completer.model,
+            vocabulary=self.vocabulary,
+            sampling=self._sampling(index),
+            index=index,
+            document=request.document,
+            offset=request.offset,
+            root=request.root,
+            snippets=request.snippets,
+            typed=self.prompt.typed,
+            prompt=self.session.ids,
+            encode=self._encode,
+            project=request.project,
+            store=completer.store,
+        )
+        if not request.recipe.drafters:
+            return situation
+        # A drafter is kept from request to request; this one's project is told when it begins.
+        drafters = [situation.kept(part, partial(part.build, situation)) for part in request.recipe.drafters]
+        prices = situation.kept(Prices, lambda: prices_of(completer.model))
+        return replace(situation, drafting=Drafting(drafters, prices, request.project))
+
+    def _encode(self, document: Document, offset: int, snippets: Sequence[Snippet]) -> list[int]:
+        prompt = self.completer.prompt(replace(self.request, document=document, offset=offset, snippets=snippets))
+        return self.tokenizer.encode_prompt(prompt)
+
+    def _sampling(self, index: int) -> Sampling:
+        sampling = self.request.sampling
+        return replace(ALTERNATIVES, seed=sampling.seed) if index and sampling.greedy else sampling
+
+    def _collect(
+        self,
+        events: Iterator[Event],
+        start: float,
+        on_token: Callable[[bytes], None] | None,
+        *,
+        at_once: bool = False,
+    ) -> Iterator[Suggestion]:
+        """The texts of one decoding; only the first one's tokens are told as they come."""
+        at_once = at_once or self.request.recipe.method.about.all_texts
+        tokens: list[TokenEvent] = []
+        began = first = time.perf_counter()
+        pauses = 0
+        for event in events:
+            if isinstance(event, FinishedEvent):
+                yield self._suggestion(event, tokens, first - start, time.perf_counter() - began, pauses)
+                tokens, pauses, on_token = [], 0, None
+            elif isinstance(event, PausedEvent):
+                pauses += 1
+            else:
+                # What writes all texts in one go gives their tokens at the end: its time is that of all of it.
+                if not tokens and not at_once:
+                    first = time.perf_counter()
+                tokens.append(event)
+                if on_token:
+                    on_token(event.data)
+
+    def _suggestion(
+        self, end: FinishedEvent, tokens: list[TokenEvent], ttft_s: float, decode_s: float, pauses: int
+    ) -> Suggestion:
+        return Suggestion(
+            text=_line_ends_of(self.request.document, end.text),
+            start=self.request.offset,
+            end=self.request.offset,
+            score=sum(t.logprob for t in tokens) / len(tokens) if tokens else 0.0,
+            token_ids=tuple(t.id for t in tokens),
+            finish=end.reason,
+            layout=self.prompt.layout,
+            cache_exact=self.cache_exact,
+            pauses=pauses,
+            timings=Timings(
+                prompt_tokens=self.prompt_tokens,
+                reused_tokens=self.reused,
+                prompt_s=self.encoded - self.began,
+                ttft_s=ttft_s,
+                decode_s=decode_s,
+                tokens_per_s=(len(tokens) - 1) / decode_s if len(tokens) > 1 else 0.0,
+            ),
+        )
+
+
+def _line_ends_of(document: Document, text: str) -> str:
+    """`text` with the line ends of the document's first line, so that a file never mixes them."""
+    first = document.text[: document.line_start(1)] if document.line_count > 1 else ""
+    return _BARE_NEWLINE.sub("\r\n", text) if first.endswith("\r\n") else text
