@@ -31,7 +31,7 @@ class Lending:
     """The n-gram counts of one project, for one model.
 
     Counting goes on where the last call ended, nearest files first; a file that changed on disk is counted again, by
-    its difference. Not safe for use by several threads at once.
+    its difference, and one that is gone counts no more. Not safe for use by several threads at once.
 
     Parameters
     ----------
@@ -84,6 +84,9 @@ class Lending:
         # Half the time is for counting: looking at the files of a large project again may take all of it every time.
         files = self._index.around(own, language, lambda: time.monotonic() >= began + seconds / 2)
         wanted = _fitting(files)
+        # One that is not wanted now may be far from this file, or out of time, or gone.
+        for path in [path for path in self._counted if path not in wanted and self._index.file(path) is None]:
+            self._forget(path)
         for file in wanted.values():
             if time.monotonic() >= began + seconds:
                 return

@@ -31,6 +31,7 @@ from guiderail.lsp.positions import Encoding
 from guiderail.lsp.progress import LoadProgress
 from guiderail.lsp.scheduler import Scheduler
 from guiderail.lsp.trigger import Numbering
+from guiderail.lsp.watching import registrations
 from guiderail.lsp.wire import Protocol, converter
 from guiderail.lsp.worker import Health, Worker
 from guiderail.settings import Settings
@@ -149,6 +150,7 @@ class Server(LanguageServer):
             types.TEXT_DOCUMENT_DID_CLOSE: (self._did_close, None),
             types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: (self._folders_changed, None),
             types.WORKSPACE_DID_CHANGE_CONFIGURATION: (self._configuration_changed, None),
+            types.WORKSPACE_DID_CHANGE_WATCHED_FILES: (self._watched_changed, None),
             types.TEXT_DOCUMENT_INLINE_COMPLETION: (self._inline_completion, types.InlineCompletionOptions()),
             types.TEXT_DOCUMENT_COMPLETION: (self._completion, types.CompletionOptions(trigger_characters=TRIGGERS)),
             status.REQUEST: (self._status, None),
@@ -185,13 +187,9 @@ class Server(LanguageServer):
         self.loop.call_later(START_PATIENCE, self._start_anyway)
 
     async def _initialized(self, _: types.InitializedParams) -> None:
-        workspace = self.client_capabilities.workspace
-        changes = workspace.did_change_configuration if workspace else None
-        if changes and changes.dynamic_registration:
-            wanted = types.Registration(
-                "guiderail-configuration", types.WORKSPACE_DID_CHANGE_CONFIGURATION, {"section": SECTION}
-            )
-            self._spawn(self._ask_client(types.CLIENT_REGISTER_CAPABILITY, types.RegistrationParams([wanted])))
+        wanted = registrations(self.client_capabilities)
+        if wanted:
+            self._spawn(self._ask_client(types.CLIENT_REGISTER_CAPABILITY, types.RegistrationParams(wanted)))
         await self._pull_configuration()
         self._configured.set()
 
@@ -313,13 +311,21 @@ class Server(LanguageServer):
         self._focus_on(buffers[0].uri if len(buffers) == 1 else self._focus)
 
     def _did_save(self, params: types.DidSaveTextDocumentParams) -> None:
-        path = path_of(params.text_document.uri)
-        self.worker.engine.files_changed(*([path] if path else []))
-        self.policy.refresh()
-        if path and path.name == "pyproject.toml":
-            self._configure(self._said)
-        self.scheduler.forget_answers(but=params.text_document.uri)  # names may be gone that other files suggest
+        self._files_changed(params.text_document.uri)
         self._focus_on(params.text_document.uri)
+
+    def _watched_changed(self, params: types.DidChangeWatchedFilesParams) -> None:
+        self._files_changed(*(change.uri for change in params.changes))
+
+    def _files_changed(self, *uris: str) -> None:
+        """Files were written or deleted: what is known of them, and was made of that, is out of date."""
+        paths = [path for uri in dict.fromkeys(uris) if (path := path_of(uri)) is not None]
+        self.worker.engine.files_changed(*paths)
+        self.policy.refresh()
+        if any(path.name == "pyproject.toml" for path in paths):
+            self._configure(self._said)
+        # Names may be gone that other files suggest; what is suggested in a file does not hang on its own copy on disk.
+        self.scheduler.forget_answers(but=uris[0] if len(uris) == 1 else None)
 
     def _did_close(self, params: types.DidCloseTextDocumentParams) -> None:
         uri = params.text_document.uri

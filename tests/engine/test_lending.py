@@ -57,6 +57,16 @@ def test_counts_follow_the_disk_and_the_cursor(tmp_path: Path) -> None:
     assert lending.paths == ["app.py"]
 
 
+def test_a_deleted_file_counts_no_more(tmp_path: Path) -> None:
+    """When a file goes, as after a change of branch, so do its n-grams."""
+    lending = Lending(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
+    lending.stage("app.py", "python", seconds=math.inf)
+    (tmp_path / "names.py").unlink()
+    lending.stage("app.py", "python", seconds=math.inf)
+    assert lending.paths == []
+    assert counts_of(lending) == NgramCounts()
+
+
 def test_what_the_project_repeats_is_suggested(tmp_path: Path) -> None:
     """Where the model knows nothing (all scores equal), a name that the project uses is completed from its n-grams."""
     model = tiny_model("guiderail")

@@ -41,6 +41,7 @@ class Client:
         self.replies: list[dict[str, Any]] = []
         self.heard: list[tuple[str, Any]] = []
         self.asked: list[str] = []
+        self.registered: dict[str, Any] = {}
         self.settings: Any = None
         self.folders: dict[str, Any] = {}
         self.mute = False  # the question for settings stays without an answer until `answer` is called
@@ -65,6 +66,8 @@ class Client:
                     waiting.set_result(message["result"])
         elif "id" in message:
             self.asked.append(message["method"])
+            if message["method"] == "client/registerCapability":
+                self.registered |= {one["method"]: one["registerOptions"] for one in message["params"]["registrations"]}
             is_settings = message["method"] == "workspace/configuration"
             if is_settings and self.mute:
                 self._question = message["id"]

@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.lsp.engine import Answer, Engine, Wish
@@ -23,6 +24,8 @@ class FakeEngine(Engine):
         The settings of the same.
     prepared
         The same of prompts encoded ahead.
+    changed
+        The files that were written by others.
     steps
         Steps made, over all completions.
     gate
@@ -39,6 +42,7 @@ class FakeEngine(Engine):
         self.asked: list[str] = []
         self.settings: list[Settings] = []
         self.prepared: list[str] = []
+        self.changed: list[Path] = []
         self.steps = 0
         self.failure: BaseException | None = None
         self.recovered = 0
@@ -51,6 +55,9 @@ class FakeEngine(Engine):
     def is_held(self) -> bool:
         """Whether a completion stands in front of the closed gate."""
         return self._waits and not self.gate.is_set()
+
+    def files_changed(self, *paths: Path) -> None:
+        self.changed += paths
 
     def load(self, settings: Settings) -> None:
         self.name, self.device = settings.model, "cpu"

@@ -408,6 +408,38 @@ async def test_a_client_of_a_shared_server_hears_what_it_cannot_choose() -> None
         assert _said(client) == []
 
 
+@pytest.mark.parametrize("dynamic", [True, False])
+async def test_a_client_that_can_watch_files_is_asked_to(dynamic: bool) -> None:
+    """Where the client takes registrations it is asked to tell of code and of project files, else of nothing."""
+    capability = {"workspace": {"didChangeWatchedFiles": {"dynamicRegistration": dynamic}}}
+    async with connected(capabilities=capability) as client:
+        watched = client.registered.get("workspace/didChangeWatchedFiles", {"watchers": []})["watchers"]
+        globs = " ".join(watcher["globPattern"] for watcher in watched)
+        assert all((word in globs) is dynamic for word in ("py,", ",tsx,", "toml", ".gitignore", "go.mod"))
+
+
+async def test_what_other_tools_write_voids_what_was_made_of_it(tmp_path: Path) -> None:
+    """Files that git or others change reach engine and settings, and suggestions made before are made anew."""
+    one, other = tmp_path / "one.py", tmp_path / "other.py"
+    project = tmp_path / "pyproject.toml"
+    async with connected(roots=(tmp_path,)) as client:
+
+        def happens(*paths: Path) -> None:
+            changes = [{"uri": path.as_uri(), "type": 1 + number % 3} for number, path in enumerate(paths)]
+            client.tell("workspace/didChangeWatchedFiles", {"changes": changes})
+
+        uri = client.open("x = ", one.as_uri())
+        await client.ghost(uri, 0, 4)
+        happens(one)  # as the editor saves it
+        await client.ghost(uri, 0, 4)
+        assert len(client.engine.asked) == 1
+        project.write_text("[tool.guiderail]\nmax_tokens = 5\n")
+        happens(other, project, one, other)
+        await client.ghost(uri, 0, 4)
+        assert [settings.max_tokens for settings in client.engine.settings] == [64, 5]
+        assert client.engine.changed == [one, other, project, one]
+
+
 async def test_changed_settings_void_what_is_remembered() -> None:
     """A suggestion made under other settings is not given again."""
     async with connected() as client:

@@ -27,6 +27,8 @@ BACK_OFF_S = (0.5, 2.0, 8.0, 30.0, 120.0)  # pauses before the first, second, â€
 KEPT_ANSWERS = 256
 MOST_WAITING = 16  # questions that wait for a busy server: what all monitors want to know of a few places
 STOP_S = 2.0
+# Pyrefly reads a changed file behind the scenes, and answers from the old one until it has.
+SETTLE_S = 2.0
 
 T = TypeVar("T")
 Key = tuple[str, Path, bytes, int]  # request, file, digest of its text, offset
@@ -101,8 +103,8 @@ class ServerAnalyser:
         return shared().submit(self._answer(request, question))
 
     def files_changed(self, paths: Sequence[Path]) -> Future[None]:
-        """Be told that other files were written: answers given before are forgotten."""
-        return shared().submit(self._forget([path.as_uri() for path in paths]))
+        """Be told that other files were written or deleted: answers given before are forgotten."""
+        return shared().submit(self._forget(paths))
 
     def stop(self, seconds: float = STOP_S) -> None:
         """End the server; waits up to `seconds`, then kills it."""
@@ -119,10 +121,11 @@ class ServerAnalyser:
             async with self._alone():
                 await self._ready()
 
-    async def _forget(self, uris: list[str]) -> None:
+    async def _forget(self, paths: Sequence[Path]) -> None:
         self._answers.clear()
         if self._client is not None and self._client.alive and self.state == "ready":
-            self._client.files_changed(uris)
+            self._client.files_changed(paths)
+            asyncio.get_running_loop().call_later(SETTLE_S, self._answers.clear)
 
     async def _answer(self, request: Request[T], question: Question) -> T:
         digest = hashlib.blake2b(question.text.encode(errors="surrogatepass"), digest_size=16).digest()

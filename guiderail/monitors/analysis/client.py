@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -213,10 +214,13 @@ class Client:
         assert self._shadow is not None
         return self._shadow.offset(position["line"], position["character"])
 
-    def files_changed(self, uris: list[str]) -> None:
-        """Tell the server that files were written by somebody else."""
-        kinds = (lsp.FileChangeType.Created, lsp.FileChangeType.Changed)  # it is not known which
-        changes = [lsp.FileEvent(uri, kind) for uri in uris for kind in kinds]
+    def files_changed(self, paths: Sequence[Path]) -> None:
+        """Tell the server that files were written or deleted by somebody else."""
+        written = (lsp.FileChangeType.Created, lsp.FileChangeType.Changed)  # it is not known which
+        gone = (lsp.FileChangeType.Deleted,)
+        changes = [
+            lsp.FileEvent(path.as_uri(), kind) for path in paths for kind in (written if path.exists() else gone)
+        ]
         self._rpc.workspace_did_change_watched_files(lsp.DidChangeWatchedFilesParams(changes))
 
     @property

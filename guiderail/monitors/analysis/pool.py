@@ -75,7 +75,7 @@ class ServerPool:
         return None
 
     def files_changed(self, paths: Sequence[Path]) -> None:
-        """Let all of them know that files were written; nobody waits for it."""
+        """Let all of them know that files were written or deleted; nobody waits for it."""
         for analyser in tuple(self._running.values()):
             analyser.files_changed(paths)
 

@@ -2,13 +2,15 @@
 
 good, deaf (never answers a completion), garbage (bytes that are no LSP), nonsense (LSP that is no answer), error,
 dies (at the first completion), late (after 0.3 s, and without diagnostics), mute (never answers at all), unnumbered
-(diagnostics without versions), cold (the first completion is empty). Every "wrong" in the text is an error.
+(diagnostics without versions), cold (the first completion is empty). Every "wrong" in the text is an error. What it
+was told of other files is among the names it offers: the first letter of each, with the kinds of change.
 """
 
 import json
 import re
 import sys
 import time
+from functools import reduce
 
 
 def read() -> dict:
@@ -36,8 +38,8 @@ def apply(text: str, change: dict) -> str:
     return text[:begin] + change["text"] + text[end:]
 
 
-def complete(mode: str, text: str, position: dict) -> dict | None:
-    names = sorted(set(re.findall(r"\b[a-z]\w+", text)))
+def complete(mode: str, text: str, position: dict, events: list[str]) -> dict | None:
+    names = [*events, *sorted(set(re.findall(r"\b[a-z]\w+", text)))]
     # The line up to the position proves that both sides see the same text.
     names.append("at_" + re.sub(r"\W", "_", text.split("\n")[position["line"]][: position["character"]]))
     match mode:
@@ -70,7 +72,7 @@ def publish(mode: str, document: dict, text: str) -> None:
 
 
 def main(mode: str) -> None:
-    text, asked = "", 0
+    text, asked, events = "", 0, []
     while True:
         message = read()
         match message.get("method"):
@@ -81,17 +83,17 @@ def main(mode: str) -> None:
                 if mode != "late":
                     publish(mode, message["params"]["textDocument"], text)
             case "textDocument/didChange":
-                for change in message["params"]["contentChanges"]:
-                    text = apply(text, change)
+                text = reduce(apply, message["params"]["contentChanges"], text)
                 if mode != "late":
                     publish(mode, message["params"]["textDocument"], text)
             case "textDocument/completion":
                 asked += 1
-                answer = complete(mode, text, message["params"]["position"])
-                if mode == "cold" and asked == 1:
-                    answer = {"result": []}
+                answer = complete(mode, text, message["params"]["position"], events)
+                answer = {"result": []} if mode == "cold" and asked == 1 else answer
                 if answer:
                     send({"id": message["id"]} | answer)
+            case "workspace/didChangeWatchedFiles":
+                events += [f"{one['uri'].rpartition('/')[2][0]}{one['type']}" for one in message["params"]["changes"]]
             case "shutdown":
                 send({"id": message["id"], "result": None})
             case "exit":

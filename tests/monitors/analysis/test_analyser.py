@@ -100,6 +100,47 @@ def test_written_files_void_what_was_answered(start) -> None:
     assert not analyser._answers
 
 
+def test_a_server_is_told_which_files_were_written_and_which_are_gone(start) -> None:
+    """Of a file that is there it hears that it was created and changed, of another that it was deleted."""
+    analyser = start("good")
+    ask(analyser)
+    (analyser.root / "b.py").touch()
+    analyser.files_changed([analyser.root / "b.py", analyser.root / "c.py"]).result(20)
+    assert ask(analyser)[:3] == ["b1", "b2", "c3"]
+
+
+def test_an_answer_right_behind_a_change_is_not_kept_for_long(start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may still answer from the old file for a while: its answer is asked for again."""
+    monkeypatch.setattr(module, "SETTLE_S", 0.05)
+    analyser = start("good")
+    ask(analyser)
+    analyser.files_changed([analyser.root / "b.py"]).result(20)
+    ask(analyser)
+    assert wait_until(lambda: not analyser._answers)
+
+
+@pytest.mark.parametrize("server", (PYREFLY, TY, BASEDPYRIGHT, JEDI), ids=lambda server: server.name)
+def test_real_servers_follow_a_change_of_branch(start, server: Server) -> None:
+    """What other tools do to the other files of a project is in the answers, at the latest after a while."""
+    if server.find() is None:
+        pytest.skip(f"{server.name} is not installed: {server.obtain}")
+    analyser = start(server)
+    other = analyser.root / "other.py"
+
+    def offers(*names: str) -> bool:
+        found = {name for name in ask(analyser, "import other\n\nother.", 60) if name.startswith("branch_")}
+        return found == set(names)
+
+    other.write_text("branch_one = 1\n")
+    assert offers("branch_one")
+    other.write_text("branch_two = 1\nbranch_three = 1\n")
+    analyser.files_changed([other]).result(20)
+    assert wait_until(lambda: offers("branch_two", "branch_three"), 30)
+    other.unlink()
+    analyser.files_changed([other]).result(20)
+    assert wait_until(offers, 30)
+
+
 def test_diagnostics_are_those_of_the_text_shown(start) -> None:
     """What a server sends unasked is taken for the version it is about, or after it; offsets are code points."""
     for mode in ("good", "unnumbered"):
