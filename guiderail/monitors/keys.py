@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from guiderail.monitors.analysis.answers import Members, read_hover
 from guiderail.monitors.analysis.requests import COMPLETIONS, Question, Request
-from guiderail.monitors.lexing import place
 from guiderail.monitors.monitor import Ruling, Trigger
 from guiderail.monitors.scene import View, tail_of
 
@@ -40,7 +39,7 @@ def _subscript(view: View) -> Trigger | None:
     found = _SUBSCRIPT.search(view.text[-200:])
     if found is None or not view.place.inside:
         return None
-    if place(view.text[: len(view.text) - len(found["written"]) - 1], view.language).inside:
+    if view.scene.place_of(view.text[: len(view.text) - len(found["written"]) - 1]).inside:
         return None
     quote, stands = found["quote"], found["written"]
     defines = _TARGET.match(view.statement) is not None

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
+MARKED = 512  # characters from mark to mark
+RESTS = 8  # of texts, that are known
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 _BRACKETS_AND_BREAKS = r"(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<break>\\\r?\n|\r?\n|\r|;)"
 
@@ -124,6 +126,23 @@ SYNTAX = {
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """The begin of a line, outside strings and comments, of which what stands in front says all, whatever follows.
+
+    Parameters
+    ----------
+    at
+        Its offset.
+    brackets, statement
+        Those of a `Place` there.
+    """
+
+    at: int = 0
+    brackets: tuple[int, ...] = ()
+    statement: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a text ends.
 
@@ -135,31 +154,29 @@ class Place:
         Offsets of the brackets that are open.
     statement
         Offset behind the last end of a statement outside brackets.
-    resume
-        Offset of a line from which a longer text is to be read on: what stands behind may still turn into something
-        else.
-    known
-        The brackets and the statement there.
+    mark
+        From where a longer text is to be read on: what stands behind may still turn into something else.
     """
 
     inside: bool = False
     brackets: tuple[int, ...] = ()
     statement: int = 0
-    resume: int = 0
-    known: tuple[tuple[int, ...], int] = ((), 0)
+    mark: Mark = Mark()
 
 
-def place(text: str, language: str, before: Place | None = None) -> Place:
+def place(text: str, language: str, before: Place | None = None, marks: list[Mark] | None = None) -> Place:
     """Where `text` ends; `before` is the place of a shorter text that it begins with.
+
+    A mark each `MARKED` characters is added to `marks`.
 
     Raises
     ------
     KeyError
         The language has no syntax here.
     """
-    start = before or Place()
-    at, resume, known = start.resume, start.resume, start.known
-    brackets, statement, inside = list(known[0]), known[1], False
+    mark = before.mark if before else Mark()
+    at, brackets, statement, inside = mark.at, list(mark.brackets), mark.statement, False
+    open_until = 0  # where a string ends that nobody closed, and that what follows may still close
     syntax, scanner = SYNTAX[language], _scanner(language)
     while found := scanner.search(text, at):
         begin, at = found.span()
@@ -170,15 +187,19 @@ def place(text: str, language: str, before: Place | None = None) -> Place:
         elif found["quote"]:
             string = _strings(language)[found["quote"]]
             closed = re.compile(string.rest).match(text, at)
+            if closed is None and not string.many_lines:
+                open_until = max(open_until, _last_line_end(text, at))
             at = closed.end() if closed else len(text) if string.many_lines else _line_end(text, at)
             inside = closed is None and at == len(text)  # a line ends a string that nobody closed
         elif found["comment"] and at == len(text):
             inside = scanner.match(text + "a", begin)[0] != found[0]  # pyright: ignore[reportOptionalSubscript]
         if _ends_statement(syntax, found, [text[at] for at in brackets[-1:]]):
             statement = at
-        if found["break"] and found["break"][-1] == "\n" and at < len(text):
-            resume, known = at, (tuple(brackets), statement)
-    return Place(inside, tuple(brackets), statement, resume, known)
+        if found["break"] and found["break"][-1] == "\n" and open_until < at < len(text):
+            mark = Mark(at, tuple(brackets), statement)
+            if marks is not None and at >= marks[-1].at + MARKED:
+                marks.append(mark)
+    return Place(inside, tuple(brackets), statement, mark)
 
 
 def _ends_statement(syntax: Syntax, found: re.Match[str], innermost: list[str]) -> bool:
@@ -190,10 +211,14 @@ def _ends_statement(syntax: Syntax, found: re.Match[str], innermost: list[str]) 
     return bool(word) and outside and word[0] != "\\" and (syntax.lines or word == ";")
 
 
-def unmatched_closers(text: str, language: str) -> int:
-    """How many of the brackets that are open in front of `text` it closes."""
+@lru_cache(RESTS)
+def unmatched_closers(text: str, language: str, most: int | None = None) -> int:
+    """How many of the brackets that are open in front of `text` it closes; no more than `most` are looked for.
+
+    What stands behind a cursor stays the same while somebody types, and is read once.
+    """
     open_here = closed = at = 0
-    while found := _scanner(language).search(text, at):
+    while (most is None or closed < most) and (found := _scanner(language).search(text, at)):
         at = found.end()
         if found["open"]:
             open_here += 1
@@ -211,6 +236,14 @@ def unmatched_closers(text: str, language: str) -> int:
 def _line_end(text: str, at: int) -> int:
     found = re.compile(r"[\r\n]").search(text, at)
     return found.start() if found else len(text)
+
+
+def _last_line_end(text: str, at: int) -> int:
+    """The end of a line that a backslash does not join with the next one."""
+    end = _line_end(text, at)
+    while end < len(text) and text[end - 1] == "\\":
+        end = _line_end(text, end + 1 + text.startswith("\r\n", end))
+    return end
 
 
 @cache

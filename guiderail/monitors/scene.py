@@ -9,6 +9,7 @@ from pathlib import Path
 
 from guiderail.monitors.analysis.requests import Question
 from guiderail.monitors.lexing import CLOSING, Place, place, unmatched_closers
+from guiderail.monitors.standing import standing
 from guiderail.text.document import Document
 
 BEHIND_READ = 20_000  # characters behind the cursor that are searched for closing brackets
@@ -32,6 +33,7 @@ class Scene:
     def __init__(self, document: Document, offset: int, path: Path, typed: str = "", root: Path | None = None) -> None:
         self.language = document.language or ""
         self.path = path
+        self._standing = standing(document.path, self.language)
         self.root = root or path.parent
         self.typed = typed
         self.text = document.text[: offset - len(typed)]
@@ -41,7 +43,7 @@ class Scene:
     @cached_property
     def place(self) -> Place:
         """Where the text in front of the cursor ends."""
-        return place(self.text, self.language)
+        return self._standing.place(self.text)
 
     @cached_property
     def closed(self) -> int:
@@ -51,6 +53,10 @@ class Scene:
             return found
         line = self.text.rfind("\n") + 1
         return max(found, sum(at < line for at in self.place.brackets))
+
+    def place_of(self, text: str) -> Place:
+        """Where another text ends that begins like the file."""
+        return self._standing.place(text)
 
     def view(self, written: str = "") -> View:
         """The scene when `written` has been decoded."""

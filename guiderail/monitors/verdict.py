@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -21,11 +22,13 @@ from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import Diagnostic, NoAnswer
 from guiderail.monitors.analysis.pool import Analysers, folder_of
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
-from guiderail.monitors.lexing import SYNTAX, place, unmatched_closers
+from guiderail.monitors.lexing import SYNTAX, unmatched_closers
+from guiderail.monitors.standing import standing
 from guiderail.text.document import Document
-from guiderail.text.syntax import has_grammar, parse
+from guiderail.text.syntax import has_grammar, parse, parsed
 
 State = Literal["clean", "errors", "unknown"]
+COUNTED = 4  # texts whose errors of syntax are known
 POLL_S = 0.01  # how often a waiting request looks whether it was cancelled
 _OPENS_BLOCK = re.compile(
     r"\s*(?:if|elif|else|for|while|try|except|finally|with|def|class|match|case|async)\b[^\n]*:\s*(?:#[^\n]*)?$"
@@ -192,8 +195,9 @@ def completed(document: Document, change: Change) -> str | None:
         return None
     if language in SYNTAX:
         # A comment ends with its line; what is still open behind a line break is a string.
-        here = place(before + "\n", language)
-        if here.inside or len(here.brackets) > unmatched_closers(rest, language):
+        here = standing(document.path, language).place(before + "\n")
+        open_here = len(here.brackets)
+        if here.inside or open_here > unmatched_closers(rest, language, open_here):
             return None
     return before + _body(before, rest, language) + rest
 
@@ -217,8 +221,10 @@ def breaks_syntax(document: Document, change: Change, shown: str) -> bool:
     language = document.language
     if language is None or not has_grammar(language):
         return False
-    found = _syntax_errors(shown, language)
-    return found > 0 and found > _syntax_errors(_without_line(document, change), language)
+    # Nearly all files have none, which is found out by reading what changed; what is wrong is counted from the start.
+    if not parsed(document.path, language).parse(_encoded(shown)).has_error:
+        return False
+    return _syntax_errors(shown, language) > _syntax_errors(_without_line(document, change), language)
 
 
 def _without_line(document: Document, change: Change) -> str:
@@ -230,8 +236,14 @@ def _without_line(document: Document, change: Change) -> str:
     return document.text[:start] + blank + document.text[end:]
 
 
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
+
+
+@lru_cache(COUNTED)
 def _syntax_errors(text: str, language: str) -> int:
-    root = parse(text.encode(errors="surrogatepass"), language)
+    """Errors in a tree of all of the text; the file without the line is the same while somebody types in it."""
+    root = parse(_encoded(text), language)
     if not root.has_error:
         return 0
     count, waiting = 0, [root]

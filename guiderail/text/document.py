@@ -5,6 +5,7 @@ from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 
 from guiderail.errors import UsageError
@@ -42,8 +43,10 @@ class Document:
     @cached_property
     def _starts(self) -> "array[int]":
         """Offset of each line's first code point; computed once, at the first question about lines."""
-        starts = array("q", [0])
-        starts.extend(match.end() for match in _LINE_END.finditer(self.text))
+        if "\r" in self.text:
+            return array("q", [0, *(match.end() for match in _LINE_END.finditer(self.text))])
+        starts = array("q", accumulate((len(line) + 1 for line in self.text.split("\n")), initial=0))
+        starts.pop()  # the last line has no end
         return starts
 
     @property

@@ -1,6 +1,7 @@
 """A replaced range of a text, and the smallest one between two texts."""
 
 from dataclasses import dataclass
+from typing import AnyStr
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,12 @@ def diff(old: str, new: str) -> Edit:
 
     It is what lies between the common beginning and the common end. Time is linear in the longer text.
     """
-    start = _common_prefix(old, new)
-    tail = _common_suffix(old, new, min(len(old), len(new)) - start)
+    start = common_prefix(old, new)
+    tail = common_suffix(old, new, min(len(old), len(new)) - start)
     return Edit(start, len(old) - tail, new[start : len(new) - tail])
 
 
-def _common_prefix(a: str, b: str) -> int:
+def common_prefix(a: AnyStr, b: AnyStr) -> int:
     """Length of the common beginning, by bisection: slices compare at memory speed."""
     low, high = 0, min(len(a), len(b))
     while low < high:
@@ -58,7 +59,7 @@ def _common_prefix(a: str, b: str) -> int:
     return low
 
 
-def _common_suffix(a: str, b: str, limit: int) -> int:
+def common_suffix(a: AnyStr, b: AnyStr, limit: int) -> int:
     """Length of the common end, at most `limit`."""
     low, high = 0, limit
     while low < high:

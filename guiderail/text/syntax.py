@@ -1,10 +1,15 @@
 """Syntax trees of source text, by tree-sitter's grammars, where there is one for the language."""
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
+from pathlib import Path
+from threading import Lock
 
-from tree_sitter import Language, Node, Parser, Query, QueryCursor
+from tree_sitter import Language, Node, Parser, Point, Query, QueryCursor, Tree
 
+from guiderail.text.edit import common_prefix, common_suffix
+
+FILES = 4  # whose last tree is kept
 # Language identifier -> module and function of its grammar.
 _GRAMMARS = {
     "python": ("tree_sitter_python", "language"),
@@ -34,6 +39,49 @@ def parse(source: bytes, language: str) -> Node:
         If there is no grammar for the language (ask `has_grammar` first).
     """
     return Parser(grammar(language)).parse(source).root_node
+
+
+class Parsed:
+    """Trees of texts that differ little: each is made from the one before, and only what changed is read.
+
+    Errors apart they are those of `parse`: how a parser goes on behind an error may depend on what it has read before.
+
+    Parameters
+    ----------
+    language
+        As for `parse`.
+    """
+
+    def __init__(self, language: str) -> None:
+        self._parser = Parser(grammar(language))
+        self._source = b""
+        self._tree = self._parser.parse(self._source)
+        self._lock = Lock()
+
+    def parse(self, source: bytes) -> Node:
+        """As the function `parse`; whether there are errors at all is the same."""
+        with self._lock:
+            _edit(self._tree, self._source, source)
+            self._source, self._tree = source, self._parser.parse(source, self._tree)
+            return self._tree.root_node
+
+
+def _edit(tree: Tree, old: bytes, new: bytes) -> None:
+    """Tell a tree where its text has changed."""
+    start = common_prefix(old, new)
+    tail = common_suffix(old, new, min(len(old), len(new)) - start)
+    ends = len(old) - tail, len(new) - tail
+    tree.edit(start, *ends, _point(old, start), _point(old, ends[0]), _point(new, ends[1]))
+
+
+def _point(source: bytes, at: int) -> Point:
+    return Point(source.count(b"\n", 0, at), at - source.rfind(b"\n", 0, at) - 1)
+
+
+@lru_cache(FILES)
+def parsed(file: Path | None, language: str) -> Parsed:
+    """The trees that are kept of a file; of texts without one, of the last."""
+    return Parsed(language)
 
 
 def find(node: Node, language: str, pattern: str) -> list[Node]:
