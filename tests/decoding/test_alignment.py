@@ -19,6 +19,7 @@ from guiderail.decoding.method import FinishedEvent, Request, TokenEvent
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stops import NeverStop
 from guiderail.errors import UsageError
+from tests.helpers.statistics import follows
 
 TABLE = [b"", b"0", b"1"]
 EOS, ZERO, ONE = range(3)
@@ -124,16 +125,6 @@ def next_draw(tries: Tries, texts: set[Text]) -> dict[Text, float]:
     return found
 
 
-def chi_square(counts: Counter[Text], expected: dict[Text, float], draws: int) -> tuple[float, int]:
-    """The statistic, with rare texts pooled, and its degrees of freedom."""
-    common = [text for text, p in expected.items() if p * draws >= 5]
-    rare = [text for text in expected if text not in common]
-    cells = [(counts[text], expected[text] * draws) for text in common]
-    if rare:
-        cells.append((sum(counts[t] for t in rare), sum(expected[t] for t in rare) * draws))
-    return sum((seen - want) ** 2 / want for seen, want in cells if want > 1e-9), len(cells) - 1
-
-
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 1000), languages, st.integers(1, 12))
 def test_bounds_are_the_papers_and_only_fall(seed: int, texts: set[Text], samples: int) -> None:
@@ -183,11 +174,9 @@ def test_cars_draws_the_exact_conditional_from_the_first_text_on(texts: set[Text
     tries = Tries()
     later = Counter(draw(tries, seed, texts, i, attempts=10_000)[0] for i in range(800))
     masked = Counter(draw(Tries(), seed, texts, i, attempts=0)[0] for i in range(400))
-    for counts, draws in ((first, 400), (later, 800)):
-        statistic, freedom = chi_square(counts, want, draws)
-        assert statistic < freedom + 3.1 * math.sqrt(2 * freedom) + 5  # above the 0.999 quantile
-    statistic, freedom = chi_square(masked, want, 400)
-    assert statistic > freedom + 3.1 * math.sqrt(2 * freedom) + 5
+    assert follows(first, want)
+    assert follows(later, want)
+    assert not follows(masked, want)
 
 
 def test_what_is_known_costs_no_pass() -> None:
@@ -216,9 +205,7 @@ def test_texts_too_long_for_the_budget_are_not_drawn_again() -> None:
     short = {text for text in texts if len(text) < 3}
     tries = Tries()
     counts = Counter(draw(tries, 5, texts, i, attempts=1000, most=3)[0] for i in range(1000))
-    assert set(counts) <= short
-    statistic, freedom = chi_square(counts, exact(5, short), 1000)
-    assert statistic < freedom + 3.1 * math.sqrt(2 * freedom) + 5
+    assert follows(counts, exact(5, short))
 
 
 def test_probabilities_are_the_models_own() -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from functools import cache
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guiderail.decoding.sampling import Chooser, Sampling
 from guiderail.decoding.stage import StepState
 from guiderail.decoding.stages.mirostat import MirostatV1, MirostatV2, top_k_for, zipf_exponent
+from tests.helpers.statistics import follows
 
 VOCABULARY = 40
 choices = st.lists(st.integers(0, VOCABULARY - 1), min_size=1, max_size=12)
@@ -105,3 +109,57 @@ def test_samples_come_at_the_target_surprise() -> None:
         ids = [*ids, int(torch.multinomial(p, 1, generator=generator))]
         drawn.append(float(bits[ids[-1]]))
     assert sum(drawn[100:]) / 500 == pytest.approx(target, abs=0.25)
+
+
+SMALL = 12
+
+
+@cache
+def small_scores(chosen: tuple[int, ...]) -> list[float]:
+    """Scores behind what was chosen, which differ from token to token."""
+    seed = 31 * len(chosen) + sum((place + 1) * token for place, token in enumerate(chosen))
+    return (torch.randn(SMALL, generator=torch.Generator().manual_seed(seed)) * 1.2).tolist()
+
+
+def kept_tokens(version: int, p: list[float], mu: float) -> list[int]:
+    """The tokens that a version keeps of probabilities p, by the paper's formulas over plain numbers."""
+    ranked = sorted(range(SMALL), key=lambda token: -p[token])
+    if version == 2:
+        return [token for token in ranked if -math.log2(p[token]) <= mu] or ranked[:1]
+    t = [math.log((i + 2) / (i + 1)) for i in range(SMALL - 1)]
+    b = [math.log(p[ranked[i]] / p[ranked[i + 1]]) for i in range(SMALL - 1)]
+    s = sum(x * y for x, y in zip(t, b, strict=True)) / sum(x * x for x in t)
+    k = ((s - 1) * 2**mu / (1 - SMALL ** (1 - s))) ** (1 / s)
+    return ranked[: min(max(1, round(k)), SMALL)]
+
+
+def enumerated(version: int, target: float, rate: float, *, length: int = 2) -> dict[tuple[int, ...], float]:
+    """The probability of every text that can be drawn."""
+    texts = {(): (1.0, 2 * target)}  # with mu behind it
+    for _ in range(length):
+        longer = {}
+        for text, (before, mu) in texts.items():
+            weights = [math.exp(x) for x in small_scores(text)]
+            p = [weight / sum(weights) for weight in weights]
+            kept = kept_tokens(version, p, mu)
+            for token in kept:
+                after = mu - rate * (min(-math.log2(p[token]), 4 * target) - target)
+                longer[*text, token] = before * p[token] / sum(p[one] for one in kept), after
+        texts = longer
+    return {text: probability for text, (probability, _) in texts.items()}
+
+
+@pytest.mark.parametrize(("version", "made"), [(1, MirostatV1), (2, MirostatV2)])
+def test_texts_are_drawn_as_enumerated(version: int, made: type[MirostatV2] | type[MirostatV1]) -> None:
+    """Whole texts come with the probabilities that the paper's formulas give, the bound's feedback included
+    (chi-square); without the feedback they would not."""
+    target, rate, counts = 2.0, 1.0, Counter[tuple[int, ...]]()
+    choose = Chooser(Sampling(temperature=1.0, seed=version))
+    for _ in range(4000):
+        stage, text = made(target, rate, clamped=False), ()
+        while len(text) < 2:
+            logits = stage(torch.tensor(small_scores(text)), StepState([7, *text], len(text)))
+            text = (*text, choose(logits))
+        counts[text] += 1
+    assert follows(counts, enumerated(version, target, rate))
+    assert not follows(counts, enumerated(version, target, 0.0))

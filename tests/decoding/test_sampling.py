@@ -1,5 +1,9 @@
 """Sampling against transformers' own processors and against the exact distribution."""
 
+import math
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -8,6 +12,7 @@ from transformers import MinPLogitsWarper, TemperatureLogitsWarper, TopKLogitsWa
 
 from guiderail.decoding.sampling import Chooser, Sampling, truncate
 from guiderail.errors import UsageError
+from tests.helpers.statistics import follows
 
 
 def scores(seed: int, size: int = 50) -> torch.Tensor:
@@ -36,18 +41,44 @@ def test_truncation_equals_transformers(seed: int, temperature: float, k: int, p
     assert torch.allclose(got.softmax(-1), want[0].softmax(-1), atol=1e-6)
 
 
-def test_samples_follow_the_distribution() -> None:
-    """Drawn frequencies match the truncated distribution (chi-square, 20,000 draws, p above 0.001)."""
-    sampling = Sampling(temperature=0.7, top_k=6, seed=3)
+def enumerated(row: list[float], sampling: Sampling) -> dict[int, float]:
+    """Every kept token's probability, by the definitions over plain numbers: each truncation over what is left."""
+
+    def normal(weights: dict[int, float]) -> dict[int, float]:
+        total = sum(weights.values())
+        return {token: weight / total for token, weight in weights.items()}
+
+    p = normal({token: math.exp(score / sampling.temperature) for token, score in enumerate(row)})
+    ranked = sorted(p, key=lambda token: -p[token])
+    if sampling.top_k:
+        p = normal({token: p[token] for token in ranked[: sampling.top_k]})
+    kept, mass = list[int](), 0.0
+    for token in (token for token in ranked if token in p):
+        if mass < sampling.top_p:
+            kept.append(token)
+        mass += p[token]
+    p = normal({token: p[token] for token in kept})
+    return normal({token: one for token, one in p.items() if one >= sampling.min_p * max(p.values())})
+
+
+@pytest.mark.parametrize(
+    ("sampling", "tokens"),
+    [
+        (Sampling(temperature=0.7, seed=3), 12),
+        (Sampling(temperature=0.7, top_k=6, seed=3), 6),
+        (Sampling(temperature=1.3, top_p=0.8, seed=3), 5),
+        (Sampling(temperature=1.3, min_p=0.1, seed=3), 7),
+        (Sampling(temperature=2.0, top_k=9, top_p=0.9, min_p=0.15, seed=3), 7),
+    ],
+)
+def test_samples_follow_the_distribution(sampling: Sampling, tokens: int) -> None:
+    """Drawn frequencies match the enumerated distribution of each truncation and of all together (chi-square)."""
     logits, choose = scores(1, 12), Chooser(sampling)
-    draws = 20_000
-    counts = torch.bincount(torch.tensor([choose(logits) for _ in range(draws)]), minlength=12).double()
-    expected = truncate(logits, sampling).softmax(-1).double() * draws
-    kept = expected > 0
-    assert counts[~kept].sum() == 0
-    statistic = ((counts - expected)[kept] ** 2 / expected[kept]).sum()
-    assert kept.sum() == 6
-    assert statistic < 20.52  # chi-square, 5 degrees of freedom, p = 0.001
+    expected = enumerated(logits.tolist(), sampling)
+    assert len(expected) == tokens
+    counts = Counter(choose(logits) for _ in range(10_000))
+    assert follows(counts, expected)
+    assert not follows(counts, enumerated(logits.tolist(), replace(sampling, temperature=sampling.temperature * 0.85)))
 
 
 def test_a_seed_repeats_and_streams_differ() -> None:

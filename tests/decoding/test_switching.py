@@ -22,6 +22,7 @@ from guiderail.model.load import load
 from tests.helpers.models import tiny_folder, tiny_model
 from tests.helpers.tiny import tiny_model_folder
 
+GREEDY = Sampling()
 PROMPT = [40, 41, 42, 43, 44]
 
 
@@ -57,13 +58,15 @@ def test_entropy_is_in_bits(row: list[float]) -> None:
     assert entropy(torch.tensor([0.0, float("-inf")])) == pytest.approx(0, abs=1e-6)
 
 
-def decode(part: SwitchingPart, small: Session, tokens: int = 14) -> tuple[list[Event], Session]:
+def decode(
+    part: SwitchingPart, small: Session, tokens: int = 14, sampling: Sampling = GREEDY
+) -> tuple[list[Event], Session]:
     model = tiny_model("guiderail")
     session = Session(model)
     logits = session.feed(PROMPT)
     assert logits is not None
     request = Request(token_bytes=model.tokenizer.token_bytes, stop=NeverStop(), max_tokens=tokens)
-    method = Switching(part, small, Chooser(Sampling()))
+    method = Switching(part, small, Chooser(sampling))
     return list(method.decode(session, logits, request, [])), session
 
 
@@ -73,11 +76,15 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Session:
     )
 
 
-def test_every_token_is_what_its_writer_would_write(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Against models that encode everything anew at each token; the small session is used for two requests."""
+@pytest.mark.parametrize("sampling", [GREEDY, Sampling(temperature=0.6, top_p=0.9, seed=4)])
+def test_every_token_is_what_its_writer_would_write(
+    tmp_path_factory: pytest.TempPathFactory, sampling: Sampling
+) -> None:
+    """Chosen or drawn, against models that encode all anew at each token; the small session serves two requests."""
     small, part = small_model(tmp_path_factory), SwitchingPart(up=6.9, down=6.9, window=1, hold=2)
     for _ in range(2):
-        events, _ = decode(part, small)
+        events, _ = decode(part, small, sampling=sampling)
+        choose = Chooser(sampling)
         ids, switch, last, large = list(PROMPT), Switch(part), False, []
         for event in events[:-1]:
             assert isinstance(event, TokenEvent)
@@ -88,7 +95,7 @@ def test_every_token_is_what_its_writer_would_write(tmp_path_factory: pytest.Tem
             writes = switch.wants(entropy(rows[last][:size]))
             switch.held = 1 if writes != last else switch.held + 1
             last = writes
-            assert event.id == int(rows[writes][:size].argmax())
+            assert event.id == choose(rows[writes][:size])
             ids.append(event.id)
             large.append(writes)
         assert isinstance(events[-1], FinishedEvent)
