@@ -64,11 +64,11 @@ def _figure() -> tuple[Any, Any]:
     except ImportError as error:
         remedy = "Install it with: pip install 'guiderail[bench]'"
         raise GuiderailError("matplotlib is not installed", remedy) from error
-    figure = Figure(figsize=(6, 3.6), dpi=110, layout="constrained")
+    figure = Figure(figsize=(7.6, 3.6), dpi=110, layout="constrained")
     return figure, figure.add_subplot()
 
 
 def _save(file: Path, figure: Any, axes: Any) -> None:
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.01, 1))  # beside the lines, never over them
     figure.savefig(file)
