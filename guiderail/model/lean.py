@@ -8,13 +8,13 @@ module. Architectures that it does not know take the module's path.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.nn.functional import embedding, linear, rms_norm
+from torch.nn.functional import embedding, rms_norm, silu
 
 from guiderail.model.attention import Step, attend
+from guiderail.model.fused import Layer, fuse, read_layer
 
 # Architectures whose decoder is: RMSNorm, attention with half-split RoPE, RMSNorm, gated SiLU; nothing else.
 ARCHITECTURES = frozenset({"LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "MistralForCausalLM"})
@@ -35,30 +35,6 @@ def supports(module: Any) -> bool:
     )
 
 
-@dataclass(slots=True)
-class _Layer:
-    input_norm: torch.Tensor
-    qkv: torch.Tensor
-    qkv_bias: torch.Tensor | None
-    head_norm: torch.Tensor | None  # [query + kv heads, 1, head_dim]: QK-norm's weights, one row a head
-    out: torch.Tensor
-    out_bias: torch.Tensor | None
-    post_norm: torch.Tensor
-    gate_up: torch.Tensor
-    down: torch.Tensor
-    scale: float
-    window: int | None
-
-
-def _fuse(*modules: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Stack the modules' weights into one matrix that they then share, so that no weight is kept twice."""
-    weight = torch.cat([m.weight.data for m in modules])
-    for m, part in zip(modules, weight.split([m.weight.shape[0] for m in modules]), strict=True):
-        m.weight.data = part
-    has_bias = modules[0].bias is not None
-    return weight, torch.cat([m.bias.data for m in modules]) if has_bias else None
-
-
 class LeanForward:
     """The forward pass of one Llama-shaped model.
 
@@ -73,35 +49,14 @@ class LeanForward:
         self.eps: float = config.rms_norm_eps
         self.heads: int = config.num_attention_heads
         self.kv_heads: int = config.num_key_value_heads
-        self.embedding: torch.Tensor = module.get_input_embeddings().weight.data
-        self.unembedding: torch.Tensor = module.get_output_embeddings().weight.data
-        self.final_norm: torch.Tensor = module.model.norm.weight.data
-        self.layers = [self._read(layer) for layer in module.model.layers]
         self.head_dim: int = module.model.layers[0].self_attn.head_dim
+        self.unembedding = fuse(module.get_output_embeddings())
+        self.embedding: torch.Tensor = module.get_input_embeddings().weight.data  # after that: they may be tied
+        self.final_norm: torch.Tensor = module.model.norm.weight.data
+        self.layers = [read_layer(layer, self.heads, self.kv_heads) for layer in module.model.layers]
         self.rotary = module.model.rotary_emb
         self._cos, self._sin = self._table(config.max_position_embeddings)
-
-    def _read(self, layer: Any) -> _Layer:
-        attention, mlp = layer.self_attn, layer.mlp
-        qkv, qkv_bias = _fuse(attention.q_proj, attention.k_proj, attention.v_proj)
-        gate_up, _ = _fuse(mlp.gate_proj, mlp.up_proj)
-        norm = None
-        if hasattr(attention, "q_norm"):
-            rows = [attention.q_norm.weight.data] * self.heads + [attention.k_norm.weight.data] * self.kv_heads
-            norm = torch.stack(rows)[:, None]
-        return _Layer(
-            input_norm=layer.input_layernorm.weight.data,
-            qkv=qkv,
-            qkv_bias=qkv_bias,
-            head_norm=norm,
-            out=attention.o_proj.weight.data,
-            out_bias=attention.o_proj.bias.data if attention.o_proj.bias is not None else None,
-            post_norm=layer.post_attention_layernorm.weight.data,
-            gate_up=gate_up,
-            down=mlp.down_proj.weight.data,
-            scale=attention.scaling,
-            window=_window(attention),
-        )
+        self._factors = self._head_factors()
 
     def _table(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """cos and signed sin of every position, [length, head_dim], from the model's own rotary module."""
@@ -110,20 +65,34 @@ class LeanForward:
         half = sin.shape[-1] // 2
         return cos[0], torch.cat((-sin[0, :, :half], sin[0, :, half:]), -1)
 
+    def _head_factors(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """What cos and sin of a single row are multiplied by, [layers, heads + kv heads, head_dim] each.
+
+        QK-norm's weights and, for queries, the scale of the scores.
+        """
+        factors = self.final_norm.new_ones(len(self.layers), self.heads + self.kv_heads, self.head_dim)
+        for factor, layer in zip(factors, self.layers, strict=True):
+            if layer.head_norm is not None:
+                factor.copy_(layer.head_norm[:, 0])
+            factor[: self.heads] *= layer.scale
+        return factors, factors.roll(self.head_dim // 2, -1)
+
     def __call__(self, ids: torch.Tensor, positions: torch.Tensor, step: Step, *, last: bool) -> torch.Tensor:
         """Logits [1 or q, vocabulary] of `ids` (int64 [q], or embeddings [q, hidden]) at `positions` (int64 [q])."""
         cos, sin = self._cos[positions], self._sin[positions]
         x = ids if ids.is_floating_point() else embedding(ids, self.embedding)
+        if len(x) == 1 and x.dtype == torch.float32:
+            return self._row(x, cos, sin, step)
         for index, layer in enumerate(self.layers):
             x = self._block(x, index, layer, cos, sin, step)
         if last:
             x = x[-1:]
-        return linear(rms_norm(x, x.shape[-1:], self.final_norm, self.eps), self.unembedding)
+        return torch.mm(rms_norm(x, x.shape[-1:], self.final_norm, self.eps), self.unembedding)
 
-    def _block(self, x: torch.Tensor, index: int, layer: _Layer, cos, sin, step: Step) -> torch.Tensor:
+    def _block(self, x: torch.Tensor, index: int, layer: Layer, cos, sin, step: Step) -> torch.Tensor:
         width, hidden = x.shape
         rotated = self.heads + self.kv_heads
-        qkv = linear(rms_norm(x, (hidden,), layer.input_norm, self.eps), layer.qkv, layer.qkv_bias)
+        qkv = _product(rms_norm(x, (hidden,), layer.input_norm, self.eps), layer.qkv, layer.qkv_bias)
         qkv = qkv.view(width, rotated + self.kv_heads, self.head_dim).transpose(0, 1)
         qk, value = qkv[:rotated], qkv[rotated:]
         if layer.head_norm is not None:
@@ -133,13 +102,39 @@ class LeanForward:
         step.store.write(index, step.slots, qk[self.heads :], value)
         keys, values = step.store.read(index, step.length)
         out = attend(qk[: self.heads], keys, values, step.mask_for(layer.window), layer.scale)
-        x = x + linear(out.transpose(0, 1).reshape(width, -1), layer.out, layer.out_bias)
-        gate, up = linear(rms_norm(x, (hidden,), layer.post_norm, self.eps), layer.gate_up).chunk(2, -1)
-        return x + linear(torch.nn.functional.silu(gate) * up, layer.down)
+        x = x + _product(out.transpose(0, 1).reshape(width, -1), layer.out, layer.out_bias)
+        gate, up = torch.mm(rms_norm(x, (hidden,), layer.post_norm, self.eps), layer.gate_up).chunk(2, -1)
+        return torch.addmm(x, silu(gate) * up, layer.down)
+
+    def _row(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, step: Step) -> torch.Tensor:
+        """The same for a single row, [1, hidden] in float32, where each operation costs more than its arithmetic."""
+        heads, rotated = self.heads, self.heads + self.kv_heads
+        turns = zip((self._factors[0] * cos).unbind(), (self._factors[1] * sin).unbind(), strict=True)
+        for index, (layer, (cos, sin)) in enumerate(zip(self.layers, turns, strict=True)):
+            qkv = _product(self._normed(x, layer.input_norm), layer.qkv, layer.qkv_bias)
+            qkv = qkv.view(rotated + self.kv_heads, 1, self.head_dim)
+            qk = qkv[:rotated, 0]
+            if layer.head_norm is not None:
+                qk = qk * torch.mul(qk, qk).mean(-1, keepdim=True).add_(self.eps).rsqrt_()
+            qk = torch.addcmul(qk * cos, qk.roll(self.head_dim // 2, -1), sin)
+            step.store.write(index, step.slots, qk[heads:, None], qkv[rotated:])
+            keys, values = step.store.read(index, step.length)
+            scores = torch.bmm(qk[:heads].view(self.kv_heads, -1, self.head_dim), keys.transpose(1, 2))
+            if (mask := step.mask_for(layer.window)) is not None:
+                scores.masked_fill_(~mask, float("-inf"))
+            out = torch.bmm(scores.softmax(-1), values).view(1, -1)
+            x = torch.addmm(x, out, layer.out)
+            if layer.out_bias is not None:
+                x += layer.out_bias
+            gate, up = torch.mm(self._normed(x, layer.post_norm), layer.gate_up).chunk(2, -1)
+            x = torch.addmm(x, silu(gate).mul_(up), layer.down)
+        return torch.mm(self._normed(x, self.final_norm), self.unembedding)
+
+    def _normed(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """RMSNorm of a single row, in three operations for the six of torch's own."""
+        row = x[0]
+        return (x * weight).mul_((float(row.dot(row)) / len(row) + self.eps) ** -0.5)
 
 
-def _window(attention: Any) -> int | None:
-    """The sliding window of an attention module, read where its architecture keeps it."""
-    if hasattr(attention, "sliding_window"):
-        return attention.sliding_window
-    return getattr(attention.config, "sliding_window", None) if "Mistral" in type(attention).__name__ else None
+def _product(x: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    return torch.mm(x, matrix) if bias is None else torch.addmm(bias, x, matrix)
