@@ -7,6 +7,7 @@ the machine meets all of them; the median is reported with the spread (half the 
 
 from __future__ import annotations
 
+import copy
 import statistics
 import tempfile
 import time
@@ -128,7 +129,7 @@ def guiderail_engine(model: Model) -> Decode:
 
 def transformers_engine(model: Model) -> Decode:
     """Greedy decoding through `generate` with its defaults (sdpa attention, DynamicCache)."""
-    module = model.module
+    module = _as_loaded(model)
     module.generation_config.eos_token_id = None
 
     @torch.inference_mode()
@@ -145,6 +146,16 @@ def transformers_engine(model: Model) -> Decode:
             module.config._attn_implementation = own
 
     return decode
+
+
+def _as_loaded(model: Model) -> Any:
+    """The module with its weights as transformers lays them out: on a CPU ours lie in another way (`fused`)."""
+    if model.device.type != "cpu":
+        return model.module
+    module = copy.deepcopy(model.module)
+    for parameter in module.parameters():
+        parameter.data = parameter.data.contiguous()
+    return module
 
 
 @contextmanager

@@ -107,28 +107,31 @@ class LeanForward:
         return torch.addmm(x, silu(gate) * up, layer.down)
 
     def _row(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, step: Step) -> torch.Tensor:
-        """The same for a single row, [1, hidden] in float32, where each operation costs more than its arithmetic."""
-        heads, rotated = self.heads, self.heads + self.kv_heads
-        turns = zip((self._factors[0] * cos).unbind(), (self._factors[1] * sin).unbind(), strict=True)
-        for index, (layer, (cos, sin)) in enumerate(zip(self.layers, turns, strict=True)):
-            qkv = _product(self._normed(x, layer.input_norm), layer.qkv, layer.qkv_bias)
-            qkv = qkv.view(rotated + self.kv_heads, 1, self.head_dim)
-            qk = qkv[:rotated, 0]
-            if layer.head_norm is not None:
-                qk = qk * torch.mul(qk, qk).mean(-1, keepdim=True).add_(self.eps).rsqrt_()
-            qk = torch.addcmul(qk * cos, qk.roll(self.head_dim // 2, -1), sin)
-            step.store.write(index, step.slots, qk[heads:, None], qkv[rotated:])
-            keys, values = step.store.read(index, step.length)
-            scores = torch.bmm(qk[:heads].view(self.kv_heads, -1, self.head_dim), keys.transpose(1, 2))
-            if (mask := step.mask_for(layer.window)) is not None:
-                scores.masked_fill_(~mask, float("-inf"))
-            out = torch.bmm(scores.softmax(-1), values).view(1, -1)
-            x = torch.addmm(x, out, layer.out)
-            if layer.out_bias is not None:
-                x += layer.out_bias
-            gate, up = torch.mm(self._normed(x, layer.post_norm), layer.gate_up).chunk(2, -1)
-            x = torch.addmm(x, silu(gate).mul_(up), layer.down)
+        """The same for a single row, [1, hidden] in float32, where an operation costs more than its arithmetic."""
+        all_cos, all_sin = self._factors[0] * cos, self._factors[1] * sin
+        for index, layer in enumerate(self.layers):
+            x = self._row_block(x, index, layer, all_cos[index], all_sin[index], step)
         return torch.mm(self._normed(x, self.final_norm), self.unembedding)
+
+    def _row_block(self, x: torch.Tensor, index: int, layer: Layer, cos, sin, step: Step) -> torch.Tensor:
+        heads, rotated = self.heads, self.heads + self.kv_heads
+        qkv = _product(self._normed(x, layer.input_norm), layer.qkv, layer.qkv_bias)
+        qkv = qkv.view(rotated + self.kv_heads, self.head_dim)
+        qk = qkv[:rotated]
+        if layer.head_norm is not None:  # its weights are in cos and sin, as is the scale of the scores
+            qk = qk * torch.mul(qk, qk).mean(-1, keepdim=True).add_(self.eps).rsqrt_()
+        qk = torch.addcmul(qk * cos, qk.roll(self.head_dim // 2, -1), sin)
+        step.store.write(index, step.slots, qk[heads:, None], qkv[rotated:, None])
+        keys, values = step.store.read(index, step.length)
+        # The queries of a group stand in as the rows of one kv head: no key is repeated.
+        scores = torch.bmm(qk[:heads].view(self.kv_heads, -1, self.head_dim), keys.transpose(1, 2))
+        if (mask := step.mask_for(layer.window)) is not None:
+            scores.masked_fill_(~mask, float("-inf"))
+        x = torch.addmm(x, torch.bmm(scores.softmax(-1), values).view(1, -1), layer.out)
+        if layer.out_bias is not None:
+            x += layer.out_bias
+        gate, up = torch.mm(self._normed(x, layer.post_norm), layer.gate_up).chunk(2, -1)
+        return torch.addmm(x, silu(gate).mul_(up), layer.down)
 
     def _normed(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """RMSNorm of a single row, in three operations for the six of torch's own."""

@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from guiderail.cache.buffers import SMALLEST
+from guiderail.cache.tree import TokenTree
 from guiderail.decoding.session import Session
 from guiderail.model.load import load
 from guiderail.model.model import Model
@@ -139,15 +140,34 @@ def test_what_it_does_not_know_takes_the_modules_path(case: str, tmp_path: Path)
 
 
 def test_no_weight_is_kept_twice(tmp_path: Path) -> None:
-    """The module's projections are views of the fused matrices."""
+    """The module's projections, and its tied embeddings, are views of the fused matrices."""
     model = read(folder_of(tmp_path, *CASES["shipped-shape"]))
-    assert model._lean is not None
+    lean = model._lean
+    assert lean is not None
 
     def storages(*tensors: torch.Tensor) -> set[int]:
         return {tensor.untyped_storage().data_ptr() for tensor in tensors}
 
-    for fused, layer in zip(model._lean.layers, model.module.model.layers, strict=True):
+    for fused, layer in zip(lean.layers, model.module.model.layers, strict=True):
         own = layer.self_attn
         mlp = layer.mlp
         assert storages(own.q_proj.weight, own.k_proj.weight, own.v_proj.weight) == storages(fused.qkv)
+        assert storages(own.o_proj.weight) == storages(fused.out)
         assert storages(mlp.gate_proj.weight, mlp.up_proj.weight) == storages(fused.gate_up)
+        assert storages(mlp.down_proj.weight) == storages(fused.down)
+    module = model.module
+    tied = storages(module.get_input_embeddings().weight, module.get_output_embeddings().weight)
+    assert tied == storages(lean.embedding, lean.unembedding)
+
+
+@pytest.mark.parametrize("case", ["shipped-shape", "sliding-on-some-layers", "attention-bias", "no-groups"])
+def test_a_row_alone_is_the_row_among_others(case: str, tmp_path: Path) -> None:
+    """A tree of one node (one row behind a mask) and a chain of it and two more: fp32, within 1e-5 of the largest."""
+    session = Session(read(folder_of(tmp_path, *CASES[case])))
+    session.feed(PROMPT)
+    alone = session.feed_tree(TokenTree.chain([7]))
+    among = session.feed_tree(TokenTree.chain([7, 8, 9]))
+    fed = session.feed([7])
+    assert fed is not None
+    assert (alone[0] - among[0]).abs().max() <= 1e-5 * among[0].abs().max()
+    assert torch.equal(alone[0], fed)
