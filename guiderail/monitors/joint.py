@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as LateError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -176,6 +176,9 @@ class _Step:
         Which of the lazy questions have masks here: those that refused a token.
     crossed
         Triggers inside tokens that were about to be chosen here, with what stands in front of them in the token.
+    forbidden
+        The tokens that would have been written here, each with a question by which it leads to nothing legal; in order,
+        once however often the choice is made.
     ahead
         The last token that was looked at, and the state behind it.
     """
@@ -185,6 +188,7 @@ class _Step:
     begun: tuple[Open, ...]
     strict: list[Asked] = field(default_factory=list)
     crossed: dict[tuple[str, bytes], Asked] = field(default_factory=dict)
+    forbidden: dict[tuple[Asked, int], None] = field(default_factory=dict)
     ahead: tuple[int, _Step] | None = None
 
 
@@ -231,10 +235,14 @@ class JointMonitors:
 
     @property
     def report(self) -> MonitorReport:
-        """What was asked on the way to here, and what came of it."""
+        """What was asked on the way to here, and what came of it; nothing of what was decoded and left behind."""
         asked = [one.asked for step in self._steps for one in step.begun]
         asked += [one for step in self._steps for one in step.crossed.values()]
-        watches = {id(one.watch): one.watch for one in asked}
+        watches = {one: replace(one.watch, forbidden=[], at=[]) for one in asked}
+        for at, step in enumerate(self._steps):
+            for one, token in step.forbidden:
+                watches[one].forbidden.append(self._masks.token_bytes[token].decode(errors="replace"))
+                watches[one].at.append(at)
         return MonitorReport(self._analyser.name, list(watches.values()))
 
     @property
@@ -309,11 +317,9 @@ class JointMonitors:
 
     def forbade(self, token: int) -> None:
         """Be told which token would have been written without this constraint."""
-        written = self._masks.token_bytes[token].decode(errors="replace")
         for asked, mask in self._in_force(hard=True):
             if not mask[token >> 5] >> (token & 31) & 1:
-                asked.watch.forbidden.append(written)
-                asked.watch.at.append(len(self._steps) - 1)
+                self._steps[-1].forbidden[asked, token] = None
 
     def _in_force(self, *, hard: bool) -> list[tuple[Asked, np.ndarray]]:
         """What constrains the next token: each question with the tokens that are legal by it."""

@@ -222,6 +222,18 @@ def test_a_choice_is_made_again_until_it_stands() -> None:
     assert [watch.forbidden for watch in watching.report.watches if watch.forbidden] == [[".x"]]
 
 
+def test_a_choice_that_is_made_again_forbids_once() -> None:
+    """However often a step is chosen anew, what would have been written there counts once, where it was."""
+    watching = joint(Wordy(".", ["ab"]))
+    watching.accept(ID[b"."])
+    for _ in range(3):
+        watching.forbade(ID[b"x"])
+        watching.accept(ID[b"a"])
+        watching.forbade(ID[b"x"])
+        watching.rollback(1)
+    assert [(watch.forbidden, watch.at) for watch in watching.report.watches] == [(["x"], [1])]
+
+
 def test_what_is_decoded_again_is_asked_about_ahead() -> None:
     """A trigger in what was typed is no trigger at the start, but its question leaves at once."""
     told = Told(lambda _: listing("a"))
@@ -286,7 +298,8 @@ def test_a_soft_monitor_makes_the_rest_less_likely() -> None:
     st.lists(st.sampled_from(range(len(TABLE) - 1)), max_size=6), st.lists(st.sampled_from(range(256, 263)), max_size=4)
 )
 def test_going_back_restores_all_that_the_monitors_say(first: list[int], more: list[int]) -> None:
-    """A branch that was decoded and left behind changes neither masks, scores nor report."""
+    """A branch that was decoded and left behind, with all that was forbidden in it, changes neither masks, scores nor
+    report."""
     watching = joint(Wordy(".", ["ab", "ax"]), Wordy(" .", ["ab"], soft=True, name="soft"))
     for token in first:
         watching.accept(token)
@@ -294,6 +307,8 @@ def test_going_back_restores_all_that_the_monitors_say(first: list[int], more: l
     for token in more:
         watching.accept(token)
         tokens_of(watching)
+        for best in range(len(TABLE)):
+            watching.forbade(best)
     watching.rollback(len(more))
     after = tokens_of(watching), watching.weigh(torch.zeros(len(TABLE))), str(watching.report)
     assert before[0] == after[0]
