@@ -16,6 +16,7 @@ from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.analysis.requests import MEMBERS
 from guiderail.monitors.lexing import SYNTAX, Place
 from guiderail.monitors.masks import Masks
+from guiderail.monitors.modules import module_path
 from guiderail.monitors.monitor import Ruling, Trigger
 from guiderail.monitors.scene import View
 
@@ -27,6 +28,8 @@ Reason = Literal[
     "no such name",  # what is half-typed begins no member
 ]
 OF_NAMESPACES = (3, 9)  # CompletionItemKind of functions and modules: a C++ namespace takes more names from any header
+METHOD = 2  # CompletionItemKind
+RECEIVER_READ = 400
 RECEIVER_SHOWN = 40  # characters in front of a dot that a report repeats
 # A statement that is, so far, expressions of names, members, indices and calls with commas between: all of them can
 # still become targets of an assignment. (Behind an equals sign they can too, but hardly ever do.)
@@ -43,8 +46,10 @@ _WEB_NO_TARGET = re.compile(
     r"\s*(?:return|yield|await|throw|while|switch|case|new|typeof|delete|void|const|let|var|class|function|import|"
     r"export|async|if|for)\b"
 )
+_DOTTED = re.compile(r"(?<![\w.])[^\W\d]\w*(?:\.\w+)*$")
 _DUNDER = re.compile(r"__\w+__$")
-_UNANNOTATED = re.compile(r"(?s)^def .*(?::|->) *Unknown\b")
+# Of a class that makes its objects itself: as pyrefly words it, and as ty does; of ``self`` and named tuples otherwise.
+_UNANNOTATED = re.compile(r"(?s)def __new__(?:\[.*?\]\(\s*cls\s*:.*?: *Unknown\b|\(cls\b.*-> Unknown$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +97,19 @@ class Dereference:
             label,
             MEMBERS,
             view.question(site.behind_dot),
-            lambda members: _ruling(members, awaited, view, namesake=_is_namesake(view, site.behind_dot)),
+            lambda members: _ruling(members, awaited, view),
             written=site.written,
         )
 
 
-def _ruling(members: Members, site: Site, view: View, *, namesake: bool) -> Ruling:
+def _ruling(members: Members, site: Site, view: View) -> Ruling:
     names, reason = judge(members, site, view.language)
-    reason = "unknown type" if namesake else reason
+    module = _module(view, site.behind_dot) if view.language == "python" else None
+    if module and names:
+        # A module inside a package is a member of it once anything has imported it, which analysers do not look for.
+        names |= module_path(view.scene.root).modules(module) or frozenset()
+    if module == view.scene.path.stem:
+        reason = "unknown type"  # where a module of the file's own name cannot be found, the file is taken for it
     extra, tail = ACCESS[view.language].extra, view.scene.tail
 
     def allows(truth: str) -> bool:
@@ -117,17 +127,14 @@ def _ruling(members: Members, site: Site, view: View, *, namesake: bool) -> Ruli
     return Ruling(legal if names else None, len(members.items), reason, allows)
 
 
-def _is_namesake(view: View, behind_dot: int) -> bool:
-    """Whether the receiver is an imported module of the file's own name: where that cannot be found, analysers take
-    the file for it."""
-    name = view.scene.path.stem
-    imported = rf"(?m)^[ \t]*import[ \t]+(?:[\w.]+[ \t]*,[ \t]*)*{re.escape(name)}\b"
-    receiver = view.text[: behind_dot - 1]
-    return (
-        view.language == "python"
-        and re.search(rf"(?<![\w.]){re.escape(name)}$", receiver) is not None
-        and re.search(imported, view.text) is not None
-    )
+def _module(view: View, behind_dot: int) -> str | None:
+    """The module that a receiver names, if it is one that the file imports by that name."""
+    receiver = _DOTTED.search(view.text[max(0, behind_dot - 1 - RECEIVER_READ) : behind_dot - 1])
+    if receiver is None:
+        return None
+    top = re.escape(receiver[0].partition(".")[0])
+    imported = rf"(?m)^[ \t]*import[ \t]+(?:[\w. \t]+,[ \t]*)*{top}\b"
+    return receiver[0] if re.search(imported, view.text) else None
 
 
 def find_site(text: str, place: Place, language: str) -> Site | None:
@@ -138,7 +145,7 @@ def find_site(text: str, place: Place, language: str) -> Site | None:
         return None
     mark, behind = found.start(), found.end("mark")
     # Where braces hold statements an expression may begin with one and go on over lines.
-    receiver = text[max(0 if syntax.blocks else place.statement, mark - 400) : mark]
+    receiver = text[max(0 if syntax.blocks else place.statement, mark - RECEIVER_READ) : mark]
     if place.brackets or syntax.blocks:
         receiver = receiver.rstrip()  # inside brackets a line may begin with its dot
     if not access.is_receiver(receiver, found["mark"]):
@@ -182,7 +189,7 @@ def judge(members: Members, site: Site, language: str = "python") -> tuple[froze
     reason: Reason | None = None
     if not own or any(_is_doubtful(member) for member in members.items):
         reason = "unknown type"
-    elif members.takes_any or ("__getattr__" in listed and "__spec__" not in listed):
+    elif members.takes_any or _makes_names_up(members):
         reason = "dynamic"
     elif (
         site.is_ambiguous
@@ -197,12 +204,18 @@ def judge(members: Members, site: Site, language: str = "python") -> tuple[froze
     return names, reason
 
 
+def _makes_names_up(members: Members) -> bool:
+    """Whether there is a ``__getattr__``, beside the one that ty lists of every module."""
+    of_modules = any(member.name == "__spec__" for member in members.items)
+    return any(m.name == "__getattr__" and not (of_modules and m.kind == METHOD) for m in members.items)
+
+
 def _is_doubtful(member: Member) -> bool:
     """Whether a member says that the type is not known for sure.
 
-    Of a class whose ``__new__`` has no annotations, objects may be of another class.
+    Of a class whose ``__new__`` has no annotations, objects may be of another class; where it is unknown, so is a base.
     """
-    made = member.name == "__new__" and _UNANNOTATED.search(member.detail) is not None
+    made = member.name == "__new__" and (member.detail == "Unknown" or _UNANNOTATED.match(member.detail) is not None)
     return made or "Unknown" in _outer_union(member.detail)
 
 

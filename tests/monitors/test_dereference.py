@@ -1,5 +1,7 @@
 """Where a name behind a dot is being written, and when an analyser's list may be relied on."""
 
+from pathlib import Path
+
 import pytest
 
 from guiderail.monitors.analysis.answers import Member, Members
@@ -225,6 +227,9 @@ def test_a_type_that_takes_any_name_is_dynamic() -> None:
             "unknown type",
         ),
         ("def __new__(cls, key=None) -> Unknown", "unknown type"),
+        ("Unknown", "unknown type"),
+        ("def __new__(\n    cls : type[Self@A],\n    key : Unknown | None = None\n) -> Self@A: ...", None),
+        ("def __new__[Self@N: N](\n    _cls: type[Self@N],\n    a: Unknown\n) -> Self@N: ...", None),
         ("def __new__(\n    cls     : type[tuple],\n    iterable: Iterable[Unknown] = ...\n) -> tuple: ...", None),
         ("def __new__[Self](cls, key: int) -> Self", None),
     ],
@@ -233,6 +238,35 @@ def test_a_class_that_makes_its_objects_itself_may_make_others(detail: str, reas
     """Where `__new__` has no annotations, a member of another class may be meant."""
     members = Members((Member("add", 2), Member("__new__", 2, detail)), complete=True)
     assert judge(members, Site(0, "", may_define=False))[1] == reason
+
+
+def test_a_package_has_the_modules_inside_it(tmp_path: Path) -> None:
+    """Modules of an imported package are members of it: anything may have imported them."""
+    (tmp_path / "pack" / "inner").mkdir(parents=True)
+    (tmp_path / "pack" / "part.py").touch()
+    for text, legal in [
+        ("import os, pack.inner\npack.", True),
+        ("import pack\nx = f(pack.", True),
+        ("import pack as other\npack.", True),
+        ("pack = 1\npack.", False),
+        ("import pack\nself.pack.", False),
+    ]:
+        trigger = Dereference().trigger(view(text, root=tmp_path))
+        assert trigger is not None
+        ruling = trigger.judge(listing("add"))
+        assert ruling.allows("add"), text
+        assert ruling.allows("part") == ruling.allows("inner") == legal, text
+        assert not ruling.allows("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("kind", "of_module", "reason"),
+    [(3, True, "dynamic"), (2, True, None), (2, False, "dynamic"), (3, False, "dynamic")],
+)
+def test_a_module_may_make_its_names_up(kind: int, of_module: bool, reason: str | None) -> None:
+    """A function `__getattr__` of a module does; the method of all modules, which ty lists, does not."""
+    items = [Member("x", 5), Member("__getattr__", kind), *[Member("__spec__", 5)] * of_module]
+    assert judge(Members(tuple(items), complete=True), Site(0, "", may_define=False))[1] == reason
 
 
 def test_a_module_of_the_files_own_name_is_unknown() -> None:

@@ -1,12 +1,16 @@
 """Monitors of other languages than Python, with their real analysers."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from guiderail.monitors.analysis.analyser import ServerAnalyser
+from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
 from guiderail.monitors.analysis.servers import server_named
 from guiderail.monitors.arguments import Arguments
+from guiderail.monitors.dereference import Dereference
 from guiderail.monitors.enums import EnumCases
 from guiderail.monitors.instantiation import Instantiation
 from guiderail.monitors.keys import Keys
@@ -150,6 +154,34 @@ def test_java_cases(java) -> None:
 def test_java_arguments(java) -> None:
     """A call of a method with two parameters has two arguments."""
     assert legal(Arguments(), java, JAVA + "g(", "A.java", ["1)", '1, ",")', "1, 2, 3)"]) == ['1, ",")']
+
+
+def test_java_keeps_other_sources_until_they_change(tmp_path: Path) -> None:
+    """What another file declares is known however its methods end, and known anew once the file has changed."""
+    other = (
+        "class Other { final int x; Other() { this(1); } Other(int a) { x = a; }\n"
+        "  <T> T %s(T a) { for (;;) { Object o = new Object() { int deep() { return 1; } }; } }\n"
+        "  static Other made() { return missing(); } }\n"
+    )
+    text = "class A { int f(Other other) { other."
+    with project(tmp_path, {"A.java": "class A {}\n", "Other.java": other % "early"}, server_named("javac")) as started:
+        for name, changed in (("early", "late"), ("late", "last"), ("last", "early")):
+            truths = ["early(", "late(", "last(", "made(", "x ", "deep("]
+            assert legal(Dereference(), started, text, "A.java", truths) == [f"{name}(", "made(", "x "]
+            file = tmp_path / "Other.java"
+            before = file.stat().st_mtime
+            file.write_text(other % changed)
+            os.utime(file, (before + 2, before + 2))
+            started.files_changed([file]).result(60)
+
+
+def test_java_finds_no_errors_in_sources_that_are_kept(tmp_path: Path) -> None:
+    """A file that uses others has its own errors alone."""
+    other = "class Other { final int x; Other(int a) { x = a; } int y() { return x; } }\n"
+    own = "class A extends Other { A() { super(1); } int f() { return y() + nowhere; } }\n"
+    with project(tmp_path, {"A.java": own, "Other.java": other}, server_named("javac")) as started:
+        found = started.ask(DIAGNOSTICS, Question(tmp_path / "A.java", "java", own, 0)).result(60)
+        assert [own[one.start : one.end] for one in found] == ["nowhere"]
 
 
 def test_cpp_instantiation(cpp) -> None:

@@ -32,6 +32,7 @@ final class Analyser {
     private final JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
     private final StandardJavaFileManager files =
             compiler.getStandardFileManager(null, Locale.ROOT, StandardCharsets.UTF_8);
+    private final JavaFileManager outlines = new Outlines();
     private final InputStream in = new BufferedInputStream(System.in);
     private final OutputStream out = new FileOutputStream(FileDescriptor.out);
     private Path root = Path.of("").toAbsolutePath();
@@ -131,7 +132,86 @@ final class Analyser {
 
     private JavacTask task(String source, List<String> options, DiagnosticListener<JavaFileObject> found) {
         Shown file = new Shown(URI.create(uri), source);
-        return (JavacTask) compiler.getTask(null, files, found, options, null, List.of(file));
+        return (JavacTask) compiler.getTask(null, outlines, found, options, null, List.of(file));
+    }
+
+    /** The project's other sources without what happens inside their methods, kept until they change. */
+    private final class Outlines extends ForwardingJavaFileManager<StandardJavaFileManager> {
+        private final Map<URI, Outline> kept = new HashMap<>();
+
+        Outlines() {
+            super(files);
+        }
+
+        @Override
+        public Iterable<JavaFileObject> list(
+                Location location, String name, Set<JavaFileObject.Kind> kinds, boolean recurse) throws IOException {
+            Iterable<JavaFileObject> found = super.list(location, name, kinds, recurse);
+            if (location != StandardLocation.SOURCE_PATH) {
+                return found;
+            }
+            List<JavaFileObject> all = new ArrayList<>();
+            found.forEach(file -> all.add(kept.computeIfAbsent(file.toUri(), place -> new Outline(file))));
+            return all;
+        }
+
+        @Override
+        public String inferBinaryName(Location location, JavaFileObject file) {
+            return super.inferBinaryName(location, file instanceof Outline ? ((Outline) file).whole() : file);
+        }
+
+        @Override
+        public boolean isSameFile(FileObject one, FileObject other) {
+            return one.toUri().equals(other.toUri());
+        }
+    }
+
+    /** A source of the project, without the bodies of its methods. */
+    private final class Outline extends ForwardingJavaFileObject<JavaFileObject> {
+        private long changed = -1;
+        private String source;
+
+        Outline(JavaFileObject whole) {
+            super(whole);
+        }
+
+        JavaFileObject whole() {
+            return fileObject;
+        }
+
+        @Override
+        public CharSequence getCharContent(boolean ignoreEncodingErrors) throws IOException {
+            long now = getLastModified();
+            if (now != changed) {
+                source = outlined(toUri(), super.getCharContent(true).toString());
+                changed = now;
+            }
+            return source;
+        }
+    }
+
+    /** A text that declares the same; bodies of constructors stay, because they may have to call another one. */
+    private String outlined(URI place, String source) throws IOException {
+        Shown file = new Shown(place, source);
+        JavacTask task = (JavacTask) compiler.getTask(
+                null, files, nothing -> { }, List.of("-proc:none"), null, List.of(file));
+        CompilationUnitTree unit = task.parse().iterator().next();
+        SourcePositions places = Trees.instance(task).getSourcePositions();
+        StringBuilder kept = new StringBuilder();
+        int[] copied = {0};
+        new TreeScanner<Void, Void>() {
+            @Override
+            public Void visitMethod(MethodTree method, Void nothing) {
+                int start = method.getBody() == null ? -1 : (int) places.getStartPosition(unit, method.getBody());
+                int end = method.getBody() == null ? -1 : (int) places.getEndPosition(unit, method.getBody());
+                if (method.getReturnType() != null && start >= copied[0] && end > start) {
+                    kept.append(source, copied[0], start).append("{ throw null; }");
+                    copied[0] = end;
+                }
+                return null;
+            }
+        }.scan(unit, null);
+        return kept.append(source, copied[0], source.length()).toString();
     }
 
     /** What the compiler makes of the text with a name at the offset: all other methods' bodies are left out. */
