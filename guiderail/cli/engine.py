@@ -4,11 +4,12 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+from guiderail.engine.recent import Recent
 from guiderail.prompt.snippet import Snippet
 from guiderail.settings import Settings
 from guiderail.text.document import Document
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
     from guiderail.engine.completer import Completer
     from guiderail.engine.project import OpenProject
     from guiderail.engine.suggestion import Suggestion
-    from guiderail.model.model import Model
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.monitors.monitors import Monitors
     from guiderail.monitors.verdict import Inspector
 
 _log = logging.getLogger(__name__)
 
+PROJECTS = 8  # whose files and n-grams are kept
 PATIENCE_S = 0.5  # for reading other files of the project, where somebody waits
 ANALYSIS_S = 2.0  # how long one answer of an analyser may be waited for: nobody is typing meanwhile
 
@@ -81,28 +82,36 @@ class Engine:
     def __init__(self, settings: Settings, ahead: Cursor | None = None, patience: float = PATIENCE_S) -> None:
         start_logging(settings.log_level)
         began = time.perf_counter()
-        pool = _analysers(settings, ahead)
-        with _status(f"loading model {settings.model}"):
-            from guiderail.engine.choice import chosen
-
-            self._recipe = chosen(settings)  # what does not compose is refused before anything is loaded
-            self.model = _load(settings)
-            from guiderail.engine.completer import Completer
-
-            self._completer = Completer(
-                self.model,
-                prompt_tokens=settings.prompt_tokens,
-                cache_policy=cast(Policy, settings.cache_policy),
-                cache_bytes=settings.cache_mb << 20,
-            )
-            self._completer.warm(self._recipe)  # no part of the first token's time
-        self._monitors = _monitors(pool, self._completer, settings)
-        self._inspector = _inspector(pool, settings)
+        with ExitStack() as started:
+            pool = _analysers(settings, ahead)
+            if pool is not None:
+                started.callback(pool.stop)
+            with _status(f"loading model {settings.model}"):
+                self._load(settings)
+            self._monitors = _monitors(pool, self._completer, settings)
+            self._inspector = _inspector(pool, settings)
+            started.pop_all()  # nothing failed: the analysers go on until the process ends
         self._settings = settings
         self._patience = patience
-        self._projects: dict[Path | None, OpenProject] = {}
+        self._projects: Recent[Path | None, OpenProject] = Recent(PROJECTS)
         seconds = time.perf_counter() - began
         _log.info("%s on %s, loaded in %.2f s", self.model.info.name, self.model.device, seconds)
+
+    def _load(self, settings: Settings) -> None:
+        from guiderail.engine.choice import chosen
+        from guiderail.model.load import load
+
+        self._recipe = chosen(settings)  # what does not compose is refused before anything is loaded
+        self.model = load(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
+        from guiderail.engine.completer import Completer
+
+        self._completer = Completer(
+            self.model,
+            prompt_tokens=settings.prompt_tokens,
+            cache_policy=cast(Policy, settings.cache_policy),
+            cache_bytes=settings.cache_mb << 20,
+        )
+        self._completer.warm(self._recipe)  # no part of the first token's time
 
     def answer(
         self,
@@ -160,12 +169,10 @@ class Engine:
     def _project(self, root: Path | None) -> "OpenProject":
         from guiderail.engine.project import OpenProject
 
-        if root not in self._projects:
-            settings = self._settings
-            self._projects[root] = OpenProject(
-                root, self.model, ngrams=settings.project_ngrams, others=settings.context
-            )
-        return self._projects[root]
+        settings = self._settings
+        return self._projects.get(
+            root, lambda: OpenProject(root, self.model, ngrams=settings.project_ngrams, others=settings.context)
+        )
 
     def _snippets(self, cursor: Cursor, project: "OpenProject") -> list[Snippet]:
         from guiderail.prompt.context import gather
@@ -210,12 +217,6 @@ def _inspector(pool: "ServerPool | None", settings: Settings) -> "Inspector | No
     from guiderail.monitors.verdict import Inspector
 
     return Inspector(pool, ANALYSIS_S, drops=settings.verdict == "drop")
-
-
-def _load(settings: Settings) -> "Model":
-    from guiderail.model.load import load
-
-    return load(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
 
 
 def start_logging(level: str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+from guiderail.engine.recent import Recent
 from guiderail.errors import GuiderailError
 from guiderail.prompt.prompt import half_typed
 from guiderail.prompt.snippet import Snippet
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PROJECTS = 8  # whose files and n-grams are kept
+POOLS = 4  # of analysers, each for other settings
 NEAR = 16  # lines: as long as the cursor stays this near, other files' snippets stay, and the cache with them
 STALE = 60.0  # seconds
 LENDING_S = 0.05  # for counting other files' n-grams, whenever there is nothing else to do; a request waits so long
@@ -135,8 +139,10 @@ class Engine:
         self._completer: Completer | None = None
         self._make: Callable[[], Completer] | None = None
         self._recipe: Recipe | None = None
-        self._projects: dict[tuple[Path | None, str, bool], OpenProject] = {}
-        self._analysers: dict[tuple[str, str, str], tuple[ServerPool, Monitors]] = {}  # by who is wanted
+        self._projects: Recent[tuple[Path | None, str, bool], OpenProject] = Recent(PROJECTS)
+        # By who is wanted.
+        self._analysers: Recent[tuple[str, str, str], tuple[ServerPool, Monitors]] = Recent(POOLS, _stop_pool)
+        self._folders: dict[str, Path] = {}  # of open documents, where their analysers work
         self._contexts: dict[str, _Context] = {}
         self._edition = 0
 
@@ -196,19 +202,21 @@ class Engine:
 
     def stop_analysers(self) -> None:
         """End the analysers' processes; they start again when they are wanted."""
-        for pool, _ in self._analysers.values():
-            pool.stop()
         self._analysers.clear()
 
     def files_changed(self, *paths: Path) -> None:
         """Choose context anew at the next occasion, and let analysers know; may be called from any thread."""
         self._edition += 1
-        for pool, _ in tuple(self._analysers.values()):
+        for pool, _ in self._analysers:
             pool.files_changed(paths)
 
     def forget(self, uri: str) -> None:
         """Drop what is kept for a closed document."""
         self._contexts.pop(uri, None)
+        self._folders.pop(uri, None)
+        gone = [analyser for pool, _ in self._analysers for analyser in pool.trim(set(self._folders.values()))]
+        for analyser in gone:  # each may take seconds, and the next request would wait for it
+            threading.Thread(target=analyser.stop, daemon=True).start()
         if self._completer is not None:
             self._completer.pool.forget(uri)
 
@@ -246,7 +254,14 @@ class Engine:
         self._snippets(wish, renew=False)
         monitors = self._monitors(wish.settings)
         if monitors:
+            self._enter(wish)
             monitors.watch(wish.document, wish.offset, wish.root)
+
+    def _enter(self, wish: Wish) -> None:
+        """Remember where the analysers of an open document work."""
+        from guiderail.monitors.analysis.pool import folder_of
+
+        self._folders[wish.uri] = folder_of(wish.document, wish.root)
 
     def _loaded(self) -> Completer:
         if self._completer is None:
@@ -259,6 +274,8 @@ class Engine:
         from guiderail.engine.request import CompletionRequest
 
         settings = wish.settings
+        if settings.monitors:
+            self._enter(wish)
         document, offset = _with_line_feeds(wish)
         project = self._project(wish)
         return CompletionRequest(
@@ -292,24 +309,24 @@ class Engine:
         from guiderail.engine.project import OpenProject
 
         key = wish.root, wish.settings.project_ngrams, wish.settings.context
-        if key not in self._projects:
-            ngrams, others = wish.settings.project_ngrams, wish.settings.context
-            self._projects[key] = OpenProject(wish.root, self._loaded().model, ngrams=ngrams, others=others)
-        return self._projects[key]
+        ngrams, others = wish.settings.project_ngrams, wish.settings.context
+        return self._projects.get(
+            key, lambda: OpenProject(wish.root, self._loaded().model, ngrams=ngrams, others=others)
+        )
 
     def _monitors(self, settings: Settings) -> Monitors | None:
         """What forbids names that do not exist, with the analysers behind it."""
         if not settings.monitors:
             return None
         key = settings.analyser, settings.trust, settings.only_monitors
-        if key not in self._analysers:
-            from guiderail.monitors.analysis.pool import ServerPool
-            from guiderail.monitors.monitors import Monitors
+        return self._analysers.get(key, lambda: self._started(settings))[1]
 
-            pool = ServerPool(settings.analyser, trust=settings.trust)
-            watching = Monitors(self._loaded().vocabulary, pool, names=settings.only_monitors)
-            self._analysers[key] = pool, watching
-        return self._analysers[key][1]
+    def _started(self, settings: Settings) -> tuple[ServerPool, Monitors]:
+        from guiderail.monitors.analysis.pool import ServerPool
+        from guiderail.monitors.monitors import Monitors
+
+        pool = ServerPool(settings.analyser, trust=settings.trust)
+        return pool, Monitors(self._loaded().vocabulary, pool, names=settings.only_monitors)
 
     def _inspector(self, settings: Settings) -> Inspector | None:
         """What tells whether a suggestion brings errors; it keeps none back for longer than a key stroke may take."""
@@ -350,6 +367,10 @@ class Engine:
     def _is_stale(self, known: _Context, line: int) -> bool:
         old = time.monotonic() - known.at > STALE
         return old or abs(line - known.line) > NEAR or known.edition != self._edition
+
+
+def _stop_pool(held: tuple[ServerPool, Monitors]) -> None:
+    held[0].stop()
 
 
 def _ask_ahead(monitors: Monitors, request: CompletionRequest, typed: str) -> None:

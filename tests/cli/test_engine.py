@@ -6,8 +6,10 @@ import pytest
 
 from guiderail.cli.engine import Cursor, Engine
 from guiderail.decoding import price
+from guiderail.errors import GuiderailError
 from guiderail.settings import Settings
 from guiderail.text.document import Document
+from guiderail.text.source import read_source
 
 
 def test_what_drafting_costs_is_no_part_of_the_first_answer(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,3 +17,22 @@ def test_what_drafting_costs_is_no_part_of_the_first_answer(tiny_model: Path, mo
     engine = Engine(Settings(model=str(tiny_model), device="cpu", threads=1, monitors=False, max_tokens=2))
     monkeypatch.setattr(price, "measure", lambda model: pytest.fail("measured while somebody waits"))
     assert engine.answer(Cursor(Document("def f(x):\n    ret"), 17)).suggestions
+
+
+def test_a_start_that_fails_leaves_no_analyser(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
+    """What was started ahead is stopped when the model cannot be loaded."""
+    events: list[str] = []
+
+    class Pool:
+        def __init__(self, wanted: str, trust: str) -> None: ...
+
+        def get(self, language: str, folder: Path) -> None:
+            events.append("started")
+
+        def stop(self) -> None:
+            events.append("stopped")
+
+    monkeypatch.setattr("guiderail.monitors.analysis.pool.ServerPool", Pool)
+    with pytest.raises(GuiderailError):
+        Engine(Settings(model="no such folder"), ahead=Cursor(read_source(source), 0))
+    assert events == ["started", "stopped"]

@@ -1,5 +1,6 @@
 """The engine with a tiny model of the embedded one's shape."""
 
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -171,6 +172,40 @@ def test_analysers_start_when_wanted_and_end_with_the_model(monkeypatch: pytest.
     assert events == ["made auto", *["get python"] * 4]
     engine.unload()
     assert events[-1] == "stopped"
+
+
+def test_closing_a_document_gives_up_the_analysers_of_its_folder(
+    monkeypatch: pytest.MonkeyPatch, engine: Engine, tmp_path: Path
+) -> None:
+    """The pool is told which folders still have open documents; what it gives up is stopped without waiting for it."""
+    needed: list[set[Path]] = []
+    stopped = threading.Event()
+
+    class Gone:
+        def stop(self) -> None:
+            stopped.set()
+
+    class Pool:
+        def __init__(self, wanted: str, trust: str) -> None: ...
+
+        def get(self, language: str, folder: Path) -> None: ...
+
+        def trim(self, folders: set[Path]) -> list[Gone]:
+            needed.append(folders)
+            return [Gone()]
+
+        def stop(self) -> None: ...
+
+    monkeypatch.setattr("guiderail.monitors.analysis.pool.ServerPool", Pool)
+    engine.stop_analysers()
+    for name in "ab":
+        engine.warm(wish(uri=name, root=tmp_path / name, settings=Settings(context=False)))
+    engine.forget("a")
+    assert needed == [{tmp_path / "b"}]
+    assert stopped.wait(30)
+    engine.forget("b")
+    assert needed[-1] == set()
+    engine.stop_analysers()
 
 
 def test_without_a_model_the_remedy_is_named() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +14,8 @@ from guiderail.monitors.analysis.workspaces import is_trusted
 from guiderail.text.document import Document
 
 log = logging.getLogger(__name__)
+
+SPARE = 2  # folders without an open document whose analysers go on
 
 
 class Analysers(Protocol):
@@ -45,9 +47,12 @@ class ServerPool:
         self._trust = trust
         self._running: dict[tuple[str, Path], ServerAnalyser] = {}
         self._chosen: dict[tuple[str, Path], tuple[Server, bool] | None] = {}
+        self._asked: dict[Path, None] = {}  # the folder that was asked about last comes last
 
     def get(self, language: str, folder: Path) -> ServerAnalyser | None:
         """See `Analysers.get`."""
+        self._asked.pop(folder, None)
+        self._asked[folder] = None
         if (language, folder) not in self._chosen:
             self._chosen[language, folder] = self._choose(language, folder)
         chosen = self._chosen[language, folder]
@@ -78,6 +83,19 @@ class ServerPool:
         """Let all of them know that files were written or deleted; nobody waits for it."""
         for analyser in tuple(self._running.values()):
             analyser.files_changed(paths)
+
+    def trim(self, needed: Collection[Path], spare: int = SPARE) -> list[ServerAnalyser]:
+        """Give up the analysers of folders that are not needed, but for the `spare` of them asked about last.
+
+        Those that go are for the caller to stop, which takes a while; they start again when they are wanted.
+        """
+        idle = [folder for folder in self._asked if folder not in needed]
+        going = set(idle[: max(0, len(idle) - spare)])
+        self._asked = {folder: None for folder in self._asked if folder not in going}
+        self._chosen = {key: chosen for key, chosen in self._chosen.items() if key[1] not in going}
+        gone = [self._running[key] for key in self._running if key[1] in going]
+        self._running = {key: analyser for key, analyser in self._running.items() if key[1] not in going}
+        return gone
 
     def stop(self) -> None:
         """End them all."""

@@ -35,3 +35,16 @@ def test_who_may_not_start_is_told_once(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert one.get("python", tmp_path) is None
     assert len(notices) == 1
     assert "guiderail analysers trust" in notices[0]
+
+
+def test_analysers_of_folders_nobody_works_in_are_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Those of needed folders stay, and of the others the ones asked about last; a folder may come back."""
+    one, _ = pool(monkeypatch, READS, trust="never")
+    folders = [tmp_path / name for name in "abcde"]
+    first = {folder: one.get("python", folder) for folder in folders}
+    one.get("python", folders[1])
+    gone = one.trim({folders[0]}, spare=2)
+    assert gone == [first[folders[2]], first[folders[3]]]
+    assert one.trim({folders[0]}, spare=2) == []
+    assert all(one.get("python", folders[index]) is first[folders[index]] for index in (0, 1, 4))
+    assert one.get("python", folders[2]) not in (None, first[folders[2]])

@@ -1,0 +1,43 @@
+"""The few things that were used last, of which each costs memory or a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Recent(Generic[K, V]):
+    """Things by name, each made when it is first wanted; the one unused for longest goes when there are too many.
+
+    Parameters
+    ----------
+    most
+        How many are kept.
+    drop
+        Told of each that goes.
+    """
+
+    def __init__(self, most: int, drop: Callable[[V], None] = lambda _: None) -> None:
+        self._most = most
+        self._drop = drop
+        self._held: dict[K, V] = {}
+
+    def __iter__(self) -> Iterator[V]:
+        """The things as they are now, the one unused for longest first; another thread may use them meanwhile."""
+        return iter(tuple(self._held.values()))
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        """The thing of this name."""
+        found = self._held.pop(key) if key in self._held else make()
+        self._held[key] = found
+        while len(self._held) > self._most:
+            self._drop(self._held.pop(next(iter(self._held))))
+        return found
+
+    def clear(self) -> None:
+        """Let all of them go."""
+        while self._held:
+            self._drop(self._held.popitem()[1])
