@@ -20,6 +20,7 @@ MANY = 4  # arguments, where it is asked how many may stand
 _CALLEE = re.compile(r"(?P<callee>[\w$.]*[\w$\])])\($")
 _MODIFIERS = r"(?:(?:export|async|public|private|protected|static|final|abstract)\s+)*"
 _DEFINITION = re.compile(rf"\s*{_MODIFIERS}(?:def|class|function|func|fn)\b[^({{\n]*$")
+_NAMED = re.compile(r"\bfunction\b[\s*]*$")  # of a function expression
 _OWNED = re.compile(r"^[^(]*\(\s*(?:self|cls)\b(?::\s*(?P<type>[\w.]+))?")  # a parameter that is not among the others
 _OF_CLASS = re.compile(r"(?:^|\.)(?:_*[A-Z]\w*|cls|type)\.\w+$")
 _GENERIC = re.compile(r"(?:def \w+)?\[")
@@ -40,7 +41,7 @@ class Arguments:
         found = _CALLEE.search(view.text[-200:])
         if found is None or _WORD.search(found["callee"]) or view.place.inside:
             return None
-        if _DEFINITION.match(view.statement[:-1]):
+        if _DEFINITION.match(view.statement[:-1]) or _NAMED.search(view.text[-200 : -len(found[0])]):
             return None
         question = view.question(len(view.text))
         style = PYTHON if view.language == "python" else BRACES
@@ -49,7 +50,9 @@ class Arguments:
             empty, given = answer
             if _shapes(empty, style) != _shapes(given, style):
                 return Ruling(None, reason="generic")
-            return _ruling(empty, style, found["callee"], may_lack=view.language.startswith("javascript"))
+            ruling = _ruling(empty, style, found["callee"])
+            # What it does not know, tsc looks up by its name alone in JavaScript; and any argument may be left out.
+            return replace(ruling, reason="inferred type") if view.language.startswith("javascript") else ruling
 
         return Trigger(found[0], CALLS, question, judge, word=False, lazy=True)
 
@@ -74,13 +77,13 @@ def _shapes(answer: Signatures, style: Style) -> set[Shape | None]:
     return {shape_of(signature, keywords=style.keywords) for signature in answer.items}
 
 
-def _ruling(answer: Signatures, style: Style, callee: str, *, may_lack: bool) -> Ruling:
+def _ruling(answer: Signatures, style: Style, callee: str) -> Ruling:
     known: list[Shape] = []
     for signature in answer.items:
         shape, owned = shape_of(signature, keywords=style.keywords), _OWNED.search(signature.label)
         if shape is None or (owned and signature.label.startswith("def ") and "." not in callee):
             return Ruling(None, reason="unknown signature")  # a plain function's own `cls` is left out like a method's
-        known.append(replace(shape, required=frozenset()) if may_lack else shape)
+        known.append(shape)
         if owned and _may_be_given_object(callee, signature, owned["type"]):
             known.append(replace(shape, positional=("self", *shape.positional)))
     if not known:

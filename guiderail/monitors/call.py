@@ -134,7 +134,9 @@ class Arguments:
             return self._next(reading), at + 1
         if byte == b"=" and not reading.brackets and self._style.keywords:
             return self._equals(reading, data[at + 1 : at + 2]), at + 1
-        return self._more(reading, b" " if byte == b"\n" else byte), at + 1
+        begins_pattern = byte == b"/" and not self._style.keywords  # a regular expression is not read
+        longer = self._more(reading, b" " if byte == b"\n" else byte)
+        return replace(longer, state="behind") if begins_pattern and longer.state != "lost" else longer, at + 1
 
     def _equals(self, reading: _Reading, following: bytes) -> _Reading:
         """The reading behind an equals sign, which may make the argument one by keyword."""

@@ -27,8 +27,7 @@ Reason = Literal[
     "inferred type",  # JavaScript: objects take new members anywhere, also where the analyser does not look
     "no such name",  # what is half-typed begins no member
 ]
-OF_NAMESPACES = (3, 9)  # CompletionItemKind of functions and modules: a C++ namespace takes more names from any header
-METHOD = 2  # CompletionItemKind
+METHOD, MODULE, ENUM_MEMBER = 2, 9, 20  # CompletionItemKind
 RECEIVER_READ = 400
 RECEIVER_SHOWN = 40  # characters in front of a dot that a report repeats
 # A statement that is, so far, expressions of names, members, indices and calls with commas between: all of them can
@@ -68,6 +67,8 @@ class Site:
         Whether something else than a name may stand.
     is_ambiguous
         Whether the analyser may take for a value what is a type.
+    mark
+        What stands in front of the name.
     """
 
     behind_dot: int
@@ -75,6 +76,7 @@ class Site:
     may_define: bool
     may_differ: bool = False
     is_ambiguous: bool = False
+    mark: str = "."
 
 
 class Dereference:
@@ -155,7 +157,7 @@ def find_site(text: str, place: Place, language: str) -> Site | None:
         return None
     may_define = found["mark"] == "." and _may_define(statement, receiver, place, language)
     is_ambiguous = access.ambiguous is not None and access.ambiguous.search(statement) is not None
-    return Site(behind, found["name"], may_define, found["mark"] in access.others, is_ambiguous)
+    return Site(behind, found["name"], may_define, found["mark"] in access.others, is_ambiguous, found["mark"])
 
 
 def _may_define(statement: str, receiver: str, place: Place, language: str) -> bool:
@@ -187,21 +189,27 @@ def judge(members: Members, site: Site, language: str = "python") -> tuple[froze
     names = listed | ACCESS[language].universal if listed else listed
     own = {name for name in listed if language != "python" or not _DUNDER.match(name)}
     reason: Reason | None = None
-    if not own or any(_is_doubtful(member) for member in members.items):
+    if not own or any(_is_doubtful(member) for member in members.items) or (language == "go" and _is_scope(members)):
         reason = "unknown type"
     elif members.takes_any or _makes_names_up(members):
         reason = "dynamic"
-    elif (
-        site.is_ambiguous
-        or not members.complete
-        or (language == "cpp" and any(member.kind in OF_NAMESPACES for member in members.items))
-    ):
+    elif site.is_ambiguous or not members.complete or (language == "cpp" and _is_open(members, site)):
         reason = "incomplete"
     elif language.startswith("javascript"):
         reason = "inferred type"
     elif not (site.may_define or site.may_differ) and not any(name.startswith(site.written) for name in names):
         reason = "no such name"
     return names, reason
+
+
+def _is_open(members: Members, site: Site) -> bool:
+    """Whether a C++ scope may hold more: a namespace from any header, a class what only its own definitions may use."""
+    return site.mark == "::" and any(member.kind != ENUM_MEMBER for member in members.items)
+
+
+def _is_scope(members: Members) -> bool:
+    """Whether gopls lists what is in scope, as it does where it cannot read the text: packages are no members."""
+    return any(member.kind == MODULE for member in members.items)
 
 
 def _makes_names_up(members: Members) -> bool:

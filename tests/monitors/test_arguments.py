@@ -74,6 +74,12 @@ def test_unknown_callees_are_left_free(analyser, call: str) -> None:
     assert ruling.reason == "unknown signature"
 
 
+@pytest.mark.parametrize("text", ["x.push(function named(", "f(async function* named("])
+def test_function_expressions_are_no_calls(text: str) -> None:
+    """Behind `function` stands a name that is being defined."""
+    assert Arguments().trigger(view(text, language="typescript")) is None
+
+
 @pytest.mark.parametrize("text", ["def f(", "class A(", "if (", "x = (", "# f(", "'f(", "async def g(", "not ("])
 def test_other_brackets(text: str) -> None:
     """Definitions, groups, comments and strings are no calls."""

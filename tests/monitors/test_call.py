@@ -145,6 +145,7 @@ def test_python_calls_of_a_function_of_two(arguments: str, expected: bool) -> No
         ("1)", True), ("1, 2)", True), (")", False), ("1, 2, 3", False), ("a = 1)", True), ("...xs)", True),
         ("1, // ) , ,\n 2)", True), ("1 /* , , */, 2)", True), ("`a, ${b}`, ',')", True), ("(a, b) => a, 1)", True),
         ("new Map<A, B>(), 1, 2)", True), ("{ a: 1, b: [2, 3] }, f(1, 2, 3))", True),
+        ("/[)(,]/, /,/, 3)", True), ("f(/\\(/), 2)", True), ("1, 2, 3 /", False),
     ],
 )  # fmt: skip
 def test_calls_of_languages_with_braces(arguments: str, expected: bool) -> None:

@@ -301,11 +301,20 @@ def test_type_arguments_look_like_comparisons(text: str, ambiguous: bool) -> Non
     assert (judge(listing("parse"), found, "typescript")[1] == "incomplete") == ambiguous
 
 
-def test_a_namespace_of_cpp_is_open() -> None:
-    """Another header may add names to a namespace, but none to a class."""
-    space = Members((Member("sort", 3), Member("vector", 7)), complete=True)
-    assert judge(space, Site(0, "", False), "cpp")[1] == "incomplete"
-    assert judge(Members((Member("size", 2),), complete=True), Site(0, "", False), "cpp")[1] is None
+@pytest.mark.parametrize(
+    ("mark", "kind", "reason"),
+    [("::", 3, "incomplete"), ("::", 7, "incomplete"), ("::", 20, None), (".", 2, None), ("->", 5, None)],
+)
+def test_scopes_of_cpp_are_open(mark: str, kind: int, reason: str | None) -> None:
+    """Any header may add to a namespace, and a class defines behind `::` what is private; enumerations are closed."""
+    found = Members((Member("first", kind), Member("second", kind)), complete=True)
+    assert judge(found, Site(0, "", may_define=False, mark=mark), "cpp")[1] == reason
+
+
+def test_go_packages_are_no_members() -> None:
+    """Where gopls lists packages, it lists what is in scope."""
+    found = Members((Member("left", 5), Member("http", 9)), complete=True)
+    assert judge(found, Site(0, "", may_define=False), "go")[1] == "unknown type"
 
 
 def test_javascripts_types_are_guesses() -> None:
