@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from guiderail.decoding.stages.ngram import WEIGHTS, FimMarks, NgramMix
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # Characters of a project that are counted at most, nearest files first: about a second of work and 40 MB.
 CHARACTERS = 400_000
+PART = 8000  # characters that are tokenised from one look at the clock to the next: some milliseconds
 
 
 def is_wanted(choice: str, model: Model) -> bool:
@@ -53,6 +55,7 @@ class Lending:
         # Kept from request to request: of the next prompt it counts what an edit changed.
         self._mix = NgramMix(self.counts, WEIGHTS, FimMarks.of(model))
         self._counted: dict[str, SourceFile] = {}
+        self._half: tuple[SourceFile, Generator[None]] | None = None  # that is being counted
         self._own: str | None = None
 
     @property
@@ -69,31 +72,62 @@ class Lending:
         self.read(own, language, seconds)
         return self._mix
 
-    def read(self, own: str | None, language: str | None, seconds: float) -> None:
-        """Count the files around `own` for so long; no time is no look at the disk."""
+    def read(
+        self, own: str | None, language: str | None, seconds: float, *, cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Count the files around `own` for so long, or until cancelled; no time is no look at the disk.
+
+        A file in the midst of which it ended is counted on by the next call.
+        """
         if own != self._own:
             self._forget(own)
             self._own = own
         if self._index is not None and own is not None and seconds:
-            self._count(own, language, seconds)
+            self._count(own, language, seconds, cancelled)
 
-    def _count(self, own: str, language: str | None, seconds: float) -> None:
+    def _count(self, own: str, language: str | None, seconds: float, cancelled: Callable[[], bool]) -> None:
         assert self._index is not None
         began = time.monotonic()
         self._index.refresh()
         # Half the time is for counting: looking at the files of a large project again may take all of it every time.
-        files = self._index.around(own, language, lambda: time.monotonic() >= began + seconds / 2)
+        files = self._index.around(own, language, lambda: cancelled() or time.monotonic() >= began + seconds / 2)
         wanted = _fitting(files)
         # One that is not wanted now may be far from this file, or out of time, or gone.
         for path in [path for path in self._counted if path not in wanted and self._index.file(path) is None]:
             self._forget(path)
-        for file in wanted.values():
-            if time.monotonic() >= began + seconds:
-                return
-            if self._counted.get(file.path) is not file:
-                self.counts.set_text(file.path, self._tokenizer.encode(file.text))
-                self._counted[file.path] = file
-                self._make_room(wanted)
+        half = self._half[0] if self._half else None
+        for file in sorted(wanted.values(), key=lambda file: file is not half):
+            if self._counted.get(file.path) is file:
+                continue
+            for _ in self._begun(file):
+                if cancelled() or time.monotonic() >= began + seconds:
+                    return
+            self._half = None
+            self._make_room(wanted)
+
+    def _begun(self, file: SourceFile) -> Generator[None]:
+        """The counting of a file, where it was left; another one's is given up."""
+        if self._half is None or self._half[0] is not file:
+            self._give_up()
+            self._half = file, self._counting(file)
+        return self._half[1]
+
+    def _counting(self, file: SourceFile) -> Generator[None]:
+        """Count a file in slices."""
+        ids: list[int] = []
+        for part in _parts(file.text, self._tokenizer.cuts):
+            ids += self._tokenizer.encode(part)
+            yield
+        if file.path in self._counted:
+            self.counts.set_text(file.path, ids)  # which counts only what has changed
+        else:
+            yield from self.counts.read_text(file.path, ids)
+        self._counted[file.path] = file
+
+    def _give_up(self) -> None:
+        if self._half is not None:
+            self._half[1].close()
+            self._half = None
 
     def _make_room(self, wanted: Mapping[str, SourceFile]) -> None:
         """Forget files that are not wanted, the first counted first, while more is counted than may be."""
@@ -105,8 +139,19 @@ class Lending:
             self._forget(path)
 
     def _forget(self, path: str | None) -> None:
+        if self._half is not None and self._half[0].path == path:
+            self._give_up()
         if path is not None and self._counted.pop(path, None):
             self.counts.discard_text(path)
+
+
+def _parts(text: str, cuts: re.Pattern[str] | None) -> Iterator[str]:
+    """A text in parts of about `PART` characters that may be tokenised apart; whole where no such place is known."""
+    begin = 0
+    while cuts is not None and len(text) - begin > PART and (cut := cuts.search(text, begin + PART)):
+        yield text[begin : cut.start()]
+        begin = cut.start()
+    yield text[begin:]
 
 
 def _fitting(files: Iterable[SourceFile]) -> dict[str, SourceFile]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,10 +48,10 @@ class OpenProject:
             return ()
         return (self._lending.stage(self._relative(document.path), document.language, seconds=seconds),)
 
-    def read(self, document: Document, seconds: float) -> None:
-        """Count the n-grams of the files around a document for so long."""
+    def read(self, document: Document, seconds: float, *, cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Count the n-grams of the files around a document for so long, or until cancelled."""
         if self._lending is not None:
-            self._lending.read(self._relative(document.path), document.language, seconds)
+            self._lending.read(self._relative(document.path), document.language, seconds, cancelled=cancelled)
 
     def _relative(self, path: Path | None) -> str | None:
         if path is None or self.root is None or not path.resolve().is_relative_to(self.root.resolve()):

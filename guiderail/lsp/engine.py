@@ -34,7 +34,7 @@ PROJECTS = 8  # whose files and n-grams are kept
 POOLS = 4  # of analysers, each for other settings
 NEAR = 16  # lines: as long as the cursor stays this near, other files' snippets stay, and the cache with them
 STALE = 60.0  # seconds
-LENDING_S = 0.05  # for counting other files' n-grams, whenever there is nothing else to do; a request waits so long
+LENDING_S = 0.05  # for counting other files' n-grams, whenever there is nothing else to do
 
 Cancelled = Callable[[], bool]
 
@@ -246,7 +246,7 @@ class Engine:
             _ask_ahead(request.monitors, request, prompt.typed)
         completer.prepare(request, prompt, cancelled=cancelled)
         if not cancelled():
-            self._project(wish).read(request.document, LENDING_S)
+            self._project(wish).read(request.document, LENDING_S, cancelled=cancelled)
             completer.show(request)
 
     def warm(self, wish: Wish) -> None:

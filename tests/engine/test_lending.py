@@ -89,6 +89,43 @@ def test_no_time_means_no_counting(tmp_path: Path) -> None:
     assert lending.paths == []
 
 
+def test_counting_ends_at_the_next_slice_and_goes_on_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelled at every look, each call counts one slice or tokenises one part, and in the end all is counted as at
+    once; a file that is given up in the midst leaves nothing."""
+    monkeypatch.setattr("guiderail.engine.lending.PART", 40)
+    monkeypatch.setattr("guiderail.decoding.stages.ngram_counts.SLICE", 7)
+    model, work = tiny_model("guiderail"), list[int]()
+    lending = Lending(model, index := ProjectIndex(project(tmp_path)))
+    monkeypatch.setattr(index, "around", lambda near, language, expired: [index.file("names.py")])
+    count, encode = NgramCounts.count, type(model.tokenizer).encode
+    monkeypatch.setattr(NgramCounts, "count", lambda self, ids, start, end, *, sign=1: (
+        work.append(end - start), count(self, ids, start, end, sign=sign)))  # fmt: skip
+    monkeypatch.setattr(
+        type(model.tokenizer), "encode", lambda self, text: (work.append(len(text)), encode(self, text))[1]
+    )
+
+    def calls(most: float) -> int:
+        for number in range(1, 1000):
+            work.clear()
+            lending.read("app.py", "python", 1.0, cancelled=lambda: True)
+            assert len(work) <= 1 and sum(work) <= 40 + len("    return widget.frobnicated\n")
+            if lending.paths or number >= most:
+                return number
+        raise AssertionError("never done")
+
+    number = calls(math.inf)
+    assert number > 10
+    whole = NgramCounts()
+    whole.set_text("names.py", model.tokenizer.encode(NAMES * 3))
+    assert lending.counts == whole
+    lending.read("names.py", "python", 0)
+    assert lending.counts == NgramCounts()
+    calls(number - 2)
+    assert lending.counts != NgramCounts()
+    lending.read("names.py", "python", 0)
+    assert lending.counts == NgramCounts()
+
+
 def test_listing_the_files_never_takes_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where looking at the project takes all the time it is given, some of its files are counted nevertheless."""
     index = ProjectIndex(project(tmp_path))
