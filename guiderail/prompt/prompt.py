@@ -8,7 +8,7 @@ from typing import Literal
 from guiderail.errors import UsageError
 from guiderail.prompt.fim import FimFormat
 from guiderail.prompt.snippet import Snippet
-from guiderail.prompt.window import choose_window
+from guiderail.prompt.window import Window, choose_window
 from guiderail.text.document import Document
 from guiderail.text.language import commented
 
@@ -118,10 +118,7 @@ def build_prompt(
     before = document.text[document.line_start(line) : offset]
     typed = half_typed(before, joins) if heal else ""
     after = document.text[offset : document.line_end(line)] if layout != "prefix" else ""
-    marks = 1 if fim is None or layout == "prefix" else 3 + bool(fim.middle) + (layout == "efim")
-    room = budget - marks
-    if room < 1:
-        raise UsageError(f"a prompt of {budget} tokens has no room for text", "Allow more prompt tokens.")
+    room = _room(budget, fim, layout)
     own = _own_path(document, root)
     left = room - _line_cost(before.removesuffix(typed), after, room, count)
     context = _context(document, own, snippets, fim, root, left, count)
@@ -133,14 +130,29 @@ def build_prompt(
         count=count,
         with_suffix=layout != "prefix",
     )
-    prefix = Segment("prefix", document.text[window.start : offset - len(typed)], own)
-    suffix = Segment("suffix", document.text[offset : window.stop], own)
-    late: Segment | None = None
-    if layout == "efim":
-        cut = max(document.line_start(line - line % EARLY), window.start)
-        late = Segment("prefix", document.text[cut : offset - len(typed)], own)
-        prefix = Segment("prefix", document.text[window.start : cut], own)
-    return Prompt(_arranged(context, prefix, suffix, fim, layout, late), layout, typed)
+    parts = _around(document, offset, len(typed), window, own, early=layout == "efim")
+    return Prompt(_arranged(context, *parts, fim, layout), layout, typed)
+
+
+def _room(budget: int, fim: FimFormat | None, layout: Layout) -> int:
+    """Tokens of plain text that fit beside the special ones."""
+    marks = 1 if fim is None or layout == "prefix" else 3 + bool(fim.middle) + (layout == "efim")
+    if budget <= marks:
+        raise UsageError(f"a prompt of {budget} tokens has no room for text", "Allow more prompt tokens.")
+    return budget - marks
+
+
+def _around(
+    document: Document, offset: int, typed: int, window: Window, own: str | None, *, early: bool
+) -> tuple[Segment, Segment, Segment | None]:
+    """The file's own text in front of the cursor and behind it; if the prefix ends `early`, the rest of it too."""
+    text, stop = document.text, offset - typed
+    suffix = Segment("suffix", text[offset : window.stop], own)
+    if not early:
+        return Segment("prefix", text[window.start : stop], own), suffix, None
+    line, _ = document.position_at(offset)
+    cut = max(document.line_start(line - line % EARLY), window.start)
+    return Segment("prefix", text[window.start : cut], own), suffix, Segment("prefix", text[cut:stop], own)
 
 
 def half_typed(before: str, joins: Joins = lone_space) -> str:
@@ -245,9 +257,9 @@ def _arranged(
     context: list[Segment],
     prefix: Segment,
     suffix: Segment,
+    late: Segment | None,
     fim: FimFormat | None,
     layout: Layout,
-    late: Segment | None = None,
 ) -> tuple[Segment, ...]:
     """Everything in the family's order; comments belong to the prefix, files stand in front of all.
 
