@@ -5,6 +5,7 @@ text at the first edit behind one. The index of line starts is mended around eac
 """
 
 import re
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -75,8 +76,9 @@ class Buffer:
         A lone surrogate, which no tokenizer and no analyser takes, is U+FFFD there: as wide in every encoding.
         """
         if self._document is None:
-            text = self._text if self._text.isascii() else _LONE_SURROGATE.sub("\ufffd", self._text)
-            self._document = Document(text, self._place, self.language)
+            text = _LONE_SURROGATE.sub("\ufffd", self._text) if self._has_halves else self._text
+            starts = array("q", self._starts.tobytes())
+            self._document = Document.with_lines(text, starts, self._place, self.language)
         return self._document
 
     def apply(self, changes: Sequence[Change], version: int | None = None) -> list[Edit]:
@@ -114,6 +116,7 @@ class Buffer:
 
     def _set(self, text: str) -> None:
         self._text = text
+        self._has_halves = _LONE_SURROGATE.search(text) is not None
         self._starts = _line_starts(text)
         self._document: Document | None = None
 
@@ -147,6 +150,8 @@ class Buffer:
         after = self._lines_until(edit.end)
         shift = len(edit.text) - (edit.end - edit.start)
         self._text, old = edit.apply(self._text), self._starts
+        # Only looked for in what comes new: a long text is not read again at each key stroke.
+        self._has_halves |= _LONE_SURROGATE.search(edit.text) is not None
         begin = int(old[first])
         end = int(old[after]) + shift if after < len(old) else len(self._text)
         inner = _line_starts(self._text[begin:end]) + begin

@@ -81,6 +81,12 @@ class Wish:
         """The text behind the cursor."""
         return self.document.text[self.offset :]
 
+    def typed_since(self, earlier: Wish) -> str | None:
+        """What stands between an earlier cursor and this one; None if something in front of that changed too."""
+        text = self.document.text
+        is_behind = earlier.offset <= self.offset and text.startswith(earlier.before)
+        return text[earlier.offset : self.offset] if is_behind else None
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -14,6 +14,7 @@ from guiderail.lsp.memory import Offer
 from guiderail.lsp.positions import Encoding, to_units
 from guiderail.lsp.shape import Shaped, shape
 from guiderail.text.document import Document
+from guiderail.text.edit import Edit
 
 if TYPE_CHECKING:
     from guiderail.engine.suggestion import Suggestion
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 ACCEPT = "guiderail.accept"
 LABEL = 80  # characters of a menu item's label
 LAST = "\uffff"  # sorts behind every name
+BLANKS = 1000  # characters in front of text behind the cursor that a suggestion might repeat
 _WORD = re.compile(r"\w*\Z")
 
 
@@ -93,16 +95,18 @@ def place_of(
 
 def next_wish(wish: Wish, shaped: Shaped) -> Wish:
     """What will be asked once a suggestion is accepted."""
-    before = wish.before + shaped.text
-    document = replace(wish.document, text=before + wish.after[shaped.covers :])
-    return replace(wish, document=document, offset=len(before), wanted=1)
+    accepted = Edit(wish.offset, wish.offset + shaped.covers, shaped.text)
+    document = replace(wish.document, text=accepted.apply(wish.document.text))
+    return replace(wish, document=document, offset=wish.offset + len(shaped.text), wanted=1)
 
 
 def fitted(place: Place, offer: Offer) -> Shaped | None:
     """The offer as it fits into its place."""
-    _, column = place.document.position_at(place.offset)
+    line, column = place.document.position_at(place.offset)
     start = place.offset - column
-    shaped = shape(offer.text, place.document.text[start : place.offset], place.document.text[place.offset :])
+    # Not all that stands behind the cursor: of a long file that would be copied for each suggestion.
+    reach = max(place.document.line_end(line), place.offset + len(offer.text)) + BLANKS
+    shaped = shape(offer.text, place.document.text[start : place.offset], place.document.text[place.offset : reach])
     if shaped is None or (place.selected and shaped.covers):
         return None  # a client shows nothing whose range is not the selected item's
     return shaped

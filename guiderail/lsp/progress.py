@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from guiderail.errors import sentences
 from guiderail.lsp.worker import Health
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class LoadProgress:
         if not self.wanted:
             return
         self._loading = health if health.state == "loading" else None
-        self._end = f"{health.model} is ready" if health.state == "ready" else health.message or "given up"
+        failed = sentences(health.message, health.remedy) or "given up"
+        self._end = f"{health.model} is ready" if health.state == "ready" else failed
         self._changed.set()
         if self._loading and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._show(health))

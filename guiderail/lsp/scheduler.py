@@ -37,12 +37,8 @@ class Running:
         """Whether this will answer `wish` too: since it began, only what the model has written was typed."""
         if self.job.cancelled or self._failed or self.wish.wanted < wish.wanted or self.wish.settings != wish.settings:
             return False
-        typed = wish.before[len(self.wish.before) :]
-        return (
-            wish.before.startswith(self.wish.before)
-            and same_after(self.wish.after, wish.after)
-            and self.written.text.startswith(typed)
-        )
+        typed = wish.typed_since(self.wish)
+        return typed is not None and self.written.text.startswith(typed) and same_after(self.wish.after, wish.after)
 
     @property
     def _failed(self) -> bool:
@@ -235,7 +231,7 @@ class Scheduler:
         running = turn.running
         if running is None or running.done.done():
             return
-        if desk.now and desk.now.before != running.wish.before and running.covers(desk.now):
+        if desk.now and desk.now.offset != running.wish.offset and running.covers(desk.now):
             running.job.rank = Rank.AHEAD
             desk.loose = running
         else:
@@ -290,7 +286,7 @@ class Scheduler:
             self.counts.replaced += 1
             return []
         answer = Answer([]) if running.done.cancelled() else running.done.result()
-        return offers(answer, wish.before[len(running.wish.before) :]) if answer.is_whole else []
+        return offers(answer, wish.typed_since(running.wish) or "") if answer.is_whole else []
 
     def _submit(self, desk: _Desk, wish: Wish, rank: Rank) -> Running:
         written, began, memory = Written(), 0.0, desk.memory
@@ -327,4 +323,4 @@ class Scheduler:
 
 def _leads_to(now: Wish, later: Wish) -> bool:
     """Whether typing on from `now` can still arrive at `later`."""
-    return later.before.startswith(now.before) and later.after == now.after
+    return later.typed_since(now) is not None and later.after == now.after

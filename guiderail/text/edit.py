@@ -34,7 +34,7 @@ class Edit:
         """
         if self.end > len(text):
             raise ValueError(f"edit ends at {self.end}, the text at {len(text)}")
-        return text[: self.start] + self.text + text[self.end :]
+        return "".join((text[: self.start], self.text, text[self.end :]))
 
 
 def diff(old: str, new: str) -> Edit:

@@ -48,21 +48,37 @@ async function barLabel(page) {
   return (await (await bar(page)).locator("a").first().getAttribute("aria-label")) ?? "";
 }
 
-async function waitForBar(page, word) {
-  const end = Date.now() + 300_000; // a busy machine takes long to load the model
-  while (!(await barLabel(page).catch(() => "")).includes(word)) {
-    if (Date.now() > end) throw new Error(`the status bar never said ${word}`);
-    await page.waitForTimeout(200);
+// What `read` returns as soon as `good` holds of it.
+async function until(page, read, good, what, timeout = 60_000) {
+  const end = Date.now() + timeout;
+  for (;;) {
+    const value = await read();
+    if (good(value)) return value;
+    if (Date.now() > end) throw new Error(`waited in vain for ${what}, and saw ${value}`);
+    await page.waitForTimeout(100);
   }
-  return barLabel(page);
+}
+
+// A busy machine takes long to load the model.
+async function waitForBar(page, word) {
+  const label = () => barLabel(page).catch(() => "");
+  return until(page, label, (text) => text.includes(word), `${word} in the status bar`, 300_000);
 }
 
 async function command(page, title) {
   await page.keyboard.press("F1");
   await page.waitForSelector(".quick-input-widget input");
   await page.keyboard.type(title);
-  await page.waitForTimeout(800);
-  await page.keyboard.press("Enter");
+  // Others that begin with the same words may stand above it.
+  await page.locator(".quick-input-list .label-name", { hasText: new RegExp(`^${title}$`) }).first().click();
+}
+
+// Off and on again; what the status bar says.
+async function switched(page, title) {
+  await command(page, title);
+  const off = await waitForBar(page, "off");
+  await command(page, title);
+  return [off, await waitForBar(page, "ready")];
 }
 
 // The line that is typed in is the last one with text.
@@ -86,14 +102,14 @@ async function steps(page) {
   seen.suggestWidget = await page.locator(".suggest-widget.visible").count();
   await page.screenshot({ path: `${shots}/vscode-ghost-text.png` });
 
+  const line = () => lastLine(page);
+  const before = await line();
   await page.keyboard.press("Control+ArrowRight");
-  await page.waitForTimeout(1500);
-  seen.afterWord = await lastLine(page);
+  seen.afterWord = await until(page, line, (text) => text !== before, "a word");
 
   await ghost(page);
   await page.keyboard.press("Tab");
-  await page.waitForTimeout(1000);
-  seen.afterTab = await lastLine(page);
+  seen.afterTab = await until(page, line, (text) => text !== seen.afterWord, "the rest");
 
   await page.keyboard.press("Control+Z");
   await page.keyboard.press("Control+Z");
@@ -101,10 +117,11 @@ async function steps(page) {
   await toHole(page);
   await command(page, "Trigger Inline Suggestion");
   seen.ghosts.byHand = await ghost(page);
-  await page.waitForTimeout(3000); // until all of them are there
-  await page.keyboard.press("Alt+]");
-  await page.waitForTimeout(1000);
-  seen.ghosts.next = await ghost(page);
+  const next = async () => {
+    await page.keyboard.press("Alt+]"); // does nothing until all of them are there
+    return ghost(page);
+  };
+  seen.ghosts.next = await until(page, next, (text) => text !== seen.ghosts.byHand, "another suggestion");
   await page.screenshot({ path: `${shots}/vscode-next-suggestion.png` });
   await page.keyboard.press("Escape");
 
@@ -114,10 +131,18 @@ async function steps(page) {
   await page.screenshot({ path: `${shots}/vscode-menu.png` });
   await page.keyboard.press("Escape");
 
-  await command(page, "guiderail: Turn On or Off");
-  seen.off = await waitForBar(page, "off");
-  await command(page, "guiderail: Turn On or Off");
-  seen.on = await waitForBar(page, "ready");
+  seen.all = await switched(page, "guiderail: Turn On or Off");
+  seen.language = await switched(page, "guiderail: Turn On or Off for This Language");
+
+  await command(page, "guiderail: Restart the Server");
+  await command(page, "guiderail: Restart the Server");
+  await waitForBar(page, "ready");
+  await toHole(page);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Backspace");
+  await page.keyboard.type(".", { delay: 120 });
+  seen.ghosts.restarted = await ghost(page);
+  seen.messages = await page.locator(".notification-list-item-message").allTextContents();
 }
 
 (async () => {

@@ -13,6 +13,16 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "editors" / "neovim"
 _GHOST = "nvim.lsp.inline_completion"
+# Neovim says so right before it hands an answer over.
+_COUNT = """
+vim.g.answered = 0
+vim.api.nvim_create_autocmd("LspRequest", { callback = function(event)
+  local request = event.data.request
+  if request.type == "complete" and request.method == "textDocument/inlineCompletion" then
+    vim.schedule(function() vim.g.answered = vim.g.answered + 1 end)
+  end
+end })
+"""
 
 
 def find_neovim() -> str | None:
@@ -54,6 +64,7 @@ class Neovim:
         self._wait(socket.exists, "Neovim's socket", 20)
         self.rpc = pynvim.attach("socket", path=str(socket))
         self.rpc.ui_attach(100, 30, rgb=True)  # with a screen, screen events happen
+        self.rpc.exec_lua(_COUNT)
 
     def close(self) -> None:
         """End the editor, and wait until it is gone."""
@@ -112,6 +123,14 @@ class Neovim:
         details = marks[0][3]
         rows = [details["virt_text"], *details.get("virt_lines", [])]
         return "\n".join("".join(piece[0] for piece in row) for row in rows)
+
+    def answered(self) -> int:
+        """How many requests for suggestions were answered and shown, if there was anything to show."""
+        return self.rpc.vars["answered"]
+
+    def wait_for_answer(self, before: int, seconds: float = 30) -> None:
+        """Wait until a request was answered that is not among the first `before`."""
+        self.until(lambda: self.answered() > before, "an answer", seconds)
 
     def wait_for_ghost(self, seconds: float = 30) -> str:
         """The next suggestion on the screen."""

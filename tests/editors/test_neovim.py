@@ -1,7 +1,6 @@
 """The laws of the plug-in in a real Neovim with the real server and a tiny model that says one thing."""
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,8 +142,9 @@ def test_nothing_to_accept(editor: Neovim, project: Path) -> None:
 def test_asking_by_hand_and_cycling(editor: Neovim, project: Path) -> None:
     """A person who asks gets suggestions again, and cycling through all of them ends at the first."""
     editor.wait_for_ghost()
+    before = editor.answered()
     editor.lua("require('guiderail').suggest()")
-    time.sleep(1)
+    editor.wait_for_answer(before)
     first = editor.wait_for_ghost()
     editor.lua("return require('guiderail').next()")
     numbered = editor.wait_for_ghost()
@@ -161,8 +161,9 @@ def test_toggle_stops_suggestions_and_brings_them_back(editor: Neovim, project: 
     editor.rpc.command("silent Guiderail toggle")
     editor.until(lambda: editor.state() == "disabled", "the state")
     assert editor.lua("return require('guiderail').statusline()") == "guiderail: disabled"
+    before = editor.answered()
     editor.keys("6GA")
-    time.sleep(1.5)
+    editor.wait_for_answer(before)
     assert editor.ghost() == ""
     editor.keys("<Esc>")
     editor.rpc.command("silent Guiderail toggle global")
@@ -177,11 +178,12 @@ def test_toggle_of_one_file(editor: Neovim, project: Path) -> None:
     for wanted in (False, True):
         editor.keys("<Esc>")
         editor.rpc.command("silent Guiderail toggle file")
+        before = editor.answered()
         editor.keys("6GA")
         if wanted:
             editor.wait_for_ghost()
         else:
-            time.sleep(1.5)
+            editor.wait_for_answer(before)
             assert editor.ghost() == ""
 
 

@@ -1,5 +1,6 @@
 """The laws of the extension in a real VS Code, with the real server and the embedded model."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,16 @@ def seen(code: CodeServer, tmp_path_factory: pytest.TempPathFactory, shots: Path
     folder = tmp_path_factory.mktemp("project") / "shapes"
     folder.mkdir()
     (folder / "shapes.py").write_text(SHAPES, encoding="utf-8")
+    # The workspace's own values: a switch that is thrown in the person's settings would be overruled.
+    (folder / ".vscode").mkdir()
+    own = {"guiderail.enable": True, "guiderail.disableLanguages": ["sql"]}
+    (folder / ".vscode" / "settings.json").write_text(json.dumps(own), encoding="utf-8")
     return code.drive(folder, "shapes.py", shots)
 
 
 def test_all_steps_were_made(seen: dict[str, Any]) -> None:
     """No step waited in vain."""
-    assert "problem" not in seen
+    assert seen.get("problem") is None
 
 
 def test_ghost_text_appears_and_is_accepted(seen: dict[str, Any]) -> None:
@@ -64,11 +69,20 @@ def test_asking_by_hand_cycles(seen: dict[str, Any]) -> None:
     assert seen["ghosts"]["next"] != seen["ghosts"]["byHand"]
 
 
-def test_the_status_bar_follows(seen: dict[str, Any]) -> None:
-    """The status bar says ready, off after the toggle, and ready again."""
+@pytest.mark.parametrize("switch", ["all", "language"])
+def test_the_status_bar_follows(seen: dict[str, Any], switch: str) -> None:
+    """The status bar says off after a toggle, though the workspace says on, and ready again."""
     assert "guiderail: ready" in seen["ready"]
-    assert "guiderail: off" in seen["off"]
-    assert "guiderail: ready" in seen["on"]
+    off, on = seen[switch]
+    assert "guiderail: off" in off
+    assert "guiderail: ready" in on
+
+
+def test_a_restart_during_a_start_ends_with_one_server(seen: dict[str, Any], code: CodeServer) -> None:
+    """Two restarts at once leave one server, which suggests, and no complaint."""
+    assert seen["ghosts"]["restarted"].startswith(MEMBERS)
+    assert seen["messages"] == []
+    assert code.settled_servers() == 1
 
 
 def test_the_menu(seen: dict[str, Any]) -> None:

@@ -1,8 +1,10 @@
 """A real VS Code: code-server with the packaged extension, for a browser to drive."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -72,8 +74,9 @@ class CodeServer:
         command = [*self._command(), "--auth", "none", "--bind-addr", self.address, "--disable-telemetry"]
         self._log = (home / "code-server.log").open("wb")
         self._process = subprocess.Popen(
-            [*command, "--disable-update-check"], env=self._environment, stdout=self._log, stderr=self._log
-        )
+            [*command, "--disable-update-check"], env=self._environment, stdout=self._log, stderr=self._log,
+            start_new_session=True,
+        )  # fmt: skip
         self._wait()
 
     def drive(self, folder: Path, file: str, shots: Path) -> dict[str, Any]:
@@ -91,13 +94,31 @@ class CodeServer:
         )
         return json.loads(done.stdout)
 
+    def settled_servers(self, seconds: float = 30) -> int:
+        """How many language servers run, once those that were stopped are gone."""
+        end = time.monotonic() + seconds
+        while (count := self._servers()) > 1 and time.monotonic() < end:
+            time.sleep(0.2)
+        return count
+
+    def _servers(self) -> int:
+        import psutil
+
+        count = 0
+        for process in psutil.Process(self._process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                words = process.cmdline()
+                count += "lsp" in words and any(Path(word).name == "guiderail" for word in words)
+        return count
+
     def close(self) -> None:
-        """End the server."""
+        """End the server, and what it started."""
         self._process.terminate()
         try:
             self._process.wait(20)
         finally:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._log.close()
 
     def _command(self) -> list[str]:

@@ -125,6 +125,22 @@ def test_a_change_reads_only_the_lines_it_touches(text: str, monkeypatch: pytest
     assert read == [line[:4] + text + line[2:]]
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40), st.integers(0, 9), st.sampled_from(("", "\ud83d", "µ\r", "🙂\n"))), max_size=6
+    )
+)
+def test_a_document_is_not_read_again_for_what_is_known(changes: list[tuple[int, int, str]]) -> None:
+    """Lines, and whether there are halves of characters, are carried along, and are those of a fresh look."""
+    buffer = Buffer("untitled:1", "python", "one 🙂\r\ntwo\nthree\rfour\n", 0, "utf-32")
+    for start, length, text in changes:
+        span = types.Range(*(buffer.position(min(at, len(buffer.text))) for at in (start, start + length)))
+        buffer.apply([types.TextDocumentContentChangePartial(range=span, text=text)])
+        document = buffer.document
+        assert document.__dict__["_starts"] == Document(buffer.text)._starts
+        assert document.text == re.sub("[\ud800-\udfff]", "\ufffd", buffer.text)
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("length", [0, 3, 9_999])
 def test_the_first_lines_end_is_the_documents(ending: str, length: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pytest_lsp import client_capabilities
 
-from guiderail.errors import UsageError
+from guiderail.errors import GuiderailError, UsageError
 from guiderail.lsp.wire import converter
 from guiderail.lsp.worker import Health
 from guiderail.settings import Settings
@@ -457,6 +457,24 @@ async def test_loading_shows_progress() -> None:
         await client.settle()
         kinds = [params["value"]["kind"] for name, params in client.heard if name == "$/progress"]
         assert kinds.count("begin") == kinds.count("end") >= 1
+
+
+async def test_a_model_that_is_not_here_is_no_slow_load() -> None:
+    """Nothing is downloaded while a model is loaded: progress ends at once, with the command that fetches it."""
+
+    class Missing(FakeEngine):
+        def load(self, settings: Settings) -> None:
+            if settings.model != "embedded":
+                raise GuiderailError(f"The model {settings.model} is not here", "Fetch it: guiderail models pull")
+
+    async with connected(Missing(), capabilities={"window": {"workDoneProgress": True}}) as client:
+        client.tell("workspace/didChangeConfiguration", {"settings": {"guiderail": {"model": "some/model"}}})
+        await client.settle()
+        ends = [params["value"] for name, params in client.heard if name == "$/progress"]
+        assert ends[-1] == {
+            "kind": "end",
+            "message": "The model some/model is not here. Fetch it: guiderail models pull",
+        }
 
 
 async def test_explain_describes_the_last_suggestion() -> None:
