@@ -113,6 +113,7 @@ class Server(LanguageServer):
         self._configured = asyncio.Event()  # the client's settings came, or will not come
         self._complained: set[str] = set()
         self._focus: str | None = None
+        self._is_told = False  # by the client which document is in front: others may be open that nobody sees
         self._busy = False
         self._sent: status.Status | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -278,7 +279,7 @@ class Server(LanguageServer):
         self.scheduler.closed(item.uri)
         buffer = Buffer(item.uri, str(item.language_id), item.text, item.version, self._encoding)
         self.buffers[item.uri] = buffer
-        self._focus_on(item.uri)
+        self._touched(item.uri)
         if not self.policy.verdict(buffer) and self.worker.health.state in {"loading", "ready"}:
             self.scheduler.opened(self._wish_behind_edit(buffer))
 
@@ -292,7 +293,7 @@ class Server(LanguageServer):
         if buffer.lost:
             self._lose(buffer)
             return
-        self._focus_on(uri)
+        self._touched(uri)
         self.scheduler.changed(uri, None if self.policy.verdict(buffer) else self._wish_behind_edit(buffer))
 
     def _texts_missed(self, method: str, body: bytes) -> None:
@@ -308,11 +309,11 @@ class Server(LanguageServer):
             log.warning("a change of a document cannot be read: no suggestions there until it is opened again")
             buffer.lost = True
             self.scheduler.closed(buffer.uri)
-        self._focus_on(buffers[0].uri if len(buffers) == 1 else self._focus)
+        self._touched(buffers[0].uri if len(buffers) == 1 else self._focus)
 
     def _did_save(self, params: types.DidSaveTextDocumentParams) -> None:
         self._files_changed(params.text_document.uri)
-        self._focus_on(params.text_document.uri)
+        self._touched(params.text_document.uri)
 
     def _watched_changed(self, params: types.DidChangeWatchedFilesParams) -> None:
         self._files_changed(*(change.uri for change in params.changes))
@@ -502,14 +503,21 @@ class Server(LanguageServer):
         return self._status_now().as_json()
 
     def _status(self, params: Any = None) -> dict[str, Any]:
-        """The status; of one document if the request names its ``uri``."""
+        """The status; of one document if the request names its ``uri``, which is the one in front from then on."""
         uri = params.get("uri") if isinstance(params, dict) else None
-        return self._status_now(uri or self._focus).as_json()
+        if isinstance(uri, str):
+            self._is_told = True
+            self._focus_on(uri)
+        return self._status_now().as_json()
 
     def _status_now(self, uri: str | None = None) -> status.Status:
         buffer = self.buffers.get(uri or self._focus or "")
         refusal = self.policy.verdict(buffer) if buffer else ""
         return status.status_of(self.worker.health, enabled=self.policy.enabled, refusal=refusal, busy=self._busy)
+
+    def _touched(self, uri: str | None) -> None:
+        """A document was opened or written; it is the one in front unless the client tells which that is."""
+        self._focus_on(self._focus if self._is_told else uri)
 
     def _focus_on(self, uri: str | None) -> None:
         self._focus = uri

@@ -243,6 +243,20 @@ async def test_a_refused_document_says_why(tmp_path: Path) -> None:
         assert client.last("guiderail/didChangeStatus")["state"] == "ready"
 
 
+async def test_the_status_is_that_of_the_document_in_front() -> None:
+    """Where the client tells what is in front, documents that it opens and changes behind the scenes do not count."""
+    async with connected() as client:
+        front = client.open("x = ")
+        await client.ask("guiderail/status", {"uri": front})
+        hidden = client.open("{}", "untitled:settings", "jsonc")
+        client.change(hidden, 0, 1, 1, " ")
+        client.tell("workspace/didChangeConfiguration", {"settings": {"guiderail": {"disableLanguages": ["python"]}}})
+        client.tell("textDocument/didSave", {"textDocument": {"uri": hidden}})
+        client.tell("textDocument/didClose", {"textDocument": {"uri": hidden}})
+        await client.settle()
+        assert client.last("guiderail/didChangeStatus")["message"] == "suggestions are off for python"
+
+
 @pytest.mark.parametrize("scope", ["global", "language", "file"])
 async def test_the_toggle_stops_requests_and_starts_them(scope: str) -> None:
     """Switched off, nothing reaches the model; switched on again, it does; globally, the model's memory is freed."""

@@ -94,12 +94,13 @@ export class ServerControl implements vscode.Disposable {
     client.onNotification("guiderail/didChangeStatus", (status: Status) => {
       this.set(status.state, status);
     });
-    const started = client.start().catch((problem: unknown) => {
+    const failed = (problem: unknown) => {
       this.log.error(String(problem));
       if (this.client === client) {
         this.set("stopped");
       }
-    });
+    };
+    const started = client.start().then(() => this.refresh(), failed);
     await Promise.race([started, new Promise((go) => setTimeout(go, START_MS))]);
     return true;
   }
