@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, replace
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,15 +57,12 @@ def repetition(
 
 def _answers(model: Model, drawn: list[Task], plan: Plan, kept: str | None, bar: Progress) -> list[Sample]:
     from guiderail.evaluation import repetition as evaluation
-    from guiderail.evaluation.samples import SampleLog
+    from guiderail.evaluation.samples import answered
 
     task = bar.add_task("answering", total=len(drawn) * len(evaluation.METHODS))
-    if kept is None:
-        return list(evaluation.evaluate(model, drawn, plan, advance=lambda: bar.advance(task)))
-    log = SampleLog(Path(kept), evaluation.Sample, {"model": model.info.name, "n": len(drawn), **asdict(plan)})
-    for sample in evaluation.evaluate(model, drawn, plan, done=list(log.samples), advance=lambda: bar.advance(task)):
-        log.add([sample])
-    return log.samples
+    evaluate = partial(evaluation.evaluate, model, drawn, plan, advance=lambda: bar.advance(task))
+    run = {"model": model.info.name, "n": len(drawn), **asdict(plan)}
+    return answered(evaluate, evaluation.Sample, run, kept)
 
 
 def _print(rows: list[dict[str, Any]], *, to_stdout: bool) -> None:

@@ -246,7 +246,8 @@ def _cursor(task: Task) -> Cursor:
     for name, kind in (("file", str), ("line", int), ("column", int)):
         if type(position.get(name)) is not kind:
             noun = "a string" if kind is str else "an integer"
-            raise UsageError(f"{name!r} must be {noun}, not {position.get(name)!r}", "Correct the position")
+            given = f"not {position[name]!r}" if name in position else "and is missing"
+            raise UsageError(f"{name!r} must be {noun}, {given}", "Correct the position")
     language = language_named(str(position["language"])) if position.get("language") else None
     document = read_source(Path(position["file"]), language)
     return cursor_at(document, position["line"], position["column"])

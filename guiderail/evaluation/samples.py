@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -45,6 +45,19 @@ class SampleLog(Generic[S]):
         with self._file.open("a", encoding="utf-8") as stream:
             stream.writelines(json.dumps(asdict(cast(Any, sample))) + "\n" for sample in samples)
         self.samples += samples
+
+
+def answered(evaluate: Callable[..., Iterable[S]], kind: type[S], run: Mapping[str, Any], kept: str | None) -> list[S]:
+    """All samples of a run; if they are kept in a file (`SampleLog`), a broken run goes on where it ended.
+
+    `evaluate` is told which samples are `done`, and makes the others.
+    """
+    if kept is None:
+        return list(evaluate(done=[]))
+    log = SampleLog(Path(kept), kind, run)
+    for sample in evaluate(done=list(log.samples)):
+        log.add([sample])
+    return log.samples
 
 
 def _whole_lines(file: Path) -> list[str]:
