@@ -54,9 +54,11 @@ QUICK = Plan(rounds=10, rival_rounds=1, files=300)
 def rows(plan: Plan, advance: Callable[[], None] = lambda: None) -> Iterator[dict[str, Any]]:
     """One row for each pair of sizes; times in microseconds.
 
-    ``first_us`` is the mask directly behind the dot, made when the answer comes, while the model runs; ``mask_us`` are
-    the masks of all later steps while a name is spelt, each made anew. ``rival_list_us`` and ``rival_apply_us`` are the
-    reference implementation's way (`PythonListMask`) behind the dot, which it repeats at every step.
+    ``first_us`` is the mask directly behind the dot, made when the answer comes, while the model runs, of names that
+    are all new, and ``again_us`` that of another list of names that are all known. ``sort_us`` is what the later steps
+    need beside. ``mask_us`` are the masks of all later steps while a name is spelt, each made anew. ``rival_list_us``
+    and ``rival_apply_us`` are the reference implementation's way (`PythonListMask`) behind the dot, which it repeats
+    at every step.
     """
     pieces = _pieces(plan.files)
     names = sorted({found[0].decode() for piece in pieces if (found := NAME.fullmatch(piece))})
@@ -68,7 +70,7 @@ def rows(plan: Plan, advance: Callable[[], None] = lambda: None) -> Iterator[dic
         rival = PythonListMask(table)
         for count in plan.identifiers:
             rng = random.Random(f"{plan.seed}:{size}:{count}")
-            first, steps = _times(trie, names, count, plan.rounds, rng)
+            first, again, sort, steps = _times(trie, names, count, plan.rounds, rng)
             theirs = [rival.times(rng.sample(names, count)) for _ in range(plan.rival_rounds)]
             yield {
                 "vocabulary": size,
@@ -76,6 +78,8 @@ def rows(plan: Plan, advance: Callable[[], None] = lambda: None) -> Iterator[dic
                 "mask_us_p50": statistics.median(steps),
                 "mask_us_p99": statistics.quantiles(steps, n=100)[-1],
                 "first_us_p50": statistics.median(first),
+                "again_us_p50": statistics.median(again),
+                "sort_us_p50": statistics.median(sort),
                 "rival_list_us": statistics.median(made for made, _ in theirs),
                 "rival_apply_us": statistics.median(asked for _, asked in theirs),
                 "build_ms": build_ms,
@@ -86,21 +90,25 @@ def rows(plan: Plan, advance: Callable[[], None] = lambda: None) -> Iterator[dic
 
 def _times(
     trie: IdentifierTrie, names: Sequence[str], count: int, rounds: int, rng: random.Random
-) -> tuple[list[float], list[float]]:
-    first, steps = [], []
+) -> tuple[list[float], list[float], list[float], list[float]]:
+    first, again, sort, steps = [], [], [], []
     for _ in range(rounds):
         chosen = rng.sample(names, count)
-        began = time.perf_counter()
+        trie.forget()
         legal = Names(trie, chosen)
-        legal.mask(b"")
-        legal.place(b"")
-        first.append(1e6 * (time.perf_counter() - began))
+        first.append(_us(lambda legal=legal: (legal.place(b""), legal.mask(b""))))
+        legal = Names(trie, rng.sample(chosen, count))
+        again.append(_us(lambda legal=legal: (legal.place(b""), legal.mask(b""))))
+        sort.append(_us(lambda legal=legal: legal.place(b"a")))
         word = rng.choice(chosen).encode()
-        for length in range(1, len(word) + 1):
-            began = time.perf_counter()
-            legal.mask(word[:length])
-            steps.append(1e6 * (time.perf_counter() - began))
-    return first, steps
+        steps += [_us(lambda n=n, legal=legal, word=word: legal.mask(word[:n])) for n in range(1, len(word) + 1)]
+    return first, again, sort, steps
+
+
+def _us(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return 1e6 * (time.perf_counter() - began)
 
 
 def _pieces(files: int) -> list[bytes]:

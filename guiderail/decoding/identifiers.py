@@ -13,7 +13,6 @@ import numpy as np
 from guiderail.decoding.trie import IdentifierTrie, begins_name, follows, identifier_length
 
 _PLAIN = re.compile(r"\w+(?:\n\w+)*", re.ASCII)
-MANY = 150  # names from which on walking them abreast is faster
 Place = Literal["inside", "behind", "lost"]
 
 
@@ -58,6 +57,10 @@ class Names:
 
         Behind half a character the text is still inside: it may turn out to lengthen the name.
         """
+        if not written and any(
+            self._is_name(name) for name in self._given
+        ):  # as a rule the first; nothing is sorted yet
+            return "inside"
         start = bisect_left(self._names, written)
         if start < len(self._names) and self._names[start].startswith(written):
             return "inside"
@@ -75,16 +78,18 @@ class Names:
             mask = self._masks[written] = self._made(written)
         return mask
 
+    def _is_name(self, name: str) -> bool:
+        data = name.encode()
+        return identifier_length(data, self._trie.extra) == len(data)
+
     def rests(self, written: bytes, most: int) -> list[bytes]:
         """What is still to be written of the names that begin with `written`; nothing if they are more than `most`."""
         start, end = bisect_left(self._names, written), bisect_left(self._names, written + b"\xff")
         return [name[len(written) :] for name in self._names[start:end]] if end - start <= most else []
 
     def _made(self, written: bytes) -> np.ndarray:
-        if not written and len(self._given) >= MANY and not (self._tail and b"" in self._ends):
-            mask = self._trie.mask_of_many(self._given)
-            if mask is not None:
-                return mask
+        if not written and not (self._tail and b"" in self._ends):
+            return self._trie.mask_of_names(self._given)
         if not _is_whole(written):
             fitting = [i for i, data in self._trie.splinters if self.place(written + data) != "lost"]
             return self._trie.pack(fitting)

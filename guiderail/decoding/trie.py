@@ -11,16 +11,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
-from itertools import product
+from itertools import chain, product
 
 import numpy as np
 
+from guiderail.decoding.shares import Lists, Shares
 from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.decoding.words import Words
 
 USES = frozenset(
     b"(.["
 )  # behind a name these use what it stands for; nothing that is only now being defined can be used
+MANY = 40  # new names from which on walking them abreast is faster
 _ASCII_WORD = re.compile(rb"[0-9A-Za-z_]*")
 CONTINUATION = range(0x80, 0xC0)  # bytes of UTF-8 that do not begin a character
 
@@ -101,12 +103,43 @@ class IdentifierTrie:
 
     def warm(self) -> IdentifierTrie:
         """Build now what long lists of names need."""
-        _ = self._words
+        _ = self._words, self._id_of
         return self
 
-    def mask_of_many(self, names: Sequence[str]) -> np.ndarray | None:
-        """As `mask`, for many names of which nothing is written; None if one is not plain enough (see `Words`)."""
-        return self._words.mask(names) if not self.extra else None
+    def mask_of_names(self, names: Sequence[str]) -> np.ndarray:
+        """As `mask`, for names of which nothing is written, where the text may not end; what is no name is left out."""
+        return self._shares.mask(names)
+
+    @cached_property
+    def _shares(self) -> Shares:
+        return Shares(self._lists, len(self.vocabulary.token_bytes))
+
+    def _lists(self, names: Sequence[str]) -> Lists:
+        """The tokens that are on the way to each name, or finish it and go on."""
+        found = self._words.lists(names) if len(names) >= MANY and not self.extra else None
+        if found is not None:
+            return found
+        lists = [self._list(name.encode()) for name in names]
+        ids = np.fromiter(chain.from_iterable(lists), dtype=np.int64)
+        return ids, np.fromiter(map(len, lists), dtype=np.int64, count=len(names))
+
+    def _list(self, name: bytes) -> list[int]:
+        if not name or identifier_length(name, self.extra) < len(name):
+            return []
+        ids, parents, node = list[int](), self.vocabulary.parents, self.vocabulary.longest_prefix(name)
+        while node >= 0:
+            ids.append(self._id_of[node])
+            node = parents[node]
+        closers = self._closers.get(name)
+        return ids if closers is None else ids + closers.tolist()
+
+    @cached_property
+    def _id_of(self) -> list[int]:
+        return self.vocabulary.ids.tolist()
+
+    def forget(self) -> None:
+        """Forget what was kept of names."""
+        self.__dict__.pop("_shares", None)
 
     @cached_property
     def _words(self) -> Words:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from guiderail.decoding.shares import Lists, ranges
+
 LETTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 _CODE = np.zeros(256, dtype=np.uint8)
 _CODE[np.frombuffer(LETTERS, dtype=np.uint8)] = np.arange(1, len(LETTERS) + 1)
@@ -36,10 +38,10 @@ class Words:
         self._tokens = _Lists(ends, [tokens.get(word, ()) for word in words], len(self._next))
         self._closers = _Lists(ends, [closers.get(word, ()) for word in words], len(self._next))
 
-    def mask(self, names: Sequence[str]) -> np.ndarray | None:
-        """The tokens that are on the way to a name, or finish one and go on; packed int32 [ceil(size / 32)].
+    def lists(self, names: Sequence[str]) -> Lists | None:
+        """The tokens that are on the way to each name, or finish it and go on.
 
-        None if one of the names is no ASCII, or holds a line end; what is no word otherwise is left out.
+        None if one of the names is no ASCII, or holds a line end; of what is no word otherwise there are none.
         """
         joined = "\n".join(names)
         if not joined.isascii() or joined.count("\n") != len(names) - 1:
@@ -48,30 +50,25 @@ class Words:
         ends = np.flatnonzero(text == _END)
         starts = np.concatenate(([0], ends[:-1] + 1))
         codes = _CODE[text]
-        wrong = np.flatnonzero((codes == 0) & (text != _END))
-        if len(wrong):
-            right = np.ones(len(names), dtype=bool)
-            right[np.searchsorted(ends, wrong)] = False
-            starts, ends = starts[right], ends[right]
-        flags = np.zeros(-(-self._size // 32) * 32, dtype=bool)
-        flags[self._ids(codes, starts, ends)] = True
-        return np.packbits(flags, bitorder="little").view(np.int32)
+        right = ends > starts
+        right[np.searchsorted(ends, np.flatnonzero((codes == 0) & (text != _END)))] = False
+        ids, owners = self._walked(codes, starts[right], ends[right], np.flatnonzero(right))
+        order = np.argsort(owners, kind="stable")
+        return ids[order], np.bincount(owners, minlength=len(names))
 
-    def _ids(self, codes: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """The tokens on the way to `codes[start:end]`, and those that finish it."""
-        nodes, at = np.zeros(len(starts), dtype=np.int32), starts
-        passed, finished = [], []
+    def _walked(
+        self, codes: np.ndarray, at: np.ndarray, ends: np.ndarray, owners: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The tokens on the way from `codes[at]` to the ends, and those that finish there, each with its owner."""
+        nodes, found = np.zeros(len(at), dtype=np.int32), [(np.zeros(0, dtype=np.int64),) * 2]
         while len(at):
             nodes = self._next[nodes, codes[at]]
             alive = nodes > 0
-            nodes, at, ends = nodes[alive], at[alive] + 1, ends[alive]
-            passed.append(nodes)
+            nodes, at, ends, owners = nodes[alive], at[alive] + 1, ends[alive], owners[alive]
             done = at == ends
-            finished.append(nodes[done])
-            nodes, at, ends = nodes[~done], at[~done], ends[~done]
-        if not passed:
-            return np.zeros(0, dtype=np.int64)
-        return np.concatenate((self._tokens.of(np.concatenate(passed)), self._closers.of(np.concatenate(finished))))
+            found += [self._tokens.of(nodes, owners), self._closers.of(nodes[done], owners[done])]
+            nodes, at, ends, owners = nodes[~done], at[~done], ends[~done], owners[~done]
+        return np.concatenate([ids for ids, _ in found]), np.concatenate([own for _, own in found])
 
 
 class _Lists:
@@ -85,13 +82,10 @@ class _Lists:
         parts = [np.asarray(lists[i], dtype=np.int64) for i in order]
         self._ids = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
-    def of(self, nodes: np.ndarray) -> np.ndarray:
-        """The ids of all these nodes."""
+    def of(self, nodes: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The ids of all these nodes, each with the owner of its node."""
         begin, counts = self._begin[nodes], self._begin[nodes + 1] - self._begin[nodes]
-        whole = counts > 0
-        begin, counts = begin[whole], counts[whole]
-        offsets = np.repeat(begin - np.concatenate(([0], np.cumsum(counts)[:-1])), counts) if len(counts) else begin
-        return self._ids[offsets + np.arange(len(offsets))]
+        return self._ids[ranges(begin, counts)], np.repeat(owners, counts)
 
 
 def _table(words: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:

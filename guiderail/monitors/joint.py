@@ -107,7 +107,7 @@ class Asked:
             self._ready = ready = self._judged(answer.result())
             if ready[1] is not None and not self.trigger.lazy:
                 ready[1].mask(self.trigger.written.encode())
-                ready[1].place(self.trigger.written.encode())
+                ready[1].place(self.trigger.written.encode() + b"a")  # sorts the names, for the steps that follow
 
     def _settle(self) -> None:
         began = time.perf_counter()
