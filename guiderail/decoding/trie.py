@@ -22,7 +22,7 @@ from guiderail.decoding.words import Words
 USES = frozenset(
     b"(.["
 )  # behind a name these use what it stands for; nothing that is only now being defined can be used
-MANY = 40  # new names from which on walking them abreast is faster
+MANY = 150  # new names from which on walking them abreast is faster
 _ASCII_WORD = re.compile(rb"[0-9A-Za-z_]*")
 CONTINUATION = range(0x80, 0xC0)  # bytes of UTF-8 that do not begin a character
 
