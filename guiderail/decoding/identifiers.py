@@ -57,9 +57,7 @@ class Names:
 
         Behind half a character the text is still inside: it may turn out to lengthen the name.
         """
-        if not written and any(
-            self._is_name(name) for name in self._given
-        ):  # as a rule the first; nothing is sorted yet
+        if not written and any(map(self._is_name, self._given)):  # as a rule the first is one; nothing is sorted yet
             return "inside"
         start = bisect_left(self._names, written)
         if start < len(self._names) and self._names[start].startswith(written):

@@ -65,6 +65,8 @@ class About:
         Of a method: whether it works with logits stages, with constraints (monitors are some), with drafters.
     all_texts
         Of a method: whether it writes all the texts of a request in one go.
+    one_by_one
+        Of a stage: whether it follows one text at a time, so that drawing several side by side would be slower.
     sampling
         Of a method or a stage: "greedy" or "sampled" where it makes sense with a temperature of 0 or above 0 only.
     needs
@@ -83,6 +85,7 @@ class About:
     constraints: bool = True
     drafters: bool = False
     all_texts: bool = False
+    one_by_one: bool = False
     sampling: Literal["any", "greedy", "sampled"] = "any"
     needs: tuple[str, ...] = ()
     refuses: tuple[str, ...] = ()

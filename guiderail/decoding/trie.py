@@ -148,7 +148,7 @@ class IdentifierTrie:
             if data and _ASCII_WORD.fullmatch(data):
                 tokens.setdefault(data, []).append(index)
         closers = {head: ids for head, ids in self._closers.items() if _ASCII_WORD.fullmatch(head)}
-        return Words(tokens, closers, len(self.vocabulary.token_bytes))
+        return Words(tokens, closers)
 
     def mask_of_ends(self, rests: Iterable[bytes], *, may_end: bool) -> np.ndarray:
         """The tokens that surely finish one of `rests` with something behind it; packed as `mask`.

@@ -27,12 +27,9 @@ class Words:
         The words that are tokens, with their ids.
     closers
         Ids of the tokens that finish a word and go on, by the word; each word is one of letters.
-    size
-        Ids in the vocabulary.
     """
 
-    def __init__(self, tokens: Mapping[bytes, Sequence[int]], closers: Mapping[bytes, np.ndarray], size: int) -> None:
-        self._size = size
+    def __init__(self, tokens: Mapping[bytes, Sequence[int]], closers: Mapping[bytes, np.ndarray]) -> None:
         words = sorted({*tokens, *closers})
         self._next, ends = _table(words)
         self._tokens = _Lists(ends, [tokens.get(word, ()) for word in words], len(self._next))

@@ -65,7 +65,7 @@ class Completer:
         cancelled: Callable[[], bool] = lambda: False,
         on_token: Callable[[bytes], None] | None = None,
     ) -> list[Suggestion]:
-        """Suggestions for `request`, the first one first; fewer, and the last one cut short, once `cancelled`.
+        """Suggestions for `request`, the first one first; fewer, and those being written cut short, once `cancelled`.
 
         Raises
         ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
@@ -23,7 +24,7 @@ class Recent(Generic[K, V]):
     def __init__(self, most: int, drop: Callable[[V], None] = lambda _: None) -> None:
         self._most = most
         self._drop = drop
-        self._held: dict[K, V] = {}
+        self._held: OrderedDict[K, V] = OrderedDict()
 
     def __iter__(self) -> Iterator[V]:
         """The things as they are now, the one unused for longest first; another thread may use them meanwhile."""
@@ -31,11 +32,12 @@ class Recent(Generic[K, V]):
 
     def get(self, key: K, make: Callable[[], V]) -> V:
         """The thing of this name."""
-        found = self._held.pop(key) if key in self._held else make()
-        self._held[key] = found
+        if key not in self._held:
+            self._held[key] = make()
+        self._held.move_to_end(key)  # it is never away meanwhile: another thread may look
         while len(self._held) > self._most:
-            self._drop(self._held.pop(next(iter(self._held))))
-        return found
+            self._drop(self._held.popitem(last=False)[1])
+        return self._held[key]
 
     def clear(self) -> None:
         """Let all of them go."""

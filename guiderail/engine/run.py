@@ -31,6 +31,7 @@ from guiderail.text.document import Document
 if TYPE_CHECKING:
     from guiderail.engine.completer import Completer
 
+WIDEST = 16  # texts that are written at once: all their keys and values are held, and read at every step
 _BARE_NEWLINE = re.compile(r"(?<!\r)\n")
 
 
@@ -96,8 +97,11 @@ class Run:
         What is drawn plainly shares its passes. A first text that somebody waits for, or that drafts can shorten, goes
         alone.
         """
-        alone = index == 0 and (on_token is not None or self.request.sampling.greedy)
-        return self.request.n if isinstance(self.request.recipe.method, PlainPart) and not alone else 1
+        request, recipe = self.request, self.request.recipe
+        alone = index == 0 and (on_token is not None or request.sampling.greedy)
+        drafted = bool(recipe.drafters) and not request.distinct  # who measures draws with drafts is to get them
+        apart = alone or drafted or any(part.about.one_by_one for part in recipe.stages)
+        return 1 if apart or not isinstance(recipe.method, PlainPart) else min(request.n, WIDEST)
 
     def _write(
         self, indices: Sequence[int], cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None
@@ -116,7 +120,10 @@ class Run:
         # A method that writes all texts has one set of monitors for all of them.
         watched = [text.monitor for text in texts] * (len(found) if len(texts) == 1 else 1)
         reports = [monitor.report if monitor else None for monitor in watched]
-        return [replace(s, monitored=report, passes=passes) for s, report in zip(found, reports, strict=True)]
+        return [
+            replace(suggestion, monitored=report, passes=passes, shared_by=len(found))
+            for suggestion, report in zip(found, reports, strict=True)
+        ]
 
     def _drawn(self, indices: Sequence[int], texts: Sequence[_Text]) -> Iterator[Event]:
         """The events of texts that are drawn side by side, one text after the other."""

@@ -49,6 +49,8 @@ class Suggestion:
         What the monitors did; None where nobody could be asked.
     passes
         Forward passes that decoding took behind the prompt's; of texts that were written in one go, all of them.
+    shared_by
+        Texts that were written in these passes and in this time, this one included.
     pauses
         How often decoding paused to compare candidates (`PausedEvent`).
     verdict
@@ -66,5 +68,6 @@ class Suggestion:
     cache_exact: bool = True
     monitored: MonitorReport | None = None
     passes: int = 0
+    shared_by: int = 1
     pauses: int = 0
     verdict: Verdict | None = None

@@ -36,7 +36,7 @@ class Method:
     temperature, top_k, top_p, min_p
         Of the choice of tokens.
     samples
-        Answers to each task, drawn with seeds of their own; one without sampling.
+        Answers to each task, each drawn from a stream of random numbers of its own; one without sampling.
     """
 
     label: str = ""

@@ -88,7 +88,7 @@ class Draw:
     forbidden
         Tokens that it prevented.
     tokens, decode_s
-        Tokens written, and the seconds behind the first.
+        Tokens written, and the seconds behind the encoded prompt: a share of them where several were drawn together.
     """
 
     package: str
@@ -148,12 +148,10 @@ def ask(
             asked = replace(plain, sampling=sampling, n=n, distinct=False, monitors=watched)
             for index, found in enumerate(completer.complete(asked)):
                 having = judge.ask(document, position.start, found.text)
-                written.append((found, watched is not None, method, index, having, n))
+                written.append((found, watched is not None, method, index, having))
     return [
-        _draw(
-            position, found, truth, on, method, index, judge.is_clean(having, wanted), found.timings.decode_s / shared
-        )
-        for found, on, method, index, having, shared in written
+        _draw(position, found, truth, on, method, index, judge.is_clean(having, wanted))
+        for found, on, method, index, having in written
     ]
 
 
@@ -171,7 +169,6 @@ def _draw(
     method: Method,
     index: int,
     clean: bool | None,
-    decode_s: float,
 ) -> Draw:
     watches = found.monitored.watches if found.monitored else []
     return Draw(
@@ -189,7 +186,7 @@ def _draw(
         sum(watch.abstained is None for watch in watches),
         sum(len(watch.forbidden) for watch in watches),
         len(found.token_ids),
-        decode_s,
+        found.timings.decode_s / found.shared_by,
     )
 
 

@@ -56,10 +56,9 @@ class Worker:
         completer, request = self._completer(system.model), self._request(task, system)
         began = time.perf_counter()
         found = completer.complete(request)
-        # The prompt is encoded once for all systems of a task: its time would fall to the first one alone. Samples that
-        # are drawn side by side share theirs.
-        seconds = (time.perf_counter() - began - found[0].timings.prompt_s) / len(found)
-        return [self._row(task, system, index, one, seconds) for index, one in enumerate(found)]
+        # The prompt is encoded once for all systems of a task: its time would fall to the first one alone.
+        seconds = time.perf_counter() - began - found[0].timings.prompt_s
+        return [self._row(task, system, index, one, seconds / len(found)) for index, one in enumerate(found)]
 
     def stop(self) -> None:
         """End the analysers and checkers."""
@@ -68,6 +67,7 @@ class Worker:
 
     def _row(self, task: Task, system: System, index: int, found: Suggestion, seconds: float) -> dict[str, Any]:
         answer = task.truncated(found.text)
+        decode_s = found.timings.decode_s / found.shared_by
         return {
             "task": task.id,
             "system": system.label,
@@ -86,10 +86,12 @@ class Worker:
             **self._check(task, answer),
             "finish": found.finish,
             "tokens": len(found.token_ids),
-            "passes": found.passes,
+            "passes": found.passes / found.shared_by,
             "pauses": found.pauses,
             "seconds": seconds,
             **asdict(found.timings),
+            "decode_s": decode_s,
+            "tokens_per_s": (len(found.token_ids) - 1) / decode_s if len(found.token_ids) > 1 else 0.0,
             "monitored": asdict(found.monitored) if found.monitored else None,
             "hardware": self._hardware,
         }

@@ -87,6 +87,7 @@ class _Desk:
     loose: Running | None = None  # decoding on, though nobody waits for it now
     ahead: _Ahead | None = None
     preparing: Job | None = None
+    opening: Job | None = None
 
 
 class Scheduler:
@@ -170,7 +171,8 @@ class Scheduler:
 
     def opened(self, wish: Wish) -> None:
         """A document was opened: read in idle time what its first question will need."""
-        self.worker.submit(Job(Rank.PREPARE, lambda engine, _: engine.warm(wish)))
+        desk = self._desks.setdefault(wish.uri, _Desk())
+        desk.opening = self.worker.submit(Job(Rank.PREPARE, lambda engine, _: engine.warm(wish)))
 
     def ahead(self, wish: Wish, seconds: float) -> None:
         """Ask a question that is likely to come, after a while, if nothing else happens until then."""
@@ -243,7 +245,7 @@ class Scheduler:
                 turn.replaced.set_result(None)
             if turn.running:
                 turn.running.job.cancel()
-        for job in (desk.loose.job if desk.loose else None, desk.preparing):
+        for job in (desk.loose.job if desk.loose else None, desk.preparing, desk.opening):
             if job:
                 job.cancel()
         self._drop_ahead(desk)

@@ -289,9 +289,11 @@ class Server(LanguageServer):
         if buffer is None:
             log.warning("a change of a document that is not open")
             return
+        was_lost = buffer.lost
         buffer.apply(params.content_changes, params.text_document.version)
         if buffer.lost:
-            self._lose(buffer)
+            if not was_lost:
+                self._lose(buffer)
             return
         self._touched(uri)
         self.scheduler.changed(uri, None if self.policy.verdict(buffer) else self._wish_behind_edit(buffer))

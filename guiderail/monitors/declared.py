@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from configparser import ConfigParser
 from configparser import Error as ConfigError
+from contextlib import suppress
 from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ def declared_modules(root: Path) -> frozenset[str]:
 
 def _requirements(root: Path) -> Iterator[str]:
     for file in sorted(root.glob("*requirements*.txt")):
-        yield from file.read_text(encoding="utf-8", errors="replace").splitlines()
+        with suppress(OSError):  # a dangling link too has a name
+            yield from file.read_text(encoding="utf-8", errors="replace").splitlines()
     yield from _of_pyproject(root / "pyproject.toml")
     yield from _of_setup(root / "setup.cfg")
     for folder in (*root.glob("*.dist-info"), *root.glob("*.egg-info"), *root.glob("src/*.egg-info")):

@@ -135,7 +135,7 @@ def _module(view: View, behind_dot: int) -> str | None:
     if receiver is None:
         return None
     top = re.escape(receiver[0].partition(".")[0])
-    imported = rf"(?m)^[ \t]*import[ \t]+(?:[\w. \t]+,[ \t]*)*{top}\b"
+    imported = rf"(?m)^[ \t]*import[ \t]+(?:[\w. \t]+,)*[ \t]*{top}\b"
     return receiver[0] if re.search(imported, view.text) else None
 
 

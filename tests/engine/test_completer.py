@@ -19,6 +19,7 @@ from guiderail.decoding.session import Session
 from guiderail.decoding.writing import decoded
 from guiderail.engine.completer import Completer
 from guiderail.engine.request import CompletionRequest
+from guiderail.engine.run import WIDEST
 from guiderail.engine.suggestion import Timings
 from guiderail.errors import UsageError
 from guiderail.prompt.snippet import Snippet
@@ -97,6 +98,24 @@ def test_suggestions_drawn_side_by_side_are_those_drawn_one_by_one(
     alone = Completer(tiny_model("qwen3")).complete(asked)
     assert [s.token_ids for s in together] == [s.token_ids for s in alone] == [s.token_ids for s in watched]
     assert len(together) == 4
+
+
+def test_what_drawn_texts_share_is_said() -> None:
+    """Passes of texts that were drawn together are those of all, and each says how many they are."""
+    completer, sampling = Completer(tiny_model("qwen3")), Sampling(temperature=0.9)
+    found = completer.complete(request(n=20, sampling=sampling, distinct=False))
+    assert [s.shared_by for s in found] == [WIDEST] * WIDEST + [20 - WIDEST] * (20 - WIDEST)
+    assert len({s.passes for s in found[:WIDEST]}) == len({s.passes for s in found[WIDEST:]}) == 1
+    assert found[0].passes <= max(len(s.token_ids) for s in found[:WIDEST])
+
+
+@pytest.mark.parametrize("recipe", ["uscd", "plain"])
+def test_texts_are_drawn_one_by_one_where_that_is_better(recipe: str) -> None:
+    """A stage that follows one text at a time, and drafts that are to be measured, leave no text beside another."""
+    drafter = "suffix" if recipe == "plain" else "off"
+    chosen = build_recipe(recipe, drafter=drafter, greedy=False)
+    asked = request(n=3, sampling=Sampling(temperature=0.9), distinct=False, recipe=chosen)
+    assert [s.shared_by for s in Completer(tiny_model("qwen3")).complete(asked)] == [1, 1, 1]
 
 
 def test_draws_that_need_not_differ_are_independent() -> None:

@@ -72,3 +72,13 @@ def test_the_syntax_mask_leaves_beginnings_of_python(rows: list[dict[str, Any]])
     before = "def f(x):\n    return x."
     masked = [row["output"] for row in rows if row["monitors"] == "syntax"]
     assert masked and all(may_go_on(before + text.split("\n")[0]) for text in masked)
+
+
+@pytest.mark.e2e
+def test_samples_that_were_drawn_together_share_their_passes(rows: list[dict[str, Any]]) -> None:
+    """Each row has its share of the passes and of the time: added up they are what the draws took."""
+    together = [row for row in rows if row["method"] == "sampling"]
+    for one, other in zip(together[::2], together[1::2], strict=True):
+        assert one["passes"] == other["passes"]
+        assert one["passes"] <= (max(one["tokens"], other["tokens"]) + 1) / 2
+        assert one["decode_s"] <= one["seconds"]

@@ -22,8 +22,8 @@ class FakeEngine(Engine):
         The texts before the cursors of all completions that were begun.
     settings
         The settings of the same.
-    prepared
-        The same of prompts encoded ahead.
+    prepared, warmed
+        The same of prompts encoded ahead, and of documents read when they were opened.
     changed
         The files that were written by others.
     steps
@@ -42,6 +42,7 @@ class FakeEngine(Engine):
         self.asked: list[str] = []
         self.settings: list[Settings] = []
         self.prepared: list[str] = []
+        self.warmed: list[str] = []
         self.changed: list[Path] = []
         self.steps = 0
         self.failure: BaseException | None = None
@@ -97,7 +98,7 @@ class FakeEngine(Engine):
         self.prepared.append(wish.before)
 
     def warm(self, wish) -> None:
-        pass
+        self.warmed.append(wish.before)
 
 
 def wish(before: str, after: str = "", uri: str = "untitled:1", wanted: int = 1) -> Wish:

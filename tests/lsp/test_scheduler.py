@@ -271,3 +271,20 @@ async def test_every_request_is_answered_once_whatever_happens(seed: int) -> Non
         engine.failure = None
         assert texts(await scheduler.ask("inline", wish("the end"))) == ["abc"]
         assert scheduler.busy == 0
+
+
+@pytest.mark.asyncio
+async def test_a_document_closed_before_its_turn_is_not_read() -> None:
+    """Nothing is started for a document that was opened and closed while the worker was busy."""
+    engine = FakeEngine()
+    async with running(engine) as scheduler:
+        engine.gate.clear()
+        busy = await begin(scheduler, "inline", wish("a"))
+        await until(lambda: engine.is_held)
+        scheduler.opened(wish("seen", uri="untitled:2"))
+        scheduler.opened(wish("kept", uri="untitled:3"))
+        scheduler.closed("untitled:2")
+        engine.gate.set()
+        await busy
+        await until(lambda: "kept" in engine.warmed)
+        assert engine.warmed == ["kept"]

@@ -37,3 +37,10 @@ def test_what_cannot_be_read_declares_nothing(tmp_path: Path, file: str, text: s
     """Half-edited and odd files are passed over."""
     (tmp_path / file).write_text(text)
     assert declared_modules(tmp_path) == frozenset()
+
+
+def test_a_file_that_cannot_be_read_declares_nothing(tmp_path: Path) -> None:
+    """An editor's lock file is a link to nowhere, with the name of a list of requirements."""
+    (tmp_path / ".#requirements.txt").symlink_to("somebody@somewhere.1:2")
+    (tmp_path / "requirements.txt").write_text("one-two")
+    assert "one_two" in declared_modules(tmp_path)

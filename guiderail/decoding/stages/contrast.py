@@ -51,6 +51,7 @@ class ContrastPart(StagePart):
         summary="contrasts with a prompt without cross-file context, or without docstrings, where unsure",
         paper="USCD: arXiv 2409.05923",
         cost="one more forward pass at each unsure step, and the lame prompt's encoding",
+        one_by_one=True,
         order=10,
     )
 
