@@ -1,6 +1,7 @@
 """The few things that were used last."""
 
 import threading
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,11 +30,13 @@ def test_those_used_last_are_kept_and_the_others_let_go(used: list[int], most: i
 
 def test_what_is_used_is_never_away() -> None:
     """Another thread that looks while things are used sees all of them."""
-    recent = Recent[int, int](2)
+    recent = Recent[Path, int](2)  # keys whose comparison lets other threads in
     for name in (1, 2):
-        recent.get(name, lambda name=name: name)
+        recent.get(Path(str(name)), lambda name=name: name)
     done = threading.Event()
-    user = threading.Thread(target=lambda: (*(recent.get(n % 2 + 1, lambda: 0) for n in range(20_000)), done.set()))
+    user = threading.Thread(
+        target=lambda: (*(recent.get(Path(str(n % 2 + 1)), lambda: 0) for n in range(20_000)), done.set())
+    )
     user.start()
     seen = set()
     while not done.is_set():
