@@ -1,8 +1,12 @@
 """Tokens a second with monitors on and off, behind the dots of real code, and where the time of a token goes.
 
 The code is a package that every installation has, copied to a folder of its own, so that a real analyser answers real
-questions. Both sides decode greedily behind the same prompts, encoded anew each time, and take turns in going first.
+questions. All sides decode greedily behind the same prompts, encoded anew each time, and take turns in going first.
 The time is that from the encoded prompt to the last token: while a prompt is encoded, the first question is answered.
+
+Monitors are on in two situations: the analyser has never seen the file, as at the command line, or it has read the file
+as it was before the dot, as in an editor, where the file is open while the dot is typed. Each has an analyser of its
+own, so that neither profits from the answers of the other.
 """
 
 from __future__ import annotations
@@ -33,11 +37,13 @@ from guiderail.evaluation.packages import SourceFile, parses
 from guiderail.evaluation.soundness import ANSWER_S
 from guiderail.model.model import Model
 from guiderail.monitors.analysis.pool import ServerPool
+from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
 from guiderail.monitors.monitors import KEYSTROKE_S, Monitors
 from guiderail.text.document import Document
 
 PACKAGE = "fsspec"  # torch needs it
 REPEATS = 200  # of what takes microseconds
+OFF, NEW, OPEN = "off", "new", "open"  # monitors off; on, and what the analyser knows of the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +93,7 @@ class TimedSession(Session):
 
 @dataclass(slots=True)
 class Side:
-    """What was measured with monitors on, or off."""
+    """What was measured with monitors off, or on in one situation."""
 
     tokens: int = 0
     decode_s: float = 0.0
@@ -130,7 +136,10 @@ def source_files(root: Path) -> list[SourceFile]:
 
 
 def run(plan: Plan, load: Callable[[str], Model], progress: Callable[[str, int], Callable[[], None]]) -> list[dict]:
-    """Two rows for each model, monitors off and on; `progress(name, steps)` gives a callback for each step done."""
+    """Three rows for each model: monitors off, and on in both situations.
+
+    `progress(name, steps)` gives a callback for each step done.
+    """
     found: list[dict[str, Any]] = []
     with project() as root:
         chosen = draw_dereferences(source_files(root), plan.positions, plan.seed)
@@ -152,23 +161,44 @@ def _rows(
 ) -> list[dict[str, Any]]:
     completer = Completer(model, prompt_tokens=plan.prompt_tokens)
     completer.session = session = TimedSession(model)
-    pool = ServerPool(trust="always")  # the folder is a copy of ours
-    sides = {False: Side(), True: Side()}
-    try:
-        monitors = Monitors(completer.vocabulary, pool, deadline_s=plan.deadline_s)
-        _warm_up(completer, pool, chosen[0], root, plan)
+    sides = {OFF: Side(), NEW: Side(), OPEN: Side()}
+    with _analyser() as unread, _analyser() as reading:
+        pools = {NEW: unread, OPEN: reading}
+        watched = {
+            name: Monitors(completer.vocabulary, pool, deadline_s=plan.deadline_s) for name, pool in pools.items()
+        }
+        for pool in pools.values():
+            _warm_up(completer, pool, chosen[0], root, plan)
         for index, position in enumerate(chosen):
-            for on in (False, True) if index % 2 else (True, False):
+            _read(reading, position, root)
+            for turn in range(len(sides)):
+                name = list(sides)[(index + turn) % len(sides)]
                 session.rollback(session.length)
                 began, session.seconds = time.perf_counter(), 0.0
-                found = _complete(completer, position, root, plan, monitors if on else None)
+                found = _complete(completer, position, root, plan, watched.get(name))
                 seconds = time.perf_counter() - began - found.timings.prompt_s
-                sides[on].add(found, seconds, session.seconds)
+                sides[name].add(found, seconds, session.seconds)
             advance()
+    steps = _steps(model)
+    return [_row(model, side, name, plan, steps) for name, side in sides.items()]
+
+
+@contextmanager
+def _analyser() -> Iterator[ServerPool]:
+    pool = ServerPool(trust="always")  # the folder is a copy of ours
+    try:
+        yield pool
     finally:
         pool.stop()
-    steps = _steps(model)
-    return [_row(model, sides[on], on, plan, steps) for on in (False, True)]
+
+
+def _read(pool: ServerPool, position: Dereference, root: Path) -> None:
+    """Let the analyser read the file as it is before the dot is typed."""
+    analyser = pool.get("python", root)
+    assert analyser is not None, "an analyser of Python comes with guiderail"
+    dot = position.hidden.rindex(".", 0, position.start)
+    text = position.hidden[:dot] + position.hidden[position.start :]
+    analyser.ask(DIAGNOSTICS, Question(root / position.file.path, "python", text, dot)).result(ANSWER_S)
 
 
 def _warm_up(completer: Completer, pool: ServerPool, position: Dereference, root: Path, plan: Plan) -> None:
@@ -214,7 +244,7 @@ def _microseconds(work: Callable[[], object], model: Model) -> float:
     return statistics.median(times)
 
 
-def _row(model: Model, side: Side, on: bool, plan: Plan, steps: dict[str, float]) -> dict[str, Any]:
+def _row(model: Model, side: Side, name: str, plan: Plan, steps: dict[str, float]) -> dict[str, Any]:
     """The figures of one side; `other_us` is all but forward passes and waiting: masks and lexing too."""
     waits = [one for some in side.waits.values() for one in some]
     other_s = side.decode_s - side.forward_s - sum(waits)
@@ -222,7 +252,8 @@ def _row(model: Model, side: Side, on: bool, plan: Plan, steps: dict[str, float]
         "model": model.info.name,
         "parameters": model.info.parameters,
         "device": str(model.device),
-        "monitors": "on" if on else "off",
+        "monitors": "off" if name == OFF else "on",
+        "file": None if name == OFF else name,
         "tokens_per_s": side.tokens / side.decode_s,
         "tokens": side.tokens,
         "forward_us": 1e6 * side.forward_s / side.tokens,

@@ -96,14 +96,18 @@ def _print_speeds(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("model", "monitors", "tokens/s", "forward", "waiting", "other", "waits", title="Behind dots")
-    table.caption = "microseconds of a token; waits: how many dereferences, and their median"
+    table = Table("model", "monitors", "file", "tokens/s", "forward", "waiting", "other", "waits", title="Behind dots")
+    table.caption = (
+        "microseconds of a token; waits: how many dereferences, and their median; file: the analyser has never seen it, "
+        "or has it open as it was before the dot"
+    )
     for row in rows:
         waits = ", ".join(f"{kind} {w['count']} ({w['p50_ms']:.0f} ms)" for kind, w in row["waits"].items())
         parts = (f"{row[key]:,.0f}" for key in ("forward_us", "wait_us", "other_us"))
-        table.add_row(row["model"], row["monitors"], f"{row['tokens_per_s']:.1f}", *parts, waits)
+        names = row["model"], row["monitors"], row["file"] or ""
+        table.add_row(*names, f"{row['tokens_per_s']:.1f}", *parts, waits)
     Console().print(table)
-    for row in rows[1::2]:
+    for row in (row for row in rows if row["monitors"] == "off"):
         click.echo(
             f"{row['model']}: a mask's way to the scores {row['transfer_us']:.0f} us, choosing a token "
             f"{row['sampler_us']:.0f} us"

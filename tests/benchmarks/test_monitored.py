@@ -8,18 +8,24 @@ from tests.helpers.models import tiny_model
 
 
 @pytest.mark.e2e
-def test_both_sides_write_the_same_number_of_tokens() -> None:
-    """A row with monitors off and one with monitors on, whose parts add up to the time of a token."""
+def test_all_sides_write_at_the_same_places() -> None:
+    """A row with monitors off and two with monitors on, whose parts add up to the time of a token."""
     if choose("python") is None:
         pytest.skip("no analyser is installed")
     plan = Plan(models=("tiny",), device="cpu", positions=2, tokens=6)
     steps: list[str] = []
-    off, on = run(plan, lambda _: tiny_model("qwen3"), lambda name, count: lambda: steps.append(name))
-    assert (off["monitors"], on["monitors"], steps) == ("off", "on", ["tiny", "tiny"])
+    off, unread, opened = run(plan, lambda _: tiny_model("qwen3"), lambda name, count: lambda: steps.append(name))
+    assert steps == ["tiny", "tiny"]
+    assert [(row["monitors"], row["file"]) for row in (off, unread, opened)] == [
+        ("off", None),
+        ("on", "new"),
+        ("on", "open"),
+    ]
     assert off["tokens"] <= 12
     assert off["wait_us"] == 0
     assert off["waits"] == {}
-    assert on["waits"]
-    for row in (off, on):
+    assert unread["waits"]
+    assert opened["waits"]
+    for row in (off, unread, opened):
         whole = row["forward_us"] + row["wait_us"] + row["other_us"]
         assert whole == pytest.approx(1e6 / row["tokens_per_s"])
