@@ -98,8 +98,8 @@ def _print_speeds(rows: list[dict[str, Any]]) -> None:
 
     table = Table("model", "monitors", "file", "tokens/s", "forward", "waiting", "other", "waits", title="Behind dots")
     table.caption = (
-        "microseconds of a token; waits: how many dereferences, and their median; file: the analyser has never seen it, "
-        "or has it open as it was before the dot"
+        "microseconds of a token; waits: how many dereferences, and their median; file: never seen by the analyser, "
+        "or open in it as it was before the dot"
     )
     for row in rows:
         waits = ", ".join(f"{kind} {w['count']} ({w['p50_ms']:.0f} ms)" for kind, w in row["waits"].items())
