@@ -139,6 +139,7 @@ async function steps(page) {
   // While no server runs VS Code asks nobody, and does not ask again by itself.
   const retyped = async () => {
     await waitForBar(page, "ready");
+    await page.keyboard.press("Control+1"); // to the editor: the status bar, clicked above, may have the keys
     await toHole(page);
     await page.keyboard.press("Escape");
     await page.keyboard.press("Backspace");
