@@ -16,8 +16,12 @@ from guiderail.monitors.shape import Shape, shape_of
 if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
 
+LOOK_BACK = 200  # characters that a callee may have
 MANY = 4  # arguments, where it is asked how many may stand
 _CALLEE = re.compile(r"(?P<callee>[\w$.]*[\w$\])])\($")
+# With type arguments, up to three deep; directly behind the name, where a comparison has a space.
+_TYPES = r"<(?:[^<>(){};]|<(?:[^<>(){};]|<[^<>(){};]*>)*>)*>"
+_TYPED_CALLEE = re.compile(rf"(?P<callee>[\w$.]*[\w$])(?:{_TYPES})?\($")
 _MODIFIERS = r"(?:(?:export|async|public|private|protected|static|final|abstract)\s+)*"
 _DEFINITION = re.compile(rf"\s*{_MODIFIERS}(?:def|class|function|func|fn)\b[^({{\n]*$")
 _NAMED = re.compile(r"\bfunction\b[\s*]*$")  # of a function expression
@@ -38,10 +42,10 @@ class Arguments:
 
     def trigger(self, view: View) -> Trigger | None:
         """See `Monitor.trigger`."""
-        found = _CALLEE.search(view.text[-200:])
+        found = _callee(view)
         if found is None or _WORD.search(found["callee"]) or view.place.inside:
             return None
-        if _DEFINITION.match(view.statement[:-1]) or _NAMED.search(view.text[-200 : -len(found[0])]):
+        if _DEFINITION.match(view.statement[:-1]) or _NAMED.search(view.text[-LOOK_BACK : -len(found[0])]):
             return None
         question = view.question(len(view.text))
         style = PYTHON if view.language == "python" else BRACES
@@ -55,6 +59,13 @@ class Arguments:
             return replace(ruling, reason="inferred type") if view.language.startswith("javascript") else ruling
 
         return Trigger(found[0], CALLS, question, judge, word=False, lazy=True)
+
+
+def _callee(view: View) -> re.Match[str] | None:
+    """What is called by the bracket that was just opened."""
+    text = view.text[-LOOK_BACK:]
+    typed = None if view.language == "python" else _TYPED_CALLEE.search(text)
+    return typed or _CALLEE.search(text)
 
 
 async def _calls(client: Client, question: Question) -> tuple[Signatures, Signatures]:

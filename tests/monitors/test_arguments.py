@@ -84,3 +84,9 @@ def test_function_expressions_are_no_calls(text: str) -> None:
 def test_other_brackets(text: str) -> None:
     """Definitions, groups, comments and strings are no calls."""
     assert Arguments().trigger(view(text)) is None
+
+
+@pytest.mark.parametrize("text", ["if (a < b > (", "if (a.length < size && b > (", "x = a<b; c>(", "function f<T>("])
+def test_comparisons_and_definitions_are_no_calls_with_types(text: str) -> None:
+    """Type arguments stand directly behind a name that is called."""
+    assert Arguments().trigger(view(text, language="typescript")) is None

@@ -107,6 +107,9 @@ def test_typescript_arguments(typescript) -> None:
         ("new Crate(", ["1)", "1, 2)"]),
         ("box.map(", ["1)", "1, 2)", "1, 2, 3)"]),
         ("settle(", [")", "1)"]),
+        ("new Crate<string>(", ["1)", "1, 2)"]),
+        ("new Map<string, Array<Map<string, number>>>(", [")", "1)"]),
+        ("box.map<Array<string>>(", ["1)", "1, 2)", "1, 2, 3)"]),
     ],
 )
 def test_typescript_generics(typescript, call: str, legal_ones: list[str]) -> None:
@@ -136,6 +139,8 @@ def test_javascript_arguments(typescript) -> None:
         ("box.<String>map(", ["1)", "1, 2)", "1, 2, 3)"]),
         ("Box.of(", ["1)"]),
         ("fun.apply(", ["1, 2)"]),
+        ("new java.util.ArrayList<>(", [")", "1)"]),
+        ("new java.util.HashMap<String, java.util.List<Q>>(", [")", "1)", "1, 2)"]),
         ("java.util.List.of(1).add(", ["1)", "1, 2)"]),
     ],
 )

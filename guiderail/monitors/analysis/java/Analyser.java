@@ -579,8 +579,12 @@ final class Analyser {
     private Stream<ExecutableElement> callables(Compiled code, TreePath call) {
         Scope scope = code.trees.getScope(call);
         if (call.getLeaf() instanceof NewClassTree) {
-            Tree named = ((NewClassTree) call.getLeaf()).getIdentifier();
-            TypeMirror type = code.trees.getTypeMirror(new TreePath(call, named));
+            TreePath named = new TreePath(call, ((NewClassTree) call.getLeaf()).getIdentifier());
+            if (named.getLeaf() instanceof ParameterizedTypeTree) {
+                // A diamond has a type only once its arguments are there; the constructors are those of the class.
+                named = new TreePath(named, ((ParameterizedTypeTree) named.getLeaf()).getType());
+            }
+            TypeMirror type = code.trees.getTypeMirror(named);
             return type instanceof DeclaredType ? accessible(code, scope, (DeclaredType) type, "<init>") : Stream.of();
         }
         ExpressionTree select = ((MethodInvocationTree) call.getLeaf()).getMethodSelect();
