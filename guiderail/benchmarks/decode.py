@@ -22,6 +22,7 @@ import torch
 from guiderail.benchmarks.llama_cpp import LlamaCpp, export
 from guiderail.decoding.session import Session
 from guiderail.errors import UsageError
+from guiderail.model import threads
 from guiderail.model.attention import register
 from guiderail.model.info import ModelInfo
 from guiderail.model.model import Model
@@ -137,6 +138,7 @@ def transformers_engine(model: Model) -> Decode:
         prompt = torch.tensor([ids], device=model.device)
         own, module.config._attn_implementation = module.config._attn_implementation, "sdpa"
         try:
+            torch.set_num_threads(threads.allowed())  # ours left it at that of a narrow pass
             start = time.perf_counter()
             out = module.generate(
                 prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=tokens, do_sample=False, pad_token_id=0
@@ -253,7 +255,7 @@ def _common(ids: list[int], reference: list[int]) -> int:
 def run(plan: Plan, load: Callable[[str], Model], progress: Callable[[str, int], Callable[[], None]]) -> list[dict]:
     """All rows of `plan`; `load` gives a model by name, `progress(name, steps)` a callback for each step done."""
     found: list[dict[str, Any]] = []
-    torch.set_num_threads(plan.threads)
+    threads.allow(plan.threads)
     for name in plan.models:
         model = random_model(name, plan.device, plan.dtype, plan.seed) if name in SHAPES else load(name)
         _check(model, plan)

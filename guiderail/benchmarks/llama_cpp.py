@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from guiderail.errors import GuiderailError
+from guiderail.openmp import without
 
 # llama.cpp's name of an architecture, and whether its rotary pairs are interleaved there (ours are half-split).
 ARCHITECTURES = {"Qwen3ForCausalLM": ("qwen3", False), "LlamaForCausalLM": ("llama", True)}
@@ -180,8 +181,9 @@ class LlamaCpp:
     def __init__(self, path: Path, threads: int, context: int, *, gpu: bool = False) -> None:
         arguments = [sys.executable, "-m", __name__, str(path), str(threads), str(context), str(int(gpu))]
         self._process = subprocess.Popen(
-            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env=without(os.environ),
+        )  # fmt: skip
         self._answer()  # ready
 
     def decode(self, ids: list[int], tokens: int) -> tuple[float, list[int]]:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from guiderail.benchmarks.trace import Key
 from guiderail.errors import GuiderailError
+from guiderail.openmp import without
 
 REUSE = 256  # tokens at least that are shifted to another place in its cache: what its own plug-ins ask for
 _GONE = GuiderailError("llama.cpp's server ended", "Install it with: pip install 'guiderail[bench]'")
@@ -60,7 +61,8 @@ class LlamaServer:
             It ends before.
         """
         command = [sys.executable, "-m", __name__, *self._arguments]
-        self._process = await asyncio.create_subprocess_exec(*command, stdin=-1, stdout=-1, stderr=-3)
+        environment = without(os.environ)
+        self._process = await asyncio.create_subprocess_exec(*command, stdin=-1, stdout=-1, stderr=-3, env=environment)
         self.pid = self._process.pid
         assert self._process.stdout
         said = (await self._process.stdout.readline()).decode().strip()

@@ -16,6 +16,7 @@ import torch
 
 from guiderail.cache.buffers import CacheShape, KeyValueBuffers
 from guiderail.model.attention import Step
+from guiderail.model.threads import allowed
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
@@ -149,7 +150,7 @@ def _wait(model: Model) -> None:
 
 def _fingerprint(model: Model) -> str:
     """What the costs depend on: the model's shape, its precision, the device, and the threads."""
-    name = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else torch.get_num_threads()
+    name = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else allowed()
     info = model.info
     parts = (_FORMAT, torch.__version__, info.architecture, info.parameters, model.layers, model.dtype, name)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

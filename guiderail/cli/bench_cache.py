@@ -46,10 +46,11 @@ def cache(
     from guiderail.benchmarks import cache as benchmark
     from guiderail.benchmarks import decode as shapes
     from guiderail.evaluation import record
+    from guiderail.model.threads import allow, allowed
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    torch.set_num_threads(threads or torch.get_num_threads())
-    rivals = torch.get_num_threads() if llama_cpp and device == "cpu" else 0
+    allow(threads or 0)
+    rivals = allowed() if llama_cpp and device == "cpu" else 0
     plan = replace(benchmark.QUICK if quick else benchmark.FULL, seed=seed, threads=rivals)
     plan = replace(plan, runs=runs) if runs else plan
     names = models or (CPU_MODELS[: 1 if quick else 2] if device == "cpu" else shapes.ON[device])

@@ -41,9 +41,10 @@ def monitors(
     from guiderail.benchmarks import monitored
     from guiderail.benchmarks import monitors as masks
     from guiderail.evaluation import record
+    from guiderail.model.threads import allow
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    torch.set_num_threads(threads or torch.get_num_threads())
+    allow(threads or 0)
     plan = replace(masks.QUICK if quick else masks.Plan(), seed=seed)
     speed = monitored.Plan(
         models=models or (("embedded",) if device == "cpu" else ("embedded", "random-1.3B")), device=device, seed=seed

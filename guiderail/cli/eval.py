@@ -1,7 +1,6 @@
 """``guiderail eval``: how good the suggestions are, measured on packages that nobody trained on."""
 
 import json
-import os
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -83,7 +82,6 @@ def model(
     """
     if samples and target and Path(samples).absolute() == Path(target).absolute():
         raise UsageError("--json and --samples name the same file", "Choose another one")
-    _be_patient()
     from guiderail.evaluation.suite import FULL, QUICK
 
     plan = replace(QUICK if quick else FULL, seed=seed)
@@ -95,11 +93,6 @@ def model(
     if samples:
         _write_samples(samples, found)
     _report(found, chosen, plan, target)
-
-
-def _be_patient() -> None:
-    """Before torch is imported: threads that spin while they wait starve each other on a busy machine."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _measure(names: list[str], plan: "Plan", settings: Any, bar: "Progress") -> "list[Sample]":
@@ -209,7 +202,6 @@ def tune(corpus: str | None, files: int, target: str | None, **flags: Any) -> No
 
     Weights are found on every second file, and the figures are of the others.
     """
-    _be_patient()
     from guiderail.decoding.stages.ngram import WEIGHTS
     from guiderail.evaluation import record
     from guiderail.evaluation.likelihood import Scorer

@@ -20,7 +20,7 @@ from typing import BinaryIO, NoReturn
 
 import click
 
-from guiderail import __version__
+from guiderail import __version__, openmp
 from guiderail.errors import GuiderailError, sentences
 
 PROGRAM = "guiderail"
@@ -213,6 +213,7 @@ def _escaping(stream: object) -> None:
 def main() -> NoReturn:
     """Run the command line of this process."""
     _prepare_streams()
+    openmp.spin_less()
     instruction = os.environ.get("_GUIDERAIL_COMPLETE")
     if instruction:  # the shell asks what could stand behind TAB
         from click.shell_completion import shell_complete

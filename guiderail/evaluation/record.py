@@ -71,14 +71,16 @@ def _git(root: Path, *words: str) -> str:
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores that this process may use, threads of torch, memory, and the GPU if torch sees one."""
+    """Processor, cores that this process may use, threads of a pass, memory, and the GPU if torch sees one."""
     import torch
+
+    from guiderail.model.threads import allowed
 
     affinity = getattr(os, "sched_getaffinity", None)
     return {
         "cpu": _cpu_name(),
         "cores": len(affinity(0)) if affinity else os.cpu_count(),
-        "threads": torch.get_num_threads(),
+        "threads": allowed(),
         "memory_bytes": _memory(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": platform.platform(),

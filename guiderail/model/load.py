@@ -78,7 +78,7 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     dtype
         ``float32``, ``bfloat16``, ``float16``, or ``auto``: float32 on a CPU, otherwise bfloat16 where the GPU has it.
     threads
-        CPU threads of torch; 0 leaves torch's own choice.
+        CPU threads of a pass at most (`threads`); 0 leaves torch's own choice, the cores.
 
     Raises
     ------
@@ -98,14 +98,14 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     import torch
 
     from guiderail.model.model import Model
+    from guiderail.model.threads import allow
     from guiderail.model.tokenizer import Tokenizer
 
     info = describe(reference)
     check_architecture(read_config(info.folder), info.name)
     place, kind = placement(device, dtype)
     memory.check(info, place, kind)
-    if threads:
-        torch.set_num_threads(threads)
+    allow(threads)
     tokenizer = Tokenizer.from_folder(info.folder)
     module = _read_module(info, getattr(torch, kind)).to(place)
     return Model(module, tokenizer, info, torch.device(place), getattr(torch, kind))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from guiderail.errors import GuiderailError
-from guiderail.model import lean
+from guiderail.model import lean, threads
 from guiderail.model.attention import NAME, Step, running
 
 if TYPE_CHECKING:
@@ -107,6 +107,12 @@ class Model:
         Tensor
             float32 [1 or q, vocabulary].
         """
+        if self.device.type != "cpu":
+            return self._run(ids, positions, step, last=last)
+        with threads.taken_by(len(ids)):
+            return self._run(ids, positions, step, last=last)
+
+    def _run(self, ids: torch.Tensor, positions: torch.Tensor, step: Step, *, last: bool) -> torch.Tensor:
         if self._lean is not None:
             return self._lean(ids, positions, step, last=last).float()
         given = {"inputs_embeds" if ids.is_floating_point() else "input_ids": ids[None]}

@@ -11,7 +11,7 @@ from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from guiderail.model import memory, store
+from guiderail.model import memory, store, threads
 from guiderail.model.info import ModelFolderError
 from guiderail.model.load import (
     DeviceError,
@@ -93,13 +93,15 @@ def test_a_gpu_that_is_not_there_is_a_clear_error() -> None:
         placement("cuda", "auto")
 
 
-def test_threads_are_set(folder: Path) -> None:
-    before = torch.get_num_threads()
+def test_a_model_is_loaded_with_the_threads_it_may_take(folder: Path) -> None:
+    before = threads.allowed()
     try:
-        load(str(folder), device="cpu", threads=1)
-        assert torch.get_num_threads() == 1
+        load(str(folder), device="cpu", threads=6)
+        assert (threads.allowed(), torch.get_num_threads()) == (6, 3)
+        load(str(folder), device="cpu")
+        assert threads.allowed() == 6
     finally:
-        torch.set_num_threads(before)
+        threads.allow(before)
 
 
 def test_a_hub_id_is_found_in_the_cache_with_its_commit(cache: Path, folder: Path) -> None:
