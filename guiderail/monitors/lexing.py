@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 MARKED = 512  # characters from mark to mark
 RESTS = 8  # of texts, that are known
 CLOSING = {"(": ")", "[": "]", "{": "}"}
+OPENING = {closing: opening for opening, closing in CLOSING.items()}
 _BRACKETS_AND_BREAKS = r"(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<break>\\\r?\n|\r?\n|\r|;)"
 
 
@@ -212,13 +213,14 @@ def _ends_statement(syntax: Syntax, found: re.Match[str], innermost: list[str]) 
 
 
 @lru_cache(RESTS)
-def unmatched_closers(text: str, language: str, most: int | None = None) -> int:
-    """How many of the brackets that are open in front of `text` it closes; no more than `most` are looked for.
+def unmatched_closers(text: str, language: str, most: int | None = None) -> str:
+    """The closing brackets of `text` that it has no opening ones for; no more than `most` are looked for.
 
     What stands behind a cursor stays the same while somebody types, and is read once.
     """
-    open_here = closed = at = 0
-    while (most is None or closed < most) and (found := _scanner(language).search(text, at)):
+    open_here = at = 0
+    closers = ""
+    while (most is None or len(closers) < most) and (found := _scanner(language).search(text, at)):
         at = found.end()
         if found["open"]:
             open_here += 1
@@ -226,11 +228,11 @@ def unmatched_closers(text: str, language: str, most: int | None = None) -> int:
             if open_here:
                 open_here -= 1
             else:
-                closed += 1
+                closers += found["close"]
         elif found["quote"]:
             string = re.compile(_strings(language)[found["quote"]].rest).match(text, at)
             at = string.end() if string else _line_end(text, at)
-    return closed
+    return closers
 
 
 def _line_end(text: str, at: int) -> int:

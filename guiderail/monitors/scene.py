@@ -8,11 +8,12 @@ from functools import cached_property
 from pathlib import Path
 
 from guiderail.monitors.analysis.requests import Question
-from guiderail.monitors.lexing import CLOSING, Place, place, unmatched_closers
+from guiderail.monitors.lexing import CLOSING, OPENING, Place, place, unmatched_closers
 from guiderail.monitors.standing import standing
 from guiderail.text.document import Document
 
-BEHIND_READ = 20_000  # characters behind the cursor that are searched for closing brackets
+BEHIND_READ = 100_000  # characters behind the cursor that are searched for closing brackets; once, some milliseconds
+HIDDEN = 4  # brackets at most that a rest of a line is thought to have opened
 
 
 class Scene:
@@ -46,13 +47,30 @@ class Scene:
         return self._standing.place(self.text)
 
     @cached_property
-    def closed(self) -> int:
-        """How many open brackets the text behind the cursor closes; in a long file at least the lines' above."""
-        found = unmatched_closers(self.rest[:BEHIND_READ], self.language)
-        if len(self.rest) <= BEHIND_READ:
-            return found
-        line = self.text.rfind("\n") + 1
-        return max(found, sum(at < line for at in self.place.brackets))
+    def closers(self) -> str:
+        """The brackets that the text behind the cursor closes, the innermost first; of a long one, of its beginning."""
+        return unmatched_closers(self.rest[:BEHIND_READ], self.language)
+
+    def matched(self, opened: str) -> tuple[int, str]:
+        """How the brackets that are open in front of the cursor, and those that the text behind it closes, go together.
+
+        The outermost belong together: each side may have more of the inner ones, such as where the line that is being
+        written went on with ``) {``.
+
+        Returns
+        -------
+        tuple
+            How many of `opened`, from the outermost on, are closed, and the first closing brackets that close none.
+        """
+        closers = self.closers
+        if len(self.rest) > BEHIND_READ:  # what is open above the line is closed somewhere behind
+            line = self.text.rfind("\n") + 1
+            return max(len(closers), sum(at < line for at in self.place.brackets)), ""
+        same = 0
+        while same < min(len(opened), len(closers)) and CLOSING[opened[same]] == closers[-1 - same]:
+            same += 1
+        first = closers[: len(closers) - same]
+        return (same, first) if len(first) <= HIDDEN else (len(closers), "")  # it was read wrongly
 
     def place_of(self, text: str) -> Place:
         """Where another text ends that begins like the file."""
@@ -102,6 +120,15 @@ class View:
         statement = self.statement
         return statement[: len(statement) - len(statement.lstrip())]
 
+    @cached_property
+    def _matched(self) -> tuple[int, str]:
+        return self.scene.matched("".join(self.text[at] for at in self.place.brackets))
+
+    @property
+    def unclosed(self) -> str:
+        """The open brackets that the rest does not close, the outermost first."""
+        return "".join(self.text[at] for at in self.place.brackets[self._matched[0] :])
+
     def question(self, offset: int, shown: str | None = None) -> Question:
         """What the analyser is asked about `offset`.
 
@@ -110,13 +137,14 @@ class View:
         offset
             Where the question points, in code points.
         shown
-            What the analyser sees in front of the closing brackets and the rest; by default the text up to `offset`.
+            What the analyser sees in front of the brackets and the rest; by default the text up to `offset`.
         """
-        # The rest closes what was open at the cursor, which is further out than what has been decoded since.
-        closers = "".join(CLOSING[self.text[at]] for at in reversed(self.place.brackets[self.scene.closed :]))
+        # Brackets are made to match: one too many ends a class above half of its members.
+        closers = "".join(CLOSING[one] for one in reversed(self.unclosed))
+        openers = "".join(OPENING[one] for one in reversed(self._matched[1]))
         front = self.text[:offset] if shown is None else shown
         rest = self.scene.rest[len(self.scene.tail) :]
-        return Question(self.scene.path, self.language, front + closers + rest, offset)
+        return Question(self.scene.path, self.language, front + closers + openers + rest, offset)
 
     def instead(self, statement: str, behind: str = "") -> Question:
         """What the analyser is asked about the end of a statement that stands instead of the one being written.

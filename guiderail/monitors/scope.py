@@ -30,7 +30,7 @@ class Scope:
     def trigger(self, view: View) -> Trigger | None:
         """See `Monitor.trigger`."""
         found = _READ.search(view.text[view.text.rfind("\n") + 1 :][-200:])
-        if found is None or view.place.inside or view.place.brackets[view.scene.closed :]:
+        if found is None or view.place.inside or view.unclosed:
             return None
         statement = view.statement
         if _NO_READ.match(statement) or "lambda" in statement or not statement.strip():

@@ -197,7 +197,7 @@ def completed(document: Document, change: Change) -> str | None:
         # A comment ends with its line; what is still open behind a line break is a string.
         here = standing(document.path, language).place(before + "\n")
         open_here = len(here.brackets)
-        if here.inside or open_here > unmatched_closers(rest, language, open_here):
+        if here.inside or open_here > len(unmatched_closers(rest, language, open_here)):
             return None
     return before + _body(before, rest, language) + rest
 

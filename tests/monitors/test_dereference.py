@@ -68,10 +68,12 @@ def test_a_name_must_exist_here(text: str) -> None:
         ("f(g[x.", ")", "f(g[x.])"),
         ("x.ap", "pend(1)\n", "x.(1)\n"),
         ("f(')', x.", "", "f(')', x.)"),
+        ("y = x.", "\n    a,\n)\n", "y = x.(\n    a,\n)\n"),
+        ("f([x.", "\n    a,\n))\n", "f([x.](\n    a,\n))\n"),
     ],
 )
 def test_the_analyser_sees_closed_brackets(text: str, rest: str, shown: str) -> None:
-    """The shadow ends at the dot, brackets that nothing closes are closed, and what stands behind is kept."""
+    """The shadow ends at the dot, brackets are made to match, and what stands behind is kept."""
     trigger = Dereference().trigger(view(text, rest))
     assert trigger is not None
     assert trigger.question.text == shown
