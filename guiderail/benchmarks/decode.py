@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import copy
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,8 @@ class Plan:
         Rounds in which every engine has its turn.
     threads
         CPU threads of every engine.
+    busy
+        Other processes that want a core all the time meanwhile, as compilers do.
     """
 
     models: tuple[str, ...]
@@ -66,6 +70,7 @@ class Plan:
     tokens: int = 64
     runs: int = 5
     threads: int = 2
+    busy: int = 0
     seed: int = 0
 
 
@@ -214,6 +219,7 @@ def rows(model: Model, times: dict[str, Any], plan: Plan) -> list[dict[str, Any]
             "prompt_tokens": plan.prompt,
             "tokens": plan.tokens,
             "threads": plan.threads,
+            "busy": plan.busy,
             **_speed(found, plan.tokens),
             "runs": plan.runs,
             "same_tokens": _common(found["ids"], reference),
@@ -252,6 +258,18 @@ def _common(ids: list[int], reference: list[int]) -> int:
     return next((n for n, (a, b) in enumerate(zip(ids, reference, strict=True)) if a != b), len(ids))
 
 
+@contextmanager
+def others(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """So many processes that never rest."""
+    started = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
 def run(plan: Plan, load: Callable[[str], Model], progress: Callable[[str, int], Callable[[], None]]) -> list[dict]:
     """All rows of `plan`; `load` gives a model by name, `progress(name, steps)` a callback for each step done."""
     found: list[dict[str, Any]] = []
@@ -263,10 +281,10 @@ def run(plan: Plan, load: Callable[[str], Model], progress: Callable[[str, int],
         ids = torch.randint(300, model.vocab_size, (plan.prompt,), generator=generator).tolist()
         engines = {"guiderail": guiderail_engine(model), "transformers": transformers_engine(model)}
         done = progress(name, plan.runs * (3 if plan.device == "cpu" else 2))
-        if plan.device == "cpu":
-            with llama_cpp_engine(model, plan) as decode:
-                found += rows(model, measure(engines | {"llama.cpp": decode}, ids, plan, done), plan)
-        else:
+        with ExitStack() as stack:
+            if plan.device == "cpu":
+                engines["llama.cpp"] = stack.enter_context(llama_cpp_engine(model, plan))
+            stack.enter_context(others(plan.busy))
             found += rows(model, measure(engines, ids, plan, done), plan)
         del model, engines
     return found

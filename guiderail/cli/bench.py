@@ -33,6 +33,9 @@ def bench() -> None:
 @click.option("--tokens", type=click.IntRange(2, 1000), default=64, show_default=True, help="Tokens decoded.")
 @click.option("--runs", type=click.IntRange(1, 1000), default=7, show_default=True, help="Rounds of all engines.")
 @click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads of every engine.  [default: cores]")
+@click.option(
+    "--busy", type=click.IntRange(0, 64), default=0, show_default=True, help="Other processes that want a core each."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random weights and prompts.")
 @click.option("--quick", is_flag=True, help="Fewer, shorter rounds: under three minutes on two cores.")
 @click.option("--json", "target", type=OUTPUT, help="Write meta and rows as JSON; '-' is standard output.")
@@ -57,7 +60,8 @@ def decode(models: tuple[str, ...], device: str | None, quick: bool, target: str
     if target != "-":
         _print(rows)
     if target:
-        settings = {"prompt_tokens": plan.prompt, "tokens": plan.tokens, "runs": plan.runs, "threads": plan.threads}
+        settings = {"prompt_tokens": plan.prompt, "tokens": plan.tokens, "runs": plan.runs}
+        settings |= {"threads": plan.threads, "busy": plan.busy}
         conditions = record.meta(
             {"weights": plan.seed}, libraries=("xllamacpp", "gguf"), **settings, **benchmark.bandwidth(plan)
         )

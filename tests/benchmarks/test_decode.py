@@ -45,6 +45,13 @@ def test_qwen3_weights_reach_llama_cpp_unchanged(plan: benchmark.Plan) -> None:
     assert theirs == ours
 
 
+def test_others_want_a_core_and_are_gone_afterwards() -> None:
+    """The processes beside which is measured run all the time, and end with the measurement."""
+    with benchmark.others(2) as started:
+        assert [process.poll() for process in started] == [None, None]
+    assert all(process.returncode for process in started)
+
+
 def test_other_architectures_are_refused_by_name(tmp_path: Path) -> None:
     """An architecture without an export is an error that names it."""
     with pytest.raises(GuiderailError, match="Starcoder2ForCausalLM"):
