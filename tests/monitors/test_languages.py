@@ -108,7 +108,7 @@ def test_typescript_arguments(typescript) -> None:
         ("box.map(", ["1)", "1, 2)", "1, 2, 3)"]),
         ("settle(", [")", "1)"]),
         ("new Crate<string>(", ["1)", "1, 2)"]),
-        ("new Map<string, Array<Map<string, number>>>(", [")", "1)"]),
+        ("new Crate<Array<Array<string>>>(", ["1)", "1, 2)"]),
         ("box.map<Array<string>>(", ["1)", "1, 2)", "1, 2, 3)"]),
     ],
 )

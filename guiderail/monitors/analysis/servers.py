@@ -30,7 +30,7 @@ def _pyrefly_confined(root: Path) -> Mapping[str, Any]:
 PYREFLY = Server(
     name="pyrefly",
     languages=("python",),
-    command=("pyrefly", "lsp"),
+    command=("pyrefly", "lsp", "--indexing-mode", "none"),  # an index of all files is for finding references
     obtain="pip install pyrefly",
     source=Source("pip", ("pyrefly",)),
     # Without a configuration file of its own it reports no type errors.
