@@ -27,7 +27,10 @@ Reason = Literal[
     "inferred type",  # JavaScript: objects take new members anywhere, also where the analyser does not look
     "no such name",  # what is half-typed begins no member
 ]
-METHOD, MODULE, ENUM_MEMBER = 2, 9, 20  # CompletionItemKind
+METHOD, FUNCTION, VARIABLE, MODULE, ENUM_MEMBER = 2, 3, 6, 9, 20  # CompletionItemKind
+# What no member is: where they cannot read the text, these list what is in scope. (clangd calls a member's function a
+# method, and what a class has once a property.)
+_NO_MEMBERS = {"go": {MODULE}, "c": {FUNCTION, VARIABLE}, "cpp": {FUNCTION, VARIABLE}}
 RECEIVER_READ = 400
 RECEIVER_SHOWN = 40  # characters in front of a dot that a report repeats
 # A statement that is, so far, expressions of names, members, indices and calls with commas between: all of them can
@@ -189,7 +192,7 @@ def judge(members: Members, site: Site, language: str = "python") -> tuple[froze
     names = listed | ACCESS[language].universal if listed else listed
     own = {name for name in listed if language != "python" or not _DUNDER.match(name)}
     reason: Reason | None = None
-    if not own or any(_is_doubtful(member) for member in members.items) or (language == "go" and _is_scope(members)):
+    if not own or any(_is_doubtful(member) for member in members.items) or _is_scope(members, site, language):
         reason = "unknown type"
     elif members.takes_any or _makes_names_up(members):
         reason = "dynamic"
@@ -207,9 +210,10 @@ def _is_open(members: Members, site: Site) -> bool:
     return site.mark == "::" and any(member.kind != ENUM_MEMBER for member in members.items)
 
 
-def _is_scope(members: Members) -> bool:
-    """Whether gopls lists what is in scope, as it does where it cannot read the text: packages are no members."""
-    return any(member.kind == MODULE for member in members.items)
+def _is_scope(members: Members, site: Site, language: str) -> bool:
+    """Whether these are the names in scope."""
+    kinds = _NO_MEMBERS.get(language, set[int]()) if site.mark != "::" else set[int]()
+    return any(member.kind in kinds for member in members.items)
 
 
 def _makes_names_up(members: Members) -> bool:

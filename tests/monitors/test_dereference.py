@@ -313,10 +313,11 @@ def test_scopes_of_cpp_are_open(mark: str, kind: int, reason: str | None) -> Non
     assert judge(found, Site(0, "", may_define=False, mark=mark), "cpp")[1] == reason
 
 
-def test_go_packages_are_no_members() -> None:
-    """Where gopls lists packages, it lists what is in scope."""
-    found = Members((Member("left", 5), Member("http", 9)), complete=True)
-    assert judge(found, Site(0, "", may_define=False), "go")[1] == "unknown type"
+@pytest.mark.parametrize(("language", "kind"), [("go", 9), ("c", 3), ("c", 6), ("cpp", 3)])
+def test_what_is_in_scope_is_no_list_of_members(language: str, kind: int) -> None:
+    """Where gopls lists packages, and clangd functions, they could not read what stands in front of the dot."""
+    found = Members((Member("left", 5), Member("other", kind)), complete=True)
+    assert judge(found, Site(0, "", may_define=False), language)[1] == "unknown type"
 
 
 def test_javascripts_types_are_guesses() -> None:

@@ -11,7 +11,6 @@ from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
 from guiderail.monitors.analysis.servers import server_named
 from guiderail.monitors.arguments import Arguments
 from guiderail.monitors.dereference import Dereference
-from guiderail.monitors.enums import EnumCases
 from guiderail.monitors.instantiation import Instantiation
 from guiderail.monitors.keys import Keys
 from tests.monitors.scenes import project, ruling_of
@@ -193,6 +192,16 @@ def test_cpp_instantiation(cpp) -> None:
     """Structs, typedefs and built-in types can be instantiated."""
     truths = ["Box(", "Boxes(", "int[3]", "Nowhere("]
     assert legal(Instantiation(), cpp, CPP + "auto x = new ", "a.cpp", truths) == ["Box(", "Boxes(", "int[3]"]
+
+
+def test_cpp_members(cpp) -> None:
+    """Fields, methods and static members of a class are its members; behind an unknown type nothing is constrained."""
+    made = "struct A { int a; static int b; void m(); static void s(); using T = int; enum E { one }; };\n"
+    text = made + "int main() { A x; x."
+    truths = ["a", "b", "m()", "s()", "one", "nowhere"]
+    assert legal(Dereference(), cpp, text, "a.cpp", truths) == ["a", "b", "m()", "s()", "one"]
+    unknown = '#include "nowhere.h"\nint main(Thing *t) { t->'
+    assert ruling_of(Dereference(), cpp, unknown, "; }\n", "a.cpp").reason == "unknown type"
 
 
 def test_cpp_without_a_header(cpp) -> None:
