@@ -11,6 +11,7 @@ from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
 from guiderail.monitors.analysis.servers import server_named
 from guiderail.monitors.arguments import Arguments
 from guiderail.monitors.dereference import Dereference
+from guiderail.monitors.enums import EnumCases
 from guiderail.monitors.instantiation import Instantiation
 from guiderail.monitors.keys import Keys
 from tests.monitors.scenes import project, ruling_of
