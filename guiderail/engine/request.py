@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -80,7 +80,7 @@ class CompletionRequest:
     distinct: bool = True
     stages: Sequence[LogitsStage] = ()
     monitors: Monitors | None = None
-    file: str | None = None
+    file: Hashable = None
     recipe: Recipe = PLAIN
     project: NgramCounts | None = None
     inspector: Inspector | None = None

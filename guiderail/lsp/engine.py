@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from guiderail.engine.project import OpenProject
     from guiderail.engine.request import CompletionRequest
     from guiderail.engine.suggestion import Suggestion
+    from guiderail.monitors.analysis.analyser import ServerAnalyser
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.monitors.monitors import Monitors
     from guiderail.monitors.verdict import Inspector
@@ -37,6 +38,7 @@ STALE = 60.0  # seconds
 LENDING_S = 0.05  # for counting other files' n-grams, whenever there is nothing else to do
 
 Cancelled = Callable[[], bool]
+Name = tuple[int, str]  # of an open document: its client's number and its URI
 
 
 class NotLoadedError(GuiderailError):
@@ -50,7 +52,7 @@ class Wish:
     Parameters
     ----------
     uri
-        Names the document; its context from other files is kept under it.
+        Names the document.
     document, offset
         The text and the cursor.
     root
@@ -61,6 +63,8 @@ class Wish:
         Suggestions at most.
     line_ending
         What ends the document's lines; the model is given line feeds, and its own become these.
+    client
+        Whose document it is: two clients may have one file open, each with its own text.
     """
 
     uri: str
@@ -70,6 +74,12 @@ class Wish:
     settings: Settings
     wanted: int = 1
     line_ending: str = "\n"
+    client: int = 0
+
+    @property
+    def name(self) -> Name:
+        """Under which what belongs to the document is kept."""
+        return self.client, self.uri
 
     @property
     def before(self) -> str:
@@ -147,9 +157,12 @@ class Engine:
         self._recipe: Recipe | None = None
         self._projects: Recent[tuple[Path | None, str, bool], OpenProject] = Recent(PROJECTS)
         # By who is wanted.
-        self._analysers: Recent[tuple[str, str, str], tuple[ServerPool, Monitors]] = Recent(POOLS, _stop_pool)
-        self._folders: dict[str, Path] = {}  # of open documents, where their analysers work
-        self._contexts: dict[str, _Context] = {}
+        self._analysers: Recent[tuple[str, str, str], tuple[ServerPool, Monitors]] = Recent(
+            POOLS, lambda held: self._stop(held[0])
+        )
+        self._stopping: list[threading.Thread] = []
+        self._folders: dict[Name, Path] = {}  # of open documents, where their analysers work
+        self._contexts: dict[Name, _Context] = {}
         self._edition = 0
 
     def load(self, settings: Settings) -> None:
@@ -207,8 +220,17 @@ class Engine:
             self._start()
 
     def stop_analysers(self) -> None:
-        """End the analysers' processes; they start again when they are wanted."""
+        """End the analysers' processes, and wait for it; they start again when they are wanted."""
         self._analysers.clear()
+        for thread in self._stopping:
+            thread.join()
+        self._stopping.clear()
+
+    def _stop(self, what: ServerPool | ServerAnalyser) -> None:
+        """Have it stopped, which may take seconds: the next request does not wait for that."""
+        thread = threading.Thread(target=what.stop, name="guiderail-stopper", daemon=True)
+        self._stopping = [thread, *(one for one in self._stopping if one.is_alive())]
+        thread.start()
 
     def files_changed(self, *paths: Path) -> None:
         """Choose context anew at the next occasion, and let analysers know; may be called from any thread."""
@@ -216,15 +238,15 @@ class Engine:
         for pool, _ in self._analysers:
             pool.files_changed(paths)
 
-    def forget(self, uri: str) -> None:
+    def forget(self, name: Name) -> None:
         """Drop what is kept for a closed document."""
-        self._contexts.pop(uri, None)
-        self._folders.pop(uri, None)
-        gone = [analyser for pool, _ in self._analysers for analyser in pool.trim(set(self._folders.values()))]
-        for analyser in gone:  # each may take seconds, and the next request would wait for it
-            threading.Thread(target=analyser.stop, daemon=True).start()
+        self._contexts.pop(name, None)
+        self._folders.pop(name, None)
+        for pool, _ in self._analysers:
+            for analyser in pool.trim(set(self._folders.values())):
+                self._stop(analyser)
         if self._completer is not None:
-            self._completer.pool.forget(uri)
+            self._completer.pool.forget(name)
 
     def complete(self, wish: Wish, cancelled: Cancelled, written: Written) -> Answer:
         """Suggestions for a wish; few or none once `cancelled`."""
@@ -267,7 +289,7 @@ class Engine:
         """Remember where the analysers of an open document work."""
         from guiderail.monitors.analysis.pool import folder_of
 
-        self._folders[wish.uri] = folder_of(wish.document, wish.root)
+        self._folders[wish.name] = folder_of(wish.document, wish.root)
 
     def _loaded(self) -> Completer:
         if self._completer is None:
@@ -302,7 +324,7 @@ class Engine:
                 seed=settings.seed,
             ),
             monitors=self._monitors(settings),
-            file=wish.uri,
+            file=wish.name,
             recipe=chosen(settings),
             # Other files are read in idle time alone (`prepare`): a request takes what is known by then.
             stages=project.stages(document, 0.0),
@@ -352,7 +374,7 @@ class Engine:
         if not settings.context or settings.context_tokens == 0 or wish.root is None:
             return []
         line, _ = wish.document.position_at(wish.offset)
-        known = self._contexts.get(wish.uri)
+        known = self._contexts.get(wish.name)
         if known and known.root == wish.root and not (renew and self._is_stale(known, line)):
             return known.snippets
         from guiderail.prompt.context import gather
@@ -367,16 +389,12 @@ class Engine:
         )
         if known and [(s.path, s.text) for s in known.snippets] == [(s.path, s.text) for s in snippets]:
             snippets = known.snippets
-        self._contexts[wish.uri] = _Context(wish.root, line, snippets, time.monotonic(), self._edition)
+        self._contexts[wish.name] = _Context(wish.root, line, snippets, time.monotonic(), self._edition)
         return snippets
 
     def _is_stale(self, known: _Context, line: int) -> bool:
         old = time.monotonic() - known.at > STALE
         return old or abs(line - known.line) > NEAR or known.edition != self._edition
-
-
-def _stop_pool(held: tuple[ServerPool, Monitors]) -> None:
-    held[0].stop()
 
 
 def _ask_ahead(monitors: Monitors, request: CompletionRequest, typed: str) -> None:

@@ -6,6 +6,7 @@ Runs on the event loop. One scheduler serves one client; all share the worker.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -97,10 +98,18 @@ class Scheduler:
     ----------
     worker
         What runs the model.
+
+    Attributes
+    ----------
+    client
+        This client's number.
     """
+
+    _clients = itertools.count()
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
+        self.client = next(self._clients)
         self.pace = Pace()
         self.counts = Counts()
         self.on_busy: Callable[[int], None] = lambda _: None
@@ -189,7 +198,8 @@ class Scheduler:
         desk = self._desks.pop(uri, None)
         if desk:
             self._end(desk)
-        self.worker.submit(Job(Rank.CONTROL, lambda engine, _: engine.forget(uri)))
+        name = (self.client, uri)
+        self.worker.submit(Job(Rank.CONTROL, lambda engine, _: engine.forget(name)))
 
     def forget_answers(self, but: str | None = None) -> None:
         """Answer nothing from memory any more, `but` in one document: what decides of answers has changed.
@@ -202,10 +212,9 @@ class Scheduler:
                 self._drop_ahead(desk)
 
     def stop(self) -> None:
-        """End all work."""
-        for desk in self._desks.values():
-            self._end(desk)
-        self._desks.clear()
+        """End all work and forget all documents: other clients' work goes on."""
+        for uri in tuple(self._desks):
+            self.closed(uri)
 
     def _take(self, desk: _Desk, lane: str, wish: Wish) -> tuple[Turn, Running | None]:
         """Begin a turn, ending the lane's last one; with work that goes on for the new one."""

@@ -125,6 +125,8 @@ class Server(LanguageServer):
         """End this client's work; the worker goes on for others."""
         if self._watch in self.worker.watchers:
             self.worker.watchers.remove(self._watch)
+        self.buffers.clear()
+        self._configured.set()  # who waits for it finds the documents closed
         self.scheduler.stop()
 
     def leave(self, code: int) -> None:
@@ -395,6 +397,7 @@ class Server(LanguageServer):
             settings=self.policy.of(place.document.path).settings,
             wanted=wanted,
             line_ending=place.line_ending,
+            client=self.scheduler.client,
         )
 
     def _wish_behind_edit(self, buffer: Buffer) -> Wish:
@@ -405,6 +408,7 @@ class Server(LanguageServer):
             root=self.policy.root_of(buffer.path),
             settings=self.policy.of(buffer.path).settings,
             line_ending=buffer.line_ending,
+            client=self.scheduler.client,
         )
 
     async def _offered(self, lane: str, wish: Wish, place: Place, *, by_hand: bool) -> list[Shown]:
@@ -413,6 +417,8 @@ class Server(LanguageServer):
         debounce = 0.0 if by_hand else preferences.debounce_ms / 1000
         try:
             await self._configured.wait()
+            if wish.uri not in self.buffers:  # closed meanwhile
+                return []
             found = await self.scheduler.ask(lane, wish, debounce=debounce)
         except GuiderailError as error:
             log.warning("no suggestion: %s", error.message)

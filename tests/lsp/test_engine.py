@@ -8,7 +8,7 @@ import pytest
 
 from guiderail.decoding.drafters.suffix import IndexedText
 from guiderail.decoding.price import Prices
-from guiderail.lsp.engine import Engine, NotLoadedError, Wish, Written
+from guiderail.lsp.engine import POOLS, Engine, NotLoadedError, Wish, Written
 from guiderail.settings import Settings
 from guiderail.text.document import Document
 from tests.helpers.models import tiny_folder
@@ -200,12 +200,69 @@ def test_closing_a_document_gives_up_the_analysers_of_its_folder(
     engine.stop_analysers()
     for name in "ab":
         engine.warm(wish(uri=name, root=tmp_path / name, settings=Settings(context=False)))
-    engine.forget("a")
+    engine.forget((0, "a"))
     assert needed == [{tmp_path / "b"}]
     assert stopped.wait(30)
-    engine.forget("b")
+    engine.forget((0, "b"))
     assert needed[-1] == set()
     engine.stop_analysers()
+
+
+def test_a_client_that_closes_a_file_takes_nothing_from_another(
+    monkeypatch: pytest.MonkeyPatch, engine: Engine, tmp_path: Path
+) -> None:
+    """Of a file that two clients have open, the one's close leaves the other its analyser and its cache."""
+    needed: list[set[Path]] = []
+
+    class Pool:
+        def __init__(self, wanted: str, trust: str) -> None: ...
+
+        def get(self, language: str, folder: Path) -> None: ...
+
+        def trim(self, folders: set[Path]) -> list[object]:
+            needed.append(folders)
+            return []
+
+        def stop(self) -> None: ...
+
+    monkeypatch.setattr("guiderail.monitors.analysis.pool.ServerPool", Pool)
+    engine.stop_analysers()
+    one, two = (wish(root=tmp_path, settings=Settings(max_tokens=2), client=client) for client in (1, 2))
+    for asked in (one, two):
+        engine.complete(asked, never, Written())
+    engine.forget(two.name)
+    assert needed == [{tmp_path}]
+    timings = engine.complete(one, never, Written()).suggestions[0].timings
+    assert timings.reused_tokens == timings.prompt_tokens - 1
+    engine.forget(one.name)
+    assert needed[-1] == set()
+    engine.stop_analysers()
+
+
+def test_a_request_never_waits_for_analysers_to_end(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
+    """One more combination of the analysers' settings than are kept ends the oldest ones' processes behind the scenes;
+    giving all up waits until they have ended."""
+    may_end, ended = threading.Event(), list[str]()
+
+    class Pool:
+        def __init__(self, wanted: str, trust: str) -> None:
+            self.trust = trust
+
+        def get(self, language: str, folder: Path) -> None: ...
+
+        def stop(self) -> None:
+            assert may_end.wait(30)
+            ended.append(self.trust)
+
+    monkeypatch.setattr("guiderail.monitors.analysis.pool.ServerPool", Pool)
+    engine.stop_analysers()
+    names = [str(number) for number in range(POOLS + 1)]
+    for name in names:
+        engine.complete(wish(settings=Settings(max_tokens=2, trust=name)), never, Written())
+    assert ended == []
+    may_end.set()
+    engine.stop_analysers()
+    assert sorted(ended) == names
 
 
 def test_without_a_model_the_remedy_is_named() -> None:
@@ -235,6 +292,6 @@ def test_switching_files_encodes_nothing_again(engine: Engine) -> None:
     engine.complete(other, never, Written())
     timings = engine.complete(wish(), never, Written()).suggestions[0].timings
     assert timings.reused_tokens == timings.prompt_tokens - 1
-    engine.forget("untitled:2")
+    engine.forget(other.name)
     assert engine._completer is not None
-    assert "untitled:2" not in engine._completer.pool.keys
+    assert other.name not in engine._completer.pool.keys

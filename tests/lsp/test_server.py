@@ -714,6 +714,24 @@ async def test_closed_documents_leave_nothing() -> None:
         assert len(server.shown) <= 16
 
 
+async def test_a_client_that_goes_leaves_nothing() -> None:
+    """What is kept for the open documents of a client goes with its connection, and who waits there waits no more."""
+    engine, forgotten = FakeEngine(), list[str]()
+    engine.forget = lambda name: forgotten.append(name[1])
+    async with connected(engine, greet=False) as client:
+        for number in range(2):
+            client.change(client.open("x = ", f"untitled:{number}"), 0, 4, 4, "y")
+        _, early = client.begin("textDocument/inlineCompletion", at("untitled:1", 0, 4))
+        await client.settle()
+        forgotten.clear()  # of what was open before under the same name
+        client.server.close()
+        await client.settle()
+        assert sorted(forgotten) == ["untitled:0", "untitled:1"]
+        assert (await asyncio.wait_for(early, 5))["items"] == []
+        assert engine.asked == []
+        assert not client.server.scheduler._desks
+
+
 async def test_a_client_that_never_says_initialized_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
     """No request waits for ever for settings that do not come."""
     monkeypatch.setattr("guiderail.lsp.server.START_PATIENCE", 0.05)
