@@ -99,7 +99,8 @@ class Worker:
         self.engine = engine or Engine()
         self.health = Health()
         self.watchers: list[Callable[[Health], None]] = []
-        self._wanted: tuple[object, ...] | None = None
+        self._wanted: tuple[object, ...] | None = None  # by the clients
+        self._held: tuple[object, ...] | None = None  # by the engine; None also of one that is to be loaded anew
         self._jobs: list[Job] = []
         self._count = itertools.count()
         self._change = threading.Condition()
@@ -135,11 +136,13 @@ class Worker:
         return job
 
     def load(self, settings: Settings, *, again: bool = False) -> None:
-        """Have the model of these settings loaded, unless it is already, or `again`."""
+        """Have the model of these settings loaded, unless it is, or `again`; one that is being loaded will do."""
         wanted = tuple(getattr(settings, key) for key in LOADED)
-        if wanted == self._wanted and not again:
+        if wanted == self._wanted and (not again or self.health.state == "loading"):
             return
         self._wanted = wanted
+        if again:
+            self._held = None
         self._report(Health("loading", f"loading model {settings.model}", model=settings.model))
         self.submit(Job(Rank.CONTROL, lambda engine, _: self._load(engine, settings, wanted)))
 
@@ -147,23 +150,36 @@ class Worker:
         """Have the model's memory given back."""
         self._wanted = None
         self._report(Health("off"))
-        self.submit(Job(Rank.CONTROL, lambda engine, _: engine.unload()))
+        self.submit(Job(Rank.CONTROL, lambda engine, _: self._unload(engine)))
+
+    def _unload(self, engine: Engine) -> None:
+        if self._wanted is None:  # else one was asked for meanwhile
+            self._held = None
+            engine.unload()
 
     def _load(self, engine: Engine, settings: Settings, wanted: tuple[object, ...]) -> None:
         if wanted != self._wanted:
             return  # another one was asked for meanwhile
+        health = self._ready() if wanted == self._held else self._loaded(engine, settings, wanted)
+        if wanted == self._wanted:  # else another one is on its way, or none is wanted any more
+            self._report(health)
+
+    def _loaded(self, engine: Engine, settings: Settings, wanted: tuple[object, ...]) -> Health:
+        """Load a model, and say how it is then."""
+        self._held = None
         try:
             engine.load(settings)
         except GuiderailError as error:
             log.error("cannot load the model: %s", error)
-            health = Health("error", error.message, error.remedy, settings.model)
+            return Health("error", error.message, error.remedy, settings.model)
         except BaseException as error:
-            health = self._failure(error)
-        else:
-            log.info("loaded model %s on %s", engine.name, engine.device)
-            health = Health("ready", model=engine.name, device=engine.device)
-        if wanted == self._wanted:  # else another one is on its way, or none is wanted any more
-            self._report(health)
+            return self._failure(error)
+        self._held = wanted
+        log.info("loaded model %s on %s", engine.name, engine.device)
+        return self._ready()
+
+    def _ready(self) -> Health:
+        return Health("ready", model=self.engine.name, device=self.engine.device)
 
     def _run(self) -> None:
         while (job := self._next()) is not None:
@@ -193,7 +209,7 @@ class Worker:
         else:
             job.future.set_result(result)
             if job.rank == Rank.REQUEST and self.health.state == "error":
-                self._report(Health("ready", model=self.engine.name, device=self.engine.device))
+                self._report(self._ready())
 
     def _should_stop(self, job: Job) -> bool:
         if job.cancelled or self._closing:
@@ -209,6 +225,7 @@ class Worker:
         try:
             self.engine.recover()
         except BaseException as second:
+            self._held = None
             log.error("and could not be put back: %s at %s", type(second).__name__, where(second))
         if _is_memory(error):
             message, remedy = "there is not enough memory", "Choose a smaller model, or fewer prompt_tokens"

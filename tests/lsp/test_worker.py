@@ -132,6 +132,33 @@ def test_a_model_that_is_not_wanted_any_more_is_not_ready(worker: Worker) -> Non
     assert said == [("loading", "a"), ("loading", "b"), ("ready", "b"), ("loading", "c"), ("off", "")]
 
 
+def test_what_is_asked_for_while_a_model_loads_loads_it_no_second_time(worker: Worker) -> None:
+    """Restarts, another model and back, off and on again: one load serves them all; afterwards a restart loads anew."""
+    gate, began, loads, unloads = threading.Event(), threading.Event(), list[str](), list[bool]()
+
+    def load(settings: Settings) -> None:
+        began.set()
+        assert gate.wait(10)
+        loads.append(settings.model)
+
+    worker.engine.load = load  # pyright: ignore[reportAttributeAccessIssue]
+    worker.engine.unload = lambda: unloads.append(True)  # pyright: ignore[reportAttributeAccessIssue]
+    worker.load(Settings(model="a"))
+    assert began.wait(5)
+    for _ in range(2):
+        worker.load(Settings(model="a"), again=True)
+    worker.load(Settings(model="b"))
+    worker.load(Settings(model="a"))
+    worker.unload()
+    worker.load(Settings(model="a"))
+    gate.set()
+    worker.submit(Job(Rank.PREPARE, lambda *_: None)).future.result(5)
+    assert (loads, unloads, worker.health.state) == (["a"], [], "ready")
+    worker.load(Settings(model="a"), again=True)
+    worker.submit(Job(Rank.PREPARE, lambda *_: None)).future.result(5)
+    assert loads == ["a", "a"]
+
+
 def test_what_was_given_up_does_not_wait(worker: Worker) -> None:
     """Behind a long job the queue holds only what is still wanted, however much was asked for meanwhile."""
     gate = threading.Event()
