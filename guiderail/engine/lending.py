@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Characters of a project that are counted at most, nearest files first: about a second of work and 40 MB.
 CHARACTERS = 400_000
+_NOTHING = NgramCounts()
 PART = 8000  # characters that are tokenised from one look at the clock to the next: some milliseconds
 
 
@@ -33,7 +34,8 @@ class Lending:
     """The n-gram counts of one project, for one model.
 
     Counting goes on where the last call ended, nearest files first; a file that changed on disk is counted again, by
-    its difference, and one that is gone counts no more. Not safe for use by several threads at once.
+    its difference, and one that is gone counts no more. A file that is not to count any more is taken back as it was
+    counted, in slices of idle time. Not safe for use by several threads at once.
 
     Parameters
     ----------
@@ -56,6 +58,7 @@ class Lending:
         self._mix = NgramMix(self.counts, WEIGHTS, FimMarks.of(model))
         self._counted: dict[str, SourceFile] = {}
         self._half: tuple[SourceFile, Generator[None]] | None = None  # that is being counted
+        self._leaving: dict[str, None] = {}  # what is to be taken back
         self._own: str | None = None
 
     @property
@@ -67,9 +70,10 @@ class Lending:
         """The mixture for a completion in the file `own` (relative to the root), after counting for so long.
 
         The file's own text is left out: what of it is in the prompt counts by itself, and what is behind the prompt's
-        end must not tell the answer.
+        end must not tell the answer. As long as a part of it counts, only the prompt is lent.
         """
         self.read(own, language, seconds)
+        self._mix.project = _NOTHING if own in self._leaving else self.counts
         return self._mix
 
     def read(
@@ -77,10 +81,11 @@ class Lending:
     ) -> None:
         """Count the files around `own` for so long, or until cancelled; no time is no look at the disk.
 
-        A file in the midst of which it ended is counted on by the next call.
+        A file in the midst of which it ended is counted on by the next call. What does not count any more is taken back
+        first, however long that takes, until cancelled.
         """
         if own != self._own:
-            self._forget(own)
+            self._leave(own)
             self._own = own
         if self._index is not None and own is not None and seconds:
             self._count(own, language, seconds, cancelled)
@@ -94,9 +99,11 @@ class Lending:
         wanted = _fitting(files)
         # One that is not wanted now may be far from this file, or out of time, or gone.
         for path in [path for path in self._counted if path not in wanted and self._index.file(path) is None]:
-            self._forget(path)
+            self._leave(path)
         half = self._half[0] if self._half else None
         for file in sorted(wanted.values(), key=lambda file: file is not half):
+            if not self._took_back(cancelled):
+                return
             if self._counted.get(file.path) is file:
                 continue
             for _ in self._begun(file):
@@ -104,11 +111,22 @@ class Lending:
                     return
             self._half = None
             self._make_room(wanted)
+        self._took_back(cancelled)
+
+    def _took_back(self, cancelled: Callable[[], bool]) -> bool:
+        """Take back what is leaving; whether that is done."""
+        for path in tuple(self._leaving):
+            for _ in self.counts.forget_text(path):
+                if cancelled():
+                    return False
+            del self._leaving[path]
+        return True
 
     def _begun(self, file: SourceFile) -> Generator[None]:
         """The counting of a file, where it was left; another one's is given up."""
         if self._half is None or self._half[0] is not file:
-            self._give_up()
+            if self._half is not None:
+                self._leave(self._half[0].path)
             self._half = file, self._counting(file)
         return self._half[1]
 
@@ -118,16 +136,9 @@ class Lending:
         for part in _parts(file.text, self._tokenizer.cuts):
             ids += self._tokenizer.encode(part)
             yield
-        if file.path in self._counted:
-            self.counts.set_text(file.path, ids)  # which counts only what has changed
-        else:
-            yield from self.counts.read_text(file.path, ids)
+        self._leaving.pop(file.path, None)  # another state of it, that was given up
+        yield from self.counts.read_text(file.path, ids)
         self._counted[file.path] = file
-
-    def _give_up(self) -> None:
-        if self._half is not None:
-            self._half[1].close()
-            self._half = None
 
     def _make_room(self, wanted: Mapping[str, SourceFile]) -> None:
         """Forget files that are not wanted, the first counted first, while more is counted than may be."""
@@ -136,13 +147,16 @@ class Lending:
             if size <= CHARACTERS:
                 break
             size -= len(self._counted[path].text)
-            self._forget(path)
+            self._leave(path)
 
-    def _forget(self, path: str | None) -> None:
+    def _leave(self, path: str | None) -> None:
+        """Have a file taken back in the idle time to come, if anything of it counts."""
         if self._half is not None and self._half[0].path == path:
-            self._give_up()
-        if path is not None and self._counted.pop(path, None):
-            self.counts.discard_text(path)
+            self._half = None
+        if path is not None:
+            self._counted.pop(path, None)
+            if self.counts.holds(path):
+                self._leaving[path] = None
 
 
 def _parts(text: str, cuts: re.Pattern[str] | None) -> Iterator[str]:

@@ -277,13 +277,14 @@ class Engine:
             self._project(wish).read(request.document, LENDING_S, cancelled=cancelled)
             completer.show(request)
 
-    def warm(self, wish: Wish) -> None:
+    def warm(self, wish: Wish, cancelled: Cancelled) -> None:
         """Read what a first question in this document would have to read, and start its analyser."""
         self._snippets(wish, renew=False)
         monitors = self._monitors(wish.settings)
         if monitors:
             self._enter(wish)
             monitors.watch(wish.document, wish.offset, wish.root)
+        self._project(wish).read(wish.document, LENDING_S, cancelled=cancelled)
 
     def _enter(self, wish: Wish) -> None:
         """Remember where the analysers of an open document work."""

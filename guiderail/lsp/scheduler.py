@@ -181,7 +181,7 @@ class Scheduler:
     def opened(self, wish: Wish) -> None:
         """A document was opened: read in idle time what its first question will need."""
         desk = self._desks.setdefault(wish.uri, _Desk())
-        desk.opening = self.worker.submit(Job(Rank.PREPARE, lambda engine, _: engine.warm(wish)))
+        desk.opening = self.worker.submit(Job(Rank.PREPARE, lambda engine, cancelled: engine.warm(wish, cancelled)))
 
     def ahead(self, wish: Wish, seconds: float) -> None:
         """Ask a question that is likely to come, after a while, if nothing else happens until then."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 import torch
@@ -53,6 +54,25 @@ def test_edits_of_a_text_leave_the_statistics_of_its_last_state(states: list[lis
         counts.set_text("file", state)
     fresh.set_text("file", states[-1])
     assert counts == fresh
+
+
+@given(st.lists(st.tuples(st.booleans(), texts, st.integers(0, 20)), max_size=6), texts)
+def test_what_is_counted_in_slices_may_end_anywhere(steps: list[tuple[bool, list[int], int]], last: list[int]) -> None:
+    """However often reading or forgetting a text was left half done, in the end exactly its last state counts."""
+    counts, fresh = NgramCounts(), NgramCounts()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("guiderail.decoding.stages.ngram_counts.SLICE", 3)
+        for comes, ids, slices in steps:
+            work = counts.read_text("file", ids) if comes else counts.forget_text("file")
+            for _ in islice(work, slices):
+                pass
+        for _ in counts.read_text("file", last):
+            pass
+    fresh.set_text("file", last)
+    assert counts == fresh
+    assert counts.texts == {"file": last}
+    counts.discard_text("file")
+    assert counts == NgramCounts() and not counts.holds("file")
 
 
 def test_a_text_can_be_taken_out_for_a_while() -> None:

@@ -1,6 +1,7 @@
 """What a project lends to a small model."""
 
 import math
+import os
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -91,11 +92,12 @@ def test_no_time_means_no_counting(tmp_path: Path) -> None:
 
 def test_counting_ends_at_the_next_slice_and_goes_on_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelled at every look, each call counts one slice or tokenises one part, and in the end all is counted as at
-    once; a file that is given up in the midst leaves nothing."""
+    once; a file that is given up, in the midst or at the end, is taken back in the same way and leaves nothing."""
     monkeypatch.setattr("guiderail.engine.lending.PART", 40)
     monkeypatch.setattr("guiderail.decoding.stages.ngram_counts.SLICE", 7)
     model, work = tiny_model("guiderail"), list[int]()
     lending = Lending(model, index := ProjectIndex(project(tmp_path)))
+    os.utime(tmp_path / "names.py", (0, 0))  # a file that was written just now is read again at every look
     monkeypatch.setattr(index, "around", lambda near, language, expired: [index.file("names.py")])
     count, encode = NgramCounts.count, type(model.tokenizer).encode
     monkeypatch.setattr(NgramCounts, "count", lambda self, ids, start, end, *, sign=1: (
@@ -104,26 +106,41 @@ def test_counting_ends_at_the_next_slice_and_goes_on_there(tmp_path: Path, monke
         type(model.tokenizer), "encode", lambda self, text: (work.append(len(text)), encode(self, text))[1]
     )
 
-    def calls(most: float) -> int:
+    def calls(own: str, done: Callable[[], bool], most: float = math.inf) -> int:
         for number in range(1, 1000):
             work.clear()
-            lending.read("app.py", "python", 1.0, cancelled=lambda: True)
+            lending.read(own, "python", 1.0, cancelled=lambda: True)
             assert len(work) <= 1 and sum(work) <= 40 + len("    return widget.frobnicated\n")
-            if lending.paths or number >= most:
+            if done() or number >= most:
                 return number
         raise AssertionError("never done")
 
-    number = calls(math.inf)
+    number = calls("app.py", lambda: bool(lending.paths))
     assert number > 10
     whole = NgramCounts()
     whole.set_text("names.py", model.tokenizer.encode(NAMES * 3))
     assert lending.counts == whole
-    lending.read("names.py", "python", 0)
-    assert lending.counts == NgramCounts()
-    calls(number - 2)
-    assert lending.counts != NgramCounts()
-    lending.read("names.py", "python", 0)
-    assert lending.counts == NgramCounts()
+    monkeypatch.setattr(index, "around", lambda near, language, expired: [])
+    assert calls("names.py", lambda: lending.counts == NgramCounts()) > 5
+    monkeypatch.setattr(index, "around", lambda near, language, expired: [index.file("names.py")])
+    calls("app.py", lambda: False, number - 2)
+    assert lending.counts not in (whole, NgramCounts())
+    monkeypatch.setattr(index, "around", lambda near, language, expired: [])
+    assert calls("names.py", lambda: lending.counts == NgramCounts()) > 1
+
+
+def test_going_into_a_counted_file_counts_nothing_before_there_is_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request in a file that was counted does not wait until it is taken back, and is lent nothing meanwhile."""
+    lending = Lending(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
+    lending.stage("app.py", "python", seconds=math.inf)
+    (tmp_path / "more.py").write_text("more = 1\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(NgramCounts, "count", lambda *_, **__: pytest.fail("counted in a request"))
+        assert len(lending.stage("names.py", "python", seconds=0).project) == 0
+    assert lending.stage("names.py", "python", seconds=math.inf).project is lending.counts
+    assert sorted(lending.paths) == ["app.py", "more.py"] == sorted(lending.counts.texts)
 
 
 def test_listing_the_files_never_takes_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,7 @@ class FakeEngine(Engine):
     def prepare(self, wish, cancelled) -> None:
         self.prepared.append(wish.before)
 
-    def warm(self, wish) -> None:
+    def warm(self, wish, cancelled) -> None:
         self.warmed.append(wish.before)
 
 

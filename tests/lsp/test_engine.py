@@ -163,10 +163,10 @@ def test_analysers_start_when_wanted_and_end_with_the_model(monkeypatch: pytest.
     monkeypatch.setattr("guiderail.monitors.analysis.pool.ServerPool", Pool)
     engine = Engine()
     engine.load(Settings(model=str(tiny_folder("guiderail")), device="cpu", threads=1))
-    engine.warm(wish())
+    engine.warm(wish(), never)
     assert events == []
     watched = wish(settings=Settings(max_tokens=2))
-    engine.warm(watched)
+    engine.warm(watched, never)
     engine.prepare(watched, never)
     engine.complete(watched, never, Written())
     assert events == ["made auto", *["get python"] * 4]
@@ -199,7 +199,7 @@ def test_closing_a_document_gives_up_the_analysers_of_its_folder(
     monkeypatch.setattr("guiderail.monitors.analysis.pool.ServerPool", Pool)
     engine.stop_analysers()
     for name in "ab":
-        engine.warm(wish(uri=name, root=tmp_path / name, settings=Settings(context=False)))
+        engine.warm(wish(uri=name, root=tmp_path / name, settings=Settings(context=False)), never)
     engine.forget((0, "a"))
     assert needed == [{tmp_path / "b"}]
     assert stopped.wait(30)

@@ -172,10 +172,15 @@ class NgramMix:
         How much the n-grams are trusted.
     marks
         The model's sentinels, to tell the text in front of the cursor from the one behind; None without them.
+
+    Attributes
+    ----------
+    project
+        As above; may be changed between two completions.
     """
 
     def __init__(self, project: NgramCounts, weights: MixWeights, marks: FimMarks | None = None) -> None:
-        self._project = project
+        self.project = project
         self._weights = weights
         self._marks = marks
         self._live = NgramCounts()
@@ -186,7 +191,7 @@ class NgramMix:
     def __call__(self, logits: torch.Tensor, state: StepState) -> torch.Tensor:
         """Scores float32 [vocabulary] whose softmax is the mixture; the same tensor if there is no evidence."""
         self._follow(list(state.ids), state.step)
-        evidence = gather(self._live, self._project, self._history)
+        evidence = gather(self._live, self.project, self._history)
         return logits if evidence is None else mix(logits, evidence, self._weights)
 
     def _turn_to(self, prompt: list[int]) -> None:

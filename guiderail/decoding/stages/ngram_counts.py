@@ -30,6 +30,8 @@ class NgramCounts:
         self._shapes = [(k, (1 << (ID_BITS * k)) - 1, 1 << (ID_BITS * k)) for k in self.orders]
         self._table: dict[int, int | _Followers] = {}
         self._texts: dict[str, list[int]] = {}
+        # Texts that come or go: their ids, and how many of these count at the moment.
+        self._moving: dict[str, tuple[list[int], int]] = {}
 
     def __len__(self) -> int:
         return len(self._table)
@@ -47,36 +49,54 @@ class NgramCounts:
         """
         return self._texts
 
+    def holds(self, name: str) -> bool:
+        """Whether anything of the text of this name counts."""
+        return name in self._texts or name in self._moving
+
     def set_text(self, name: str, ids: Sequence[int]) -> None:
         """Count a text under a name, in place of what that name held; only what an edit changed is counted again."""
         old, new = self._texts.get(name, []), list(ids)
-        head = _common(old, new)
-        tail = _common(old[head:][::-1], new[head:][::-1])
+        head, tail = _same_ends(old, new)
         reach = self.orders[-1]  # an unchanged token behind the edit has a changed context this far
         self.count(old, head, len(old) - tail + reach, sign=-1)
         self.count(new, head, len(new) - tail + reach)
         self._texts[name] = new
 
     def read_text(self, name: str, ids: Sequence[int]) -> Iterator[None]:
-        """Count a text under a name that holds none, `SLICE` tokens from one yield to the next.
+        """Do what `set_text` does, `SLICE` tokens from one yield to the next.
 
-        Closed before its end, it takes back what it has counted.
+        Ended before its time, it leaves a part of the text counted; `read_text` and `forget_text` clear that up.
         """
-        done = 0
-        try:
-            while done < len(ids):
-                self.count(ids, done, done + SLICE)
-                done += SLICE
-                yield
-        except GeneratorExit:
-            self.count(ids, 0, done, sign=-1)
-            raise
-        self._texts[name] = list(ids)
+        old, new = self._texts.get(name), list(ids)
+        if old is not None and len(old) + len(new) - 2 * sum(_same_ends(old, new)) <= SLICE:
+            self.set_text(name, new)
+            return
+        yield from self.forget_text(name)
+        for done in range(0, len(new), SLICE):
+            self.count(new, done, done + SLICE)
+            self._moving[name] = new, min(done + SLICE, len(new))
+            yield
+        self._moving.pop(name, None)
+        self._texts[name] = new
+
+    def forget_text(self, name: str) -> Iterator[None]:
+        """Forget what counts of the text of this name, `SLICE` tokens from one yield to the next."""
+        if name in self._texts:
+            ids = self._texts.pop(name)
+            self._moving[name] = ids, len(ids)
+        ids, done = self._moving.get(name, ([], 0))
+        while done:
+            begin = max(0, done - SLICE)
+            self.count(ids, begin, done, sign=-1)
+            self._moving[name] = ids, begin
+            done = begin
+            yield
+        self._moving.pop(name, None)
 
     def discard_text(self, name: str) -> None:
-        """Forget the text of this name, if there is one."""
-        old = self._texts.pop(name, [])
-        self.count(old, 0, len(old), sign=-1)
+        """Forget the text of this name, if there is one, at once."""
+        for _ in self.forget_text(name):
+            pass
 
     @contextmanager
     def without(self, name: str) -> Iterator[None]:
@@ -147,6 +167,12 @@ class NgramCounts:
         if held is None:
             return {}
         return held if type(held) is dict else {held: 1}  # type: ignore[dict-item]
+
+
+def _same_ends(old: Sequence[int], new: Sequence[int]) -> tuple[int, int]:
+    """How many tokens at the beginning, and how many others at the end, are the same."""
+    head = _common(old, new)
+    return head, _common(old[head:][::-1], new[head:][::-1])
 
 
 def _common(one: Sequence[int], other: Sequence[int]) -> int:
