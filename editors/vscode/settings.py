@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from guiderail.lsp.configuration import ONE
+from guiderail.lsp.configuration import ONE, camel
 from guiderail.settings import KEYS, default_of, rule_of
 
 PACKAGE = Path(__file__).with_name("package.json")
@@ -58,12 +58,6 @@ _OWN: dict[str, dict[str, Any]] = {
         "description": "Make the suggestion behind a shown one in idle time.",
     },
 }  # fmt: skip
-
-
-def camel(key: str) -> str:
-    """The name of a setting in an editor."""
-    head, *tail = key.split("_")
-    return head + "".join(word.capitalize() for word in tail)
 
 
 def property_of(key: str) -> dict[str, Any]:

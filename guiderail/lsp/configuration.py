@@ -205,5 +205,11 @@ def _own(key: str, given: dict[str, Any], problems: list[str]) -> Any:
     return value
 
 
+def camel(key: str) -> str:
+    """The name of a setting in an editor."""
+    head, *tail = key.split("_")
+    return head + "".join(word.capitalize() for word in tail)
+
+
 def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()

@@ -41,7 +41,7 @@ class Policy:
     Attributes
     ----------
     languages, files
-        What was switched by hand since, on or off, by language and by URI; it goes before the settings.
+        What was switched by hand since, on or off, by canonical language and by URI; it goes before the settings.
     switched
         Whether everything was switched on or off by hand, and how.
     """
@@ -110,6 +110,22 @@ class Policy:
         """Whether a language gets suggestions, in a file's folder."""
         return not self._language(language, self.of(path))
 
+    def turned(self, language: str, path: Path | None = None) -> dict[str, list[str]]:
+        """What of the settings must become what, so that a language is off in a file's folder, or on if it is off now.
+
+        The keys are `enable_languages` and `disable_languages`.
+        """
+        name, set_ = canonical(language), self.of(path)
+        if self.allows_language(name, path):
+            return {"disable_languages": [*set_.disable_languages, name]}
+        denied = [one for one in set_.disable_languages if canonical(one) != name]
+        wanted: dict[str, list[str]] = {}
+        if len(denied) < len(set_.disable_languages):
+            wanted["disable_languages"] = denied
+        if _left_out(name, set_):
+            wanted["enable_languages"] = [*(set_.enable_languages or ("*",)), name]
+        return wanted
+
     def refuses(self, buffer: Buffer) -> bool:
         """Whether a document gets none for a reason that is its own: not because all are switched off."""
         return self.files.get(buffer.uri) is False or bool(self._choice(buffer))
@@ -136,13 +152,11 @@ class Policy:
         return self._language(buffer.language or "plaintext", preferences) or self._named(buffer.path)
 
     def _language(self, language: str, preferences: Preferences) -> str:
-        if language in self.languages:
-            return "" if self.languages[language] else f"suggestions are switched off for {language}"
-        allowed = {_canonical(name) for name in preferences.enable_languages}
-        denied = {_canonical(name) for name in preferences.disable_languages} | (PROSE - allowed)
-        if language in denied or (allowed and not {language, "*"} & allowed):
-            return f"suggestions are off for {language}"
-        return ""
+        name = canonical(language)
+        if name in self.languages:
+            return "" if self.languages[name] else f"suggestions are switched off for {language}"
+        denied = {canonical(one) for one in preferences.disable_languages}
+        return f"suggestions are off for {language}" if name in denied or _left_out(name, preferences) else ""
 
     def _named(self, path: Path | None) -> str:
         """Whether disablePaths names a file."""
@@ -170,7 +184,14 @@ class Policy:
         return self._paths[path]
 
 
-def _canonical(name: str) -> str:
+def _left_out(name: str, preferences: Preferences) -> bool:
+    """Whether a language is not among those that are to have suggestions; prose must be named."""
+    allowed = {canonical(one) for one in preferences.enable_languages}
+    return name not in allowed and (name in PROSE or (bool(allowed) and "*" not in allowed))
+
+
+def canonical(name: str) -> str:
+    """The one name of a language that has several; unknown ones in lower case."""
     try:
         return language_named(name)
     except UsageError:

@@ -22,11 +22,11 @@ from guiderail import __version__
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.lsp import items, journal, status
 from guiderail.lsp.buffer import Buffer, path_of
-from guiderail.lsp.configuration import SECTION, Said, read, settle
+from guiderail.lsp.configuration import SECTION, Said, camel, read, settle
 from guiderail.lsp.engine import Wish
 from guiderail.lsp.explain import Shown, explanation
 from guiderail.lsp.items import Place
-from guiderail.lsp.policy import Policy
+from guiderail.lsp.policy import Policy, canonical
 from guiderail.lsp.positions import Encoding
 from guiderail.lsp.progress import LoadProgress
 from guiderail.lsp.scheduler import Scheduler
@@ -157,6 +157,7 @@ class Server(LanguageServer):
             types.TEXT_DOCUMENT_INLINE_COMPLETION: (self._inline_completion, types.InlineCompletionOptions()),
             types.TEXT_DOCUMENT_COMPLETION: (self._completion, types.CompletionOptions(trigger_characters=TRIGGERS)),
             status.REQUEST: (self._status, None),
+            "guiderail/language": (self._language, None),
             "textDocument/didShowCompletion": (self._did_show, None),
             "textDocument/didPartiallyAcceptCompletion": (self._did_accept_part, None),
         }
@@ -483,7 +484,7 @@ class Server(LanguageServer):
         policy = self.policy
         reply: dict[str, Any] = {"scope": scope}
         if scope == "language":
-            language = wanted.get("language") or (buffer.language if buffer else None) or "plaintext"
+            language = canonical(str(wanted.get("language") or (buffer.language if buffer else None) or "plaintext"))
             enabled = policy.languages[language] = not policy.allows_language(language, path_of(str(uri)))
             reply["language"] = language
         elif scope == "file":
@@ -522,6 +523,13 @@ class Server(LanguageServer):
         buffer = self.buffers.get(uri or self._focus or "")
         refusal = self.policy.verdict(buffer) if buffer else ""
         return status.status_of(self.worker.health, enabled=self.policy.enabled, refusal=refusal, busy=self._busy)
+
+    def _language(self, params: Any = None) -> dict[str, Any]:
+        """Whether a language gets suggestions, and what its editor must set to turn that round."""
+        given = _first((params,))
+        language, path = canonical(str(given.get("language") or "plaintext")), path_of(str(given.get("uri") or ""))
+        wanted = {camel(key): names for key, names in self.policy.turned(language, path).items()}
+        return {"language": language, "enabled": self.policy.allows_language(language, path), "turned": wanted}
 
     def _touched(self, uri: str | None) -> None:
         """A document was opened or written; it is the one in front unless the client tells which that is."""

@@ -1,12 +1,13 @@
 """Which documents get suggestions."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.configuration import Preferences
-from guiderail.lsp.policy import Policy
+from guiderail.lsp.policy import Policy, canonical
 from guiderail.settings import Settings
 
 
@@ -67,6 +68,24 @@ def test_languages_are_allowed_and_denied() -> None:
     assert policy(disable_languages=("Python",)).verdict(buffer("untitled:1"))
     assert policy().verdict(buffer("untitled:1", language="markdown"))
     assert not policy(enable_languages=("md", "*")).verdict(buffer("untitled:1", language="markdown"))
+
+
+@pytest.mark.parametrize("language", ["python", "py", "markdown", "md", "git-commit", "MyOwn"])
+@pytest.mark.parametrize("enabled", [(), ("*",), ("py",), ("sql",), ("*", "markdown"), ("md", "sql"), ("myown",)])
+@pytest.mark.parametrize("disabled", [(), ("Python",), ("sql", "md"), ("MYOWN", "git-commit")])
+def test_a_language_is_turned_by_settings_alone(
+    language: str, enabled: tuple[str, ...], disabled: tuple[str, ...]
+) -> None:
+    """With the settings that the server names a language is the other way round, prose and nicknames too, and with what
+    it names then as before; no other language changes."""
+    rules = policy(enable_languages=enabled, disable_languages=disabled)
+    others = [one for one in ("python", "markdown", "git-commit", "myown", "rust") if one != canonical(language)]
+    before, unchanged = rules.allows_language(language), [rules.allows_language(one) for one in others]
+    for expected in (not before, before):
+        turned = {key: tuple(names) for key, names in rules.turned(language).items()}
+        rules.configure(replace(rules.preferences, **turned))
+        assert rules.allows_language(language) is expected
+        assert [rules.allows_language(one) for one in others] == unchanged
 
 
 def test_paths_are_denied_by_pattern(project: Path) -> None:

@@ -270,6 +270,31 @@ async def test_the_toggle_stops_requests_and_starts_them(scope: str) -> None:
             assert bool(await client.ghost(uri, 0, 4)) is enabled
 
 
+async def test_the_server_says_how_a_language_is_turned(tmp_path: Path) -> None:
+    """An editor that keeps its switches in its settings asks whether a language is on, and what to set then: prose is
+    off unless it is named, whichever folder's settings count."""
+    uri = (tmp_path / "a.md").as_uri()
+    async with connected(capabilities=NEOVIM, roots=(tmp_path,), settings={"disableLanguages": ["py"]}) as client:
+        found = await client.ask("guiderail/language", {"uri": uri, "language": "markdown"})
+        turned = {"enableLanguages": ["*", "markdown"]}
+        assert found == {"language": "markdown", "enabled": False, "turned": turned}
+        client.settings = turned
+        client.tell("workspace/didChangeConfiguration", {"settings": None})
+        await client.settle()
+        assert await client.ghost(client.open("x = ", uri, "markdown"), 0, 4)
+        found = await client.ask("guiderail/language", {"uri": uri, "language": "markdown"})
+        assert (found["enabled"], found["turned"]) == (True, {"disableLanguages": ["markdown"]})
+
+
+async def test_a_language_is_switched_by_any_of_its_names() -> None:
+    """The toggle of a nickname is that of the language."""
+    async with connected() as client:
+        uri = client.open("x = ")
+        for enabled in (False, True):
+            await client.command("toggle", {"scope": "language", "language": "Py", "uri": uri})
+            assert bool(await client.ghost(uri, 0, 4)) is enabled
+
+
 async def test_settings_come_by_pull_and_push() -> None:
     """Settings are asked for at the start, and again, or taken, when they change; a wrong one is told once."""
     async with connected(capabilities=NEOVIM, settings={"maxSuggestions": 2, "model": "mine"}) as client:

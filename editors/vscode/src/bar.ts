@@ -2,7 +2,6 @@
 
 import * as vscode from "vscode";
 import type { ServerControl } from "./server";
-import { isOff, languagesOf } from "./settings";
 import { barText, spoken, tooltip } from "./status";
 
 const COLOURS: Partial<Record<string, string>> = {
@@ -32,7 +31,7 @@ interface Entry extends vscode.QuickPickItem {
   words?: unknown[];
 }
 
-function entries(server: ServerControl): Entry[] {
+async function entries(server: ServerControl): Promise<Entry[]> {
   const document = vscode.window.activeTextEditor?.document;
   const configuration = vscode.workspace.getConfiguration("guiderail", document?.uri);
   if (server.state === "missing") {
@@ -41,14 +40,13 @@ function entries(server: ServerControl): Entry[] {
       { label: "$(gear) Settings", command: "workbench.action.openSettings", words: ["guiderail.serverPath"] },
     ];
   }
-  const language = document?.languageId ?? "";
-  const off = isOff(languagesOf(configuration), language);
+  const language = document && (await server.language(document));
   return [
     { label: configuration.get<boolean>("enable", true) ? "$(circle-slash) Turn off" : "$(check) Turn on", command: "guiderail.toggleGlobal" },
-    ...(document === undefined
+    ...(document === undefined || language === undefined
       ? []
       : [
-          { label: `$(symbol-misc) Turn ${off ? "on" : "off"} for ${language}`, command: "guiderail.toggleLanguage" },
+          { label: `$(symbol-misc) Turn ${language.enabled ? "off" : "on"} for ${document.languageId}`, command: "guiderail.toggleLanguage" },
           { label: "$(file) Turn on or off for this file", command: "guiderail.toggleFile" },
         ]),
     { label: "$(question) Explain the last suggestion", command: "guiderail.explainLast" },

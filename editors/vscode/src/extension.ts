@@ -6,7 +6,7 @@ import { makeBar, showMenu } from "./bar";
 import { sourceOf } from "./discovery";
 import { offerInstall } from "./install";
 import { ServerControl } from "./server";
-import { languagesOf, scopeOf, toggled, type Scope } from "./settings";
+import { scopeOf, type Scope } from "./settings";
 
 type Handler = () => unknown;
 
@@ -42,12 +42,18 @@ async function toggleGlobal(): Promise<void> {
   await write("enable", !configuration().get<boolean>("enable", true));
 }
 
-async function toggleLanguage(): Promise<void> {
-  const language = vscode.window.activeTextEditor?.document.languageId;
-  if (language !== undefined) {
-    for (const [key, value] of Object.entries(toggled(languagesOf(configuration()), language))) {
-      await write(key, value);
-    }
+async function toggleLanguage(server: ServerControl): Promise<void> {
+  const document = vscode.window.activeTextEditor?.document;
+  if (document === undefined) {
+    return;
+  }
+  const language = await server.language(document);
+  if (language === undefined) {
+    vscode.window.setStatusBarMessage("guiderail: no server is running that knows of languages", TOLD_MS);
+    return;
+  }
+  for (const [key, value] of Object.entries(language.turned)) {
+    await write(key, value);
   }
 }
 
@@ -85,7 +91,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     menu: () => showMenu(server),
     installServer: () => installServer(server, log),
     toggleGlobal,
-    toggleLanguage,
+    toggleLanguage: () => toggleLanguage(server),
     toggleFile: () => toggleFile(server),
     openLog: () => openLog(server, log),
     explainLast: () => explainLast(server),

@@ -19,6 +19,12 @@ import { Turns } from "./turns";
 const SECTION = "guiderail";
 const START_MS = 10_000; // that others wait for a start; it goes on, but may be given up then
 
+/** What the server says of a language: whether it gets suggestions, and the settings that turn that round. */
+export interface Language {
+  enabled: boolean;
+  turned: Record<string, string[]>;
+}
+
 function isProgram(file: string): boolean {
   try {
     fs.accessSync(file, fs.constants.X_OK);
@@ -129,6 +135,19 @@ export class ServerControl implements vscode.Disposable {
       }
     } catch (problem) {
       this.log.warn(String(problem)); // the server ended meanwhile
+    }
+  }
+
+  /** How the language of a document stands; undefined where no server tells. */
+  async language({ uri, languageId }: vscode.TextDocument): Promise<Language | undefined> {
+    if (this.client?.state !== Running.Running) {
+      return undefined;
+    }
+    try {
+      return await this.client.sendRequest<Language>("guiderail/language", { uri: uri.toString(), language: languageId });
+    } catch (problem) {
+      this.log.warn(String(problem)); // the server ended meanwhile, or is an older one
+      return undefined;
     }
   }
 

@@ -33,36 +33,3 @@ export function scopeOf(inspected: Inspected | undefined): Scope {
   }
   return inspected?.workspaceValue !== undefined ? "workspace" : "user";
 }
-
-/** The settings of languages, as they count for a file. */
-export interface Languages {
-  enableLanguages: readonly string[];
-  disableLanguages: readonly string[];
-}
-
-/** Those settings in a configuration of VS Code's. */
-export function languagesOf(configuration: { get<T>(key: string, otherwise: T): T }): Languages {
-  const list = (key: string) => configuration.get<string[]>(key, []);
-  return { enableLanguages: list("enableLanguages"), disableLanguages: list("disableLanguages") };
-}
-
-function isLeftOut({ enableLanguages }: Languages, language: string): boolean {
-  return enableLanguages.length > 0 && !enableLanguages.includes("*") && !enableLanguages.includes(language);
-}
-
-/** Whether the settings turn a language off. */
-export function isOff(languages: Languages, language: string): boolean {
-  return languages.disableLanguages.includes(language) || isLeftOut(languages, language);
-}
-
-/** What must be written to turn a language off, or on again. */
-export function toggled(languages: Languages, language: string): Partial<Languages> {
-  const { enableLanguages, disableLanguages } = languages;
-  if (!isOff(languages, language)) {
-    return { disableLanguages: [...disableLanguages, language] };
-  }
-  return {
-    ...(disableLanguages.includes(language) && { disableLanguages: disableLanguages.filter((one) => one !== language) }),
-    ...(isLeftOut(languages, language) && { enableLanguages: [...enableLanguages, language] }),
-  };
-}

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { chosen, isOff, scopeOf, toggled } from "../src/settings";
+import { chosen, scopeOf } from "../src/settings";
 
 test("defaults are not sent, and the nearest value wins", () => {
   const set = { model: { globalValue: "a", workspaceValue: "b" }, enable: { globalValue: false }, until: {} };
@@ -20,24 +20,6 @@ test("a value is written where the one that counts is set", () => {
   assert.equal(scopeOf({ globalValue: true }), "user");
   assert.equal(scopeOf({ globalValue: false, workspaceValue: true }), "workspace");
   assert.equal(scopeOf({ globalValue: false, workspaceValue: true, workspaceFolderValue: false }), "folder");
-});
-
-const LANGUAGES = [
-  { enableLanguages: [], disableLanguages: ["sql"] },
-  { enableLanguages: ["*"], disableLanguages: ["python"] },
-  { enableLanguages: ["sql"], disableLanguages: [] },
-  { enableLanguages: ["sql"], disableLanguages: ["python"] },
-  { enableLanguages: ["python"], disableLanguages: [] },
-];
-
-test("after toggling a language it is the other way round, whichever list decided", () => {
-  for (const before of LANGUAGES) {
-    const after = { ...before, ...toggled(before, "python") };
-    assert.notEqual(isOff(after, "python"), isOff(before, "python"));
-    assert.equal(isOff(after, "sql"), isOff(before, "sql"));
-    const again = { ...after, ...toggled(after, "python") };
-    assert.equal(isOff(again, "python"), isOff(before, "python"));
-  }
 });
 
 test("every setting is described, and every contributed command is registered", () => {
