@@ -53,6 +53,14 @@ class OpenProject:
         if self._lending is not None:
             self._lending.read(self._relative(document.path), document.language, seconds, cancelled=cancelled)
 
+    def knows(self, folder: Path) -> bool:
+        """Whether a path is, or was, a folder of the project."""
+        return self.index is not None and self.index.knows(folder)
+
+    def forget(self, path: Path) -> list[Path]:
+        """Forget a file or folder that is gone; the files that were known in the folder. From any thread."""
+        return self.index.forget(path) if self.index else []
+
     def _relative(self, path: Path | None) -> str | None:
         if path is None or self.root is None or not path.resolve().is_relative_to(self.root.resolve()):
             return None

@@ -233,10 +233,19 @@ class Engine:
         thread.start()
 
     def files_changed(self, *paths: Path) -> None:
-        """Choose context anew at the next occasion, and let analysers know; may be called from any thread."""
+        """Choose context anew at the next occasion, and let analysers know; may be called from any thread.
+
+        Of a folder that is gone they are told which known files went with it.
+        """
         self._edition += 1
+        gone = [path for path in paths if not path.exists()]
+        lost = [file for project in self._projects for path in gone for file in project.forget(path)]
         for pool, _ in self._analysers:
-            pool.files_changed(paths)
+            pool.files_changed(list(dict.fromkeys([*paths, *lost])))
+
+    def knows(self, folder: Path) -> bool:
+        """Whether a path is, or was, a folder of a project that is open; may be called from any thread."""
+        return any(project.knows(folder) for project in self._projects)
 
     def forget(self, name: Name) -> None:
         """Drop what is kept for a closed document."""

@@ -31,7 +31,7 @@ from guiderail.lsp.positions import Encoding
 from guiderail.lsp.progress import LoadProgress
 from guiderail.lsp.scheduler import Scheduler
 from guiderail.lsp.trigger import Numbering
-from guiderail.lsp.watching import registrations
+from guiderail.lsp.watching import FOLDERS, matters, registrations
 from guiderail.lsp.wire import Protocol, converter
 from guiderail.lsp.worker import Health, Worker
 from guiderail.settings import Settings
@@ -154,6 +154,8 @@ class Server(LanguageServer):
             types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: (self._folders_changed, None),
             types.WORKSPACE_DID_CHANGE_CONFIGURATION: (self._configuration_changed, None),
             types.WORKSPACE_DID_CHANGE_WATCHED_FILES: (self._watched_changed, None),
+            types.WORKSPACE_DID_DELETE_FILES: (self._folders_deleted, FOLDERS),
+            types.WORKSPACE_DID_RENAME_FILES: (self._folders_renamed, FOLDERS),
             types.TEXT_DOCUMENT_INLINE_COMPLETION: (self._inline_completion, types.InlineCompletionOptions()),
             types.TEXT_DOCUMENT_COMPLETION: (self._completion, types.CompletionOptions(trigger_characters=TRIGGERS)),
             status.REQUEST: (self._status, None),
@@ -321,14 +323,25 @@ class Server(LanguageServer):
         self._touched(params.text_document.uri)
 
     def _watched_changed(self, params: types.DidChangeWatchedFilesParams) -> None:
-        self._files_changed(*(change.uri for change in params.changes))
+        knows = self.worker.engine.knows
+        changes = [(change.uri, path_of(change.uri), change.type) for change in params.changes]
+        uris = [uri for uri, path, kind in changes if path is not None and (matters(path, kind) or knows(path))]
+        if uris:
+            self._files_changed(*uris)
+
+    def _folders_deleted(self, params: types.DeleteFilesParams) -> None:
+        self._files_changed(*(file.uri for file in params.files))
+
+    def _folders_renamed(self, params: types.RenameFilesParams) -> None:
+        self._files_changed(*(uri for file in params.files for uri in (file.old_uri, file.new_uri)))
 
     def _files_changed(self, *uris: str) -> None:
-        """Files were written or deleted: what is known of them, and was made of that, is out of date."""
+        """Files or folders were written or deleted: what is known of them, and was made of that, is out of date."""
         paths = [path for uri in dict.fromkeys(uris) if (path := path_of(uri)) is not None]
         self.worker.engine.files_changed(*paths)
         self.policy.refresh()
-        if any(path.name == "pyproject.toml" for path in paths):
+        around = {folder for root in self._uris for folder in (root, *root.parents)}
+        if any(path.name == "pyproject.toml" or path in around for path in paths):
             self._configure(self._said)
         # Names may be gone that other files suggest; what is suggested in a file does not hang on its own copy on disk.
         self.scheduler.forget_answers(but=uris[0] if len(uris) == 1 else None)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lsprotocol import types
 
 from guiderail.lsp.configuration import SECTION
 from guiderail.text.language import LANGUAGES, is_code
 
 _SETTINGS = ("json", "toml")  # of projects and analysers, beside code
-_NAMES = (".gitignore", "go.mod", "go.work", "setup.cfg")
+_KNOWN = [language for language in LANGUAGES if is_code(language.name) or language.name in _SETTINGS]
+_ENDINGS = tuple(ending for language in _KNOWN for ending in language.endings)
+_NAMES = (".gitignore", "go.mod", "go.work", "setup.cfg", *(name for language in _KNOWN for name in language.files))
+# No pattern tells folders from files, and of a folder that goes, or comes from elsewhere, clients tell the name alone.
+_ANY = "**/*"
+_COMES_OR_GOES = int(types.WatchKind.Create) | int(types.WatchKind.Delete)
+
+FOLDERS = types.FileOperationRegistrationOptions(
+    [types.FileOperationFilter(types.FileOperationPattern(_ANY, types.FileOperationPatternKind.Folder), scheme="file")]
+)
 
 
 def registrations(capabilities: types.ClientCapabilities) -> list[types.Registration]:
@@ -19,14 +30,23 @@ def registrations(capabilities: types.ClientCapabilities) -> list[types.Registra
         method = types.WORKSPACE_DID_CHANGE_CONFIGURATION
         found.append(types.Registration("guiderail-configuration", method, {"section": SECTION}))
     if workspace.did_change_watched_files and workspace.did_change_watched_files.dynamic_registration:
-        options = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher(one) for one in _globs()])
+        options = types.DidChangeWatchedFilesRegistrationOptions(_watchers())
         found.append(types.Registration("guiderail-files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options))
     return found
 
 
-def _globs() -> list[str]:
-    """Patterns of the files that suggestions may depend on: code, and what says how it belongs together."""
-    known = [language for language in LANGUAGES if is_code(language.name) or language.name in _SETTINGS]
-    endings = [ending.removeprefix(".") for language in known for ending in language.endings]
-    names = [*_NAMES, *(name for language in known for name in language.files)]
-    return [f"**/*.{{{','.join(endings)}}}", f"**/{{{','.join(names)}}}"]
+def _watchers() -> list[types.FileSystemWatcher]:
+    """Of the files that suggestions may depend on: code, and what says how it belongs together; and of folders."""
+    endings = [ending.removeprefix(".") for ending in _ENDINGS]
+    globs = [f"**/*.{{{','.join(endings)}}}", f"**/{{{','.join(_NAMES)}}}"]
+    return [*map(types.FileSystemWatcher, globs), types.FileSystemWatcher(_ANY, _COMES_OR_GOES)]
+
+
+def matters(path: Path, kind: int) -> bool:
+    """Whether suggestions may depend on a file, or a folder, to which something of this kind has happened.
+
+    What is gone may have been a folder: it is taken for one if its name has no ending.
+    """
+    if path.name in _NAMES or path.name.lower().endswith(_ENDINGS):
+        return True
+    return path.is_dir() if kind == types.FileChangeType.Created else not path.suffix

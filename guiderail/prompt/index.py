@@ -46,6 +46,7 @@ class ProjectIndex:
     """
 
     def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
         self.project = Project(root)
         self._vocabulary = Vocabulary()
         self.ranking = Ranking(self._vocabulary)
@@ -70,6 +71,22 @@ class ProjectIndex:
         except OSError:
             return None
 
+    def knows(self, folder: Path) -> bool:
+        """Whether a path is, or was, a folder of the project in which there was something to read."""
+        return self.project.knows(self._real(folder))
+
+    def forget(self, path: Path) -> list[Path]:
+        """Forget a file, or a folder with all that was in it, that is gone; the files that were known in the folder.
+
+        May be called from any thread.
+        """
+        real = self._real(path)
+        self._files.drop(real)
+        if not self.project.knows(real):
+            return []
+        self.project.forget(real)
+        return [Path(file) for file in self._files.drop_below(real)]
+
     def text(self, path: str) -> str | None:
         """Text of a file by its relative path; None if it may not be read or is no text."""
         file = self.file(path)
@@ -92,6 +109,11 @@ class ProjectIndex:
                 file = self._files.get(f"{self.project.root}/{entry.path}", entry.status)
                 found += [file] if file else []
         return found
+
+    def _real(self, path: Path) -> str:
+        """A path as it is kept, which has no links; what it names may be gone, so that the disk cannot be asked."""
+        inside = path.is_relative_to(self._root)
+        return str(self.project.root / path.relative_to(self._root) if inside else path)
 
     def _read(self, path: str) -> SourceFile | None:
         text = read_text(Path(path))

@@ -118,6 +118,15 @@ class Project:
         self._readable.clear()
         self.ignore.refresh()
 
+    def knows(self, folder: str) -> bool:
+        """Whether a path, absolute and without links, is a folder that was looked into, or one that the root is in."""
+        return folder in self._listings or f"{self._top}/".startswith(f"{folder}/")
+
+    def forget(self, folder: str) -> None:
+        """Forget a known folder that is gone, and those in it; may be called from any thread."""
+        self._listings.drop(folder)
+        self._listings.drop_below(folder)
+
     def is_readable(self, path: str) -> bool:
         """Whether a relative path is a file that may be read."""
         known = self._readable.get(path)

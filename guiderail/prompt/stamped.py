@@ -45,3 +45,18 @@ class Stamped(Generic[Value]):
         self.made += 1
         self._kept[path] = (stamp, now, value)
         return value
+
+    def __contains__(self, path: str) -> bool:
+        """Whether a value of this path is kept."""
+        return path in self._kept
+
+    def drop(self, path: str) -> None:
+        """Forget a path that is gone; this and the next may be called from any thread."""
+        self._kept.pop(path, None)
+
+    def drop_below(self, folder: str) -> list[str]:
+        """Forget all paths in a folder, and in those in it; which they were."""
+        found = [path for path in tuple(self._kept) if path.startswith(f"{folder}/")]
+        for path in found:
+            self.drop(path)
+        return found

@@ -60,6 +60,9 @@ class FakeEngine(Engine):
     def files_changed(self, *paths: Path) -> None:
         self.changed += paths
 
+    def knows(self, folder: Path) -> bool:
+        return folder.name == "known.folder"
+
     def load(self, settings: Settings) -> None:
         self.name, self.device = settings.model, "cpu"
 

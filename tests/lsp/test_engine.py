@@ -1,5 +1,6 @@
 """The engine with a tiny model of the embedded one's shape."""
 
+import shutil
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -236,6 +237,40 @@ def test_a_client_that_closes_a_file_takes_nothing_from_another(
     assert timings.reused_tokens == timings.prompt_tokens - 1
     engine.forget(one.name)
     assert needed[-1] == set()
+    engine.stop_analysers()
+
+
+def test_a_folder_that_is_gone_is_forgotten_with_its_files(
+    monkeypatch: pytest.MonkeyPatch, engine: Engine, tmp_path: Path
+) -> None:
+    """Of a folder's end, told under a link to it too, the analysers hear by the name of each file that was known."""
+    told: list[list[Path]] = []
+
+    class Pool:
+        def __init__(self, wanted: str, trust: str) -> None: ...
+
+        def get(self, language: str, folder: Path) -> None: ...
+
+        def files_changed(self, paths: list[Path]) -> None:
+            told.append(paths)
+
+        def stop(self) -> None: ...
+
+    monkeypatch.setattr("guiderail.monitors.analysis.pool.ServerPool", Pool)
+    engine.stop_analysers()
+    root, link = tmp_path / "root", tmp_path / "link"
+    inner = root / "tools.d" / "inner"
+    inner.mkdir(parents=True)
+    link.symlink_to(root)
+    (inner / "text.py").write_text("def helper(value):\n    return value + 1\n")
+    asked = wish("from tools import helper\n\nx = helper(", 36, root=link, settings=Settings(max_tokens=2))
+    engine.complete(asked, never, Written())
+    folder = link / "tools.d"
+    assert engine.knows(folder) and not engine.knows(link / "text.d")
+    shutil.rmtree(root / "tools.d")
+    engine.files_changed(folder)
+    assert told == [[folder, inner / "text.py"]]
+    assert not engine.knows(folder)
     engine.stop_analysers()
 
 

@@ -455,6 +455,7 @@ async def test_a_client_that_can_watch_files_is_asked_to(dynamic: bool) -> None:
         watched = client.registered.get("workspace/didChangeWatchedFiles", {"watchers": []})["watchers"]
         globs = " ".join(watcher["globPattern"] for watcher in watched)
         assert all((word in globs) is dynamic for word in ("py,", ",tsx,", "toml", ".gitignore", "go.mod"))
+        assert ({"globPattern": "**/*", "kind": 5} in watched) is dynamic  # folders that come and go
 
 
 async def test_what_other_tools_write_voids_what_was_made_of_it(tmp_path: Path) -> None:
@@ -477,6 +478,55 @@ async def test_what_other_tools_write_voids_what_was_made_of_it(tmp_path: Path) 
         await client.ghost(uri, 0, 4)
         assert [settings.max_tokens for settings in client.engine.settings] == [64, 5]
         assert client.engine.changed == [one, other, project, one]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "matters"),
+    [
+        ("package", 3, True),  # a folder, for all that is known
+        ("known.folder", 3, True),
+        ("module.o", 3, False),
+        ("made", 1, True),
+        ("made.file", 1, False),
+    ],
+)
+async def test_folders_that_come_and_go_void_what_was_made_of_them(
+    tmp_path: Path, name: str, kind: int, matters: bool
+) -> None:
+    """Of a whole folder a client tells one event, under its name alone; products of builds are passed over."""
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made.file").touch()
+    async with connected(roots=(tmp_path,), options={"speculate": False}) as client:
+        uri = client.open("x = ", (tmp_path / "one.py").as_uri())
+        await client.ghost(uri, 0, 4)
+        changes = [{"uri": (tmp_path / name).as_uri(), "type": kind}]
+        client.tell("workspace/didChangeWatchedFiles", {"changes": changes})
+        await client.ghost(uri, 0, 4)
+        assert len(client.engine.asked) == 1 + matters
+        assert client.engine.changed == [tmp_path / name] * matters
+
+
+async def test_folders_that_an_editor_deletes_or_renames_are_told(tmp_path: Path) -> None:
+    """An editor that tells what is done to folders in it is asked to; the settings of a folder that went are gone."""
+    root = tmp_path / "group" / "root"
+    root.mkdir(parents=True)
+    (root / "pyproject.toml").write_text("[tool.guiderail]\nmax_tokens = 5\n")
+    operations = {"didDelete": True, "didRename": True}
+    capabilities, options = {"workspace": {"fileOperations": operations}}, {"speculate": False}
+    async with connected(capabilities=capabilities, roots=(root,), options=options) as client:
+        said = client.result["capabilities"]["workspace"]["fileOperations"]  # pyright: ignore[reportAttributeAccessIssue]
+        folders = {"scheme": "file", "pattern": {"glob": "**/*", "matches": "folder"}}
+        assert said == {name: {"filters": [folders]} for name in operations}
+        old, new = root.parent, tmp_path / "new"
+        uri = client.open("x = ", "untitled:1")
+        await client.ghost(uri, 0, 4)
+        old.rename(new)
+        client.tell("workspace/didRenameFiles", {"files": [{"oldUri": old.as_uri(), "newUri": new.as_uri()}]})
+        await client.ghost(uri, 0, 4)
+        client.tell("workspace/didDeleteFiles", {"files": [{"uri": new.as_uri()}]})
+        await client.ghost(uri, 0, 4)
+        assert [settings.max_tokens for settings in client.engine.settings] == [5, 64, 64]
+        assert client.engine.changed == [old, new, new]
 
 
 async def test_changed_settings_void_what_is_remembered() -> None:
@@ -646,7 +696,7 @@ async def _says_how_to_mend(client: Client, uri: str) -> None:
 )
 async def test_a_change_that_cannot_be_applied_closes_its_document(change: Any) -> None:
     """A text that is not the client's any more gets no suggestions, which is said once; opening it anew mends it."""
-    async with connected() as client:
+    async with connected(options={"speculate": False}) as client:
         uri, other = client.open("x🙂 = "), client.open("y = ", "untitled:2")
         assert await client.ghost(uri, 0, 99)
         for sent in (change, _change((0, 0), (0, 0))):
