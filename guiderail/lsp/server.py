@@ -185,7 +185,7 @@ class Server(LanguageServer):
         self._can_configure = bool(workspace and workspace.configuration)
         self._progress.wanted = bool(window and window.work_done_progress)
         folders = [folder.uri for folder in params.workspace_folders or ()]
-        single = params.root_uri or (Path(params.root_path).as_uri() if params.root_path else None)
+        single = params.root_uri or (Path(params.root_path).absolute().as_uri() if params.root_path else None)
         self._uris = _folders(folders or [single or ""])
         self.policy.roots = list(self._uris)
         self._given = _section(params.initialization_options) or {}
@@ -383,7 +383,7 @@ class Server(LanguageServer):
             return types.CompletionList(is_incomplete=False, items=[])
         place = self._place(params.text_document.uri, params.position)
         # A menu waits for all who fill it: nobody should wait for a model to load.
-        if place is None or self.worker.health.state != "ready":
+        if place is None or self.worker.health.state in {"off", "loading"}:
             return types.CompletionList(is_incomplete=True, items=[])
         found = await self._offered("menu", self._wish(params.text_document.uri, place, 1), place, by_hand=False)
         made = [

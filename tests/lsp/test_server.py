@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lsprotocol import types
 from pytest_lsp import client_capabilities
 
 from guiderail.errors import GuiderailError, UsageError
@@ -865,6 +866,26 @@ async def test_memory_that_runs_out_fails_one_request() -> None:
         assert await client.ghost(uri, 0, 4)
         await client.settle()
         assert client.last("guiderail/didChangeStatus")["state"] == "ready"
+
+
+async def test_a_menu_recovers_from_a_failure() -> None:
+    """A client that asks for the menu alone is served again, too, after the model failed."""
+    engine = FakeEngine()
+    async with connected(engine) as client:
+        uri = client.open("x = ")
+        engine.failure = MemoryError()
+        assert (await client.ask("textDocument/completion", at(uri, 0, 4)))["items"] == []
+        await client.settle()
+        assert client.last("guiderail/didChangeStatus")["state"] == "error"
+        assert (await client.ask("textDocument/completion", at(uri, 0, 4)))["items"]
+
+
+async def test_a_root_of_an_old_client_need_not_be_absolute() -> None:
+    """`rootPath`, which came before `rootUri`, is taken however it is written."""
+    async with connected(greet=False) as client:
+        params = types.InitializeParams(types.ClientCapabilities(), root_path="somewhere")
+        client.server._initialize(params)
+        assert list(client.server._uris) == [Path.cwd() / "somewhere"]
 
 
 async def test_a_large_file_is_ignored_with_a_reason() -> None:
