@@ -2,61 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-from guiderail.lsp.engine import Wish
-from guiderail.lsp.memory import Offer
 from guiderail.lsp.scheduler import Counts
-from guiderail.lsp.shape import Shaped
+from guiderail.lsp.shelf import Shelf
 
 
-@dataclass
-class Shown:
-    """A suggestion that was sent to the client.
-
-    Parameters
-    ----------
-    name
-        By which its command reports it.
-    offer, shaped
-        What the model wrote, and what was made of it.
-    wish
-        The question it answers.
-    waited_s
-        Seconds from the request to the answer.
-
-    Attributes
-    ----------
-    displayed
-        Whether the client says that it was displayed.
-    accepted
-        How much of it was accepted, as the client counts.
-    """
-
-    name: str
-    offer: Offer
-    shaped: Shaped
-    wish: Wish
-    waited_s: float
-    displayed: bool = False
-    accepted: int = 0
-
-
-def explanation(last: Shown | None, shown: Iterable[Shown], counts: Counts) -> dict[str, Any]:
+def explanation(shelf: Shelf, counts: Counts) -> dict[str, Any]:
     """An object for a person to read.
 
     Parameters
     ----------
-    last
-        The last suggestion, if there was one.
-    shown
-        Those of late.
+    shelf
+        The suggestions of late.
     counts
         How requests were answered.
     """
-    kept = list(shown)
+    kept, last = list(shelf), shelf.last
     session = {
         "requests": asdict(counts),
         "sent": len(kept),

@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 
 from guiderail.errors import UsageError
 from guiderail.lsp import journal
-from guiderail.lsp.server import Host, Server
+from guiderail.lsp.host import Host
+from guiderail.lsp.server import Server
 from guiderail.lsp.transport import FRAME_LIMIT, FrameError, PipeWriter, SocketWriter, frames, pipe_reader
 from guiderail.lsp.worker import Worker
 from guiderail.settings import Settings

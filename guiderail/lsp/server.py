@@ -7,9 +7,7 @@ import json
 import logging
 import os
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,54 +20,27 @@ from guiderail import __version__
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.lsp import items, journal, status
 from guiderail.lsp.buffer import Buffer, path_of
+from guiderail.lsp.bulletin import Bulletin
 from guiderail.lsp.configuration import SECTION, Said, camel, read, settle
 from guiderail.lsp.engine import Wish
-from guiderail.lsp.explain import Shown, explanation
+from guiderail.lsp.explain import explanation
+from guiderail.lsp.host import Host
 from guiderail.lsp.items import Place
 from guiderail.lsp.policy import Policy, canonical
 from guiderail.lsp.positions import Encoding
 from guiderail.lsp.progress import LoadProgress
 from guiderail.lsp.scheduler import Scheduler
+from guiderail.lsp.shelf import Shelf, Shown
 from guiderail.lsp.trigger import Numbering
 from guiderail.lsp.watching import FOLDERS, matters, registrations
 from guiderail.lsp.wire import Protocol, converter
-from guiderail.lsp.worker import Health, Worker
-from guiderail.settings import Settings
+from guiderail.lsp.worker import Health
 
 log = logging.getLogger(__name__)
 
-KEPT_ITEMS = 16  # shown suggestions that can still be reported accepted; each holds its document's text
 START_PATIENCE = 3.0  # seconds from `initialize` in which a client's settings should have come
 AHEAD = 0.3  # seconds that a suggestion stands before the one behind it is made
-BUSY = 0.15  # seconds of work before the status says so
 TRIGGERS = (".", "(", "[")
-
-
-@dataclass(frozen=True)
-class Host:
-    """What all clients of one process share.
-
-    Parameters
-    ----------
-    worker
-        What runs the model.
-    log_path
-        Where the log is.
-    flags
-        Settings given on the command line.
-    settings
-        With which the model was loaded that serves several clients; None where the one client chooses.
-    """
-
-    worker: Worker
-    log_path: Path
-    flags: Mapping[str, object] = field(default_factory=dict)
-    settings: Settings | None = None
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether the model serves several clients."""
-        return self.settings is not None
 
 
 class Server(LanguageServer):
@@ -97,11 +68,9 @@ class Server(LanguageServer):
         self.gone: asyncio.Future[int] = self.loop.create_future()
         self.buffers: dict[str, Buffer] = {}
         self.scheduler = Scheduler(self.worker)
-        self.scheduler.on_busy = self._busy_changed
         self.policy = Policy(read({}, host.flags, os.environ, None))
-        self.shown: OrderedDict[str, Shown] = OrderedDict()
-        self.last: Shown | None = None
-        self._count = 0
+        self.shelf = Shelf()
+        self.bulletin = Bulletin(self)
         self._encoding: Encoding = "utf-16"
         self._numbering = Numbering()
         self._progress = LoadProgress(self)
@@ -112,10 +81,6 @@ class Server(LanguageServer):
         self._can_configure = False
         self._configured = asyncio.Event()  # the client's settings came, or will not come
         self._complained: set[str] = set()
-        self._focus: str | None = None
-        self._is_told = False  # by the client which document is in front: others may be open that nobody sees
-        self._busy = False
-        self._sent: status.Status | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.worker.watchers.append(self._watch)
         self.protocol.on_unread = self._texts_missed
@@ -260,7 +225,7 @@ class Server(LanguageServer):
             self.scheduler.forget_answers()
         if load:
             self._load()
-        self._publish()
+        self.bulletin.publish()
 
     def _load(self) -> None:
         """Have the model there while suggestions are on, and its memory free while they are off."""
@@ -284,7 +249,7 @@ class Server(LanguageServer):
         self.scheduler.closed(item.uri)
         buffer = Buffer(item.uri, str(item.language_id), item.text, item.version, self._encoding)
         self.buffers[item.uri] = buffer
-        self._touched(item.uri)
+        self.bulletin.touched(item.uri)
         if not self.policy.verdict(buffer) and self.worker.health.state in {"loading", "ready"}:
             self.scheduler.opened(self._wish_behind_edit(buffer))
 
@@ -300,7 +265,7 @@ class Server(LanguageServer):
             if not was_lost:
                 self._lose(buffer)
             return
-        self._touched(uri)
+        self.bulletin.touched(uri)
         self.scheduler.changed(uri, None if self.policy.verdict(buffer) else self._wish_behind_edit(buffer))
 
     def _texts_missed(self, method: str, body: bytes) -> None:
@@ -316,11 +281,11 @@ class Server(LanguageServer):
             log.warning("a change of a document cannot be read: no suggestions there until it is opened again")
             buffer.lost = True
             self.scheduler.closed(buffer.uri)
-        self._touched(buffers[0].uri if len(buffers) == 1 else self._focus)
+        self.bulletin.touched(buffers[0].uri if len(buffers) == 1 else self.bulletin.front)
 
     def _did_save(self, params: types.DidSaveTextDocumentParams) -> None:
         self._files_changed(params.text_document.uri)
-        self._touched(params.text_document.uri)
+        self.bulletin.touched(params.text_document.uri)
 
     def _watched_changed(self, params: types.DidChangeWatchedFilesParams) -> None:
         knows = self.worker.engine.knows
@@ -351,8 +316,8 @@ class Server(LanguageServer):
         self.buffers.pop(uri, None)
         self.policy.files.pop(uri, None)
         self.scheduler.closed(uri)
-        if self._focus == uri:
-            self._focus_on(None)
+        if self.bulletin.front == uri:
+            self.bulletin.turn_to(None)
 
     def _folders_changed(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
         gone = _folders(folder.uri for folder in params.event.removed)
@@ -397,7 +362,7 @@ class Server(LanguageServer):
     ) -> Place | None:
         """Where a request wants something; None where nothing is offered."""
         buffer = self.buffers.get(uri)
-        self._focus_on(uri if buffer else None)
+        self.bulletin.turn_to(uri if buffer else None)
         if buffer is None or self.policy.verdict(buffer):
             return None
         return items.place_of(buffer, position, selected)
@@ -439,60 +404,34 @@ class Server(LanguageServer):
             if isinstance(error, UsageError):  # settings that do not go together: known only when they are used
                 self._complain(str(error))
             return []
-        waited = time.monotonic() - began
-        made: dict[str, Shown] = {}
-        for offer in found:
-            shaped = items.fitted(place, offer)
-            if shaped is not None and shaped.text not in made:
-                self._count += 1
-                made[shaped.text] = Shown(f"g{self._count}", offer, shaped, wish, waited)
-        self._remember(list(made.values()))
+        made = self.shelf.put(found, place, wish, time.monotonic() - began)
         if made and preferences.speculate:
-            self._ask_ahead(next(iter(made.values())), AHEAD)
-        return list(made.values())
+            self._ask_ahead(made[0], AHEAD)
+        return made
 
     def _ask_ahead(self, shown: Shown, seconds: float) -> None:
         """Have the suggestion made that follows one, unless its document was closed meanwhile."""
         if shown.wish.uri in self.buffers:
             self.scheduler.ahead(items.next_wish(shown.wish, shown.shaped), seconds)
 
-    def _remember(self, made: list[Shown]) -> None:
-        self.last = made[0] if made else self.last
-        self.shown.update((shown.name, shown) for shown in made)
-        while len(self.shown) > KEPT_ITEMS:
-            self.shown.popitem(last=False)
-
-    # -- what became of the suggestions; kept in memory, told to nobody
+    # -- what became of the suggestions
 
     def _accept(self, *arguments: Any) -> None:
-        shown = self.shown.get(str(_first(arguments).get("id")))
+        shown = self.shelf.accepted(_first(arguments).get("id"))
         if shown is not None:
-            shown.accepted = len(shown.shaped.text)
             self._ask_ahead(shown, 0.0)
 
     def _did_show(self, params: Any) -> None:
-        shown = self._shown_in(params)
-        if shown is not None:
-            shown.displayed = True
+        self.shelf.displayed(params)
 
     def _did_accept_part(self, params: Any) -> None:
-        shown = self._shown_in(params)
-        length = params.get("acceptedLength") if isinstance(params, dict) else None
-        if shown is not None and isinstance(length, int):
-            shown.accepted = length
-
-    def _shown_in(self, params: Any) -> Shown | None:
-        """The suggestion that a notification's item stands for: its command carries the name."""
-        try:
-            return self.shown.get(params["item"]["command"]["arguments"][0]["id"])
-        except (TypeError, KeyError, IndexError):
-            return None
+        self.shelf.accepted_part(params)
 
     # -- commands and status
 
     def _toggle(self, *arguments: Any) -> dict[str, Any]:
         wanted = _first(arguments)
-        scope, uri = str(wanted.get("scope", "global")), wanted.get("uri") or self._focus
+        scope, uri = str(wanted.get("scope", "global")), wanted.get("uri") or self.bulletin.front
         buffer = self.buffers.get(str(uri))
         policy = self.policy
         reply: dict[str, Any] = {"scope": scope}
@@ -509,33 +448,27 @@ class Server(LanguageServer):
             enabled = policy.switch()
             reply["scope"] = "global"
             self._load()
-        self._publish()
-        return reply | {"enabled": enabled, "status": self._status_now().as_json()}
+        self.bulletin.publish()
+        return reply | {"enabled": enabled, "status": self.bulletin.now().as_json()}
 
     def _show_log(self, *_: Any) -> dict[str, str]:
         return {"path": str(self.host.log_path)}
 
     def _explain(self, *_: Any) -> dict[str, Any]:
-        return explanation(self.last, self.shown.values(), self.scheduler.counts)
+        return explanation(self.shelf, self.scheduler.counts)
 
     def _restart(self, *_: Any) -> dict[str, Any]:
         self.scheduler.forget_answers()
         if self.host.is_shared or self.policy.enabled:
             self.worker.load(self.host.settings or self.policy.preferences.settings, again=True)
-        return self._status_now().as_json()
+        return self.bulletin.now().as_json()
 
     def _status(self, params: Any = None) -> dict[str, Any]:
         """The status; of one document if the request names its ``uri``, which is the one in front from then on."""
         uri = params.get("uri") if isinstance(params, dict) else None
         if isinstance(uri, str):
-            self._is_told = True
-            self._focus_on(uri)
-        return self._status_now().as_json()
-
-    def _status_now(self, uri: str | None = None) -> status.Status:
-        buffer = self.buffers.get(uri or self._focus or "")
-        refusal = self.policy.verdict(buffer) if buffer else ""
-        return status.status_of(self.worker.health, enabled=self.policy.enabled, refusal=refusal, busy=self._busy)
+            self.bulletin.told(uri)
+        return self.bulletin.now().as_json()
 
     def _language(self, params: Any = None) -> dict[str, Any]:
         """Whether a language gets suggestions, and what its editor must set to turn that round."""
@@ -543,21 +476,6 @@ class Server(LanguageServer):
         language, path = canonical(str(given.get("language") or "plaintext")), path_of(str(given.get("uri") or ""))
         wanted = {camel(key): names for key, names in self.policy.turned(language, path).items()}
         return {"language": language, "enabled": self.policy.allows_language(language, path), "turned": wanted}
-
-    def _touched(self, uri: str | None) -> None:
-        """A document was opened or written; it is the one in front unless the client tells which that is."""
-        self._focus_on(self._focus if self._is_told else uri)
-
-    def _focus_on(self, uri: str | None) -> None:
-        self._focus = uri
-        self._publish()
-
-    def _publish(self) -> None:
-        """Send the status if it changed."""
-        now = self._status_now()
-        if now != self._sent and self.protocol.writer is not None and self.protocol.is_open:
-            self._sent = now
-            self.protocol.notify(status.CHANGED, now.as_json())
 
     def _watch(self, health: Health) -> None:
         """The worker's health changed; called on any thread."""
@@ -569,19 +487,7 @@ class Server(LanguageServer):
             self.scheduler.forget_answers()
         if self.protocol.is_open:
             self._progress.follow(health)
-            self._publish()
-
-    def _busy_changed(self, running: int) -> None:
-        if running == 0 and self._busy:
-            self._busy = False
-            self._publish()
-        elif running == 1:
-            self.loop.call_later(BUSY, self._say_busy)
-
-    def _say_busy(self) -> None:
-        if self.scheduler.busy and not self._busy:
-            self._busy = True
-            self._publish()
+            self.bulletin.publish()
 
 
 def _encoding(capabilities: types.ClientCapabilities) -> str:

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from guiderail.lsp.server import Host, Server
+from guiderail.lsp.host import Host
+from guiderail.lsp.server import Server
 from guiderail.lsp.worker import Job, Rank, Worker
 from guiderail.settings import Settings
 from tests.lsp.fakes import FakeEngine

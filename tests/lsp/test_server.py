@@ -787,7 +787,7 @@ async def test_closed_documents_leave_nothing() -> None:
         assert not server.buffers
         assert not server.scheduler._desks
         assert len(server.protocol._request_futures) <= 2  # pygls keeps the two of `initialized`
-        assert len(server.shown) <= 16
+        assert len(server.shelf) <= 16
 
 
 async def test_a_client_that_goes_leaves_nothing() -> None:

@@ -1,0 +1,37 @@
+"""What all clients of one process share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guiderail.lsp.worker import Worker
+from guiderail.settings import Settings
+
+
+@dataclass(frozen=True)
+class Host:
+    """What all clients of one process share.
+
+    Parameters
+    ----------
+    worker
+        What runs the model.
+    log_path
+        Where the log is.
+    flags
+        Settings given on the command line.
+    settings
+        With which the model was loaded that serves several clients; None where the one client chooses.
+    """
+
+    worker: Worker
+    log_path: Path
+    flags: Mapping[str, object] = field(default_factory=dict)
+    settings: Settings | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the model serves several clients."""
+        return self.settings is not None
