@@ -154,6 +154,19 @@ def test_asking_by_hand_and_cycling(editor: Neovim, project: Path) -> None:
     assert editor.wait_for_ghost() == f"{first} (1/{count})"
 
 
+def test_a_suggestion_comes_though_the_typing_was_before_the_server(editor: Neovim, tmp_path: Path) -> None:
+    """Who types in a project whose server only starts gets a suggestion when it is there, without another key."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "shapes.py").write_text(SOURCE, encoding="utf-8")
+    editor.rpc.command(f"edit {tmp_path / 'shapes.py'}")
+    editor.keys("6GA")
+    assert editor.wait_for_ghost(120) == SAID
+    editor.keys("<Esc>")
+    editor.lua("require('guiderail').client():stop()")
+    editor.until(lambda: len(editor.lua("return vim.api.nvim_get_proc_children(vim.fn.getpid())")) == 1, "its end")
+    editor.rpc.command("silent! %bwipeout!")
+
+
 def test_toggle_stops_suggestions_and_brings_them_back(editor: Neovim, project: Path) -> None:
     """Switched off, the server suggests nothing and the status line says so; switched on, it does again."""
     editor.wait_for_ghost()
@@ -173,11 +186,14 @@ def test_toggle_stops_suggestions_and_brings_them_back(editor: Neovim, project: 
 
 
 def test_toggle_of_one_file(editor: Neovim, project: Path) -> None:
-    """A file switched off is silent until it is switched on again."""
+    """A file switched off is silent until it is switched on again; each time the person is told."""
     editor.wait_for_ghost()
     for wanted in (False, True):
         editor.keys("<Esc>")
-        editor.rpc.command("silent Guiderail toggle file")
+        editor.rpc.command("messages clear")
+        editor.rpc.command("Guiderail toggle file")
+        said = f"guiderail: suggestions are {'on' if wanted else 'off'} for this file"
+        editor.until(lambda said=said: editor.rpc.command_output("messages") == said, said)
         before = editor.answered()
         editor.keys("6GA")
         if wanted:

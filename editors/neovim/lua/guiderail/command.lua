@@ -60,7 +60,11 @@ function M.toggle(scope)
     return
   end
   local language = client.get_language_id(buffer, vim.bo[buffer].filetype)
-  execute("toggle", { { scope = scope, language = language, uri = vim.uri_from_bufnr(buffer) } })
+  local arguments = { scope = scope, language = language, uri = vim.uri_from_bufnr(buffer) }
+  execute("toggle", { arguments }, function(result)
+    local where = { global = "", language = " for " .. language, file = " for this file" }
+    say(("guiderail: suggestions are %s%s"):format(result.enabled and "on" or "off", where[scope]))
+  end)
 end
 
 local function show_log()

@@ -197,6 +197,12 @@ function M.attach(client, buffer)
   vim.api.nvim_create_autocmd({ "InsertLeave", "BufWipeout" }, { group = group, buffer = buffer, callback = function()
     shown[buffer] = nil
   end })
+  -- Neovim asks at the next key; who was typing before the server was there may be waiting.
+  vim.schedule(function()
+    if vim.api.nvim_get_current_buf() == buffer and vim.startswith(vim.api.nvim_get_mode().mode, "i") then
+      fire("CursorMovedI", buffer)
+    end
+  end)
 end
 
 -- Replace the text that the item covers; the cursor ends behind it.
