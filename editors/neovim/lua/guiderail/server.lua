@@ -5,7 +5,7 @@ local config = require("guiderail.config")
 local M = {}
 
 local PROGRAM = vim.fn.has("win32") == 1 and "Scripts/guiderail.exe" or "bin/guiderail"
-local REMEDY = "install guiderail with pip, or set vim.g.guiderail = { cmd = { \"/path/to/guiderail\", \"lsp\" } }"
+local REMEDY = "install guiderail (:help guiderail-install), or set vim.g.guiderail = { cmd = { \"/path/to/guiderail\", \"lsp\" } }"
 
 local REVIVALS, PERIOD = 3, 180 -- so many in so many seconds
 
