@@ -29,6 +29,7 @@ from guiderail.monitors.analysis.shadow import Shadow
 log = logging.getLogger(__name__)
 START_S = 30.0  # a server that has not answered `initialize` by then is hung
 STOP_S = 1.0
+REAP_S, REAP_PAUSE_S = 1.0, 0.005  # how long a killed process may take to be gone, and how often that is looked at
 MEMORY_EVERY_S = 5.0  # how often its memory is looked at
 # pygls reports with a traceback what a server sends amiss; here that is expected, and counted by the analyser.
 logging.getLogger("pygls").setLevel(logging.CRITICAL)
@@ -250,8 +251,17 @@ class Client:
             # A stream that nobody empties any more would hide the process's end from asyncio, and never be closed.
             self._lost = True
             self.kill()
+            await self._reaped()
             self._process._transport.close()  # type: ignore[attr-defined]  # asyncio has no other way to close a pipe
             self._rpc.abandon(f"{self.server.name} cannot be understood any more")
+
+    async def _reaped(self) -> None:
+        """Wait for the code of a process that was killed: closing its pipes before takes it from asyncio, which tells."""
+        assert self._process is not None
+        for _ in range(round(REAP_S / REAP_PAUSE_S)):
+            if self._process.returncode is not None:
+                return
+            await asyncio.sleep(REAP_PAUSE_S)
 
     async def _watch(self) -> None:
         """Wait for the process's end; bring it about if the process leaks."""
