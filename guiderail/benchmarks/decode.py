@@ -29,6 +29,7 @@ from guiderail.model.attention import register
 from guiderail.model.info import ModelInfo
 from guiderail.model.model import Model
 
+_BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"  # not for longer than who started it
 Decode = Callable[[list[int], int], tuple[float, list[int]]]
 
 # (hidden size, layers, heads, kv heads, feed-forward, vocabulary) of Llama shapes; the last two are DeepSeek-Coder's.
@@ -261,8 +262,10 @@ def _common(ids: list[int], reference: list[int]) -> int:
 @contextmanager
 def others(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """So many processes that never rest."""
-    started = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    started: list[subprocess.Popen[bytes]] = []
     try:
+        for _ in range(count):
+            started.append(subprocess.Popen([sys.executable, "-c", _BUSY]))
         yield started
     finally:
         for process in started:

@@ -78,7 +78,8 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     dtype
         ``float32``, ``bfloat16``, ``float16``, or ``auto``: float32 on a CPU, otherwise bfloat16 where the GPU has it.
     threads
-        CPU threads of a pass at most (`threads`); 0 leaves torch's own choice, the cores.
+        CPU threads of a pass at most; 0: the cores. On a CPU this sets torch's number of threads, for the whole process
+        (`threads`); on a GPU it is left alone unless it is said here.
 
     Raises
     ------
@@ -105,7 +106,8 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     check_architecture(read_config(info.folder), info.name)
     place, kind = placement(device, dtype)
     memory.check(info, place, kind)
-    allow(threads)
+    if place == "cpu" or threads:
+        allow(threads)
     tokenizer = Tokenizer.from_folder(info.folder)
     module = _read_module(info, getattr(torch, kind)).to(place)
     return Model(module, tokenizer, info, torch.device(place), getattr(torch, kind))

@@ -19,18 +19,21 @@ if TYPE_CHECKING:
 LOOK_BACK = 200  # characters that a callee may have
 MANY = 4  # arguments, where it is asked how many may stand
 _CALLEE = re.compile(r"(?P<callee>[\w$.]*[\w$\])])\($")
-# With type arguments, up to three deep; directly behind the name, where a comparison has a space.
-_TYPES = r"<(?:[^<>(){};]|<(?:[^<>(){};]|<[^<>(){};]*>)*>)*>"
+# With type arguments, up to three deep, of what types are written with; no operator of an expression is among it.
+_TYPE = r"[\w\s$.,?\[\]'\"]|&(?!&)|\|(?!\|)"
+_TYPES = rf"<(?:{_TYPE}|<(?:{_TYPE}|<(?:{_TYPE})*>)*>)*>"
 _TYPED_CALLEE = re.compile(rf"(?P<callee>[\w$.]*[\w$])(?:{_TYPES})?\($")
 _MODIFIERS = r"(?:(?:export|async|public|private|protected|static|final|abstract)\s+)*"
 _DEFINITION = re.compile(rf"\s*{_MODIFIERS}(?:def|class|function|func|fn)\b[^({{\n]*$")
 _NAMED = re.compile(r"\bfunction\b[\s*]*$")  # of a function expression
+_OBJECT = re.compile(r"(?:(?<!=)[=(,:\[?&|]|\b(?:return|default))\s*$")  # an object literal begins behind it
+_METHOD = re.compile(r"[{,]\s*(?:(?:async|get|set)\s+|\*\s*)*$")  # and a method in it
 _OWNED = re.compile(r"^[^(]*\(\s*(?:self|cls)\b(?::\s*(?P<type>[\w.]+))?")  # a parameter that is not among the others
 _OF_CLASS = re.compile(r"(?:^|\.)(?:_*[A-Z]\w*|cls|type)\.\w+$")
 _GENERIC = re.compile(r"(?:def \w+)?\[")
 _WORD = re.compile(
     r"(?:^|[^\w.])(?:and|or|not|in|is|if|elif|else|while|for|return|yield|await|assert|del|with|except|import|from|raise|"
-    r"lambda|match|case|switch|catch|new|typeof|instanceof|super)$"
+    r"lambda|match|case|switch|catch|new|typeof|instanceof|super|function)$"
 )
 
 
@@ -45,7 +48,7 @@ class Arguments:
         found = _callee(view)
         if found is None or _WORD.search(found["callee"]) or view.place.inside:
             return None
-        if _DEFINITION.match(view.statement[:-1]) or _NAMED.search(view.text[-LOOK_BACK : -len(found[0])]):
+        if _DEFINITION.match(view.statement[:-1]) or _is_defined(view, len(view.text) - len(found[0])):
             return None
         question = view.question(len(view.text))
         style = PYTHON if view.language == "python" else BRACES
@@ -59,6 +62,16 @@ class Arguments:
             return replace(ruling, reason="inferred type") if view.language.startswith("javascript") else ruling
 
         return Trigger(found[0], CALLS, question, judge, word=False, lazy=True)
+
+
+def _is_defined(view: View, begin: int) -> bool:
+    """Whether the name that begins there is that of a function expression, or of a method in an object literal."""
+    front = view.text[max(0, begin - LOOK_BACK) : begin]
+    if _NAMED.search(front):
+        return True
+    around = view.place.brackets[-2:-1]  # the bracket that was just opened is the last
+    is_object = bool(around) and view.text[around[0]] == "{" and _OBJECT.search(view.text[: around[0]][-LOOK_BACK:])
+    return view.language != "python" and bool(is_object) and _METHOD.search(front) is not None
 
 
 def _callee(view: View) -> re.Match[str] | None:

@@ -70,7 +70,8 @@ class Scene:
         while same < min(len(opened), len(closers)) and CLOSING[opened[same]] == closers[-1 - same]:
             same += 1
         first = closers[: len(closers) - same]
-        return (same, first) if len(first) <= HIDDEN else (len(closers), "")  # it was read wrongly
+        was_misread = len(first) > HIDDEN or (same == 0 and bool(opened and closers))  # not even the outermost match
+        return (len(closers), "") if was_misread else (same, first)
 
     def place_of(self, text: str) -> Place:
         """Where another text ends that begins like the file."""

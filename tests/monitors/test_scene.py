@@ -42,7 +42,8 @@ def test_brackets_match_whatever_the_hidden_rest_of_the_line_held(text: str, cut
     here = view(before, rest, "typescript")
     shown = here.question(len(before)).text
     opened = unmatched(hidden).count
-    if sum(map(opened, CLOSING)) <= HIDDEN:
+    outermost = unmatched(before)[:1], unmatched(rest)[-1:]
+    if sum(map(opened, CLOSING)) <= HIDDEN and ("" in outermost or CLOSING[outermost[0]] == outermost[1]):
         assert unmatched(shown) == ""
     assert shown.startswith(before)
     assert shown.endswith(rest.lstrip("ab"))
@@ -55,10 +56,12 @@ def test_brackets_match_whatever_the_hidden_rest_of_the_line_held(text: str, cut
         ("class A { f() { return this.", "\n ...a })\n }\n h() {} }", "({"),
         ("class A { f() { g(this.", "", ")}}"),
         ("f(", "}}}}}}}}", ""),
+        ("class A {\n f() {\n this.", "\n })\n", ""),
+        ("class A {\n f() {\n if (a &&\n this.", "\n g() } }\n}", "){"),
     ],
 )
 def test_what_is_put_between(before: str, rest: str, between: str) -> None:
-    """Brackets that the rest does not close are closed, and those that only it closes are opened, but not many."""
+    """Brackets that the rest does not close are closed, and those that only it closes are opened, but not many, and none where not even the outermost match."""
     assert view(before, rest, "typescript").question(len(before)).text == before + between + rest
 
 

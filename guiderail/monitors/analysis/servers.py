@@ -32,7 +32,7 @@ PYREFLY = Server(
     languages=("python",),
     command=("pyrefly", "lsp", "--indexing-mode", "none"),  # an index of all files is for finding references
     obtain="pip install pyrefly",
-    source=Source("pip", ("pyrefly",)),
+    source=Source("pip", ("pyrefly>=1.5",)),
     # Without a configuration file of its own it reports no type errors.
     settings={"python": {"pyrefly": {"displayTypeErrors": "force-on"}}},
     executes=True,  # asks the project's Python where its packages are
