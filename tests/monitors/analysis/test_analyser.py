@@ -255,6 +255,18 @@ def test_stop_leaves_nothing(start) -> None:
         ask(analyser, "new.")
 
 
+def test_an_end_is_no_news(start, caplog: pytest.LogCaptureFixture) -> None:
+    """Ending analysers, well or by force, is not told on standard error, not by asyncio either."""
+    for number in range(6):
+        analyser = start("good")
+        ask(analyser)
+        if number % 2:
+            os.kill(analyser.pid, signal.SIGKILL)
+            assert wait_until(lambda analyser=analyser: analyser._client is None or not analyser._client.alive)
+        analyser.stop()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
 CHILD = """
 import sys, time
 from pathlib import Path
