@@ -195,6 +195,9 @@ class Engine:
         assert self._make is not None and self._recipe is not None
         self._completer = self._make()
         self._completer.warm(self._recipe)
+        # A collection looks at all there is, a fifth of a second with a model's modules, and keys wait for it.
+        gc.collect()
+        gc.freeze()
 
     def unload(self) -> None:
         """Give the model's memory back."""
@@ -203,6 +206,7 @@ class Engine:
         self._contexts.clear()
         self._projects.clear()
         self.stop_analysers()
+        gc.unfreeze()
         gc.collect()
         import sys
 
@@ -215,6 +219,7 @@ class Engine:
         self._completer = None
         self._contexts.clear()
         self._projects.clear()
+        gc.unfreeze()
         gc.collect()
         if self._make:
             self._start()

@@ -1,7 +1,9 @@
 """The engine with a tiny model of the embedded one's shape."""
 
+import gc
 import shutil
 import threading
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -330,3 +332,14 @@ def test_switching_files_encodes_nothing_again(engine: Engine) -> None:
     engine.forget(other.name)
     assert engine._completer is not None
     assert other.name not in engine._completer.pool.keys
+
+
+def test_collections_pass_over_the_model_until_it_is_unloaded() -> None:
+    """No collection looks through what was loaded while people type; it is given back when the model goes."""
+    made = Engine()
+    made.load(Settings(model=str(tiny_folder("guiderail")), device="cpu", threads=1))
+    gone = weakref.ref(made._loaded())
+    assert gc.get_freeze_count() > 0
+    made.unload()
+    assert gc.get_freeze_count() == 0
+    assert gone() is None
