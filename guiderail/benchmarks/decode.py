@@ -264,8 +264,7 @@ def others(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """So many processes that never rest."""
     started: list[subprocess.Popen[bytes]] = []
     try:
-        for _ in range(count):
-            started.append(subprocess.Popen([sys.executable, "-c", _BUSY]))
+        started.extend(subprocess.Popen([sys.executable, "-c", _BUSY]) for _ in range(count))
         yield started
     finally:
         for process in started:

@@ -13,7 +13,7 @@ from guiderail.cli.options import OUTPUT
 from guiderail.errors import UsageError
 
 CPU_MODELS = ("embedded", "random-10M")
-LONGER = 4096  # tokens; a random shape is measured from here on where the embedded model ends
+LONGER = 2048  # tokens; a random shape is measured from here on where the embedded model ends
 CONTEXT = 33_000  # tokens that a random shape takes
 
 
@@ -22,6 +22,7 @@ CONTEXT = 33_000  # tokens that a random shape takes
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default=None, help="Where to run.  [default: a GPU if found]"
 )
+@click.option("--tokens", "lengths", multiple=True, type=click.IntRange(128), help="A length; repeat for several.")
 @click.option("--runs", type=click.IntRange(1, 1000), default=None, help="Rounds of all ways.")
 @click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads of both engines.  [default: cores]")
 @click.option("--llama-cpp/--no-llama-cpp", default=True, help="Measure llama.cpp's cache reuse too.  [default: yes]")
@@ -32,6 +33,7 @@ CONTEXT = 33_000  # tokens that a random shape takes
 def cache(
     models: tuple[str, ...],
     device: str | None,
+    lengths: tuple[int, ...],
     runs: int | None,
     threads: int | None,
     llama_cpp: bool,
@@ -52,13 +54,13 @@ def cache(
     allow(threads or 0)
     rivals = allowed() if llama_cpp and device == "cpu" else 0
     plan = replace(benchmark.QUICK if quick else benchmark.FULL, seed=seed, threads=rivals)
-    plan = replace(plan, runs=runs) if runs else plan
+    plan = replace(plan, runs=runs or plan.runs, tokens=lengths or plan.tokens)
     names = models or (CPU_MODELS[: 1 if quick else 2] if device == "cpu" else shapes.ON[device])
     rows: list[dict[str, Any]] = []
     with progress() as bar:
         for name in names:
             model, own = _loaded(name, device, seed), plan
-            if not models and name == CPU_MODELS[1]:
+            if not (models or lengths) and name == CPU_MODELS[1]:
                 own = replace(plan, tokens=tuple(n for n in plan.tokens if n > LONGER))
             total = sum(len(benchmark.cases(model, own, n)) for n in benchmark.lengths(model, own))
             task = bar.add_task(name, total=total)

@@ -5,8 +5,8 @@ All of them would besides wait for one another hundreds of times a pass: where a
 takes a core for a moment, every pass would wait for it (docs/speed.md has the times). So narrow passes take half of the
 threads, and wide ones all.
 
-torch has one number for threads that begin, and one in each that has begun. Both are left at that of a narrow pass: what
-runs between passes is small.
+torch has one number for threads that begin, and one in each that has begun. Both are left at that of a narrow pass:
+what runs between passes is small.
 """
 
 from __future__ import annotations

@@ -76,8 +76,8 @@ def test_unknown_callees_are_left_free(analyser, call: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["x.push(function named(", "f(async function* named(", "x.map(function(", "x.map(function<T>(", "f({ m(", "f({ a: 1, m<T>(",
-     "const a = { async *m(", "return { get m("],
+    ["x.push(function named(", "f(async function* named(", "x.map(function(", "x.map(function<T>(", "f({ m(",
+     "f({ a: 1, m<T>(", "const a = { async *m(", "return { get m("],
 )  # fmt: skip
 def test_function_expressions_and_methods_of_objects_are_no_calls(text: str) -> None:
     """Behind `function`, and where an object literal begins a member, stands a name that is being defined."""
@@ -90,9 +90,11 @@ def test_other_brackets(text: str) -> None:
     assert Arguments().trigger(view(text)) is None
 
 
-@pytest.mark.parametrize("text", ["if (a < b > (", "if (a.length < size && b > (", "x = a<b; c>(", "function f<T>("]
-    + ["clamp(i<n && j>(", "f(a<b? c : d>(", "f(a<b || c>(", "f(a<b+c>(", "f(i<n-1>("],
-)
+@pytest.mark.parametrize(
+    "text",
+    ["if (a < b > (", "if (a.length < size && b > (", "x = a<b; c>(", "function f<T>(", "clamp(i<n && j>(",
+     "f(a<b? c : d>(", "f(a<b || c>(", "f(a<b+c>(", "f(i<n-1>("],
+)  # fmt: skip
 def test_comparisons_and_definitions_are_no_calls_with_types(text: str) -> None:
     """Type arguments stand directly behind a name that is called."""
     assert Arguments().trigger(view(text, language="typescript")) is None

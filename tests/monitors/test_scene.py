@@ -61,7 +61,7 @@ def test_brackets_match_whatever_the_hidden_rest_of_the_line_held(text: str, cut
     ],
 )
 def test_what_is_put_between(before: str, rest: str, between: str) -> None:
-    """Brackets that the rest does not close are closed, and those that only it closes are opened, but not many, and none where not even the outermost match."""
+    """What the rest leaves open is closed, what only it closes is opened: few brackets, and if the outermost match."""
     assert view(before, rest, "typescript").question(len(before)).text == before + between + rest
 
 

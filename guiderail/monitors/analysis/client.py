@@ -256,7 +256,7 @@ class Client:
             self._rpc.abandon(f"{self.server.name} cannot be understood any more")
 
     async def _reaped(self) -> None:
-        """Wait for the code of a process that was killed: closing its pipes before takes it from asyncio, which tells."""
+        """Wait for the code of a killed process: to close its pipes before takes the code from asyncio, which tells."""
         assert self._process is not None
         for _ in range(round(REAP_S / REAP_PAUSE_S)):
             if self._process.returncode is not None:
