@@ -29,19 +29,30 @@ def draw_divergence(file: Path, classes: Sequence[Mapping[str, Any]]) -> None:
     _save(file, figure, axes)
 
 
+_WAYS = {"llama_cpp": "C4", "full": "C3", "truncate": "C1", "patch": "C0", "pie": "C2"}
+
+
 def draw_times(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Seconds of each way to follow an edit by its place, for each length; rows as of `guiderail bench cache`."""
+    """Seconds of each way to follow an edit by its place; rows as of `guiderail bench cache`.
+
+    For the longest sequence of the first model and of the last, and a size of edit that all lengths have.
+    """
     figure, axes = _figure()
-    changed = min(row["changed"] for row in rows)
-    longest = sorted({row["tokens"] for row in rows})[-2:]
-    for length, style in zip(reversed(longest), ("-", "--"), strict=False):
+    lengths = {row["tokens"] for row in rows}
+    sizes = [{row["changed"] for row in rows if row["tokens"] == length} for length in lengths]
+    changed = max(set.intersection(*sizes))
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    longest = {model: max(row["tokens"] for row in rows if row["model"] == model) for model in (models[0], models[-1])}
+    for (model, length), style in zip(longest.items(), ("-", "--"), strict=False):
         own = sorted(
-            (row for row in rows if row["tokens"] == length and row["changed"] == changed),
+            (row for row in rows if (row["model"], row["tokens"], row["changed"]) == (model, length, changed)),
             key=lambda row: row["edit_at"],
         )
-        for way, colour in zip(("full", "truncate", "patch", "pie"), ("C3", "C1", "C0", "C2"), strict=True):
-            points = [(row["edit_at"], row[f"{way}_s"]) for row in own]
-            axes.plot(*zip(*points, strict=True), style, color=colour, linewidth=1, label=f"{way}, {length} tokens")
+        for way, colour in _WAYS.items():
+            points = [(row["edit_at"], row[f"{way}_s"]) for row in own if row[f"{way}_s"] is not None]
+            if points:
+                label = f"{way.replace('_', '.')}, {length} tokens"
+                axes.plot(*zip(*points, strict=True), style, color=colour, linewidth=1, label=label)
     axes.set(yscale="log", xlabel="place of the edit (0 is the start)", ylabel="seconds")
     _save(file, figure, axes)
 

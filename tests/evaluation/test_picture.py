@@ -9,9 +9,17 @@ from guiderail.evaluation.picture import draw_divergence, draw_times
 
 
 def test_times_are_drawn_for_the_longest_sequences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line for each way and each of the two longest lengths, through every place of the edit; a small PNG."""
-    shape = {"changed": 8, "full_s": 1.0, "truncate_s": 0.5, "patch_s": 0.1, "pie_s": 0.05}
-    rows = [{**shape, "tokens": n, "edit_at": at} for n in (1024, 2048, 4096) for at in (0.9, 0.1, 0.5)]
+    """A line for each way that was measured, of the first and the last model's longest, through all of its places.
+
+    The size of the edit is one that every length has.
+    """
+    shape = {"full_s": 1.0, "truncate_s": 0.5, "patch_s": 0.1, "pie_s": 0.05, "llama_cpp_s": None}
+    rows = [
+        {**shape, "model": "a", "tokens": n, "changed": changed, "edit_at": at}
+        for n, changed in ((1024, 8), (1024, 1), (2048, 8), (2048, 1))
+        for at in (0.9, 0.1, 0.5)
+    ]
+    rows += [{**row, "model": "b", "tokens": 4096, "llama_cpp_s": 2.0} for row in rows[:3]]
     drawn = {}
     save = picture._save
     monkeypatch.setattr(
@@ -19,7 +27,7 @@ def test_times_are_drawn_for_the_longest_sequences(tmp_path: Path, monkeypatch: 
     )
     draw_times(tmp_path / "times.png", rows)
     lines = drawn["axes"].get_lines()
-    assert len(lines) == 8
+    assert len(lines) == 4 + 5
     assert all(list(line.get_xdata()) == [0.1, 0.5, 0.9] for line in lines)
     data = (tmp_path / "times.png").read_bytes()
     assert data.startswith(b"\x89PNG") and len(data) < 100_000
