@@ -121,9 +121,8 @@ class Ignore:
         return False
 
     def _excluded(self, parts: tuple[str, ...], is_folder: bool) -> bool:
-        folders = ["/".join(parts[:depth]) for depth in range(len(parts))]
-        kinds = [True] * (len(parts) - 1) + [is_folder]
-        return any(self.hides(*entry) for entry in zip(folders, parts, kinds, strict=True))
+        last = len(parts) - 1
+        return any(self.hides("/".join(parts[:i]), part, is_folder or i < last) for i, part in enumerate(parts))
 
     def _rules(self, folder: str, name: str) -> tuple[Rules, ...]:
         path = f"{self._top}/{folder}/{name}" if folder else f"{self._top}/{name}"

@@ -51,3 +51,11 @@ def test_packages_of_other_modules_lead_nowhere(tmp_path: Path) -> None:
     write(tmp_path, FILES)
     text = 'package x\nimport "example.com/shopping/store"\nfunc f() { store.New(‸'
     assert definitions(tmp_path, "x/main.go", text) == {}
+
+
+def test_the_modules_own_folder_is_a_package_like_any_other(tmp_path: Path) -> None:
+    write(tmp_path, FILES | {"shop.go": "package shop\n\nfunc Open(n int) {}\n"})
+    expected = {"shop.go": "func Open(n int)\n"}
+    text = 'package main\nimport "example.com/shop"\nfunc f() { shop.Open(‸'
+    assert definitions(tmp_path, "cmd/main.go", text) == expected
+    assert definitions(tmp_path, "more.go", "package shop\nfunc f() { Open(‸") == expected
