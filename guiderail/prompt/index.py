@@ -11,7 +11,7 @@ from guiderail.prompt.imports.resolve import bindings_of
 from guiderail.prompt.outline import Definition, outline
 from guiderail.prompt.project import Project, read_text
 from guiderail.prompt.similar import Ranking, Vocabulary, Windows
-from guiderail.prompt.stamped import Stamped
+from guiderail.prompt.stamped import Stamped, status_of
 from guiderail.text.language import language_of
 
 FILE_LIMIT = 2000
@@ -65,11 +65,9 @@ class ProjectIndex:
         """A file by its relative path; None if it may not be read or is no text."""
         if not self.project.is_readable(path):
             return None
-        full = self.project.root / path
-        try:
-            return self._files.get(str(full), full.stat())
-        except OSError:
-            return None
+        full = self._full(path)
+        status = status_of(full)
+        return self._files.get(full, status) if status else None
 
     def knows(self, folder: Path) -> bool:
         """Whether a path is, or was, a folder of the project in which there was something to read."""
@@ -106,14 +104,18 @@ class ProjectIndex:
             if len(found) >= FILE_LIMIT or expired():
                 break
             if entry.path != near:
-                file = self._files.get(f"{self.project.root}/{entry.path}", entry.status)
+                file = self._files.get(self._full(entry.path), entry.status)
                 found += [file] if file else []
         return found
+
+    def _full(self, path: str) -> str:
+        """A relative path as it is kept: with slashes on every system."""
+        return f"{self.project.root.as_posix()}/{path}"
 
     def _real(self, path: Path) -> str:
         """A path as it is kept, which has no links; what it names may be gone, so that the disk cannot be asked."""
         inside = path.is_relative_to(self._root)
-        return str(self.project.root / path.relative_to(self._root) if inside else path)
+        return (self.project.root / path.relative_to(self._root) if inside else path).as_posix()
 
     def _read(self, path: str) -> SourceFile | None:
         text = read_text(Path(path))

@@ -96,7 +96,7 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.ignore = ignored(root)
         self.root = self.ignore.root
-        self._top = str(self.root)
+        self._top = self.root.as_posix()  # with slashes on every system, as all paths below it
         self._readable: dict[str, bool] = {}
         self._listings = Stamped(_list_folder)
         self._visible: dict[str, tuple[_Listing, tuple[Rules, ...], _Listing]] = {}

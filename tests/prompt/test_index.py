@@ -52,6 +52,15 @@ def test_a_gone_file_and_the_file_itself_are_left_out(tmp_path: Path) -> None:
     assert index.file("a.py") is None
 
 
+def test_a_file_is_one_file_by_its_name_and_in_the_listing(tmp_path: Path) -> None:
+    write(tmp_path, {"c/d.py": "x = 1\n"})
+    aged(tmp_path, "c/d.py")
+    index = ProjectIndex(tmp_path)
+    around(index)
+    assert index.text("c/d.py") == "x = 1\n"
+    assert index.reads == 1
+
+
 def test_what_may_not_be_read_is_no_file(tmp_path: Path) -> None:
     write(tmp_path, {"secrets.py": "x", "binary.py": "a\0b", "fine.py": "x"})
     index = ProjectIndex(tmp_path)
