@@ -80,7 +80,7 @@ class Policy:
 
     def of(self, path: Path | None) -> Preferences:
         """What the person set for a file."""
-        root = self._folder(path)
+        root = self.folder_of(path)
         return self.folders.get(root, self.preferences) if root else self.preferences
 
     def refresh(self) -> None:
@@ -91,9 +91,9 @@ class Policy:
         """The project that a file belongs to: the innermost of the workspace's folders, else what is found above it."""
         if path is None:
             return None
-        return self._folder(path) or find_root(path.parent)
+        return self.folder_of(path) or find_root(path.parent)
 
-    def _folder(self, path: Path | None) -> Path | None:
+    def folder_of(self, path: Path | None) -> Path | None:
         """The innermost of the workspace's folders that holds a file."""
         inside = [root for root in self.roots if path is not None and path.is_relative_to(root)]
         return max(inside, key=lambda root: len(root.parts), default=None)

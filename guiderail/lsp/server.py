@@ -288,9 +288,9 @@ class Server(LanguageServer):
         self.bulletin.touched(params.text_document.uri)
 
     def _watched_changed(self, params: types.DidChangeWatchedFilesParams) -> None:
-        knows = self.worker.engine.knows
+        knows, folder_of = self.worker.engine.knows, self.policy.folder_of
         changes = [(change.uri, path_of(change.uri), change.type) for change in params.changes]
-        uris = [uri for uri, path, kind in changes if path is not None and (matters(path, kind) or knows(path))]
+        uris = [uri for uri, path, kind in changes if path and matters(path, folder_of(path), kind, knows)]
         if uris:
             self._files_changed(*uris)
 
@@ -302,7 +302,8 @@ class Server(LanguageServer):
 
     def _files_changed(self, *uris: str) -> None:
         """Files or folders were written or deleted: what is known of them, and was made of that, is out of date."""
-        paths = [path for uri in dict.fromkeys(uris) if (path := path_of(uri)) is not None]
+        uris = tuple(dict.fromkeys(uris))  # two patterns match code that comes or goes, and each of them tells
+        paths = [path for uri in uris if (path := path_of(uri)) is not None]
         self.worker.engine.files_changed(*paths)
         self.policy.refresh()
         around = {folder for root in self._uris for folder in (root, *root.parents)}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from lsprotocol import types
 
 from guiderail.lsp.configuration import SECTION
+from guiderail.prompt.ignore import is_apart
 from guiderail.text.language import LANGUAGES, is_code
 
 _SETTINGS = ("json", "toml")  # of projects and analysers, beside code
 _KNOWN = [language for language in LANGUAGES if is_code(language.name) or language.name in _SETTINGS]
 _ENDINGS = tuple(ending for language in _KNOWN for ending in language.endings)
 _NAMES = (".gitignore", "go.mod", "go.work", "setup.cfg", *(name for language in _KNOWN for name in language.files))
+_INSTALLED = frozenset({"node_modules", "site-packages"})  # whose code analysers read, though it is no context
 # No pattern tells folders from files, and of a folder that goes, or comes from elsewhere, clients tell the name alone.
 _ANY = "**/*"
 _COMES_OR_GOES = int(types.WatchKind.Create) | int(types.WatchKind.Delete)
@@ -42,11 +45,26 @@ def _watchers() -> list[types.FileSystemWatcher]:
     return [*map(types.FileSystemWatcher, globs), types.FileSystemWatcher(_ANY, _COMES_OR_GOES)]
 
 
-def matters(path: Path, kind: int) -> bool:
+def matters(path: Path, folder: Path | None, kind: int, knows: Callable[[Path], bool]) -> bool:
     """Whether suggestions may depend on a file, or a folder, to which something of this kind has happened.
 
-    What is gone may have been a folder: it is taken for one if its name has no ending.
+    An installation or a build tells of tens of thousands: the disk is asked only of what a name does not decide.
+
+    Parameters
+    ----------
+    path, folder
+        What it is, and the folder of the workspace that it is in, if any.
+    kind
+        What has happened to it.
+    knows
+        Whether something that is gone was a folder.
     """
-    if path.name in _NAMES or path.name.lower().endswith(_ENDINGS):
+    parts = path.relative_to(folder).parts if folder else (path.name,)
+    is_named = path.name in _NAMES or path.name.lower().endswith(_ENDINGS)
+    if is_apart(parts):
+        return is_named and not _INSTALLED.isdisjoint(parts)
+    if is_named:
         return True
-    return path.is_dir() if kind == types.FileChangeType.Created else not path.suffix
+    if kind == types.FileChangeType.Created:
+        return path.is_dir()
+    return kind == types.FileChangeType.Deleted and knows(path)

@@ -6,6 +6,7 @@ The lists are data; a file is left out when any one of them, or a .gitignore, sa
 import os
 import re
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
@@ -53,6 +54,11 @@ def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 _FILES = _any_of(SECRET_FILES + GENERATED_FILES)
 _FOLDERS = _any_of(SECRET_FOLDERS + FOREIGN_FOLDERS)
+
+
+def is_apart(names: Iterable[str]) -> bool:
+    """Whether one of the folders of these names is secret or not the project's own source, for its name alone."""
+    return any(_FOLDERS.match(name.lower()) for name in names)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

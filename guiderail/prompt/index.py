@@ -70,7 +70,7 @@ class ProjectIndex:
         return self._files.get(full, status) if status else None
 
     def knows(self, folder: Path) -> bool:
-        """Whether a path is, or was, a folder of the project in which there was something to read."""
+        """Whether a path is, or was, a folder of the project, or one that it is in; may be called from any thread."""
         return self.project.knows(self._real(folder))
 
     def forget(self, path: Path) -> list[Path]:

@@ -119,13 +119,31 @@ class Project:
         self.ignore.refresh()
 
     def knows(self, folder: str) -> bool:
-        """Whether a path, absolute and without links, is a folder that was looked into, or one that the root is in."""
-        return folder in self._listings or f"{self._top}/".startswith(f"{folder}/")
+        """Whether a path, absolute and without links, is or was a folder that may be read, or one that the root is in.
+
+        As long as nothing was looked into, names without an ending are taken for folders'. This and the next may be
+        called from any thread.
+        """
+        if f"{self._top}/".startswith(f"{folder}/"):
+            return True
+        path = folder.removeprefix(f"{self._top}/")
+        if path == folder:
+            return False
+        parent, _, name = path.rpartition("/")
+        if not self._visible:
+            return "." not in name
+        beside = self._visible.get(parent)
+        return path in self._visible or (beside is not None and name in beside[2].folders)
 
     def forget(self, folder: str) -> None:
-        """Forget a known folder that is gone, and those in it; may be called from any thread."""
+        """Forget a known folder that is gone, and those in it."""
         self._listings.drop(folder)
         self._listings.drop_below(folder)
+        around = folder.rpartition("/")[0]  # which holds it no more
+        for path in tuple(self._visible):
+            full = f"{self._top}/{path}".removesuffix("/")
+            if full == around or f"{full}/".startswith(f"{folder}/"):
+                self._visible.pop(path, None)
 
     def is_readable(self, path: str) -> bool:
         """Whether a relative path is a file that may be read."""

@@ -46,10 +46,6 @@ class Stamped(Generic[Value]):
         self._kept[path] = (stamp, now, value)
         return value
 
-    def __contains__(self, path: str) -> bool:
-        """Whether a value of this path is kept."""
-        return path in self._kept
-
     def drop(self, path: str) -> None:
         """Forget a path that is gone; this and the next may be called from any thread."""
         self._kept.pop(path, None)

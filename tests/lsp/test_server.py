@@ -471,7 +471,7 @@ async def test_what_other_tools_write_voids_what_was_made_of_it(tmp_path: Path) 
 
         uri = client.open("x = ", one.as_uri())
         await client.ghost(uri, 0, 4)
-        happens(one)  # as the editor saves it
+        happens(one, one)  # as the editor saves it; two of the patterns match a file that comes
         await client.ghost(uri, 0, 4)
         assert len(client.engine.asked) == 1
         project.write_text("[tool.guiderail]\nmax_tokens = 5\n")
@@ -484,9 +484,10 @@ async def test_what_other_tools_write_voids_what_was_made_of_it(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "kind", "matters"),
     [
-        ("package", 3, True),  # a folder, for all that is known
         ("known.folder", 3, True),
+        ("4913", 3, False),  # an editor tries whether it can write
         ("module.o", 3, False),
+        (".git/objects/ab", 1, False),
         ("made", 1, True),
         ("made.file", 1, False),
     ],
@@ -496,6 +497,7 @@ async def test_folders_that_come_and_go_void_what_was_made_of_them(
 ) -> None:
     """Of a whole folder a client tells one event, under its name alone; products of builds are passed over."""
     (tmp_path / "made").mkdir()
+    (tmp_path / ".git" / "objects" / "ab").mkdir(parents=True)
     (tmp_path / "made.file").touch()
     async with connected(roots=(tmp_path,), options={"speculate": False}) as client:
         uri = client.open("x = ", (tmp_path / "one.py").as_uri())

@@ -1,6 +1,7 @@
 """Laws of finding a project's root and listing its readable files."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,29 @@ def test_a_listing_sees_new_files_gone_files_and_new_rules(tmp_path: Path) -> No
     assert names() == ["b.py", "c.py"]
     write(tmp_path, {".gitignore": "c.py\n"})
     assert names() == ["b.py"]
+
+
+def test_folders_are_known_by_what_was_seen_of_them_until_they_are_forgotten(tmp_path: Path) -> None:
+    root = write(tmp_path / "root", {"a/b/c.py": "x", "made": "x", "build/d.py": "x"})
+    project = Project(root)
+
+    def known(*names: str) -> list[str]:
+        return [name for name in names if project.knows(f"{root.as_posix()}/{name}")]
+
+    assert known("a", "made", "a.file") == ["a", "made"]  # for all that is known
+    assert project.names("") == ("made",)
+    assert known("a", "a/b", "made", "build", "new") == ["a"]
+    list(project.files("main.py", "python", never))
+    assert known("a", "a/b", "a/b/c.py", "made", "build") == ["a", "a/b"]
+    assert project.knows(tmp_path.as_posix())
+    assert not project.knows((tmp_path / "a").as_posix())
+    shutil.rmtree(root / "a")
+    project.forget(f"{root.as_posix()}/a")
+    list(project.files("main.py", "python", never))
+    assert known("a", "a/b") == []
+    assert set(project._visible) == {""}
+    project.forget(tmp_path.as_posix())
+    assert not project._visible
 
 
 @pytest.mark.parametrize(
