@@ -6,8 +6,9 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -35,6 +36,7 @@ PROJECTS = 8  # whose files and n-grams are kept
 POOLS = 4  # of analysers, each for other settings
 NEAR = 16  # lines: as long as the cursor stays this near, other files' snippets stay, and the cache with them
 STALE = 60.0  # seconds
+NEW_FILES, NEW_FILES_S = 1000, 0.02  # that analysers are told of at once, and seconds in which they are looked for
 LENDING_S = 0.05  # for counting other files' n-grams, whenever there is nothing else to do
 
 Cancelled = Callable[[], bool]
@@ -240,13 +242,14 @@ class Engine:
     def files_changed(self, *paths: Path) -> None:
         """Choose context anew at the next occasion, and let analysers know; may be called from any thread.
 
-        Of a folder that is gone they are told which known files went with it.
+        Of a folder that is gone they are told which known files went with it, of one that is there what code is in it.
         """
         self._edition += 1
         gone = [path for path in paths if not path.exists()]
         lost = [file for project in self._projects for path in gone for file in project.forget(path)]
+        found = list(islice(_code_in([path for path in paths if path.is_dir()]), NEW_FILES))
         for pool, _ in self._analysers:
-            pool.files_changed(list(dict.fromkeys([*paths, *lost])))
+            pool.files_changed(list(dict.fromkeys([*paths, *lost, *found])))
 
     def knows(self, folder: Path) -> bool:
         """Whether a path is, or was, a folder of a project that is open; may be called from any thread."""
@@ -410,6 +413,15 @@ class Engine:
     def _is_stale(self, known: _Context, line: int) -> bool:
         old = time.monotonic() - known.at > STALE
         return old or abs(line - known.line) > NEAR or known.edition != self._edition
+
+
+def _code_in(folders: Iterable[Path]) -> Iterator[Path]:
+    """The code in folders that came, as far as it is found in time."""
+    from guiderail.prompt.index import deadline
+    from guiderail.prompt.project import Project
+
+    expired = deadline(NEW_FILES_S)
+    return (folder / entry.path for folder in folders for entry in Project(folder).files("", None, expired))
 
 
 def _ask_ahead(monitors: Monitors, request: CompletionRequest, typed: str) -> None:

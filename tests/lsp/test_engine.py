@@ -1,6 +1,7 @@
 """The engine with a tiny model of the embedded one's shape."""
 
 import gc
+import math
 import shutil
 import threading
 import weakref
@@ -242,10 +243,8 @@ def test_a_client_that_closes_a_file_takes_nothing_from_another(
     engine.stop_analysers()
 
 
-def test_a_folder_that_is_gone_is_forgotten_with_its_files(
-    monkeypatch: pytest.MonkeyPatch, engine: Engine, tmp_path: Path
-) -> None:
-    """Of a folder's end, told under a link to it too, the analysers hear by the name of each file that was known."""
+def heard(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> list[list[Path]]:
+    """What analysers are told of files from now on; there are none."""
     told: list[list[Path]] = []
 
     class Pool:
@@ -260,6 +259,34 @@ def test_a_folder_that_is_gone_is_forgotten_with_its_files(
 
     monkeypatch.setattr("guiderail.monitors.analysis.pool.ServerPool", Pool)
     engine.stop_analysers()
+    return told
+
+
+def test_a_folder_that_comes_is_told_by_its_code(
+    monkeypatch: pytest.MonkeyPatch, engine: Engine, tmp_path: Path
+) -> None:
+    """Of a folder that a client names alone the analysers hear which code is in it, up to a limit; not of secrets."""
+    told = heard(monkeypatch, engine)
+    folder = tmp_path / "came"
+    (folder / "inner").mkdir(parents=True)
+    names = ("a.py", "inner/b.py", "notes.md", "secrets.py")
+    for name in names:
+        (folder / name).write_text("x = 1\n")
+    engine.complete(wish(root=tmp_path, settings=Settings(max_tokens=2)), never, Written())
+    monkeypatch.setattr("guiderail.lsp.engine.NEW_FILES_S", math.inf)
+    engine.files_changed(folder, folder / "a.py")
+    assert told == [[folder, folder / "a.py", folder / "inner" / "b.py"]]
+    monkeypatch.setattr("guiderail.lsp.engine.NEW_FILES", 0)
+    engine.files_changed(folder)
+    assert told[1:] == [[folder]]
+    engine.stop_analysers()
+
+
+def test_a_folder_that_is_gone_is_forgotten_with_its_files(
+    monkeypatch: pytest.MonkeyPatch, engine: Engine, tmp_path: Path
+) -> None:
+    """Of a folder's end, told under a link to it too, the analysers hear by the name of each file that was known."""
+    told = heard(monkeypatch, engine)
     root, link = tmp_path / "root", tmp_path / "link"
     inner = root / "tools.d" / "inner"
     inner.mkdir(parents=True)
