@@ -73,8 +73,13 @@ class Lending:
         end must not tell the answer. As long as a part of it counts, only the prompt is lent.
         """
         self.read(own, language, seconds)
-        self._mix.project = _NOTHING if own in self._leaving else self.counts
+        self._mix.project = self.lent
         return self._mix
+
+    @property
+    def lent(self) -> NgramCounts:
+        """What counts for the file that was last asked about: nothing as long as a part of its own text does."""
+        return _NOTHING if self._own in self._leaving else self.counts
 
     def read(
         self, own: str | None, language: str | None, seconds: float, *, cancelled: Callable[[], bool] = lambda: False

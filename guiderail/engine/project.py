@@ -39,8 +39,8 @@ class OpenProject:
 
     @property
     def counts(self) -> NgramCounts | None:
-        """The ids and counts of the project's other files, as far as `stages` has read them."""
-        return self._lending.counts if self._lending else None
+        """The ids and counts of the files other than that of the last `stages` or `read`, as far as these have read."""
+        return self._lending.lent if self._lending else None
 
     def stages(self, document: Document, seconds: float) -> tuple[LogitsStage, ...]:
         """The changes of the scores that the project asks for, after reading its files for so long."""

@@ -291,8 +291,9 @@ class Engine:
             _ask_ahead(request.monitors, request, prompt.typed)
         completer.prepare(request, prompt, cancelled=cancelled)
         if not cancelled():
-            self._project(wish).read(request.document, LENDING_S, cancelled=cancelled)
-            completer.show(request)
+            project = self._project(wish)
+            project.read(request.document, LENDING_S, cancelled=cancelled)
+            completer.show(replace(request, project=project.counts))
 
     def warm(self, wish: Wish, cancelled: Cancelled) -> None:
         """Read what a first question in this document would have to read, and start its analyser."""

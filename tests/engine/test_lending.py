@@ -138,8 +138,9 @@ def test_going_into_a_counted_file_counts_nothing_before_there_is_time(
     (tmp_path / "more.py").write_text("more = 1\n")
     with monkeypatch.context() as patch:
         patch.setattr(NgramCounts, "count", lambda *_, **__: pytest.fail("counted in a request"))
-        assert len(lending.stage("names.py", "python", seconds=0).project) == 0
-    assert lending.stage("names.py", "python", seconds=math.inf).project is lending.counts
+        assert lending.stage("names.py", "python", seconds=0).project is lending.lent
+        assert len(lending.lent) == len(lending.lent.texts) == 0
+    assert lending.stage("names.py", "python", seconds=math.inf).project is lending.lent is lending.counts
     assert sorted(lending.paths) == ["app.py", "more.py"] == sorted(lending.counts.texts)
 
 

@@ -128,15 +128,19 @@ def test_a_project_lends_its_ngrams_once_there_was_time_to_read_it(engine: Engin
 
 
 def test_drafters_read_a_project_in_idle_time(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind a prepared prompt a request indexes neither the project's files nor the prompt."""
+    """Behind a prepared prompt a request indexes neither the prompt nor the project's files, of which it may be one."""
     (tmp_path / "pyproject.toml").touch()
-    (tmp_path / "tools.py").write_text("def helper(value):\n    return value + 1\n")
-    path = tmp_path / "main.py"
+    for name in ("tools.py", "more.py"):
+        (tmp_path / name).write_text("def helper(value):\n    return value + 1\n")
     settings = Settings(max_tokens=1, monitors=False, context=True, project_ngrams="on", drafter="suffix")
-    document = Document("import tools\n\ntools.helper(1)\ntools.", path, "python")
-    asked = Wish(uri=path.as_uri(), document=document, offset=len(document.text), root=tmp_path, settings=settings)
-    engine.complete(asked, never, Written())
-    engine.prepare(asked, never)
+
+    def asked(name: str) -> Wish:
+        path = tmp_path / name
+        document = Document("import tools\n\ntools.helper(1)\ntools.", path, "python")
+        return Wish(uri=path.as_uri(), document=document, offset=len(document.text), root=tmp_path, settings=settings)
+
+    engine.complete(asked("main.py"), never, Written())
+    engine.prepare(asked("main.py"), never)
     read: list[int] = []
     extend = IndexedText.extend
 
@@ -145,7 +149,11 @@ def test_drafters_read_a_project_in_idle_time(engine: Engine, tmp_path: Path, mo
         extend(text, ids)
 
     monkeypatch.setattr(IndexedText, "extend", counted)
-    engine.complete(asked, never, Written())
+    engine.complete(asked("main.py"), never, Written())
+    assert read == []
+    engine.prepare(asked("tools.py"), never)
+    read.clear()
+    engine.complete(asked("tools.py"), never, Written())
     assert read == []
 
 
