@@ -66,11 +66,19 @@ class Policy:
 
     def configure(self, preferences: Preferences, folders: Mapping[Path, Preferences] | None = None) -> None:
         """Take new settings; a changed switch in them goes before one thrown by hand."""
-        before = self._set_on
+        before, languages = self._set_on, {name: self._set_for(name) for name in self.languages}
         self.preferences, self.folders = preferences, dict(folders or {})
         if self._set_on != before:
             self.switched = None
+        for name, sets in languages.items():
+            now = self._set_for(name)
+            if any(now[root] != sets[root] for root in now.keys() & sets.keys()):
+                del self.languages[name]
         self._paths.clear()
+
+    def _set_for(self, language: str) -> dict[Path | None, bool]:
+        """Whether the settings give a language suggestions, by folder."""
+        return {root: _gives(one, language) for root, one in {None: self.preferences, **self.folders}.items()}
 
     def switch(self) -> bool:
         """Switch everything off, or on again: where the settings say so if they do anywhere, else everywhere."""
@@ -110,13 +118,17 @@ class Policy:
         """Whether a language gets suggestions, in a file's folder."""
         return not self._language(language, self.of(path))
 
+    def sets_language(self, language: str, path: Path | None = None) -> bool:
+        """Whether the settings give a language suggestions in a file's folder, whatever was switched by hand."""
+        return _gives(self.of(path), language)
+
     def turned(self, language: str, path: Path | None = None) -> dict[str, list[str]]:
-        """What of the settings must become what, so that a language is off in a file's folder, or on if it is off now.
+        """What of the settings must become what, so that they turn a language off in a file's folder, or on again.
 
         The keys are `enable_languages` and `disable_languages`.
         """
         name, set_ = canonical(language), self.of(path)
-        if self.allows_language(name, path):
+        if _gives(set_, name):
             return {"disable_languages": [*set_.disable_languages, name]}
         denied = [one for one in set_.disable_languages if canonical(one) != name]
         wanted: dict[str, list[str]] = {}
@@ -155,8 +167,7 @@ class Policy:
         name = canonical(language)
         if name in self.languages:
             return "" if self.languages[name] else f"suggestions are switched off for {language}"
-        denied = {canonical(one) for one in preferences.disable_languages}
-        return f"suggestions are off for {language}" if name in denied or _left_out(name, preferences) else ""
+        return "" if _gives(preferences, name) else f"suggestions are off for {language}"
 
     def _named(self, path: Path | None) -> str:
         """Whether disablePaths names a file."""
@@ -182,6 +193,12 @@ class Policy:
             hidden = Ignore(root)(path)
             self._paths[path] = "the file is ignored by git, may hold secrets, or is a tool's" if hidden else ""
         return self._paths[path]
+
+
+def _gives(preferences: Preferences, language: str) -> bool:
+    """Whether the settings give a language suggestions."""
+    name = canonical(language)
+    return name not in map(canonical, preferences.disable_languages) and not _left_out(name, preferences)
 
 
 def _left_out(name: str, preferences: Preferences) -> bool:

@@ -472,11 +472,11 @@ class Server(LanguageServer):
         return self.bulletin.now().as_json()
 
     def _language(self, params: Any = None) -> dict[str, Any]:
-        """Whether a language gets suggestions, and what its editor must set to turn that round."""
+        """Whether the settings give a language suggestions, and what its editor must set to turn that round."""
         given = _first((params,))
         language, path = canonical(str(given.get("language") or "plaintext")), path_of(str(given.get("uri") or ""))
         wanted = {camel(key): names for key, names in self.policy.turned(language, path).items()}
-        return {"language": language, "enabled": self.policy.allows_language(language, path), "turned": wanted}
+        return {"language": language, "enabled": self.policy.sets_language(language, path), "turned": wanted}
 
     def _watch(self, health: Health) -> None:
         """The worker's health changed; called on any thread."""

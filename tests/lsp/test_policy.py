@@ -88,6 +88,22 @@ def test_a_language_is_turned_by_settings_alone(
         assert [rules.allows_language(one) for one in others] == unchanged
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+@pytest.mark.parametrize("language", ["python", "markdown"])
+def test_turning_a_language_in_the_settings_goes_before_a_switch_by_hand(language: str, by_hand: bool) -> None:
+    """However it was switched by hand, a language is as the settings say once these turn it; other switches stay."""
+    rules = policy(disable_languages=("sql",))
+    rules.languages |= {language: by_hand, "rust": False}
+    rules.configure(replace(rules.preferences, max_suggestions=2), {Path("/one"): rules.preferences})
+    assert rules.allows_language(language) is by_hand
+    for _ in range(2):
+        wanted = not rules.sets_language(language)
+        turned = {key: tuple(names) for key, names in rules.turned(language).items()}
+        rules.configure(replace(rules.preferences, **turned))
+        assert rules.allows_language(language) is wanted
+    assert rules.languages == {"rust": False}
+
+
 def test_paths_are_denied_by_pattern(project: Path) -> None:
     """disablePaths are .gitignore patterns relative to the root."""
     rules = policy(project, disable_paths=("tests/", "*.gen.py"))
