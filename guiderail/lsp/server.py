@@ -22,7 +22,7 @@ from guiderail.lsp import items, journal, status
 from guiderail.lsp.buffer import Buffer, path_of
 from guiderail.lsp.bulletin import Bulletin
 from guiderail.lsp.configuration import SECTION, Said, camel, read, settle
-from guiderail.lsp.engine import Wish
+from guiderail.lsp.engine import NotLoadedError, Wish
 from guiderail.lsp.explain import explanation
 from guiderail.lsp.host import Host
 from guiderail.lsp.items import Place
@@ -125,8 +125,8 @@ class Server(LanguageServer):
             types.TEXT_DOCUMENT_COMPLETION: (self._completion, types.CompletionOptions(trigger_characters=TRIGGERS)),
             status.REQUEST: (self._status, None),
             "guiderail/language": (self._language, None),
-            "textDocument/didShowCompletion": (self._did_show, None),
-            "textDocument/didPartiallyAcceptCompletion": (self._did_accept_part, None),
+            "textDocument/didShowCompletion": (self.shelf.displayed, None),
+            "textDocument/didPartiallyAcceptCompletion": (self.shelf.accepted_part, None),
         }
         for name, (handler, options) in features.items():
             self.protocol.fm.features[name] = handler
@@ -400,6 +400,8 @@ class Server(LanguageServer):
             if wish.uri not in self.buffers:  # closed meanwhile
                 return []
             found = await self.scheduler.ask(lane, wish, debounce=debounce)
+        except NotLoadedError:  # why, was logged when it was to be loaded; this comes at every key
+            return []
         except GuiderailError as error:
             log.warning("no suggestion: %s", error.message)
             if isinstance(error, UsageError):  # settings that do not go together: known only when they are used
@@ -421,12 +423,6 @@ class Server(LanguageServer):
         shown = self.shelf.accepted(_first(arguments).get("id"))
         if shown is not None:
             self._ask_ahead(shown, 0.0)
-
-    def _did_show(self, params: Any) -> None:
-        self.shelf.displayed(params)
-
-    def _did_accept_part(self, params: Any) -> None:
-        self.shelf.accepted_part(params)
 
     # -- commands and status
 

@@ -13,6 +13,7 @@ from lsprotocol import types
 from pytest_lsp import client_capabilities
 
 from guiderail.errors import GuiderailError, UsageError
+from guiderail.lsp.engine import NotLoadedError
 from guiderail.lsp.wire import converter
 from guiderail.lsp.worker import Health
 from guiderail.settings import Settings
@@ -26,6 +27,12 @@ pytestmark = pytest.mark.asyncio
 def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("GUIDERAIL_MODEL", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def nothing_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, nobody asks for what is behind a suggestion because it stood for a while."""
+    monkeypatch.setattr("guiderail.lsp.server.AHEAD", 3600.0)
 
 
 async def test_what_the_server_can_do_is_said() -> None:
@@ -880,6 +887,25 @@ async def test_a_menu_recovers_from_a_failure() -> None:
         await client.settle()
         assert client.last("guiderail/didChangeStatus")["state"] == "error"
         assert (await client.ask("textDocument/completion", at(uri, 0, 4)))["items"]
+
+
+async def test_a_model_that_cannot_be_loaded_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Requests that come at every key find no model, and the log does not say so each time."""
+
+    class Missing(FakeEngine):
+        def load(self, settings: Settings) -> None:
+            raise GuiderailError("The model is not here")
+
+    engine = Missing()
+    async with connected(engine, options={"menu": True}) as client:
+        uri = client.open("x = ")
+        for _ in range(2):
+            engine.failure = NotLoadedError("no model is loaded")
+            assert (await client.ask("textDocument/completion", at(uri, 0, 4)))["items"] == []
+            engine.failure = NotLoadedError("no model is loaded")
+            assert await client.ghost(uri, 0, 4) == []
+    (said,) = [record.getMessage() for record in caplog.records if record.name.startswith("guiderail")]
+    assert "The model is not here" in said
 
 
 async def test_a_root_of_an_old_client_need_not_be_absolute() -> None:
