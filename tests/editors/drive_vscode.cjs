@@ -1,11 +1,12 @@
-// Drives VS Code in a browser: `node drive_vscode.cjs URL FILE SHOTS`. Prints what it saw as one JSON object;
-// test_vscode.py says what it must be. SHOTS is the folder for screenshots, FAILURES that
+// Drives VS Code in a browser: `node drive_vscode.cjs URL FILE PROSE SHOTS`. Prints what it saw as one JSON object;
+// test_vscode.py says what it must be. FILE and PROSE are files of the folder, SHOTS is the folder for screenshots, FAILURES that
 // for one of a step that failed.
 
 const { chromium } = require("playwright-core");
 
-const [url, file, shots] = process.argv.slice(2);
+const [url, file, prose, shots] = process.argv.slice(2);
 const seen = { ghosts: {} };
+const ENTRIES = ".quick-input-list .monaco-list-row .label-name";
 
 async function ghost(page, timeout = 60_000) {
   // A suggestion may be drawn in pieces, the first of which can be bare indentation.
@@ -127,7 +128,7 @@ async function steps(page) {
 
   await (await bar(page)).click();
   await page.waitForSelector(".quick-input-list .monaco-list-row");
-  seen.menu = await page.locator(".quick-input-list .monaco-list-row .label-name").allTextContents();
+  seen.menu = await page.locator(ENTRIES).allTextContents();
   await page.screenshot({ path: `${shots}/vscode-menu.png` });
   await page.keyboard.press("Escape");
 
@@ -148,6 +149,15 @@ async function steps(page) {
   };
   seen.ghosts.restarted = await until(page, retyped, Boolean, "a suggestion of the new server", 300_000);
   seen.messages = await page.locator(".notification-list-item-message").allTextContents();
+
+  await page.keyboard.press("Control+P");
+  await page.waitForSelector(".quick-input-widget input");
+  await page.keyboard.type(prose);
+  await page.locator(ENTRIES, { hasText: prose }).first().click();
+  await waitForBar(page, "off");
+  await (await bar(page)).click();
+  await page.locator(ENTRIES, { hasText: "Restart" }).waitFor();
+  seen.proseMenu = await page.locator(ENTRIES).allTextContents();
 }
 
 (async () => {

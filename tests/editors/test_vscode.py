@@ -39,7 +39,8 @@ def seen(code: CodeServer, tmp_path_factory: pytest.TempPathFactory, shots: Path
     (folder / ".vscode").mkdir()
     own = {"guiderail.enable": True, "guiderail.disableLanguages": ["sql"]}
     (folder / ".vscode" / "settings.json").write_text(json.dumps(own), encoding="utf-8")
-    return code.drive(folder, "shapes.py", shots)
+    (folder / ".vscode" / "notes.md").write_text("# Shapes\n", encoding="utf-8")  # where no picture shows it
+    return code.drive(folder, "shapes.py", "notes.md", shots)
 
 
 def test_all_steps_were_made(seen: dict[str, Any]) -> None:
@@ -89,4 +90,11 @@ def test_the_menu(seen: dict[str, Any]) -> None:
     """A click on the status bar offers to turn it off, to explain, to show the log and to restart."""
     menu = " ".join(seen["menu"])
     for words in ("Turn off", "for python", "this file", "Explain", "log", "Restart"):
+        assert words in menu
+
+
+def test_the_menu_of_prose_offers_to_turn_it_on(seen: dict[str, Any]) -> None:
+    """Where suggestions are off unless they are asked for, the language can be turned on, and all of them off."""
+    menu = " ".join(seen["proseMenu"])
+    for words in ("Turn off", "Turn on for markdown", "this file"):
         assert words in menu

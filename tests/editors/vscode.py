@@ -79,8 +79,8 @@ class CodeServer:
         )  # fmt: skip
         self._wait()
 
-    def drive(self, folder: Path, file: str, shots: Path) -> dict[str, Any]:
-        """Run the browser's steps in `folder`; what they saw. Pictures go into `shots`."""
+    def drive(self, folder: Path, file: str, prose: str, shots: Path) -> dict[str, Any]:
+        """Run the browser's steps in two files of `folder`; what they saw. Pictures go into `shots`."""
         shots.mkdir(exist_ok=True)
         steps = Path(__file__).with_name("drive_vscode.cjs")
         variables = {
@@ -88,7 +88,8 @@ class CodeServer:
             "CHROMIUM": shutil.which("chromium") or "",
             "FAILURES": str(self._home),
         }
-        command = [str(_NODE / "node"), str(steps), f"http://{self.address}/?folder={folder}", file, str(shots)]
+        words = [f"http://{self.address}/?folder={folder}", file, prose, str(shots)]
+        command = [str(_NODE / "node"), str(steps), *words]
         done = subprocess.run(
             command, env=self._environment | variables, capture_output=True, text=True, timeout=800, check=True
         )

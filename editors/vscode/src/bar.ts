@@ -3,6 +3,7 @@
 import * as vscode from "vscode";
 import type { ServerControl } from "./server";
 import { barText, spoken, tooltip } from "./status";
+import { ANSWER_MS, within } from "./within";
 
 const COLOURS: Partial<Record<string, string>> = {
   error: "statusBarItem.errorBackground",
@@ -40,15 +41,13 @@ async function entries(server: ServerControl): Promise<Entry[]> {
       { label: "$(gear) Settings", command: "workbench.action.openSettings", words: ["guiderail.serverPath"] },
     ];
   }
-  const language = document && (await server.language(document));
+  const language = document && (await within(ANSWER_MS, server.language(document)));
   return [
     { label: configuration.get<boolean>("enable", true) ? "$(circle-slash) Turn off" : "$(check) Turn on", command: "guiderail.toggleGlobal" },
     ...(document === undefined || language === undefined
       ? []
-      : [
-          { label: `$(symbol-misc) Turn ${language.enabled ? "off" : "on"} for ${document.languageId}`, command: "guiderail.toggleLanguage" },
-          { label: "$(file) Turn on or off for this file", command: "guiderail.toggleFile" },
-        ]),
+      : [{ label: `$(symbol-misc) Turn ${language.enabled ? "off" : "on"} for ${document.languageId}`, command: "guiderail.toggleLanguage" }]),
+    ...(document === undefined || server.state === "stopped" ? [] : [{ label: "$(file) Turn on or off for this file", command: "guiderail.toggleFile" }]),
     { label: "$(question) Explain the last suggestion", command: "guiderail.explainLast" },
     { label: "$(output) Show the log", command: "guiderail.openLog" },
     { label: "$(debug-restart) Restart the server", command: "guiderail.restartServer" },

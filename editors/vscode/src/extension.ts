@@ -7,6 +7,7 @@ import { sourceOf } from "./discovery";
 import { offerInstall } from "./install";
 import { ServerControl } from "./server";
 import { scopeOf, type Scope } from "./settings";
+import { ANSWER_MS, within } from "./within";
 
 type Handler = () => unknown;
 
@@ -64,7 +65,7 @@ async function toggleFile(server: ServerControl): Promise<void> {
 }
 
 async function openLog(server: ServerControl, log: vscode.LogOutputChannel): Promise<void> {
-  const answer = await server.execute<{ path: string }>("showLog");
+  const answer = await within(ANSWER_MS, server.execute<{ path: string }>("showLog"));
   if (answer === undefined) {
     log.show();
   } else {

@@ -15,6 +15,7 @@ import { findServer, type Server } from "./discovery";
 import { chosen } from "./settings";
 import type { State, Status } from "./status";
 import { Turns } from "./turns";
+import { within } from "./within";
 
 const SECTION = "guiderail";
 const START_MS = 10_000; // that others wait for a start; it goes on, but may be given up then
@@ -107,7 +108,7 @@ export class ServerControl implements vscode.Disposable {
       }
     };
     const started = client.start().then(() => this.refresh(), failed);
-    await Promise.race([started, new Promise((go) => setTimeout(go, START_MS))]);
+    await within(START_MS, started);
     return true;
   }
 
