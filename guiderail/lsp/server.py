@@ -445,7 +445,7 @@ class Server(LanguageServer):
             enabled = policy.switch()
             reply["scope"] = "global"
             self._load()
-        self.bulletin.publish()
+        self.bulletin.touched(buffer.uri if buffer else self.bulletin.front)
         return reply | {"enabled": enabled, "status": self.bulletin.now().as_json()}
 
     def _show_log(self, *_: Any) -> dict[str, str]:

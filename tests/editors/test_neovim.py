@@ -203,6 +203,32 @@ def test_toggle_of_one_file(editor: Neovim, project: Path) -> None:
             assert editor.ghost() == ""
 
 
+def told(editor: Neovim, words: str) -> str:
+    """What the person hears when they say `:Guiderail words`."""
+    editor.rpc.command("messages clear")
+    editor.rpc.command(f"Guiderail {words}")
+    return editor.until(lambda: editor.rpc.command_output("messages"), "a message")
+
+
+def test_a_toggle_that_turns_nothing_on_says_why(editor: Neovim, root: Path) -> None:
+    """Nobody hears "on" where something else keeps suggestions off, nor "off" of a file that the server never saw."""
+    file = root / "off.py"
+    file.write_text("# guiderail: off\n", encoding="utf-8")
+    editor.rpc.command(f"edit {file}")
+    editor.until(lambda: editor.state() == "disabled", "the server to have read the file", 120)
+    reason = "the file says guiderail: off"
+    assert told(editor, "toggle file") == told(editor, "toggle file") == f"guiderail: {reason}"
+    assert told(editor, "toggle") == "guiderail: suggestions are off"
+    assert told(editor, "toggle language") == "guiderail: suggestions are off for python"
+    assert told(editor, "toggle language") == "guiderail: suggestions are switched off"
+    assert told(editor, "toggle") == f"guiderail: suggestions are on, but here: {reason}"
+    editor.rpc.command("enew")
+    assert "not running in this file" in told(editor, "toggle file")
+    for word in ("on", "off"):
+        assert told(editor, "toggle language") == f"guiderail: suggestions are {word} for plaintext"
+    editor.rpc.command("silent! %bwipeout!")
+
+
 def test_health_is_clean(editor: Neovim, project: Path) -> None:
     """Where all is well, :checkhealth has no warning and no error, and names server and model."""
     editor.keys("<Esc>")

@@ -278,6 +278,15 @@ async def test_the_toggle_stops_requests_and_starts_them(scope: str) -> None:
             assert bool(await client.ghost(uri, 0, 4)) is enabled
 
 
+async def test_the_toggle_tells_how_the_document_is_that_it_names() -> None:
+    """Whichever document was in front, the reply's status says what keeps suggestions off in this one, if anything."""
+    async with connected() as client:
+        uri = client.open("# guiderail: off\n")
+        client.open("x = ", "untitled:2")
+        reply = await client.command("toggle", {"scope": "file", "uri": uri})
+        assert (reply["status"]["state"], reply["status"]["message"]) == ("disabled", "the file says guiderail: off")
+
+
 async def test_the_server_says_how_a_language_is_turned(tmp_path: Path) -> None:
     """An editor that keeps its switches in its settings asks whether a language is on, and what to set then: prose is
     off unless it is named, whichever folder's settings count."""

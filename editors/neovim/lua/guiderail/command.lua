@@ -59,11 +59,21 @@ function M.toggle(scope)
   if not client then
     return
   end
+  local here = vim.lsp.buf_is_attached(buffer, client.id)
+  if scope == "file" and not here then
+    say("guiderail is not running in this file; :checkhealth guiderail says why", vim.log.levels.WARN)
+    return
+  end
   local language = client.get_language_id(buffer, vim.bo[buffer].filetype)
   local arguments = { scope = scope, language = language, uri = vim.uri_from_bufnr(buffer) }
   execute("toggle", { arguments }, function(result)
-    local where = { global = "", language = " for " .. language, file = " for this file" }
-    say(("guiderail: suggestions are %s%s"):format(result.enabled and "on" or "off", where[scope]))
+    local where = { global = "", language = " for " .. (result.language or language), file = " for this file" }
+    local said = ("suggestions are %s%s"):format(result.enabled and "on" or "off", where[scope])
+    if here and result.enabled and result.status.state == "disabled" then
+      -- Something else keeps them off here.
+      said = scope == "global" and ("%s, but here: %s"):format(said, result.status.message) or result.status.message
+    end
+    say("guiderail: " .. said)
   end)
 end
 
