@@ -115,7 +115,7 @@ def _llama_cpp(model: Model, plan: Plan) -> Iterator[LlamaCpp | None]:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.gguf"
-        export(model.module, path)
+        export(model.plain_module(), path)
         server = LlamaCpp(path, plan.threads, max(lengths(model, plan)) + 2 * max(map(abs, plan.changed)) + 8)
         try:
             yield server

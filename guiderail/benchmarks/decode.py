@@ -7,7 +7,6 @@ the machine meets all of them; the median is reported with the spread (half the 
 
 from __future__ import annotations
 
-import copy
 import statistics
 import subprocess
 import sys
@@ -136,7 +135,7 @@ def guiderail_engine(model: Model) -> Decode:
 
 def transformers_engine(model: Model) -> Decode:
     """Greedy decoding through `generate` with its defaults (sdpa attention, DynamicCache)."""
-    module = _as_loaded(model)
+    module = model.plain_module()
     module.generation_config.eos_token_id = None
 
     @torch.inference_mode()
@@ -156,22 +155,12 @@ def transformers_engine(model: Model) -> Decode:
     return decode
 
 
-def _as_loaded(model: Model) -> Any:
-    """The module with its weights as transformers lays them out: on a CPU ours lie in another way (`fused`)."""
-    if model.device.type != "cpu":
-        return model.module
-    module = copy.deepcopy(model.module)
-    for parameter in module.parameters():
-        parameter.data = parameter.data.contiguous()
-    return module
-
-
 @contextmanager
 def llama_cpp_engine(model: Model, plan: Plan) -> Iterator[Decode]:
     """Greedy decoding in llama.cpp, f32."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.gguf"
-        export(model.module, path)
+        export(model.plain_module(), path)
         server = LlamaCpp(path, plan.threads, plan.prompt + plan.tokens + 8)
         try:
             yield server.decode
@@ -240,7 +229,7 @@ def _weight_bytes(model: Model) -> int:
     """Bytes of weights that one decode step has to read: all but the embedding's table of rows, unless it is tied."""
     embedding = model.module.get_input_embeddings().weight
     tied = embedding is model.module.get_output_embeddings().weight
-    total = sum(p.numel() * p.element_size() for p in model.module.parameters())
+    total = model.info.parameters * embedding.element_size()
     return total if tied else total - embedding.numel() * embedding.element_size()
 
 

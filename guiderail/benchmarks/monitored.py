@@ -153,7 +153,8 @@ def _shaped(name: str, plan: Plan, load: Callable[[str], Model]) -> Model:
     """A random model that writes text: its first ids are the embedded model's tokens."""
     dtype = torch.float32 if plan.device == "cpu" else torch.bfloat16
     shape, text = random_model(name, plan.device, dtype, plan.seed), load("embedded")
-    return Model(shape.module, text.tokenizer, replace(shape.info, fim=text.info.fim), shape.device, shape.dtype)
+    shape.tokenizer, shape.info = text.tokenizer, replace(shape.info, fim=text.info.fim)
+    return shape
 
 
 def _rows(

@@ -134,7 +134,7 @@ async def _llama_cpp(
     plan: Plan, texts: dict[str, str], trace: Trace, folder: Path, progress: Progress
 ) -> dict[str, Any]:
     model = load(plan.model, device="cpu", dtype="float32", threads=plan.threads)
-    export(model.module, folder / "model.gguf", model.info.folder / "tokenizer.json")
+    export(model.plain_module(), folder / "model.gguf", model.info.folder / "tokenizer.json")
     window, context = _window(model), model.info.context_length
     del model
     gc.collect()

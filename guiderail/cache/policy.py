@@ -36,7 +36,7 @@ MOST_TURNS = 10
 
 _ROUNDS = 2
 _PASSES = ((8, 256), (64, 256), (256, 512), (64, 1024), (256, 1024))  # (tokens run, tokens read)
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,23 @@
-"""The weights of a Llama-shaped decoder layer, fused into few matrices and laid out for products with one row.
+"""The weights of a Llama-shaped decoder layer, fused into few matrices and laid out for narrow passes.
 
-The module whose weights they are goes on working: its parameters become views of these matrices, so that no weight is
-kept twice.
+No weight is kept twice: the parameters of the module whose weights they are become views of these matrices, and it goes
+on working; or, where the matrices are packed, they become empty, and it does not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from guiderail.model.matrix import Matrix, Packed, Plain
+
 
 @dataclass(slots=True)
 class Layer:
-    """One layer's weights; a product is `x @ matrix`.
+    """One layer's weights.
 
     Parameters
     ----------
@@ -33,20 +36,20 @@ class Layer:
     """
 
     input_norm: torch.Tensor
-    qkv: torch.Tensor
+    qkv: Matrix
     qkv_bias: torch.Tensor | None
     head_norm: torch.Tensor | None
-    out: torch.Tensor
+    out: Matrix
     out_bias: torch.Tensor | None
     post_norm: torch.Tensor
-    gate_up: torch.Tensor
-    down: torch.Tensor
+    gate_up: Matrix
+    down: Matrix
     scale: float
     window: int | None
 
 
-def read_layer(layer: Any, heads: int, kv_heads: int) -> Layer:
-    """The weights of a transformers decoder layer, whose parameters are views of them afterwards."""
+def read_layer(layer: Any, heads: int, kv_heads: int, *, packed: bool) -> Layer:
+    """The weights of a transformers decoder layer, whose parameters are views of them afterwards, or empty."""
     attention, mlp = layer.self_attn, layer.mlp
     norm = None
     if hasattr(attention, "q_norm"):
@@ -55,21 +58,47 @@ def read_layer(layer: Any, heads: int, kv_heads: int) -> Layer:
     projections = attention.q_proj, attention.k_proj, attention.v_proj
     return Layer(
         input_norm=layer.input_layernorm.weight.data,
-        qkv=fuse(*projections),
+        qkv=fuse(*projections, packed=packed),
         qkv_bias=torch.cat([p.bias.data for p in projections]) if projections[0].bias is not None else None,
         head_norm=norm,
-        out=fuse(attention.o_proj),
+        out=fuse(attention.o_proj, packed=packed),
         out_bias=attention.o_proj.bias.data if attention.o_proj.bias is not None else None,
         post_norm=layer.post_attention_layernorm.weight.data,
-        gate_up=fuse(mlp.gate_proj, mlp.up_proj),
-        down=fuse(mlp.down_proj),
+        gate_up=fuse(mlp.gate_proj, mlp.up_proj, packed=packed),
+        down=fuse(mlp.down_proj, packed=packed),
         scale=attention.scaling,
         window=_window(attention),
     )
 
 
-def fuse(*modules: Any) -> torch.Tensor:
-    """One matrix [in, all outs] of linear modules, whose weights become views of it.
+def give_back(layer: Layer, module: Any) -> None:
+    """Give a copy of the decoder layer that `layer` was read from weights of its own."""
+    attention, mlp = module.self_attn, module.mlp
+    unfuse(layer.qkv, attention.q_proj, attention.k_proj, attention.v_proj)
+    unfuse(layer.out, attention.o_proj)
+    unfuse(layer.gate_up, mlp.gate_proj, mlp.up_proj)
+    unfuse(layer.down, mlp.down_proj)
+
+
+def unfuse(matrix: Matrix, *modules: Any) -> None:
+    """Give linear modules their part of the matrix that they were fused to."""
+    parts = matrix.weight().split([module.out_features for module in modules])
+    for module, part in zip(modules, parts, strict=True):
+        module.weight.data = part.clone(memory_format=torch.contiguous_format)
+
+
+def fuse(*modules: Any, packed: bool) -> Matrix:
+    """One matrix [in, all outs] of linear modules, whose weights become views of it, or empty where it is packed."""
+    if not packed:
+        return Plain(_laid(modules))
+    matrix = Packed(torch.cat([module.weight.data for module in modules]))
+    for module in modules:
+        module.weight.data = module.weight.data.new_empty(0)
+    return matrix
+
+
+def _laid(modules: Sequence[Any]) -> torch.Tensor:
+    """One tensor [in, all outs], of which the modules' weights are views afterwards.
 
     A product of one row takes as long as reading the matrix does, and BLAS reads fastest along the longer side: in
     float32 a matrix with no fewer outputs than inputs is stored input by input (measured: up to twice as fast, and no

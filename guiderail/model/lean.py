@@ -2,8 +2,8 @@
 
 A small model's decode step is dominated by the overhead of Python modules, not by arithmetic. This is the same
 computation with the fewest tensor operations: one matrix for query, key and value, one for gate and up, positions
-looked up in a table. It reads the module's own weights (fused in place, not copied twice) and is tested equal to the
-module. Architectures that it does not know take the module's path.
+looked up in a table. It takes over the module's own weights (no weight is kept twice, but for a tied embedding that is
+packed) and is tested equal to the module. Architectures that it does not know take the module's path.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import torch
 from torch.nn.functional import embedding, rms_norm, silu
 
 from guiderail.model.attention import Step, attend
-from guiderail.model.fused import Layer, fuse, read_layer
+from guiderail.model.fused import Layer, fuse, give_back, read_layer, unfuse
+from guiderail.model.matrix import Matrix, Packed
 
 # Architectures whose decoder is: RMSNorm, attention with half-split RoPE, RMSNorm, gated SiLU; nothing else.
 ARCHITECTURES = frozenset({"LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "MistralForCausalLM"})
@@ -42,21 +43,28 @@ class LeanForward:
     ----------
     module
         A transformers causal language model for which `supports` holds.
+    packed
+        Whether its float32 weights are packed; the module cannot run by itself afterwards.
     """
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, *, packed: bool = False) -> None:
         config = module.config
         self.eps: float = config.rms_norm_eps
         self.heads: int = config.num_attention_heads
         self.kv_heads: int = config.num_key_value_heads
         self.head_dim: int = module.model.layers[0].self_attn.head_dim
-        self.unembedding = fuse(module.get_output_embeddings())
-        self.embedding: torch.Tensor = module.get_input_embeddings().weight.data  # after that: they may be tied
+        self.unembedding, self.embedding = _ends(module, packed=packed)
         self.final_norm: torch.Tensor = module.model.norm.weight.data
-        self.layers = [read_layer(layer, self.heads, self.kv_heads) for layer in module.model.layers]
+        self.layers = [read_layer(layer, self.heads, self.kv_heads, packed=packed) for layer in module.model.layers]
         self.rotary = module.model.rotary_emb
         self._cos, self._sin = self._table(config.max_position_embeddings)
         self._factors = self._head_factors()
+
+    def give_back(self, module: Any) -> None:
+        """Give a copy of the module that this was made of weights of its own, laid out as transformers does."""
+        for layer, own in zip(self.layers, module.model.layers, strict=True):
+            give_back(layer, own)
+        unfuse(self.unembedding, module.get_output_embeddings())  # a tied table is the same parameter
 
     def _table(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """cos and signed sin of every position, [length, head_dim], from the model's own rotary module."""
@@ -87,12 +95,12 @@ class LeanForward:
             x = self._block(x, index, layer, cos, sin, step)
         if last:
             x = x[-1:]
-        return torch.mm(rms_norm(x, x.shape[-1:], self.final_norm, self.eps), self.unembedding)
+        return self.unembedding(rms_norm(x, x.shape[-1:], self.final_norm, self.eps))
 
     def _block(self, x: torch.Tensor, index: int, layer: Layer, cos, sin, step: Step) -> torch.Tensor:
         width, hidden = x.shape
         rotated = self.heads + self.kv_heads
-        qkv = _product(rms_norm(x, (hidden,), layer.input_norm, self.eps), layer.qkv, layer.qkv_bias)
+        qkv = layer.qkv(rms_norm(x, (hidden,), layer.input_norm, self.eps), layer.qkv_bias)
         qkv = qkv.view(width, rotated + self.kv_heads, self.head_dim).transpose(0, 1)
         qk, value = qkv[:rotated], qkv[rotated:]
         if layer.head_norm is not None:
@@ -102,21 +110,25 @@ class LeanForward:
         step.store.write(index, step.slots, qk[self.heads :], value)
         keys, values = step.store.read(index, step.length)
         out = attend(qk[: self.heads], keys, values, step.mask_for(layer.window), layer.scale)
-        x = x + _product(out.transpose(0, 1).reshape(width, -1), layer.out, layer.out_bias)
-        gate, up = torch.mm(rms_norm(x, (hidden,), layer.post_norm, self.eps), layer.gate_up).chunk(2, -1)
-        return torch.addmm(x, silu(gate) * up, layer.down)
+        x = x + layer.out(out.transpose(0, 1).reshape(width, -1), layer.out_bias)
+        gate, up = layer.gate_up(rms_norm(x, (hidden,), layer.post_norm, self.eps)).chunk(2, -1)
+        return layer.down.onto(x, silu(gate) * up)
 
     def _row(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, step: Step) -> torch.Tensor:
-        """The same for a single row, [1, hidden] in float32, where an operation costs more than its arithmetic."""
+        """The same for a single row, [1, hidden] in float32, where an operation costs more than its arithmetic.
+
+        Packed matrices are given it as often as they want rows, which is no dearer; only attention takes it once.
+        """
         all_cos, all_sin = self._factors[0] * cos, self._factors[1] * sin
+        x = x.expand(self.unembedding.rows, -1)
         for index, layer in enumerate(self.layers):
             x = self._row_block(x, index, layer, all_cos[index], all_sin[index], step)
-        return torch.mm(self._normed(x, self.final_norm), self.unembedding)
+        return self.unembedding(self._normed(x, self.final_norm))[:1]
 
     def _row_block(self, x: torch.Tensor, index: int, layer: Layer, cos, sin, step: Step) -> torch.Tensor:
         heads, rotated = self.heads, self.heads + self.kv_heads
-        qkv = _product(self._normed(x, layer.input_norm), layer.qkv, layer.qkv_bias)
-        qkv = qkv.view(rotated + self.kv_heads, self.head_dim)
+        qkv = layer.qkv(self._normed(x, layer.input_norm), layer.qkv_bias)
+        qkv = qkv[0].view(rotated + self.kv_heads, self.head_dim)
         qk = qkv[:rotated]
         if layer.head_norm is not None:  # its weights are in cos and sin, as is the scale of the scores
             qk = qk * torch.mul(qk, qk).mean(-1, keepdim=True).add_(self.eps).rsqrt_()
@@ -127,11 +139,11 @@ class LeanForward:
         scores = torch.bmm(qk[:heads].view(self.kv_heads, -1, self.head_dim), keys.transpose(1, 2))
         if (mask := step.mask_for(layer.window)) is not None:
             scores.masked_fill_(~mask, float("-inf"))
-        x = torch.addmm(x, torch.bmm(scores.softmax(-1), values).view(1, -1), layer.out)
+        x = layer.out.onto(x, torch.bmm(scores.softmax(-1), values).view(1, -1).expand(len(x), -1))
         if layer.out_bias is not None:
             x += layer.out_bias
-        gate, up = torch.mm(self._normed(x, layer.post_norm), layer.gate_up).chunk(2, -1)
-        return torch.addmm(x, silu(gate).mul_(up), layer.down)
+        gate, up = layer.gate_up(self._normed(x, layer.post_norm)).chunk(2, -1)
+        return layer.down.onto(x, silu(gate).mul_(up))
 
     def _normed(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """RMSNorm of a single row, in three operations for the six of torch's own."""
@@ -139,5 +151,13 @@ class LeanForward:
         return (x * weight).mul_((float(row.dot(row)) / len(row) + self.eps) ** -0.5)
 
 
-def _product(x: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    return torch.mm(x, matrix) if bias is None else torch.addmm(bias, x, matrix)
+def _ends(module: Any, *, packed: bool) -> tuple[Matrix, torch.Tensor]:
+    """The unembedding, and the embedding's table [vocabulary, hidden].
+
+    Of a tied table whose unembedding is packed, a copy is packed: rows cannot be read out of it.
+    """
+    output, table = module.get_output_embeddings(), module.get_input_embeddings().weight
+    if packed and output.weight is table:
+        return Packed(table.data), table.data
+    unembedding = fuse(output, packed=packed)
+    return unembedding, table.data  # after that: they may be tied

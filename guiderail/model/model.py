@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from guiderail.errors import GuiderailError
 from guiderail.model import lean, threads
 from guiderail.model.attention import NAME, Step, running
+from guiderail.model.matrix import packing_pays
 
 if TYPE_CHECKING:
     from guiderail.model.info import ModelInfo
@@ -27,7 +29,8 @@ class Model:
     Parameters
     ----------
     module
-        A transformers causal language model loaded with our attention function (`attention.register`).
+        A transformers causal language model loaded with our attention function (`attention.register`); its weights
+        are taken over (`plain_module`).
     tokenizer
         Its tokenizer, with the exact bytes of every id.
     info
@@ -63,7 +66,9 @@ class Model:
         self.vocab_size: int = config.vocab_size
         self.has_sliding_layers = "sliding_window" in config.to_dict() and bool(config.sliding_window)
         # Off a CPU the module's own overhead is hidden by graphs (see `graphs`), and its kernels are the tested ones.
-        self._lean = lean.LeanForward(module) if device.type == "cpu" and lean.supports(module) else None
+        is_lean = device.type == "cpu" and lean.supports(module)
+        packed = dtype == torch.float32 and packing_pays()
+        self._lean = lean.LeanForward(module, packed=packed) if is_lean else None
 
     @torch.inference_mode()
     def _widths(self) -> tuple[int, int, int]:
@@ -83,6 +88,16 @@ class Model:
         if len(shapes) > 1:
             raise _unsupported(self.module, self.info.name, "has layers of different widths")
         return shapes.pop()
+
+    def plain_module(self) -> Any:
+        """A copy of the module with weights of its own, laid out as transformers does: to run it by itself.
+
+        `module` cannot run where its weights were taken over in another layout (`matrix`).
+        """
+        module = copy.deepcopy(self.module)
+        if self._lean is not None:
+            self._lean.give_back(module)
+        return module
 
     @torch.inference_mode()
     def embed(self, ids: torch.Tensor) -> torch.Tensor:

@@ -19,7 +19,7 @@ from tests.helpers.models import tiny_folder, tiny_model
 async def test_it_fills_in_with_our_weights_and_vocabulary(tmp_path: Path) -> None:
     """The exported model says in llama.cpp what it says here, in words; of waiting requests the newest is sent."""
     model = load(str(parrot_folder(tmp_path / "parrot", " " + SAID)), device="cpu", dtype="float32")
-    export(model.module, tmp_path / "model.gguf", model.info.folder / "tokenizer.json")
+    export(model.plain_module(), tmp_path / "model.gguf", model.info.folder / "tokenizer.json")
     cut = lambda text, cursor: (text[:cursor], text[cursor:])  # noqa: E731
     server = LlamaServer(tmp_path / "model.gguf", 1, 256, 32, cut)
     await server.start()

@@ -298,12 +298,10 @@ def test_models_whose_keys_cannot_be_moved_are_exact(name: str) -> None:
 
 def transformers_logits(model: Model, ids: list[int]) -> torch.Tensor:
     """Scores behind the last token, without any code of ours."""
-    model.module.config._attn_implementation = "eager"
-    try:
-        with torch.inference_mode():
-            return model.module(torch.tensor([ids]), use_cache=False).logits[0, -1]
-    finally:
-        model.module.config._attn_implementation = "guiderail"
+    module = model.plain_module()
+    module.config._attn_implementation = "eager"
+    with torch.inference_mode():
+        return module(torch.tensor([ids]), use_cache=False).logits[0, -1]
 
 
 def test_a_refused_model_reuses_prefixes_only() -> None:
@@ -329,15 +327,13 @@ def test_frequencies_that_follow_the_length_are_not_mixed(name: str) -> None:
         reference = torch.tensor([ids])
         cache.heal()
         logits = cache.fit(ids).logits
-        model.module.config._attn_implementation = "sdpa"
-        try:
-            for module in model.module.modules():
-                if hasattr(module, "max_seq_len_cached"):
-                    module.max_seq_len_cached = module.original_max_seq_len
-            with torch.inference_mode():
-                want = model.module(reference, use_cache=False).logits[0, -1]
-        finally:
-            model.module.config._attn_implementation = "guiderail"
+        module = model.plain_module()
+        module.config._attn_implementation = "sdpa"
+        for part in module.modules():
+            if hasattr(part, "max_seq_len_cached"):
+                part.max_seq_len_cached = part.original_max_seq_len
+        with torch.inference_mode():
+            want = module(reference, use_cache=False).logits[0, -1]
         assert logits is not None
         assert (logits - want).abs().max() <= 1e-5 * want.abs().max()
 

@@ -11,6 +11,7 @@ from guiderail.cache.buffers import SMALLEST
 from guiderail.cache.tree import TokenTree
 from guiderail.decoding.session import Session
 from guiderail.model.load import load
+from guiderail.model.matrix import Matrix
 from guiderail.model.model import Model
 from tests.helpers.tiny import tiny_model_folder
 
@@ -74,9 +75,13 @@ def whole(reference: Any, ids: list[int]) -> torch.Tensor:
     return reference(torch.tensor([ids])).logits[0].float()
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_logits_and_greedy_tokens_are_those_of_transformers(case: str, tmp_path: Path) -> None:
+def test_logits_and_greedy_tokens_are_those_of_transformers(
+    case: str, packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The prompt at once and tokens one by one: fp32 within 1e-5 of the largest logit, and generate's own tokens."""
+    monkeypatch.setattr("guiderail.model.model.packing_pays", lambda: packed)
     folder = folder_of(tmp_path, *CASES[case])
     model, reference = read(folder), reference_of(folder)
     assert model._lean is not None
@@ -139,30 +144,48 @@ def test_what_it_does_not_know_takes_the_modules_path(case: str, tmp_path: Path)
     assert (got - expected).abs().max() <= 1e-5 * expected.abs().max()
 
 
-def test_no_weight_is_kept_twice(tmp_path: Path) -> None:
-    """The module's projections, and its tied embeddings, are views of the fused matrices."""
+def storages(*tensors: torch.Tensor) -> set[int]:
+    return {tensor.untyped_storage().data_ptr() for tensor in tensors}
+
+
+def test_no_weight_is_kept_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is packed, the module's projections and its tied embeddings are views of the fused matrices."""
+    monkeypatch.setattr("guiderail.model.model.packing_pays", lambda: False)
     model = read(folder_of(tmp_path, *CASES["shipped-shape"]))
     lean = model._lean
     assert lean is not None
 
-    def storages(*tensors: torch.Tensor) -> set[int]:
-        return {tensor.untyped_storage().data_ptr() for tensor in tensors}
+    def held(matrix: Matrix) -> set[int]:
+        return storages(matrix.weight())
 
     for fused, layer in zip(lean.layers, model.module.model.layers, strict=True):
         own = layer.self_attn
         mlp = layer.mlp
-        assert storages(own.q_proj.weight, own.k_proj.weight, own.v_proj.weight) == storages(fused.qkv)
-        assert storages(own.o_proj.weight) == storages(fused.out)
-        assert storages(mlp.gate_proj.weight, mlp.up_proj.weight) == storages(fused.gate_up)
-        assert storages(mlp.down_proj.weight) == storages(fused.down)
+        assert storages(own.q_proj.weight, own.k_proj.weight, own.v_proj.weight) == held(fused.qkv)
+        assert storages(own.o_proj.weight) == held(fused.out)
+        assert storages(mlp.gate_proj.weight, mlp.up_proj.weight) == held(fused.gate_up)
+        assert storages(mlp.down_proj.weight) == held(fused.down)
     module = model.module
     tied = storages(module.get_input_embeddings().weight, module.get_output_embeddings().weight)
-    assert tied == storages(lean.embedding, lean.unembedding)
+    assert tied == storages(lean.embedding) == held(lean.unembedding)
 
 
+@pytest.mark.parametrize("case", ["shipped-shape", "no-groups"])
+def test_packed_weights_leave_the_module(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a packed model the module keeps the embedding's table alone."""
+    monkeypatch.setattr("guiderail.model.model.packing_pays", lambda: True)
+    module = read(folder_of(tmp_path, *CASES[case])).module
+    kept = {name for name, weight in module.named_parameters() if weight.dim() == 2 and weight.numel()}
+    assert kept == {"model.embed_tokens.weight"}
+
+
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("case", ["shipped-shape", "sliding-on-some-layers", "attention-bias", "no-groups"])
-def test_a_row_alone_is_the_row_among_others(case: str, tmp_path: Path) -> None:
+def test_a_row_alone_is_the_row_among_others(
+    case: str, packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A tree of one node (one row behind a mask) and a chain of it and two more: fp32, within 1e-5 of the largest."""
+    monkeypatch.setattr("guiderail.model.model.packing_pays", lambda: packed)
     session = Session(read(folder_of(tmp_path, *CASES[case])))
     session.feed(PROMPT)
     alone = session.feed_tree(TokenTree.chain([7]))

@@ -63,7 +63,7 @@ def test_every_family_loads_with_the_weights_on_disk(family: str, shard: str, tm
     path = tiny_model_folder(family, tmp_path, max_shard_size=shard)
     model = load(str(path), device="cpu", dtype="float32")
     saved = AutoModelForCausalLM.from_pretrained(path).state_dict()
-    ours = model.module.state_dict()
+    ours = model.plain_module().state_dict()
     assert saved.keys() == ours.keys()
     assert all(torch.equal(saved[name], ours[name]) for name in saved)
     assert model.vocab_size == model.tokenizer.vocab_size

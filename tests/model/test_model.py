@@ -62,7 +62,7 @@ def test_sliding_layers_are_noticed(family: str) -> None:
 def rebuilt(**config: object) -> Model:
     """The tiny model again, with other values in its configuration."""
     model = tiny_model("qwen3")
-    module = copy.copy(model.module)
+    module = model.plain_module()
     module.config = copy.deepcopy(module.config)
     for name, value in config.items():
         setattr(module.config, name, value)

@@ -1,0 +1,55 @@
+"""Products with a weight matrix, however it lies in memory."""
+
+import pytest
+import torch
+
+from guiderail.model.matrix import FEWEST, Packed, Plain
+
+pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+SHAPES = [(640, 384), (384, 1024), (37, 100), (8, 3), (896, 4864)]
+
+
+def weight_of(shape: tuple[int, int]) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+def rows_of(shape: tuple[int, int], count: int) -> torch.Tensor:
+    return torch.randn(count, shape[1], generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 33])
+@pytest.mark.parametrize("biased", [False, True])
+def test_both_layouts_give_the_product(shape: tuple[int, int], rows: int, biased: bool) -> None:
+    """fp32, within 1e-5 of the largest of the exact product."""
+    weight, x = weight_of(shape), rows_of(shape, rows)
+    bias = torch.arange(shape[0]).float() if biased else None
+    exact = torch.nn.functional.linear(x.double(), weight.double(), None if bias is None else bias.double())
+    for matrix in (Plain(weight.t()), Packed(weight)):
+        assert (matrix(x, bias) - exact).abs().max() <= 1e-5 * exact.abs().max()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", [Plain, Packed])
+def test_onto_adds_the_product(shape: tuple[int, int], kind: type[Plain | Packed]) -> None:
+    """fp32, within 1e-6 of the largest."""
+    matrix = Plain(weight_of(shape).t()) if kind is Plain else Packed(weight_of(shape))
+    x, total = rows_of(shape, 2), torch.ones(2, shape[0])
+    wanted = total + matrix(x)
+    assert (matrix.onto(total, x) - wanted).abs().max() <= 1e-6 * wanted.abs().max()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_packed_row_is_the_same_among_any_others(shape: tuple[int, int]) -> None:
+    """Bit for bit, whatever the number of rows."""
+    matrix, x = Packed(weight_of(shape)), rows_of(shape, 300)
+    wanted = matrix(x[:FEWEST])[0]
+    assert all(torch.equal(matrix(x[:count])[0], wanted) for count in (1, 2, 3, 5, 8, 16, 17, 64, 300))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_packing_loses_nothing(shape: tuple[int, int]) -> None:
+    """The weight comes back bit for bit."""
+    weight = weight_of(shape)
+    assert torch.equal(Packed(weight).weight(), weight)
+    assert torch.equal(Plain(weight.t()).weight(), weight)
