@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from guiderail.cache.tree import ROOT, TokenTree
-from guiderail.decoding.constraint import Awaiting, Constraint, choose
+from guiderail.decoding.constraint import Awaiting, Constraint, choose, offers
 from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent, staged
 from guiderail.decoding.writing import Writing
 
@@ -64,7 +64,7 @@ class Draw:
     @property
     def awaits(self) -> bool:
         """Whether the next token depends on an answer that has not come yet."""
-        return any(isinstance(one, Awaiting) and one.awaits(None) for one in self._constraints)
+        return any(offers(one, Awaiting) and one.awaits(None) for one in self._constraints)
 
     def stand(self, logits: torch.Tensor, node: int = ROOT) -> None:
         """Be where the model's scores are `logits`, behind this node of the tree."""

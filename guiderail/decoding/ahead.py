@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from guiderail.decoding.constraint import Awaiting, Constraint, admitted, apply, choose
+from guiderail.decoding.constraint import Awaiting, Constraint, admitted, apply, choose, offers
 from guiderail.decoding.sampling import Chooser
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ class Ahead:
         return token, stands
 
     def _chosen(self, scores: torch.Tensor, chooser: Callable[[torch.Tensor], int]) -> tuple[int, bool]:
-        unknown = [c for c in self._constraints if isinstance(c, Awaiting) and c.awaits(None)]
+        unknown = [c for c in self._constraints if offers(c, Awaiting) and c.awaits(None)]
         known = [c for c in self._constraints if c not in unknown]
         while True:
             token = chooser(apply(known, scores))
-            if unknown or any(isinstance(c, Awaiting) and c.awaits(token) for c in known):
+            if unknown or any(offers(c, Awaiting) and c.awaits(token) for c in known):
                 return token, False
             if admitted(known, token):
                 return token, True
@@ -140,7 +140,7 @@ class Ahead:
         return not same
 
     def _awaits(self, token: int) -> bool:
-        return any(isinstance(c, Awaiting) and (c.awaits(None) or c.awaits(token)) for c in self._constraints)
+        return any(offers(c, Awaiting) and (c.awaits(None) or c.awaits(token)) for c in self._constraints)
 
     def _accept(self, steps: Sequence[Step]) -> None:
         for constraint in self._constraints:

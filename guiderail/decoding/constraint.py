@@ -7,10 +7,13 @@ xgrammar share.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 
 class Constraint(Protocol):
@@ -98,6 +101,18 @@ class Listing(Protocol):
         ...
 
 
+_Kind = TypeVar("_Kind")
+_KNOWN: dict[tuple[type, type], bool] = {}
+
+
+def offers(constraint: object, kind: type[_Kind]) -> TypeIs[_Kind]:
+    """Whether a constraint has a protocol's methods: `isinstance`, which costs microseconds, once for each type."""
+    key = type(constraint), kind
+    if key not in _KNOWN:
+        _KNOWN[key] = isinstance(constraint, kind)
+    return _KNOWN[key]
+
+
 def full_mask(vocabulary: int) -> np.ndarray:
     """A mask that allows every token."""
     return np.full((vocabulary + 31) // 32, -1, dtype=np.int32)
@@ -126,7 +141,7 @@ def choose(constraints: Sequence[Constraint], scores: torch.Tensor, chooser: Cal
 
 def admitted(constraints: Sequence[Constraint], token: int) -> bool:
     """Whether all constraints that foresee admit a token; if not, masks have become narrower."""
-    return not [c for c in constraints if isinstance(c, Foreseeing) and not c.admits(token)]
+    return not [c for c in constraints if offers(c, Foreseeing) and not c.admits(token)]
 
 
 def apply(constraints: Sequence[Constraint], logits: torch.Tensor) -> torch.Tensor:
@@ -137,7 +152,7 @@ def apply(constraints: Sequence[Constraint], logits: torch.Tensor) -> torch.Tens
     waiting = [c for c in constraints if not c.is_satisfied]
     weighed = logits
     for constraint in constraints:
-        if isinstance(constraint, Weighing):
+        if offers(constraint, Weighing):
             weighed = constraint.weigh(weighed)
     while waiting:
         mask = full_mask(logits.shape[-1])
@@ -153,7 +168,7 @@ def apply(constraints: Sequence[Constraint], logits: torch.Tensor) -> torch.Tens
 
 def _tell(constraints: Sequence[Constraint], logits: torch.Tensor, allow: torch.Tensor) -> None:
     """Tell the constraints that want to know, if the best token may not come, that they forbid it (and which do)."""
-    interested = [c for c in constraints if isinstance(c, Reporting)]
+    interested = [c for c in constraints if offers(c, Reporting)]
     if not interested or allow[best := int(logits.argmax())]:
         return
     for constraint in interested:

@@ -7,13 +7,15 @@ paper leaves out: half-typed names, reasons to abstain, and deadlines.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from guiderail.decoding.identifiers import Names
 from guiderail.monitors.access import ACCESS
 from guiderail.monitors.analysis.answers import Member, Members
-from guiderail.monitors.analysis.requests import MEMBERS
+from guiderail.monitors.analysis.requests import MEMBERS, Question, Request
+from guiderail.monitors.anchor import RECEIVERS, anchor_of
 from guiderail.monitors.lexing import SYNTAX, Place
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.modules import module_path
@@ -31,7 +33,7 @@ METHOD, FUNCTION, VARIABLE, MODULE, ENUM_MEMBER = 2, 3, 6, 9, 20  # CompletionIt
 # What no member is: where they cannot read the text, these list what is in scope. (clangd calls a member's function a
 # method, and what a class has once a property.)
 _NO_MEMBERS = {"go": {MODULE}, "c": {FUNCTION, VARIABLE}, "cpp": {FUNCTION, VARIABLE}}
-RECEIVER_READ = 400
+NAME_READ, RECEIVER_READ = 200, 400  # characters of a half-typed name, and in front of the mark
 RECEIVER_SHOWN = 40  # characters in front of a dot that a report repeats
 # A statement that is, so far, expressions of names, members, indices and calls with commas between: all of them can
 # still become targets of an assignment. (Behind an equals sign they can too, but hardly ever do.)
@@ -91,20 +93,35 @@ class Dereference:
     def trigger(self, view: View) -> Trigger | None:
         """See `Monitor.trigger`."""
         access = ACCESS[view.language]
-        if access.end.search(view.text[-200:]) is None:  # cheap, and right for most texts
+        if access.end.search(view.text[-NAME_READ:]) is None:  # cheap, and right for most texts
             return None
         site = find_site(view.text, view.place, view.language)
         if site is None:
             return None
         awaited = replace(site, written=site.written + view.ahead)
-        label = view.text[: site.behind_dot].splitlines()[-1].strip()[-RECEIVER_SHOWN:]
-        return Trigger(
-            label,
-            MEMBERS,
-            view.question(site.behind_dot),
-            lambda members: _ruling(members, awaited, view),
-            written=site.written,
-        )
+        label = view.text[max(0, site.behind_dot - RECEIVER_READ) : site.behind_dot].rpartition("\n")[2]
+        question, defined = _own(view, site) or (view.question(site.behind_dot), frozenset())
+
+        def judge_answer(members: Members) -> Ruling:
+            further = tuple(Member(name) for name in sorted(defined)) if members.items else ()
+            return _ruling(replace(members, items=(*members.items, *further)), awaited, view)
+
+        return Trigger(label.strip()[-RECEIVER_SHOWN:], MEMBERS, question, judge_answer, written=site.written)
+
+    def foresee(self, view: View) -> Sequence[tuple[Request[Any], Question]]:
+        """See `Foresighted`."""
+        anchor = anchor_of(view)
+        return [(MEMBERS, question) for question in anchor.members.values()] if anchor else []
+
+
+def _own(view: View, site: Site) -> tuple[Question, frozenset[str]] | None:
+    """The question for all members of ``self`` in a block, and which were named since it was asked, if this is one."""
+    receiver = _DOTTED.search(view.text[max(0, site.behind_dot - 1 - RECEIVER_READ) : site.behind_dot - 1])
+    if view.language != "python" or site.mark != "." or receiver is None or receiver[0] not in RECEIVERS:
+        return None
+    anchor = anchor_of(view, site.behind_dot)
+    question = anchor.question_about(receiver[0]) if anchor else None
+    return (question, anchor.assigned) if anchor and question else None
 
 
 def _ruling(members: Members, site: Site, view: View) -> Ruling:
@@ -145,7 +162,7 @@ def _module(view: View, behind_dot: int) -> str | None:
 def find_site(text: str, place: Place, language: str) -> Site | None:
     """The dereference that `text` ends in, if it does; `place` is where the text ends."""
     access, syntax = ACCESS[language], SYNTAX[language]
-    found = access.end.search(text)
+    found = access.end.search(text, max(0, len(text) - NAME_READ))
     if found is None or place.inside:
         return None
     mark, behind = found.start(), found.end("mark")

@@ -20,7 +20,7 @@ from guiderail.decoding.trie import begins_name, identifier_length
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.masks import Masks
-from guiderail.monitors.monitor import Legal, Monitor, Ruling, Trigger
+from guiderail.monitors.monitor import Foresighted, Legal, Monitor, Ruling, Trigger
 from guiderail.monitors.report import MonitorReport, Watch
 from guiderail.monitors.scene import Scene, View
 from guiderail.monitors.trust import Trust
@@ -232,6 +232,15 @@ class JointMonitors:
         begun = self._triggered(b"", monitors) if not typed or begins_name(typed) else ()
         self._steps = [_Step(b"", begun, begun)]
         self._walked(self._steps[0], typed)
+        self._ask_ahead()
+
+    def _ask_ahead(self) -> None:
+        """Ask what is going to be asked, behind what is wanted now: the answers are kept."""
+        view = self._scene.view()
+        for monitor in self._monitors:
+            if isinstance(monitor, Foresighted):
+                for request, question in monitor.foresee(view):
+                    self._analyser.ask(request, question)
 
     @property
     def report(self) -> MonitorReport:

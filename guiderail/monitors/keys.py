@@ -20,6 +20,7 @@ _OWNER = re.compile(r"([\w.\])]+)(?:\[|\.get\()\s*['\"]$")
 _PLAIN_DICT = re.compile(r"\b[dD]ict\[")
 _TARGET = re.compile(r"\s*[\w.\[\]'\"]+$")  # a statement that may turn out to assign to the key
 _LITERAL = re.compile(r"(?:\(|[^=!<>]=|return|,|\[|:|=>\s*\()\s*\{\s*(?:[^{}]*,\s*)?(?P<written>[\w$]*)$")
+READ = 200  # characters of a subscript
 _USED = re.compile(r"[\w$]+(?=\s*[:,(}])")
 
 
@@ -36,7 +37,9 @@ class Keys:
 
 def _subscript(view: View) -> Trigger | None:
     """Behind ``d["`` in Python, and behind ``d.get("``."""
-    found = _SUBSCRIPT.search(view.text[-200:])
+    read = view.text[-READ:]
+    line = read.rpartition("\n")[2]
+    found = _SUBSCRIPT.search(read) if "'" in line or '"' in line else None
     if found is None or not view.place.inside:
         return None
     if view.scene.place_of(view.text[: len(view.text) - len(found["written"]) - 1]).inside:

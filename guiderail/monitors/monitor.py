@@ -6,10 +6,10 @@ ahead as it likes; the state of all monitors is the list of questions that are o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -118,4 +118,13 @@ class Monitor(Protocol):
 
     def trigger(self, view: View) -> Trigger | None:
         """What is to be asked at the end of the text, if anything: a cheap and pure function of the text."""
+        ...
+
+
+@runtime_checkable
+class Foresighted(Protocol):
+    """A monitor that knows where decoding begins what it is going to ask."""
+
+    def foresee(self, view: View) -> Sequence[tuple[Request[Any], Question]]:
+        """What may be asked later on, so that the answer is there by then."""
         ...

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from guiderail.monitors.analysis.answers import Members
-from guiderail.monitors.analysis.requests import COMPLETIONS
+from guiderail.monitors.analysis.requests import COMPLETIONS, Question, Request
+from guiderail.monitors.anchor import anchor_of
 from guiderail.monitors.monitor import Ruling, Trigger
 from guiderail.monitors.scene import View, tail_of
 
@@ -35,14 +38,11 @@ class Scope:
         statement = view.statement
         if _NO_READ.match(statement) or "lambda" in statement or not statement.strip():
             return None
-        # What some branch of the function may have defined is no mistake to read: any word of it so far counts.
-        block = max((top.start() for top in _TOP.finditer(view.text)), default=0)
-        here = frozenset(_WORD.findall(view.text, block, len(view.text) - len(found["written"])))
         written = found["written"] + view.ahead
 
         def judge(members: Members) -> Ruling:
             listed = frozenset(member.name.removesuffix("=") for member in members.items)
-            names = listed | here | KEYWORDS | PREFIXES
+            names = listed | _words(view.text, len(view.text) - len(found["written"])) | KEYWORDS | PREFIXES
             reason = None
             if "None" not in listed and "int" not in listed:
                 reason = "unknown scope"
@@ -51,8 +51,21 @@ class Scope:
             return _ruling(names, view, written, found["written"], reason)
 
         # Asked inside an f-string, where the scope is listed though nothing is typed; one question for all names of a
-        # statement. It is called incomplete, but is not.
-        return Trigger(statement.strip()[-40:], COMPLETIONS, view.instead("f'{", "}'"), judge, found["written"])
+        # block, or else of a statement. It is called incomplete, but is not.
+        anchor = anchor_of(view)
+        question = anchor.scope if anchor else view.instead("f'{", "}'")
+        return Trigger(statement.strip()[-40:], COMPLETIONS, question, judge, found["written"])
+
+    def foresee(self, view: View) -> Sequence[tuple[Request[Any], Question]]:
+        """See `Foresighted`."""
+        anchor = anchor_of(view)
+        return [(COMPLETIONS, anchor.scope)] if anchor else []
+
+
+def _words(text: str, end: int) -> frozenset[str]:
+    """The words of a function so far: what some branch of it may have defined is no mistake to read."""
+    block = max((top.start() for top in _TOP.finditer(text)), default=0)
+    return frozenset(_WORD.findall(text, block, end))
 
 
 def _ruling(names: frozenset[str], view: View, written: str, stands: str, reason: str | None) -> Ruling:

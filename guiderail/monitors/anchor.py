@@ -1,0 +1,86 @@
+"""Questions whose answers hold for a whole block of Python: asked once, where decoding began.
+
+Which names are in scope, and which members ``self`` has, does not change from statement to statement, but for what the
+statements themselves define, and that can be read off. So both are asked of one text, in which lines that ask stand
+for the statement where decoding began, or in front of it. The analyser reads one text instead of one for each question,
+and that before anything is decoded; and where the text stays as it is while a line is typed, the answers are there
+already at the next key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from guiderail.monitors.analysis.requests import Question
+from guiderail.monitors.scene import View
+
+RECEIVERS = ("self", "cls")
+_NESTED = re.compile(r"\b(?:def|class|lambda)\b")  # in it the receiver may be another one
+_NARROWED = re.compile(r"\b(?:self|cls)\b(?!\.)")  # such as by isinstance
+_HEAD = re.compile(r"\s*(?:@|(?:async\s+)?def\b|class\b|el(?:se|if)\b|except\b|finally\b|case\b)")  # hangs on others
+_ASSIGNED = re.compile(r"\b(?:self|cls)\.(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """What holds from the statement where decoding began up to the end of its block.
+
+    Parameters
+    ----------
+    scope
+        Asks which names are in scope.
+    members
+        Asks, by receiver, which members it has.
+    since
+        What has been written since that statement began.
+    """
+
+    scope: Question
+    members: Mapping[str, Question]
+    since: str
+
+    def question_about(self, receiver: str) -> Question | None:
+        """The question about a receiver's members; None if it is no such, or may have become something else."""
+        if receiver not in self.members or _NESTED.search(self.since) or _NARROWED.search(self.since):
+            return None
+        return self.members[receiver]
+
+    @property
+    def assigned(self) -> frozenset[str]:
+        """The members that have been named since, some of which may have been defined."""
+        return frozenset(_ASSIGNED.findall(self.since))
+
+
+def anchor_of(view: View, end: int | None = None) -> Anchor | None:
+    """The anchor of a text, or of its first `end` characters; None where another block may have begun."""
+    scene, begin = view.scene, view.scene.place.statement
+    if view.language != "python" or scene.place.inside or scene.text[:begin][-1:] not in ("", "\n", "\r"):
+        return None
+    since = (view.text + view.ahead)[begin:end]
+    indent = since[: len(since) - len(since.lstrip())].rpartition("\n")[2]
+    lines = (line for line in since.splitlines() if line.strip())
+    if _HEAD.match(since) or not all(line.startswith(indent) for line in lines):
+        return None
+    text, offsets = scene.text[:begin] + indent + "f'{}'\n", {"": begin + len(indent) + len("f'{")}
+    for receiver in RECEIVERS:
+        text += f"{indent}{receiver}."
+        offsets[receiver] = len(text)
+        text += "\n"
+    text = text[:-1] + _behind(view)
+
+    def question(offset: int) -> Question:
+        return Question(scene.path, view.language, text, offset)
+
+    asked = {receiver: question(at) for receiver, at in offsets.items()}
+    return Anchor(asked.pop(""), asked, since)
+
+
+def _behind(view: View) -> str:
+    """What stands behind the lines in question: the statement as the file has it, unless nothing hangs on it."""
+    scene = view.scene
+    line = scene.rest.partition("\n")[0]
+    if line.strip() or any(at >= scene.place.statement for at in scene.place.brackets):
+        return "\n" + scene.text[scene.place.statement :] + scene.typed + scene.rest
+    return scene.rest
