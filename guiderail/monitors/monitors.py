@@ -68,6 +68,7 @@ class Monitors:
             analyser = self.analysers.get(document.language, folder)
         if analyser is None:
             return None
+        analyser.attend()
         path = (document.path or folder / (UNTITLED + ending_of(document.language or ""))).absolute()
         scene = Scene(document, offset, path, typed, folder)
 

@@ -29,6 +29,9 @@ class Told:
         """Be the only analyser."""
         return self
 
+    def attend(self) -> None:
+        pass
+
     def ask(self, request: Request, question: Question) -> Future:
         future: Future = Future()
         if request is MEMBERS:

@@ -21,6 +21,9 @@ class Told:
         """Be the only analyser."""
         return self
 
+    def attend(self) -> None:
+        pass
+
     def ask(self, request: Request, question: Question) -> Future:
         assert request is DIAGNOSTICS
         self.shown.append(question.text)

@@ -42,6 +42,9 @@ class Told:
         """Be the only analyser."""
         return self
 
+    def attend(self) -> None:
+        pass
+
     def ask(self, request: Request[Any], question: Question) -> Future[Any]:
         """See `Analyser.ask`."""
         self.questions.append(question)

@@ -19,6 +19,7 @@ from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.loop import shared
 from guiderail.monitors.analysis.requests import Question, Request
 from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.analysis.turns import Turns
 
 log = logging.getLogger(__name__)
 FIRST_ANSWER_S = 60.0  # reading a project for the first time takes long
@@ -45,6 +46,10 @@ class Analyser(Protocol):
 
     def ask(self, request: Request[T], question: Question) -> Future[T]:
         """The answer, when it comes; NoAnswer in the future if there will be none."""
+        ...
+
+    def attend(self) -> None:
+        """Answer what is asked from now on before what waits: the cursor is somewhere else."""
         ...
 
 
@@ -78,8 +83,8 @@ class ServerAnalyser:
         self._told = False
         self._client: Any = None
         self._retry_at = 0.0
-        self._lock: asyncio.Lock | None = None
-        self._waiting = 0
+        self._turns = Turns(MOST_WAITING)
+        self._request = 0  # which request for suggestions is at work; the greater the newer
         self._answered = False  # since the last start
         self._answers: OrderedDict[Key, asyncio.Task[Any]] = OrderedDict()
         _running.add(self)
@@ -100,7 +105,11 @@ class ServerAnalyser:
 
     def ask(self, request: Request[T], question: Question) -> Future[T]:
         """See `Analyser.ask`: the same question is sent once, also while its answer is on the way."""
-        return shared().submit(self._answer(request, question))
+        return shared().submit(self._answer(request, question, self._request))
+
+    def attend(self) -> None:
+        """See `Analyser.attend`."""
+        self._request += 1
 
     def files_changed(self, paths: Sequence[Path]) -> Future[None]:
         """Be told that other files were written or deleted: answers given before are forgotten."""
@@ -118,7 +127,7 @@ class ServerAnalyser:
 
     async def _warm_up(self) -> None:
         with contextlib.suppress(NoAnswer):
-            async with self._alone():
+            async with self._turns.take(self._request):
                 await self._ready()
 
     async def _forget(self, paths: Sequence[Path]) -> None:
@@ -127,12 +136,12 @@ class ServerAnalyser:
             self._client.files_changed(paths)
             asyncio.get_running_loop().call_later(SETTLE_S, self._answers.clear)
 
-    async def _answer(self, request: Request[T], question: Question) -> T:
+    async def _answer(self, request: Request[T], question: Question, turn: int) -> T:
         digest = hashlib.blake2b(question.text.encode(errors="surrogatepass"), digest_size=16).digest()
         key = (request.name, question.path, digest, question.offset if request.placed else 0)
         task = self._answers.get(key)
         if task is None:
-            task = self._answers[key] = asyncio.create_task(self._queue(request, question))
+            task = self._answers[key] = asyncio.create_task(self._queue(request, question, turn))
             task.add_done_callback(lambda done: self._forget_failure(key, done))
             if len(self._answers) > KEPT_ANSWERS:
                 self._answers.popitem(last=False)
@@ -144,20 +153,9 @@ class ServerAnalyser:
         if failed and self._answers.get(key) is done:
             del self._answers[key]
 
-    async def _queue(self, request: Request[T], question: Question) -> T:
-        if self._waiting >= MOST_WAITING:
-            raise NoAnswer("busy")
-        self._waiting += 1
-        try:
-            async with self._alone():  # the shadow belongs to one question at a time
-                return await self._ask(request, question)
-        finally:
-            self._waiting -= 1
-
-    def _alone(self) -> asyncio.Lock:
-        if self._lock is None:
-            self._lock = asyncio.Lock()
-        return self._lock
+    async def _queue(self, request: Request[T], question: Question, turn: int) -> T:
+        async with self._turns.take(turn):  # the shadow belongs to one question at a time
+            return await self._ask(request, question)
 
     async def _ask(self, request: Request[T], question: Question) -> T:
         client = await self._ready()
