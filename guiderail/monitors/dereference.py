@@ -51,6 +51,14 @@ _WEB_NO_TARGET = re.compile(
     r"export|async|if|for)\b"
 )
 _DOTTED = re.compile(r"(?<![\w.])[^\W\d]\w*(?:\.\w+)*$")
+_OWN = re.compile(r"(?<![\w.])(?:self|cls)$")
+# What gives an object members that no analyser sees.
+_SET_BY_NAME = re.compile(
+    r"\bsetattr\(\s*(?:self|cls)\b|\bself\.__dict__(?:\.update\(|\.setdefault\(|\s*\[[^\]\n]*\]\s*=(?!=)|\s*=(?!=))|"
+    r"\bvars\(self\)(?:\.update\(|\[)"
+)
+_CLASS = re.compile(r"^class\b", re.MULTILINE)
+_LEFT = re.compile(r"^[^\s#)\]}]", re.MULTILINE)  # a line at the left margin
 _DUNDER = re.compile(r"__\w+__$")
 # Of a class that makes its objects itself: as pyrefly words it, and as ty does; of ``self`` and named tuples otherwise.
 _UNANNOTATED = re.compile(r"(?s)def __new__(?:\[.*?\]\(\s*cls\s*:.*?: *Unknown\b|\(cls\b.*-> Unknown$)")
@@ -74,6 +82,8 @@ class Site:
         Whether the analyser may take for a value what is a type.
     mark
         What stands in front of the name.
+    is_own
+        Whether the members are those of Python's ``self`` or ``cls``: its class is known though a member's type is not.
     """
 
     behind_dot: int
@@ -82,6 +92,7 @@ class Site:
     may_differ: bool = False
     is_ambiguous: bool = False
     mark: str = "."
+    is_own: bool = False
 
 
 class Dereference:
@@ -130,6 +141,8 @@ def _ruling(members: Members, site: Site, view: View) -> Ruling:
     if module and names:
         # A module inside a package is a member of it once anything has imported it, which analysers do not look for.
         names |= module_path(view.scene.root).modules(module) or frozenset()
+    if reason is None and site.is_own and _SET_BY_NAME.search(_class_around(view)):
+        reason = "dynamic"
     if module == view.scene.path.stem:
         reason = "unknown type"  # where a module of the file's own name cannot be found, the file is taken for it
     extra, tail = ACCESS[view.language].extra, view.scene.tail
@@ -147,6 +160,15 @@ def _ruling(members: Members, site: Site, view: View) -> Ruling:
         return masks.names(names, tail, definable=site.may_define, extra=extra)
 
     return Ruling(legal if names else None, len(members.items), reason, allows)
+
+
+def _class_around(view: View) -> str:
+    """The text of the class, at the left margin, that a cursor is in; empty if it is in none."""
+    tops = list(_LEFT.finditer(view.text))
+    if not tops or not _CLASS.match(view.text, tops[-1].start()):
+        return ""
+    end = _LEFT.search(view.scene.rest, view.scene.rest.find("\n") + 1)
+    return view.text[tops[-1].start() :] + view.scene.rest[: end.start() if end else None]
 
 
 def _module(view: View, behind_dot: int) -> str | None:
@@ -177,7 +199,8 @@ def find_site(text: str, place: Place, language: str) -> Site | None:
         return None
     may_define = found["mark"] == "." and _may_define(statement, receiver, place, language)
     is_ambiguous = access.ambiguous is not None and access.ambiguous.search(statement) is not None
-    return Site(behind, found["name"], may_define, found["mark"] in access.others, is_ambiguous, found["mark"])
+    may_differ, is_own = found["mark"] in access.others, language == "python" and _OWN.search(receiver) is not None
+    return Site(behind, found["name"], may_define, may_differ, is_ambiguous, found["mark"], is_own)
 
 
 def _may_define(statement: str, receiver: str, place: Place, language: str) -> bool:
@@ -209,7 +232,7 @@ def judge(members: Members, site: Site, language: str = "python") -> tuple[froze
     names = listed | ACCESS[language].universal if listed else listed
     own = {name for name in listed if language != "python" or not _DUNDER.match(name)}
     reason: Reason | None = None
-    if not own or any(_is_doubtful(member) for member in members.items) or _is_scope(members, site, language):
+    if not own or any(_is_doubtful(member, site) for member in members.items) or _is_scope(members, site, language):
         reason = "unknown type"
     elif members.takes_any or _makes_names_up(members):
         reason = "dynamic"
@@ -239,13 +262,14 @@ def _makes_names_up(members: Members) -> bool:
     return any(m.name == "__getattr__" and not (of_modules and m.kind == METHOD) for m in members.items)
 
 
-def _is_doubtful(member: Member) -> bool:
+def _is_doubtful(member: Member, site: Site) -> bool:
     """Whether a member says that the type is not known for sure.
 
     Of a class whose ``__new__`` has no annotations, objects may be of another class; where it is unknown, so is a base.
+    A member is partly unknown where only some of the receiver's types have it, or else by itself, as those of ``self``.
     """
     made = member.name == "__new__" and (member.detail == "Unknown" or _UNANNOTATED.match(member.detail) is not None)
-    return made or "Unknown" in _outer_union(member.detail)
+    return made or (not site.is_own and "Unknown" in _outer_union(member.detail))
 
 
 def _outer_union(detail: str) -> list[str]:

@@ -98,11 +98,67 @@ def members(*names: str, detail: str = "", complete: bool = True) -> Members:
         (members("size", complete=False), Site(0, "", False), "incomplete"),
         (members("size"), Site(0, "x", True), None),
         (members("size"), Site(0, "x", False), "no such name"),
+        (members("size", detail="int | Unknown"), Site(0, "", is_own=True, may_define=False), None),
+        (members("size", "__new__", detail="Unknown"), Site(0, "", is_own=True, may_define=False), "unknown type"),
     ],
 )
 def test_reasons_to_abstain(answer: Members, where: Site, reason: str | None) -> None:
     """A list is relied on only if the type is known, its members are fixed and all listed, and one of them fits."""
     assert judge(answer, where)[1] == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        ("self.", True),
+        ("x = cls.a", True),
+        ("f(self.", True),
+        ("myself.", False),
+        ("a.self.", False),
+        ("self.a.", False),
+    ],
+)
+def test_own_members(text: str, own: bool) -> None:
+    """Those of self and cls themselves."""
+    found = site(text)
+    assert found is not None
+    assert found.is_own is own
+
+
+CLASS = """class A:
+    def __init__(self, **given):
+        {0}
+
+    def f(self):
+        return self."""
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("setattr(self, name, 1)", "dynamic"),
+        ("self.__dict__.update(given)", "dynamic"),
+        ("self.__dict__ = given", "dynamic"),
+        ("self.__dict__['a'] = 1", "dynamic"),
+        ("vars(self).update(given)", "dynamic"),
+        ("return self.__dict__", None),
+        ("if self.__dict__ == given: pass", None),
+        ("setattr(other, name, 1)", None),
+        ("pass\n\nclass A:\n    x = 1", None),
+    ],
+)
+@pytest.mark.parametrize("above", [True, False])
+def test_members_that_are_set_by_name_are_unknown(statement: str, reason: str | None, above: bool) -> None:
+    """Where a method of the class sets them so, above or below the cursor; another class's methods do not count."""
+    text = CLASS.format(statement if above else "pass")
+    below = (
+        "\n\n    def g(self, **given):\n        "
+        + (statement if not above else "pass")
+        + "\n\n\nsetattr(self, 'a', 1)\n"
+    )
+    trigger = Dereference().trigger(view(text, below))
+    assert trigger is not None
+    assert trigger.judge(members("size", detail="int")).reason == reason
 
 
 @pytest.mark.parametrize(
