@@ -48,6 +48,8 @@ class Arguments:
         found = _callee(view)
         if found is None or _WORD.search(found["callee"]) or view.place.inside:
             return None
+        if found["callee"].endswith("__new__"):  # is given its class, which signatures leave out like a method's object
+            return None
         if _DEFINITION.match(view.statement[:-1]) or _is_defined(view, len(view.text) - len(found[0])):
             return None
         question = view.question(len(view.text))

@@ -57,11 +57,17 @@ _SET_BY_NAME = re.compile(
     r"\bsetattr\(\s*(?:self|cls)\b|\bself\.__dict__(?:\.update\(|\.setdefault\(|\s*\[[^\]\n]*\]\s*=(?!=)|\s*=(?!=))|"
     r"\bvars\(self\)(?:\.update\(|\[)"
 )
+_SLOTS = re.compile(r"\b__slots__\s*(?::[^=\n]*)?=\s*(?:[(\[{]([^)\]}]*)|(['\"]\w+['\"]))")
+_QUOTED = re.compile(r"['\"](\w+)['\"]")
+_MIXIN = re.compile(r"class\s+\w*[Mm]ix_?[Ii]n")  # its objects are of a class that has more
 _CLASS = re.compile(r"^class\b", re.MULTILINE)
 _LEFT = re.compile(r"^[^\s#)\]}]", re.MULTILINE)  # a line at the left margin
 _DUNDER = re.compile(r"__\w+__$")
-# Of a class that makes its objects itself: as pyrefly words it, and as ty does; of ``self`` and named tuples otherwise.
-_UNANNOTATED = re.compile(r"(?s)def __new__(?:\[.*?\]\(\s*cls\s*:.*?: *Unknown\b|\(cls\b.*-> Unknown$)")
+# Of a class with an unknown base; of one that makes its objects itself, as pyrefly words it, and as ty does (of
+# ``self`` and named tuples otherwise); of what is some class.
+_UNSURE = re.compile(
+    r"(?s)^Unknown$|^def __new__(?:\[.*?\]\(\s*cls\s*:.*?: *Unknown\b|\(cls\b.*-> Unknown$)|\bSelf@type\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +147,10 @@ def _ruling(members: Members, site: Site, view: View) -> Ruling:
     if module and names:
         # A module inside a package is a member of it once anything has imported it, which analysers do not look for.
         names |= module_path(view.scene.root).modules(module) or frozenset()
-    if reason is None and site.is_own and _SET_BY_NAME.search(_class_around(view)):
-        reason = "dynamic"
+    if site.is_own:
+        text = _class_around(view)
+        names |= _slots(text) if names else frozenset()
+        reason = "dynamic" if reason is None and _has_more(text) else reason
     if module == view.scene.path.stem:
         reason = "unknown type"  # where a module of the file's own name cannot be found, the file is taken for it
     extra, tail = ACCESS[view.language].extra, view.scene.tail
@@ -171,14 +179,27 @@ def _class_around(view: View) -> str:
     return view.text[tops[-1].start() :] + view.scene.rest[: end.start() if end else None]
 
 
+def _slots(text: str) -> frozenset[str]:
+    """The members that a class reserves: they may be set where its objects are made."""
+    return frozenset(name for found in _SLOTS.finditer(text) for name in _QUOTED.findall(found[1] or found[2] or ""))
+
+
+def _has_more(text: str) -> bool:
+    """Whether objects of a class may have members that no analyser sees in it."""
+    return bool(_MIXIN.match(text) or _SET_BY_NAME.search(text))
+
+
 def _module(view: View, behind_dot: int) -> str | None:
     """The module that a receiver names, if it is one that the file imports by that name."""
     receiver = _DOTTED.search(view.text[max(0, behind_dot - 1 - RECEIVER_READ) : behind_dot - 1])
     if receiver is None:
         return None
-    top = re.escape(receiver[0].partition(".")[0])
-    imported = rf"(?m)^[ \t]*import[ \t]+(?:[\w. \t]+,)*[ \t]*{top}\b"
-    return receiver[0] if re.search(imported, view.text) else None
+    top, dot, rest = receiver[0].partition(".")
+    name = re.escape(top)
+    if re.search(rf"(?m)^[ \t]*import[ \t]+(?:[\w. \t]+,)*[ \t]*{name}\b", view.text):
+        return receiver[0]
+    renamed = re.search(rf"(?m)^[ \t]*import[ \t]+(?:[\w. \t]+,)*[ \t]*([\w.]+)[ \t]+as[ \t]+{name}\b", view.text)
+    return renamed[1] + dot + rest if renamed else None
 
 
 def find_site(text: str, place: Place, language: str) -> Site | None:
@@ -265,10 +286,11 @@ def _makes_names_up(members: Members) -> bool:
 def _is_doubtful(member: Member, site: Site) -> bool:
     """Whether a member says that the type is not known for sure.
 
-    Of a class whose ``__new__`` has no annotations, objects may be of another class; where it is unknown, so is a base.
-    A member is partly unknown where only some of the receiver's types have it, or else by itself, as those of ``self``.
+    Of a class whose ``__new__`` has no annotations, objects may be of another class; where it is unknown, so is a base;
+    and ``type`` may be any class. A member is partly unknown where only some of the receiver's types have it, or else
+    by itself, as those of ``self``.
     """
-    made = member.name == "__new__" and (member.detail == "Unknown" or _UNANNOTATED.match(member.detail) is not None)
+    made = member.name == "__new__" and _UNSURE.search(member.detail) is not None
     return made or (not site.is_own and "Unknown" in _outer_union(member.detail))
 
 

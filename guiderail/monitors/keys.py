@@ -18,6 +18,7 @@ SCRIPTS = frozenset({"typescript", "typescriptreact"})
 _SUBSCRIPT = re.compile(r"(?P<owner>[\w.\])]+)(?:\[|\.get\()\s*(?P<quote>['\"])(?P<written>[^'\"\\\n]*)$")
 _OWNER = re.compile(r"([\w.\])]+)(?:\[|\.get\()\s*['\"]$")
 _PLAIN_DICT = re.compile(r"\b[dD]ict\[")
+_UNTYPED = re.compile(r": (?:Unknown|Any)\b|\| Unknown\b")
 _TARGET = re.compile(r"\s*[\w.\[\]'\"]+$")  # a statement that may turn out to assign to the key
 _LITERAL = re.compile(r"(?:\(|[^=!<>]=|return|,|\[|:|=>\s*\()\s*\{\s*(?:[^{}]*,\s*)?(?P<written>[\w$]*)$")
 READ = 200  # characters of a subscript
@@ -51,15 +52,17 @@ def _subscript(view: View) -> Trigger | None:
         members, owner_type = answer
         keys = frozenset(member.name.strip("'\"") for member in members.items if member.kind == FIELD)
         reason = None
-        if not keys:
+        if not keys or _UNTYPED.search(owner_type.partition("\n---")[0]):
             reason = "unknown keys"
         elif defines:
             reason = "may be defined"
-        elif _PLAIN_DICT.search(owner_type) and not _is_literal(view, found["owner"]):
+        elif _PLAIN_DICT.search(owner_type):
+            reason = None if _is_literal(view, found["owner"]) else "may have more"
+        elif keys <= _mentioned(view, found["owner"]):
             reason = "may have more"
-        elif not members.complete:
+        if reason is None and not members.complete:
             reason = "incomplete"
-        elif not any(key.startswith(stands + view.ahead) for key in keys):
+        elif reason is None and not any(key.startswith(stands + view.ahead) for key in keys):
             reason = "no such key"
         texts = frozenset(key + quote for key in keys if quote not in key and "\\" not in key)
         legal = (lambda masks: masks.texts(texts)) if texts else None
@@ -75,6 +78,12 @@ def _is_literal(view: View, owner: str) -> bool:
     made = re.findall(rf"(?<![\w.]){name}\s*(?::[^=\n]*)?=(?!=)\s*(.)", whole)
     grown = re.search(rf"(?<![\w.]){name}\s*(?:\[[^\]\n]*\]\s*=(?!=)|\.(?:update|setdefault)\(|\|=)", whole)
     return made == ["{"] and grown is None
+
+
+def _mentioned(view: View, owner: str) -> frozenset[str]:
+    """The keys with which the file mentions something: of what has no fixed keys pyrefly lists those, and no others."""
+    whole, name = view.text + view.scene.rest, re.escape(owner)
+    return frozenset(re.findall(rf"(?<![\w.]){name}\s*(?:\[|\.\w+\()\s*['\"]([^'\"\n]*)['\"]", whole))
 
 
 async def _keys(client: Client, question: Question) -> tuple[Members, str]:

@@ -134,6 +134,40 @@ CLASS = """class A:
 
 
 @pytest.mark.parametrize(
+    ("slots", "found"),
+    [('("_left", "_right")', True), ("['_left']", True), ("'_left'", True), ("()", False), ('("left", "_lef")', False)],
+)
+def test_what_a_class_reserves_is_a_member(slots: str, found: bool) -> None:
+    """It may be set where the object is made, where no analyser looks."""
+    text = f"class A:\n    __slots__ = {slots}\n\n    def f(self):\n        return self."
+    trigger = Dereference().trigger(view(text))
+    assert trigger is not None
+    ruling = trigger.judge(members("size"))
+    assert ruling.reason is None
+    assert ruling.allows("_left") is found
+
+
+@pytest.mark.parametrize("name", ["PathMixin", "mixin", "_Mix_In", "MixinPath"])
+def test_members_of_a_mixin_are_unknown(name: str) -> None:
+    """Its objects are of a class that has more."""
+    trigger = Dereference().trigger(view(f"class {name}:\n    def f(self):\n        return self."))
+    assert trigger is not None
+    assert trigger.judge(members("size")).reason == "dynamic"
+
+
+@pytest.mark.parametrize(
+    ("imports", "receiver", "reason"),
+    [("import module", "module", "unknown type"), ("import a, module as m", "m", "unknown type"),
+     ("import other as m", "m", None), ("import module.b as m", "m", None)],
+)  # fmt: skip
+def test_a_module_of_the_files_own_name_is_another_one(imports: str, receiver: str, reason: str | None) -> None:
+    """Where it cannot be found, analysers take the file itself for it, also under another name."""
+    trigger = Dereference().trigger(view(f"{imports}\n\n{receiver}."))
+    assert trigger is not None
+    assert trigger.judge(members("size")).reason == reason
+
+
+@pytest.mark.parametrize(
     ("statement", "reason"),
     [
         ("setattr(self, name, 1)", "dynamic"),
@@ -286,6 +320,10 @@ def test_a_type_that_takes_any_name_is_dynamic() -> None:
         ),
         ("def __new__(cls, key=None) -> Unknown", "unknown type"),
         ("Unknown", "unknown type"),
+        (
+            "\n@overload\ndef __new__[Self@type: type](\n    cls: type[Self@type],\n    o: object\n) -> type",
+            "unknown type",
+        ),
         ("def __new__(\n    cls : type[Self@A],\n    key : Unknown | None = None\n) -> Self@A: ...", None),
         ("def __new__[Self@N: N](\n    _cls: type[Self@N],\n    a: Unknown\n) -> Self@N: ...", None),
         ("def __new__(\n    cls     : type[tuple],\n    iterable: Iterable[Unknown] = ...\n) -> tuple: ...", None),

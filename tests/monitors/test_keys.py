@@ -8,7 +8,7 @@ from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.keys import Keys
 from tests.monitors.scenes import PYREFLY, project, ruling_of, view
 
-SOURCE = """from typing import TypedDict
+SOURCE = """from typing import Any, Mapping, TypedDict
 
 class Person(TypedDict):
     name: str
@@ -16,7 +16,7 @@ class Person(TypedDict):
 
 sizes = {"wide": 1, "tall": 2}
 
-def show(person: Person, other: dict[str, int]):
+def show(person: Person, other: dict[str, int], unknown, anything: Any, mapping: Mapping[str, int]):
     """
 
 
@@ -50,6 +50,9 @@ def test_keys_exist(analyser, text: str, legal: list[str], illegal: list[str]) -
         ("return person['x", "no such key"),
         ("sizes.update(other)\n    return sizes['", "may have more"),
         ("mine = sizes\n    return mine['", "may have more"),
+        ("if unknown['wide'] == 1: return unknown['", "unknown keys"),
+        ("if anything['wide'] == 1: return anything['", "unknown keys"),
+        ("if mapping['wide'] == 1: return mapping['", "may have more"),
     ],
 )
 def test_reasons_to_abstain(analyser, text: str, reason: str) -> None:

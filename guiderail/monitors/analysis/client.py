@@ -322,10 +322,11 @@ class _Rpc(LanguageClient):
             if message.get("method") == lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS:
                 self._owner._inbox.receive(message["params"])
                 return
-            if "method" not in message and "result" in message:  # a list of completions is long: it is read once
-                self.protocol.handle_message(self.protocol.structure_message(message))
-            else:
-                self.protocol.handle_message(json.loads(body, object_hook=self.protocol.structure_message))
+            hook = self.protocol.structure_message
+            # A list of completions is long: it is read once.
+            plain = "method" not in message and "result" in message
+            structured: Any = hook(message) if plain else json.loads(body, object_hook=hook)
+            self.protocol.handle_message(structured)
         except Exception as error:
             self._owner.garbage += 1
             log.debug("%s: not a message: %r", self._owner.server.name, error)
