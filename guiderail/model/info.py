@@ -50,6 +50,8 @@ class ModelInfo:
         The transformers class, e.g. ``Qwen2ForCausalLM``; empty if the configuration names none.
     cache_width
         Numbers that the key-value cache holds for each token, all layers together.
+    tied
+        Numbers in the table of embeddings if it is the unembedding too, otherwise 0.
     """
 
     name: str
@@ -63,6 +65,7 @@ class ModelInfo:
     fim: FimFormat | None
     architecture: str
     cache_width: int
+    tied: int = 0
 
 
 def read_info(folder: Path, name: str, revision: str | None = None) -> ModelInfo:
@@ -87,6 +90,7 @@ def read_info(folder: Path, name: str, revision: str | None = None) -> ModelInfo
         fim=_fim(folder),
         architecture=next(iter(config.get("architectures") or ()), ""),
         cache_width=_cache_width(text),
+        tied=text.get("vocab_size", 0) * text.get("hidden_size", 0) if text.get("tie_word_embeddings") else 0,
     )
 
 

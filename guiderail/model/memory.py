@@ -23,9 +23,13 @@ class NotEnoughMemoryError(GuiderailError):
 
 
 def needed(info: ModelInfo, dtype: str) -> int:
-    """Bytes to run a model: its weights, and the keys and values of up to `CACHE_TOKENS` tokens."""
+    """Bytes to run a model: its weights, and the keys and values of up to `CACHE_TOKENS` tokens.
+
+    In float32 a tied table is counted twice: where weights are packed (`matrix`) there is a copy of it.
+    """
     tokens = min(info.context_length, CACHE_TOKENS)
-    return int(HEADROOM * DTYPE_BYTES[dtype] * (info.parameters + info.cache_width * tokens))
+    numbers = info.parameters + info.cache_width * tokens + (info.tied if dtype == "float32" else 0)
+    return int(HEADROOM * DTYPE_BYTES[dtype] * numbers)
 
 
 def available(device: str) -> int | None:

@@ -1,5 +1,6 @@
 """Laws of the memory check."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,13 @@ def test_need_is_weights_and_cache_in_the_chosen_precision() -> None:
     assert full == int(1.1 * 4 * (10**9 + 1000 * 4096))
     assert memory.needed(_info(10**9), "bfloat16") == pytest.approx(full / 2, abs=1)
     assert memory.needed(_info(10**9, context=128), "float32") == int(1.1 * 4 * (10**9 + 1000 * 128))
+
+
+def test_a_tied_table_counts_twice_where_it_may_be_packed() -> None:
+    """In float32 alone."""
+    tied = replace(_info(10**9), tied=10**8)
+    assert memory.needed(tied, "float32") == memory.needed(_info(10**9 + 10**8), "float32")
+    assert memory.needed(tied, "bfloat16") == memory.needed(_info(10**9), "bfloat16")
 
 
 def test_a_model_that_does_not_fit_is_refused_with_what_would(monkeypatch: pytest.MonkeyPatch) -> None:
