@@ -35,6 +35,8 @@ class Step:
         The text in front of the token and behind it.
     raw, scores
         The model's scores, and those after the stages; float32 [vocabulary].
+    chooser
+        Chooses the token of such scores again.
     drawn
         The random numbers' state in front of the choice; None where none are drawn.
     """
@@ -45,6 +47,7 @@ class Step:
     after: Writing
     raw: torch.Tensor
     scores: torch.Tensor
+    chooser: Callable[[torch.Tensor], int]
     drawn: torch.Tensor | None
 
 
@@ -128,7 +131,7 @@ class Ahead:
         """Make a step's choice again and accept it; whether what was written behind it falls with it."""
         latest = self.state()
         self._restore(step.drawn)
-        token = choose(self._constraints, step.scores, self._chooser)
+        token = choose(self._constraints, step.scores, step.chooser)
         del self._open[0]
         following = self._open[0].drawn if self._open else latest
         same = token == step.token and _equal(self.state(), following)

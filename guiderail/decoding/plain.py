@@ -73,9 +73,11 @@ class Plain:
         while not cancelled:
             raw = walk.logits[: len(request.token_bytes)]
             scores, drawn = staged(raw, ids, len(ids) - prompt, request), ahead.state()
-            token, stands = ahead.choose(scores, Verifier(self.choose, *walk.candidates()))
+            drafted = walk.candidates()
+            token, stands = ahead.choose(scores, Verifier(self.choose, *drafted))
             before, writing = writing, writing.add(token)
-            ahead.add(Step(len(ids), token, before, writing, raw, scores, drawn), stands=stands)
+            again = Verifier(self.choose, *drafted)  # one serves once
+            ahead.add(Step(len(ids), token, before, writing, raw, scores, again, drawn), stands=stands)
             ids.append(token)
             other = ahead.check(wait=writing.finish is not None)
             if other is not None:
@@ -84,11 +86,11 @@ class Plain:
             yield from _events(ahead.taken())
             if writing.finish:
                 break
-            if other is not None or not ahead.is_certain or not walk.descend(token):
+            if other is not None or not walk.descend(token):
                 self._settle(session, walk)
                 cancelled = request.cancelled()
                 if not cancelled:
-                    walk = self._run(session, ids, constraints if ahead.is_certain else None, writing.room - 1)
+                    walk = self._run(session, ids, constraints, writing.room - 1)
         self._settle(session, walk)
         if self._drafting:
             self._drafting.finish(ids)
@@ -101,9 +103,9 @@ class Plain:
         session.rollback(max(0, session.length - step.place))
         ids[step.place :] = [step.token]
 
-    def _run(self, session: Session, ids: Sequence[int], constraints: Sequence[Constraint] | None, room: int) -> _Walk:
-        """The pass behind the token that was chosen last, with a draft if one pays; none where it may have to fall."""
-        draft = self._drafting.draft(ids, constraints, room) if self._drafting and constraints is not None else None
+    def _run(self, session: Session, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> _Walk:
+        """The pass behind the token that was chosen last, with a draft if one pays."""
+        draft = self._drafting.draft(ids, constraints, room) if self._drafting else None
         tree = TokenTree.chain(ids[-1:])
         if draft is None:
             return _Walk(tree, advance(session, ids[-1])[None])

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from guiderail.cache.tree import TokenTree
+from guiderail.decoding.draft import Draft
 from guiderail.decoding.drafters.recycling import Recycling
 from guiderail.decoding.drafters.suffix import Suffix
 from guiderail.decoding.drafting import Drafting
@@ -72,15 +74,51 @@ def test_a_late_answer_changes_nothing(names: list[str], asked: int, sampling: S
     assert decode([Late(legal, asked)], sampling) == at_once
 
 
-@pytest.mark.parametrize("asked", [2, 4, 1000])
-def test_drafts_and_late_answers_go_together(asked: int) -> None:
-    """With drafters too the greedy tokens are the same ones."""
-    legal = Names(TRIE, EASY)
-    at_once = decode([Late(legal, 0)], Sampling(), 24)
-    drafters = [Suffix(), Recycling(len(TABLE), nodes=16)]
-    late = decode([Late(legal, asked)], Sampling(), 24, drafters)
-    ids = [[event.id for event in events if isinstance(event, TokenEvent)] for events in (at_once, late)]
-    assert ids[0] == ids[1]
+class Oracle:
+    """Drafts what comes next, with mistakes: each `wrong`th token is another one."""
+
+    def __init__(self, ids: Sequence[int], wrong: int) -> None:
+        self._ids = [7 if place % wrong == 0 else token for place, token in enumerate(ids, 1)]
+
+    def begin(self, ids: Sequence[int], project: object) -> None:
+        self._start = len(ids)
+
+    def propose(self, ids: Sequence[int], constraints: object, room: int) -> Draft | None:
+        rest = self._ids[len(ids) - self._start :][: min(room, 6)]
+        return Draft(TokenTree.chain(rest), [0.9] * len(rest)) if rest else None
+
+    def learn(self, verified: object) -> None: ...
+
+    def finish(self, ids: Sequence[int]) -> None: ...
+
+
+@pytest.mark.parametrize("names", [EASY, RARE, EVERY], ids=["easy", "rare", "every"])
+@pytest.mark.parametrize("asked", [2, 4, 9, 1000])
+@pytest.mark.parametrize("sampling", [Sampling(), *(Sampling(temperature=1.5, seed=seed) for seed in range(3))])
+@pytest.mark.parametrize("wrong", [3, 99])
+def test_drafts_and_late_answers_go_together(names: list[str], asked: int, sampling: Sampling, wrong: int) -> None:
+    """With drafts that were picked the tokens are the same ones, whether the drafts are right or not, drawn or greedy;
+    and drafts are verified before the answer has come."""
+    legal = Names(TRIE, names)
+    at_once = ids_of(decode([Late(legal, 0)], sampling, 24))
+    for drafters in ([Suffix(), Recycling(len(TABLE), nodes=16)], [Oracle(at_once, wrong)]):
+        assert ids_of(decode([Late(legal, asked)], sampling, 24, drafters)) == at_once
+
+
+def ids_of(events: Sequence[Event]) -> list[int]:
+    return [event.id for event in events if isinstance(event, TokenEvent)]
+
+
+def test_drafts_are_verified_before_the_answer_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a right draft several tokens come of one pass, while nothing is known."""
+    legal = Names(TRIE, EVERY)
+    sampling = Sampling(temperature=1.0, seed=2)
+    at_once = ids_of(decode([Late(legal, 0)], sampling))
+    passes = []
+    monkeypatch.setattr(Session, "feed_tree", lambda self, *a, of=Session.feed_tree: passes.append(0) or of(self, *a))
+    monkeypatch.setattr(Session, "feed", lambda self, *a, of=Session.feed: passes.append(0) or of(self, *a))
+    assert ids_of(decode([Late(legal, 1000)], sampling, drafters=[Oracle(at_once, 99)])) == at_once
+    assert len(passes) <= 4
 
 
 def test_an_answer_that_comes_in_time_is_not_waited_for() -> None:

@@ -46,7 +46,6 @@ def test_a_table_is_tied_if_it_is_the_unembedding_too(family: str, tmp_path: Pat
     assert read_info(folder, "x").tied == (table.numel() if tied else 0)
 
 
-
 @pytest.mark.parametrize(
     ("front", "licence"),
     [
