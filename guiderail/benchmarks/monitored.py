@@ -1,8 +1,9 @@
 """Tokens a second with monitors on and off, behind the dots of real code, and where the time of a token goes.
 
 The code is a package that every installation has, copied to a folder of its own, so that a real analyser answers real
-questions. All sides decode greedily behind the same prompts, encoded anew each time, and take turns in going first.
-The time is that from the encoded prompt to the last token: while a prompt is encoded, the first question is answered.
+questions. All sides decode greedily behind the same prompts, encoded anew each time, and take turns in going first;
+each is measured without drafters and with the default ones, which learn from this side's texts alone. The time is that
+from the encoded prompt to the last token: while a prompt is encoded, the first question is answered.
 
 Monitors are on in two situations: the analyser has never seen the file, as at the command line, or it has read the file
 as it was before the dot, as in an editor, where the file is open while the dot is typed. Each has an analyser of its
@@ -25,7 +26,9 @@ from typing import Any
 import torch
 
 from guiderail.benchmarks.decode import SHAPES, random_model
+from guiderail.cache.tree import TokenTree
 from guiderail.decoding.constraint import allowed
+from guiderail.decoding.recipe import AUTO, recipe
 from guiderail.decoding.sampling import Chooser, Sampling
 from guiderail.decoding.session import Session
 from guiderail.engine.completer import Completer
@@ -70,6 +73,7 @@ class Plan:
     tokens: int = 32
     prompt_tokens: int = 512
     deadline_s: float = KEYSTROKE_S
+    drafters: tuple[str, ...] = (OFF, AUTO)
     seed: int = 0
 
 
@@ -85,6 +89,13 @@ class TimedSession(Session):
         self._settle(began)
         return logits
 
+    def feed_tree(self, tree: TokenTree, embeddings: torch.Tensor | None = None) -> torch.Tensor:
+        """See `Session.feed_tree`."""
+        began = time.perf_counter()
+        logits = super().feed_tree(tree, embeddings)
+        self._settle(began)
+        return logits
+
     def _settle(self, began: float) -> None:
         if self.model.device.type == "cuda":
             torch.cuda.synchronize()
@@ -96,6 +107,7 @@ class Side:
     """What was measured with monitors off, or on in one situation."""
 
     tokens: int = 0
+    passes: int = 0
     decode_s: float = 0.0
     forward_s: float = 0.0
     waits: dict[str, list[float]] = field(default_factory=dict)
@@ -103,6 +115,7 @@ class Side:
     def add(self, found: Suggestion, seconds: float, forward_s: float) -> None:
         """Take one answer."""
         self.tokens += len(found.token_ids)
+        self.passes += found.passes
         self.decode_s += seconds
         self.forward_s += forward_s
         for watch in found.monitored.watches if found.monitored else []:
@@ -136,7 +149,7 @@ def source_files(root: Path) -> list[SourceFile]:
 
 
 def run(plan: Plan, load: Callable[[str], Model], progress: Callable[[str, int], Callable[[], None]]) -> list[dict]:
-    """Three rows for each model: monitors off, and on in both situations.
+    """Three rows for each model and drafter: monitors off, and on in both situations.
 
     `progress(name, steps)` gives a callback for each step done.
     """
@@ -145,7 +158,9 @@ def run(plan: Plan, load: Callable[[str], Model], progress: Callable[[str, int],
         chosen = draw_dereferences(source_files(root), plan.positions, plan.seed)
         for name in plan.models:
             model = _shaped(name, plan, load) if name in SHAPES else load(name)
-            found += _rows(model, chosen, root, plan, progress(name, len(chosen)))
+            advance = progress(name, len(chosen) * len(plan.drafters))
+            for drafter in plan.drafters:
+                found += _rows(model, drafter, chosen, root, plan, advance)
     return found
 
 
@@ -158,30 +173,37 @@ def _shaped(name: str, plan: Plan, load: Callable[[str], Model]) -> Model:
 
 
 def _rows(
-    model: Model, chosen: Sequence[Dereference], root: Path, plan: Plan, advance: Callable[[], None]
+    model: Model, drafter: str, chosen: Sequence[Dereference], root: Path, plan: Plan, advance: Callable[[], None]
 ) -> list[dict[str, Any]]:
-    completer = Completer(model, prompt_tokens=plan.prompt_tokens)
-    completer.session = session = TimedSession(model)
-    sides = {OFF: Side(), NEW: Side(), OPEN: Side()}
+    session, sides = TimedSession(model), {OFF: Side(), NEW: Side(), OPEN: Side()}
+    completers = {name: _completer(session, plan) for name in sides}
     with _analyser() as unread, _analyser() as reading:
         pools = {NEW: unread, OPEN: reading}
         watched = {
-            name: Monitors(completer.vocabulary, pool, deadline_s=plan.deadline_s) for name, pool in pools.items()
+            name: Monitors(completers[name].vocabulary, pool, deadline_s=plan.deadline_s)
+            for name, pool in pools.items()
         }
-        for pool in pools.values():
-            _warm_up(completer, pool, chosen[0], root, plan)
+        for name, pool in pools.items():
+            _warm_up(completers[name], pool, chosen[0], root, plan)
         for index, position in enumerate(chosen):
             _read(reading, position, root)
             for turn in range(len(sides)):
                 name = list(sides)[(index + turn) % len(sides)]
                 session.rollback(session.length)
                 began, session.seconds = time.perf_counter(), 0.0
-                found = _complete(completer, position, root, plan, watched.get(name))
+                found = _complete(completers[name], position, root, plan, watched.get(name), drafter)
                 seconds = time.perf_counter() - began - found.timings.prompt_s
                 sides[name].add(found, seconds, session.seconds)
             advance()
     steps = _steps(model)
-    return [_row(model, side, name, plan, steps) for name, side in sides.items()]
+    return [_row(model, side, name, drafter, plan, steps) for name, side in sides.items()]
+
+
+def _completer(session: TimedSession, plan: Plan) -> Completer:
+    """A completer with a memory of its own: drafters remember what was written."""
+    completer = Completer(session.model, prompt_tokens=plan.prompt_tokens)
+    completer.session = session
+    return completer
 
 
 @contextmanager
@@ -209,7 +231,12 @@ def _warm_up(completer: Completer, pool: ServerPool, position: Dereference, root
 
 
 def _complete(
-    completer: Completer, position: Dereference, root: Path, plan: Plan, monitors: Monitors | None
+    completer: Completer,
+    position: Dereference,
+    root: Path,
+    plan: Plan,
+    monitors: Monitors | None,
+    drafter: str = OFF,
 ) -> Suggestion:
     request = CompletionRequest(
         document=Document(position.hidden, root / position.file.path, "python"),
@@ -218,6 +245,7 @@ def _complete(
         until="tokens",
         max_tokens=plan.tokens,
         monitors=monitors,
+        recipe=recipe(drafter=drafter, monitored=monitors is not None),
     )
     return completer.complete(request)[0]
 
@@ -245,7 +273,7 @@ def _microseconds(work: Callable[[], object], model: Model) -> float:
     return statistics.median(times)
 
 
-def _row(model: Model, side: Side, name: str, plan: Plan, steps: dict[str, float]) -> dict[str, Any]:
+def _row(model: Model, side: Side, name: str, drafter: str, plan: Plan, steps: dict[str, float]) -> dict[str, Any]:
     """The figures of one side; `other_us` is all but forward passes and waiting: masks and lexing too."""
     waits = [one for some in side.waits.values() for one in some]
     other_s = side.decode_s - side.forward_s - sum(waits)
@@ -255,8 +283,10 @@ def _row(model: Model, side: Side, name: str, plan: Plan, steps: dict[str, float
         "device": str(model.device),
         "monitors": "off" if name == OFF else "on",
         "file": None if name == OFF else name,
+        "drafter": drafter,
         "tokens_per_s": side.tokens / side.decode_s,
         "tokens": side.tokens,
+        "tokens_per_pass": side.tokens / side.passes,
         "forward_us": 1e6 * side.forward_s / side.tokens,
         "wait_us": 1e6 * sum(waits) / side.tokens,
         "other_us": 1e6 * other_s / side.tokens,

@@ -97,18 +97,20 @@ def _print_speeds(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("model", "monitors", "file", "tokens/s", "forward", "waiting", "other", "waits", title="Behind dots")
+    table = Table("monitors", "file", "drafter", "tokens/s", "a pass", "forward", "waiting", "other", "waits")
+    table.title = f"Behind dots, {' and '.join(dict.fromkeys(row['model'] for row in rows))}"
     table.caption = (
-        "microseconds of a token; waits: how many dereferences, and their median; file: never seen by the analyser, "
-        "or open in it as it was before the dot"
+        "forward, waiting, other: microseconds of a token; waits: how many questions, and their median; file: never "
+        "seen by the analyser, or open in it as it was before the dot"
     )
     for row in rows:
         waits = ", ".join(f"{kind} {w['count']} ({w['p50_ms']:.0f} ms)" for kind, w in row["waits"].items())
         parts = (f"{row[key]:,.0f}" for key in ("forward_us", "wait_us", "other_us"))
-        names = row["model"], row["monitors"], row["file"] or ""
-        table.add_row(*names, f"{row['tokens_per_s']:.1f}", *parts, waits)
+        names = row["monitors"], row["file"] or "", row["drafter"]
+        speed = f"{row['tokens_per_s']:.1f}", f"{row['tokens_per_pass']:.2f}"
+        table.add_row(*names, *speed, *parts, waits)
     Console().print(table)
-    for row in (row for row in rows if row["monitors"] == "off"):
+    for row in {row["model"]: row for row in rows}.values():
         click.echo(
             f"{row['model']}: a mask's way to the scores {row['transfer_us']:.0f} us, choosing a token "
             f"{row['sampler_us']:.0f} us"

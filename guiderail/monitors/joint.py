@@ -26,6 +26,7 @@ from guiderail.monitors.scene import Scene, View
 from guiderail.monitors.trust import Trust
 
 log = logging.getLogger(__name__)
+SOFT_SHARE = 0.2  # of the deadline, for answers that forbid nothing: they are not worth much waiting
 Weigh = Callable[[Monitor, Ruling], Trust]  # how far what a monitor makes of an answer is to be trusted
 
 
@@ -367,7 +368,7 @@ class JointMonitors:
         return tuple(self._ask(monitor, trigger) for monitor, trigger in found if trigger)
 
     def _ask(self, monitor: Monitor, trigger: Trigger) -> Open:
-        until = time.perf_counter() + self._deadline_s
+        until = time.perf_counter() + (self._deadline_s * SOFT_SHARE if monitor.soft else self._deadline_s)
         answer = trigger.ask(self._analyser)
         asked = Asked(monitor, trigger, answer, until, self._weigh, self._masks)
         return Open(asked, trigger.written.encode())
