@@ -135,7 +135,7 @@ def guiderail_engine(model: Model) -> Decode:
 
 def transformers_engine(model: Model) -> Decode:
     """Greedy decoding through `generate` with its defaults (sdpa attention, DynamicCache)."""
-    module = model.plain_module()
+    module = model.plain_module() if model.device.type == "cpu" else model.module  # on a GPU its weights are its own
     module.generation_config.eos_token_id = None
 
     @torch.inference_mode()

@@ -183,8 +183,8 @@ def _rows(
             name: Monitors(completers[name].vocabulary, pool, deadline_s=plan.deadline_s)
             for name, pool in pools.items()
         }
-        for name, pool in pools.items():
-            _warm_up(completers[name], pool, chosen[0], root, plan)
+        for name, completer in completers.items():
+            _warm_up(completer, pools.get(name), chosen[0], root, plan, drafter)
         for index, position in enumerate(chosen):
             _read(reading, position, root)
             for turn in range(len(sides)):
@@ -224,10 +224,12 @@ def _read(pool: ServerPool, position: Dereference, root: Path) -> None:
     analyser.ask(DIAGNOSTICS, Question(root / position.file.path, "python", text, dot)).result(ANSWER_S)
 
 
-def _warm_up(completer: Completer, pool: ServerPool, position: Dereference, root: Path, plan: Plan) -> None:
-    """Let the analyser read the project, and the model run once."""
-    monitors = Monitors(completer.vocabulary, pool, deadline_s=ANSWER_S)
-    _complete(completer, position, root, plan, monitors)
+def _warm_up(
+    completer: Completer, pool: ServerPool | None, position: Dereference, root: Path, plan: Plan, drafter: str
+) -> None:
+    """Let the analyser read the project, the model run once, and drafters learn what a wide pass costs."""
+    monitors = Monitors(completer.vocabulary, pool, deadline_s=ANSWER_S) if pool else None
+    _complete(completer, position, root, plan, monitors, drafter)
 
 
 def _complete(
@@ -236,7 +238,7 @@ def _complete(
     root: Path,
     plan: Plan,
     monitors: Monitors | None,
-    drafter: str = OFF,
+    drafter: str,
 ) -> Suggestion:
     request = CompletionRequest(
         document=Document(position.hidden, root / position.file.path, "python"),
@@ -286,7 +288,7 @@ def _row(model: Model, side: Side, name: str, drafter: str, plan: Plan, steps: d
         "drafter": drafter,
         "tokens_per_s": side.tokens / side.decode_s,
         "tokens": side.tokens,
-        "tokens_per_pass": side.tokens / side.passes,
+        "tokens_per_pass": side.tokens / max(1, side.passes),
         "forward_us": 1e6 * side.forward_s / side.tokens,
         "wait_us": 1e6 * sum(waits) / side.tokens,
         "other_us": 1e6 * other_s / side.tokens,

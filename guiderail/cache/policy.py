@@ -149,10 +149,11 @@ def _wait(model: Model) -> None:
 
 
 def _fingerprint(model: Model) -> str:
-    """What the costs depend on: the model's shape, its precision, the device, and the threads."""
+    """What the costs depend on: the model's shape, its precision and layout, the device, and the threads."""
     name = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else allowed()
     info = model.info
-    parts = (_FORMAT, torch.__version__, info.architecture, info.parameters, model.layers, model.dtype, name)
+    kind = info.architecture, info.parameters, model.layers, model.dtype, model.is_packed
+    parts = (_FORMAT, torch.__version__, *kind, name)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

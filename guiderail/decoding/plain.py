@@ -99,6 +99,9 @@ class Plain:
 
     def _go_back(self, session: Session, walk: _Walk, ids: list[int], step: Step) -> None:
         """Make the sequence end with the token of a step that is another one now."""
+        begun = session.length - (walk.draft is None)  # where the pass's first token stands; without a draft it was fed
+        if not walk.settled:
+            walk.path = walk.path[: max(0, step.place - begun)]
         self._settle(session, walk)
         session.rollback(max(0, session.length - step.place))
         ids[step.place :] = [step.token]

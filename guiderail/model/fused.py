@@ -71,8 +71,8 @@ def read_layer(layer: Any, heads: int, kv_heads: int, *, packed: bool) -> Layer:
     )
 
 
-def give_back(layer: Layer, module: Any) -> None:
-    """Give a copy of the decoder layer that `layer` was read from weights of its own."""
+def give_back_layer(layer: Layer, module: Any) -> None:
+    """Give a copy of the decoder layer that `layer` was read from its projections' weights back."""
     attention, mlp = module.self_attn, module.mlp
     unfuse(layer.qkv, attention.q_proj, attention.k_proj, attention.v_proj)
     unfuse(layer.out, attention.o_proj)

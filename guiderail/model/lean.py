@@ -14,7 +14,7 @@ import torch
 from torch.nn.functional import embedding, rms_norm, silu
 
 from guiderail.model.attention import Step, attend
-from guiderail.model.fused import Layer, fuse, give_back, read_layer, unfuse
+from guiderail.model.fused import Layer, fuse, give_back_layer, read_layer, unfuse
 from guiderail.model.matrix import Matrix, Packed
 
 # Architectures whose decoder is: RMSNorm, attention with half-split RoPE, RMSNorm, gated SiLU; nothing else.
@@ -63,7 +63,7 @@ class LeanForward:
     def give_back(self, module: Any) -> None:
         """Give a copy of the module that this was made of weights of its own, laid out as transformers does."""
         for layer, own in zip(self.layers, module.model.layers, strict=True):
-            give_back(layer, own)
+            give_back_layer(layer, own)
         unfuse(self.unembedding, module.get_output_embeddings())  # a tied table is the same parameter
 
     def _table(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -120,7 +120,7 @@ class LeanForward:
         Packed matrices are given it as often as they want rows, which is no dearer; only attention takes it once.
         """
         all_cos, all_sin = self._factors[0] * cos, self._factors[1] * sin
-        x = x.expand(self.unembedding.rows, -1)
+        x = x.expand(self.unembedding.rows, -1)  # all matrices want as many
         for index, layer in enumerate(self.layers):
             x = self._row_block(x, index, layer, all_cos[index], all_sin[index], step)
         return self.unembedding(self._normed(x, self.final_norm))[:1]

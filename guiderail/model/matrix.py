@@ -93,5 +93,6 @@ def _product(*arguments: object) -> torch.Tensor:
 
 def packing_pays() -> bool:
     """Whether packed matrices are the faster ones on this machine (docs/speed.md has the times)."""
-    has = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    operations = ("_reorder_linear_weight", "_linear_pointwise")  # torch's own, for what it compiles
+    has = torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in operations)
     return has and torch.backends.cpu.get_cpu_capability() == "AVX512"

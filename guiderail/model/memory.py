@@ -22,13 +22,13 @@ class NotEnoughMemoryError(GuiderailError):
     """A model does not fit in the memory that is free."""
 
 
-def needed(info: ModelInfo, dtype: str) -> int:
+def needed(info: ModelInfo, dtype: str, *, packed: bool = False) -> int:
     """Bytes to run a model: its weights, and the keys and values of up to `CACHE_TOKENS` tokens.
 
-    In float32 a tied table is counted twice: where weights are packed (`matrix`) there is a copy of it.
+    Of a tied table a packed model (`matrix`) has a copy.
     """
     tokens = min(info.context_length, CACHE_TOKENS)
-    numbers = info.parameters + info.cache_width * tokens + (info.tied if dtype == "float32" else 0)
+    numbers = info.parameters + info.cache_width * tokens + (info.tied if packed else 0)
     return int(HEADROOM * DTYPE_BYTES[dtype] * numbers)
 
 
@@ -51,7 +51,7 @@ def check(info: ModelInfo, device: str, dtype: str) -> None:
         Saying how much is needed, how much is free, and what would fit.
     """
     free = available(device)
-    need = needed(info, dtype)
+    need = needed(info, dtype, packed=_is_packed(info, device, dtype))
     if free is None or need <= free:
         return
     place = "this GPU" if device == "cuda" else "this machine"
@@ -59,6 +59,14 @@ def check(info: ModelInfo, device: str, dtype: str) -> None:
         f"{info.name} needs {readable(need)} in {dtype}, and {readable(free)} are free on {place}",
         _what_fits(info, dtype, free),
     )
+
+
+def _is_packed(info: ModelInfo, device: str, dtype: str) -> bool:
+    """Whether the model's weights are going to be packed."""
+    from guiderail.model.lean import ARCHITECTURES
+    from guiderail.model.matrix import packing_pays
+
+    return device == "cpu" and dtype == "float32" and info.architecture in ARCHITECTURES and packing_pays()
 
 
 def _what_fits(info: ModelInfo, dtype: str, free: int) -> str:

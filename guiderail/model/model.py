@@ -49,6 +49,8 @@ class Model:
     ----------
     layers, kv_heads, head_dim, value_dim
         Of the keys and values that the attention function is given.
+    is_packed
+        Whether its weights are packed (`matrix`).
     """
 
     def __init__(
@@ -67,8 +69,8 @@ class Model:
         self.has_sliding_layers = "sliding_window" in config.to_dict() and bool(config.sliding_window)
         # Off a CPU the module's own overhead is hidden by graphs (see `graphs`), and its kernels are the tested ones.
         is_lean = device.type == "cpu" and lean.supports(module)
-        packed = dtype == torch.float32 and packing_pays()
-        self._lean = lean.LeanForward(module, packed=packed) if is_lean else None
+        self.is_packed = is_lean and dtype == torch.float32 and packing_pays()
+        self._lean = lean.LeanForward(module, packed=self.is_packed) if is_lean else None
 
     @torch.inference_mode()
     def _widths(self) -> tuple[int, int, int]:

@@ -20,7 +20,7 @@ RECEIVERS = ("self", "cls")
 _NESTED = re.compile(r"\b(?:def|class|lambda)\b")  # in it the receiver may be another one
 _NARROWED = re.compile(r"\b(?:self|cls)\b(?!\.)")  # such as by isinstance
 _HEAD = re.compile(r"\s*(?:@|(?:async\s+)?def\b|class\b|el(?:se|if)\b|except\b|finally\b|case\b)")  # hangs on others
-_ASSIGNED = re.compile(r"\b(?:self|cls)\.(\w+)")
+_MENTIONED = re.compile(r"\b(?:self|cls)\.(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Anchor:
     members
         Asks, by receiver, which members it has.
     since
-        What has been written since that statement began.
+        What stands between the beginning of that statement and here.
     """
 
     scope: Question
@@ -48,37 +48,39 @@ class Anchor:
         return self.members[receiver]
 
     @property
-    def assigned(self) -> frozenset[str]:
+    def mentioned(self) -> frozenset[str]:
         """The members that have been named since, some of which may have been defined."""
-        return frozenset(_ASSIGNED.findall(self.since))
+        return frozenset(_MENTIONED.findall(self.since))
 
 
 def anchor_of(view: View, end: int | None = None) -> Anchor | None:
     """The anchor of a text, or of its first `end` characters; None where another block may have begun."""
-    scene, begin = view.scene, view.scene.place.statement
-    if view.language != "python" or scene.place.inside or scene.text[:begin][-1:] not in ("", "\n", "\r"):
+    if view.language != "python":
         return None
+    scene, begin = view.scene, view.scene.place.statement
     since = (view.text + view.ahead)[begin:end]
     indent = since[: len(since) - len(since.lstrip())].rpartition("\n")[2]
-    lines = (line for line in since.splitlines() if line.strip())
-    if _HEAD.match(since) or not all(line.startswith(indent) for line in lines):
+    if not _may_stand_apart(view, since, indent):
         return None
-    text, offsets = scene.text[:begin] + indent + "f'{}'\n", {"": begin + len(indent) + len("f'{")}
+    text, offsets = scene.text[:begin] + indent + "f'{}'", {"": begin + len(indent) + len("f'{")}
     for receiver in RECEIVERS:
-        text += f"{indent}{receiver}."
+        text += f"\n{indent}{receiver}."
         offsets[receiver] = len(text)
-        text += "\n"
-    text = text[:-1] + _behind(view)
-
-    def question(offset: int) -> Question:
-        return Question(scene.path, view.language, text, offset)
-
-    asked = {receiver: question(at) for receiver, at in offsets.items()}
+    text += _behind(view)
+    asked = {receiver: Question(scene.path, view.language, text, at) for receiver, at in offsets.items()}
     return Anchor(asked.pop(""), asked, since)
 
 
+def _may_stand_apart(view: View, since: str, indent: str) -> bool:
+    """Whether lines may stand in front of the statement where decoding began, in one block with all since."""
+    begin = view.scene.place.statement
+    if view.scene.place.inside or view.scene.text[:begin][-1:] not in ("", "\n", "\r") or _HEAD.match(since):
+        return False
+    return all(line.startswith(indent) for line in since.splitlines() if line.strip())
+
+
 def _behind(view: View) -> str:
-    """What stands behind the lines in question: the statement as the file has it, unless nothing hangs on it."""
+    """What stands behind the lines in question: the statement as the file has it if it ends there, and the rest."""
     scene = view.scene
     line = scene.rest.partition("\n")[0]
     if line.strip() or any(at >= scene.place.statement for at in scene.place.brackets):

@@ -20,6 +20,7 @@ from guiderail.monitors.lexing import SYNTAX, Place
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.modules import module_path
 from guiderail.monitors.monitor import Ruling, Trigger
+from guiderail.monitors.owner import Owner, owner_of
 from guiderail.monitors.scene import View
 
 Reason = Literal[
@@ -51,17 +52,6 @@ _WEB_NO_TARGET = re.compile(
     r"export|async|if|for)\b"
 )
 _DOTTED = re.compile(r"(?<![\w.])[^\W\d]\w*(?:\.\w+)*$")
-_OWN = re.compile(r"(?<![\w.])(?:self|cls)$")
-# What gives an object members that no analyser sees.
-_SET_BY_NAME = re.compile(
-    r"\bsetattr\(\s*(?:self|cls)\b|\bself\.__dict__(?:\.update\(|\.setdefault\(|\s*\[[^\]\n]*\]\s*=(?!=)|\s*=(?!=))|"
-    r"\bvars\(self\)(?:\.update\(|\[)"
-)
-_SLOTS = re.compile(r"\b__slots__\s*(?::[^=\n]*)?=\s*(?:[(\[{]([^)\]}]*)|(['\"]\w+['\"]))")
-_QUOTED = re.compile(r"['\"](\w+)['\"]")
-_MIXIN = re.compile(r"class\s+\w*[Mm]ix_?[Ii]n")  # its objects are of a class that has more
-_CLASS = re.compile(r"^class\b", re.MULTILINE)
-_LEFT = re.compile(r"^[^\s#)\]}]", re.MULTILINE)  # a line at the left margin
 _DUNDER = re.compile(r"__\w+__$")
 # Of a class with an unknown base; of one that makes its objects itself, as pyrefly words it, and as ty does (of
 # ``self`` and named tuples otherwise); of what is some class.
@@ -89,7 +79,7 @@ class Site:
     mark
         What stands in front of the name.
     is_own
-        Whether the members are those of Python's ``self`` or ``cls``: its class is known though a member's type is not.
+        Whether the receiver's class is known though a member's type is not: it is a method's own object (`owner`).
     """
 
     behind_dot: int
@@ -117,11 +107,14 @@ class Dereference:
             return None
         awaited = replace(site, written=site.written + view.ahead)
         label = view.text[max(0, site.behind_dot - RECEIVER_READ) : site.behind_dot].rpartition("\n")[2]
-        question, defined = _own(view, site) or (view.question(site.behind_dot), frozenset())
+        question, mentioned = _own_question(view, site) or (view.question(site.behind_dot), frozenset())
 
         def judge_answer(members: Members) -> Ruling:
-            further = tuple(Member(name) for name in sorted(defined)) if members.items else ()
-            return _ruling(replace(members, items=(*members.items, *further)), awaited, view)
+            owner = _owner(view, site)
+            known = mentioned | (owner.members if owner else frozenset())
+            further = tuple(Member(name) for name in sorted(known)) if members.items else ()
+            answer = replace(members, items=(*members.items, *further))
+            return _ruling(answer, replace(awaited, is_own=owner is not None), view, owner)
 
         return Trigger(label.strip()[-RECEIVER_SHOWN:], MEMBERS, question, judge_answer, written=site.written)
 
@@ -131,26 +124,36 @@ class Dereference:
         return [(MEMBERS, question) for question in anchor.members.values()] if anchor else []
 
 
-def _own(view: View, site: Site) -> tuple[Question, frozenset[str]] | None:
-    """The question for all members of ``self`` in a block, and which were named since it was asked, if this is one."""
-    receiver = _DOTTED.search(view.text[max(0, site.behind_dot - 1 - RECEIVER_READ) : site.behind_dot - 1])
-    if view.language != "python" or site.mark != "." or receiver is None or receiver[0] not in RECEIVERS:
+def _own_receiver(view: View, site: Site) -> str | None:
+    """``self`` or ``cls`` in Python, if that is all that stands in front of the dot."""
+    if view.language != "python" or site.mark != ".":
         return None
-    anchor = anchor_of(view, site.behind_dot)
-    question = anchor.question_about(receiver[0]) if anchor else None
-    return (question, anchor.assigned) if anchor and question else None
+    receiver = _DOTTED.search(view.text[max(0, site.behind_dot - 1 - RECEIVER_READ) : site.behind_dot - 1])
+    return receiver[0] if receiver and receiver[0] in RECEIVERS else None
 
 
-def _ruling(members: Members, site: Site, view: View) -> Ruling:
+def _own_question(view: View, site: Site) -> tuple[Question, frozenset[str]] | None:
+    """The question for all members of ``self`` in a block, and which were named since it was asked, if this is one."""
+    receiver = _own_receiver(view, site)
+    anchor = anchor_of(view, site.behind_dot) if receiver else None
+    question = anchor.question_about(receiver) if anchor and receiver else None
+    return (question, anchor.mentioned) if anchor and question else None
+
+
+def _owner(view: View, site: Site) -> Owner | None:
+    """The class whose members are meant, if it is certain that the receiver is its object or it itself."""
+    receiver = _own_receiver(view, site)
+    return owner_of(view.text, view.place.statement, view.scene.rest, receiver) if receiver else None
+
+
+def _ruling(members: Members, site: Site, view: View, owner: Owner | None) -> Ruling:
     names, reason = judge(members, site, view.language)
     module = _module(view, site.behind_dot) if view.language == "python" else None
     if module and names:
         # A module inside a package is a member of it once anything has imported it, which analysers do not look for.
         names |= module_path(view.scene.root).modules(module) or frozenset()
-    if site.is_own:
-        text = _class_around(view)
-        names |= _slots(text) if names else frozenset()
-        reason = "dynamic" if reason is None and _has_more(text) else reason
+    if reason is None and owner is not None and owner.has_more:
+        reason = "dynamic"
     if module == view.scene.path.stem:
         reason = "unknown type"  # where a module of the file's own name cannot be found, the file is taken for it
     extra, tail = ACCESS[view.language].extra, view.scene.tail
@@ -168,25 +171,6 @@ def _ruling(members: Members, site: Site, view: View) -> Ruling:
         return masks.names(names, tail, definable=site.may_define, extra=extra)
 
     return Ruling(legal if names else None, len(members.items), reason, allows)
-
-
-def _class_around(view: View) -> str:
-    """The text of the class, at the left margin, that a cursor is in; empty if it is in none."""
-    tops = list(_LEFT.finditer(view.text))
-    if not tops or not _CLASS.match(view.text, tops[-1].start()):
-        return ""
-    end = _LEFT.search(view.scene.rest, view.scene.rest.find("\n") + 1)
-    return view.text[tops[-1].start() :] + view.scene.rest[: end.start() if end else None]
-
-
-def _slots(text: str) -> frozenset[str]:
-    """The members that a class reserves: they may be set where its objects are made."""
-    return frozenset(name for found in _SLOTS.finditer(text) for name in _QUOTED.findall(found[1] or found[2] or ""))
-
-
-def _has_more(text: str) -> bool:
-    """Whether objects of a class may have members that no analyser sees in it."""
-    return bool(_MIXIN.match(text) or _SET_BY_NAME.search(text))
 
 
 def _module(view: View, behind_dot: int) -> str | None:
@@ -220,8 +204,7 @@ def find_site(text: str, place: Place, language: str) -> Site | None:
         return None
     may_define = found["mark"] == "." and _may_define(statement, receiver, place, language)
     is_ambiguous = access.ambiguous is not None and access.ambiguous.search(statement) is not None
-    may_differ, is_own = found["mark"] in access.others, language == "python" and _OWN.search(receiver) is not None
-    return Site(behind, found["name"], may_define, may_differ, is_ambiguous, found["mark"], is_own)
+    return Site(behind, found["name"], may_define, found["mark"] in access.others, is_ambiguous, found["mark"])
 
 
 def _may_define(statement: str, receiver: str, place: Place, language: str) -> bool:

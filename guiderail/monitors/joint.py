@@ -19,6 +19,7 @@ from guiderail.decoding.identifiers import Names
 from guiderail.decoding.trie import begins_name, identifier_length
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import NoAnswer
+from guiderail.monitors.analysis.requests import Question, Request
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.monitor import Foresighted, Legal, Monitor, Ruling, Trigger
 from guiderail.monitors.report import MonitorReport, Watch
@@ -236,12 +237,11 @@ class JointMonitors:
         self._ask_ahead()
 
     def _ask_ahead(self) -> None:
-        """Ask what is going to be asked, behind what is wanted now: the answers are kept."""
+        """Ask what is going to be asked: the answers are kept."""
         view = self._scene.view()
         for monitor in self._monitors:
-            if isinstance(monitor, Foresighted):
-                for request, question in monitor.foresee(view):
-                    self._analyser.ask(request, question)
+            for request, question in _foreseen(monitor, view):
+                self._analyser.ask(request, question)
 
     @property
     def report(self) -> MonitorReport:
@@ -381,6 +381,15 @@ def _trigger(monitor: Monitor, view: View) -> Trigger | None:
     except Exception as error:
         _say_failed(monitor, error)
         return None
+
+
+def _foreseen(monitor: Monitor, view: View) -> Sequence[tuple[Request[Any], Question]]:
+    """What a monitor is going to ask; nothing where it fails, as `_trigger`."""
+    try:
+        return monitor.foresee(view) if isinstance(monitor, Foresighted) else ()
+    except Exception as error:
+        _say_failed(monitor, error)
+        return ()
 
 
 def _say_failed(monitor: Monitor, error: Exception) -> None:

@@ -38,11 +38,14 @@ class Scope:
         statement = view.statement
         if _NO_READ.match(statement) or "lambda" in statement or not statement.strip():
             return None
-        written = found["written"] + view.ahead
+        written, anchor = found["written"] + view.ahead, anchor_of(view)
 
         def judge(members: Members) -> Ruling:
             listed = frozenset(member.name.removesuffix("=") for member in members.items)
-            names = listed | _words(view.text, len(view.text) - len(found["written"])) | KEYWORDS | PREFIXES
+            end = len(view.text) - len(found["written"])
+            names = listed | _words(view.text, end) | KEYWORDS | PREFIXES
+            if anchor:  # what was written since the question's text defines names too
+                names |= frozenset(_WORD.findall(view.text, view.scene.place.statement, end))
             reason = None
             if "None" not in listed and "int" not in listed:
                 reason = "unknown scope"
@@ -52,7 +55,6 @@ class Scope:
 
         # Asked inside an f-string, where the scope is listed though nothing is typed; one question for all names of a
         # block, or else of a statement. It is called incomplete, but is not.
-        anchor = anchor_of(view)
         question = anchor.scope if anchor else view.instead("f'{", "}'")
         return Trigger(statement.strip()[-40:], COMPLETIONS, question, judge, found["written"])
 

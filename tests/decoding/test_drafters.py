@@ -123,6 +123,19 @@ def test_a_text_that_was_cut_is_as_if_it_had_never_been_longer(text: list[int], 
     assert vars(cut) == vars(IndexedText([*text[:length], *more]))
 
 
+@given(st.lists(st.integers(0, 3), max_size=12), st.lists(st.lists(st.integers(0, 3), max_size=6), max_size=4))
+def test_what_decoding_went_back_on_is_not_copied(prompt: list[int], ends: list[list[int]]) -> None:
+    """A drafter that saw other ends of the text drafts as one that saw the last one alone."""
+    seen, fresh = Suffix(), Suffix()
+    seen.begin(prompt, None)
+    fresh.begin(prompt, None)
+    drafts = [seen.propose([*prompt, *end], [], 8) for end in ends]
+    if ends:
+        wanted, found = fresh.propose([*prompt, *ends[-1]], [], 8), drafts[-1]
+        assert (wanted is None) is (found is None)
+        assert wanted is None or found is None or wanted.tree.tokens == found.tree.tokens
+
+
 def test_copies_come_from_the_longest_match_wherever_it_is() -> None:
     """In the prompt, in a file of the project, or in what was decoded for an earlier prompt."""
     suffix, project = Suffix(length=3), NgramCounts()

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import AutoModelForCausalLM
@@ -40,7 +41,7 @@ def test_the_cache_width_is_what_the_layers_store_for_one_token(family: str, tmp
 def test_a_table_is_tied_if_it_is_the_unembedding_too(family: str, tmp_path: Path) -> None:
     """Then it is counted, as the loaded model has it."""
     folder = tiny_model_folder(family, tmp_path / family)
-    module = AutoModelForCausalLM.from_pretrained(folder)
+    module: Any = AutoModelForCausalLM.from_pretrained(folder)
     table = module.get_input_embeddings().weight
     tied = table is module.get_output_embeddings().weight
     assert read_info(folder, "x").tied == (table.numel() if tied else 0)

@@ -50,6 +50,10 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+HAS_ONEDNN = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+PACKED = [False, pytest.param(True, marks=HAS_ONEDNN)]
+
+
 def folder_of(tmp_path: Path, family: str, changes: dict[str, Any]) -> Path:
     return tiny_model_folder(family, tmp_path / "model", edit_config=lambda values: values.update(changes))
 
@@ -75,7 +79,7 @@ def whole(reference: Any, ids: list[int]) -> torch.Tensor:
     return reference(torch.tensor([ids])).logits[0].float()
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", PACKED)
 @pytest.mark.parametrize("case", CASES)
 def test_logits_and_greedy_tokens_are_those_of_transformers(
     case: str, packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -170,6 +174,7 @@ def test_no_weight_is_kept_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert tied == storages(lean.embedding) == held(lean.unembedding)
 
 
+@HAS_ONEDNN
 @pytest.mark.parametrize("case", ["shipped-shape", "no-groups"])
 def test_packed_weights_leave_the_module(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a packed model the module keeps the embedding's table alone."""
@@ -179,7 +184,7 @@ def test_packed_weights_leave_the_module(case: str, tmp_path: Path, monkeypatch:
     assert kept == {"model.embed_tokens.weight"}
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", PACKED)
 @pytest.mark.parametrize("case", ["shipped-shape", "sliding-on-some-layers", "attention-bias", "no-groups"])
 def test_a_row_alone_is_the_row_among_others(
     case: str, packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

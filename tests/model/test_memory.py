@@ -20,11 +20,29 @@ def test_need_is_weights_and_cache_in_the_chosen_precision() -> None:
     assert memory.needed(_info(10**9, context=128), "float32") == int(1.1 * 4 * (10**9 + 1000 * 128))
 
 
-def test_a_tied_table_counts_twice_where_it_may_be_packed() -> None:
-    """In float32 alone."""
-    tied = replace(_info(10**9), tied=10**8)
-    assert memory.needed(tied, "float32") == memory.needed(_info(10**9 + 10**8), "float32")
-    assert memory.needed(tied, "bfloat16") == memory.needed(_info(10**9), "bfloat16")
+@pytest.mark.parametrize(
+    ("device", "dtype", "architecture", "pays", "twice"),
+    [
+        ("cpu", "float32", "LlamaForCausalLM", True, True),
+        ("cpu", "float32", "LlamaForCausalLM", False, False),
+        ("cpu", "bfloat16", "LlamaForCausalLM", True, False),
+        ("cuda", "float32", "LlamaForCausalLM", True, False),
+        ("cpu", "float32", "Starcoder2ForCausalLM", True, False),
+    ],
+)
+def test_a_tied_table_counts_twice_where_weights_are_packed(
+    device: str, dtype: str, architecture: str, pays: bool, twice: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float32, on a CPU where that pays, of the architectures that are packed; nowhere else."""
+    monkeypatch.setattr("guiderail.model.matrix.packing_pays", lambda: pays)
+    info = replace(_info(10**9), tied=10**8, architecture=architecture)
+    once, both = memory.needed(info, dtype), memory.needed(info, dtype, packed=True)
+    monkeypatch.setattr(memory, "available", lambda _device: (once + both) // 2)
+    if twice:
+        with pytest.raises(memory.NotEnoughMemoryError):
+            memory.check(info, device, dtype)
+    else:
+        memory.check(info, device, dtype)
 
 
 def test_a_model_that_does_not_fit_is_refused_with_what_would(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,52 +107,29 @@ def test_reasons_to_abstain(answer: Members, where: Site, reason: str | None) ->
     assert judge(answer, where)[1] == reason
 
 
+CLASS = "class A{0}:\n    __slots__ = ('_left',)\n\n    def f(self, x):\n        {1}return {2}."
+
+
 @pytest.mark.parametrize(
-    ("text", "own"),
+    ("name", "before", "receiver", "reason"),
     [
-        ("self.", True),
-        ("x = cls.a", True),
-        ("f(self.", True),
-        ("myself.", False),
-        ("a.self.", False),
-        ("self.a.", False),
+        ("", "", "self", None),
+        ("", "self = x\n        ", "self", "unknown type"),
+        ("", "", "x", "unknown type"),
+        ("", "", "x.self", "unknown type"),
+        ("", "", "self.x", "unknown type"),
+        ("Mixin", "", "self", "dynamic"),
     ],
 )
-def test_own_members(text: str, own: bool) -> None:
-    """Those of self and cls themselves."""
-    found = site(text)
-    assert found is not None
-    assert found.is_own is own
-
-
-CLASS = """class A:
-    def __init__(self, **given):
-        {0}
-
-    def f(self):
-        return self."""
-
-
-@pytest.mark.parametrize(
-    ("slots", "found"),
-    [('("_left", "_right")', True), ("['_left']", True), ("'_left'", True), ("()", False), ('("left", "_lef")', False)],
-)
-def test_what_a_class_reserves_is_a_member(slots: str, found: bool) -> None:
-    """It may be set where the object is made, where no analyser looks."""
-    text = f"class A:\n    __slots__ = {slots}\n\n    def f(self):\n        return self."
-    trigger = Dereference().trigger(view(text))
+def test_a_partly_unknown_member_says_nothing_of_self(
+    name: str, before: str, receiver: str, reason: str | None
+) -> None:
+    """The class of a method's own object is known all the same; of others, a part of the type is not."""
+    trigger = Dereference().trigger(view(CLASS.format(name, before, receiver), "\n"))
     assert trigger is not None
-    ruling = trigger.judge(members("size"))
-    assert ruling.reason is None
-    assert ruling.allows("_left") is found
-
-
-@pytest.mark.parametrize("name", ["PathMixin", "mixin", "_Mix_In", "MixinPath"])
-def test_members_of_a_mixin_are_unknown(name: str) -> None:
-    """Its objects are of a class that has more."""
-    trigger = Dereference().trigger(view(f"class {name}:\n    def f(self):\n        return self."))
-    assert trigger is not None
-    assert trigger.judge(members("size")).reason == "dynamic"
+    ruling = trigger.judge(members("size", detail="int | Unknown"))
+    assert ruling.reason == reason
+    assert ruling.allows("_left") is (reason != "unknown type")
 
 
 @pytest.mark.parametrize(
@@ -165,34 +142,6 @@ def test_a_module_of_the_files_own_name_is_another_one(imports: str, receiver: s
     trigger = Dereference().trigger(view(f"{imports}\n\n{receiver}."))
     assert trigger is not None
     assert trigger.judge(members("size")).reason == reason
-
-
-@pytest.mark.parametrize(
-    ("statement", "reason"),
-    [
-        ("setattr(self, name, 1)", "dynamic"),
-        ("self.__dict__.update(given)", "dynamic"),
-        ("self.__dict__ = given", "dynamic"),
-        ("self.__dict__['a'] = 1", "dynamic"),
-        ("vars(self).update(given)", "dynamic"),
-        ("return self.__dict__", None),
-        ("if self.__dict__ == given: pass", None),
-        ("setattr(other, name, 1)", None),
-        ("pass\n\nclass A:\n    x = 1", None),
-    ],
-)
-@pytest.mark.parametrize("above", [True, False])
-def test_members_that_are_set_by_name_are_unknown(statement: str, reason: str | None, above: bool) -> None:
-    """Where a method of the class sets them so, above or below the cursor; another class's methods do not count."""
-    text = CLASS.format(statement if above else "pass")
-    below = (
-        "\n\n    def g(self, **given):\n        "
-        + (statement if not above else "pass")
-        + "\n\n\nsetattr(self, 'a', 1)\n"
-    )
-    trigger = Dereference().trigger(view(text, below))
-    assert trigger is not None
-    assert trigger.judge(members("size", detail="int")).reason == reason
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guiderail.decoding.constraint import allowed, apply, choose, full_mask
-from guiderail.decoding.method import Request, TokenEvent
+from guiderail.decoding.method import Request as DecodingRequest
+from guiderail.decoding.method import TokenEvent
 from guiderail.decoding.plain import Plain
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stops import stop_rule
@@ -22,7 +23,7 @@ from guiderail.engine.request import ALTERNATIVES, CompletionRequest
 from guiderail.engine.suggestion import Suggestion
 from guiderail.monitors.access import ACCESS
 from guiderail.monitors.analysis.answers import Member, Members, NoAnswer
-from guiderail.monitors.analysis.requests import MEMBERS
+from guiderail.monitors.analysis.requests import MEMBERS, Question, Request
 from guiderail.monitors.joint import JointMonitors
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.monitor import Ruling, Trigger
@@ -246,9 +247,9 @@ def test_what_is_decoded_again_is_asked_about_ahead() -> None:
 
 
 class Broken(Wordy):
-    """A monitor with a mistake in it: where it looks for its trigger, or where it reads the answer."""
+    """A monitor with a mistake in it: where it looks ahead, looks for its trigger, or reads the answer."""
 
-    def __init__(self, where: Literal["trigger", "judge"]) -> None:
+    def __init__(self, where: Literal["foresee", "trigger", "judge"]) -> None:
         super().__init__(".", ["ab"], name="broken")
         self._where = where
 
@@ -256,15 +257,24 @@ class Broken(Wordy):
         trigger = super().trigger(view)
         if self._where == "trigger":
             raise KeyError(view.text)
-        return replace(trigger, judge=lambda answer: answer.no_such_field) if trigger else None
+        return (
+            replace(trigger, judge=lambda answer: answer.no_such_field) if trigger and self._where == "judge" else None
+        )
+
+    def foresee(self, view: View) -> Sequence[tuple[Request[Any], Question]]:
+        if self._where == "foresee":
+            raise KeyError(view.text)
+        return []
 
 
-@pytest.mark.parametrize("where", ["trigger", "judge"])
-def test_a_monitor_that_fails_abstains(where: Literal["trigger", "judge"], caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("where", ["foresee", "trigger", "judge"])
+def test_a_monitor_that_fails_abstains(
+    where: Literal["foresee", "trigger", "judge"], caplog: pytest.LogCaptureFixture
+) -> None:
     """The others go on, nothing is raised, and the log names it without showing the text."""
     watching = joint(Broken(where), Wordy(".", ["ab"]), text="secret.")
     assert tokens_of(watching) == {b"a", b"ab"}
-    assert [w.abstained for w in watching.report.watches] == ([None] if where == "trigger" else ["failed", None])
+    assert [w.abstained for w in watching.report.watches] == (["failed", None] if where == "judge" else [None])
     assert "the monitor broken failed" in caplog.text
     assert "secret" not in caplog.text
 
@@ -345,7 +355,7 @@ def test_several_suggestions_equal_separate_runs() -> None:
             watch = monitors(told).watch(document, len(SOURCE))
             assert watch is not None
             sampling = replace(ALTERNATIVES, seed=0) if index else Sampling()
-            plan = Request(token_bytes=model.tokenizer.token_bytes, stop=stop_rule("tokens", ""), max_tokens=16)
+            plan = DecodingRequest(token_bytes=model.tokenizer.token_bytes, stop=stop_rule("tokens", ""), max_tokens=16)
             length = alone.session.length
             events = Plain(sampling, index).decode(alone.session, logits, plan, [watch()])
             found.add(tuple(event.id for event in events if isinstance(event, TokenEvent)))

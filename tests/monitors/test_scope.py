@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from guiderail.monitors.analysis.analyser import ServerAnalyser
+from guiderail.monitors.scene import Scene
 from guiderail.monitors.scope import Scope
+from guiderail.text.document import Document
 from tests.monitors.scenes import PYREFLY, project, ruling_of, view
 
 SOURCE = "import os\n\nLIMIT = 3\n\n\ndef size(path, depth=0):\n    total = 1\n"
@@ -46,6 +48,27 @@ def test_names_in_scope_can_be_read(analyser, text: str) -> None:
 def test_names_of_the_statement_count(analyser) -> None:
     """What the statement itself may define, such as by a walrus, is legal behind it."""
     assert ruling_of(Scope(), analyser, SOURCE + "    x = y = ").allows("y")
+
+
+@pytest.mark.parametrize(
+    ("front", "written", "name"),
+    [
+        ("", "x = 1\nimport os\ny = ", "x"),
+        ("import sys\n", "rate = 3\nprice = ", "rate"),
+        ("", "import os\n\ndef f(a):\n    return ", "os"),
+        (SOURCE, "    if path:\n        fresh = 1\n    return ", "fresh"),
+    ],
+)
+def test_names_that_decoding_defined_count(analyser, front: str, written: str, name: str) -> None:
+    """At the left margin too, though the analyser is asked about the text in which decoding began."""
+    scene = Scene(
+        Document(front + "\n", language="python"), len(front), analyser.root / "module.py", root=analyser.root
+    )
+    trigger = Scope().trigger(scene.view(written))
+    assert trigger is not None
+    ruling = trigger.judge(trigger.ask(analyser).result(60))
+    assert ruling.reason is None
+    assert [ruling.allows(truth) for truth in (name, "nowhere", "len")] == [True, False, True]
 
 
 @pytest.mark.parametrize(

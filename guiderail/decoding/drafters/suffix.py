@@ -71,6 +71,11 @@ class IndexedText:
                     del self._ends[run]
             self.ids.pop()
 
+    def follow(self, ids: Sequence[int], same: int = 0) -> None:
+        """Become the text of `ids`, of which the first `same` are known to be as they were."""
+        self.cut(same + common_prefix(self.ids[same:], ids[same:]))
+        self.extend(ids[len(self.ids) :])
+
     def longest(self, wanted: Sequence[int]) -> tuple[int, int]:
         """The longest match of the end of `wanted` that something follows: its length, and the place behind it.
 
@@ -115,15 +120,14 @@ class Suffix:
 
     def begin(self, ids: Sequence[int], project: NgramCounts | None) -> None:
         """See `Drafter.begin`; of the prompt what is new is indexed, and files that were not seen before."""
-        self._own.cut(common_prefix(self._own.ids, ids))
-        self._own.extend(ids[len(self._own.ids) :])
+        self._own.follow(ids)
         self._start = len(ids)
         texts = project.texts.values() if project else ()
         self._project = {id(text): self._project.get(id(text)) or (text, IndexedText(text)) for text in texts}
 
     def propose(self, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> Draft | None:
         """A chain; see `Drafter.propose`."""
-        self._own.extend(ids[len(self._own.ids) :])
+        self._own.follow(ids, self._start)
         length, end, text = 0, 0, self._own
         for one in (self._own, *reversed(self._outputs), *(indexed for _, indexed in self._project.values())):
             found, place = one.longest(ids)

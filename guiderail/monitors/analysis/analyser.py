@@ -19,7 +19,7 @@ from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.loop import shared
 from guiderail.monitors.analysis.requests import Question, Request
 from guiderail.monitors.analysis.server import Server
-from guiderail.monitors.analysis.turns import Turns
+from guiderail.monitors.analysis.turns import Ticket, Turns
 
 log = logging.getLogger(__name__)
 FIRST_ANSWER_S = 60.0  # reading a project for the first time takes long
@@ -87,6 +87,7 @@ class ServerAnalyser:
         self._request = 0  # which request for suggestions is at work; the greater the newer
         self._answered = False  # since the last start
         self._answers: OrderedDict[Key, asyncio.Task[Any]] = OrderedDict()
+        self._tickets: dict[Key, Ticket] = {}  # of the answers that are on their way
         _running.add(self)
 
     @property
@@ -127,7 +128,7 @@ class ServerAnalyser:
 
     async def _warm_up(self) -> None:
         with contextlib.suppress(NoAnswer):
-            async with self._turns.take(self._request):
+            async with self._turns.take(Ticket(self._request)):
                 await self._ready()
 
     async def _forget(self, paths: Sequence[Path]) -> None:
@@ -136,25 +137,29 @@ class ServerAnalyser:
             self._client.files_changed(paths)
             asyncio.get_running_loop().call_later(SETTLE_S, self._answers.clear)
 
-    async def _answer(self, request: Request[T], question: Question, turn: int) -> T:
+    async def _answer(self, request: Request[T], question: Question, asked_by: int) -> T:
         digest = hashlib.blake2b(question.text.encode(errors="surrogatepass"), digest_size=16).digest()
         key = (request.name, question.path, digest, question.offset if request.placed else 0)
         task = self._answers.get(key)
         if task is None:
-            task = self._answers[key] = asyncio.create_task(self._queue(request, question, turn))
+            ticket = self._tickets[key] = Ticket(asked_by)
+            task = self._answers[key] = asyncio.create_task(self._queue(request, question, ticket))
             task.add_done_callback(lambda done: self._forget_failure(key, done))
             if len(self._answers) > KEPT_ANSWERS:
                 self._answers.popitem(last=False)
+        elif key in self._tickets:
+            self._tickets[key].request = max(self._tickets[key].request, asked_by)
         self._answers.move_to_end(key)
         return await asyncio.shield(task)  # who gives up waiting does not take the answer from the next one
 
     def _forget_failure(self, key: Key, done: asyncio.Task[Any]) -> None:
+        self._tickets.pop(key, None)
         failed = done.cancelled() or done.exception() is not None
         if failed and self._answers.get(key) is done:
             del self._answers[key]
 
-    async def _queue(self, request: Request[T], question: Question, turn: int) -> T:
-        async with self._turns.take(turn):  # the shadow belongs to one question at a time
+    async def _queue(self, request: Request[T], question: Question, ticket: Ticket) -> T:
+        async with self._turns.take(ticket):  # the shadow belongs to one question at a time
             return await self._ask(request, question)
 
     async def _ask(self, request: Request[T], question: Question) -> T:

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import count
+from dataclasses import dataclass
 
 from guiderail.monitors.analysis.answers import NoAnswer
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A place in the queue.
+
+    Parameters
+    ----------
+    request
+        The request that wants it, the greater the newer; it may rise while the ticket waits.
+    """
+
+    request: int
+    turn: asyncio.Future[None] | None = None
 
 
 class Turns:
@@ -24,12 +37,11 @@ class Turns:
     def __init__(self, most: int) -> None:
         self._most = most
         self._taken = False
-        self._number = count()
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap, the newest request first
+        self._waiting: list[Ticket] = []  # in the order in which they came
 
     @asynccontextmanager
-    async def take(self, request: int) -> AsyncIterator[None]:
-        """Hold the lock, behind all others of the same request (a number, the greater the newer).
+    async def take(self, ticket: Ticket) -> AsyncIterator[None]:
+        """Hold the lock, behind all others of the same request.
 
         Raises
         ------
@@ -37,34 +49,38 @@ class Turns:
             Too many wait.
         """
         if self._taken:
-            await self._wait(request)
+            await self._wait(ticket)
         self._taken = True
         try:
             yield
         finally:
             self._pass_on()
 
-    async def _wait(self, request: int) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (-request, next(self._number), turn))
+    async def _wait(self, ticket: Ticket) -> None:
+        ticket.turn = turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(ticket)
         if len(self._waiting) > self._most:
-            oldest = max(self._waiting, key=lambda one: (one[0], -one[1]))
+            oldest = min(self._waiting, key=lambda one: one.request)
             self._waiting.remove(oldest)
-            heapq.heapify(self._waiting)
-            oldest[2].set_exception(NoAnswer("busy"))
+            assert oldest.turn is not None, "who waits has one"
+            oldest.turn.set_exception(NoAnswer("busy"))
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._pass_on()
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+            elif turn.done() and not turn.cancelled() and turn.exception() is None:
+                self._pass_on()  # it was given the lock at this moment
             raise
 
     def _pass_on(self) -> None:
         """Give the lock to the next one, who finds it taken."""
         self._taken = False
         while self._waiting:
-            turn = heapq.heappop(self._waiting)[2]
-            if not turn.done():
+            ticket = max(self._waiting, key=lambda one: one.request)  # of equal ones the first
+            self._waiting.remove(ticket)
+            assert ticket.turn is not None, "who waits has one"
+            if not ticket.turn.done():
                 self._taken = True
-                turn.set_result(None)
+                ticket.turn.set_result(None)
                 return

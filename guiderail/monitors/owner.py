@@ -1,0 +1,121 @@
+"""The class whose method a cursor in Python is in, as the text shows it, and members that no analyser sees in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+HEADER_READ = 400  # characters of a definition's header
+MOST_BASES = 8
+_DEF = re.compile(r"^([ \t]*)(?:async[ \t]+)?def[ \t]", re.MULTILINE)
+_CLASS = re.compile(r"^([ \t]*)class[ \t]+(\w+)", re.MULTILINE)
+_BASES = re.compile(r"\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
+_MIXIN = re.compile(r"mix_?in", re.IGNORECASE)
+# What gives an object members by names that stand nowhere.
+_SET_BY_NAME = re.compile(
+    r"\bsetattr\(|\b__dict__(?:\.update\(|\.setdefault\(|\s*\[[^\]\n]*\]\s*=(?!=)|\s*=(?!=))|\bvars\(\w+\)(?:\.update\(|\[)"
+)
+_SLOTS = re.compile(r"\b__slots__\s*(?::[^=\n]*)?=\s*(?:[(\[{]([^)\]}]*)|(['\"]\w+['\"]))")
+_ASKED = re.compile(r"\b(?:hasattr|getattr|delattr)\(\s*(?:self|cls)\s*,\s*(['\"]\w+['\"])")
+_QUOTED = re.compile(r"['\"](\w+)['\"]")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A class, and those of its bases that stand in the same file.
+
+    Parameters
+    ----------
+    name
+        Of the class.
+    text
+        All that they say.
+    """
+
+    name: str
+    text: str
+
+    @property
+    def has_more(self) -> bool:
+        """Whether its objects may have members that are named nowhere, or in another class that it is mixed into."""
+        return bool(_MIXIN.search(self.name) or _SET_BY_NAME.search(self.text))
+
+    @property
+    def members(self) -> frozenset[str]:
+        """Members that it reserves, which may be set where an object is made, or asks for by name."""
+        quoted = [found[1] or found[2] or "" for found in _SLOTS.finditer(self.text)]
+        quoted += [found[1] for found in _ASKED.finditer(self.text)]
+        return frozenset(name for part in quoted for name in _QUOTED.findall(part))
+
+
+def owner_of(text: str, statement: int, rest: str, receiver: str) -> Owner | None:
+    """The class whose object or class `receiver` is.
+
+    Parameters
+    ----------
+    text, rest
+        What stands in front of the cursor and behind it.
+    statement
+        Where the statement at the cursor begins.
+    receiver
+        A name.
+
+    Returns
+    -------
+    Owner or None
+        None if `receiver` is not the first parameter of a method around the cursor, or was bound anew in it.
+    """
+    method = _method_around(text, statement, receiver)
+    if method is None or _bound(receiver).search(text, method.end()):
+        return None
+    indent = len(method[1])
+    found = next(
+        (one for one in reversed(list(_CLASS.finditer(text, 0, method.start()))) if len(one[1]) < indent), None
+    )
+    if found is None:
+        return None
+    whole = text + rest
+    parts, names = [_body(whole, found)], _bases_of(whole, found)
+    for name in names[:MOST_BASES]:
+        base = re.compile(rf"^([ \t]*)class[ \t]+({re.escape(name)})\b", re.MULTILINE).search(whole)
+        if base is not None:
+            parts.append(_body(whole, base))
+            names += [one for one in _bases_of(whole, base) if one not in names]
+    return Owner(found[2], "\n".join(parts))
+
+
+def _method_around(text: str, statement: int, receiver: str) -> re.Match[str] | None:
+    """The innermost function around a statement that has `receiver` as a parameter, if that is its first."""
+    line = text[statement:].lstrip("\r\n")
+    depth = len(line) - len(line.lstrip())
+    first = re.compile(_DEF.pattern + rf"\s*\w+\s*(?:\[[^\]]*\])?\(\s*{receiver}\b", re.MULTILINE)
+    for found in reversed(list(_DEF.finditer(text, 0, statement))):
+        if len(found[1]) >= depth:
+            continue
+        depth = len(found[1])
+        if method := first.match(text, found.start()):
+            return method
+        header = text[found.start() : found.start() + HEADER_READ].partition("):")[0]
+        if re.search(rf"[(,*]\s*{receiver}\b", header):
+            return None
+    return None
+
+
+def _bound(name: str) -> re.Pattern[str]:
+    """A place at which a name may come to mean something else."""
+    return re.compile(
+        rf"(?<![\w.]){name}\s*(?::[^=\n]*)?=(?!=)|(?<![\w.]){name}\s*:=|\bas\s+{name}\b|\bdel\s+{name}\b|"
+        rf"\bfor\b[^\n:]*?(?<![\w.]){name}\b[^\n.]*\bin\b|(?<![\w.]){name}\s*,[^\n=()]*=(?!=)|,\s*\*?{name}\s*=(?!=)|"
+        rf"\b(?:global|nonlocal)\b[^\n]*\b{name}\b|\bimport\b[^\n]*\b{name}\b|\blambda\b[^\n:]*\b{name}\b"
+    )
+
+
+def _body(whole: str, found: re.Match[str]) -> str:
+    """A class from its header up to what is defined behind it."""
+    end = re.compile(rf"^[ \t]{{0,{len(found[1])}}}(?:class|def|async|@)", re.MULTILINE).search(whole, found.end())
+    return whole[found.start() : end.start() if end else None]
+
+
+def _bases_of(whole: str, found: re.Match[str]) -> list[str]:
+    bases = _BASES.match(whole, found.end())
+    return re.findall(r"(?<![\w.=])(\w+)(?=\s*(?:,|\[|$))", bases[1]) if bases else []
