@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from guiderail.model.fused import fuse, unfuse
 from guiderail.model.matrix import Plain
 
-
 LAYOUTS = [False, True] if torch.backends.mkldnn.is_available() else [False]
 
 
