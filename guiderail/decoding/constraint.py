@@ -7,13 +7,10 @@ xgrammar share.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
-
-if TYPE_CHECKING:
-    from typing_extensions import TypeIs
 
 
 class Constraint(Protocol):
@@ -105,7 +102,7 @@ _Kind = TypeVar("_Kind")
 _KNOWN: dict[tuple[type, type], bool] = {}
 
 
-def offers(constraint: object, kind: type[_Kind]) -> TypeIs[_Kind]:
+def offers(constraint: object, kind: type[_Kind]) -> TypeGuard[_Kind]:
     """Whether a constraint has a protocol's methods: `isinstance`, which costs microseconds, once for each type."""
     key = type(constraint), kind
     if key not in _KNOWN:
@@ -168,11 +165,10 @@ def apply(constraints: Sequence[Constraint], logits: torch.Tensor) -> torch.Tens
 
 def _tell(constraints: Sequence[Constraint], logits: torch.Tensor, allow: torch.Tensor) -> None:
     """Tell the constraints that want to know, if the best token may not come, that they forbid it (and which do)."""
-    interested = [c for c in constraints if offers(c, Reporting)]
-    if not interested or allow[best := int(logits.argmax())]:
+    if not any(offers(c, Reporting) for c in constraints) or allow[best := int(logits.argmax())]:
         return
-    for constraint in interested:
+    for constraint in constraints:
         mask = full_mask(logits.shape[-1])
         constraint.fill_mask(mask)
-        if not allowed(mask, logits.shape[-1])[best]:
+        if offers(constraint, Reporting) and not allowed(mask, logits.shape[-1])[best]:
             constraint.forbade(best)
