@@ -73,10 +73,11 @@ class Packed:
 
     def __call__(self, x: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
         """See `Matrix`."""
-        if len(x) >= FEWEST:
+        rows = len(x)
+        more = filled(rows) - rows
+        if not more:
             return _product(x, self.blocks, bias, "none", [], "")
-        filled = torch.nn.functional.pad(x, (0, 0, 0, FEWEST - len(x)))
-        return _product(filled, self.blocks, bias, "none", [], "")[: len(x)]
+        return _product(torch.nn.functional.pad(x, (0, 0, 0, more)), self.blocks, bias, "none", [], "")[:rows]
 
     def onto(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See `Matrix`."""
@@ -85,6 +86,15 @@ class Packed:
     def weight(self) -> torch.Tensor:
         """See `Matrix`."""
         return self.blocks.to_dense()
+
+
+def filled(rows: int) -> int:
+    """How many rows a packed product of so many is given: one of four numbers between a power of two and the next.
+
+    torch keeps what oneDNN compiled for each shape and number of rows, half a megabyte of it, of the last thousand.
+    """
+    step = 1 << max(0, rows.bit_length() - 3)
+    return max(FEWEST, -(-rows // step) * step)
 
 
 def _product(*arguments: object) -> torch.Tensor:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from guiderail.model.matrix import FEWEST, Packed, Plain
+from guiderail.model.matrix import FEWEST, Packed, Plain, filled
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
 SHAPES = [(640, 384), (384, 1024), (37, 100), (8, 3), (896, 4864)]
@@ -58,3 +58,11 @@ def test_packing_loses_nothing(shape: tuple[int, int]) -> None:
     weight = weight_of(shape)
     assert torch.equal(Packed(weight).weight(), weight)
     assert torch.equal(Plain(weight.t()).weight(), weight)
+
+
+def test_few_numbers_of_rows_are_compiled_for() -> None:
+    """Four for each doubling, none smaller than what is asked for, and none a quarter larger but the smallest."""
+    wanted = range(1, 1025)
+    assert all(rows <= filled(rows) <= max(FEWEST, 1.25 * rows) for rows in wanted)
+    assert all(filled(filled(rows)) == filled(rows) for rows in wanted)
+    assert len({filled(rows) for rows in wanted}) == 4 * 8 + 1
