@@ -117,7 +117,7 @@ class LeanForward:
     def _row(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, step: Step) -> torch.Tensor:
         """The same for a single row, [1, hidden] in float32, where an operation costs more than its arithmetic.
 
-        Packed matrices are given it as often as they want rows, which is no dearer; only attention takes it once.
+        Packed matrices are given it as often as they want rows, which is hardly dearer; only attention takes it once.
         """
         all_cos, all_sin = self._factors[0] * cos, self._factors[1] * sin
         x = x.expand(self.unembedding.rows, -1)  # all matrices want as many

@@ -76,9 +76,9 @@ def owner_of(text: str, statement: int, rest: str, receiver: str) -> Owner | Non
         return None
     whole = text + rest
     parts, names = [_body(whole, found)], _bases_of(whole, found)
-    for name in names[:MOST_BASES]:
+    for name in names:  # which grow by the bases' own
         base = re.compile(rf"^([ \t]*)class[ \t]+({re.escape(name)})\b", re.MULTILINE).search(whole)
-        if base is not None:
+        if base is not None and len(parts) <= MOST_BASES:
             parts.append(_body(whole, base))
             names += [one for one in _bases_of(whole, base) if one not in names]
     return Owner(found[2], "\n".join(parts))

@@ -85,14 +85,15 @@ def test_a_class_is_its_methods_own_too() -> None:
     ],
 )
 def test_members_that_are_set_by_name_are_unknown(statement: str, more: bool) -> None:
-    """In a method above the cursor, below it, or of a base in the same file; another class's do not count."""
+    """In a method above the cursor, below it, or of a base in the file, however far; another class's do not count."""
     setter = f"    def g(self, **given):\n        {statement}\n"
     above = owner(f"class A:\n{setter}\n    def f(self):\n        return self.")
     below = owner(method("return self."), f"\n\n{setter}\n\nclass B:\n    def g(self): setattr(self, 'a', 1)\n")
     base = owner(f"class B:\n{setter}\n\nclass A(x.Y, B[int], metaclass=M):\n    def f(self):\n        return self.")
+    far = owner(f"class C:\n{setter}\n\nclass B(C): ...\nclass A(B):\n    def f(self):\n        return self.")
     other = owner(f"class B:\n{setter}\n\nclass A(C):\n    def f(self):\n        return self.")
-    assert above and below and base and other
-    assert [one.has_more for one in (above, below, base, other)] == [more, more, more, False]
+    assert above and below and base and far and other
+    assert [one.has_more for one in (above, below, base, far, other)] == [more, more, more, more, False]
 
 
 @pytest.mark.parametrize("name", ["PathMixin", "mixin", "_Mix_In", "MixinPath"])
@@ -120,3 +121,10 @@ def test_what_a_class_reserves_or_asks_for_is_a_member(statement: str, members: 
     found = owner(f"class A:\n    {statement}\n\n    def f(self):\n        return self.")
     assert found is not None
     assert found.members == members
+
+
+def test_bases_that_name_each_other_end() -> None:
+    """What no Python would run is read all the same."""
+    found = owner("class B(A): ...\nclass A(B, A):\n    def f(self):\n        return self.")
+    assert found is not None
+    assert not found.has_more
