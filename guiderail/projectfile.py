@@ -1,0 +1,117 @@
+"""Reads the files that a project brings: regular files inside it alone, of bounded size and depth.
+
+Whoever wrote a repository chose what its ``pyproject.toml`` is: a FIFO that is never written to, a device, a link to
+``~/.ssh/id_rsa``, ten gigabytes, or brackets nested a million deep. Everything that reads a file because a workspace
+contains it goes through here, so that none of these can block, exhaust or leak.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from guiderail.errors import GuiderailError
+
+SIZE_LIMIT = 1 << 20  # bytes of a configuration file
+DEPTH_LIMIT = 100  # nested tables and arrays
+
+
+class ProjectFileError(GuiderailError):
+    """A file of the project cannot be used; the message names it and says why."""
+
+
+def read_bytes(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT) -> bytes | None:
+    """The content of a file; None where there is none.
+
+    Parameters
+    ----------
+    path
+        The file.
+    root
+        The folder that it must lie in once links are followed; None allows any place.
+    limit
+        The most bytes that it may have.
+
+    Raises
+    ------
+    ProjectFileError
+        It is no regular file, leads out of the root, is larger than `limit` or may not be read.
+    """
+    try:
+        real = Path(os.path.realpath(path, strict=True))
+        if root is not None and not real.is_relative_to(os.path.realpath(root)):
+            raise ProjectFileError(f"{path} leads out of {root}", "Put the file itself into the project")
+        # NONBLOCK: opening a FIFO would wait for a writer. NOFOLLOW: the last name is no link any more.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NOCTTY", 0)
+        if not stat.S_ISREG(real.lstat().st_mode):
+            raise ProjectFileError(f"{path} is not a regular file", "Put a file there, or nothing")
+        with os.fdopen(os.open(real, flags | getattr(os, "O_BINARY", 0)), "rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise ProjectFileError(f"{path} is not a regular file", "Put a file there, or nothing")
+            content = stream.read(limit + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        reason = "its links lead in a circle" if error.errno == errno.ELOOP else error.strerror
+        raise ProjectFileError(f"cannot read {path}: {reason}", "Check its permissions") from error
+    except ValueError as error:  # a null character in the name
+        raise ProjectFileError(f"cannot read {str(path)!r}: {error}", "Give it another name") from error
+    if len(content) > limit:
+        raise ProjectFileError(f"{path} is larger than {limit} bytes", "Make it smaller")
+    return content
+
+
+def read_text(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT) -> str | None:
+    """The text of a file in UTF-8, what is not being replaced; None where there is none. Raises as `read_bytes`."""
+    content = read_bytes(path, root, limit=limit)
+    return None if content is None else content.decode("utf-8-sig", errors="replace")
+
+
+def read_toml(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT) -> Mapping[str, Any]:
+    """The tables of a TOML file; empty where there is none. Raises as `read_bytes`, and where it is not TOML."""
+    text = read_text(path, root, limit=limit)
+    if text is None:
+        return {}
+    try:
+        if _has_long_key(text):  # tomllib takes quadratic time for one
+            raise ValueError("a key has too many parts")
+        return _shallow(tomllib.loads(text))
+    except (RecursionError, ValueError) as error:
+        raise ProjectFileError(f"{path} is not valid TOML: {error}", "Correct the file or remove it") from error
+
+
+def read_json(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT) -> Any:
+    """What a JSON file holds; None where there is none. Raises as `read_bytes`, and where it is not JSON."""
+    text = read_text(path, root, limit=limit)
+    try:
+        return None if text is None else _shallow(json.loads(text))
+    except (RecursionError, ValueError) as error:
+        raise ProjectFileError(f"{path} is not valid JSON: {error}", "Correct the file or remove it") from error
+
+
+def _has_long_key(text: str) -> bool:
+    """Whether names joined by dots may be a key of more than `DEPTH_LIMIT` parts."""
+    chunks = re.split(r"[^\w\"'. \t-]", re.sub(r"\.{2,}", "", text))
+    return any(chunk.count(".") > DEPTH_LIMIT for chunk in chunks)
+
+
+def _shallow(document: Any) -> Any:
+    """The document itself; raises ValueError if it nests deeper than `DEPTH_LIMIT`, which recursion trips over."""
+    level = [document]
+    for _ in range(DEPTH_LIMIT):
+        level = [
+            part
+            for value in level
+            if isinstance(value, (dict, list))
+            for part in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return document
+    raise ValueError(f"it nests deeper than {DEPTH_LIMIT} levels")
