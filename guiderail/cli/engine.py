@@ -124,6 +124,7 @@ class Engine:
     ) -> Answer:
         """Complete at ``cursor``; what is given goes before the settings, and before choosing ``snippets``."""
         from guiderail.decoding.sampling import Sampling
+        from guiderail.engine.leaks import without_secrets
         from guiderail.engine.request import CompletionRequest
 
         settings = self._settings
@@ -153,7 +154,11 @@ class Engine:
             recipe=self._recipe,
             project=project.counts,
         )
-        return Answer(cursor, self._completer.complete(request, on_token=on_token), snippets)
+        found = self._completer.complete(request, on_token=on_token)
+        kept = without_secrets(cursor.document, found)
+        if len(kept) < len(found):
+            _log.info("kept back %d of %d suggestions: they hold a token or key", len(found) - len(kept), len(found))
+        return Answer(cursor, kept, snippets)
 
     @property
     def cache(self) -> "LiveCache":

@@ -102,10 +102,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the engine said, and which other files it had seen."""
+    """What the engine said, which other files it had seen, and how many suggestions it kept back for their secrets."""
 
     suggestions: list[Suggestion]
     snippets: list[Snippet] = field(default_factory=list)
+    secret: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -267,6 +268,8 @@ class Engine:
 
     def complete(self, wish: Wish, cancelled: Cancelled, written: Written) -> Answer:
         """Suggestions for a wish; few or none once `cancelled`."""
+        from guiderail.engine.leaks import without_secrets
+
         completer = self._loaded()
         request = self._request(wish)
         line, _ = request.document.position_at(request.offset)
@@ -274,8 +277,9 @@ class Engine:
         if cancelled():
             return Answer([])
         found = completer.complete(request, cancelled=cancelled, on_token=written.add)
-        ended = [replace(one, text=_line_feeds(one.text).replace("\n", wish.line_ending)) for one in found]
-        return Answer(ended, list(request.snippets))
+        kept = without_secrets(request.document, found)
+        ended = [replace(one, text=_line_feeds(one.text).replace("\n", wish.line_ending)) for one in kept]
+        return Answer(ended, list(request.snippets), len(found) - len(kept))
 
     def prepare(self, wish: Wish, cancelled: Cancelled) -> None:
         """Encode the prompt that a request at this cursor would have, so that the request only decodes.

@@ -59,7 +59,10 @@ class Turn:
 
 @dataclass
 class Counts:
-    """How requests were answered; for `guiderail.explain` and the measurements, kept in memory only."""
+    """How requests were answered; for `guiderail.explain` and the measurements, kept in memory only.
+
+    `secret` counts suggestions that were kept back because they held a token or key (`without_secrets`).
+    """
 
     asked: int = 0
     remembered: int = 0
@@ -67,6 +70,7 @@ class Counts:
     replaced: int = 0
     cancelled: int = 0
     decoded: int = 0
+    secret: int = 0
 
 
 @dataclass
@@ -313,6 +317,7 @@ class Scheduler:
         def finish(done: asyncio.Future[Answer]) -> None:
             if not done.cancelled() and done.exception() is None and done.result().is_whole and not job.cancelled:
                 self.counts.decoded += 1
+                self.counts.secret += done.result().secret
                 self.pace.answered(time.monotonic() - began)
                 memory.keep(Kept(wish.before, wish.after, done.result(), wish.wanted))
 

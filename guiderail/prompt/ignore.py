@@ -23,7 +23,16 @@ SECRET_FILES = (
     ".yarnrc*", ".dockercfg", ".s3cfg", ".boto", ".vault-token", "kubeconfig*", "id_rsa*", "id_dsa*", "id_ecdsa*",
     "id_ed25519*", "*.pem", "*.key", "*.p8", "*.p12", "*.pfx", "*.pkcs12", "*.keystore", "*.jks", "*.kdbx", "*.ppk",
     "*.cer", "*.crt", "*.cert", "*.der", "*.asc", "*.gpg", "*.pgp", "*.ovpn", "*.tfstate", "*.tfstate.*",
-    "*.tfvars", "*.tfvars.*", "wp-config.php", "local.settings.json", ".*_history",
+    "*.tfvars", "*.tfvars.*", "wp-config*.php", "local.settings.json", ".*_history", "*.env.*", "*token*.json",
+    "*.token", ".token*", "auth.json", "*secret*.json", "*secret*.y*ml", "*secret*.toml", "*secret*.properties",
+    "*credential*.json", "*credential*.y*ml", "*credential*.ini", "*service-account*.json", "*service_account*.json",
+    "*serviceaccount*.json", "*firebase-adminsdk*.json", "google-services.json", "googleservice-info.plist",
+    "vault.y*ml", "vault.json", "*.vault", "*vault?pass*", "*-vault.y*ml", "*_vault.y*ml", "application-*.y*ml",
+    "application-*.properties", "appsettings.*.json", "database.yml", "*.kubeconfig", "kube.config", "*.kdb",
+    "*.psafe3", "*.agilekeychain", "*.keychain", "*.keychain-db", "*.bks", "*.mobileprovision", "*.rdp",
+    ".terraformrc", "terraform.rc", ".mylogin.cnf", ".rclone.conf", "rclone.conf", "pip.conf", "nuget.config",
+    "sftp.json", "sftp-config.json", ".ftpconfig", "filezilla.xml", ".esmtprc", ".msmtprc", ".fetchmailrc",
+    "htpasswd", "shadow", "*.ppk.*", "*.pem.*", "*.key.*",
 )  # fmt: skip
 
 # Folders whose whole content is secret.
@@ -47,12 +56,14 @@ FOREIGN_MARKS = ("pyvenv.cfg", "CACHEDIR.TAG", "conda-meta")
 # Files that a program wrote, and that teach nothing about how this project is written.
 GENERATED_FILES = ("*.min.*", "*.bundle.*", "*-min.js", "*.map", "*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*.pb.go")
 
-
-def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(translate(pattern.lower()) for pattern in patterns))
+_KEY_FILE = r"id_[^.]+\Z"  # what ssh-keygen makes, whatever the kind of key; id_map.py is code
 
 
-_FILES = _any_of(SECRET_FILES + GENERATED_FILES)
+def _any_of(patterns: tuple[str, ...], *others: str) -> re.Pattern[str]:
+    return re.compile("|".join([*(translate(pattern.lower()) for pattern in patterns), *others]))
+
+
+_FILES = _any_of(SECRET_FILES + GENERATED_FILES, _KEY_FILE)
 _FOLDERS = _any_of(SECRET_FOLDERS + FOREIGN_FOLDERS)
 
 

@@ -10,6 +10,7 @@ from guiderail.prompt.imports.binding import Binding
 from guiderail.prompt.imports.resolve import bindings_of
 from guiderail.prompt.outline import Definition, outline
 from guiderail.prompt.project import Project, read_text
+from guiderail.prompt.secrets.masking import masked
 from guiderail.prompt.similar import Ranking, Vocabulary, Windows
 from guiderail.prompt.stamped import Stamped, status_of
 from guiderail.text.language import language_of
@@ -18,7 +19,7 @@ FILE_LIMIT = 2000
 
 
 class SourceFile:
-    """One file's text, its windows' identifiers, and its declarations when they are first wanted."""
+    """One file's text without its secrets, its windows' identifiers, and its declarations when first wanted."""
 
     def __init__(self, path: str, text: str, vocabulary: Vocabulary) -> None:
         self.path = path
@@ -120,7 +121,8 @@ class ProjectIndex:
     def _read(self, path: str) -> SourceFile | None:
         text = read_text(Path(path))
         relative = Path(path).relative_to(self.project.root).as_posix()
-        return SourceFile(relative, text, self._vocabulary) if text else None
+        # Here enters all that anybody is told of other files: the prompt, the n-grams and what drafters copy.
+        return SourceFile(relative, masked(text), self._vocabulary) if text else None
 
 
 def deadline(seconds: float) -> Callable[[], bool]:

@@ -18,6 +18,7 @@ from guiderail.cache.tree import TokenTree
 from guiderail.decoding.draft import Draft, Verified
 from guiderail.decoding.drafters.rates import HitRates, tried
 from guiderail.decoding.part import About, DrafterPart, Situation, parameter
+from guiderail.prompt.secrets.masking import secrets
 
 if TYPE_CHECKING:
     from guiderail.decoding.constraint import Constraint
@@ -28,6 +29,7 @@ LONGEST = 32  # tokens that are compared
 CANDIDATES = 64  # places with the shortest match that are compared in one text, the most recent ones
 OUTPUTS = 64  # past outputs that are kept
 LEAD = 16  # tokens of a prompt that are kept in front of a past output
+SEARCHED = 2048  # tokens up to an output's end in which secrets are looked for: a private key has a thousand
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ class SuffixPart(DrafterPart):
 
     def build(self, situation: Situation) -> Suffix:
         """See `DrafterPart.build`."""
-        return Suffix(self.length)
+        return Suffix(self.length, situation.vocabulary.token_bytes)
 
 
 class IndexedText:
@@ -107,10 +109,13 @@ class Suffix:
     ----------
     length
         Tokens of a draft at most.
+    token_bytes
+        The bytes of each token, by which secrets are found; without them none are.
     """
 
-    def __init__(self, length: int = 16) -> None:
+    def __init__(self, length: int = 16, token_bytes: Sequence[bytes] = ()) -> None:
         self._length = length
+        self._token_bytes = token_bytes
         # By the tokens that match: those in front of the draft, and those of it that were right.
         self._rates = HitRates([matched / (matched + 4) for matched in range(LONGEST + 1)])
         self._own = IndexedText()
@@ -151,6 +156,16 @@ class Suffix:
                 self._rates.add(draft.labels[node - 1], hit)
 
     def finish(self, ids: Sequence[int]) -> None:
-        """See `Drafter.finish`; what was decoded can be copied from then on."""
-        if len(ids) - self._start > 1:
-            self._outputs.append(IndexedText(ids[max(self._start - LEAD, 0) :]))
+        """See `Drafter.finish`; what was decoded can be copied from then on, into other files too, but no secret."""
+        begin = max(self._start - LEAD, 0)
+        if len(ids) - self._start > 1 and not self._holds_secret(ids[-SEARCHED:], len(ids) - begin):
+            self._outputs.append(IndexedText(ids[begin:]))
+
+    def _holds_secret(self, ids: Sequence[int], last: int) -> bool:
+        """Whether a part of a token or key is among the last tokens."""
+        before, kept = self._text(ids[:-last]), self._text(ids[-last:])
+        return any(end > len(before) for _, end in secrets(before + kept))
+
+    def _text(self, ids: Sequence[int]) -> str:
+        known = len(self._token_bytes)
+        return b"".join(self._token_bytes[token] for token in ids if token < known).decode("utf-8", "replace")

@@ -1,0 +1,1 @@
+"""Tokens and keys in a text, by the rules of gitleaks."""
