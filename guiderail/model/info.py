@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from guiderail.errors import GuiderailError
+from guiderail.model.guard import is_plain
 from guiderail.prompt.fim import FimFormat, find_fim
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+TEXT_LIMIT = 256 << 20  # bytes of a file that is no weights; the largest tokenizers have some 30 MB
+_HEADER_LIMIT = 100_000_000  # bytes, as in the safetensors library
+_COUNT_LIMIT = 1 << 40
+_CARD_LIMIT = 1 << 16  # bytes of a model card that are read: its front matter
 _DEFAULT_CONTEXT = 2048  # of a configuration that names none, as in transformers' oldest families
 
 
@@ -77,20 +81,30 @@ def read_info(folder: Path, name: str, revision: str | None = None) -> ModelInfo
         If the configuration or the weights are missing or damaged, or the weights are pickled.
     """
     config = read_config(folder)
+    weights = weight_files(folder)
+    try:
+        return _described(folder, name, revision, config, weights)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise ModelFolderError(
+            f"{folder}: config.json or tokenizer.json is damaged", "Fetch the model again"
+        ) from error
+
+
+def _described(folder: Path, name: str, revision: str | None, config: dict[str, Any], weights: list[Path]) -> ModelInfo:
     text = config.get("text_config") or config
     return ModelInfo(
         name=name,
         folder=folder,
         revision=revision,
         family=str(config.get("model_type", "unknown")),
-        parameters=sum(_parameters(path) for path in weight_files(folder)),
+        parameters=sum(map(_parameters, weights)),
         bytes_on_disk=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
         licence=_licence(folder),
-        context_length=text.get("max_position_embeddings") or text.get("n_positions") or _DEFAULT_CONTEXT,
+        context_length=_count(text, "max_position_embeddings", "n_positions") or _DEFAULT_CONTEXT,
         fim=_fim(folder),
         architecture=next(iter(config.get("architectures") or ()), ""),
         cache_width=_cache_width(text),
-        tied=text.get("vocab_size", 0) * text.get("hidden_size", 0) if text.get("tie_word_embeddings") else 0,
+        tied=_count(text, "vocab_size") * _count(text, "hidden_size") if text.get("tie_word_embeddings") else 0,
     )
 
 
@@ -117,7 +131,7 @@ def weight_files(folder: Path) -> list[Path]:
         If there are none, some are missing, or the weights are pickled only.
     """
     index = folder / INDEX
-    names = sorted(set(_read_object(index).get("weight_map", {}).values())) if index.is_file() else [WEIGHTS]
+    names = _shards(index) if index.is_file() else [WEIGHTS]
     missing = [name for name in names if not (folder / name).is_file()]
     if not missing:
         return [folder / name for name in names]
@@ -129,10 +143,22 @@ def weight_files(folder: Path) -> list[Path]:
     raise ModelFolderError(f"Weights are missing in {folder}: {', '.join(missing)}", "Fetch the model again")
 
 
+def _shards(index: Path) -> list[str]:
+    """The files that an index names, which lie beside it."""
+    mapped = _read_object(index).get("weight_map", {})
+    found = list(mapped.values()) if isinstance(mapped, dict) else []
+    names = {name for name in found if isinstance(name, str) and is_plain(name)}
+    if not found or not all(isinstance(name, str) and name in names for name in found):
+        raise ModelFolderError(f"{index} names files outside its folder, or none", "Do not use this model")
+    return sorted(names)
+
+
 def _read_object(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > TEXT_LIMIT:
+        raise ModelFolderError(f"{path} has more than {TEXT_LIMIT} bytes", "Do not use this model")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise ModelFolderError(f"{path} is damaged ({error})", "Fetch the model again") from error
     if not isinstance(value, dict):
         raise ModelFolderError(f"{path} is not a JSON object", "Fetch the model again")
@@ -144,18 +170,33 @@ def _parameters(path: Path) -> int:
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(min(length, path.stat().st_size)))
-        return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:  # JSON of another shape
+            size = path.stat().st_size
+            if length > min(size, _HEADER_LIMIT):
+                raise ValueError("the header is longer than the file, or than any")
+            header = json.loads(file.read(length))
+        shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
+        if any(
+            len(shape) > 16 or not all(type(one) is int and 0 <= one <= 8 * size for one in shape) for shape in shapes
+        ):
+            raise ValueError("a shape is none")
+        return sum(map(math.prod, shapes))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise ModelFolderError(f"{path} is damaged: it has no safetensors header", "Fetch the model again") from error
 
 
 def _cache_width(config: dict[str, Any]) -> int:
-    layers = config.get("num_hidden_layers") or config.get("n_layer") or 0
-    heads = config.get("num_attention_heads") or config.get("n_head") or 1
-    hidden = config.get("hidden_size") or config.get("n_embd") or 0
-    head_dim = config.get("head_dim") or hidden // heads
-    return 2 * layers * (config.get("num_key_value_heads") or heads) * head_dim
+    layers = _count(config, "num_hidden_layers", "n_layer")
+    heads = _count(config, "num_attention_heads", "n_head") or 1
+    head_dim = _count(config, "head_dim") or _count(config, "hidden_size", "n_embd") // heads
+    return 2 * layers * (_count(config, "num_key_value_heads") or heads) * head_dim
+
+
+def _count(config: dict[str, Any], *keys: str) -> int:
+    """The first of these numbers that is there, else 0; raises ValueError where it is none."""
+    value = next(filter(None, map(config.get, keys)), 0)
+    if type(value) is not int or not 0 <= value < _COUNT_LIMIT:
+        raise ValueError(f"{keys[0]} is no count")
+    return value
 
 
 def _fim(folder: Path) -> FimFormat | None:
@@ -170,9 +211,20 @@ def _licence(folder: Path) -> str | None:
     card = folder / "README.md"
     if not card.is_file():
         return None
-    front = re.match(r"\s*---\n(.*?)\n---", card.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
-    if front is None:
+    with card.open("rb") as file:
+        text = file.read(_CARD_LIMIT).decode("utf-8", "replace").replace("\r\n", "\n").lstrip()
+    front, end, _ = text.removeprefix("---\n").partition("\n---")
+    if not text.startswith("---\n") or not end:
         return None
-    fields = dict(re.findall(r"^(license|license_name):[ \t]*['\"]?([^'\"\n#]+?)['\"]?[ \t]*$", front[1], re.MULTILINE))
+    lines = (line.partition(":") for line in front.split("\n"))
+    fields = {key: _scalar(value) for key, _, value in lines if key in {"license", "license_name"} and _scalar(value)}
     licence = fields.get("license")
     return fields.get("license_name", licence) if licence == "other" else licence
+
+
+def _scalar(text: str) -> str | None:
+    """A YAML scalar on one line; None if it is another thing."""
+    value = text.strip()
+    for quote in "'\"":
+        value = value.removeprefix(quote).removesuffix(quote)
+    return value if value and not set(value) & set("'\"#") else None

@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from logging import CRITICAL
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guiderail.errors import GuiderailError, UsageError
-from guiderail.model.info import ModelFolderError, ModelInfo, read_info
+from guiderail.model.guard import COMMIT, Guard, HostileAnswerError, guarded, is_plain
+from guiderail.model.info import TEXT_LIMIT, ModelFolderError, ModelInfo, read_info
 from guiderail.model.transfer import fetch_file
 
 if TYPE_CHECKING:
@@ -121,9 +122,9 @@ def pull(hub_id: str, revision: str | None = None, progress: Progress | None = N
     StorageError
         If the model is here but its commit cannot be pinned; it can be used by naming the commit.
     """
-    with _explained(hub_id):
+    with _explained(hub_id), _guarded() as guard:
         commit, sizes = _wanted_files(hub_id, revision)
-        folder = _fetch(hub_id, commit, sizes, progress)
+        folder = _fetch(hub_id, commit, sizes, guard, progress)
     info = read_info(folder, hub_id, commit)
     try:
         # The cache knows commits only: a branch or tag is found again by what it was when it was pulled.
@@ -140,24 +141,57 @@ def _wanted_files(hub_id: str, revision: str | None) -> tuple[str, dict[str, int
     from huggingface_hub import HfApi
 
     found = HfApi().model_info(hub_id, revision=revision, files_metadata=True)
-    sizes = {
-        file.rfilename: file.size or 0
-        for file in found.siblings or ()
-        if any(fnmatchcase(file.rfilename, pattern) and "/" not in file.rfilename for pattern in WANTED)
-    }
-    if not any(name.endswith(".safetensors") for name in sizes):
-        raise DownloadError(f"{hub_id} has no safetensors weights", "Choose a model that has")
     if found.sha is None:
         raise DownloadError(f"The hub names no commit of {hub_id}", "Try again later")
+    if not isinstance(found.sha, str) or COMMIT.fullmatch(found.sha) is None:
+        raise HostileAnswerError("its commit is none")
+    sizes: dict[str, int] = {}
+    for file in found.siblings or ():
+        if _is_wanted(file.rfilename) and file.rfilename.lower() not in {name.lower() for name in sizes}:
+            sizes[file.rfilename] = _checked_size(file.rfilename, file.size)
+    if not any(name.endswith(".safetensors") for name in sizes):
+        raise DownloadError(f"{hub_id} has no safetensors weights", "Choose a model that has")
+    _check_room(hub_id, sum(sizes.values()))
     return found.sha, sizes
 
 
-def _fetch(hub_id: str, commit: str, sizes: dict[str, int], progress: Progress | None) -> Path:
+def _is_wanted(name: Any) -> bool:
+    return isinstance(name, str) and is_plain(name) and any(fnmatchcase(name, pattern) for pattern in WANTED)
+
+
+def _checked_size(name: str, size: Any) -> int:
+    """A file's size as the listing says; what is no weights is small."""
+    if type(size) is not int or size < 0:
+        raise HostileAnswerError(f"{name} has no size")
+    if size > TEXT_LIMIT and not name.endswith(".safetensors"):
+        raise HostileAnswerError(f"{name} has {size} bytes")
+    return size
+
+
+def _check_room(hub_id: str, size: int) -> None:
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE)
+    existing = next((path for path in (folder, *folder.parents) if path.is_dir()), folder)
+    with _storing("look at", existing):
+        free = shutil.disk_usage(existing).free
+    if size > free:
+        raise DownloadError(f"{hub_id} has {size} bytes, and {existing} has room for {free}", "Make room")
+
+
+def _guarded() -> AbstractContextManager[Guard]:
+    from huggingface_hub import constants
+
+    return guarded(constants.ENDPOINT)
+
+
+def _fetch(hub_id: str, commit: str, sizes: dict[str, int], guard: Guard, progress: Progress | None) -> Path:
     """Fetch the files one after the other."""
     total, done, folder = sum(sizes.values()), 0, Path()
     for name, size in sorted(sizes.items()):
         bar = _reporting(progress, done, total) if progress else _reporting(_silent, 0, 0)
-        folder = fetch_file(hub_id, name, commit, bar).parent
+        guard.expect(size, commit)
+        folder = fetch_file(hub_id, name, commit, size, bar).parent
         done += size
         if progress:
             progress(done, total)

@@ -25,13 +25,15 @@ class DamagedTransferError(GuiderailError):
     """What arrived is not what the hub has."""
 
 
-def fetch_file(hub_id: str, name: str, commit: str, bar: Any) -> Path:
+def fetch_file(hub_id: str, name: str, commit: str, size: int, bar: Any) -> Path:
     """Bring one file of a commit into the hub's cache.
 
     Parameters
     ----------
     hub_id, name, commit
         Which file.
+    size
+        Its bytes.
     bar
         A tqdm class, which is told of arriving bytes.
 
@@ -53,11 +55,15 @@ def fetch_file(hub_id: str, name: str, commit: str, bar: Any) -> Path:
         # Only large files are named by the sha256 of their content; small ones come in one go anyway.
         if found.etag and _SHA256.fullmatch(found.etag):
             repository = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=hub_id, repo_type="model")
-            _receive(found, repository / "blobs" / found.etag, bar)
-    return Path(hf_hub_download(hub_id, name, revision=commit, tqdm_class=bar))
+            _receive(found, repository / "blobs" / found.etag, size, bar)
+    path = Path(hf_hub_download(hub_id, name, revision=commit, tqdm_class=bar))
+    if path.stat().st_size != size:
+        path.unlink()
+        raise DamagedTransferError(f"{name} is not as long as the hub says", "Try again: it is fetched anew")
+    return path
 
 
-def _receive(found: HfFileMetadata, blob: Path, bar: Any) -> None:
+def _receive(found: HfFileMetadata, blob: Path, size: int, bar: Any) -> None:
     """Receive what is missing of a blob, and check the whole."""
     from huggingface_hub.file_download import http_get
 
@@ -65,13 +71,15 @@ def _receive(found: HfFileMetadata, blob: Path, bar: Any) -> None:
         return
     blob.parent.mkdir(parents=True, exist_ok=True)
     part = blob.with_name(blob.name + ".part")
+    if part.exists() and part.stat().st_size > size:
+        part.unlink()
     with part.open("ab") as file:
         http_get(
             found.location,
             file,
             resume_size=file.tell(),
             headers=_headers(found.location),
-            expected_size=found.size,
+            expected_size=size,
             tqdm_class=bar,
         )
     with part.open("rb") as file:

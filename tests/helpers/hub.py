@@ -5,7 +5,7 @@ import json
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -49,6 +49,10 @@ class Hub:
         Method, path and Range header of every request.
     break_after
         When set, a file's transfer stops after so many bytes, and no file is given after that.
+    headers
+        Sent with every file instead of the right ones of that name.
+    instead
+        Answers a request in its own way if it wants to; whether it did.
     """
 
     def __init__(self, hub_id: str, folder: Path) -> None:
@@ -58,6 +62,8 @@ class Hub:
         self.break_after: int | None = None
         self.broken = False
         self.endpoint = ""
+        self.headers: dict[str, str] = {}
+        self.instead: Callable[[BaseHTTPRequestHandler], bool] = lambda _: False
 
     def info(self) -> dict[str, Any]:
         """The answer of ``/api/models/ID``."""
@@ -71,6 +77,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             hub.requests.append(("GET", self.path, self.headers.get("Range")))
+            if hub.instead(self):
+                return
             if self.path.startswith("/api/models/"):
                 self._answer_api()
             else:
@@ -78,6 +86,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
 
         def do_HEAD(self) -> None:
             hub.requests.append(("HEAD", self.path, None))
+            if hub.instead(self):
+                return
             self._answer_file(body=False)
 
         def _answer_api(self) -> None:
@@ -97,6 +107,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             large = self.path.endswith(".safetensors")
             etag = hashlib.sha256(data).hexdigest() if large else hashlib.sha1(data).hexdigest()
             headers = {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+            headers |= hub.headers
             part = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
             start = int(part[1]) if part else 0
             if part:
