@@ -2,20 +2,21 @@
 
 import gzip
 import json
-import os
 import struct
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import constants
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guiderail.errors import GuiderailError
+from guiderail.model import store
 from guiderail.model.guard import Guard, HostileAnswerError, is_plain
 from guiderail.model.info import ModelFolderError, read_info
 from guiderail.model.store import _is_wanted
@@ -30,39 +31,57 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_model_folder("qwen2", tmp_path_factory.mktemp("original"))
 
 
-def pull(hub: Hub, home: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """The command as a person runs it; what it holds of memory is bounded, so that a bomb is seen."""
-    home.mkdir(exist_ok=True)
-    settings = {
-        "HF_ENDPOINT": hub.endpoint, "HF_HUB_CACHE": str(home / "hub"), "HF_HOME": str(home / "hf"),
-        "XDG_DATA_HOME": str(home / "data"), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1",
-    }  # fmt: skip
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "GUIDERAIL_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "guiderail", "models", "pull", HUB_ID],
-        env=inherited | settings | env, cwd=home, capture_output=True, text=True, timeout=180, check=False,
-    )  # fmt: skip
+@dataclass
+class Pulled:
+    """What came of a pull: the folder, or the one line of the failure."""
+
+    folder: Path | None
+    failure: str
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The hub client's own folders, and nobody's token."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "token"))
+    monkeypatch.setattr(store, "_pin_file", lambda: folder / "data" / "models.json")
+    return folder
+
+
+def pull(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Pulled:
+    """What `guiderail models pull` does, from this hub, through the real client."""
+    monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+    template = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    try:
+        return Pulled(store.pull(HUB_ID).folder, "")
+    except GuiderailError as error:
+        return Pulled(None, error.message)
 
 
 def files_in(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() or path.is_symlink()}
 
 
-def refused(hub: Hub, tmp_path: Path) -> str:
+def refused(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Pull from a hub; it fails in one line, and nothing but the hub's cache was written; the line."""
     (tmp_path / "precious").write_text("mine")
-    done = pull(hub, tmp_path / "home")
-    assert done.returncode == 1, done.stdout
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert done.stdout == ""
+    done = pull(hub, monkeypatch)
+    assert done.folder is None
+    assert done.failure
+    assert "\n" not in done.failure
     assert (tmp_path / "precious").read_text() == "mine"
     assert {path.name for path in tmp_path.iterdir()} == {"precious", "home"}
-    written = {name.partition("/")[0] for name in files_in(tmp_path / "home")}
-    assert written <= {"hub", "hf"}
+    assert {name.partition("/")[0] for name in files_in(tmp_path / "home")} <= {"hub"}
     inside = {name.partition("/")[0] for name in files_in(tmp_path / "home" / "hub")}
     assert inside <= {"models--owner--tiny", ".locks", "CACHEDIR.TAG"}
-    assert not (tmp_path / "home" / "data").exists()
-    return done.stderr
+    return done.failure
 
 
 ETAGS = [
@@ -71,20 +90,22 @@ ETAGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.e2e
 @pytest.mark.parametrize("header", ["ETag", "X-Linked-Etag"])
 @pytest.mark.parametrize("etag", ETAGS)
-def test_an_etag_that_is_no_checksum_names_no_file(original: Path, tmp_path: Path, etag: str, header: str) -> None:
+def test_an_etag_that_is_no_checksum_names_no_file(
+    original: Path, tmp_path: Path, etag: str, header: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The client would write a file of that name among its blobs, and a lock beside them."""
     if etag == '""' and header == "X-Linked-Etag":
         pytest.skip("the client takes the other header then")
     with serving(Hub(HUB_ID, original)) as hub:
         hub.headers = {header: etag}
-        assert "refused" in refused(hub, tmp_path)
+        assert "refused" in refused(hub, tmp_path, monkeypatch)
 
 
-@pytest.mark.e2e
-def test_an_etag_that_turns_bad_at_the_second_question_is_refused_too(original: Path, tmp_path: Path) -> None:
+def test_an_etag_that_turns_bad_at_the_second_question_is_refused_too(
+    original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serving(Hub(HUB_ID, original)) as hub:
 
         def second(_: BaseHTTPRequestHandler) -> bool:
@@ -92,24 +113,24 @@ def test_an_etag_that_turns_bad_at_the_second_question_is_refused_too(original: 
             return False
 
         hub.instead = second
-        assert "refused" in refused(hub, tmp_path)
+        assert "refused" in refused(hub, tmp_path, monkeypatch)
 
 
-@pytest.mark.e2e
 @pytest.mark.parametrize("commit", ["../../../../pwned", "/tmp/pwned", "main", "", "0" * 39, 7])
-def test_a_commit_that_is_none_names_no_folder(original: Path, tmp_path: Path, commit: object) -> None:
+def test_a_commit_that_is_none_names_no_folder(
+    original: Path, tmp_path: Path, commit: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hub = Hub(HUB_ID, original)
     told = hub.info() | {"sha": commit}
     hub.info = lambda: told
     with serving(hub):
-        assert refused(hub, tmp_path)
+        assert refused(hub, tmp_path, monkeypatch)
 
 
-@pytest.mark.e2e
-def test_a_file_of_another_commit_is_refused(original: Path, tmp_path: Path) -> None:
+def test_a_file_of_another_commit_is_refused(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(Hub(HUB_ID, original)) as hub:
         hub.headers = {"X-Repo-Commit": "../../../pwned"}
-        assert "another commit" in refused(hub, tmp_path)
+        assert "another commit" in refused(hub, tmp_path, monkeypatch)
 
 
 BAD_NAMES = [
@@ -135,8 +156,9 @@ def test_a_plain_name_is_one_file_on_every_system(name: str) -> None:
     assert not is_plain(f"con.{name}")
 
 
-@pytest.mark.e2e
-def test_odd_names_and_copies_in_other_case_are_passed_over(original: Path, tmp_path: Path) -> None:
+def test_odd_names_and_copies_in_other_case_are_passed_over(
+    original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The model itself is fetched; what does not belong to it is never asked for."""
     hub = Hub(HUB_ID, original)
     told = hub.info()
@@ -144,23 +166,24 @@ def test_odd_names_and_copies_in_other_case_are_passed_over(original: Path, tmp_
     hub.files["LICENSEx"] = b"x"
     hub.info = lambda: told
     with serving(hub):
-        done = pull(hub, tmp_path / "home")
-    assert done.returncode == 0, done.stderr
-    names = {path.name for path in Path(done.stdout.strip()).iterdir()}
+        done = pull(hub, monkeypatch)
+    assert done.folder, done.failure
+    names = {path.name for path in done.folder.iterdir()}
     assert names == {path.name for path in original.iterdir()} | {"LICENSEx"}
     assert {path.name for path in tmp_path.iterdir()} == {"home"}
 
 
-@pytest.mark.e2e
 @pytest.mark.parametrize("size", [-1, None, "12", 1.5, True, 1 << 60])
-def test_a_size_that_is_none_or_has_no_room_is_refused(original: Path, tmp_path: Path, size: object) -> None:
+def test_a_size_that_is_none_or_has_no_room_is_refused(
+    original: Path, tmp_path: Path, size: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hub = Hub(HUB_ID, original)
     told = hub.info()
     for one in told["siblings"]:
         one["size"] = size
     hub.info = lambda: told
     with serving(hub):
-        assert refused(hub, tmp_path)
+        assert refused(hub, tmp_path, monkeypatch)
     assert not any("/resolve/" in path for _, path, _ in hub.requests)
 
 
@@ -190,22 +213,22 @@ def only(asked: Callable[[str], bool], answer: Callable[[BaseHTTPRequestHandler]
     return instead
 
 
-@pytest.mark.e2e
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "/api/"])
-def test_an_answer_without_end_is_ended(original: Path, tmp_path: Path, name: str) -> None:
+def test_an_answer_without_end_is_ended(
+    original: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a file little more than its size is taken, of the listing some megabytes."""
     sent = [0]
     headers = {"Content-Type": "application/json", "X-Repo-Commit": COMMIT}
     with serving(Hub(HUB_ID, original)) as hub:
         hub.instead = only(lambda path: name in path, lambda handler: endless(handler, sent, headers))
-        assert "longer than it says" in refused(hub, tmp_path)
+        assert "longer than it says" in refused(hub, tmp_path, monkeypatch)
     assert sent[0] < 100
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < 40 << 20
 
 
-@pytest.mark.e2e
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "/api/"])
-def test_nothing_is_unpacked(original: Path, tmp_path: Path, name: str) -> None:
+def test_nothing_is_unpacked(original: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred kilobytes that unpack to a hundred megabytes."""
     bomb = gzip.compress(b" " * (100 << 20))
 
@@ -218,12 +241,13 @@ def test_nothing_is_unpacked(original: Path, tmp_path: Path, name: str) -> None:
 
     with serving(Hub(HUB_ID, original)) as hub:
         hub.instead = only(lambda path: name in path, answer)
-        assert "packed" in refused(hub, tmp_path)
+        assert "packed" in refused(hub, tmp_path, monkeypatch)
 
 
-@pytest.mark.e2e
 @pytest.mark.parametrize("body", [b"[" * 1_000_000, b"{}", b"[]", b'"x"', b'{"siblings": 5}', b"\xff\xfe", b"nul"])
-def test_a_listing_of_any_shape_is_refused_in_one_line(original: Path, tmp_path: Path, body: bytes) -> None:
+def test_a_listing_of_any_shape_is_refused_in_one_line(
+    original: Path, tmp_path: Path, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Type", "application/json")
@@ -233,12 +257,13 @@ def test_a_listing_of_any_shape_is_refused_in_one_line(original: Path, tmp_path:
 
     with serving(Hub(HUB_ID, original)) as hub:
         hub.instead = only(lambda path: "/api/" in path, answer)
-        refused(hub, tmp_path)
+        refused(hub, tmp_path, monkeypatch)
 
 
-@pytest.mark.e2e
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/x", "data:,x"])
-def test_a_redirection_to_no_web_address_is_not_followed(original: Path, tmp_path: Path, target: str) -> None:
+def test_a_redirection_to_no_web_address_is_not_followed(
+    original: Path, tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away(handler: BaseHTTPRequestHandler) -> bool:
         if "/resolve/" not in handler.path:
             return False
@@ -253,7 +278,7 @@ def test_a_redirection_to_no_web_address_is_not_followed(original: Path, tmp_pat
 
     with serving(Hub(HUB_ID, original)) as hub:
         hub.instead = away
-        refused(hub, tmp_path)
+        refused(hub, tmp_path, monkeypatch)
     assert not any(b"root:" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
 
 
@@ -266,11 +291,12 @@ def test_a_hub_with_encryption_leads_to_none_without() -> None:
         guard.request(httpx2.Request("GET", "http://127.0.0.1:8080/x"))
 
 
-@pytest.mark.e2e
-def test_the_persons_token_goes_to_the_hub_alone(original: Path, tmp_path: Path) -> None:
+def test_the_persons_token_goes_to_the_hub_alone(
+    original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A redirection to another server takes the file from there, and tells it nothing."""
     heard: list[str | None] = []
-    with serving(Hub(HUB_ID, original)) as store, serving(Hub(HUB_ID, original)) as hub:
+    with serving(Hub(HUB_ID, original)) as other, serving(Hub(HUB_ID, original)) as hub:
 
         def hear(handler: BaseHTTPRequestHandler) -> bool:
             heard.append(handler.headers.get("Authorization"))
@@ -278,28 +304,28 @@ def test_the_persons_token_goes_to_the_hub_alone(original: Path, tmp_path: Path)
 
         def away(handler: BaseHTTPRequestHandler) -> None:
             handler.send_response(302)
-            handler.send_header("Location", store.endpoint + handler.path)
+            handler.send_header("Location", other.endpoint + handler.path)
             handler.send_header("Content-Length", "0")
             handler.end_headers()
 
-        store.instead, hub.instead = hear, only(lambda path: "/resolve/" in path, away)
-        done = pull(hub, tmp_path / "home", HF_TOKEN="of-the-person")
-    assert done.returncode == 0, done.stderr
+        other.instead, hub.instead = hear, only(lambda path: "/resolve/" in path, away)
+        monkeypatch.setenv("HF_TOKEN", "of-the-person")
+        done = pull(hub, monkeypatch)
+    assert done.folder, done.failure
     assert heard
     assert set(heard) == {None}
 
 
-@pytest.mark.e2e
-def test_code_and_pickles_are_never_fetched(original: Path, tmp_path: Path) -> None:
+def test_code_and_pickles_are_never_fetched(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A configuration that names code of its own brings none."""
     hub = Hub(HUB_ID, original)
     config = json.loads(hub.files["config.json"]) | {"auto_map": {"AutoModelForCausalLM": "modeling_own.Own"}}
     hub.files |= {"config.json": json.dumps(config).encode(), "modeling_own.py": b"raise SystemExit(3)"}
     hub.files |= {"pytorch_model.bin": b"cos\nsystem\n", "model.pkl": b"cos\nsystem\n"}
     with serving(hub):
-        done = pull(hub, tmp_path / "home")
-    assert done.returncode == 0, done.stderr
-    names = {path.name for path in Path(done.stdout.strip()).iterdir()}
+        done = pull(hub, monkeypatch)
+    assert done.folder, done.failure
+    names = {path.name for path in done.folder.iterdir()}
     assert names == {path.name for path in original.iterdir()}
 
 
@@ -326,7 +352,7 @@ HEADERS = [
 @pytest.mark.parametrize("data", HEADERS)
 def test_weights_with_a_hostile_header_are_damaged(original: Path, tmp_path: Path, data: bytes) -> None:
     with pytest.raises(ModelFolderError):
-        read_info(folder_with(original, tmp_path, model__safetensors=data), "x")
+        read_info(folder_with(original, tmp_path / "home", model__safetensors=data), "x")
 
 
 INDICES = [
@@ -337,7 +363,7 @@ INDICES = [
 
 @pytest.mark.parametrize("index", INDICES)
 def test_an_index_names_files_beside_it_alone(original: Path, tmp_path: Path, index: object) -> None:
-    folder = folder_with(original, tmp_path)
+    folder = folder_with(original, tmp_path / "home")
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(ModelFolderError):
         read_info(folder, "x")
@@ -347,7 +373,7 @@ def test_an_index_names_files_beside_it_alone(original: Path, tmp_path: Path, in
 @pytest.mark.parametrize("data", [b"[" * 500_000, b"[1]", b'{"a":' * 100_000, b"\xff", b"", b"nul"])
 def test_damaged_descriptions_are_said_in_one_line(original: Path, tmp_path: Path, name: str, data: bytes) -> None:
     with pytest.raises(ModelFolderError):
-        read_info(folder_with(original, tmp_path, **{name: data}), "x")
+        read_info(folder_with(original, tmp_path / "home", **{name: data}), "x")
 
 
 CONFIGS = [
@@ -361,11 +387,11 @@ CONFIGS = [
 def test_a_configuration_of_other_types_is_damaged(original: Path, tmp_path: Path, config: dict[str, Any]) -> None:
     whole = json.loads((original / "config.json").read_text()) | {"head_dim": None} | config
     with pytest.raises(ModelFolderError):
-        read_info(folder_with(original, tmp_path, config__json=json.dumps(whole).encode()), "x")
+        read_info(folder_with(original, tmp_path / "home", config__json=json.dumps(whole).encode()), "x")
 
 
 def test_a_huge_description_is_not_read(original: Path, tmp_path: Path) -> None:
-    folder = folder_with(original, tmp_path)
+    folder = folder_with(original, tmp_path / "home")
     with (folder / "tokenizer.json").open("r+b") as file:
         file.truncate(1 << 33)
     with pytest.raises(ModelFolderError, match="more than"):
@@ -376,7 +402,7 @@ def test_a_model_card_takes_linear_time(original: Path, tmp_path: Path) -> None:
     """Its licence line is made of blanks, and its front matter has no end."""
     for card in (b"---\nlicense: " + b" " * 60_000 + b"#\n---\n", b"---\n" + b"license: x\n" * 10_000_000):
         done = threading.Event()
-        folder = folder_with(original, tmp_path, README__md=card)
+        folder = folder_with(original, tmp_path / "home", README__md=card)
         reader = threading.Thread(target=lambda: (read_info(folder, "x"), done.set()), daemon=True)  # noqa: B023
         reader.start()
         assert done.wait(20)
