@@ -7,6 +7,7 @@ that was pulled, so that a model changes only when a person pulls it again.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,12 +18,16 @@ from logging import CRITICAL
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guiderail import projectfile
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model.info import ModelFolderError, ModelInfo, read_info
 from guiderail.model.transfer import fetch_file
+from guiderail.projectfile import ProjectFileError
 
 if TYPE_CHECKING:
     from huggingface_hub import CachedRepoInfo
+
+_log = logging.getLogger(__name__)
 
 EMBEDDED = "embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded" / "weights"
@@ -264,10 +269,11 @@ def use(name: str, file: Path) -> None:
 def pins() -> dict[str, str]:
     """The commit of each pulled model, and of each branch or tag (``owner/name@revision``) that was pulled."""
     try:
-        values = json.loads(_pin_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none yet, or damaged: the hub's own reference is used instead
+        values = projectfile.read_json(_pin_file())
+    except ProjectFileError as error:  # damaged: the hub's own reference is used instead
+        _log.warning("left out: %s", error)
         return {}
-    return values if isinstance(values, dict) else {}
+    return {key: pin for key, pin in values.items() if isinstance(pin, str)} if isinstance(values, dict) else {}
 
 
 def _reference(hub_id: str, revision: str | None) -> str:

@@ -118,7 +118,7 @@ class ProjectIndex:
         return (self.project.root / path.relative_to(self._root) if inside else path).as_posix()
 
     def _read(self, path: str) -> SourceFile | None:
-        text = read_text(Path(path))
+        text = read_text(Path(path), self.project.root)
         relative = Path(path).relative_to(self.project.root).as_posix()
         return SourceFile(relative, text, self._vocabulary) if text else None
 
