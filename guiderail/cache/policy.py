@@ -94,7 +94,7 @@ def remembered(model: Model, what: str, kind: type[T], make: Callable[[Model], T
     what
         Tells measurements of one model apart.
     kind
-        A dataclass of numbers and tuples of numbers; it raises ValueError or TypeError for what cannot have been measured.
+        A dataclass of numbers and tuples of numbers; it raises ValueError or TypeError for what cannot be measured.
     """
     file = platformdirs.user_cache_path("guiderail") / "costs" / f"{_fingerprint(model)}{what}.json"
     found = _read(file, kind)

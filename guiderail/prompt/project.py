@@ -41,7 +41,7 @@ def ignored(root: Path) -> Ignore:
 
 
 def read_text(path: Path, root: Path | None = None) -> str | None:
-    """Text of a context file; None if it is gone, not in the root, no file, too large, binary, not UTF-8 or minified."""
+    """Text of a context file; None if it is gone, outside the root, no file, large, binary, not UTF-8 or minified."""
     try:
         data = projectfile.read_bytes(path, root, limit=SIZE_LIMIT)
         text = (data or b"").decode("utf-8-sig")
