@@ -101,7 +101,10 @@ def _is_folder(path: Path) -> bool:
 
 
 def _is_inside(path: Path, root: Path) -> bool:
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+    try:
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+    except (OSError, ValueError):  # a null character, or a name that is too long
+        return False
 
 
 def _modules_in(folders: Iterable[Path]) -> frozenset[str] | None:

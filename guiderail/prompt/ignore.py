@@ -162,6 +162,6 @@ def _is_pattern(line: str) -> bool:
     """One malformed line (a lone backslash) is left out, as git does, and does not void the others."""
     try:
         GitIgnoreSpec.from_lines([line])
-    except ValueError:
+    except (ValueError, re.error):  # re.error: a range that runs backwards
         return False
     return True

@@ -54,7 +54,8 @@ PIECES = (
     b"\n", b" ", b"\t", b"\r", b"\0", b"=", b"a", b".", b"[", b"]", b"[[", b"]]", b"{", b"}", b'"', b"'", b'"""', b",",
     b":", b"#", b"\\", b"\\u0000", b"\xff", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"1e999", b"nan", b"-0", b"9" * 5000,
     b"*", b"**/", b"!", b"/", b"?", b"[a-", b"../", b"/etc", b"import os", b"-r x", b"-e .", b"a>=1", b"[x]\n",
-    b"[tool]\n", b"[tool.guiderail]\n", b"guiderail", b"model", b"max_tokens = 1\n", b"[project]\n", b"dependencies", b'["a"]',
+    b"[tool]\n", b"[tool.guiderail]\n", b"guiderail", b"model", b"max_tokens = 1\n", b"[project]\n", b"dependencies",
+    b'["a"]',
     b"[dependency-groups]\n", b"[options]\n", b"install_requires", b"[DEFAULT]\n", b"[options.extras_require]\n",
     b"Requires-Dist: a\n", b"Name: a\n", b"\n ", b"[[protocol]]\n", b"type = 'A'\n", b"[protocol.states.a]\n",
     b"[protocol.states]\n", b"f = 'a'\n", b"first = 'a'\n", b"made_by = 'ab'\n", b"1979-05-27T07:32:00Z", b"true",
@@ -69,6 +70,7 @@ CONTENT = st.one_of(
 )
 
 
+@pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")  # of the pattern [[], which is right
 @pytest.mark.parametrize("name", READERS)
 def test_fuzzed_files(tmp_path: Path, name: str) -> None:
     """A thousand files for each reader: none raises but what is declared, none takes long."""
