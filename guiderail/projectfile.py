@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from configparser import ConfigParser
 
 SIZE_LIMIT = 1 << 20  # bytes of a configuration file
+TOML_LIMIT = 1 << 18  # bytes: parsing a megabyte takes a second
 DEPTH_LIMIT = 100  # nested tables and arrays
 ENTRY_LIMIT = 10_000  # of a folder
 # Of an INI file: configparser takes quadratic time for a line of blanks, and for the list of the lines that it minds.
@@ -83,7 +84,7 @@ def read_text(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT) 
     return None if content is None else content.decode("utf-8-sig", errors="replace")
 
 
-def read_toml(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT) -> Mapping[str, Any]:
+def read_toml(path: Path, root: Path | None = None, *, limit: int = TOML_LIMIT) -> Mapping[str, Any]:
     """The tables of a TOML file; empty where there is none. Raises as `read_bytes`, and where it is not TOML."""
     text = read_text(path, root, limit=limit)
     if text is None:

@@ -36,7 +36,6 @@ ANALYSERS = (  # guiderail.monitors.analysis.servers describes them
 )  # fmt: skip
 
 _SEED_LIMIT = 2**32 - 1
-_LARGE_FILE = 1 << 18  # bytes of a project's file: parsing more would keep an editor waiting
 _LONG = 60  # characters of a name or value that a message repeats
 _MANY = 4  # problems of a project that are named; whoever made them may have made millions
 
@@ -355,7 +354,7 @@ def _from_project(root: Path | None) -> tuple[Mapping[str, Any], Source]:
     if root is None:
         return {}, Source("default")
     file = root / PROJECT_FILE
-    tool = projectfile.read_toml(file, root, limit=_LARGE_FILE).get("tool", {})
+    tool = projectfile.read_toml(file, root).get("tool", {})
     table = tool.get("guiderail", {}) if isinstance(tool, dict) else {}
     if not isinstance(table, dict):
         raise SettingsError(f"guiderail under [tool] in {file} must be a table", f"Write {TABLE}")
