@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -260,10 +261,10 @@ def use(name: str, file: Path) -> None:
     try:
         with _storing("read", file):
             document = tomlkit.parse(file.read_text(encoding="utf-8") if file.is_file() else "")
-    except (ParseError, UnicodeDecodeError) as error:
+    except (ParseError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{file} is not valid TOML ({error})", "Correct it or delete it") from error
     document["model"] = name
-    _write(file, tomlkit.dumps(document))
+    _write(Path(os.path.realpath(file)), tomlkit.dumps(document))  # a link to a person's other files stays one
 
 
 def pins() -> dict[str, str]:

@@ -26,7 +26,7 @@ def find_root(path: Path) -> Path | None:
 
     The nearest git work tree, else the nearest folder with a pyproject.toml, package.json, go.mod or Cargo.toml.
     """
-    path = path.resolve()
+    path = Path(os.path.realpath(path))  # Path's own raises where links lead in a circle
     folders = [path, *path.parents]
     for marks in ((".git",), _MANIFESTS):
         for folder in folders:
@@ -106,7 +106,7 @@ class Project:
         """POSIX path relative to the root; None if the path is outside or there is none."""
         if path is None:
             return None
-        path = path.resolve()
+        path = Path(os.path.realpath(path))
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else None
 
     @property

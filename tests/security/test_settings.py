@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from guiderail.cli.main import run
+from guiderail.errors import UsageError
 from guiderail.lsp.configuration import Said, read, settle
+from guiderail.model import store
 from guiderail.model.load import UnknownModelError, load
 from guiderail.model.load import resolve as model_folder
 from guiderail.settings import KEYS, Settings, SettingsError, default_of, names_folder, resolve, rule_of
@@ -168,6 +170,21 @@ def test_an_editor_is_the_persons_but_not_for_trust(tmp_path: Path) -> None:
     found = read({"model": "owner/mine", "method": "beam", "trust": "always"}, {}, {}, tmp_path)
     assert (found.settings.model, found.settings.method, found.settings.trust) == ("owner/mine", "beam", "listed")
     assert len(found.problems) == 1
+
+
+def test_a_linked_file_of_the_person_is_read_and_stays_a_link(tmp_path: Path) -> None:
+    """Many keep their settings in a repository of their own, and link to them."""
+    real, file = tmp_path / "dotfiles.toml", tmp_path / "config.toml"
+    real.write_text("max_tokens = 7\n", encoding="utf-8")
+    file.symlink_to(real)
+    assert resolve({}, {}, None, file).value("max_tokens") == 7
+    store.use("owner/mine", file)
+    assert file.is_symlink()
+    assert resolve({}, {}, None, file).value("model") == "owner/mine"
+    real.write_text("a = " + "[" * 50_000, encoding="utf-8")
+    for work in (lambda: store.use("embedded", file), lambda: resolve({}, {}, None, file)):
+        with pytest.raises(UsageError, match="not valid TOML"):
+            work()
 
 
 class TestModels:
