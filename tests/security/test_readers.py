@@ -70,6 +70,9 @@ CONTENT = st.one_of(
 )
 
 
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]  # on a busy machine
+
+
 @pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")  # of the pattern [[], which is right
 @pytest.mark.parametrize("name", READERS)
 def test_fuzzed_files(tmp_path: Path, name: str) -> None:
@@ -80,7 +83,7 @@ def test_fuzzed_files(tmp_path: Path, name: str) -> None:
     if where.startswith(SITE):
         (tmp_path / ".venv" / "pyvenv.cfg").touch()
 
-    @hypothesis_settings(max_examples=1000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @hypothesis_settings(max_examples=1000, deadline=None, database=None, suppress_health_check=SLOW)
     @given(CONTENT)
     def check(content: bytes) -> None:
         file.unlink(missing_ok=True)
@@ -128,7 +131,7 @@ def test_large_files(tmp_path: Path, kind: str, name: str) -> None:
         (tmp_path / ".venv" / "pyvenv.cfg").touch()
     file.write_bytes(LARGE[kind])
     began = time.monotonic()
-    with suppress(errors):
+    with suppress(*errors):
         reader(tmp_path)
     assert time.monotonic() - began < SOON_S
 
