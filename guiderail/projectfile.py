@@ -14,13 +14,23 @@ import re
 import stat
 import tomllib
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guiderail.errors import GuiderailError
 
+if TYPE_CHECKING:
+    from configparser import ConfigParser
+
 SIZE_LIMIT = 1 << 20  # bytes of a configuration file
+TOML_LIMIT = 1 << 18  # bytes: parsing a megabyte takes a second
 DEPTH_LIMIT = 100  # nested tables and arrays
+ENTRY_LIMIT = 10_000  # of a folder
+# Of an INI file: configparser takes quadratic time for a line of blanks, and for the list of the lines that it minds.
+INI_LIMIT = 1 << 17
+INI_LINE = 500  # characters
+INI_LINES = 5_000
 
 
 class ProjectFileError(GuiderailError):
@@ -74,7 +84,7 @@ def read_text(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT) 
     return None if content is None else content.decode("utf-8-sig", errors="replace")
 
 
-def read_toml(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT) -> Mapping[str, Any]:
+def read_toml(path: Path, root: Path | None = None, *, limit: int = TOML_LIMIT) -> Mapping[str, Any]:
     """The tables of a TOML file; empty where there is none. Raises as `read_bytes`, and where it is not TOML."""
     text = read_text(path, root, limit=limit)
     if text is None:
@@ -94,6 +104,59 @@ def read_json(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT) 
         return None if text is None else _shallow(json.loads(text))
     except (RecursionError, ValueError) as error:
         raise ProjectFileError(f"{path} is not valid JSON: {error}", "Correct the file or remove it") from error
+
+
+def read_ini(path: Path, root: Path | None = None) -> ConfigParser:
+    """The sections of an INI file; none where there is no file. Raises as `read_bytes`, and where it is not INI."""
+    from configparser import ConfigParser, Error
+
+    found = ConfigParser(interpolation=None, strict=False)
+    text = read_text(path, root, limit=INI_LIMIT)
+    lines = (text or "").split("\n")
+    if len(lines) > INI_LINES or max(map(len, lines)) > INI_LINE:
+        raise ProjectFileError(f"{path} has too many lines, or too long ones", "Make it smaller")
+    try:
+        found.read_string(text or "")
+    except (
+        Error,
+        ValueError,
+        AttributeError,
+    ) as error:  # AttributeError: a continued line under an option without text
+        reason = " ".join(str(error).split())[:200]
+        raise ProjectFileError(f"{path} is not valid INI: {reason}", "Correct the file or remove it") from error
+    return found
+
+
+def read_folder(path: Path, root: Path | None = None, *, limit: int = ENTRY_LIMIT) -> tuple[tuple[str, bool], ...]:
+    """The names in a folder, sorted, each with whether it is a folder's; none where there is no folder.
+
+    Parameters
+    ----------
+    path, root
+        As for `read_bytes`.
+    limit
+        The most names that it may hold.
+
+    Raises
+    ------
+    ProjectFileError
+        It leads out of the root, holds more than `limit` names or may not be read.
+    """
+    try:
+        real = os.path.realpath(path, strict=True)
+        if root is not None and not Path(real).is_relative_to(os.path.realpath(root)):
+            raise ProjectFileError(f"{path} leads out of {root}", "Put the folder itself into the project")
+        with os.scandir(real) as entries:
+            found = sorted((entry.name, entry.is_dir()) for entry in islice(entries, limit + 1))
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except OSError as error:
+        raise ProjectFileError(f"cannot read {path}: {error.strerror}", "Check its permissions") from error
+    except ValueError as error:  # a null character in the name
+        raise ProjectFileError(f"cannot read {str(path)!r}: {error}", "Give it another name") from error
+    if len(found) > limit:
+        raise ProjectFileError(f"{path} holds more than {limit} names", "Distribute them among folders")
+    return tuple(found)
 
 
 def _has_long_key(text: str) -> bool:

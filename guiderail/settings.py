@@ -4,19 +4,30 @@
 
 Every value passes the same check whatever its source, and an error names that source: a setting that is
 silently ignored is worse than one that is missing.
+
+A project's files may come from anybody. It decides what shapes a suggestion and costs little; what starts programs,
+loads files, chooses how to decode, or says how much of the machine is used and what is kept is the person's
+(`Rule.owner`). Whatever else a project says, and whatever is wrong there, is left out and named in `Resolved.problems`:
+it never stops a person's work.
 """
 
 import difflib
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from guiderail.errors import UsageError
+from guiderail import projectfile
+from guiderail.errors import GuiderailError, UsageError, sentences
+from guiderail.projectfile import ProjectFileError
+from guiderail.rule import Rule, fitting, in_words
 
 ENVIRONMENT_PREFIX = "GUIDERAIL_"
 TABLE = "[tool.guiderail]"
+PROJECT_FILE = "pyproject.toml"
+METHODS = "methods"  # a table of tables in a file: the parameters of each method
 
 ANALYSERS = (  # guiderail.monitors.analysis.servers describes them
     "pyrefly", "ty", "basedpyright", "jedi", "tsc", "typescript-language-server", "clangd", "gopls",
@@ -24,42 +35,13 @@ ANALYSERS = (  # guiderail.monitors.analysis.servers describes them
     "multilspy-rust", "jdtls", "javac", "csharp-ls", "omnisharp", "multilspy-csharp",
 )  # fmt: skip
 
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off"})
 _SEED_LIMIT = 2**32 - 1
+_LONG = 60  # characters of a name or value that a message repeats
+_MANY = 4  # problems of a project that are named; whoever made them may have made millions
 
 
 class SettingsError(UsageError):
     """A setting's name or value is wrong."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """What one setting may be.
-
-    Parameters
-    ----------
-    help
-        One line for ``--help`` and ``guiderail config show``.
-    choices
-        The only words allowed; empty when any text is.
-    low, high
-        Inclusive bounds of a number.
-    above
-        Exclusive lower bound of a number.
-    empty
-        Whether a text may be empty.
-    personal
-        Whether a project must not decide it: its files may come from anybody.
-    """
-
-    help: str
-    choices: tuple[str, ...] = ()
-    low: float | None = None
-    high: float | None = None
-    above: float | None = None
-    empty: bool = False
-    personal: bool = False
 
 
 def _key(default: Any, help: str, **rule: Any) -> Any:
@@ -74,27 +56,38 @@ class Settings:
     device: str = _key("auto", "where the model runs", choices=("auto", "cpu", "cuda"))
     dtype: str = _key("auto", "precision of the weights", choices=("auto", "float32", "bfloat16", "float16"))
     threads: int = _key(0, "CPU threads; 0 lets the machine decide", low=0, high=1024)
-    suggestions: int = _key(1, "how many suggestions to offer", low=1, high=16)
-    until: str = _key("line", "where a suggestion ends", choices=("line", "block", "tokens"))
-    end_loops: bool = _key(True, "end a suggestion that says the same three times in a row")
-    max_tokens: int = _key(64, "most tokens in a suggestion", low=1, high=4096)
+    # A project's suggestions may be short or long, few or many; what a person waits for has a bound.
+    suggestions: int = _key(1, "how many suggestions to offer", low=1, high=16, owner="both", project_most=4)
+    until: str = _key("line", "where a suggestion ends", choices=("line", "block", "tokens"), owner="both")
+    end_loops: bool = _key(True, "end a suggestion that says the same three times in a row", owner="both")
+    max_tokens: int = _key(64, "most tokens in a suggestion", low=1, high=4096, owner="both", project_most=256)
+    # The model decides which layouts there are: a wrong one fails at each request.
     layout: str = _key(
         "auto", "order of the prompt's parts around the cursor", choices=("auto", "psm", "spm", "efim", "prefix")
     )
-    context: bool = _key(True, "read other files of the project for context")
-    context_tokens: int = _key(512, "tokens given to other files of the project", low=0, high=1_000_000)
+    # A project may keep its files out of the prompt. Where a person keeps them out, they stay out.
+    context: bool = _key(True, "read other files of the project for context", owner="both", project_most=False)
+    context_tokens: int = _key(
+        512, "tokens given to other files of the project", low=0, high=1_000_000, owner="both", project_most=2048
+    )
     prompt_tokens: int = _key(2048, "tokens of the whole prompt", low=64, high=1_000_000)
     project_ngrams: str = _key(
         "auto",
         "mix what the project's files repeat into the model's guesses; auto does so for the embedded model",
         choices=("auto", "on", "off"),
+        owner="both",
     )
-    monitors: bool = _key(True, "forbid names that static analysis knows not to exist")
+    # Monitors start analysers: a project may do without, and not start them where a person does without.
+    monitors: bool = _key(
+        True, "forbid names that static analysis knows not to exist", owner="both", project_most=False
+    )
+    # These names may choose code of plug-ins, and a wrong one fails at each request.
     only_monitors: str = _key("all", "which monitors work: all, or names with commas between them")
     verdict: str = _key(
         "mark",
         "suggestions that static analysis finds new errors in: named and put last, left out, or not looked for",
         choices=("mark", "drop", "off"),
+        owner="both",
     )
     analyser: str = _key(
         "auto", "who analyses its languages; auto takes the best one installed", choices=("auto", *ANALYSERS)
@@ -103,7 +96,7 @@ class Settings:
         "listed",
         "where analysers may run programs of the project; listed: see guiderail analysers trust",
         choices=("listed", "always", "never"),
-        personal=True,
+        from_editors=False,
     )
     cache_policy: str = _key(
         "auto",
@@ -125,6 +118,7 @@ class Settings:
     parameters: str = _key(
         "", "parameters of the method and its stages: NAME.KEY=VALUE, separated by blanks", empty=True
     )
+    # How to sample belongs to the method: not every method takes every temperature.
     temperature: float = _key(0.0, "randomness of sampling; 0 is greedy", low=0, high=10)
     top_k: int = _key(0, "sample among this many likeliest tokens; 0 is all", low=0, high=1_000_000)
     top_p: float = _key(1.0, "sample among the likeliest tokens of this total probability", above=0, high=1)
@@ -174,10 +168,21 @@ class Source:
 
 @dataclass(frozen=True)
 class Resolved:
-    """Settings together with the source of each value."""
+    """Settings together with the source of each value.
+
+    Parameters
+    ----------
+    settings
+        All values.
+    sources
+        Where each came from.
+    problems
+        One line for each thing in the project's file that was left out, and what to do about it.
+    """
 
     settings: Settings
     sources: Mapping[str, Source]
+    problems: tuple[str, ...] = ()
 
     def value(self, key: str) -> Any:
         """The value of ``key``; raises SettingsError for an unknown key."""
@@ -192,27 +197,20 @@ def known(key: str, source: str = "") -> str:
     """Return ``key`` if it is a setting; else raise SettingsError naming the nearest one and the source."""
     if key in _FIELDS:
         return key
-    nearest = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.0)[0]
+    nearest = difflib.get_close_matches(key[:_LONG], KEYS, n=1, cutoff=0.0)[0]
     place = f" in {source}" if source else ""
-    raise SettingsError(f"unknown setting '{key}'{place}", f"The nearest setting is '{nearest}'")
+    raise SettingsError(f"unknown setting {_shown(key)}{place}", f"The nearest setting is '{nearest}'")
+
+
+def _shown(raw: object) -> str:
+    """A value as a message repeats it: of bounded length, and with nothing in it that a terminal obeys."""
+    text = repr(raw)
+    return text if len(text) <= _LONG else f"{text[:_LONG]}…"
 
 
 def allowed(key: str) -> str:
     """The values that ``key`` may have, in words."""
     return in_words(rule_of(key), default_of(key))
-
-
-def in_words(rule: Rule, default: Any) -> str:
-    """The values that ``rule`` allows, in words; the default tells their type."""
-    if rule.choices:
-        return "one of " + ", ".join(rule.choices)
-    if isinstance(default, bool):
-        return "true or false"
-    if isinstance(default, str):
-        return "a text" if rule.empty else "a text that is not empty"
-    noun = "an integer" if isinstance(default, int) else "a number"
-    start = f"from {rule.low:g}" if rule.above is None else f"above {rule.above:g}"
-    return f"{noun} {start} to {rule.high}"
 
 
 def checked(key: str, raw: object, source: Source) -> Any:
@@ -232,56 +230,30 @@ def checked(key: str, raw: object, source: Source) -> Any:
     SettingsError
         The value has the wrong type or is out of range.
     """
-    if rule_of(key).personal and source.kind == "project":
-        raise SettingsError(f"{key} is not for a project to decide ({source})", f"Put it into {user_file()}")
     typed = source.kind in {"project", "user"}  # TOML has types of its own; flags and variables are all text
     rule, default = rule_of(key), default_of(key)
     value = fitting(rule, default, raw, typed=typed)
     if value is None:
-        raise SettingsError(f"{key} must be {allowed(key)}, not {raw!r} ({source})")
+        raise SettingsError(f"{key} must be {allowed(key)}, not {_shown(raw)} ({source})")
+    if key == "model" and source.kind != "flag" and names_folder(value) and not _is_whole(value):
+        remedy = "Write its whole path: what stands there counts in every folder that guiderail works in"
+        raise SettingsError(f"model must not be the relative path {_shown(value)} ({source})", remedy)
     return value
 
 
-def fitting(rule: Rule, default: Any, raw: object, *, typed: bool) -> Any:
-    """The value that ``raw`` stands for, of the default's type; None when it does not fit the rule.
+def names_folder(reference: str) -> bool:
+    """Whether a model's reference is a path, which begins with a slash, a dot or ``~``, and no hub id.
 
-    ``typed`` says that it has its type already, and is no text to be read.
+    A hub id is never looked for in the current folder: a repository could hold a folder of its name.
     """
-    value = _typed(default, raw) if typed else _parsed(default, raw)
-    return None if value is None or not _in_range(rule, value) else value
+    return reference.startswith((".", "~")) or Path(reference).is_absolute()
 
 
-def _parsed(default: Any, raw: object) -> Any:
-    """Read a flag or an environment variable; None when it cannot be read."""
-    if not isinstance(raw, str):
-        return _typed(default, raw)
-    if isinstance(default, bool):
-        word = raw.strip().lower()
-        return True if word in _TRUE else False if word in _FALSE else None
-    try:
-        return type(default)(raw)
-    except ValueError:
-        return None
+def _is_whole(path: str) -> bool:
+    return Path(os.path.expanduser(path)).is_absolute()  # noqa: PTH111 (Path's raises for an unknown user)
 
 
-def _typed(default: Any, raw: object) -> Any:
-    """Take a value that has a type already; None when the type is wrong."""
-    if isinstance(default, float) and isinstance(raw, int) and not isinstance(raw, bool):
-        return float(raw)
-    return raw if type(raw) is type(default) else None
-
-
-def _in_range(rule: Rule, value: Any) -> bool:
-    if isinstance(value, bool):
-        return True
-    if isinstance(value, str):
-        return value in rule.choices if rule.choices else rule.empty or bool(value.strip())
-    # Every number has a lower bound, so NaN, for which every comparison is false, is refused.
-    return (
-        (rule.low is None or value >= rule.low)
-        and (rule.high is None or value <= rule.high)
-        and (rule.above is None or value > rule.above)
-    )
+_Found = dict[str, tuple[Any, Source]]  # by key: what is said, and by whom
 
 
 def resolve(
@@ -306,20 +278,59 @@ def resolve(
     Raises
     ------
     SettingsError
-        An unknown key, a wrong value, or a file that is not TOML.
+        An unknown key, a wrong value, or a file that is not TOML; never for what the project says.
     """
+    person = _checked(_from_user(user_file))
+    project, problems = _of_project(project_root, {key: value for key, (value, _) in person.items()})
     values: dict[str, Any] = {}
     sources = {key: Source("default") for key in KEYS}
-    for found in (_from_user(user_file), _from_project(project_root), _from_env(env), _from_flags(flags)):
-        for key, (raw, source) in found.items():
-            value = checked(known(key, str(source)), raw, source)
+    for found in (person, project, _checked(_from_env(env)), _checked(_from_flags(flags))):
+        for key, (value, source) in found.items():
             # Parameters add up: one source sets one of them, another source another; of two for one the later counts.
             values[key] = f"{values.get(key, '')} {value}".strip() if key == "parameters" else value
             sources[key] = source
-    return Resolved(Settings(**values), sources)
+    return Resolved(Settings(**values), sources, problems)
 
 
-_Found = dict[str, tuple[object, Source]]
+def _checked(found: _Found) -> _Found:
+    return {key: (checked(known(key, str(source)), raw, source), source) for key, (raw, source) in found.items()}
+
+
+def _of_project(root: Path | None, person: Mapping[str, Any]) -> tuple[_Found, tuple[str, ...]]:
+    """What a project sets of what it may set, and one line for each thing that is left out."""
+    found: _Found = {}
+    foreign: list[str] = []
+    problems: list[str] = []
+    try:
+        said, source = _from_project(root)
+    except GuiderailError as error:
+        return {}, (str(error),)
+    for key, raw in said.items():
+        if key == METHODS or (key in _FIELDS and rule_of(key).owner == "person"):
+            foreign.append(key)
+            continue
+        if key not in _FIELDS and len(problems) >= _MANY:
+            continue
+        try:
+            value = checked(known(key, str(source)), raw, source)
+            found[key] = _modest(key, value, person.get(key, default_of(key)), source), source
+        except SettingsError as error:
+            problems.append(str(error))
+    if foreign:
+        words = f"{', '.join(foreign)} {'is' if len(foreign) == 1 else 'are'} not for a project to decide ({source})"
+        problems.insert(0, sentences(words, f"If you want that, put it into {user_file()}"))
+    return found, tuple(problems[:_MANY])
+
+
+def _modest(key: str, value: Any, person: Any, source: Source) -> Any:
+    """A project's value, if it is no more than a project may set; raises SettingsError."""
+    most = rule_of(key).project_most
+    if most is None or value <= max(most, person):
+        return value
+    what = f"{key} = true is" if value is True else f"{key} above {max(most, person)} is"
+    raise SettingsError(
+        f"{what} not for a project to decide ({source})", f"If you want that, put it into {user_file()}"
+    )
 
 
 def _from_flags(flags: Mapping[str, object]) -> _Found:
@@ -338,27 +349,33 @@ def _from_env(env: Mapping[str, str]) -> _Found:
     return found
 
 
-def _from_project(root: Path | None) -> _Found:
+def _from_project(root: Path | None) -> tuple[Mapping[str, Any], Source]:
+    """Our table in a project's file, and its source."""
     if root is None:
-        return {}
-    file = root / "pyproject.toml"
-    tool = _read_toml(file).get("tool", {})
+        return {}, Source("default")
+    file = root / PROJECT_FILE
+    tool = projectfile.read_toml(file, root).get("tool", {})
     table = tool.get("guiderail", {}) if isinstance(tool, dict) else {}
     if not isinstance(table, dict):
         raise SettingsError(f"guiderail under [tool] in {file} must be a table", f"Write {TABLE}")
-    return _with_methods(table, Source("project", str(file)))
+    return table, Source("project", str(file))
 
 
 def _from_user(file: Path | None) -> _Found:
     if file is None:
         return {}
-    return _with_methods(_read_toml(file), Source("user", str(file)))
+    try:
+        # Anywhere: a person may keep it with others in another folder, and link to it.
+        table = projectfile.read_toml(file)
+    except ProjectFileError as error:
+        raise SettingsError(error.message, error.remedy) from error
+    return _with_methods(table, Source("user", str(file)))
 
 
 def _with_methods(table: Mapping[str, Any], source: Source) -> _Found:
     """The settings of a file; its tables ``methods.NAME`` become parameters."""
-    found: _Found = {key: (raw, source) for key, raw in table.items() if key != "methods"}
-    methods = table.get("methods", {})
+    found: _Found = {key: (raw, source) for key, raw in table.items() if key != METHODS}
+    methods = table.get(METHODS, {})
     if not isinstance(methods, dict) or not all(isinstance(part, dict) for part in methods.values()):
         raise SettingsError(f"methods must hold one table for each method ({source})", "Write [methods.NAME]")
     words = [
@@ -370,20 +387,6 @@ def _with_methods(table: Mapping[str, Any], source: Source) -> _Found:
         raw = found.get("parameters", ("", source))[0]
         found["parameters"] = (f"{raw} {' '.join(words)}".strip() if isinstance(raw, str) else raw, source)
     return found
-
-
-def _read_toml(file: Path) -> dict[str, Any]:
-    """The tables of a TOML file; empty when there is no such file."""
-    import tomllib
-
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} is not valid TOML: {error}", "Correct the file or remove it") from error
-    except OSError as error:
-        raise SettingsError(f"cannot read {file}: {error.strerror}", "Check its permissions") from error
 
 
 def user_file() -> Path:

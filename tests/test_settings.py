@@ -66,11 +66,14 @@ def test_an_unknown_key_in_a_file_names_the_nearest_key_and_the_file(user: Path)
     assert str(user) in caught.value.message
 
 
-def test_a_table_under_ours_is_an_unknown_key(project: Path) -> None:
-    """[tool.guiderail.model] is refused like any other wrong value."""
-    (project / "pyproject.toml").write_text("[tool.guiderail.model]\nname = 1\n", encoding="utf-8")
+def test_a_table_under_ours_is_a_wrong_value(project: Path, user: Path) -> None:
+    """[tool.guiderail.until] and [model] are refused like any other wrong value."""
+    (project / "pyproject.toml").write_text("[tool.guiderail.until]\nname = 1\n", encoding="utf-8")
+    (problem,) = resolve({}, {}, project).problems
+    assert problem.startswith("until must be one of line, block, tokens, not {'name': 1}")
+    user.write_text("[model]\nname = 1\n", encoding="utf-8")
     with pytest.raises(SettingsError, match="model must be a text"):
-        resolve({}, {}, project)
+        resolve({}, {}, None, user)
 
 
 def test_a_misspelt_variable_is_an_error_and_a_foreign_one_is_not() -> None:
@@ -130,10 +133,11 @@ def test_a_broken_file_is_named(user: Path, content: bytes) -> None:
 
 
 def test_tool_guiderail_must_be_a_table(project: Path) -> None:
-    """`guiderail = 3` under [tool] is refused."""
+    """`guiderail = 3` under [tool] is named and left out."""
     (project / "pyproject.toml").write_text("[tool]\nguiderail = 3\n", encoding="utf-8")
-    with pytest.raises(SettingsError, match="must be a table"):
-        resolve({}, {}, project)
+    found = resolve({}, {}, project)
+    assert "must be a table" in found.problems[0]
+    assert found.settings == Settings()
 
 
 @pytest.mark.parametrize(("word", "value"), [("1", True), ("Yes", True), ("off", False), ("FALSE", False)])

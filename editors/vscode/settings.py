@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from guiderail.lsp.configuration import ONE, camel
+from guiderail.lsp.configuration import camel
 from guiderail.settings import KEYS, default_of, rule_of
 
 PACKAGE = Path(__file__).with_name("package.json")
@@ -27,7 +27,7 @@ _OWN: dict[str, dict[str, Any]] = {
         "description": "What pip installs as server: a package, a wheel, a folder. Empty: what the extension brings.",
     },
     "trace.server": {
-        "type": "string", "default": "off", "enum": ["off", "messages", "verbose"],
+        "type": "string", "default": "off", "enum": ["off", "messages", "verbose"], "scope": "machine",
         "description": "Log what editor and server say to each other; verbose logs source text.",
     },
     "enable": {
@@ -65,7 +65,8 @@ def property_of(key: str) -> dict[str, Any]:
     rule, default = rule_of(key), default_of(key)
     entry: dict[str, Any] = {"type": _TYPES[type(default)], "default": default}
     bounds = {"enum": list(rule.choices), "minimum": rule.low, "maximum": rule.high, "exclusiveMinimum": rule.above}
-    entry |= {"scope": "window" if key in ONE else "resource"}
+    # A workspace's own settings are a project's in effect: what is the person's is not taken from them.
+    entry |= {"scope": "resource" if rule.owner == "both" else "machine"}
     return entry | {name: value for name, value in bounds.items() if value not in (None, [])} | {
         "description": rule.help[:1].upper() + rule.help[1:] + "."
     }  # fmt: skip
@@ -74,7 +75,7 @@ def property_of(key: str) -> dict[str, Any]:
 def properties() -> dict[str, dict[str, Any]]:
     """All settings of the extension. `suggestions` is the command line's; editors have maxSuggestions."""
     own = dict(_OWN)
-    shared = {camel(key): property_of(key) for key in KEYS if key != "suggestions" and not rule_of(key).personal}
+    shared = {camel(key): property_of(key) for key in KEYS if key != "suggestions" and rule_of(key).from_editors}
     return {f"guiderail.{key}": entry for key, entry in (own | shared).items()}
 
 
@@ -82,8 +83,7 @@ def rendered() -> str:
     """The text of package.json with the settings in it."""
     package = json.loads(PACKAGE.read_text(encoding="utf-8"))
     package["contributes"]["configuration"]["properties"] = properties()
-    restricted = [key for key in properties() if key != "guiderail.trace.server"]
-    package["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"] = restricted
+    package["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"] = [*properties()]
     return json.dumps(package, indent=2) + "\n"
 
 

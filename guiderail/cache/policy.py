@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -14,12 +16,16 @@ import numpy as np
 import platformdirs
 import torch
 
+from guiderail import projectfile
 from guiderail.cache.buffers import CacheShape, KeyValueBuffers
 from guiderail.model.attention import Step
 from guiderail.model.threads import allowed
+from guiderail.projectfile import ProjectFileError
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Policy = Literal["auto", "exact", "patch"]
@@ -47,6 +53,11 @@ class Costs:
     token_s: float
     pair_s: float
     move_s: float  # a token moved and turned
+
+    def __post_init__(self) -> None:
+        """Raise ValueError or TypeError for what cannot have been measured."""
+        if not all(math.isfinite(seconds) and seconds >= 0 for seconds in astuple(self)):
+            raise ValueError("these are no times")
 
     def encoding(self, tokens: int, length: int, *, chunk: int) -> float:
         """Seconds to run `tokens` tokens of a sequence of `length`, `chunk` at a time."""
@@ -83,7 +94,7 @@ def remembered(model: Model, what: str, kind: type[T], make: Callable[[Model], T
     what
         Tells measurements of one model apart.
     kind
-        A dataclass of numbers and tuples of numbers.
+        A dataclass of numbers and tuples of numbers; it raises ValueError or TypeError for what cannot be measured.
     """
     file = platformdirs.user_cache_path("guiderail") / "costs" / f"{_fingerprint(model)}{what}.json"
     found = _read(file, kind)
@@ -158,11 +169,15 @@ def _fingerprint(model: Model) -> str:
 
 
 def _read(file: Path, kind: type[T]) -> T | None:
+    """What a file holds; None where there is none, or where it is nothing that was measured."""
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = projectfile.read_json(file)
+        if values is None:
+            return None
         return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
-    except (OSError, ValueError, TypeError, AttributeError):
-        return None  # not measured yet, or written by another version
+    except (ProjectFileError, ValueError, TypeError, AttributeError) as error:
+        _log.warning("measuring again what %s should hold (%s)", file, type(error).__name__)
+        return None
 
 
 def _write(file: Path, found: Any) -> None:

@@ -9,13 +9,29 @@ from guiderail.cli.options import resolved
 from guiderail.settings import KEYS, Resolved, allowed, rule_of, user_file
 
 
-@click.group()
-def config() -> None:
-    """Show the settings and where each came from.
+def _of_projects() -> str:
+    """The settings that a project may decide, with the most that it may set."""
+    rules = {key: rule_of(key) for key in KEYS if rule_of(key).owner == "both"}
+    return ", ".join(
+        key if rule.project_most is None else f"{key} ({_at_most(rule.project_most)})" for key, rule in rules.items()
+    )
+
+
+def _at_most(most: int) -> str:
+    return "off only" if most is False else f"up to {most}"
+
+
+@click.group(
+    help=f"""Show the settings and where each came from.
 
     A flag goes before an environment variable (GUIDERAIL_MODEL and so on), that before the project's
     pyproject.toml [tool.guiderail], that before your own config.toml, and that before the default.
+
+    A project may decide: {_of_projects()}. More only where you set more. All else is yours: what a
+    project says of it is named and left out.
     """
+)
+def config() -> None: ...
 
 
 @config.command()
@@ -44,6 +60,8 @@ def _as_json(now: Resolved) -> str:
             "source": {"kind": now.source(key).kind, "place": now.source(key).place},
             "allowed": allowed(key),
             "help": rule_of(key).help,
+            "owner": rule_of(key).owner,
+            "project_most": rule_of(key).project_most,
         }
         for key in KEYS
     }

@@ -117,7 +117,10 @@ def _settings(flags: dict[str, Any], found: list[Resolved]) -> Check:
     now = resolved(flags)
     found.append(now)
     changed = sorted({str(source) for source in now.sources.values() if source.kind != "default"})
-    return Check("settings", "ok", f"set by {', '.join(changed)}" if changed else "all defaults")
+    detail = f"set by {', '.join(changed)}" if changed else "all defaults"
+    if now.problems:
+        return Check("settings", "note", f"{detail}; left out: {'; '.join(now.problems)}")
+    return Check("settings", "ok", detail)
 
 
 def _torch() -> Check:
@@ -190,7 +193,7 @@ def _again(reference: str) -> str:
     if reference == EMBEDDED:
         return "Install guiderail again"
     hub_id = reference.partition("@")[0]
-    if is_hub_id(hub_id) and not Path(reference).expanduser().is_dir():
+    if is_hub_id(hub_id):
         return f"Fetch it again: guiderail models rm {hub_id}, then guiderail models pull {reference}"
     return "Copy these files again from where they came from"
 

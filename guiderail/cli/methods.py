@@ -33,7 +33,7 @@ def methods(names: tuple[str, ...], as_json: bool) -> None:
 
 
 def _row(part: "type[Part]") -> dict[str, Any]:
-    from guiderail.settings import in_words
+    from guiderail.rule import in_words
 
     about = part.about
     return {

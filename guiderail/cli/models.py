@@ -11,7 +11,7 @@ import click
 
 from guiderail.cli.options import resolved
 from guiderail.errors import UsageError
-from guiderail.settings import user_file
+from guiderail.settings import names_folder, user_file
 
 if TYPE_CHECKING:
     from guiderail.model.info import ModelInfo
@@ -100,8 +100,7 @@ def use(name: str) -> None:
 
     info = describe(name)
     check_architecture(read_config(info.folder), info.name)
-    folder = Path(name).expanduser()
-    store.use(str(folder.resolve()) if folder.is_dir() and name != store.EMBEDDED else name, user_file())
+    store.use(str(Path(name).expanduser().resolve()) if names_folder(name) else name, user_file())
     click.echo(f"{name} is now the model of {user_file()}", err=True)
     source = resolved({}).source("model")
     if source.kind != "user":

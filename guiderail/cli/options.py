@@ -12,6 +12,7 @@ from guiderail.errors import UsageError
 from guiderail.settings import Resolved, default_of, flag_of, resolve, rule_of, user_file
 
 STDOUT = "-"
+_NAMED = "guiderail.problems"  # those that a command has named, in its context
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -88,8 +89,18 @@ def _help(key: str) -> str:
 
 
 def resolved(flags: dict[str, Any], start: Path | None = None) -> Resolved:
-    """Settle the settings for work on the file or folder ``start`` (the current folder by default)."""
+    """Settle the settings for work on the file or folder ``start`` (the current folder by default).
+
+    What is left out of the project's file is named on standard error, once for a command.
+    """
     from guiderail.prompt.project import find_root
 
     place = Path.cwd() if start is None else start.absolute()
-    return resolve(flags, os.environ, find_root(place), user_file())
+    found = resolve(flags, os.environ, find_root(place), user_file())
+    context = click.get_current_context(silent=True)
+    named: set[str] = context.find_root().meta.setdefault(_NAMED, set()) if context else set()
+    for problem in dict.fromkeys(found.problems):
+        if problem not in named:
+            named.add(problem)
+            click.echo(f"guiderail: left out: {' '.join(problem.split())}", err=True)
+    return found

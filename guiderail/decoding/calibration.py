@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -13,12 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from guiderail import projectfile
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model.fingerprint import fingerprint
+from guiderail.projectfile import ProjectFileError
 
 if TYPE_CHECKING:
     from guiderail.model.info import ModelInfo
     from guiderail.model.model import Model
+
+_log = logging.getLogger(__name__)
 
 SHIPPED = "calibrated.json"
 
@@ -47,11 +53,8 @@ def threshold_of(model: Model) -> float:
 def read(info: ModelInfo) -> Mapping[str, Any] | None:
     """What was learned for a model; the person's own before the shipped one."""
     name = fingerprint(info)
-    for text in (_text(_file(name)), files("guiderail.decoding").joinpath(SHIPPED).read_text(encoding="utf-8")):
-        found = json.loads(text) if text else {}
-        if name in found:
-            return found[name]
-    return None
+    shipped = json.loads(files("guiderail.decoding").joinpath(SHIPPED).read_text(encoding="utf-8"))
+    return _own(_file(name), name) or shipped.get(name)
 
 
 def write(info: ModelInfo, found: Mapping[str, Any]) -> Path:
@@ -76,8 +79,17 @@ def _file(name: str) -> Path:
     return platformdirs.user_data_path("guiderail") / "calibration" / f"{name.replace(':', '-')}.json"
 
 
-def _text(file: Path) -> str:
+def _own(file: Path, name: str) -> Mapping[str, Any] | None:
+    """What a file of ours holds for a model; None where there is none, or nothing that can be used."""
     try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
+        found = projectfile.read_json(file)
+    except ProjectFileError as error:
+        _log.warning("left out: %s", error)
+        return None
+    entry = found.get(name) if isinstance(found, dict) else None
+    threshold = entry.get("threshold") if isinstance(entry, dict) else None
+    if isinstance(threshold, (int, float)) and math.isfinite(threshold):
+        return entry
+    if found is not None:
+        _log.warning("left out: %s holds no threshold. Run guiderail calibrate again", file)
+    return None

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 import llguidance
 import numpy as np
 
+from guiderail import projectfile
 from guiderail.decoding.part import About, ConstraintPart, Situation, parameter
 from guiderail.errors import UsageError
+from guiderail.projectfile import ProjectFileError
 
 if TYPE_CHECKING:
     from guiderail.model.tokenizer import Tokenizer
@@ -65,9 +67,13 @@ class GrammarPart(ConstraintPart):
                 f"Add --set grammar.format={'|'.join(FORMATS)}",
             )
         try:
-            source = self.source or Path(self.file).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise GrammarError(f"the grammar {self.file} cannot be read ({error})", "Name another file") from error
+            source = self.source or projectfile.read_text(Path(self.file))
+        except ProjectFileError as error:
+            raise GrammarError(
+                f"the grammar {self.file} cannot be read ({error.message})", "Name another file"
+            ) from error
+        if source is None:
+            raise GrammarError(f"the grammar {self.file} cannot be read (there is no such file)", "Name another file")
         return source.rstrip("\n") if form == "regex" else source, cast(GrammarFormat, form)
 
 

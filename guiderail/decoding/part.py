@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from guiderail.decoding.sampling import Sampling
-from guiderail.settings import Rule
+from guiderail.rule import Rule
 
 if TYPE_CHECKING:
     from pathlib import Path

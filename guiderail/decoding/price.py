@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -33,6 +35,14 @@ class Prices:
 
     widths: tuple[int, ...]
     seconds: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError or TypeError for what cannot have been measured."""
+        ascending = all(before < after for before, after in pairwise(self.widths))
+        if len(self.widths) != len(self.seconds) or len(self.widths) < 2 or self.widths[0] < 1 or not ascending:
+            raise ValueError("these are no widths")
+        if not all(math.isfinite(seconds) and seconds > 0 for seconds in self.seconds):
+            raise ValueError("these are no times")
 
     def __call__(self, width: int) -> float:
         right = min(max(bisect_left(self.widths, width), 1), len(self.widths) - 1)

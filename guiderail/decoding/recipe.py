@@ -11,7 +11,7 @@ from guiderail.decoding import registry
 from guiderail.decoding.part import ConstraintPart, DrafterPart, MethodPart, Part, Situation, StagePart
 from guiderail.decoding.plain import PlainPart
 from guiderail.errors import UsageError
-from guiderail.settings import fitting, in_words
+from guiderail.rule import fitting, in_words
 
 if TYPE_CHECKING:
     from guiderail.decoding.constraint import Constraint

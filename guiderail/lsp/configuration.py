@@ -48,7 +48,7 @@ class Preferences:
     speculate
         Whether the suggestion behind a shown one is made in idle time.
     chosen
-        The keys of `settings` that the editor or the project chose.
+        The keys of `settings` that a flag or the editor chose.
     problems
         One line for each setting that was left out.
     """
@@ -147,7 +147,7 @@ def read(
     given = {key: value for key, value in given.items() if value is not None}
     problems: list[str] = []
     found = _settings(given, flags, env, root, problems)
-    chosen = frozenset(key for key in KEYS if found.source(key).kind in {"flag", "project"})
+    chosen = frozenset(key for key in KEYS if found.source(key).kind == "flag")
     own = {key: value for key in _OWN if (value := _own(key, given, problems)) is not None}
     return replace(Preferences(settings=found.settings, chosen=chosen, **own), problems=tuple(problems))
 
@@ -164,20 +164,20 @@ def _settings(
     stronger = resolve(flags, env)
     for key in KEYS:
         if key in given and stronger.source(key).kind == "default":
-            if rule_of(key).personal:  # a workspace can hold settings for the editor
+            if not rule_of(key).from_editors:  # a workspace can hold settings for the editor
                 problems.append(f"{key} is not taken from an editor: put it into {user_file()}")
                 continue
             try:
                 merged[key] = checked(key, given[key], _EDITOR)
             except GuiderailError as error:
                 problems.append(str(error))
-    for places in ((root, user_file()), (None, user_file()), (root, None), (None, None)):
-        try:
-            return resolve(merged, env, *places)
-        except GuiderailError as error:
-            if str(error) not in problems:
-                problems.append(str(error))
-    raise AssertionError("flags and environment were checked at the start")
+    try:
+        found = resolve(merged, env, root, user_file())
+    except GuiderailError as error:  # the person's file; flags and environment were checked at the start
+        problems.append(str(error))
+        found = resolve(merged, env, root, None)
+    problems.extend(found.problems)
+    return found
 
 
 _LISTS = ("enable_languages", "disable_languages", "disable_paths")

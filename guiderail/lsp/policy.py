@@ -177,7 +177,7 @@ class Policy:
         root = self.root_of(path) or path.parent
         try:
             spec = GitIgnoreSpec.from_lines(patterns)
-        except ValueError:
+        except (ValueError, re.error):
             return "disablePaths holds a pattern that cannot be read"
         names = [path.as_posix().lstrip("/")]
         if path.is_relative_to(root):

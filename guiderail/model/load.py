@@ -6,6 +6,7 @@ code along.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging import CRITICAL
@@ -16,6 +17,7 @@ from guiderail.errors import GuiderailError, UsageError
 from guiderail.model import memory, store
 from guiderail.model.info import ModelInfo, read_config, read_info, weight_files
 from guiderail.model.store import EMBEDDED, UnknownModelError
+from guiderail.settings import names_folder
 
 if TYPE_CHECKING:
     import torch
@@ -44,8 +46,8 @@ def resolve(reference: str) -> Path:
     Parameters
     ----------
     reference
-        ``embedded``, a local folder, or a hub id (``owner/name`` or ``owner/name@revision``) that was pulled. A
-        folder goes before a hub id of the same name.
+        ``embedded``, a folder's path, which is absolute or begins with a dot or ``~``, or a hub id (``owner/name`` or
+        ``owner/name@revision``) that was pulled. A hub id is never a folder: the current one is a repository's.
 
     Raises
     ------
@@ -90,7 +92,7 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     NotEnoughMemoryError
         Before anything is read, saying what is needed and what would fit.
     MissingWeightsError
-        If tensors are missing, damaged or of the wrong shape.
+        If tensors are missing, damaged, of the wrong shape, or hold what is no number.
     TokenizerError
         If its tokenizer has no exact bytes.
     DeviceError
@@ -110,6 +112,7 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
         allow(threads)
     tokenizer = Tokenizer.from_folder(info.folder)
     module = _read_module(info, getattr(torch, kind)).to(place)
+    _check_numbers(module, info.name)
     return Model(module, tokenizer, info, torch.device(place), getattr(torch, kind))
 
 
@@ -117,22 +120,37 @@ def _located(reference: str) -> tuple[Path, str | None]:
     """A model's folder, and the commit if it is a hub model."""
     if reference == EMBEDDED:
         return store.embedded_info().folder, None
-    folder = Path(reference).expanduser()
-    if folder.is_dir():
-        weight_files(folder)
-        return folder, None
+    if names_folder(reference):
+        return _folder(reference), None
     hub_id, _, revision = reference.partition("@")
     if store.is_hub_id(hub_id):
         snapshot = store.find(hub_id, revision or None)
         if snapshot is not None:
             return snapshot, snapshot.name
-        raise UnknownModelError(
-            f"The model {reference} is not on this machine", f"Fetch it: guiderail models pull {reference}"
-        )
-    raise UnknownModelError(
+        fetch = f"Fetch it: guiderail models pull {reference}"
+        raise UnknownModelError(f"The model {reference} is not on this machine", fetch + _if_folder(reference))
+    raise _unknown(reference)
+
+
+def _folder(reference: str) -> Path:
+    """The folder that a path names, if it holds a model."""
+    folder = Path(os.path.expanduser(reference)).absolute()  # noqa: PTH111 (Path's raises for an unknown user)
+    if not os.path.isdir(folder):  # noqa: PTH112 (Path's raises where it may not look)
+        raise _unknown(reference)
+    weight_files(folder)
+    return folder
+
+
+def _unknown(reference: str) -> UnknownModelError:
+    return UnknownModelError(
         f"There is no model {reference}",
-        "Name 'embedded', a model's folder, or the hub id (owner/name) of a pulled model; see guiderail models ls",
+        "Name 'embedded', a model's folder (/path, ~/path or ./path), or the hub id (owner/name) of a pulled model; "
+        f"see guiderail models ls{_if_folder(reference)}",
     )
+
+
+def _if_folder(reference: str) -> str:
+    return f"; if you mean the folder, write ./{reference}" if os.path.isdir(reference) else ""  # noqa: PTH112
 
 
 def check_architecture(config: dict[str, Any], name: str) -> None:
@@ -238,6 +256,16 @@ def _read_module(info: ModelInfo, dtype: torch.dtype) -> Any:
         shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
         raise MissingWeightsError(f"{info.name} lacks weights of a {info.architecture}: {shown}", "Fetch it again")
     return module
+
+
+def _check_numbers(module: torch.nn.Module, name: str) -> None:
+    """Refuse weights that are not finite: every answer of such a model is nonsense, or a failure of its own."""
+    for tensor_name, tensor in module.named_parameters():
+        if not tensor.numel() or not tensor.is_floating_point():
+            continue
+        if not all(bool(bound.isfinite()) for bound in tensor.detach().aminmax()):
+            remedy = "Fetch it again, or choose another model"
+            raise MissingWeightsError(f"{name}: the weights in {tensor_name} are not all numbers", remedy)
 
 
 @contextmanager

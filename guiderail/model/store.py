@@ -7,6 +7,8 @@ that was pulled, so that a model changes only when a person pulls it again.
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,13 +19,17 @@ from logging import CRITICAL
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guiderail import projectfile
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model.guard import COMMIT, Guard, HostileAnswerError, guarded, is_plain
 from guiderail.model.info import TEXT_LIMIT, ModelFolderError, ModelInfo, read_info
 from guiderail.model.transfer import fetch_file
+from guiderail.projectfile import ProjectFileError
 
 if TYPE_CHECKING:
     from huggingface_hub import CachedRepoInfo
+
+_log = logging.getLogger(__name__)
 
 EMBEDDED = "embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded" / "weights"
@@ -289,19 +295,20 @@ def use(name: str, file: Path) -> None:
     try:
         with _storing("read", file):
             document = tomlkit.parse(file.read_text(encoding="utf-8") if file.is_file() else "")
-    except (ParseError, UnicodeDecodeError) as error:
+    except (ParseError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{file} is not valid TOML ({error})", "Correct it or delete it") from error
     document["model"] = name
-    _write(file, tomlkit.dumps(document))
+    _write(Path(os.path.realpath(file)), tomlkit.dumps(document))  # a link to a person's other files stays one
 
 
 def pins() -> dict[str, str]:
     """The commit of each pulled model, and of each branch or tag (``owner/name@revision``) that was pulled."""
     try:
-        values = json.loads(_pin_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none yet, or damaged: the hub's own reference is used instead
+        values = projectfile.read_json(_pin_file())
+    except ProjectFileError as error:  # damaged: the hub's own reference is used instead
+        _log.warning("left out: %s", error)
         return {}
-    return values if isinstance(values, dict) else {}
+    return {key: pin for key, pin in values.items() if isinstance(pin, str)} if isinstance(values, dict) else {}
 
 
 def _reference(hub_id: str, revision: str | None) -> str:

@@ -77,7 +77,7 @@ def _modules(view: View, found: re.Match[str]) -> frozenset[str] | None:
     if not dots:
         return module_path(view.scene.root).modules(package)
     folder = view.scene.path.parent.joinpath(*[".."] * (len(dots) - 1), *package.split("."))
-    return inside(folder)
+    return inside(folder, view.scene.root)
 
 
 def _ruling(names: frozenset[str], view: View, found: re.Match[str], reason: str | None) -> Ruling:

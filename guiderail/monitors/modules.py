@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from guiderail import projectfile
 from guiderail.monitors.analysis.client import environment
 from guiderail.monitors.declared import declared_modules
+from guiderail.projectfile import ProjectFileError
 
+log = logging.getLogger(__name__)
 FRESH_S = 5.0  # what is on disk is read again after this
 SUFFIXES = (".py", ".pyi", ".so", ".pyd")
+LINKS = 100  # .pth files of a folder that are read, and lines of one
+LINKS_SIZE = 1 << 16  # bytes of one
 
 
 class ModulePath:
     """The import path of a project.
+
+    What belongs to the project is looked at inside it alone: its folders, and those that its own environment links to.
+    An environment that lies elsewhere is the person's, and is followed wherever it leads.
 
     Parameters
     ----------
@@ -27,12 +38,17 @@ class ModulePath:
         self._root = root
 
     def modules(self, package: str = "") -> frozenset[str] | None:
-        """The modules in a package, or all at the top; None if the package's folder is not known."""
+        """The modules in a package, or all at the top; None if the package's folder is not known, or not all of them.
+
+        What was left out (a folder with too many names, one outside the project) may hold the right one.
+        """
         if not package:
-            own = frozenset().union(*map(_modules_in, self.folders))
+            own = _modules_in(self.folders)
+            if own is None or self._left_out:
+                return None
             return own | self.declared | sys.stdlib_module_names | frozenset(sys.builtin_module_names)
-        places = [place for folder in self.folders if (place := folder.joinpath(*package.split("."))).is_dir()]
-        return frozenset().union(*map(_modules_in, places)) if places else None
+        places = [place for folder in self.folders if _is_folder(place := folder.joinpath(*package.split(".")))]
+        return _modules_in(places) if places else None
 
     @cached_property
     def declared(self) -> frozenset[str]:
@@ -42,15 +58,27 @@ class ModulePath:
     @cached_property
     def folders(self) -> tuple[Path, ...]:
         """Where modules are looked for."""
-        sites = self._sites()
-        linked = [Path(line.strip()) for site in sites for line in _links(site)]
-        own = [self._root, self._root / "src", self._root / "lib"]
-        library = Path(sys.modules["os"].__file__ or "").parent
-        return tuple(folder for folder in (*own, *sites, *linked, library) if folder.is_dir())
-
-    def _sites(self) -> list[Path]:
         venv = Path(environment(self._root).get("VIRTUAL_ENV", sys.prefix))
-        return [*venv.glob("lib/python3*/site-packages"), venv / "Lib" / "site-packages"]
+        sites = _sites(venv)
+        linked = [folder for site in sites for folder in _linked(site, venv)]
+        own = [folder for folder in (self._root, self._root / "src", self._root / "lib") if self._holds(folder)]
+        if _is_inside(venv, self._root):
+            linked = [folder for folder in linked if self._holds(folder)]
+        library = Path(sys.modules["os"].__file__ or "").parent
+        return tuple(folder for folder in (*own, *sites, *linked, library) if _is_folder(folder))
+
+    @cached_property
+    def _left_out(self) -> set[Path]:
+        """Folders of the import path that are not looked at."""
+        return set()
+
+    def _holds(self, folder: Path) -> bool:
+        """Whether a folder may be looked at for lying in the project; one that exists elsewhere is left out."""
+        if _is_inside(folder, self._root):
+            return True
+        if _is_folder(folder):
+            self._left_out.add(folder)
+        return False
 
 
 def module_path(root: Path) -> ModulePath:
@@ -63,25 +91,57 @@ def _module_path(root: Path, period: int) -> ModulePath:
     return ModulePath(root)
 
 
-def inside(folder: Path) -> frozenset[str] | None:
-    """The modules in a folder; None if it is none."""
-    return _modules_in(folder) if folder.is_dir() else None
+def inside(folder: Path, root: Path) -> frozenset[str] | None:
+    """The modules in a folder of a project; None if it is none, or not all of them are known."""
+    return _modules_in([folder]) if _is_folder(folder) and _is_inside(folder, root) else None
 
 
-def _modules_in(folder: Path) -> frozenset[str]:
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 (Path's raises where it may not look)
+
+
+def _is_inside(path: Path, root: Path) -> bool:
+    try:
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+    except (OSError, ValueError):  # a null character, or a name that is too long
+        return False
+
+
+def _modules_in(folders: Iterable[Path]) -> frozenset[str] | None:
+    """The modules in folders; None if one of them cannot be looked at."""
     found = set()
-    for path in folder.iterdir():
-        name = path.name.partition(".")[0]
-        if name.isidentifier() and (path.suffix in SUFFIXES or (not path.suffix and path.is_dir())):
-            found.add(name)
+    try:
+        for entry, is_folder in (entry for folder in folders for entry in projectfile.read_folder(folder)):
+            stem, dot, _ = entry.partition(".")
+            if stem.isidentifier() and (entry.endswith(SUFFIXES) or (not dot and is_folder)):
+                found.add(stem)
+    except ProjectFileError as error:
+        log.info("modules are not known: %s", error)
+        return None
     return frozenset(found)
 
 
-def _links(site: Path) -> list[str]:
-    """The lines of .pth files: further folders of the import path."""
-    return [
-        line
-        for path in site.glob("*.pth")
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
-        if line and not line.startswith(("#", "import "))
-    ]
+def _sites(venv: Path) -> list[Path]:
+    """The folders of an environment that packages are installed in."""
+    try:
+        versions = [name for name, is_folder in projectfile.read_folder(venv / "lib") if is_folder]
+    except ProjectFileError:
+        versions = []
+    posix = [venv / "lib" / name / "site-packages" for name in versions if name.startswith("python3")]
+    return [*posix, venv / "Lib" / "site-packages"]
+
+
+def _linked(site: Path, venv: Path) -> Iterator[Path]:
+    """The folders that .pth files name: further ones of the import path."""
+    try:
+        names = [name for name, _ in projectfile.read_folder(site) if name.endswith(".pth")]
+    except ProjectFileError:
+        return
+    for name in names[:LINKS]:
+        try:
+            text = projectfile.read_text(site / name, venv, limit=LINKS_SIZE) or ""
+        except ProjectFileError as error:
+            log.info("a list of folders is left out: %s", error)
+            continue
+        lines = [line.strip() for line in text.splitlines()[:LINKS]]
+        yield from (site / line for line in lines if line and not line.startswith(("#", "import ")))

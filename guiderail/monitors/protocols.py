@@ -16,16 +16,19 @@ close = "closed"
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from guiderail import projectfile
 from guiderail.errors import GuiderailError
+from guiderail.projectfile import ProjectFileError
 
 FILE = Path(".guiderail", "typestate.toml")
+SIZE_LIMIT = 1 << 16  # bytes
+MANY = 100  # protocols, states of one, and calls in one state: they are followed at every dot
 
 
 class ProtocolError(GuiderailError):
@@ -83,34 +86,54 @@ def protocols(root: Path) -> tuple[Protocol, ...]:
     Raises
     ------
     ProtocolError
-        The file is no TOML, or a state or type is missing.
+        The file cannot be read or is no TOML, a state or type is missing, or there are too many.
     """
     file = root / FILE
     try:
-        return _read(file, file.stat().st_mtime_ns)
-    except FileNotFoundError:
+        changed_ns = file.stat().st_mtime_ns
+    except (OSError, ValueError):  # there is none, or nothing that we may see
         return ()
+    found = _read(file, root, changed_ns)
+    if isinstance(found, ProtocolError):
+        raise found
+    return found
 
 
 @lru_cache(maxsize=8)
-def _read(file: Path, changed_ns: int) -> tuple[Protocol, ...]:
+def _read(file: Path, root: Path, changed_ns: int) -> tuple[Protocol, ...] | ProtocolError:
+    """The protocols of a file, or why there are none: it is not read again until it changes."""
     try:
-        declared = tomllib.loads(file.read_text(encoding="utf-8")).get("protocol", [])
-        return tuple(_protocol(one) for one in declared)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, AttributeError, TypeError, ValueError) as error:
-        raise ProtocolError(f"{file} cannot be understood: {error}", "See docs/monitors/typestate.md") from error
+        declared = projectfile.read_toml(file, root, limit=SIZE_LIMIT).get("protocol", [])
+        return tuple(_protocol(one) for one in _few(declared))
+    except ProjectFileError as error:
+        return ProtocolError(f"{file} cannot be understood: {error.message}", error.remedy)
+    except (KeyError, AttributeError, TypeError, ValueError, StopIteration) as error:
+        return ProtocolError(f"{file} cannot be understood: {error!r:.200}", "See docs/monitors/typestate.md")
 
 
 def _protocol(declared: dict[str, Any]) -> Protocol:
-    states = {name: dict(calls) for name, calls in declared["states"].items()}
+    states = {name: dict(_few(calls)) for name, calls in _few(declared["states"]).items()}
     first = declared.get("first", next(iter(states)))
     for state in (first, *(state for calls in states.values() for state in calls.values())):
         if state not in states:
             raise ValueError(f"the protocol of {declared['type']} has no state {state!r}")
+    made_by = _few(declared.get("made_by", []))
+    for text in (declared["type"], *made_by, declared.get("language", "python")):
+        if not isinstance(text, str):
+            raise TypeError(f"{text!r} is no text")
     return Protocol(
         declared["type"],
         first,
         states,
-        frozenset(declared.get("made_by", ())) | {declared["type"]},
+        frozenset(made_by) | {declared["type"]},
         declared.get("language", "python"),
     )
+
+
+def _few(declared: Any) -> Any:
+    """A list or table itself; raises ValueError if it is longer than `MANY`, and TypeError if it is neither."""
+    if not isinstance(declared, (list, dict)):
+        raise TypeError(f"{declared!r:.100} is neither a list nor a table")
+    if len(declared) > MANY:
+        raise ValueError(f"there are more than {MANY} of one kind")
+    return declared

@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from guiderail.errors import GuiderailError
 from guiderail.monitors.analysis.requests import HOVER
@@ -56,8 +57,14 @@ def _declared(view: View) -> tuple[Protocol, ...]:
     try:
         return tuple(one for one in protocols(view.scene.root) if one.language == view.language)
     except GuiderailError as error:
-        log.warning("%s", error)
+        _name(str(error))
         return ()
+
+
+@lru_cache(maxsize=8)
+def _name(problem: str) -> None:
+    """Say once what is wrong: it is met at every dot."""
+    log.warning("%s", problem)
 
 
 def _is_of(hover: str, name: str) -> bool:

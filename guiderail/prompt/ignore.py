@@ -3,6 +3,7 @@
 The lists are data; a file is left out when any one of them, or a .gitignore, says so.
 """
 
+import logging
 import os
 import re
 import stat
@@ -13,7 +14,12 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
+from guiderail import projectfile
+from guiderail.projectfile import ProjectFileError
 from guiderail.prompt.stamped import Stamped, status_of
+
+log = logging.getLogger(__name__)
+SIZE_LIMIT = 1 << 16  # bytes of a .gitignore: each pattern is compiled
 
 # File names, without regard to case, that commonly hold keys, passwords or tokens.
 SECRET_FILES = (
@@ -108,7 +114,7 @@ class Ignore:
         forms = {form for form in (named, real) if form.is_relative_to(self.root)}
         if real not in forms:
             return True
-        is_folder = real.is_dir()
+        is_folder = os.path.isdir(real)  # noqa: PTH112 (Path's raises where it may not look)
         return any(self._excluded(form.relative_to(self.root).parts, is_folder) for form in forms)
 
     def refresh(self) -> None:
@@ -151,13 +157,14 @@ class Ignore:
 
     def _read_rules(self, path: str) -> Rules:
         folder = path[len(self._top) + 1 :].rpartition("/")[0]
-        return Rules("" if folder == ".git/info" else folder, _spec(path))
+        return Rules("" if folder == ".git/info" else folder, _spec(path, self.root))
 
 
-def _spec(path: str) -> GitIgnoreSpec:
+def _spec(path: str, root: Path) -> GitIgnoreSpec:
     try:
-        text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
-    except OSError:  # vanished, or not ours to read
+        text = projectfile.read_text(Path(path), root, limit=SIZE_LIMIT) or ""
+    except ProjectFileError as error:  # replaced meanwhile, not ours to read, or too long to be honest
+        log.warning("its patterns do not count: %s", error)
         text = ""
     return GitIgnoreSpec.from_lines(line for line in text.replace("\r\n", "\n").split("\n") if _is_pattern(line))
 
@@ -166,6 +173,6 @@ def _is_pattern(line: str) -> bool:
     """One malformed line (a lone backslash) is left out, as git does, and does not void the others."""
     try:
         GitIgnoreSpec.from_lines([line])
-    except ValueError:
+    except (ValueError, re.error):  # re.error: a range that runs backwards
         return False
     return True

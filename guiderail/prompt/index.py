@@ -119,7 +119,7 @@ class ProjectIndex:
         return (self.project.root / path.relative_to(self._root) if inside else path).as_posix()
 
     def _read(self, path: str) -> SourceFile | None:
-        text = read_text(Path(path))
+        text = read_text(Path(path), self.project.root)
         relative = Path(path).relative_to(self.project.root).as_posix()
         # Here enters all that anybody is told of other files: the prompt, the n-grams and what drafters copy.
         return SourceFile(relative, masked(text), self._vocabulary) if text else None

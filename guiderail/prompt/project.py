@@ -5,9 +5,11 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 
+from guiderail import projectfile
+from guiderail.projectfile import ProjectFileError
 from guiderail.prompt.ignore import Ignore, Rules
 from guiderail.prompt.stamped import Stamped, status_of
 from guiderail.text.language import family_of, is_code, language_of
@@ -24,11 +26,11 @@ def find_root(path: Path) -> Path | None:
 
     The nearest git work tree, else the nearest folder with a pyproject.toml, package.json, go.mod or Cargo.toml.
     """
-    path = path.resolve()
+    path = Path(os.path.realpath(path))  # Path's own raises where links lead in a circle
     folders = [path, *path.parents]
     for marks in ((".git",), _MANIFESTS):
         for folder in folders:
-            if any((folder / mark).exists() for mark in marks):
+            if any(status_of(f"{folder}/{mark}") for mark in marks):
                 return folder
     return None
 
@@ -38,15 +40,14 @@ def ignored(root: Path) -> Ignore:
     return Ignore(root)
 
 
-def read_text(path: Path) -> str | None:
-    """Text of a context file; None if it is gone, too large, binary, not UTF-8 or minified."""
+def read_text(path: Path, root: Path | None = None) -> str | None:
+    """Text of a context file; None if it is gone, outside the root, no file, large, binary, not UTF-8 or minified."""
     try:
-        with path.open("rb") as stream:
-            data = stream.read(SIZE_LIMIT + 1)
-        text = data.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+        data = projectfile.read_bytes(path, root, limit=SIZE_LIMIT)
+        text = (data or b"").decode("utf-8-sig")
+    except (ProjectFileError, UnicodeDecodeError):
         return None
-    if len(data) > SIZE_LIMIT or b"\0" in data:
+    if data is None or b"\0" in data:
         return None
     text = re.sub(r"\r\n?", "\n", text)
     return None if _is_minified(text) else text
@@ -105,7 +106,7 @@ class Project:
         """POSIX path relative to the root; None if the path is outside or there is none."""
         if path is None:
             return None
-        path = path.resolve()
+        path = Path(os.path.realpath(path))
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else None
 
     @property
@@ -234,7 +235,8 @@ def _list_folder(path: str) -> _Listing:
     """A link is no folder here, and no regular file later: what it leads to in the root is listed where it is."""
     try:
         with os.scandir(path) as entries:
-            found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+            some = islice(entries, projectfile.ENTRY_LIMIT)  # a folder of more holds data
+            found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in some)
     except OSError:
         found = []
     return _Listing(

@@ -2,6 +2,8 @@
 
 import codecs
 import io
+import os
+import stat
 import tokenize
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +23,9 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
+_STANDARD = frozenset({"/dev/stdin"})
+_DESCRIPTORS = frozenset({"/dev/fd", "/proc/self/fd"})  # what the shell writes for <(...) lies there
+
 _BLOTTED = bytes(byte if byte < 0x80 else ord("?") for byte in range(256))
 
 
@@ -34,18 +39,19 @@ def read_source(path: Path, language: str | None = None) -> Document:
     Parameters
     ----------
     path
-        A file; a pipe works too.
+        A file, or a descriptor that the process was given (``/dev/stdin``, ``/dev/fd/63``), which may be a pipe.
+        Another pipe or device is refused: it may never end, or never begin.
     language
         Language identifier; found from the name and the first line when not given.
 
     Raises
     ------
     SourceError
-        If the file is missing, a directory, unreadable, binary, over 10 MB, or not in the encoding that it
+        If the file is missing, a directory, a device, unreadable, binary, over 10 MB, or not in the encoding that it
         declares (a byte order mark, PEP 263's cookie in Python, otherwise UTF-8).
     """
     try:
-        with path.open("rb") as stream:
+        with _opened(path) as stream:
             data = stream.read(SIZE_LIMIT + 1)
     except FileNotFoundError:
         raise SourceError(f"no such file: {path}", "Check the path.") from None
@@ -55,6 +61,27 @@ def read_source(path: Path, language: str | None = None) -> Document:
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceError(f"cannot read {path}: {reason}", "Check the path and its permissions.") from None
     return _document(data, str(path), path, language)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A file, opened without waiting; raises SourceError for what is none."""
+    if str(path) in _STANDARD or str(path.parent) in _DESCRIPTORS:
+        return path.open("rb")
+    _check_kind(path, path.stat().st_mode)  # some devices do something when they are opened
+    stream = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
+    try:
+        _check_kind(path, os.fstat(stream.fileno()).st_mode)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+def _check_kind(path: Path, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError
+    if not stat.S_ISREG(mode):
+        raise SourceError(f"{path} is not a regular file", "Send the text to standard input.")
 
 
 def read_stream(stream: BinaryIO, language: str | None = None, path: Path | None = None) -> Document:

@@ -56,12 +56,15 @@ def test_workspaces_are_trusted_and_not_any_more(guiderail, home: Path) -> None:
 
 
 def test_a_project_cannot_trust_itself(guiderail) -> None:
-    """Trust in a project's own settings is refused, and the message says where it belongs."""
+    """Trust in a project's own settings is left out, and the message says where it belongs."""
     Path("pyproject.toml").write_text('[tool.guiderail]\ntrust = "always"\n')
     Path(".git").mkdir()
     result = guiderail("doctor")
-    assert result.code == 1
-    assert "not for a project to decide" in result.out
+    assert result.err.count("trust is not for a project to decide") == 1
+    assert "trust is not for a project to decide" in result.out
+    assert "config.toml" in result.err
+    shown = json.loads(guiderail("config", "show", "--json").out)["trust"]
+    assert (shown["value"], shown["owner"]) == ("listed", "person")
 
 
 def test_an_unknown_analyser_is_wrong_use(guiderail) -> None:

@@ -164,7 +164,7 @@ def test_missing_weights_fail_with_a_remedy(guiderail: Run, copy: Path) -> None:
 
 
 def test_weights_that_are_not_numbers_fail(guiderail: Run, copy: Path) -> None:
-    """A model whose scores are NaN does not pass the forward pass."""
+    """A model whose weights are NaN is refused when it is loaded."""
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -174,7 +174,9 @@ def test_weights_that_are_not_numbers_fail(guiderail: Run, copy: Path) -> None:
         copy / "model.safetensors",
         metadata={"format": "pt"},
     )
-    assert statuses(guiderail, 1)["forward pass"][0] == "failed"
+    status, detail = statuses(guiderail, 1)["model"][:2]
+    assert status == "failed"
+    assert "not all numbers" in detail
 
 
 def test_an_unknown_model_and_a_wrong_setting_fail(guiderail: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,7 +113,7 @@ def test_use_changes_the_model_and_nothing_else(guiderail: Run, config: Path) ->
 def test_use_of_a_folder_writes_where_it_is(guiderail: Run, config: Path, tiny_model: Path) -> None:
     """A relative path would mean another model in another folder."""
     Path("here").symlink_to(tiny_model)
-    assert guiderail("models", "use", "here").code == 0
+    assert guiderail("models", "use", "./here").code == 0
     assert tomllib.loads(config.read_text())["model"] == str(tiny_model.resolve())
 
 

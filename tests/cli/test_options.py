@@ -46,12 +46,12 @@ def test_a_flag_that_is_not_given_is_none_and_others_stay_text() -> None:
 
 def test_the_project_is_that_of_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings come from the project around a file, else around the current folder."""
-    for name, seed in (("here", 1), ("there", 2)):
+    for name, tokens in (("here", 1), ("there", 2)):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "pyproject.toml").write_text(f"[tool.guiderail]\nseed = {seed}\n", encoding="utf-8")
+        (tmp_path / name / "pyproject.toml").write_text(f"[tool.guiderail]\nmax_tokens = {tokens}\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path / "here")
-    assert resolved({}).value("seed") == 1
-    assert resolved({}, Path("../there/module.py")).value("seed") == 2
+    assert resolved({}).value("max_tokens") == 1
+    assert resolved({}, Path("../there/module.py")).value("max_tokens") == 2
 
 
 def names_here() -> list[str]:

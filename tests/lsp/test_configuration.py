@@ -14,11 +14,11 @@ def no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_editor_stands_between_environment_and_project(tmp_path: Path) -> None:
     """Flags and environment go before the editor's settings, these before the project's."""
-    (tmp_path / "pyproject.toml").write_text("[tool.guiderail]\nmax_tokens = 5\ntop_k = 7\nseed = 3\n")
+    (tmp_path / "pyproject.toml").write_text("[tool.guiderail]\nmax_tokens = 5\nuntil = 'block'\n")
     options = {"maxTokens": 9, "top_k": 8, "temperature": 1, "model": "mine"}
     found = read(options, {"model": "flag"}, {"GUIDERAIL_TOP_K": "6"}, tmp_path)
     settings = found.settings
-    assert (settings.model, settings.top_k, settings.max_tokens, settings.seed) == ("flag", 6, 9, 3)
+    assert (settings.model, settings.top_k, settings.max_tokens, settings.until) == ("flag", 6, 9, "block")
     assert settings.temperature == 1.0
     assert found.problems == ()
 

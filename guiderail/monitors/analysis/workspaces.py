@@ -5,12 +5,19 @@ The list is the person's own and lies beside the person's settings; nothing insi
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import platformdirs
 
+from guiderail import projectfile
 from guiderail.errors import GuiderailError
+from guiderail.projectfile import ProjectFileError
+
+_log = logging.getLogger(__name__)
 
 
 def file() -> Path:
@@ -19,14 +26,32 @@ def file() -> Path:
 
 
 def trusted() -> list[Path]:
-    """The folders that are trusted, with all that is below them."""
+    """The folders that are trusted, with all that is below them; a list that cannot be read trusts none."""
     try:
-        lines = file().read_text(encoding="utf-8").splitlines()
-    except (FileNotFoundError, NotADirectoryError):
+        return _listed()
+    except ProjectFileError as error:
+        _name(str(error))
         return []
-    except OSError as error:
-        raise GuiderailError(f"cannot read {file()}: {error.strerror}", "Check its permissions") from error
-    return [Path(line) for line in lines if line.strip()]
+
+
+def _listed() -> list[Path]:
+    """The folders on the list; raises ProjectFileError if it cannot be read."""
+    # A folder's name is what the file system says, in whatever encoding.
+    lines = [os.fsdecode(line.rstrip(b"\r")) for line in (projectfile.read_bytes(file()) or b"").split(b"\n")]
+    wrong = [line for line in lines if line.strip() and not _is_place(line)]
+    if wrong:
+        _name(f"{file()} has lines that are no folders, which are left out: {wrong[0]!r:.80}")
+    return [Path(line) for line in lines if _is_place(line)]
+
+
+def _is_place(line: str) -> bool:
+    return Path(line).is_absolute() and "\0" not in line
+
+
+@lru_cache(maxsize=8)
+def _name(problem: str) -> None:
+    """Say once what is wrong: the list is read for every analyser."""
+    _log.warning("%s", problem)
 
 
 def is_trusted(folder: Path, trust: str = "listed") -> bool:
@@ -43,9 +68,11 @@ def trust(folder: Path) -> None:
     Raises
     ------
     GuiderailError
-        The list cannot be written.
+        The list cannot be written, or cannot hold the folder.
     """
     real = folder.resolve()
+    if {"\n", "\r"} & set(str(real)):  # what follows would be a line of its own: another folder, trusted too
+        raise GuiderailError(f"{str(real)!r} has a line break in its name", "Give the folder another name")
     _write(lambda folders: folders if real in folders else [*folders, real])
 
 
@@ -57,9 +84,9 @@ def distrust(folder: Path) -> bool:
 
 
 def _write(change: Callable[[list[Path]], list[Path]]) -> None:
-    lines = [f"{folder}\n" for folder in change(trusted())]
+    lines = [os.fsencode(f"{folder}\n") for folder in change(_listed())]
     try:
         file().parent.mkdir(parents=True, exist_ok=True)
-        file().write_text("".join(lines), encoding="utf-8")
+        file().write_bytes(b"".join(lines))
     except OSError as error:
         raise GuiderailError(f"cannot write {file()}: {error.strerror}", "Check its permissions") from error
