@@ -10,6 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
+from guiderail import private
 from guiderail.errors import GuiderailError
 
 
@@ -59,7 +60,6 @@ def distrust(folder: Path) -> bool:
 def _write(change: Callable[[list[Path]], list[Path]]) -> None:
     lines = [f"{folder}\n" for folder in change(trusted())]
     try:
-        file().parent.mkdir(parents=True, exist_ok=True)
-        file().write_text("".join(lines), encoding="utf-8")
+        private.write_text(file(), "".join(lines))
     except OSError as error:
         raise GuiderailError(f"cannot write {file()}: {error.strerror}", "Check its permissions") from error
