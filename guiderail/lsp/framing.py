@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator
 log = logging.getLogger(__name__)
 
 LINE_LIMIT = 1 << 16  # bytes of a header's line; of longer ones only the end is looked at
-_TAIL = 80  # bytes in which a line's end announces a frame
-_LENGTH = re.compile(rb"(?<!-)content-length[ \t]{0,16}:[ \t]{0,16}(\d{1,20})[ \t]{0,16}\r?\Z", re.IGNORECASE)
+PASSED_LIMIT = 16_000_000  # bytes in a row that belong to no frame
+_TAIL = 120  # bytes in which a line's end announces a frame
+_LENGTH = re.compile(rb"(?<!-)content-length[ \t]{0,16}:[ \t]{0,16}(\d{1,40})[ \t]{0,16}\r?\Z", re.IGNORECASE)
 _OTHER_HEADER = re.compile(rb"(?:\A|[\r\n])content-type:[^\r\n]{0,200}\r?\n\Z", re.IGNORECASE)
 
 
@@ -31,7 +32,7 @@ class Framing:
     Parameters
     ----------
     limit
-        How long a body may be, and how much that belongs to no frame may come in a row, in bytes.
+        How long a body may be, in bytes.
     """
 
     def __init__(self, limit: Callable[[], int]) -> None:
@@ -155,5 +156,5 @@ class Framing:
     def _count(self, passed: int) -> None:
         """Bytes were passed over."""
         self._passed += passed
-        if self._passed > self._limit():
+        if self._passed > PASSED_LIMIT:
             raise FrameError(f"{self._passed} bytes without a message")

@@ -193,6 +193,7 @@ async def _converse(server: Server, reader: asyncio.StreamReader) -> int:
         error = listening.exception()
         if isinstance(error, FrameError):
             log.error("giving up a client: %s", error)
+            server.protocol.complain(str(error))
         elif error is not None:
             raise error
         return 0 if server.protocol.is_ending else 1

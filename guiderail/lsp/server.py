@@ -29,6 +29,7 @@ from guiderail.lsp.items import Place
 from guiderail.lsp.policy import Policy, canonical
 from guiderail.lsp.positions import Encoding
 from guiderail.lsp.progress import LoadProgress
+from guiderail.lsp.returning import is_long
 from guiderail.lsp.scheduler import Scheduler
 from guiderail.lsp.shelf import Shelf, Shown
 from guiderail.lsp.trigger import Numbering
@@ -90,9 +91,13 @@ class Server(LanguageServer):
         """End this client's work; the worker goes on for others."""
         if self._watch in self.worker.watchers:
             self.worker.watchers.remove(self._watch)
+        had_long = is_long(buffer.text for buffer in self.buffers.values())
         self.buffers.clear()
         self._configured.set()  # who waits for it finds the documents closed
         self.scheduler.stop()
+        self.shelf = Shelf()
+        if had_long:
+            self.worker.give_back()
 
     def leave(self, code: int) -> None:
         """Have the connection ended."""
@@ -314,9 +319,12 @@ class Server(LanguageServer):
 
     def _did_close(self, params: types.DidCloseTextDocumentParams) -> None:
         uri = params.text_document.uri
-        self.buffers.pop(uri, None)
+        buffer = self.buffers.pop(uri, None)
         self.policy.files.pop(uri, None)
         self.scheduler.closed(uri)
+        self.shelf.forget(uri)
+        if buffer and is_long([buffer.text]):
+            self.worker.give_back()
         if self.bulletin.front == uri:
             self.bulletin.turn_to(None)
 

@@ -152,6 +152,10 @@ class Worker:
         self._report(Health("off"))
         self.submit(Job(Rank.CONTROL, lambda engine, _: self._unload(engine)))
 
+    def give_back(self) -> None:
+        """Have the memory given back that was taken for a long text which nobody needs any more."""
+        self.submit(Job(Rank.PREPARE, lambda engine, _: engine.give_back()))
+
     def _unload(self, engine: Engine) -> None:
         if self._wanted is None:  # else one was asked for meanwhile
             self._held = None
