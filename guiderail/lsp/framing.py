@@ -17,8 +17,10 @@ log = logging.getLogger(__name__)
 
 LINE_LIMIT = 1 << 16  # bytes of a header's line; of longer ones only the end is looked at
 PASSED_LIMIT = 16_000_000  # bytes in a row that belong to no frame
+LINE_COST = 64  # bytes as which a line counts at least: short ones take as long
 _TAIL = 120  # bytes in which a line's end announces a frame
 _LENGTH = re.compile(rb"(?<!-)content-length[ \t]{0,16}:[ \t]{0,16}(\d{1,40})[ \t]{0,16}\r?\Z", re.IGNORECASE)
+_END = re.compile(rb"\d[ \t]{0,16}\r?\n")  # of a line that may announce a frame
 _OTHER_HEADER = re.compile(rb"(?:\A|[\r\n])content-type:[^\r\n]{0,200}\r?\n\Z", re.IGNORECASE)
 
 
@@ -43,6 +45,7 @@ class Framing:
         self._announced: int | None = None  # by the header that is being received
         self._contradicts = False  # that header, itself
         self._passed = 0  # bytes passed over since the last frame
+        self._told = False  # that there were any
 
     @property
     def is_inside(self) -> bool:
@@ -66,7 +69,7 @@ class Framing:
                 body = self._body()
                 if body is None:
                     return
-                self._passed = 0
+                self._passed, self._told = 0, False
                 yield body
 
     def early(self) -> bytes | None:
@@ -94,7 +97,7 @@ class Framing:
         is_whole = end <= _TAIL
         self._take(end + 1)
         found = _LENGTH.search(line)
-        self._count(end + 1)
+        self._count(max(end + 1, LINE_COST))
         if found:
             if not (is_whole and found.start() == 0):
                 self._announced = None  # glued to something else: another header begins
@@ -108,7 +111,9 @@ class Framing:
         """A header ended: its body begins, if it announced one."""
         announced, self._announced = self._announced, None
         if announced is None or self._contradicts:
-            log.warning("passed over a header with %s", "no length" if announced is None else "several lengths")
+            if not self._told:
+                self._told = True
+                log.warning("passed over a header with %s", "no length" if announced is None else "several lengths")
             return
         self._length = announced
         if self._length > self._limit():
@@ -118,13 +123,13 @@ class Framing:
         """Receive the body; None if it is not whole yet."""
         assert self._length is not None
         stop = min(self._length, len(self._data))
-        while (end := self._data.find(b"\n", self._looked, stop)) >= 0:
-            begin = max(0, end - _TAIL)
+        while line := _END.search(self._data, self._looked, stop):
+            end, begin = line.end() - 1, max(0, line.end() - 1 - _TAIL)
             found = _LENGTH.search(bytes(self._data[begin:end]))
             if found:
                 return self._cut(begin + found.start())
             self._looked = end + 1
-        self._looked = stop
+        self._looked = max(self._looked, stop - _TAIL)  # the end of a line may be half there
         if len(self._data) < self._length:
             return None
         body = bytes(self._data[: self._length])

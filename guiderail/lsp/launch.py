@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 LAST_WORK = 0.7  # seconds that the worker gets to end
 STRANGER_LIMIT = 1_000_000  # bytes of a frame before the right token came
+STRANGERS = 32  # connections without a token at a time
 STRANGER_PATIENCE = 10.0  # seconds until a client must have shown the token
 LOOPBACK = "127.0.0.1"
 
@@ -126,13 +127,14 @@ async def _serve_network(host: Host, guard: Guard, settings: Settings, address: 
     ended = asyncio.get_running_loop().create_future()
     guard.watch(lambda: ended.done() or ended.set_result(0))
     clients: set[asyncio.Task[None]] = set()
+    strangers: dict[Server, None] = {}
 
     async def client(reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         clients.add(task)
         task.add_done_callback(clients.discard)
-        await _serve_client(host, secret, reader, stream)
+        await _serve_client(host, secret, strangers, reader, stream)
 
     try:
         listener = await asyncio.start_server(client, address.host, address.port)
@@ -157,8 +159,15 @@ async def _serve_network(host: Host, guard: Guard, settings: Settings, address: 
     return 0
 
 
-async def _serve_client(host: Host, token: str, reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
+async def _serve_client(
+    host: Host,
+    token: str,
+    strangers: dict[Server, None],
+    reader: asyncio.StreamReader,
+    stream: asyncio.StreamWriter,
+) -> None:
     server, writer = Server(host), SocketWriter(stream)
+    _admit(server, strangers)
     server.protocol.token = token
     server.protocol.on_stray = lambda: server.leave(1)
     server.protocol.set_writer(writer)  # pyright: ignore[reportArgumentType]
@@ -169,10 +178,25 @@ async def _serve_client(host: Host, token: str, reader: asyncio.StreamReader, st
         log.info("a client is gone")
     finally:
         deadline.cancel()
+        strangers.pop(server, None)
         server.close()
         writer.close()
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             await asyncio.wait_for(stream.wait_closed(), 0.5)
+
+
+def _admit(server: Server, strangers: dict[Server, None]) -> None:
+    """Count a client that has not shown the token among them; of too many the one that has waited longest goes.
+
+    One that has the token shows it at once, so that nobody keeps it out by opening connections.
+    """
+    for one in [one for one in strangers if one.protocol.is_begun]:
+        del strangers[one]
+    if len(strangers) >= STRANGERS:
+        oldest = next(iter(strangers))
+        del strangers[oldest]
+        oldest.leave(1)
+    strangers[server] = None
 
 
 async def _converse(server: Server, reader: asyncio.StreamReader) -> int:

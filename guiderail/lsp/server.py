@@ -89,6 +89,7 @@ class Server(LanguageServer):
 
     def close(self) -> None:
         """End this client's work; the worker goes on for others."""
+        self.host.clients.discard(self)
         if self._watch in self.worker.watchers:
             self.worker.watchers.remove(self._watch)
         had_long = is_long(buffer.text for buffer in self.buffers.values())
@@ -150,6 +151,7 @@ class Server(LanguageServer):
     # -- life
 
     def _initialize(self, params: types.InitializeParams) -> None:
+        self.host.clients.add(self)
         self._encoding = cast(Encoding, str(_encoding(params.capabilities)))
         workspace, window = params.capabilities.workspace, params.capabilities.window
         self._can_configure = bool(workspace and workspace.configuration)
@@ -464,6 +466,9 @@ class Server(LanguageServer):
 
     def _restart(self, *_: Any) -> dict[str, Any]:
         self.scheduler.forget_answers()
+        if self.host.clients - {self} and self.worker.holds:
+            message = "other clients use the model too: whoever runs the server can restart it"
+            raise JsonRpcException(message, code=types.LSPErrorCodes.RequestFailed.value)
         if self.host.is_shared or self.policy.enabled:
             self.worker.load(self.host.settings or self.policy.preferences.settings, again=True)
         return self.bulletin.now().as_json()

@@ -11,6 +11,7 @@ import hmac
 import json
 import logging
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from cattrs import Converter
@@ -38,8 +39,12 @@ _UNREADABLE = object()
 _TEXTS = (types.TEXT_DOCUMENT_DID_CHANGE, types.TEXT_DOCUMENT_DID_OPEN)  # messages that bring a document's text
 
 
+@cache
 def converter() -> Converter:
-    """lsprotocol's converter, made tolerant; parameters of our own messages stay plain objects."""
+    """lsprotocol's converter, made tolerant; parameters of our own messages stay plain objects.
+
+    It takes a tenth of a second to make, which no stranger's connection may cost: all clients share one.
+    """
     made = converters.get_converter()
 
     def context(value: Any, _: Any) -> types.InlineCompletionContext:
@@ -99,7 +104,9 @@ class Protocol(LanguageServerProtocol):
         self.token: str | None = None
         self.on_stray: Callable[[], None] = lambda: None
         self.on_unread: Callable[[str, bytes], None] = lambda *_: None
-        self._begun = self._greeted = self._shutdown = self._strayed = False  # before pygls looks through the attributes
+        self._begun = self._greeted = self._shutdown = self._strayed = (
+            False  # before pygls looks through the attributes
+        )
         super().__init__(*args, **kwargs)
         for method in _OURS:
             self.fm.builtin_features.pop(method, None)

@@ -107,6 +107,11 @@ class Worker:
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="guiderail-model", daemon=True)
 
+    @property
+    def holds(self) -> bool:
+        """Whether a model is loaded."""
+        return self._held is not None
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()

@@ -86,9 +86,7 @@ def _helpers(parent: int) -> list[int]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
-@pytest.mark.parametrize(
-    ("place", "work"), STUCK, ids=[f"{'loop' if p is IN_LOOP else 'model'}-{w}" for p, w in STUCK]
-)
+@pytest.mark.parametrize(("place", "work"), STUCK, ids=[f"{'loop' if p is IN_LOOP else 'model'}-{w}" for p, w in STUCK])
 async def test_a_signal_ends_a_server_that_is_stuck(place: str, work: str, tmp_path: Path) -> None:
     """In the event loop or the model's thread, in Python or in C, with the interpreter's lock or without."""
     code = PRELUDE + place.format(work=work)
