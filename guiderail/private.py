@@ -2,7 +2,7 @@
 
 State, logs, caches and the list of trusted workspaces hold names and pieces of a person's work, and decide what is run.
 All that writes one of them goes through here: files are 0600, folders 0700, and what an earlier version left open is
-closed when it is next written to.
+closed when it is next written to, or a server starts.
 """
 
 from __future__ import annotations
@@ -82,20 +82,30 @@ def umask() -> Iterator[None]:
         os.umask(before)
 
 
-def _own(path: Path) -> list[Path]:
-    """A folder and those above it, as far as they are guiderail's; none if it lies elsewhere."""
+def close() -> None:
+    """Close guiderail's folders to others, as far as they are there, and so all that is in them."""
+    for root in _roots():
+        _close(root)
+
+
+def _roots() -> tuple[Path, ...]:
+    """The folders that are guiderail's, with all that is below them."""
     import platformdirs
 
-    folders = platformdirs.PlatformDirs("guiderail", ensure_exists=False)
-    roots = (
+    folders = platformdirs.PlatformDirs("guiderail")
+    return (
         folders.user_config_path,
         folders.user_data_path,
         folders.user_cache_path,
         folders.user_state_path,
         folders.user_log_path,
     )
+
+
+def _own(path: Path) -> list[Path]:
+    """A folder and those above it, as far as they are guiderail's; none if it lies elsewhere."""
     above = [path, *path.parents]
-    return next((above[: above.index(root) + 1] for root in roots if root in above), [])
+    return next((above[: above.index(root) + 1] for root in _roots() if root in above), [])
 
 
 def _close(path: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from guiderail import private
 from guiderail.errors import UsageError
 from guiderail.lsp import journal
 from guiderail.lsp.framing import FrameError
@@ -92,6 +93,9 @@ def _run(host: Host, guard: Guard, serve: Coroutine[Any, Any, int]) -> NoReturn:
     The process ends hard: the worker may be deep in loading a model, and the interpreter takes seconds to take torch
     apart.
     """
+
+    with contextlib.suppress(OSError):
+        private.close()
 
     async def served() -> int:
         try:

@@ -21,7 +21,7 @@ def is_long(texts: Iterable[str]) -> bool:
 
 
 def give_back() -> None:
-    """Forget all texts; those that are still wanted are read again. Takes a tenth of a second: not on the event loop."""
+    """Forget all texts; those that are still wanted are read again. Takes a tenth of a second: for the worker."""
     for kept in _kept():
         kept.cache_clear()
     gc.collect()
