@@ -205,7 +205,9 @@ class Protocol(LanguageServerProtocol):
     def _may_begin(self, data: Any) -> bool:
         """Whether a message begins the conversation, with the right token."""
         given = _token(data)
-        return isinstance(given, str) and hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
+        return isinstance(given, str) and hmac.compare_digest(
+            given.encode("utf-8", "replace"), (self.token or "").encode()
+        )
 
     def _refuse(self, asked: Any, code: int, message: str) -> None:
         asked = asked if _is_id(asked) else None
