@@ -80,7 +80,7 @@ def _started() -> socket.socket | None:
     command = [sys.executable, "-I", "-S", str(_HELPER), str(os.getpid()), str(GRACE)]
     with its:
         try:
-            subprocess.Popen(command, stdin=its, stdout=subprocess.DEVNULL, start_new_session=True)
+            subprocess.Popen(command, stdin=its.fileno(), stdout=subprocess.DEVNULL, start_new_session=True)
         except OSError as error:
             log.warning("no process keeps the deadline of the server's end: %s", error.strerror)
             ours.close()

@@ -21,8 +21,10 @@ class _File(RotatingFileHandler):
     """The file, which is the person's alone."""
 
     def _open(self) -> TextIOWrapper:
-        encoding, errors = self.encoding, self.errors
-        return open(self.baseFilename, self.mode, encoding=encoding, errors=errors, opener=private.opener)
+        mode, encoding, errors = self.mode, self.encoding, self.errors
+        file = open(self.baseFilename, mode, encoding=encoding, errors=errors, opener=private.opener)  # noqa: PTH123
+        assert isinstance(file, TextIOWrapper), "the mode is one of text"
+        return file
 
 
 def start(level: str) -> Path:

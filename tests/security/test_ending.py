@@ -153,7 +153,9 @@ async def test_the_deadline_does_not_hit_a_stranger() -> None:
     try:
         ours, its = socket.socketpair()
         with ours, its:
-            helper = subprocess.Popen([sys.executable, deadline.__file__, str(bystander.pid), "0.1"], stdin=its)
+            helper = subprocess.Popen(
+                [sys.executable, deadline.__file__, str(bystander.pid), "0.1"], stdin=its.fileno()
+            )
             ours.send(b"x")
             assert ours.recv(1) == b"x"
             assert helper.wait(10) == 0  # this process is its parent, not the bystander
