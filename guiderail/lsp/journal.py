@@ -22,7 +22,7 @@ class _File(RotatingFileHandler):
 
     def _open(self) -> TextIOWrapper:
         mode, encoding, errors = self.mode, self.encoding, self.errors
-        file = open(self.baseFilename, mode, encoding=encoding, errors=errors, opener=private.opener)  # noqa: PTH123
+        file = open(self.baseFilename, mode, encoding=encoding, errors=errors, opener=private.opener)  # noqa: SIM115 (logging closes it)
         assert isinstance(file, TextIOWrapper), "the mode is one of text"
         return file
 
