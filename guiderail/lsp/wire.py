@@ -161,6 +161,8 @@ class Protocol(LanguageServerProtocol):
 
     def _take(self, data: dict[str, Any], body: bytes) -> None:
         method, asked = data.get("method"), data.get("id")
+        if method is not None and asked is None:
+            data.pop("id", None)  # null is no id: nobody could tell which request a reply belongs to
         _token(data)  # where none is wanted, one may be given all the same
         refusal = self._refusal(method)
         if refusal is None:

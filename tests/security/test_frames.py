@@ -174,6 +174,7 @@ async def test_after_thousands_of_frames_a_request_is_answered(seed: int) -> Non
                     await write(well_formed(number))
                 assert await replied(client, number)
                 assert not task.done()
+                assert all("id" in reply for reply in client.replies)
                 client.replies.clear()
                 client.heard.clear()
         assert not task.done()
