@@ -112,10 +112,9 @@ async def test_a_signal_ends_a_server_that_is_stuck(place: str, work: str, tmp_p
             assert await _gone(helper, PATIENCE)
         reading.cancel()
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        # Kills it if need be, and lets go of its pipes: while one of them is full, `wait` does not end.
         process._transport.close()  # pyright: ignore[reportAttributeAccessIssue]
+        await asyncio.wait_for(process.wait(), 10)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -141,10 +140,9 @@ async def test_a_signal_ends_a_server_properly(name: str, alone: bool, tmp_path:
         process.send_signal(getattr(signal, name))
         assert await asyncio.wait_for(process.wait(), 10) == 0
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        # Kills it if need be, and lets go of its pipes: while one of them is full, `wait` does not end.
         process._transport.close()  # pyright: ignore[reportAttributeAccessIssue]
+        await asyncio.wait_for(process.wait(), 10)
 
 
 async def test_the_deadline_does_not_hit_a_stranger() -> None:
