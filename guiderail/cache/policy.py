@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -16,7 +17,7 @@ import numpy as np
 import platformdirs
 import torch
 
-from guiderail import projectfile
+from guiderail import private, projectfile
 from guiderail.cache.buffers import CacheShape, KeyValueBuffers
 from guiderail.model.attention import Step
 from guiderail.model.threads import allowed
@@ -181,8 +182,5 @@ def _read(file: Path, kind: type[T]) -> T | None:
 
 
 def _write(file: Path, found: Any) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(asdict(found)), encoding="utf-8")
-    except OSError:
-        pass  # a folder that cannot be written costs one measurement a start
+    with contextlib.suppress(OSError):  # a folder that cannot be written costs one measurement a start
+        private.write_text(file, json.dumps(asdict(found)))

@@ -155,11 +155,13 @@ def _internal(error: BaseException) -> str:
 
     import platformdirs
 
+    from guiderail import private
+
     summary = f"internal error: {type(error).__name__}: {error}"
     log = platformdirs.user_state_path("guiderail") / "errors.log"
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("a", encoding="utf-8") as file:
+        private.folder(log.parent)
+        with open(log, "a", encoding="utf-8", opener=private.opener) as file:
             file.write(f"--- {datetime.datetime.now().astimezone().isoformat()} guiderail {__version__}\n")
             file.write("".join(traceback.format_exception(error)))
     except OSError as trouble:

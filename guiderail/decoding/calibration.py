@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from guiderail import projectfile
+from guiderail import private, projectfile
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model.fingerprint import fingerprint
 from guiderail.projectfile import ProjectFileError
@@ -68,8 +68,7 @@ def write(info: ModelInfo, found: Mapping[str, Any]) -> Path:
     name = fingerprint(info)
     file = _file(name)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({name: dict(found)}, indent=2) + "\n", encoding="utf-8")
+        private.write_text(file, json.dumps({name: dict(found)}, indent=2) + "\n")
     except OSError as error:
         raise GuiderailError(f"cannot write {file}: {error.strerror}", "Free the folder") from error
     return file

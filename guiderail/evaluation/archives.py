@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from guiderail import private
 from guiderail.evaluation import packages
 from guiderail.evaluation.manifest import Package
 from guiderail.evaluation.packages import DownloadError, SourceFile, sha256_of, without_copies
@@ -36,7 +37,7 @@ def fetch(wanted: Sequence[Package], folder: Path) -> None:
     for registry, client in (("npm", _npm), ("debian", _apt)):
         missing = [p for p in wanted if p.registry == registry and not archive_in(folder, p).is_file()]
         if missing:
-            folder.mkdir(parents=True, exist_ok=True)
+            private.folder(folder)
             with tempfile.TemporaryDirectory(dir=folder) as work:
                 client(missing, Path(work))
                 _keep(missing, Path(work), folder)

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 import platformdirs
 
+from guiderail import private
 from guiderail.errors import GuiderailError
 from guiderail.evaluation.manifest import Package
 
@@ -77,7 +78,7 @@ def fetch(packages: Sequence[Package], folder: Path) -> None:
 
 
 def _fetch(packages: Sequence[Package], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    private.folder(folder)
     pinned = {package.sha256 for package in packages}
     with tempfile.TemporaryDirectory(dir=folder) as work:
         pins = Path(work) / "requirements.txt"

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from guiderail import private
 from guiderail.errors import GuiderailError
 from guiderail.evaluation import archives, packages, soundness
 from guiderail.evaluation.manifest import Package
@@ -35,6 +36,7 @@ def prepare(package: Package, files: Sequence[SourceFile]) -> Path:
         return soundness.prepare(package, files, wheels)
     root = wheels.parent / "projects" / f"{package.name.replace('/', '__')}-{package.version}"
     if not (root / ".ready").exists():
+        private.folder(root.parent)
         archives.unpack(package, wheels, root)
         if package.registry == "npm":
             _npm(root)

@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import fmean, median, quantiles
 from typing import Any
 
+from guiderail import private
 from guiderail.errors import GuiderailError
 from guiderail.evaluation.manifest import Package
 from guiderail.evaluation.metrics import interval
@@ -165,7 +166,7 @@ def prepare(package: Package, files: Sequence[SourceFile], wheels: Path) -> Path
     """
     root = cache_folder().parent / "soundness" / f"{package.name}-{package.version}"
     if not (root / ".ready").exists():
-        root.mkdir(parents=True, exist_ok=True)
+        private.folder(root)
         wheel = wheel_in(wheels, package)
         if wheel is None:
             raise EnvironmentFailedError(f"{package.name} has not been downloaded", "Run the command again")

@@ -21,6 +21,7 @@ from guiderail.text.edit import Edit
 from guiderail.text.language import language_named, language_of
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 Change = types.TextDocumentContentChangePartial | types.TextDocumentContentChangeWholeDocument
 
@@ -84,7 +85,8 @@ class Buffer:
     def apply(self, changes: Sequence[Change], version: int | None = None) -> list[Edit]:
         """Apply the changes of one message, each to the text that the one before left; return them as edits.
 
-        A message that is older than the last one, or a place inside a character, makes the document `lost`.
+        A message that is older than the last one, or a place inside a character, makes the document `lost`. So do two
+        halves of a character that meet, unless columns count UTF-16, where it is as wide as its halves: they join.
         """
         whole = [index for index, change in enumerate(changes) if _is_whole(change)]
         self.lost = not whole and (self.lost or (version is not None and version < self.version))
@@ -115,19 +117,38 @@ class Buffer:
         return types.Position(line, to_units(self._text[start:stop], offset - start, self.encoding))
 
     def _set(self, text: str) -> None:
+        if self.encoding == "utf-16" and _LONE_SURROGATE.search(text):
+            text = _joined(text)
         self._text = text
         self._has_halves = _LONE_SURROGATE.search(text) is not None
         self._starts = _line_starts(text)
         self._document: Document | None = None
 
     def _edit(self, change: Change) -> Edit | None:
-        """A change as an edit of the text now; None if it begins or ends inside a character."""
+        """A change as an edit of the text now; None if the text would not be the client's behind it."""
         if isinstance(change, types.TextDocumentContentChangeWholeDocument):
-            return Edit(0, len(self._text), change.text)
+            return Edit(0, len(self._text), _joined(change.text) if self.encoding == "utf-16" else change.text)
         if self._is_inside(change.range.start) or self._is_inside(change.range.end):
             return None
         start, end = self.offset(change.range.start), self.offset(change.range.end)
-        return Edit(min(start, end), max(start, end), change.text)
+        return self._closing(Edit(min(start, end), max(start, end), change.text))
+
+    def _closing(self, edit: Edit) -> Edit | None:
+        """An edit that joins the halves of characters which meet by it; None if nobody knows what that means.
+
+        A half that stands alone came as half an escape of JSON, or as bytes that are no UTF-8. Where columns count
+        UTF-16, a whole character is as wide as its halves. In UTF-8 it has four bytes and they have six, in UTF-32 it
+        is one and they are two: a client that keeps UTF-16 has one character now, a client that keeps bytes has not.
+        """
+        start, end, text = edit.start, edit.end, edit.text
+        before, after = self._text[max(0, start - 1) : start], self._text[end : end + 1]
+        if _PAIR.match(before + (text + after)[:1]):
+            start, text = start - 1, before + text
+        if _PAIR.match(text[-1:] + after):
+            end, text = end + 1, text + after
+        if not _PAIR.search(text):
+            return edit
+        return Edit(start, end, _joined(text)) if self.encoding == "utf-16" else None
 
     def _is_inside(self, position: types.Position) -> bool:
         """Whether a position is between the units of one character: no text of ours can follow an edit there."""
@@ -170,6 +191,11 @@ class Buffer:
             return len(self._text)
         start, stop = int(self._starts[line]), int(self._starts[line + 1])
         return stop - (2 if self._text.endswith("\r\n", start, stop) else 1)
+
+
+def _joined(text: str) -> str:
+    """A text without two halves of a character side by side."""
+    return _PAIR.sub(lambda pair: pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le"), text)
 
 
 def _is_whole(change: Change) -> bool:

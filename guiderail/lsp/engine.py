@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from guiderail.engine.recent import Recent
 from guiderail.errors import GuiderailError
+from guiderail.lsp.returning import give_back
 from guiderail.prompt.prompt import half_typed
 from guiderail.prompt.snippet import Snippet
 from guiderail.settings import Settings
@@ -233,6 +234,11 @@ class Engine:
         for thread in self._stopping:
             thread.join()
         self._stopping.clear()
+
+    def give_back(self) -> None:
+        """Let go of all that may hold a long text: caches, and analysers, which start again when they are wanted."""
+        self._analysers.clear()
+        give_back()
 
     def _stop(self, what: ServerPool | ServerAnalyser) -> None:
         """Have it stopped, which may take seconds: the next request does not wait for that."""

@@ -24,12 +24,15 @@ class Host:
         Settings given on the command line.
     settings
         With which the model was loaded that serves several clients; None where the one client chooses.
+    clients
+        The servers of those that have begun, with the right token where one is wanted.
     """
 
     worker: Worker
     log_path: Path
     flags: Mapping[str, object] = field(default_factory=dict)
     settings: Settings | None = None
+    clients: set[object] = field(default_factory=set)
 
     @property
     def is_shared(self) -> bool:

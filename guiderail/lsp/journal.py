@@ -7,11 +7,24 @@ messages, is silent above that level.
 import logging
 import sys
 import traceback
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from guiderail import private
+
 _FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
 _LIMIT = 2_000_000  # bytes a file
+
+
+class _File(RotatingFileHandler):
+    """The file, which is the person's alone."""
+
+    def _open(self) -> TextIOWrapper:
+        mode, encoding, errors = self.mode, self.encoding, self.errors
+        file = open(self.baseFilename, mode, encoding=encoding, errors=errors, opener=private.opener)  # noqa: SIM115 (logging closes it)
+        assert isinstance(file, TextIOWrapper), "the mode is one of text"
+        return file
 
 
 def start(level: str) -> Path:
@@ -20,8 +33,10 @@ def start(level: str) -> Path:
 
     path = platformdirs.user_log_path("guiderail") / "lsp.log"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handler: logging.Handler = RotatingFileHandler(path, maxBytes=_LIMIT, backupCount=1, encoding="utf-8")
+        private.folder(path.parent)
+        handler: logging.Handler = _File(
+            path, maxBytes=_LIMIT, backupCount=1, encoding="utf-8", errors="backslashreplace"
+        )
     except OSError:
         handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(_FORMAT))

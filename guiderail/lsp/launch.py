@@ -8,24 +8,27 @@ import ipaddress
 import logging
 import os
 import secrets
-import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from guiderail import private
 from guiderail.errors import UsageError
 from guiderail.lsp import journal
+from guiderail.lsp.framing import FrameError
+from guiderail.lsp.guard import Guard
 from guiderail.lsp.host import Host
 from guiderail.lsp.server import Server
-from guiderail.lsp.transport import FRAME_LIMIT, FrameError, PipeWriter, SocketWriter, frames, pipe_reader
+from guiderail.lsp.transport import FRAME_LIMIT, PipeWriter, SocketWriter, frames, pipe_reader
 from guiderail.lsp.worker import Worker
 from guiderail.settings import Settings
 
 log = logging.getLogger(__name__)
 
-LAST_WORK = 1.0  # seconds that the worker gets to end
+LAST_WORK = 0.7  # seconds that the worker gets to end
 STRANGER_LIMIT = 1_000_000  # bytes of a frame before the right token came
+STRANGERS = 32  # connections without a token at a time
 STRANGER_PATIENCE = 10.0  # seconds until a client must have shown the token
 LOOPBACK = "127.0.0.1"
 
@@ -65,7 +68,8 @@ def run_stdio(settings: Settings, flags: Mapping[str, object]) -> NoReturn:
     output = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not get between the frames
     host = Host(Worker(), journal.start(settings.log_level), flags)
-    _run(host, _serve_pipes(host, sys.stdin.fileno(), output))
+    guard = Guard()
+    _run(host, guard, _serve_pipes(host, guard, sys.stdin.fileno(), output))
 
 
 def run_tcp(settings: Settings, flags: Mapping[str, object], address: Address, token: str | None) -> NoReturn:
@@ -79,17 +83,28 @@ def run_tcp(settings: Settings, flags: Mapping[str, object], address: Address, t
         The address cannot be listened on.
     """
     host = Host(Worker(), journal.start(settings.log_level), flags, settings)
-    _run(host, _serve_network(host, settings, address, token))
+    guard = Guard()
+    _run(host, guard, _serve_network(host, guard, settings, address, token))
 
 
-def _run(host: Host, serve: Coroutine[Any, Any, int]) -> NoReturn:
+def _run(host: Host, guard: Guard, serve: Coroutine[Any, Any, int]) -> NoReturn:
     """Run the event loop and end the process.
 
     The process ends hard: the worker may be deep in loading a model, and the interpreter takes seconds to take torch
     apart.
     """
+
+    with contextlib.suppress(OSError):
+        private.close()
+
+    async def served() -> int:
+        try:
+            return await serve
+        finally:
+            guard.hurry()
+
     try:
-        code = asyncio.run(serve)
+        code = asyncio.run(served())
     except KeyboardInterrupt:
         code = 130
     host.worker.stop(LAST_WORK)
@@ -98,12 +113,12 @@ def _run(host: Host, serve: Coroutine[Any, Any, int]) -> NoReturn:
     os._exit(code)
 
 
-async def _serve_pipes(host: Host, source: int, target: int) -> int:
+async def _serve_pipes(host: Host, guard: Guard, source: int, target: int) -> int:
     host.worker.start()
     server = Server(host)
     writer = PipeWriter(target, lambda: server.leave(1))
     server.protocol.set_writer(writer)  # pyright: ignore[reportArgumentType] (it closes with a deadline)
-    _end_on_signal(lambda: server.leave(0))
+    guard.watch(lambda: server.leave(0))
     try:
         return await _converse(server, pipe_reader(source))
     finally:
@@ -111,18 +126,19 @@ async def _serve_pipes(host: Host, source: int, target: int) -> int:
         writer.close()
 
 
-async def _serve_network(host: Host, settings: Settings, address: Address, token: str | None) -> int:
+async def _serve_network(host: Host, guard: Guard, settings: Settings, address: Address, token: str | None) -> int:
     secret = token or secrets.token_urlsafe(24)
     ended = asyncio.get_running_loop().create_future()
-    _end_on_signal(lambda: ended.done() or ended.set_result(0))
+    guard.watch(lambda: ended.done() or ended.set_result(0))
     clients: set[asyncio.Task[None]] = set()
+    strangers: dict[Server, None] = {}
 
     async def client(reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         clients.add(task)
         task.add_done_callback(clients.discard)
-        await _serve_client(host, secret, reader, stream)
+        await _serve_client(host, secret, strangers, reader, stream)
 
     try:
         listener = await asyncio.start_server(client, address.host, address.port)
@@ -147,8 +163,15 @@ async def _serve_network(host: Host, settings: Settings, address: Address, token
     return 0
 
 
-async def _serve_client(host: Host, token: str, reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
+async def _serve_client(
+    host: Host,
+    token: str,
+    strangers: dict[Server, None],
+    reader: asyncio.StreamReader,
+    stream: asyncio.StreamWriter,
+) -> None:
     server, writer = Server(host), SocketWriter(stream)
+    _admit(server, strangers)
     server.protocol.token = token
     server.protocol.on_stray = lambda: server.leave(1)
     server.protocol.set_writer(writer)  # pyright: ignore[reportArgumentType]
@@ -159,10 +182,25 @@ async def _serve_client(host: Host, token: str, reader: asyncio.StreamReader, st
         log.info("a client is gone")
     finally:
         deadline.cancel()
+        strangers.pop(server, None)
         server.close()
         writer.close()
         with contextlib.suppress(OSError, asyncio.TimeoutError):
-            await asyncio.wait_for(stream.wait_closed(), 1.0)
+            await asyncio.wait_for(stream.wait_closed(), 0.5)
+
+
+def _admit(server: Server, strangers: dict[Server, None]) -> None:
+    """Count a client that has not shown the token among them; of too many the one that has waited longest goes.
+
+    One that has the token shows it at once, so that nobody keeps it out by opening connections.
+    """
+    for one in [one for one in strangers if one.protocol.is_begun]:
+        del strangers[one]
+    if len(strangers) >= STRANGERS:
+        oldest = next(iter(strangers))
+        del strangers[oldest]
+        oldest.leave(1)
+    strangers[server] = None
 
 
 async def _converse(server: Server, reader: asyncio.StreamReader) -> int:
@@ -183,15 +221,9 @@ async def _converse(server: Server, reader: asyncio.StreamReader) -> int:
         error = listening.exception()
         if isinstance(error, FrameError):
             log.error("giving up a client: %s", error)
+            server.protocol.complain(str(error))
         elif error is not None:
             raise error
         return 0 if server.protocol.is_ending else 1
     finally:
         listening.cancel()
-
-
-def _end_on_signal(end: Callable[[], object]) -> None:
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):  # Windows
-            loop.add_signal_handler(name, end)

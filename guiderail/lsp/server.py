@@ -29,6 +29,7 @@ from guiderail.lsp.items import Place
 from guiderail.lsp.policy import Policy, canonical
 from guiderail.lsp.positions import Encoding
 from guiderail.lsp.progress import LoadProgress
+from guiderail.lsp.returning import is_long
 from guiderail.lsp.scheduler import Scheduler
 from guiderail.lsp.shelf import Shelf, Shown
 from guiderail.lsp.trigger import Numbering
@@ -88,11 +89,16 @@ class Server(LanguageServer):
 
     def close(self) -> None:
         """End this client's work; the worker goes on for others."""
+        self.host.clients.discard(self)
         if self._watch in self.worker.watchers:
             self.worker.watchers.remove(self._watch)
+        had_long = is_long(buffer.text for buffer in self.buffers.values())
         self.buffers.clear()
         self._configured.set()  # who waits for it finds the documents closed
         self.scheduler.stop()
+        self.shelf = Shelf()
+        if had_long:
+            self.worker.give_back()
 
     def leave(self, code: int) -> None:
         """Have the connection ended."""
@@ -145,6 +151,7 @@ class Server(LanguageServer):
     # -- life
 
     def _initialize(self, params: types.InitializeParams) -> None:
+        self.host.clients.add(self)
         self._encoding = cast(Encoding, str(_encoding(params.capabilities)))
         workspace, window = params.capabilities.workspace, params.capabilities.window
         self._can_configure = bool(workspace and workspace.configuration)
@@ -314,9 +321,12 @@ class Server(LanguageServer):
 
     def _did_close(self, params: types.DidCloseTextDocumentParams) -> None:
         uri = params.text_document.uri
-        self.buffers.pop(uri, None)
+        buffer = self.buffers.pop(uri, None)
         self.policy.files.pop(uri, None)
         self.scheduler.closed(uri)
+        self.shelf.forget(uri)
+        if buffer and is_long([buffer.text]):
+            self.worker.give_back()
         if self.bulletin.front == uri:
             self.bulletin.turn_to(None)
 
@@ -456,6 +466,9 @@ class Server(LanguageServer):
 
     def _restart(self, *_: Any) -> dict[str, Any]:
         self.scheduler.forget_answers()
+        if self.host.clients - {self} and self.worker.holds:
+            message = "other clients use the model too: whoever runs the server can restart it"
+            raise JsonRpcException(message, code=types.LSPErrorCodes.RequestFailed.value)
         if self.host.is_shared or self.policy.enabled:
             self.worker.load(self.host.settings or self.policy.preferences.settings, again=True)
         return self.bulletin.now().as_json()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from guiderail.lsp import items
@@ -12,6 +12,7 @@ from guiderail.lsp.engine import Wish
 from guiderail.lsp.items import Place
 from guiderail.lsp.memory import Offer
 from guiderail.lsp.shape import Shaped
+from guiderail.text.document import Document
 
 KEPT = 16  # that can still be reported accepted; each holds its document's text
 
@@ -82,6 +83,12 @@ class Shelf:
             self._shown.popitem(last=False)
         self.last = next(iter(made.values()), self.last)
         return list(made.values())
+
+    def forget(self, uri: str) -> None:
+        """A document was closed: keep its suggestions, and not its texts."""
+        for shown in (*self._shown.values(), *((self.last,) if self.last else ())):
+            if shown.wish.uri == uri:
+                shown.wish = replace(shown.wish, document=Document(""), offset=0)
 
     def accepted(self, name: Any) -> Shown | None:
         """A suggestion was accepted: which one, if it is still known."""

@@ -11,59 +11,43 @@ import contextlib
 import logging
 import os
 import queue
-import re
 import threading
 from collections.abc import AsyncIterator, Callable
+
+from guiderail.lsp.framing import Framing
 
 log = logging.getLogger(__name__)
 
 FRAME_LIMIT = 256_000_000  # bytes
+STALLED = 1.0  # seconds without a byte in the middle of a body, after which that is looked at
 BACKLOG_LIMIT = 64_000_000  # bytes that a client has not read
-_LENGTH = re.compile(rb"content-length:\s*(\d+)\s*$", re.IGNORECASE)
-
-
-class FrameError(Exception):
-    """What comes is no language server protocol, and there is no way back into step."""
 
 
 async def frames(reader: asyncio.StreamReader, limit: Callable[[], int] = lambda: FRAME_LIMIT) -> AsyncIterator[bytes]:
-    """The bodies of the frames that come; headers that say no length are passed over.
+    """The bodies of the frames that come; what belongs to none is passed over.
+
+    A body that is a whole message, although it was announced as longer, is not waited for for ever.
 
     Raises
     ------
     FrameError
-        A frame is longer than `limit` says.
+        A frame is longer than `limit` says, or nothing that comes is a frame.
     """
-    while True:
-        length = await _header(reader)
-        if length is None:
-            return
-        if length > limit():
-            raise FrameError(f"a frame of {length} bytes")
-        try:
-            yield await reader.readexactly(length)
-        except asyncio.IncompleteReadError:
-            return
-
-
-async def _header(reader: asyncio.StreamReader) -> int | None:
-    """The length that the next header says; None at the end of the stream."""
-    length: int | None = None
+    framing, patient = Framing(limit), False
     while True:
         try:
-            line = await reader.readuntil(b"\n")
-        except asyncio.IncompleteReadError:
-            return None
-        except asyncio.LimitOverrunError as error:
-            await reader.readexactly(error.consumed)  # a line without end is no header
+            waiting = framing.is_inside and not patient
+            data = await asyncio.wait_for(reader.read(1 << 16), STALLED if waiting else None)
+        except TimeoutError:
+            patient = (body := framing.early()) is None
+            if body is not None:
+                yield body
             continue
-        found = _LENGTH.match(line)
-        if found:
-            length = int(found.group(1)) if len(found.group(1)) < 16 else FRAME_LIMIT + 1
-        elif not line.strip():
-            if length is not None:
-                return length
-            log.warning("passed over a header without a length")
+        patient = False
+        for body in framing.feed(data):
+            yield body
+        if not data:
+            return
 
 
 class PipeWriter:
@@ -135,19 +119,41 @@ class SocketWriter:
         self._stream.close()
 
 
+class _Valve(asyncio.ReadTransport):
+    """Lets a thread read a pipe as long as what it has read is taken: no client can fill the memory.
+
+    A `StreamReader` pauses its transport when it holds too much, and has it go on when that was taken.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paused = False
+        self.taken = threading.Semaphore(0)
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+        self.taken.release()
+
+
 def pipe_reader(descriptor: int) -> asyncio.StreamReader:
     """A pipe as an asynchronous stream, read by a thread of its own: a thread pool would be waited for at the end.
 
     The descriptor is read itself: a buffered stream would stay locked by its reader, and the interpreter trips over
     that at its end.
     """
-    reader, loop = asyncio.StreamReader(), asyncio.get_running_loop()
+    reader, loop, valve = asyncio.StreamReader(), asyncio.get_running_loop(), _Valve()
+    reader.set_transport(valve)
 
     def hand_over(data: bytes) -> None:
-        if data:
-            reader.feed_data(data)
-        else:
+        if not data:
             reader.feed_eof()
+            return
+        reader.feed_data(data)
+        if not valve.paused:
+            valve.taken.release()
 
     def read() -> None:
         data = b"-"
@@ -157,6 +163,8 @@ def pipe_reader(descriptor: int) -> asyncio.StreamReader:
             except OSError:
                 data = b""
             _call(loop, hand_over, data)
+            if data:
+                valve.taken.acquire()
 
     threading.Thread(target=read, name="guiderail-reader", daemon=True).start()
     return reader

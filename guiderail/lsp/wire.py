@@ -11,6 +11,7 @@ import hmac
 import json
 import logging
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from cattrs import Converter
@@ -34,11 +35,16 @@ _OURS = (
     types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS,
     types.EXIT,
 )
+_UNREADABLE = object()
 _TEXTS = (types.TEXT_DOCUMENT_DID_CHANGE, types.TEXT_DOCUMENT_DID_OPEN)  # messages that bring a document's text
 
 
+@cache
 def converter() -> Converter:
-    """lsprotocol's converter, made tolerant; parameters of our own messages stay plain objects."""
+    """lsprotocol's converter, made tolerant; parameters of our own messages stay plain objects.
+
+    It takes a tenth of a second to make, which no stranger's connection may cost: all clients share one.
+    """
     made = converters.get_converter()
 
     def context(value: Any, _: Any) -> types.InlineCompletionContext:
@@ -98,7 +104,9 @@ class Protocol(LanguageServerProtocol):
         self.token: str | None = None
         self.on_stray: Callable[[], None] = lambda: None
         self.on_unread: Callable[[str, bytes], None] = lambda *_: None
-        self._begun = self._greeted = self._shutdown = False  # before pygls looks through the attributes
+        self._begun = self._greeted = self._shutdown = self._strayed = (
+            False  # before pygls looks through the attributes
+        )
         super().__init__(*args, **kwargs)
         for method in _OURS:
             self.fm.builtin_features.pop(method, None)
@@ -120,26 +128,47 @@ class Protocol(LanguageServerProtocol):
 
     def receive(self, body: bytes) -> None:
         """Handle the body of one frame; never raises."""
-        try:
-            data = json.loads(body)
-        except (ValueError, RecursionError):
+        if self._strayed:
+            return
+        data = _read(body)
+        if self.token is not None and not self._begun and not self._may_begin(data):
+            asked = data.get("id") if isinstance(data, dict) and "method" in data else None
+            self.turn_away(asked, "the token must come first, and be right")
+        elif data is _UNREADABLE:
             self._refuse(None, types.ErrorCodes.ParseError, "this is not JSON")
             self._miss(next((name for name in _TEXTS if name.encode() in body), None), body)
-            return
-        if not isinstance(data, dict) or data.get("jsonrpc") != self.VERSION:
+        elif not isinstance(data, dict) or data.get("jsonrpc") != self.VERSION or not _is_message(data):
             asked = data.get("id") if isinstance(data, dict) else None
             self._refuse(asked, types.ErrorCodes.InvalidRequest, "this is not a JSON-RPC 2.0 object")
-            self._miss(data.get("method") if isinstance(data, dict) else None, body)
-            return
+            for one in data if isinstance(data, list) else (data,):  # a batch, which the protocol does not have
+                self._miss(one.get("method") if isinstance(one, dict) else None, body)
+        else:
+            self._take(data, body)
+
+    def turn_away(self, asked: Any, message: str) -> None:
+        """Answer a client that has no right to be here, once, and have it gone; nothing else that it sends counts."""
+        if not self._strayed:
+            self._strayed = True
+            self._refuse(asked, UNAUTHORISED, message)
+            self.on_stray()
+
+    def complain(self, message: str) -> None:
+        """Say why the conversation ends here."""
+        if self.token is None or self._begun:
+            self._refuse(None, types.ErrorCodes.InvalidRequest, message)
+        else:
+            self.turn_away(None, "the token must come first, and be right")
+
+    def _take(self, data: dict[str, Any], body: bytes) -> None:
         method, asked = data.get("method"), data.get("id")
-        refusal = self._refusal(data, method)
-        if refusal:
-            if method is not None and asked is not None:
-                self._refuse(asked, *refusal)
-            if refusal[0] == UNAUTHORISED:
-                self.on_stray()
-            return
-        self._handle(data, asked if method is not None else None, body)
+        if method is not None and asked is None:
+            data.pop("id", None)  # null is no id: nobody could tell which request a reply belongs to
+        _token(data)  # where none is wanted, one may be given all the same
+        refusal = self._refusal(method)
+        if refusal is None:
+            self._handle(data, asked if method is not None else None, body)
+        elif method is not None and asked is not None:
+            self._refuse(asked, *refusal)
 
     def _miss(self, method: Any, body: bytes) -> None:
         """Have it known that a message is missed, if it was to bring a text."""
@@ -151,7 +180,7 @@ class Protocol(LanguageServerProtocol):
         try:
             message = self.structure_message(data)
         except Exception as error:
-            log.warning("cannot read a %s message: %s", method, type(error).__name__)
+            log.warning("cannot read a %.100r message: %s", method, type(error).__name__)
             if asked is not None:
                 self._refuse(asked, types.ErrorCodes.InvalidParams, f"the parameters of {method} cannot be read")
             self._miss(method, body)
@@ -161,33 +190,29 @@ class Protocol(LanguageServerProtocol):
         try:
             self.handle_message(message)  # pyright: ignore[reportArgumentType]
         except Exception as error:
-            log.error("failed at a %s message: %s at %s", method, type(error).__name__, where(error))
+            log.error("failed at a %.100r message: %s at %s", method, type(error).__name__, where(error))
 
-    def _refusal(self, data: dict[str, Any], method: str | None) -> tuple[int, str] | None:
+    def _refusal(self, method: str | None) -> tuple[int, str] | None:
         """Why a message is not taken, if so."""
         if not self._begun:
-            if method == types.INITIALIZE:
-                return None if self._has_token(data) else (UNAUTHORISED, "the token is wrong")
-            if self.token is not None:
-                return UNAUTHORISED, "the token must come first"
-            return (
-                None if method == types.EXIT else (types.ErrorCodes.ServerNotInitialized, "initialize must come first")
-            )
+            if method in {types.INITIALIZE, types.EXIT}:
+                return None
+            return types.ErrorCodes.ServerNotInitialized, "initialize must come first"
         if method == types.INITIALIZE:
             return types.ErrorCodes.InvalidRequest, "the server is initialized already"
         if self._shutdown and method not in {None, types.EXIT}:
             return types.ErrorCodes.InvalidRequest, "the server is shutting down"
         return None
 
-    def _has_token(self, data: dict[str, Any]) -> bool:
-        params = data.get("params")
-        options = params.get("initializationOptions") if isinstance(params, dict) else None
-        given = options.pop("token", None) if isinstance(options, dict) else None  # out of what debugging logs
-        if self.token is None:
-            return True
-        return isinstance(given, str) and hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
+    def _may_begin(self, data: Any) -> bool:
+        """Whether a message begins the conversation, with the right token."""
+        given = _token(data)
+        return isinstance(given, str) and hmac.compare_digest(
+            given.encode("utf-8", "replace"), (self.token or "").encode()
+        )
 
     def _refuse(self, asked: Any, code: int, message: str) -> None:
+        asked = asked if _is_id(asked) else None
         self._send_data({"jsonrpc": self.VERSION, "id": asked, "error": {"code": int(code), "message": message}})
 
     def _send_data(self, data: Any) -> None:
@@ -196,3 +221,30 @@ class Protocol(LanguageServerProtocol):
             return
         body = json.dumps(data, default=self._serialize_message).encode()
         self.writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+
+def _read(body: bytes) -> Any:
+    """What a body says; `_UNREADABLE` if it is no JSON."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return _UNREADABLE
+
+
+def _is_id(value: Any) -> bool:
+    """Whether a request may have it as its id, and can be answered by it."""
+    return value is None or isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _is_message(data: dict[str, Any]) -> bool:
+    """Whether an object's name and id are of the kinds that the protocol has."""
+    return isinstance(data.get("method", ""), str) and _is_id(data.get("id"))
+
+
+def _token(data: Any) -> Any:
+    """The token of an `initialize` message, taken out of it: debugging logs the rest; None if it is another."""
+    if not isinstance(data, dict) or data.get("method") != types.INITIALIZE:
+        return None
+    params = data.get("params")
+    options = params.get("initializationOptions") if isinstance(params, dict) else None
+    return options.pop("token", None) if isinstance(options, dict) else None

@@ -107,6 +107,11 @@ class Worker:
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="guiderail-model", daemon=True)
 
+    @property
+    def holds(self) -> bool:
+        """Whether a model is loaded."""
+        return self._held is not None
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
@@ -151,6 +156,10 @@ class Worker:
         self._wanted = None
         self._report(Health("off"))
         self.submit(Job(Rank.CONTROL, lambda engine, _: self._unload(engine)))
+
+    def give_back(self) -> None:
+        """Have the memory given back that was taken for a long text which nobody needs any more."""
+        self.submit(Job(Rank.PREPARE, lambda engine, _: engine.give_back()))
 
     def _unload(self, engine: Engine) -> None:
         if self._wanted is None:  # else one was asked for meanwhile

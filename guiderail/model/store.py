@@ -19,7 +19,7 @@ from logging import CRITICAL
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guiderail import projectfile
+from guiderail import private, projectfile
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model.guard import COMMIT, Guard, HostileAnswerError, guarded, is_plain
 from guiderail.model.info import TEXT_LIMIT, ModelFolderError, ModelInfo, read_info
@@ -128,7 +128,7 @@ def pull(hub_id: str, revision: str | None = None, progress: Progress | None = N
     StorageError
         If the model is here but its commit cannot be pinned; it can be used by naming the commit.
     """
-    with _explained(hub_id), _guarded() as guard:
+    with _explained(hub_id), private.umask(), _guarded() as guard:
         commit, sizes = _wanted_files(hub_id, revision)
         folder = _fetch(hub_id, commit, sizes, guard, progress)
     info = read_info(folder, hub_id, commit)
@@ -321,11 +321,8 @@ def _write_pins(values: dict[str, str]) -> None:
 
 def _write(path: Path, text: str) -> None:
     """Write a file whole or not at all; raises StorageError."""
-    part = path.with_name(path.name + ".part")
     with _storing("write", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        private.write_text(path, text)
 
 
 @contextmanager

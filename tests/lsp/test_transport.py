@@ -6,7 +6,8 @@ import os
 import pytest
 
 from guiderail.lsp import transport
-from guiderail.lsp.transport import FrameError, PipeWriter, frames, pipe_reader
+from guiderail.lsp.framing import FrameError
+from guiderail.lsp.transport import PipeWriter, frames, pipe_reader
 
 pytestmark = pytest.mark.asyncio
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from guiderail import private
 from guiderail.evaluation.checkers.checker import CannotCheck
 from guiderail.evaluation.packages import cache_folder
 
@@ -58,7 +59,7 @@ def _compiler() -> str:
     if not program.exists():
         if shutil.which("npm") is None:
             raise CannotCheck("no npm")
-        folder.mkdir(parents=True, exist_ok=True)
+        private.folder(folder)
         words = ("install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), COMPILER)
         if subprocess.run(["npm", *words], capture_output=True, timeout=TIMEOUT_S, check=False).returncode:
             raise CannotCheck("no tsc")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from guiderail import private
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.monitors.analysis import multilspy_host
 from guiderail.monitors.analysis.server import Server
@@ -61,7 +62,8 @@ def install(server: Server) -> Path:
     if home.exists():
         home.rename(before)
     try:
-        home.mkdir(parents=True)
+        private.folder(home.parent)
+        home.mkdir(mode=0o700)
         for command in _commands(server):
             _run(command, server)
         program = server.find()
@@ -117,7 +119,7 @@ def _run(command: Sequence[str], server: Server) -> None:
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment, timeout=TIMEOUT_S,
-            check=False, cwd=server.home,
+            check=False, cwd=server.home, umask=private.OTHERS,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise InstallError(f"installing {server.name} took too long", "Check the network and try again") from error

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
-from guiderail import projectfile
+from guiderail import private, projectfile
 from guiderail.errors import GuiderailError
 from guiderail.projectfile import ProjectFileError
 
@@ -84,9 +84,8 @@ def distrust(folder: Path) -> bool:
 
 
 def _write(change: Callable[[list[Path]], list[Path]]) -> None:
-    lines = [os.fsencode(f"{folder}\n") for folder in change(_listed())]
+    lines = [f"{folder}\n" for folder in change(_listed())]
     try:
-        file().parent.mkdir(parents=True, exist_ok=True)
-        file().write_bytes(b"".join(lines))
+        private.write_text(file(), "".join(lines))
     except OSError as error:
         raise GuiderailError(f"cannot write {file()}: {error.strerror}", "Check its permissions") from error

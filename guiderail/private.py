@@ -1,0 +1,120 @@
+"""Files and folders that are guiderail's own: nobody else on the machine can read or change them, whatever the umask.
+
+State, logs, caches and the list of trusted workspaces hold names and pieces of a person's work, and decide what is run.
+All that writes one of them goes through here: files are 0600, folders 0700, and what an earlier version left open is
+closed when it is next written to, or a server starts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+OTHERS = 0o077  # what a group and the world may do
+
+
+def folder(path: Path) -> Path:
+    """Make a folder, with those above it that are missing; one of guiderail's own is closed to others.
+
+    So are the folders above it as far as they are guiderail's, and the files in it. A folder that a person has named is
+    left as it is, and made as the person's umask says.
+
+    Raises
+    ------
+    OSError
+        It cannot be made.
+    """
+    own = _own(path)
+    if own:
+        for missing in reversed([one for one in (path, *path.parents) if not one.exists()]):
+            missing.mkdir(mode=0o700, exist_ok=True)
+    path.mkdir(parents=True, exist_ok=True)
+    for one in own:
+        _close(one)
+    if own:
+        for entry in path.iterdir():
+            _close(entry)
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all, its folder made if it is missing.
+
+    In UTF-8; names of files that are not UTF-8 come back as the bytes they were (``surrogateescape``).
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    descriptor, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder(path.parent))  # 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+        Path(part).replace(path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+def opener(path: str, flags: int) -> int:
+    """What `open` is to be given as its `opener`, so that a file that it makes, or finds open to others, is closed."""
+    descriptor = os.open(path, flags, 0o600)
+    if os.name == "posix":
+        state = os.fstat(descriptor)
+        if stat.S_ISREG(state.st_mode) and state.st_uid == os.geteuid() and state.st_mode & OTHERS:
+            os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+@contextlib.contextmanager
+def umask() -> Iterator[None]:
+    """Let libraries and programs that are called make what they make for the person alone.
+
+    Process-wide: for commands that do one thing, not for the server.
+    """
+    before = os.umask(OTHERS)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def close() -> None:
+    """Close guiderail's folders to others, as far as they are there, and so all that is in them."""
+    for root in _roots():
+        _close(root)
+
+
+def _roots() -> tuple[Path, ...]:
+    """The folders that are guiderail's, with all that is below them."""
+    import platformdirs
+
+    folders = platformdirs.PlatformDirs("guiderail")
+    return (
+        folders.user_config_path,
+        folders.user_data_path,
+        folders.user_cache_path,
+        folders.user_state_path,
+        folders.user_log_path,
+    )
+
+
+def _own(path: Path) -> list[Path]:
+    """A folder and those above it, as far as they are guiderail's; none if it lies elsewhere."""
+    above = [path, *path.parents]
+    return next((above[: above.index(root) + 1] for root in _roots() if root in above), [])
+
+
+def _close(path: Path) -> None:
+    """Take away what others may do with a file or folder of the person's; links are left alone."""
+    with contextlib.suppress(OSError):
+        state = path.lstat()
+        kind = state.st_mode
+        is_own = os.name == "posix" and state.st_uid == os.geteuid()
+        if is_own and kind & OTHERS and (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            path.chmod(stat.S_IMODE(kind) & ~OTHERS)
