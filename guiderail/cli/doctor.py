@@ -264,18 +264,19 @@ def _analysers(now: Resolved) -> Check:
 
     settings = now.settings
     trusted = is_trusted(Path.cwd(), settings.trust)
-    installed = [server for server in known() if server.find()]
+    untrusted = None if trusted else Path.cwd()
+    installed = [server for server in known() if server.find(untrusted)]
     languages = dict.fromkeys(language for server in (known()[0], *installed) for language in server.languages)
     parts, remedy = [], ""
     for language in languages:
         names = [server.name for server in installed if language in server.languages]
-        able = candidates(language, settings.analyser) if settings.monitors else ()
+        able = candidates(language, settings.analyser, untrusted) if settings.monitors else ()
         asked = next((server for server in able if may_start(server, trusted)), None)
         who = f"{asked.name} is asked" if asked else "nobody is asked"
         parts.append(f"{language}: {', '.join(names) or 'none'} installed, {who}")
     if not settings.monitors:
         parts.append("monitors are off")
-    elif settings.analyser != "auto" and server_named(settings.analyser).find() is None:
+    elif settings.analyser != "auto" and server_named(settings.analyser).find(untrusted) is None:
         remedy = f"Install {settings.analyser}: {server_named(settings.analyser).obtain}"
     elif not installed:
         remedy = f"For names that are sure to exist: {known()[0].obtain}"

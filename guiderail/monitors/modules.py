@@ -7,7 +7,7 @@ import time
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from guiderail.monitors.analysis.client import environment
+from guiderail.monitors.analysis.server import environment
 from guiderail.monitors.declared import declared_modules
 
 FRESH_S = 5.0  # what is on disk is read again after this

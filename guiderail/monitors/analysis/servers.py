@@ -37,6 +37,7 @@ PYREFLY = Server(
     settings={"python": {"pyrefly": {"displayTypeErrors": "force-on"}}},
     executes=True,  # asks the project's Python where its packages are
     confined=_pyrefly_confined,
+    alone=True,
 )
 TY = Server(
     name="ty",
@@ -44,6 +45,7 @@ TY = Server(
     command=("ty", "server"),
     obtain="pip install ty",
     source=Source("pip", ("ty",)),
+    alone=True,
     limit=1000,
     incomplete_means_missing=False,  # it says so of every answer
 )
@@ -82,10 +84,10 @@ TYPESCRIPT = Server(
     obtain="npm install -g typescript-language-server typescript",
     source=Source("npm", ("typescript-language-server", "typescript@5")),
     needs=("node",),
+    beside="node_modules/typescript/lib/tsserver.js",  # without one it runs the compiler that the project brings
     options={
         "disableAutomaticTypingAcquisition": True,  # it would run npm
-        # The compiler that came with it, before the one that the project brings.
-        "tsserver": {"path": "{home}/node_modules/typescript/lib/tsserver.js"},
+        "tsserver": {"path": "{beside}"},
         "preferences": {"includeCompletionsForModuleExports": False, "includeCompletionsWithInsertText": False},
     },
     retries=True,
@@ -126,6 +128,17 @@ GOPLS = Server(
         "semanticTokens": False,
     },
     variables={"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod -modcacherw"},
+    # `go list` itself can run git (for a version, with the repository's fsmonitor), a C compiler with flags of the
+    # project, a driver, or fetch modules from where the project says.
+    untrusted_variables={
+        "GOFLAGS": "-buildvcs=false",
+        "GOPROXY": "off",
+        "GOVCS": "*:off",
+        "CGO_ENABLED": "0",
+        "GOPACKAGESDRIVER": "off",
+        "GOENV": "off",
+    },
+    toolchain=("go", "env", "GOROOT"),
     incomplete_means_missing=False,
     retries=True,
 )
@@ -159,6 +172,8 @@ JAVAC = Server(
     languages=("java",),
     command=(
         "java",
+        # Else the class path is the working directory, where a `Locale.class` would stand in for java.util's.
+        "--class-path={empty}",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-Xshare:auto",
@@ -251,11 +266,14 @@ def server_named(name: str) -> Server:
     raise UsageError(f"there is no analyser {name!r}", f"Known are {', '.join(names())}")
 
 
-def candidates(language: str | None, wanted: str = "auto") -> Iterator[Server]:
-    """The installed servers for a language, best first: only the one a person wants, if it is for this language."""
+def candidates(language: str | None, wanted: str = "auto", untrusted: Path | None = None) -> Iterator[Server]:
+    """The installed servers for a language, best first: only the one a person wants, if it is for this language.
+
+    What lies in `untrusted`, a workspace that is not trusted, is not installed.
+    """
     own = [server for server in known() if language in server.languages]
     named = [server for server in own if server.name == wanted]
-    return (server for server in named or own if server.find())
+    return (server for server in named or own if server.find(untrusted))
 
 
 def choose(language: str | None, wanted: str = "auto") -> Server | None:
@@ -266,3 +284,8 @@ def choose(language: str | None, wanted: str = "auto") -> Server | None:
 def may_start(server: Server, trusted: bool) -> bool:
     """Whether a server may work in a workspace: it runs nothing of the project, or can be kept from it."""
     return trusted or not server.executes or (server.confined is not None and confinement.is_possible())
+
+
+def is_confined(server: Server, trusted: bool) -> bool:
+    """Whether the kernel is to keep a server from starting programs: wherever it needs none, where it can."""
+    return not trusted and (server.executes or (server.alone and confinement.is_possible()))
