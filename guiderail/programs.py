@@ -98,7 +98,7 @@ def working_directory() -> Path:
     folder = (platformdirs.user_cache_path("guiderail") / "empty").absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o500)  # nothing is to be left there either
-    return folder if not any(os.scandir(folder)) else _fresh()
+    return _fresh() if any(folder.iterdir()) else folder
 
 
 @cache

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +21,9 @@ from typing import Any
 from lsprotocol import types as lsp
 
 from guiderail import __version__, programs
-from guiderail.monitors.analysis import launcher, memory
+from guiderail.monitors.analysis import confinement, launcher, memory
 from guiderail.monitors.analysis.inbox import Inbox
 from guiderail.monitors.analysis.server import Server
-from guiderail.monitors.analysis.servers import is_confined
 from guiderail.monitors.analysis.shadow import Shadow
 from guiderail.monitors.analysis.wire import Excess, Rpc, Writer, message_from
 
@@ -87,6 +89,7 @@ class Client:
         self._tasks: list[asyncio.Task[None]] = []
         self._shadow: Shadow | None = None
         self._lost = False
+        self._scratch = ""  # a folder for its temporary files, if it may write nowhere else
         self._units: str = lsp.PositionEncodingKind.Utf16
         self._offers: dict[str, Any] = {}  # the server's capabilities
 
@@ -121,19 +124,21 @@ class Client:
         program = self.server.find(untrusted)
         if program is None:
             raise FileNotFoundError(f"{self.server.command[0]} is not installed")
-        confined = is_confined(self.server, self._trusted)
-        if self.server.executes and confined:
+        if self.server.executes and not self._trusted:
             assert self.server.confined is not None, "no such server is chosen for this workspace"
             self._settings = self.server.confined(self.root)
+        limits = self._limits()
+        arguments = self.server.arguments(self.root, unguarded=not self._trusted and limits is None)
+        scratch = {"TMPDIR": str(self._scratch)} if limits is not None else {}
         # In the project's folder its files could steer who executes none of it: a shim, the JVM, node.
         own = self._trusted and self.server.executes
         self._process = await asyncio.create_subprocess_exec(
-            *_command([str(program), *self.server.arguments(self.root)], confined=confined),
+            *_command([str(program), *arguments], limits),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             cwd=self.root if own else programs.working_directory(),
-            env=self.server.environment(self.root, trusted=self._trusted),
+            env=self.server.environment(self.root, trusted=self._trusted) | scratch,
         )
         assert self._process.stdin is not None
         self._rpc.protocol.set_writer(Writer(self._process.stdin, self._overflow))
@@ -142,6 +147,15 @@ class Client:
         self._offers = result.get("capabilities") or {}
         self._units = self._offers.get("positionEncoding") or lsp.PositionEncodingKind.Utf16
         self._rpc.initialized(lsp.InitializedParams())
+
+    def _limits(self) -> dict[str, Any] | None:
+        """What the kernel is to hold the server to; None where it is free."""
+        if self._trusted or not confinement.is_possible():
+            return None
+        self._scratch = tempfile.mkdtemp(prefix="guiderail-")
+        self.server.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        alone = self.server.executes or self.server.alone
+        return {"alone": alone, "writable": [self._scratch, str(self.server.cache)]}
 
     def _introduction(self, program: Path) -> lsp.InitializeParams:
         uri = self.root.as_uri()
@@ -306,10 +320,11 @@ class Client:
                 os.killpg(self._process.pid, signal.SIGKILL)
             else:
                 self._process.kill()
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
 
-def _command(command: list[str], *, confined: bool) -> list[str]:
+def _command(command: list[str], limits: dict[str, Any] | None) -> list[str]:
     if os.name != "posix":
         return command
-    freedom = "confined" if confined else "free"
-    return [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), freedom, *command]
+    return [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), json.dumps(limits), *command]

@@ -39,7 +39,8 @@ class Server:
         LSP identifiers of what it understands.
     command
         Program and arguments; it speaks on standard input and output. ``{root}`` is the project's folder, ``{home}``
-        the folder that it is installed in, ``{empty}`` an empty folder of the person's own.
+        the folder that it is installed in, ``{cache}`` one that it
+        may write in, ``{empty}`` an empty one.
     obtain
         How to install it.
     source
@@ -73,6 +74,8 @@ class Server:
     alone
         Whether it is one binary that needs no other program: the kernel keeps it from starting one, where it can, in
         a workspace that is not trusted.
+    unguarded
+        Further arguments in such a workspace, where the kernel cannot keep it from writing elsewhere.
     limit
         The most names that it ever gives; as many mean that some are missing.
     incomplete_means_missing
@@ -102,6 +105,7 @@ class Server:
     executes: bool = False
     confined: Callable[[Path], Mapping[str, Any]] | None = None
     alone: bool = False
+    unguarded: tuple[str, ...] = ()
     limit: int | None = None
     incomplete_means_missing: bool = True
     retries: bool = False
@@ -132,9 +136,15 @@ class Server:
             return None
         return Path(found) if not self.check or _works(found, self.check) else None
 
-    def arguments(self, root: Path) -> list[str]:
+    @property
+    def cache(self) -> Path:
+        """The folder for what it keeps, the only one that it may write in while it is confined."""
+        return platformdirs.user_cache_path("guiderail").absolute() / "analysers" / self.name
+
+    def arguments(self, root: Path, *, unguarded: bool = False) -> list[str]:
         """The command's arguments for a project."""
-        return [filled(word, self._words(root)) for word in self.command[1:]]
+        words = [*self.command[1:], *(self.unguarded if unguarded else ())]
+        return [filled(word, self._words(root)) for word in words]
 
     def introduction(self, root: Path, program: Path) -> dict[str, Any]:
         """``initializationOptions`` for a project, for a program that was found."""
@@ -144,13 +154,14 @@ class Server:
         """The environment that it is started in, which leads to programs of the project only if that is trusted."""
         variables = environment(root, trusted=trusted) | dict(self.variables)
         if not trusted:
-            variables |= self.untrusted_variables
+            variables |= filled(self.untrusted_variables, self._words(root))
             if self.toolchain and (folder := _told(self.toolchain, root)):
                 variables["PATH"] = os.pathsep.join([str(Path(folder) / "bin"), variables["PATH"]])
         return variables
 
     def _words(self, root: Path) -> dict[str, str]:
-        return {"{root}": str(root), "{home}": str(self.home), "{empty}": str(programs.working_directory())}
+        empty = programs.working_directory()
+        return {"{root}": str(root), "{home}": str(self.home), "{cache}": str(self.cache), "{empty}": str(empty)}
 
     def _beside(self, program: Path) -> Path | None:
         """The file that was installed with a program, in the nearest folder above it."""

