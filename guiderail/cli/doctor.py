@@ -3,7 +3,6 @@
 import json
 import math
 import platform
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from guiderail import programs
 from guiderail.cli.options import resolved, setting_flags
 from guiderail.cli.output import wants_colour
 from guiderail.errors import GuiderailError
@@ -130,7 +130,7 @@ def _torch() -> Check:
         properties = torch.cuda.get_device_properties(0)
         parts.append(f"CUDA {torch.version.cuda}: {properties.name}, {readable(properties.total_memory)}")
         parts.append("bf16" if torch.cuda.is_bf16_supported() else "no bf16")
-    elif shutil.which("nvidia-smi"):
+    elif programs.find("nvidia-smi"):
         remedy = 'Install a CUDA build of torch (https://pytorch.org/get-started) or set device = "cpu"'
         return Check("torch", "note", f"{', '.join(parts)}; there is an NVIDIA driver, but torch cannot use it", remedy)
     return Check("torch", "ok", ", ".join(parts))

@@ -255,7 +255,9 @@ def read_signatures(reply: Any) -> Signatures:
 
 
 def _is_signature(value: Any) -> bool:
-    label, parameters = (value.get("label"), value.get("parameters") or []) if isinstance(value, dict) else (None, None)
+    if not isinstance(value, dict):
+        return False
+    label, parameters = value.get("label"), value.get("parameters") or []
     is_text = isinstance(label, str) and len(label) <= LONGEST_SIGNATURE
     is_list = isinstance(parameters, list) and len(parameters) <= MOST_OVERLOADS
     return is_text and is_list and all(isinstance(one, dict) for one in parameters)

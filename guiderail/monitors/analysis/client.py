@@ -265,15 +265,20 @@ class Client:
                 await asyncio.sleep(0)  # others want their turn, also while there is always more to read
         except Excess as error:
             self.ending = str(error)
-        except (asyncio.IncompleteReadError, ValueError, ConnectionError) as error:
+        except asyncio.IncompleteReadError:
+            self._lost = True
+            await self._reaped()  # the code that it ends with says more
+        except (ValueError, ConnectionError) as error:
             log.debug("%s: the conversation ended: %s", self.server.name, error)
         finally:
+            code = self._process.returncode
             # A stream that nobody empties any more would hide the process's end from asyncio, and never be closed.
             self._lost = True
             self.kill()
             await self._reaped()
             self._process._transport.close()  # type: ignore[attr-defined]  # asyncio has no other way to close a pipe
-            self._rpc.abandon(f"{self.server.name} cannot be understood any more")
+            reason = "cannot be understood any more" if code is None else f"ended with code {code}"
+            self._rpc.abandon(f"{self.server.name} {reason}")
 
     async def _reaped(self) -> None:
         """Wait for the code of a killed process: to close its pipes before takes the code from asyncio, which tells."""
