@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -15,7 +17,10 @@ import platformdirs
 import pytest
 
 from guiderail import programs
-from guiderail.monitors.analysis import confinement, server
+from guiderail.evaluation.checkers.java import Javac
+from guiderail.evaluation.errors import new_errors
+from guiderail.evaluation.packages import SourceFile
+from guiderail.monitors.analysis import confinement, install, launcher, server
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import Members, NoAnswer
 from guiderail.monitors.analysis.pool import ServerPool
@@ -25,6 +30,7 @@ from guiderail.monitors.analysis.servers import (
     GOPLS,
     JEDI,
     RUST_ANALYZER,
+    TSC,
     TYPESCRIPT,
     candidates,
     may_start,
@@ -353,11 +359,14 @@ def test_a_typescript_server_without_a_compiler_beside_it_is_none(
 # C
 
 
+@pytest.mark.parametrize("kernel", ["with Landlock", "without"])
 @pytest.mark.parametrize("config", ["compile_commands.json", "compile_flags.txt", ".clangd"])
 def test_clangd_runs_no_compiler_and_no_plugin(
-    root: Path, tmp_path: Path, ran: Path, decoy: Callable[[Path], Path], ask, config: str
+    root: Path, tmp_path: Path, ran: Path, decoy: Callable[[Path], Path], ask, monkeypatch, config: str, kernel: str
 ) -> None:
     """Compilers that the project names are not asked, plug-ins not loaded, and nothing is written elsewhere."""
+    if kernel == "without":
+        monkeypatch.setattr(confinement, "is_possible", lambda: False)
     compiler = decoy(root / "gcc")
     written = tmp_path / "written"
     flags = [
@@ -477,3 +486,94 @@ def test_a_single_binary_is_kept_from_starting_others_by_the_kernel(
     finally:
         one.stop()
     assert "NoNewPrivs:\t1" in status
+
+
+@pytest.mark.skipif(not confinement.is_possible(), reason="this kernel has no Landlock")
+def test_the_kernel_lets_a_confined_program_write_and_connect_nowhere(root: Path, tmp_path: Path) -> None:
+    """Only its own folders can be written in, files elsewhere neither changed nor removed, and nobody is reached."""
+    own, precious = tmp_path / "own", root / "precious"
+    own.mkdir()
+    precious.write_text("kept")
+    listener = socket.create_server(("127.0.0.1", 0))
+    attempts = f"""
+import os, socket
+def attempt(what, *arguments):
+    try:
+        what(*arguments)
+    except OSError as error:
+        print(type(error).__name__)
+    else:
+        print("done")
+attempt(open, {str(own / "file")!r}, "w")
+attempt(open, "/dev/null", "w")
+attempt(open, {str(precious)!r})
+for act in (lambda: open({str(precious)!r}, "w"), lambda: open({str(root / "new")!r}, "w"),
+            lambda: os.unlink({str(precious)!r}), lambda: os.mkdir({str(root / "folder")!r}),
+            lambda: os.rename({str(precious)!r}, {str(own / "x")!r}), lambda: os.symlink("a", {str(root / "b")!r}),
+            lambda: os.truncate({str(precious)!r}, 0),
+            lambda: socket.create_connection(("127.0.0.1", {listener.getsockname()[1]}))):
+    attempt(act)
+"""
+    limits = json.dumps({"alone": False, "writable": [str(own)]})
+    command = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), limits, sys.executable, "-c", attempts]
+    with listener:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    lines = done.stdout.split()
+    assert lines[:3] == ["done"] * 3
+    assert len(lines) == 11
+    version = confinement._version()
+    newer = {9: 3, 10: 4}  # truncation and connections are what later versions of Landlock know
+    assert all(line == "PermissionError" for at, line in enumerate(lines) if at >= 3 and version >= newer.get(at, 1))
+    assert precious.read_text() == "kept"
+
+
+# Installations and the evaluation
+
+
+@pytest.mark.parametrize("one", (TSC, GOPLS), ids=lambda one: one.name)
+def test_an_installation_starts_no_program_of_the_working_directory(
+    root: Path, tmp_path: Path, ran: Path, decoy: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch, one
+) -> None:
+    """npm and Go are looked for outside, and started where no .npmrc or go.mod of a repository counts."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    for name in ("npm", "go", "node", "sh"):
+        decoy(root / name)
+    monkeypatch.setenv("PATH", os.pathsep.join(["", "."]))
+    with pytest.raises(install.InstallError, match="which is not here"):
+        install.install(one)
+    tool = tmp_path / "tools" / one.source.registry
+    tool.parent.mkdir()
+    tool.write_text(f"#!/bin/sh\npwd > '{tmp_path}/where'\necho \"$PATH\" > '{tmp_path}/path'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join(["", ".", str(tool.parent), "/usr/bin", "/bin"]))
+    with pytest.raises(install.InstallError):
+        install.install(one)
+    assert Path((tmp_path / "where").read_text().strip()) == one.home
+    assert (tmp_path / "path").read_text().strip() == os.pathsep.join([str(tool.parent), "/usr/bin", "/bin"])
+    assert not traces(ran)
+
+
+def test_the_checkers_compiler_loads_no_plugin_of_the_working_directory(root: Path, ran: Path, javac: str) -> None:
+    """javac as a checker has no class path of the folder that it is started in, or of its environment."""
+    compiled(
+        javac, root, "EvilPlugin",
+        "public class EvilPlugin implements com.sun.source.util.Plugin { "
+        f"public EvilPlugin() throws Exception {{ {touching(ran, 'plugin')} }} public String getName() "
+        '{ return "evil"; } public void init(com.sun.source.util.JavacTask t, String... a) { } '
+        "public boolean autoStart() { return true; } }",
+    )  # fmt: skip
+    (root / "META-INF" / "services").mkdir(parents=True)
+    (root / "META-INF" / "services" / "com.sun.source.util.Plugin").write_text("EvilPlugin")
+    text = "class Sample { int a = nothing; }"
+    (root / "Sample.java").write_text(text)
+    assert len(Javac().errors(root, "Sample.java", text)) == 1
+    assert not traces(ran)
+
+
+def test_checking_answers_runs_no_module_of_the_package(ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pyrefly is started in the folder of the package that it checks: a pyrefly.py there is not it."""
+    evil = f"import pathlib\npathlib.Path({str(ran / 'pyrefly')!r}).touch()\n"
+    files = [SourceFile("evil", name, evil) for name in ("pyrefly.py", "pyrefly/__main__.py", "json.py")]
+    found = new_errors(files, {"json.py": [evil + "\nx: int = ''\n"]})
+    assert sum(found.values()) == 1
+    assert not traces(ran)
