@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -327,9 +328,15 @@ TYPESCRIPT_FILE = ("a.ts", "typescript", "class Point {\n  left = 1;\n}\nnew Poi
 
 
 @pytest.mark.parametrize("name", ["tsc", "typescript-language-server"])
-def test_typescript_runs_no_package_of_the_project(root: Path, ran: Path, node_modules: Path, ask, name: str) -> None:
-    """Neither the project's compiler nor a plug-in that its tsconfig.json names is loaded."""
+def test_typescript_runs_no_package_of_the_project(
+    root: Path, tmp_path: Path, ran: Path, decoy, node_modules: Path, monkeypatch: pytest.MonkeyPatch, ask, name: str
+) -> None:
+    """Neither the project's compiler nor a plug-in of its tsconfig.json is loaded, and no types are fetched by npm."""
+    decoy(tmp_path / "bin" / "npm")
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]]))
     assert "left" in names(ask(name, *TYPESCRIPT_FILE))
+    assert "left" in names(ask(name, "b.js", "javascript", "const l = require('left-pad');\n" + TYPESCRIPT_FILE[2]))
+    time.sleep(1)
     assert not traces(ran)
 
 

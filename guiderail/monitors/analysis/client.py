@@ -318,13 +318,12 @@ class Client:
 
     def kill(self) -> None:
         """End the process and all that it started, at once."""
-        if self._process is None:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.name == "posix":
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if os.name == "posix":
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                else:
+                    self._process.kill()
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
 

@@ -123,7 +123,7 @@ class Server:
         Parameters
         ----------
         untrusted
-            A workspace that is not trusted: what lies in it does not count.
+            A workspace that is not trusted: what lies in it does not count, unless guiderail itself runs from there.
         """
         scripts = "Scripts" if os.name == "nt" else "bin"
         own = [self.home / "venv" / scripts, self.home / "node_modules" / ".bin", self.home / "bin"]

@@ -75,6 +75,11 @@ TSC = Server(  # the compiler written in Go, from version 7 on, is a server itse
     source=Source("npm", ("typescript@7",)),
     check=("--lsp", "--stdio"),
     needs=("node",),  # starts it
+    settings={  # it would run npm, and ask a registry for types of whatever the project names
+        "js/ts": {"tsserver": {"automaticTypeAcquisition": {"enabled": False}}},
+        "typescript": {"disableAutomaticTypeAcquisition": True},
+        "javascript": {"disableAutomaticTypeAcquisition": True},
+    },
     probes=True,
 )
 TYPESCRIPT = Server(
