@@ -331,7 +331,11 @@ TYPESCRIPT_FILE = ("a.ts", "typescript", "class Point {\n  left = 1;\n}\nnew Poi
 def test_typescript_runs_no_package_of_the_project(
     root: Path, tmp_path: Path, ran: Path, decoy, node_modules: Path, monkeypatch: pytest.MonkeyPatch, ask, name: str
 ) -> None:
-    """Neither the project's compiler nor a plug-in of its tsconfig.json is loaded, and no types are fetched by npm."""
+    """Neither the project's compiler nor a plug-in of its tsconfig.json is loaded, and no types are fetched by npm.
+
+    The kernel would keep npm from writing, so that it would not even start.
+    """
+    monkeypatch.setattr(confinement, "is_possible", lambda: False)
     decoy(tmp_path / "bin" / "npm")
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]]))
     assert "left" in names(ask(name, *TYPESCRIPT_FILE))
