@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "guiderail"
 # From the ground up; a room may import its own level's number or a smaller one only if it is itself or lower.
 LEVELS = (
     ("errors", "openmp"),
-    ("projectfile", "private", "rule"),
+    ("projectfile", "private", "programs", "rule"),
     ("settings",),
     ("text",),
     ("prompt",),

@@ -3,7 +3,6 @@
 import json
 import math
 import platform
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from guiderail import programs
 from guiderail.cli.options import resolved, setting_flags
 from guiderail.cli.output import wants_colour
 from guiderail.errors import GuiderailError
@@ -133,7 +133,7 @@ def _torch() -> Check:
         properties = torch.cuda.get_device_properties(0)
         parts.append(f"CUDA {torch.version.cuda}: {properties.name}, {readable(properties.total_memory)}")
         parts.append("bf16" if torch.cuda.is_bf16_supported() else "no bf16")
-    elif shutil.which("nvidia-smi"):
+    elif programs.find("nvidia-smi"):
         remedy = 'Install a CUDA build of torch (https://pytorch.org/get-started) or set device = "cpu"'
         return Check("torch", "note", f"{', '.join(parts)}; there is an NVIDIA driver, but torch cannot use it", remedy)
     return Check("torch", "ok", ", ".join(parts))
@@ -267,18 +267,19 @@ def _analysers(now: Resolved) -> Check:
 
     settings = now.settings
     trusted = is_trusted(Path.cwd(), settings.trust)
-    installed = [server for server in known() if server.find()]
+    untrusted = None if trusted else Path.cwd()
+    installed = [server for server in known() if server.find(untrusted)]
     languages = dict.fromkeys(language for server in (known()[0], *installed) for language in server.languages)
     parts, remedy = [], ""
     for language in languages:
         names = [server.name for server in installed if language in server.languages]
-        able = candidates(language, settings.analyser) if settings.monitors else ()
+        able = candidates(language, settings.analyser, untrusted) if settings.monitors else ()
         asked = next((server for server in able if may_start(server, trusted)), None)
         who = f"{asked.name} is asked" if asked else "nobody is asked"
         parts.append(f"{language}: {', '.join(names) or 'none'} installed, {who}")
     if not settings.monitors:
         parts.append("monitors are off")
-    elif settings.analyser != "auto" and server_named(settings.analyser).find() is None:
+    elif settings.analyser != "auto" and server_named(settings.analyser).find(untrusted) is None:
         remedy = f"Install {settings.analyser}: {server_named(settings.analyser).obtain}"
     elif not installed:
         remedy = f"For names that are sure to exist: {known()[0].obtain}"

@@ -5,14 +5,13 @@ Nothing that is fetched is run. As with wheels, an archive is known by its SHA-2
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from guiderail import private
+from guiderail import private, programs
 from guiderail.evaluation import packages
 from guiderail.evaluation.manifest import Package
 from guiderail.evaluation.packages import DownloadError, SourceFile, sha256_of, without_copies
@@ -86,10 +85,12 @@ def _apt(missing: Sequence[Package], work: Path) -> None:
 
 
 def _run(program: str, *words: str, cwd: Path | None = None, may_fail: bool = False) -> None:
-    if shutil.which(program) is None:
+    found = programs.find(program)
+    if found is None:
         raise DownloadError(f"{program} is not installed", f"Install {program}, or measure on another set")
     done = subprocess.run(
-        [program, *words], capture_output=True, text=True, timeout=TIMEOUT_S, check=False, cwd=cwd
+        [found, *words], capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+        cwd=cwd or programs.working_directory(), env=programs.environment(),
     )  # fmt: skip
     if done.returncode and not may_fail:
         reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]

@@ -73,7 +73,7 @@ def _errors(root: Path, names: Sequence[str]) -> dict[str, Counter[tuple[str, st
 
 
 def _check(root: Path, names: Sequence[str]) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "pyrefly", "check", "--output-format", "json", *names]
+    command = [sys.executable, "-P", "-m", "pyrefly", "check", "--output-format", "json", *names]
     try:
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         return json.loads(done.stdout)["errors"]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from guiderail import programs
 from guiderail.evaluation.packages import SourceFile
 from guiderail.text.syntax import find, parse
 
@@ -32,7 +32,7 @@ KEYWORDS = frozenset(
 def sources() -> Path | None:
     """The first archive of a JDK's sources: JAVA_HOME's, that of the `java` on the path, or any installed one's."""
     homes = [Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []
-    java = shutil.which("java")
+    java = programs.find("java")
     homes += [Path(java).resolve().parent.parent] if java else []
     homes += sorted(Path("/usr/lib/jvm").glob("*"))
     return next((home / "lib" / "src.zip" for home in homes if (home / "lib" / "src.zip").is_file()), None)

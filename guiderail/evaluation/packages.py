@@ -93,7 +93,7 @@ def _fetch(packages: Sequence[Package], folder: Path) -> None:
 
 def _pip_download(pins: Path, folder: Path) -> None:
     command = [
-        sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+        sys.executable, "-P", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
         "--only-binary=:all:", "--ignore-requires-python", "--require-hashes", "-d", str(folder), "-r", str(pins),
     ]  # fmt: skip
     try:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from guiderail import private
+from guiderail import private, programs
 from guiderail.errors import GuiderailError
 from guiderail.evaluation import archives, packages, soundness
 from guiderail.evaluation.manifest import Package
@@ -47,10 +46,14 @@ def prepare(package: Package, files: Sequence[SourceFile]) -> Path:
 
 
 def _npm(root: Path) -> None:
-    if shutil.which("npm") is None:
+    npm = programs.find("npm")
+    if npm is None:
         raise ProjectError("npm is not installed", "Install Node.js, or measure on another set")
+    (root / ".npmrc").unlink(missing_ok=True)  # it can name the programs that npm runs
     words = ("install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--no-package-lock")
-    done = subprocess.run(["npm", *words], cwd=root, capture_output=True, text=True, timeout=NPM_S, check=False)
+    done = subprocess.run(
+        [npm, *words], cwd=root, env=programs.environment(), capture_output=True, text=True, timeout=NPM_S, check=False
+    )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["npm said nothing"])[-1]
         raise ProjectError(f"the dependencies of {root.name} cannot be installed: {reason}", "Check the network")

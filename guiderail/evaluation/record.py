@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from guiderail import __version__
+from guiderail import __version__, programs
 from guiderail.errors import UsageError
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "numpy")
@@ -66,7 +66,10 @@ def commit() -> str:
 
 
 def _git(root: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=30)
+    git = programs.find("git")
+    if git is None:
+        raise FileNotFoundError("git is not installed")
+    done = subprocess.run([git, "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=30)
     return done.stdout.strip()
 
 

@@ -172,9 +172,9 @@ def prepare(package: Package, files: Sequence[SourceFile], wheels: Path) -> Path
             raise EnvironmentFailedError(f"{package.name} has not been downloaded", "Run the command again")
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(root)
-        _run("-m", "venv", "--without-pip", str(root / ".venv"))
+        _run("-P", "-m", "venv", "--without-pip", str(root / ".venv"))
         _run(
-            "-m", "pip", "--python", str(root / ".venv"), "install", "--quiet", "--disable-pip-version-check",
+            "-P", "-m", "pip", "--python", str(root / ".venv"), "install", "--quiet", "--disable-pip-version-check",
             "--only-binary=:all:", f"{package.name}=={package.version}",
         )  # fmt: skip
         (root / ".ready").touch()

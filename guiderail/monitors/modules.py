@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from guiderail import projectfile
-from guiderail.monitors.analysis.client import environment
+from guiderail.monitors.analysis.server import environment
 from guiderail.monitors.declared import declared_modules
 from guiderail.projectfile import ProjectFileError
 

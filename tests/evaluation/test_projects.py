@@ -34,7 +34,7 @@ def test_a_librarys_sources_are_laid_out_once(cache: Path) -> None:
 def test_a_missing_client_is_said(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the project is not taken for ready the next time."""
     package = tarball(cache, {"src/a.ts": SOURCE, "package.json": "{}"})
-    monkeypatch.setattr(projects.shutil, "which", lambda name: None)
+    monkeypatch.setattr(projects.programs, "find", lambda name: None)
     for _ in range(2):
         with pytest.raises(ProjectError, match="npm is not installed"):
             prepare(package, [])

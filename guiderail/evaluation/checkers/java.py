@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from guiderail import programs
 from guiderail.evaluation.checkers.checker import CannotCheck
 
 TIMEOUT_S = 120
@@ -26,25 +26,30 @@ class Javac:
 
     def errors(self, root: Path, path: str, text: str) -> list[str]:
         """See `Checker.errors`."""
-        if shutil.which("javac") is None:
+        compiler = programs.find("javac", untrusted=root)
+        if compiler is None:
             raise CannotCheck("no javac")
         with tempfile.TemporaryDirectory() as work:
             file = Path(work) / "own" / Path(*_package_of(text), Path(path).name)
             file.parent.mkdir(parents=True)
             file.write_text(text, encoding="utf-8")
-            output = self._compile(file, [Path(work) / "own", _source_root(root, path, text)], Path(work))
+            output = self._compile(compiler, file, [Path(work) / "own", _source_root(root, path, text)], Path(work))
         found = (_ERROR.match(line) for line in output.splitlines())
         return [match["what"] for match in found if match and Path(match["file"]) == file]
 
-    def _compile(self, file: Path, sources: Sequence[Path], work: Path) -> str:
+    def _compile(self, compiler: str, file: Path, sources: Sequence[Path], work: Path) -> str:
+        nothing = work / "nothing"  # else the class path is the working directory, whose plug-ins would be started
+        nothing.mkdir()
         words = (
-            "-proc:none", "-nowarn", "-implicit:none", "-XDshould-stop.ifError=FLOW", "-Xmaxerrs", "1000", "-d",
+            "-classpath", str(nothing), "-processorpath", str(nothing), "-proc:none",
+            "-nowarn", "-implicit:none", "-XDshould-stop.ifError=FLOW", "-Xmaxerrs", "1000", "-d",
             str(work), "-encoding", "UTF-8", "-sourcepath", ":".join(map(str, sources)), str(file),
         )  # fmt: skip
         try:
             done = subprocess.run(
-                ["javac", "-J-Duser.language=en", *words],
-                capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+                [compiler, "-J-Duser.language=en", *words],
+                capture_output=True, text=True, timeout=TIMEOUT_S, check=False, cwd=work,
+                env=programs.environment(untrusted=work),
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
             raise CannotCheck("late") from error

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-from guiderail import private
+from guiderail import private, programs
 from guiderail.evaluation.checkers.checker import CannotCheck
 from guiderail.evaluation.packages import cache_folder
 
@@ -44,7 +43,10 @@ class Tsc:
         self._program = self._program or _compiler()
         words = [self._program, *_OPTIONS, str(file.relative_to(root))]
         try:
-            done = subprocess.run(words, cwd=root, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+            done = subprocess.run(
+                words, cwd=root, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+                env=programs.environment(untrusted=root),
+            )  # fmt: skip
         except subprocess.TimeoutExpired as error:
             raise CannotCheck("late") from error
         return done.stdout
@@ -57,10 +59,19 @@ def _compiler() -> str:
     folder = cache_folder().parent / "typescript"
     program = folder / "node_modules" / ".bin" / "tsc"
     if not program.exists():
-        if shutil.which("npm") is None:
+        npm = programs.find("npm")
+        if npm is None:
             raise CannotCheck("no npm")
         private.folder(folder)
-        words = ("install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), COMPILER)
-        if subprocess.run(["npm", *words], capture_output=True, timeout=TIMEOUT_S, check=False).returncode:
+        flags = ("--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(folder))
+        done = subprocess.run(
+            [npm, "install", *flags, COMPILER],
+            cwd=folder,
+            env=programs.environment(),
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        if done.returncode:
             raise CannotCheck("no tsc")
     return str(program)

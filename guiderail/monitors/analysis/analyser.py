@@ -26,6 +26,7 @@ FIRST_ANSWER_S = 60.0  # reading a project for the first time takes long
 ANSWER_S = 10.0  # a server that needs longer is hung: it is ended and started anew
 BACK_OFF_S = (0.5, 2.0, 8.0, 30.0, 120.0)  # pauses before the first, second, … start after a failure
 KEPT_ANSWERS = 256
+KEPT_BYTES = 64 << 20  # of the messages that they were read from
 MOST_WAITING = 16  # questions that wait for a busy server: what all monitors want to know of a few places
 STOP_S = 2.0
 # Pyrefly reads a changed file behind the scenes, and answers from the old one until it has.
@@ -87,6 +88,7 @@ class ServerAnalyser:
         self._request = 0  # which request for suggestions is at work; the greater the newer
         self._answered = False  # since the last start
         self._answers: OrderedDict[Key, asyncio.Task[Any]] = OrderedDict()
+        self._sizes: dict[Key, int] = {}  # of the answers that have come
         self._tickets: dict[Key, Ticket] = {}  # of the answers that are on their way
         _running.add(self)
 
@@ -143,10 +145,9 @@ class ServerAnalyser:
         task = self._answers.get(key)
         if task is None:
             ticket = self._tickets[key] = Ticket(asked_by)
-            task = self._answers[key] = asyncio.create_task(self._queue(request, question, ticket))
+            task = self._answers[key] = asyncio.create_task(self._queue(request, question, ticket, key))
             task.add_done_callback(lambda done: self._forget_failure(key, done))
-            if len(self._answers) > KEPT_ANSWERS:
-                self._answers.popitem(last=False)
+            self._forget_oldest()
         elif key in self._tickets:
             self._tickets[key].request = max(self._tickets[key].request, asked_by)
         self._answers.move_to_end(key)
@@ -158,12 +159,23 @@ class ServerAnalyser:
         if failed and self._answers.get(key) is done:
             del self._answers[key]
 
-    async def _queue(self, request: Request[T], question: Question, ticket: Ticket) -> T:
-        async with self._turns.take(ticket):  # the shadow belongs to one question at a time
-            return await self._ask(request, question)
+    def _forget_oldest(self) -> None:
+        """Keep as many answers as there is room for."""
+        self._sizes = {key: size for key, size in self._sizes.items() if key in self._answers}
+        total = sum(self._sizes.values())
+        while len(self._answers) > KEPT_ANSWERS or (total > KEPT_BYTES and len(self._answers) > 1):
+            key, _ = self._answers.popitem(last=False)
+            total -= self._sizes.pop(key, 0)
 
-    async def _ask(self, request: Request[T], question: Question) -> T:
-        client = await self._ready()
+    async def _queue(self, request: Request[T], question: Question, ticket: Ticket, key: Key) -> T:
+        async with self._turns.take(ticket):  # the shadow belongs to one question at a time
+            client = await self._ready()
+            before = client.received
+            answer = await self._ask(client, request, question)
+            self._sizes[key] = client.received - before
+            return answer
+
+    async def _ask(self, client: Any, request: Request[T], question: Question) -> T:
         patience = ANSWER_S if self._answered else FIRST_ANSWER_S
         try:
             client.show(question.path, question.language, question.text)

@@ -1,13 +1,14 @@
 """What analysers answer, and how it is read from LSP's plain JSON: tolerant of what is left out, not of nonsense.
 
-Offsets are code points of the text that the question showed.
+Offsets are code points of the text that the question showed. What monitors are given has the types that are promised
+here and a size that they can cope with, whatever the server sent; nonsense is no answer.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -18,7 +19,14 @@ TEXT = 1  # CompletionItemKind: a word of the file, not something that the serve
 SNIPPET = 15  # CompletionItemKind
 SEVERITIES = ("error", "warning", "information", "hint")
 
-_WORD_END = re.compile(r"[\w$#]*$")
+MOST_NAMES = 50_000  # of one answer
+LONGEST_NAME = 1_000  # characters, as of all of these
+LONGEST_DETAIL = 10_000
+LONGEST_SIGNATURE = 50_000
+LONGEST_EDIT = 1_000  # what a completion replaces
+MOST_OVERLOADS = 1_000
+MOST_SYMBOLS = 100_000
+HALVED = "\N{REPLACEMENT CHARACTER}"  # stands for half of a character (`wire.parsed`)
 
 Severity = Literal["error", "warning", "information", "hint"]
 Offset = Callable[[dict[str, Any]], int]  # from an LSP position to an offset
@@ -134,7 +142,7 @@ def read_completions(
     limit: int | None = None,
     *,
     flag_counts: bool = True,
-    in_front: Callable[[dict[str, Any]], str] = lambda _: "",
+    in_front: Callable[[dict[str, Any]], str | None] = lambda _: "",
 ) -> Members:
     """All that may be written: LSP's CompletionList, or its items alone.
 
@@ -147,7 +155,7 @@ def read_completions(
     flag_counts
         Whether ``isIncomplete`` means that some are missing.
     in_front
-        The text in front of the cursor that is replaced by an edit of a range.
+        The text in front of the cursor that is replaced by an edit of a range; None where that is no such range.
 
     Raises
     ------
@@ -158,13 +166,23 @@ def read_completions(
     items = reply.get("items")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise NoAnswer("garbage")
-    found = tuple(
-        Member(text, item.get("kind") or 0, item.get("detail") or "")
-        for item in items
+    read = [
+        Member(text, _whole(item.get("kind")) or 0, _text(item.get("detail"))[:LONGEST_DETAIL])
+        for item in items[:MOST_NAMES]
         if isinstance(item.get("label"), str) and (text := _written(item, in_front))
-    )
-    truncated = limit is not None and len(items) >= limit
+    ]
+    found = tuple(member for member in read if len(member.name) <= LONGEST_NAME and HALVED not in member.name)
+    truncated = len(items) >= min(limit or MOST_NAMES, MOST_NAMES) or len(found) < len(read)
     return Members(found, complete=not (truncated or (flag_counts and bool(reply.get("isIncomplete")))))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _whole(value: Any) -> int | None:
+    """A number from 0 on that an index can be."""
+    return value if type(value) is int and 0 <= value < 1 << 31 else None
 
 
 def members_of(answer: Members) -> Members:
@@ -184,21 +202,31 @@ def _bare(text: str) -> str:
     return text
 
 
-def _written(item: dict[str, Any], in_front: Callable[[dict[str, Any]], str]) -> str:
+def _written(item: dict[str, Any], in_front: Callable[[dict[str, Any]], str | None]) -> str:
     """What would be written: the edit, the inserted text, or the label; a snippet up to its first hole.
 
     An edit may repeat what stands in front of the name; one that changes it (``.`` to ``->``) offers nothing here.
     """
     edit = item.get("textEdit")
-    text = edit.get("newText") if isinstance(edit, dict) else None
-    text = text or item.get("insertText") or item["label"]
+    text = _text(edit.get("newText")) if isinstance(edit, dict) else ""
+    text = text or _text(item.get("insertText")) or item["label"]
     if item.get("insertTextFormat") == 2:
         text = text.partition("$")[0].replace("\\", "")
     lead = ""
     if isinstance(edit, dict) and (span := edit.get("range") or edit.get("replace")):
         replaced = in_front(span)
-        lead = replaced[: len(replaced) - len(_WORD_END.search(replaced)[0])]  # pyright: ignore[reportOptionalSubscript]
+        if replaced is None:
+            return ""
+        lead = _without_word(replaced)
     return text.strip().removeprefix(lead) if text.strip().startswith(lead) else ""
+
+
+def _without_word(text: str) -> str:
+    """A text without the word that it ends in."""
+    end = len(text)
+    while end and (text[end - 1].isalnum() or text[end - 1] in "_$#"):
+        end -= 1
+    return text[:end]
 
 
 def read_signatures(reply: Any) -> Signatures:
@@ -211,25 +239,36 @@ def read_signatures(reply: Any) -> Signatures:
     """
     reply = reply or {}
     found = reply.get("signatures") or [] if isinstance(reply, dict) else None
-    if not isinstance(found, list) or not all(isinstance(s, dict) and isinstance(s.get("label"), str) for s in found):
+    if not isinstance(found, list) or len(found) > MOST_OVERLOADS or not all(map(_is_signature, found)):
         raise NoAnswer("garbage")
     common = reply.get("activeParameter")
     items = (
         Signature(
             s["label"],
             tuple(_parameter(p, s["label"]) for p in s.get("parameters") or ()),
-            s.get("activeParameter", common),
+            _whole(s.get("activeParameter", common)),
             _plain(s.get("documentation")),
         )
         for s in found
     )
-    return Signatures(tuple(items), reply.get("activeSignature") or 0)
+    return Signatures(tuple(items), _whole(reply.get("activeSignature")) or 0)
+
+
+def _is_signature(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    label, parameters = value.get("label"), value.get("parameters") or []
+    is_text = isinstance(label, str) and len(label) <= LONGEST_SIGNATURE
+    is_list = isinstance(parameters, list) and len(parameters) <= MOST_OVERLOADS
+    return is_text and is_list and all(isinstance(one, dict) for one in parameters)
 
 
 def _parameter(parameter: dict[str, Any], signature: str) -> str:
     label = parameter.get("label", "")
     if isinstance(label, str):
-        return label
+        return label[:LONGEST_SIGNATURE]
+    if not isinstance(label, list) or len(label) != 2 or any(_whole(end) is None for end in label):
+        raise NoAnswer("garbage")
     units = signature.encode("utf-16-le")  # these offsets are always UTF-16
     return units[2 * label[0] : 2 * label[1]].decode("utf-16-le", errors="replace")
 
@@ -249,44 +288,73 @@ def _plain(content: Any) -> str:
 
 
 def read_locations(reply: Any) -> tuple[Location, ...]:
-    """The places of LSP's Location, LocationLink, or lists of them."""
+    """The places of LSP's Location, LocationLink, or lists of them.
+
+    Raises
+    ------
+    NoAnswer
+        It is something else.
+    """
     found = reply if isinstance(reply, list) else [reply] if reply else []
-    return tuple(map(_location, found))
+    return tuple(map(_location, found[:MOST_OVERLOADS]))
 
 
-def _location(place: dict[str, Any]) -> Location:
-    uri = place.get("uri") or place.get("targetUri") or ""
-    start = (place.get("range") or place.get("targetSelectionRange") or {}).get("start", {})
-    parts = urlsplit(uri)
-    path = Path(url2pathname(unquote(parts.path))) if parts.scheme == "file" else None
-    return Location(path, uri, start.get("line", 0), start.get("character", 0))
+def _location(place: Any) -> Location:
+    try:
+        uri = place.get("uri") or place.get("targetUri") or ""
+        start = (place.get("range") or place.get("targetSelectionRange") or {}).get("start", {})
+        parts = urlsplit(uri)
+        path = Path(url2pathname(unquote(parts.path))) if parts.scheme == "file" else None
+        return Location(path, uri, _whole(start.get("line")) or 0, _whole(start.get("character")) or 0)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise NoAnswer("garbage") from error
 
 
 def read_symbols(reply: Any, offset: Offset) -> tuple[Symbol, ...]:
-    """The declarations of LSP's DocumentSymbol or SymbolInformation, outer ones before inner ones."""
-    return tuple(_symbols(reply or [], offset, ()))
+    """The declarations of LSP's DocumentSymbol or SymbolInformation, outer ones before inner ones.
+
+    Raises
+    ------
+    NoAnswer
+        It is something else, or declares more than a file can.
+    """
+    try:
+        found = tuple(islice(_symbols(reply or [], offset, ()), MOST_SYMBOLS + 1))
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise NoAnswer("garbage") from error
+    if len(found) > MOST_SYMBOLS:
+        raise NoAnswer("garbage")
+    return found
 
 
 def _symbols(found: list[dict[str, Any]], offset: Offset, container: tuple[str, ...]) -> Iterator[Symbol]:
     for one in found:
         span = one.get("range") or one["location"]["range"]
-        around = container or tuple(filter(None, [one.get("containerName")]))
-        yield Symbol(
-            one["name"], one["kind"], around, one.get("detail") or "", offset(span["start"]), offset(span["end"])
-        )
-        yield from _symbols(one.get("children") or [], offset, (*around, one["name"]))
+        around = container or tuple(filter(None, [_text(one.get("containerName"))]))
+        name, kind = _text(one["name"]), _whole(one["kind"]) or 0
+        yield Symbol(name, kind, around, _text(one.get("detail")), offset(span["start"]), offset(span["end"]))
+        yield from _symbols(one.get("children") or [], offset, (*around, name))
 
 
-def read_diagnostics(found: list[dict[str, Any]], offset: Offset) -> tuple[Diagnostic, ...]:
-    """LSP's diagnostics, by place."""
-    read = (
-        Diagnostic(
-            offset(one["range"]["start"]),
-            offset(one["range"]["end"]),
-            SEVERITIES[(one.get("severity") or 1) - 1],
-            str(one.get("code") or ""),
-            one.get("message") or "",
-        )
-        for one in found
-    )
+def read_diagnostics(found: Any, offset: Offset) -> tuple[Diagnostic, ...]:
+    """LSP's diagnostics, by place.
+
+    Raises
+    ------
+    NoAnswer
+        They are something else.
+    """
+    try:
+        read = [
+            Diagnostic(
+                offset(one["range"]["start"]),
+                offset(one["range"]["end"]),
+                SEVERITIES[(_whole(one.get("severity")) or 1) - 1],
+                str(one.get("code") or "")[:LONGEST_NAME],
+                _text(one.get("message"))[:LONGEST_DETAIL],
+            )
+            for one in found
+        ]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise NoAnswer("garbage") from error
     return tuple(sorted(read, key=lambda one: (one.start, one.end)))

@@ -10,29 +10,28 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lsprotocol import types as lsp
-from pygls.lsp.client import LanguageClient
-from pygls.protocol import JsonRPCResponseMessage, LanguageServerProtocol
 
-from guiderail import __version__
-from guiderail.monitors.analysis import launcher, memory
+from guiderail import __version__, programs
+from guiderail.monitors.analysis import confinement, launcher, memory
 from guiderail.monitors.analysis.inbox import Inbox
 from guiderail.monitors.analysis.server import Server
 from guiderail.monitors.analysis.shadow import Shadow
+from guiderail.monitors.analysis.wire import Excess, Rpc, Writer, message_from
 
 log = logging.getLogger(__name__)
 START_S = 30.0  # a server that has not answered `initialize` by then is hung
 STOP_S = 1.0
 REAP_S, REAP_PAUSE_S = 1.0, 0.005  # how long a killed process may take to be gone, and how often that is looked at
 MEMORY_EVERY_S = 5.0  # how often its memory is looked at
-# pygls reports with a traceback what a server sends amiss; here that is expected, and counted by the analyser.
-logging.getLogger("pygls").setLevel(logging.CRITICAL)
 _PLAIN = [lsp.MarkupKind.PlainText]
 CAPABILITIES = lsp.ClientCapabilities(
     general=lsp.GeneralClientCapabilities(
@@ -84,15 +83,15 @@ class Client:
         self.ending = ""  # why it was ended from here
         self._trusted = trusted
         self._settings = server.settings
-        self.garbage = 0  # messages that were no LSP
-        self._rpc = _Rpc(self)
+        self._inbox = Inbox()
+        self._rpc = Rpc(lambda: self._settings, self._inbox.receive)
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._shadow: Shadow | None = None
         self._lost = False
+        self._scratch = ""  # a folder for its temporary files, if it may write nowhere else
         self._units: str = lsp.PositionEncodingKind.Utf16
         self._offers: dict[str, Any] = {}  # the server's capabilities
-        self._inbox = Inbox()
 
     @property
     def alive(self) -> bool:
@@ -103,6 +102,11 @@ class Client:
     def pid(self) -> int | None:
         """The process's id."""
         return self._process.pid if self._process else None
+
+    @property
+    def received(self) -> int:
+        """How many bytes the server has sent."""
+        return self._rpc.received
 
     async def start(self) -> None:
         """Start the process and shake hands.
@@ -116,37 +120,51 @@ class Client:
         Exception
             It answers something else than LSP, or dies.
         """
-        program = self.server.find()
+        untrusted = None if self._trusted else self.root
+        program = self.server.find(untrusted)
         if program is None:
             raise FileNotFoundError(f"{self.server.command[0]} is not installed")
-        confined = self.server.executes and not self._trusted
-        if confined:
+        if self.server.executes and not self._trusted:
             assert self.server.confined is not None, "no such server is chosen for this workspace"
             self._settings = self.server.confined(self.root)
+        limits = self._limits()
+        arguments = self.server.arguments(self.root, unguarded=not self._trusted and limits is None)
+        scratch = {"TMPDIR": str(self._scratch)} if limits is not None else {}
+        # In the project's folder its files could steer who executes none of it: a shim, the JVM, node.
+        own = self._trusted and self.server.executes
         self._process = await asyncio.create_subprocess_exec(
-            *_command([str(program), *self.server.arguments(self.root)], confined=confined),
+            *_command([str(program), *arguments], limits),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            cwd=self.root,
-            env=environment(self.root, trusted=self._trusted) | dict(self.server.variables),
+            cwd=self.root if own else programs.working_directory(),
+            env=self.server.environment(self.root, trusted=self._trusted) | scratch,
         )
         assert self._process.stdin is not None
-        self._rpc.protocol.set_writer(_Writer(self._process.stdin))
+        self._rpc.protocol.set_writer(Writer(self._process.stdin, self._overflow))
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._watch())]
-        result: Any = await asyncio.wait_for(self._rpc.initialize_async(self._introduction()), START_S)
+        result: Any = await asyncio.wait_for(self._rpc.initialize_async(self._introduction(program)), START_S)
         self._offers = result.get("capabilities") or {}
         self._units = self._offers.get("positionEncoding") or lsp.PositionEncodingKind.Utf16
         self._rpc.initialized(lsp.InitializedParams())
 
-    def _introduction(self) -> lsp.InitializeParams:
+    def _limits(self) -> dict[str, Any] | None:
+        """What the kernel is to hold the server to; None where it is free."""
+        if self._trusted or not confinement.is_possible():
+            return None
+        self._scratch = tempfile.mkdtemp(prefix="guiderail-")
+        self.server.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        alone = self.server.executes or self.server.alone
+        return {"alone": alone, "writable": [self._scratch, str(self.server.cache)]}
+
+    def _introduction(self, program: Path) -> lsp.InitializeParams:
         uri = self.root.as_uri()
         return lsp.InitializeParams(
             process_id=os.getpid(),
             client_info=lsp.ClientInfo("guiderail", __version__),
             root_uri=uri,
             workspace_folders=[lsp.WorkspaceFolder(uri, self.root.name or "root")],
-            initialization_options=self.server.introduction(self.root),
+            initialization_options=self.server.introduction(self.root, program),
             capabilities=CAPABILITIES,
         )
 
@@ -243,17 +261,24 @@ class Client:
         assert self._process is not None and self._process.stdout is not None
         try:
             while True:
-                body = await _message(self._process.stdout)
-                self._rpc.receive(body)
-        except (asyncio.IncompleteReadError, ValueError, ConnectionError) as error:
+                self._rpc.receive(await message_from(self._process.stdout))
+                await asyncio.sleep(0)  # others want their turn, also while there is always more to read
+        except Excess as error:
+            self.ending = str(error)
+        except asyncio.IncompleteReadError:
+            self._lost = True
+            await self._reaped()  # the code that it ends with says more
+        except (ValueError, ConnectionError) as error:
             log.debug("%s: the conversation ended: %s", self.server.name, error)
         finally:
+            code = self._process.returncode
             # A stream that nobody empties any more would hide the process's end from asyncio, and never be closed.
             self._lost = True
             self.kill()
             await self._reaped()
             self._process._transport.close()  # type: ignore[attr-defined]  # asyncio has no other way to close a pipe
-            self._rpc.abandon(f"{self.server.name} cannot be understood any more")
+            reason = "cannot be understood any more" if code is None else f"ended with code {code}"
+            self._rpc.abandon(f"{self.server.name} {reason}")
 
     async def _reaped(self) -> None:
         """Wait for the code of a killed process: to close its pipes before takes the code from asyncio, which tells."""
@@ -274,6 +299,10 @@ class Client:
                 self.kill()
         self._rpc.abandon(f"{self.server.name} ended with code {self._process.returncode}")
 
+    def _overflow(self) -> None:
+        self.ending = "does not read what it is told"
+        self.kill()
+
     async def stop(self) -> None:
         """Ask the server to end; end it if it does not."""
         if self.alive:
@@ -289,120 +318,17 @@ class Client:
 
     def kill(self) -> None:
         """End the process and all that it started, at once."""
-        if self._process is None:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.name == "posix":
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if os.name == "posix":
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                else:
+                    self._process.kill()
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
 
-class _Rpc(LanguageClient):
-    """pygls' typed requests over a stream of our own: its own reader dies of an odd header and never empties stderr."""
-
-    def __init__(self, owner: Client) -> None:
-        super().__init__("guiderail", __version__, protocol_cls=_Protocol)
-        self._owner = owner
-        for request in (
-            lsp.CLIENT_REGISTER_CAPABILITY,
-            lsp.CLIENT_UNREGISTER_CAPABILITY,
-            lsp.WINDOW_WORK_DONE_PROGRESS_CREATE,
-        ):
-            self.feature(request)(lambda params: None)
-
-        @self.feature(lsp.WORKSPACE_CONFIGURATION)
-        def configuration(params: lsp.ConfigurationParams) -> list[Any]:
-            return [owner._settings.get(item.section or "") for item in params.items]
-
-    def receive(self, body: bytes) -> None:
-        """Handle one message; count it if it is none."""
-        try:
-            message = json.loads(body)
-            if message.get("method") == lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS:
-                self._owner._inbox.receive(message["params"])
-                return
-            hook = self.protocol.structure_message
-            # A list of completions is long: it is read once.
-            plain = "method" not in message and "result" in message
-            structured: Any = hook(message) if plain else json.loads(body, object_hook=hook)
-            self.protocol.handle_message(structured)
-        except Exception as error:
-            self._owner.garbage += 1
-            log.debug("%s: not a message: %r", self._owner.server.name, error)
-
-    def abandon(self, reason: str) -> None:
-        """Fail all requests that wait."""
-        for future in self.protocol._request_futures.values():
-            if not future.done():
-                future.set_exception(ConnectionError(reason))
-
-
-class _Protocol(LanguageServerProtocol):
-    """Typed requests, plain answers: a server that strays from the letter of LSP somewhere (ty's capabilities do) must
-    not make everything else that it says unreadable."""
-
-    def structure_message(self, data: dict[str, Any]) -> Any:
-        """A message from JSON; called for every object inside it too."""
-        if "jsonrpc" in data and "id" in data and "result" in data and "method" not in data:
-            self._result_types.pop(data["id"], None)
-            return JsonRPCResponseMessage(id=data["id"], jsonrpc=data["jsonrpc"], result=data["result"])
-        return super().structure_message(data)
-
-
-class _Writer:
-    """A stream that may have closed: writing to a dead server is no error here, waiting for its answer is."""
-
-    def __init__(self, stream: asyncio.StreamWriter) -> None:
-        self._stream = stream
-
-    def write(self, data: bytes) -> None:
-        if not self._stream.is_closing():
-            self._stream.write(data)
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-async def _message(stream: asyncio.StreamReader) -> bytes:
-    """The body of the next message.
-
-    Raises
-    ------
-    ValueError
-        What comes is no LSP.
-    asyncio.IncompleteReadError
-        The stream ended.
-    """
-    try:
-        header = await stream.readuntil(b"\r\n\r\n")
-    except asyncio.LimitOverrunError as error:
-        raise ValueError("no header") from error
-    for line in header.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length":
-            return await stream.readexactly(int(value))
-    raise ValueError("a header without a length")
-
-
-def _command(command: list[str], *, confined: bool) -> list[str]:
+def _command(command: list[str], limits: dict[str, Any] | None) -> list[str]:
     if os.name != "posix":
         return command
-    freedom = "confined" if confined else "free"
-    return [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), freedom, *command]
-
-
-def environment(root: Path, *, trusted: bool = True) -> dict[str, str]:
-    """The environment a server starts in: with the project's virtual environment, or the one guiderail runs in.
-
-    The project's programs are on its search path only in a workspace that is trusted.
-    """
-    variables = dict(os.environ)
-    own = [root / ".venv", root / "venv"] if trusted else []
-    candidates = [*own, Path(variables.get("VIRTUAL_ENV", "")), Path(sys.prefix)]
-    venv = next((path for path in candidates if (path / "pyvenv.cfg").is_file()), None)
-    if venv is not None:
-        folder = venv / ("Scripts" if os.name == "nt" else "bin")
-        variables["VIRTUAL_ENV"] = str(venv)
-        variables["PATH"] = os.pathsep.join([str(folder), variables.get("PATH", os.defpath)])
-    return variables
+    return [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), json.dumps(limits), *command]

@@ -1,20 +1,35 @@
-"""Keeps a program from starting others, by the Linux kernel's Landlock; the launcher uses it, so no imports of ours.
+"""Keeps a program from what an analyser need not do, by the Linux kernel's Landlock; the launcher uses it, so no
+imports of ours.
 
-In a workspace that is not trusted an analyser must not run what the project brings (its ``.venv/bin/python``, say).
-Those that do without may still work there, if the kernel can hold them to it.
+In a workspace that is not trusted an analyser must not run what the project brings (its ``.venv/bin/python``, say), nor
+write where the project's configuration tells it to (clang's ``-serialize-diagnostics FILE``), nor connect to anybody.
+Where the kernel can hold it to that, it does.
 """
 
 import contextlib
 import ctypes
 import os
+import stat
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the system calls' numbers, the same on all architectures
-EXECUTE = 1  # LANDLOCK_ACCESS_FS_EXECUTE
+EXECUTE, WRITE_FILE = 1 << 0, 1 << 1  # LANDLOCK_ACCESS_FS_…
+CHANGE_FOLDER = 0b1_1111_1111_0000  # REMOVE_DIR and REMOVE_FILE to MAKE_SYM
+REFER, TRUNCATE = 1 << 13, 1 << 14  # known from versions 2 and 3 on
+TCP = 0b11  # LANDLOCK_ACCESS_NET_BIND_TCP and _CONNECT_TCP, from version 4 on
+ABSTRACT_SOCKETS = 0b01  # LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET, from version 6 on; servers see by a signal if we live
 PATH_BENEATH = 1  # LANDLOCK_RULE_PATH_BENEATH
 NO_NEW_PRIVILEGES = 38  # prctl(2)
 LOADERS = ("lib*/ld-*", "lib*/*/ld-*", "usr/lib*/ld-*", "usr/lib*/*/ld-*")  # the kernel starts a program through one
+SINKS = ("/dev/null", "/dev/zero", "/dev/full")
+
+
+class _Handled(ctypes.Structure):
+    """struct landlock_ruleset_attr, of which older kernels know the beginning."""
+
+    _fields_ = (("files", ctypes.c_uint64), ("network", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
 
 
 class _Rule(ctypes.Structure):
@@ -25,33 +40,58 @@ class _Rule(ctypes.Structure):
 
 
 def is_possible() -> bool:
-    """Whether this system can keep a program from starting others."""
+    """Whether this system can confine a program."""
+    return _version() >= 1
+
+
+def _version() -> int:
     if sys.platform != "linux":
-        return False
-    return ctypes.CDLL(None, use_errno=True).syscall(CREATE_RULESET, None, 0, 1) >= 1  # the version
+        return 0
+    return ctypes.CDLL(None, use_errno=True).syscall(CREATE_RULESET, None, 0, 1)
 
 
-def confine(program: str) -> None:
-    """From now on let this process, and all that it becomes, execute nothing but `program`.
+def confine(program: str, *, alone: bool, writable: Iterable[str]) -> None:
+    """From now on limit this process, and all that it becomes and starts.
+
+    Parameters
+    ----------
+    program
+        What it is going to be.
+    alone
+        Whether it may execute nothing else.
+    writable
+        The folders that it may write in; nowhere else, and no TCP connections.
 
     Raises
     ------
     OSError
         The kernel refuses.
     """
+    version = _version()
+    writing = WRITE_FILE | CHANGE_FOLDER | (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)
+    network = TCP if version >= 4 else 0
+    scoped = ABSTRACT_SOCKETS if version >= 6 else 0
+    handled = _Handled(writing | (EXECUTE if alone else 0), network, scoped)
+    size = 8 * (3 if version >= 6 else 2 if version >= 4 else 1)
     libc = ctypes.CDLL(None, use_errno=True)
-    handled = ctypes.c_uint64(EXECUTE)
-    ruleset = libc.syscall(CREATE_RULESET, ctypes.byref(handled), ctypes.sizeof(handled), 0)
+    ruleset = libc.syscall(CREATE_RULESET, ctypes.byref(handled), size, 0)
     _check(ruleset)
-    for path in (program, *(str(loader) for pattern in LOADERS for loader in Path("/").glob(pattern))):
-        with contextlib.suppress(OSError):  # a loader that is a dangling link
-            opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            rule = _Rule(EXECUTE, opened)
-            _check(libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, ctypes.byref(rule), 0))
-            os.close(opened)
+    loaders = (str(loader) for pattern in LOADERS for loader in Path("/").glob(pattern))
+    rules = [(path, EXECUTE) for path in (program, *loaders)] if alone else []
+    for path, allowed in (*rules, *((path, writing) for path in (*writable, *SINKS))):
+        _allow(libc, ruleset, path, allowed)
     _check(libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     _check(libc.syscall(RESTRICT_SELF, ruleset, 0))
     os.close(ruleset)
+
+
+def _allow(libc: ctypes.CDLL, ruleset: int, path: str, allowed: int) -> None:
+    with contextlib.suppress(FileNotFoundError):  # a loader that is a dangling link
+        opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        if not stat.S_ISDIR(os.fstat(opened).st_mode):
+            allowed &= EXECUTE | WRITE_FILE | TRUNCATE  # what can be done to a file
+        _check(libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, ctypes.byref(_Rule(allowed, opened)), 0))
+        os.close(opened)
 
 
 def _check(result: int) -> None:

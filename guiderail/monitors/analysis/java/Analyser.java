@@ -23,8 +23,9 @@ final class Analyser {
     /** Stands at the cursor while the compiler reads the text. */
     private static final String PROBE = "guiderail__probe";
 
-    private static final Pattern PACKAGE = Pattern.compile("(?m)^\\s*package\\s+([\\w.]+)\\s*;");
+    private static final Pattern PACKAGE = Pattern.compile("(?m)^[ \\t]*package\\s+([\\w.]+)\\s*;");
     private static final int MOST_FOLDERS = 20_000;
+    private static final long MOST_BYTES = 10_000_000; // of a source
     private static final Set<String> SKIPPED = Set.of("node_modules", ".git", ".gradle", ".idea", "bin", "out");
     private static final int METHOD = 2, CONSTRUCTOR = 4, FIELD = 5, VARIABLE = 6, CLASS = 7, INTERFACE = 8;
     private static final int MODULE = 9, ENUM = 13, ENUM_MEMBER = 20; // LSP's CompletionItemKind
@@ -46,6 +47,8 @@ final class Analyser {
     }
 
     private void serve() throws IOException {
+        // Without places of their own, the compiler's plug-ins are looked for in the project's jars, and started.
+        files.setLocationFromPaths(StandardLocation.ANNOTATION_PROCESSOR_PATH, List.of());
         for (String body; (body = read()) != null; ) {
             Map<String, Object> message = object(new Json(body).value());
             Object id = message.get("id");
@@ -151,8 +154,22 @@ final class Analyser {
                 return found;
             }
             List<JavaFileObject> all = new ArrayList<>();
-            found.forEach(file -> all.add(kept.computeIfAbsent(file.toUri(), place -> new Outline(file))));
+            for (JavaFileObject file : found) {
+                if (isReadable(files.asPath(file))) {
+                    all.add(kept.computeIfAbsent(file.toUri(), place -> new Outline(file)));
+                }
+            }
             return all;
+        }
+
+        @Override
+        public ClassLoader getClassLoader(Location location) {
+            return null; // nothing that the compiler reads is ever run
+        }
+
+        @Override
+        public <S> ServiceLoader<S> getServiceLoader(Location location, Class<S> service) {
+            return ServiceLoader.load(service, ClassLoader.getPlatformClassLoader());
         }
 
         @Override
@@ -300,7 +317,7 @@ final class Analyser {
         @Override
         public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
             String name = file.getFileName().toString();
-            if (!name.endsWith(".java") || name.equals("module-info.java") || name.equals("package-info.java")) {
+            if (!isReadable(file) || !name.endsWith(".java") || name.equals("module-info.java") || name.equals("package-info.java")) {
                 return FileVisitResult.CONTINUE;
             }
             String source = new String(Files.readAllBytes(file), StandardCharsets.UTF_8);
@@ -318,17 +335,43 @@ final class Analyser {
     private Collection<Path> libraries() throws IOException {
         List<Path> found = new ArrayList<>();
         for (String place : List.of("target/classes", "build/classes/java/main", "classes")) {
-            found.add(root.resolve(place));
+            if (isInside(root.resolve(place))) {
+                found.add(root.resolve(place));
+            }
         }
         for (String place : List.of("lib", "libs", "target/dependency", "build/libs")) {
-            if (Files.isDirectory(root.resolve(place))) {
+            if (Files.isDirectory(root.resolve(place)) && isInside(root.resolve(place))) {
                 try (Stream<Path> jars = Files.walk(root.resolve(place), 3)) {
-                    jars.filter(path -> path.toString().endsWith(".jar")).forEach(found::add);
+                    jars.filter(path -> path.toString().endsWith(".jar"))
+                            .filter(path -> Files.isRegularFile(path) && isInside(path)).forEach(found::add);
                 }
             }
         }
-        found.removeIf(path -> !Files.exists(path));
         return found;
+    }
+
+    private boolean isInside(Path path) {
+        return isWithin(root, path);
+    }
+
+    /** Whether there is such a file or folder, links followed, in a folder. */
+    private static boolean isWithin(Path folder, Path path) {
+        try {
+            return path.toRealPath().startsWith(folder.toRealPath());
+        } catch (IOException error) {
+            return false;
+        }
+    }
+
+    /** Whether a source can be read: no pipe that nobody writes to, no device, nothing outside, nothing endless. */
+    private boolean isReadable(Path file) {
+        try {
+            Path own = rootOf(Path.of(URI.create(uri)), text).orElse(root); // of a file without a project
+            boolean inside = isInside(file) || isWithin(own, file);
+            return inside && Files.isRegularFile(file) && Files.size(file) <= MOST_BYTES;
+        } catch (IOException error) {
+            return false;
+        }
     }
 
     // --- completions
