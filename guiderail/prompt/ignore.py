@@ -3,6 +3,7 @@
 The lists are data; a file is left out when any one of them, or a .gitignore, says so.
 """
 
+import logging
 import os
 import re
 import stat
@@ -11,9 +12,10 @@ from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
+from guiderail.prompt.gitignore import Patterns, TooMuchError
 from guiderail.prompt.stamped import Stamped, status_of
+
+log = logging.getLogger(__name__)
 
 # File names, without regard to case, that commonly hold keys, passwords or tokens.
 SECRET_FILES = (
@@ -63,10 +65,18 @@ def is_apart(names: Iterable[str]) -> bool:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Rules:
-    """The .gitignore of one folder; equal only to itself, so that chains of them compare quickly."""
+    """The .gitignore of one folder; equal only to itself, so that chains of them compare quickly.
+
+    Parameters
+    ----------
+    folder
+        POSIX path, relative to the root.
+    patterns
+        What it says; None if it says too much to be judged, so that nothing in the folder may be read.
+    """
 
     folder: str
-    spec: GitIgnoreSpec
+    patterns: Patterns | None
 
 
 class Ignore:
@@ -121,7 +131,7 @@ class Ignore:
             return True
         for rules in reversed(self.chain(folder)):
             inside = path[len(rules.folder) + 1 :] if rules.folder else path
-            verdict = rules.spec.check_file(f"{inside}/" if is_folder else inside).include
+            verdict = rules.patterns.verdict(inside, is_folder=is_folder) if rules.patterns else True
             if verdict is not None:
                 return verdict
         return False
@@ -140,21 +150,16 @@ class Ignore:
 
     def _read_rules(self, path: str) -> Rules:
         folder = path[len(self._top) + 1 :].rpartition("/")[0]
-        return Rules("" if folder == ".git/info" else folder, _spec(path))
+        return Rules("" if folder == ".git/info" else folder, _patterns(path))
 
 
-def _spec(path: str) -> GitIgnoreSpec:
+def _patterns(path: str) -> Patterns | None:
     try:
         text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
     except OSError:  # vanished, or not ours to read
         text = ""
-    return GitIgnoreSpec.from_lines(line for line in text.replace("\r\n", "\n").split("\n") if _is_pattern(line))
-
-
-def _is_pattern(line: str) -> bool:
-    """One malformed line (a lone backslash) is left out, as git does, and does not void the others."""
     try:
-        GitIgnoreSpec.from_lines([line])
-    except ValueError:
-        return False
-    return True
+        return Patterns(text)
+    except TooMuchError as error:
+        log.warning("%s: %s; nothing that it may be about is read", path, error)
+        return None
