@@ -173,6 +173,7 @@ def _licence(folder: Path) -> str | None:
     front = re.match(r"\s*---\n(.*?)\n---", card.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
     if front is None:
         return None
-    fields = dict(re.findall(r"^(license|license_name):[ \t]*['\"]?([^'\"\n#]+?)['\"]?[ \t]*$", front[1], re.MULTILINE))
+    found = re.findall(r"^(license|license_name):[ \t]*['\"]?([^'\"\n#]++)['\"]?[ \t]*+$", front[1], re.MULTILINE)
+    fields = {name: value.rstrip() for name, value in found}
     licence = fields.get("license")
     return fields.get("license_name", licence) if licence == "other" else licence

@@ -34,6 +34,8 @@ _OPENS_BLOCK = re.compile(
     r"\s*(?:if|elif|else|for|while|try|except|finally|with|def|class|match|case|async)\b[^\n]*:\s*(?:#[^\n]*)?$"
 )
 
+_NEXT_LINE = re.compile(r"(?<=\n)[^\S\n]*+\S[^\n]*+")  # that is not blank
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -207,7 +209,8 @@ def _body(before: str, rest: str, language: str) -> str:
     line = before.rpartition("\n")[2]
     if language != "python" or rest.partition("\n")[0].strip() or not _OPENS_BLOCK.match(line):
         return ""
-    following = next((other for other in rest.split("\n")[1:] if other.strip()), "")
+    found = _NEXT_LINE.search(rest, rest.find("\n")) if "\n" in rest else None
+    following = found[0] if found else ""
     return "" if _indent(following) > _indent(line) else f"\n{' ' * _indent(line)}    ..."
 
 
