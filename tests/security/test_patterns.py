@@ -39,7 +39,7 @@ BOUNDED = {
     "prompt.outline:_OWNER": 500,
     "lsp.policy:_OFF": 4000,
 }
-LENGTH = 6000
+LENGTH = 5000
 SOON = 0.04  # seconds of this thread; what is quadratic takes ten times as long
 HEADS = ("", "import ", "from ", "case ", "{", "new ", "a[", "a: ", "def f[", '"', "f(", "=/", "`${", "#", "switch (")
 PUMPS = (
@@ -48,6 +48,7 @@ PUMPS = (
     "lambda ", "class a", "def ", "case ", "switch(", "if(", "else ", "from .", "__slots__:", "__dict__[", "`${", "=/[",
     "/*", "#", "{", "{}", "{a,", "new ", "-", "->", "\r", "a\\\n", "$", "export ", "R\"(", "...", "void|",
 )  # fmt: skip
+RUNS = ("a", " ", "\n", ".", "a,", "a ", "(")  # behind a beginning
 TAILS = ("", "!")
 
 
@@ -79,7 +80,7 @@ def _slowest(pattern: re.Pattern, length: int) -> tuple[float, str]:
     """The longest that all matches in a text take, and the text's parts."""
     slowest = (0.0, "")
     for head in HEADS:
-        for pump in PUMPS:
+        for pump in PUMPS if not head else RUNS:
             for tail in TAILS:
                 text = (head + pump * (length // len(pump)))[:length] + tail
                 subject = text.encode() if isinstance(pattern.pattern, bytes) else text
