@@ -130,7 +130,11 @@ class Arguments:
         if byte in _CLOSE:
             inner = replace(reading, brackets=reading.brackets - 1)
             return inner if reading.brackets else self._closed(reading, byte), at + 1
-        if byte == b"," and not reading.brackets and not _LAMBDA.search(reading.argument, reading.argument.rfind(b":") + 1):
+        if (
+            byte == b","
+            and not reading.brackets
+            and not _LAMBDA.search(reading.argument, reading.argument.rfind(b":") + 1)
+        ):
             return self._next(reading), at + 1
         if byte == b"=" and not reading.brackets and self._style.keywords:
             return self._equals(reading, data[at + 1 : at + 2]), at + 1

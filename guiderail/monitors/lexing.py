@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 MARKED = 512  # characters from mark to mark
-SPARSE = 16  # characters from one mark to the next at least that is only for reading on
 RESTS = 8  # of texts, that are known
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 OPENING = {closing: opening for opening, closing in CLOSING.items()}
@@ -214,7 +213,7 @@ def place(text: str, language: str, before: Place | None = None, marks: list[Mar
         if _ends_statement(syntax, found, [text[at] for at in brackets[-1:]]):
             statement = at
         if found["break"] and found["break"][-1] == "\n" and open_until < at < len(text):
-            if at < mark.at + max(SPARSE, len(brackets)):  # a mark costs as much as brackets are open
+            if at < mark.at + len(brackets):  # a mark costs as much as brackets are open: no more of them than text
                 continue
             mark = Mark(at, tuple(brackets), statement)
             if marks is not None and at >= marks[-1].at + MARKED:
