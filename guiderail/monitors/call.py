@@ -130,11 +130,7 @@ class Arguments:
         if byte in _CLOSE:
             inner = replace(reading, brackets=reading.brackets - 1)
             return inner if reading.brackets else self._closed(reading, byte), at + 1
-        if (
-            byte == b","
-            and not reading.brackets
-            and not _LAMBDA.search(reading.argument, reading.argument.rfind(b":") + 1)
-        ):
+        if byte == b"," and not reading.brackets and not _in_lambda(reading.argument):
             return self._next(reading), at + 1
         if byte == b"=" and not reading.brackets and self._style.keywords:
             return self._equals(reading, data[at + 1 : at + 2]), at + 1
@@ -167,6 +163,11 @@ class Arguments:
 
     def _fit(self, given: Given, *, done: bool) -> bool:
         return any(shape.takes(given, done=done) for shape in self._shapes)
+
+
+def _in_lambda(argument: bytes) -> bool:
+    """Whether an argument ends among the parameters of a function without a name."""
+    return _LAMBDA.search(argument, argument.rfind(b":") + 1) is not None
 
 
 def _in_quotes(reading: _Reading, closing: bytes, data: bytes, at: int) -> tuple[_Reading, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -71,9 +72,7 @@ def _is_of(hover: str, name: str) -> bool:
 
 def possible_states(text: str, receiver: str, kind: Protocol) -> frozenset[str]:
     """The states that an object may be in at the end of a text (Python); all, in a function too long to be followed."""
-    header = None
-    for header in _FUNCTION.finditer(text):
-        pass
+    header = next(iter(deque(_FUNCTION.finditer(text), maxlen=1)), None)
     begin = header.end() if header else 0
     everything = frozenset(kind.states)
     mentions = _mentions(receiver).finditer(text, begin)

@@ -109,7 +109,7 @@ _SELF_ATTRIBUTE = re.compile(r"self\.([A-Za-z]\w*)\s*[:=]")
 
 
 def outline(text: str, language: str) -> list[Definition]:
-    """The file's top-level declarations in source order; none for a language without a grammar, or of endless errors."""
+    """The file's top-level declarations in source order; none without a grammar for it, or of a text of errors."""
     if not has_grammar(language):
         return []
     try:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from threading import Event, Thread
 
@@ -171,6 +172,6 @@ def test_a_parser_that_takes_long_lets_others_run_and_is_given_up() -> None:
     finally:
         done.set()
         thread.join()
-    gaps = sorted(second - first for first, second in zip(beats, beats[1:], strict=False))
+    gaps = sorted(second - first for first, second in pairwise(beats))
     assert gaps[-1] < 1.0, "others waited for the parser"
     assert gaps[len(gaps) * 9 // 10] < 0.1

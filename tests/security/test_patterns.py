@@ -78,7 +78,7 @@ PATTERNS = sorted({(name, pattern.pattern, pattern.flags): (name, pattern) for n
 
 
 def _seconds(pattern: re.Pattern, subject: str | bytes) -> float:
-    """How long all matches take; of a pattern that may begin with blanks, which is only ever tried at one place, one."""
+    """How long all matches take; of one that may begin with blanks, which is only tried at one place, one."""
     source = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode()
     began = time.thread_time()
     if source.startswith(ANCHORED):
