@@ -70,10 +70,12 @@ def parse_in_time(parser: Parser, source: bytes, old: Tree | None, seconds: floa
     """
     end = time.thread_time() + seconds
     try:
-        # Positional and only where there is one: the binding takes no None for a tree.
-        known = () if old is None else (old,)
+        if old is None:  # the binding takes no None for a tree
+            return parser.parse(
+                lambda at, _: source[at : at + _CHUNK], progress_callback=lambda *_: time.thread_time() > end
+            )
         return parser.parse(
-            lambda at, _: source[at : at + _CHUNK], *known, progress_callback=lambda *_: time.thread_time() > end
+            lambda at, _: source[at : at + _CHUNK], old, progress_callback=lambda *_: time.thread_time() > end
         )
     except ValueError:
         parser.reset()
