@@ -12,7 +12,7 @@ import numpy as np
 
 from guiderail.decoding.trie import IdentifierTrie, begins_name, follows, identifier_length
 
-_PLAIN = re.compile(r"\w+(?:\n\w+)*", re.ASCII)
+_PLAIN = re.compile(r"\w++(?:\n\w++)*+", re.ASCII)
 Place = Literal["inside", "behind", "lost"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from guiderail.lsp.engine import Wish
 from guiderail.lsp.memory import Offer
 from guiderail.lsp.positions import Encoding, to_units
 from guiderail.lsp.shape import Shaped, shape
+from guiderail.text.backwards import word_start
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 ACCEPT = "guiderail.accept"
 LABEL = 80  # characters of a menu item's label
 LAST = "\uffff"  # sorts behind every name
+LINE = 20_000  # characters in front of the cursor in which a quote may have been opened
 BLANKS = 1000  # characters in front of text behind the cursor that a suggestion might repeat
-_WORD = re.compile(r"\w*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def next_wish(wish: Wish, shaped: Shaped) -> Wish:
 def fitted(place: Place, offer: Offer) -> Shaped | None:
     """The offer as it fits into its place."""
     line, column = place.document.position_at(place.offset)
-    start = place.offset - column
+    start = place.offset - min(column, LINE)
     # Not all that stands behind the cursor: of a long file that would be copied for each suggestion.
     reach = max(place.document.line_end(line), place.offset + len(offer.text)) + BLANKS
     shaped = shape(offer.text, place.document.text[start : place.offset], place.document.text[place.offset : reach])
@@ -125,8 +125,7 @@ def ghost(place: Place, shaped: Shaped, name: str) -> types.InlineCompletionItem
 
 def menu_item(place: Place, shaped: Shaped, name: str, note: str = "") -> types.CompletionItem:
     """An item of `textDocument/completion`; it replaces the half-typed word, so that the client's filter finds it."""
-    found = _WORD.search(place.before)
-    word = found.group() if found else ""
+    word = place.before[word_start(place.before, len(place.before)) :]
     text = word + shaped.text
     first = text.strip().split("\n", 1)[0].rstrip()
     return types.CompletionItem(

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
 from guiderail.errors import UsageError
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.configuration import Preferences
+from guiderail.prompt.gitignore import Patterns, TooMuchError
 from guiderail.prompt.ignore import Ignore
 from guiderail.prompt.project import find_root
 from guiderail.text.language import language_named
@@ -176,13 +175,13 @@ class Policy:
             return ""
         root = self.root_of(path) or path.parent
         try:
-            spec = GitIgnoreSpec.from_lines(patterns)
-        except (ValueError, re.error):
-            return "disablePaths holds a pattern that cannot be read"
+            spec = Patterns("\n".join(patterns))
+        except TooMuchError:
+            return "disablePaths holds more patterns than can be tried"
         names = [path.as_posix().lstrip("/")]
         if path.is_relative_to(root):
             names.append(path.relative_to(root).as_posix())
-        return "disablePaths names the file" if any(spec.match_file(name) for name in names) else ""
+        return "disablePaths names the file" if any(spec.hides(name) for name in names) else ""
 
     def _excluded(self, path: Path | None) -> str:
         """Whether a file is ignored by git, may hold secrets, or is not the project's own; looked up once."""

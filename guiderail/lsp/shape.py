@@ -69,10 +69,7 @@ def _covered(text: str, closers: list[int], rest: str) -> int:
 def _without_overlap(text: str, rest: str) -> str:
     """The text without an end that is the rest of the line, if that says something: more than one character."""
     rest = rest.rstrip()
-    for size in range(min(len(text), len(rest)), 1, -1):
-        if text.endswith(rest[:size]) and size == len(rest):
-            return text[:-size]
-    return text
+    return text[: -len(rest)] if len(rest) > 1 and text.endswith(rest) else text
 
 
 def _unmatched(text: str, before: str) -> list[int]:

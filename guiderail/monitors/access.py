@@ -80,6 +80,7 @@ _JAVA = Access(
     universal=frozenset({"class", "this", "super", "new"}),
     skipped=re.compile(r"\s*(?:import|package|module|requires|exports|opens)\b"),
 )
+_TYPE = r"[\w$.,\s|&<>\[\]]"
 _RUST = Access(
     (".", "::"),
     endings={"": ")]}\"'?", "::": ">"},
@@ -93,7 +94,8 @@ _TYPESCRIPT = Access(
     endings={"": ")]}\"'`!"},
     others=("?.",),  # ``?.[``, ``?.(``
     definable=re.compile(r"(?<![\w$.)\]])(?!(?:this|super)$)[\w$]+$"),  # of functions, which take properties there
-    ambiguous=re.compile(r"[\w$]<[\w$.,\s|&<>\[\]]*$"),  # ``f<z.``: type arguments, or a comparison
+    # ``f<z.``: type arguments, or a comparison. Only what begins behind another character is looked at: each once.
+    ambiguous=re.compile(rf"(?<!{_TYPE})(?={_TYPE}*+$){_TYPE}*?[\w$]<"),
 )
 # An assignment defines a property of any object in JavaScript.
 _JAVASCRIPT = Access(

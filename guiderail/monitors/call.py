@@ -14,7 +14,7 @@ from guiderail.monitors.masks import Masks
 from guiderail.monitors.shape import Given, Shape
 
 _HALF_KEYWORD = re.compile(rb"\s*\w+\s*=\Z")
-_LAMBDA = re.compile(rb"\blambda\b[^:]*\Z")
+_LAMBDA = re.compile(rb"\blambda\b")
 _PLAIN = re.compile(rb"[^()\[\]{},#'\"`/\n=]*")
 _UNDECIDED = re.compile(rb"(?:\"\"?|''?|=|/)\Z")  # may be the beginning of three quotes, a comparison, a comment
 _OPEN, _CLOSE = b"([{", b")]}"
@@ -130,7 +130,7 @@ class Arguments:
         if byte in _CLOSE:
             inner = replace(reading, brackets=reading.brackets - 1)
             return inner if reading.brackets else self._closed(reading, byte), at + 1
-        if byte == b"," and not reading.brackets and not _LAMBDA.search(reading.argument):
+        if byte == b"," and not reading.brackets and not _in_lambda(reading.argument):
             return self._next(reading), at + 1
         if byte == b"=" and not reading.brackets and self._style.keywords:
             return self._equals(reading, data[at + 1 : at + 2]), at + 1
@@ -165,6 +165,11 @@ class Arguments:
         return any(shape.takes(given, done=done) for shape in self._shapes)
 
 
+def _in_lambda(argument: bytes) -> bool:
+    """Whether an argument ends among the parameters of a function without a name."""
+    return _LAMBDA.search(argument, argument.rfind(b":") + 1) is not None
+
+
 def _in_quotes(reading: _Reading, closing: bytes, data: bytes, at: int) -> tuple[_Reading, int]:
     """The reading behind a string or comment, or at the end of what is known of it."""
     escapes = b"\\" if closing not in (b"\n", b"*/") else None
@@ -174,7 +179,7 @@ def _in_quotes(reading: _Reading, closing: bytes, data: bytes, at: int) -> tuple
             at += 2
         elif data.startswith(closing, at):
             return replace(reading, quote=b""), at + (len(closing) if closing != b"\n" else 0)
-        elif byte == escapes or closing.startswith(data[at:]):
+        elif byte == escapes or (len(data) - at < len(closing) and closing.startswith(data[at:])):
             return replace(reading, undecided=data[at:]), len(data)
         else:
             at += 1

@@ -35,6 +35,7 @@ METHOD, FUNCTION, VARIABLE, MODULE, ENUM_MEMBER = 2, 3, 6, 9, 20  # CompletionIt
 # method, and what a class has once a property.)
 _NO_MEMBERS = {"go": {MODULE}, "c": {FUNCTION, VARIABLE}, "cpp": {FUNCTION, VARIABLE}}
 NAME_READ, RECEIVER_READ = 200, 400  # characters of a half-typed name, and in front of the mark
+DETAIL_READ = 4000  # characters of a signature; of a longer one nothing is believed
 RECEIVER_SHOWN = 40  # characters in front of a dot that a report repeats
 # A statement that is, so far, expressions of names, members, indices and calls with commas between: all of them can
 # still become targets of an assignment. (Behind an equals sign they can too, but hardly ever do.)
@@ -45,13 +46,15 @@ _NO_TARGET = re.compile(
 )
 _OPERATOR = re.compile(r"[=!<>]=|\b(?:and|or|not|in|is|if|else|lambda)\b")
 # As for Python; a condition may stand in front, and every object takes new members.
-_WEB_CONDITION = re.compile(r"\s*(?:(?:else\s+)?(?:if|for|while)\s*\(.*\)|else\b|do\b)\s*", re.DOTALL)
+_WEB_CONDITION = re.compile(r"(?P<opened>(?:else\s++)?(?:if|for|while)\s*+\()|else\b|do\b")
+_WEB_ELSE = re.compile(r"else\b")
 _WEB_TARGETS = re.compile(r"[\w.$#()\[\]'\"\s,]*$")
 _WEB_NO_TARGET = re.compile(
     r"\s*(?:return|yield|await|throw|while|switch|case|new|typeof|delete|void|const|let|var|class|function|import|"
     r"export|async|if|for)\b"
 )
 _DOTTED = re.compile(r"(?<![\w.])[^\W\d]\w*(?:\.\w+)*$")
+_IMPORTED = r"(?m)^[ \t]*+import[ \t]++(?:[\w. \t]*+,)*[ \t]*+"
 _DUNDER = re.compile(r"__\w+__$")
 # Of a class with an unknown base; of one that makes its objects itself, as pyrefly words it, and as ty does (of
 # ``self`` and named tuples otherwise); of what is some class.
@@ -180,9 +183,9 @@ def _module(view: View, behind_dot: int) -> str | None:
         return None
     top, dot, rest = receiver[0].partition(".")
     name = re.escape(top)
-    if re.search(rf"(?m)^[ \t]*import[ \t]+(?:[\w. \t]+,)*[ \t]*{name}\b", view.text):
+    if re.search(rf"{_IMPORTED}{name}\b", view.text):
         return receiver[0]
-    renamed = re.search(rf"(?m)^[ \t]*import[ \t]+(?:[\w. \t]+,)*[ \t]*([\w.]+)[ \t]+as[ \t]+{name}\b", view.text)
+    renamed = re.search(rf"{_IMPORTED}([\w.]++)[ \t]++as[ \t]++{name}\b", view.text)
     return renamed[1] + dot + rest if renamed else None
 
 
@@ -215,7 +218,7 @@ def _may_define(statement: str, receiver: str, place: Place, language: str) -> b
     if language != "python":
         if any(at >= place.statement for at in place.brackets):
             return False
-        words = _WEB_CONDITION.sub("", statement, count=1)
+        words = _without_condition(statement)
         return not _WEB_NO_TARGET.match(words) and bool(_WEB_TARGETS.match(words))
     words = statement.strip()
     if re.match(r"(?:async\s+)?(?:for|with)\b", words):
@@ -228,6 +231,19 @@ def _may_define(statement: str, receiver: str, place: Place, language: str) -> b
         or _TARGETS.match(words) is None
         or (opened and not tuple_of_targets)
     )
+
+
+def _without_condition(statement: str) -> str:
+    """A statement of TypeScript or JavaScript without its first condition, up to the last bracket, or ``else``."""
+    closed, at = statement.rfind(")"), 0
+    while found := _WEB_CONDITION.search(statement, at):
+        at = found.start() + 1
+        if found["opened"] and found.end() > closed:
+            found = _WEB_ELSE.match(statement, found.start())
+        if found:
+            end = closed + 1 if found.groupdict().get("opened") else found.end()
+            return statement[: found.start()].rstrip() + statement[end:].lstrip()
+    return statement
 
 
 def judge(members: Members, site: Site, language: str = "python") -> tuple[frozenset[str], Reason | None]:
@@ -273,7 +289,8 @@ def _is_doubtful(member: Member, site: Site) -> bool:
     and ``type`` may be any class. A member is partly unknown where only some of the receiver's types have it, or else
     by itself, as those of ``self``.
     """
-    made = member.name == "__new__" and _UNSURE.search(member.detail) is not None
+    is_long = len(member.detail) > DETAIL_READ
+    made = member.name == "__new__" and (is_long or _UNSURE.search(member.detail) is not None)
     return made or (not site.is_own and "Unknown" in _outer_union(member.detail))
 
 

@@ -8,6 +8,7 @@ from guiderail.monitors.analysis.answers import Members
 from guiderail.monitors.analysis.requests import MEMBERS, Question
 from guiderail.monitors.monitor import Ruling, Trigger
 from guiderail.monitors.scene import View, tail_of
+from guiderail.text.backwards import lines_above
 
 ENUM_MEMBER = 20  # CompletionItemKind
 BRACES = frozenset({"java", "typescript", "javascript", "typescriptreact", "javascriptreact", "csharp"})
@@ -15,8 +16,10 @@ BRACES = frozenset({"java", "typescript", "javascript", "typescriptreact", "java
 _DOTTED = re.compile(r"\bcase\s+(?:[\w.]+\s*[|,]\s*)*(?P<enum>[\w.]*\w)\.(?P<written>\w*)$")
 _BARE = re.compile(r"\bcase\s+(?:\w+\s*,\s*)*(?P<written>\w*)$")
 _SWITCH = re.compile(r"\bswitch\s*\((?P<subject>[^;{}]*)\)\s*$")
+SWITCH_READ = 300  # characters of a line with a case, and of a switch up to its brace
+_CASE = re.compile(r"\bcase\s++(?P<label>[^:>\n]{0,300}+)(?:(?<=-)>|\s*+(?::|->))")
+_BRACE = re.compile(r"[{}]")
 _LITERAL = re.compile(r"Literal\[(?:[\w.]*\.)?(?P<name>\w+)\]")
-_NESTED = re.compile(r"\{[^{}]*\}")
 
 
 class EnumCases:
@@ -27,7 +30,7 @@ class EnumCases:
 
     def trigger(self, view: View) -> Trigger | None:
         """See `Monitor.trigger`."""
-        line = view.text[view.text.rfind("\n") + 1 :][-300:]
+        line = view.text[view.text.rfind("\n") + 1 :][-SWITCH_READ:]
         if "case" not in line:
             return None
         found = _DOTTED.search(line) or (_BARE.search(line) if view.language == "java" else None)
@@ -50,10 +53,11 @@ def _members_of_subject(view: View) -> Question | None:
     if not view.place.brackets:
         return None
     opened = view.place.brackets[-1]
-    found = _SWITCH.search(view.text[:opened])
+    begin = max(0, opened - SWITCH_READ)
+    found = _SWITCH.search(view.text[begin:opened])
     if found is None:
         return None
-    shown = f"{view.text[: found.start()]}{{ {found['subject'].strip()}."
+    shown = f"{view.text[: begin + found.start()]}{{ {found['subject'].strip()}."
     return view.question(len(shown), shown)
 
 
@@ -80,7 +84,7 @@ def _used_python(view: View, line: str, enum: str) -> frozenset[str]:
     """The members that cases above in the same ``match`` name; one with a guard may come again."""
     indent = len(line) - len(line.lstrip())
     used: set[str] = set()
-    for above in reversed(view.text[: len(view.text) - len(line)].splitlines()):
+    for above in lines_above(view.text, len(view.text) - len(line)):
         depth = len(above) - len(above.lstrip())
         if above.strip() and depth < indent:
             break
@@ -94,8 +98,20 @@ def _used_braces(view: View, enum: str | None) -> frozenset[str]:
     if not view.place.brackets:
         return frozenset()
     body = view.text[view.place.brackets[-1] + 1 :]
-    while (flat := _NESTED.sub("", body)) != body:
-        body = flat
+    body = _without_blocks(body)
     owner = rf"{re.escape(enum)}\s*\.\s*" if enum else ""
-    cases = re.findall(r"\bcase\s+([^:>\n]*?)\s*(?::|->)", body)
+    cases = [found["label"] for found in _CASE.finditer(body)]
     return frozenset(name for case in cases for name in re.findall(rf"(?<![\w.]){owner}(\w+)", case))
+
+
+def _without_blocks(text: str) -> str:
+    """A text without what stands in braces that match."""
+    kept, opened, at = list[str](), list[int](), 0
+    for found in _BRACE.finditer(text):
+        kept += [text[at : found.start()], found[0]]
+        at = found.end()
+        if found[0] == "{":
+            opened.append(len(kept) - 1)
+        elif opened:
+            del kept[opened.pop() :]
+    return "".join(kept) + text[at:]

@@ -7,20 +7,22 @@ all. Names of a module are the analyser's, and the modules that the package hold
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from guiderail.monitors.analysis.answers import Members
 from guiderail.monitors.analysis.requests import COMPLETIONS
 from guiderail.monitors.modules import inside, module_path
 from guiderail.monitors.monitor import Ruling, Trigger
 from guiderail.monitors.scene import View, tail_of
+from guiderail.text.backwards import lines_above
 
 _MODULE = re.compile(
-    r"\s*(?:import\s+(?:[\w.]+(?:\s+as\s+\w+)?\s*,\s*)*|from\s+(?P<dots>\.*))"
-    r"(?P<package>(?:\w+\.)*)(?P<written>\w*)$"
+    r"\s*+(?:import\s++(?:[\w.]++(?:\s++as\s++\w++)?+\s*+,\s*+)*+|from\s++(?P<dots>\.*+))"
+    r"(?P<package>(?:\w++\.)*+)(?P<written>\w*+)$"
 )
 _NAME = re.compile(
-    r"\s*from\s+(?P<dots>\.*)(?P<package>[\w.]*)\s+import\b\s*(?:\(\s*)?"
-    r"(?:\w+(?:\s+as\s+\w+)?\s*,\s*(?:#[^\n]*\n\s*)*)*(?P<written>\w*)$"
+    r"\s*+from\s++(?P<dots>\.*+)(?P<package>[\w.]*+)\s++import\b\s*+(?:\(\s*+)?+"
+    r"(?:\w++(?:\s++as\s++\w++)?+\s*+,\s*+(?:#[^\n]*+\n\s*+)*+)*+(?P<written>\w*+)$"
 )
 _GUARD = re.compile(r"[ \t]*(?:(?:try|else)\s*:|(?:except|if|elif|with)\b)")
 _SCOPE = frozenset({"ArithmeticError", "BaseException"})  # some list these of a module that they do not know
@@ -102,7 +104,7 @@ def _guarded(view: View) -> str | None:
     """A reason if the import may be one of something that is not installed: it is indented under a condition."""
     line = view.statement.lstrip("\r\n")
     indent = len(line) - len(line.lstrip())
-    for above in reversed(view.text[: view.place.statement].splitlines()[-MANY:]):
+    for above in islice(lines_above(view.text, view.place.statement), MANY):
         depth = len(above) - len(above.lstrip())
         if above.strip() and depth < indent:
             if _GUARD.match(above):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from guiderail.monitors.analysis.answers import Members, read_hover
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 FIELD, METHOD, PROPERTY = 5, 2, 10  # CompletionItemKind
 SCRIPTS = frozenset({"typescript", "typescriptreact"})
 _SUBSCRIPT = re.compile(r"(?P<owner>[\w.\])]+)(?:\[|\.get\()\s*(?P<quote>['\"])(?P<written>[^'\"\\\n]*)$")
-_OWNER = re.compile(r"([\w.\])]+)(?:\[|\.get\()\s*['\"]$")
+_OWNER = re.compile(r"([\w.\])])(?:\[|\.get\()\s*['\"]$")
 _PLAIN_DICT = re.compile(r"\b[dD]ict\[")
 _UNTYPED = re.compile(r": (?:Unknown|Any)\b|\| Unknown\b")
 _TARGET = re.compile(r"\s*[\w.\[\]'\"]+$")  # a statement that may turn out to assign to the key
-_LITERAL = re.compile(r"(?:\(|[^=!<>]=|return|,|\[|:|=>\s*\()\s*\{\s*(?:[^{}]*,\s*)?(?P<written>[\w$]*)$")
+_LITERAL = re.compile(r"(?:\(|[^=!<>]=|return|,|\[|:|=>\s*\()\s*+\{\s*+(?:[^{}]*,)?+\s*+(?P<written>[\w$]*+)$")
 READ = 200  # characters of a subscript
-_USED = re.compile(r"[\w$]+(?=\s*[:,(}])")
+_USED = re.compile(r"(?<![\w$])[\w$]++(?=\s*+[:,(}])")
+LONG = 200  # characters of an annotation or a subscript up to which a dictionary is followed
 
 
 class Keys:
@@ -74,22 +76,34 @@ def _subscript(view: View) -> Trigger | None:
 
 def _is_literal(view: View, owner: str) -> bool:
     """Whether a plain dictionary is a literal of this file that nothing in the file adds to."""
-    whole, name = view.text + view.scene.rest, re.escape(owner)
-    made = re.findall(rf"(?<![\w.]){name}\s*(?::[^=\n]*)?=(?!=)\s*(.)", whole)
-    grown = re.search(rf"(?<![\w.]){name}\s*(?:\[[^\]\n]*\]\s*=(?!=)|\.(?:update|setdefault)\(|\|=)", whole)
-    return made == ["{"] and grown is None
+    made = _each(view, owner, rf"\s*+(?::[^=\n]{{0,{LONG}}}+)?+=(?!=)\s*+(.)")
+    index = rf"\[[^\]\n]{{0,{LONG}}}+(?:\]\s*+=(?!=)|[^\]\n])"  # what is too long to be read is taken to add
+    grown = _each(view, owner, rf"\s*+(?:{index}|\.(?:update|setdefault)\(|\|=)")
+    return [found[1] for found in made] == ["{"] and next(grown, None) is None
 
 
 def _mentioned(view: View, owner: str) -> frozenset[str]:
     """The keys with which the file mentions something: of what has no fixed keys pyrefly lists those, and no others."""
-    whole, name = view.text + view.scene.rest, re.escape(owner)
-    return frozenset(re.findall(rf"(?<![\w.]){name}\s*(?:\[|\.\w+\()\s*['\"]([^'\"\n]*)['\"]", whole))
+    named = r"\s*+(?:\[|\.\w++\()\s*+['\"]([^'\"\n]*+)['\"]"
+    return frozenset(found[1] for found in _each(view, owner, named))
+
+
+def _each(view: View, owner: str, following: str) -> Iterator[re.Match[str]]:
+    """The places of the file at which something is mentioned with something behind it."""
+    whole, pattern, at = view.text + view.scene.rest, re.compile(following), 0
+    while (at := whole.find(owner, at)) >= 0:
+        begins = at == 0 or not (whole[at - 1].isalnum() or whole[at - 1] in "_.")
+        found = pattern.match(whole, at + len(owner)) if begins else None
+        if found:
+            yield found
+        at = found.end() if found else at + 1
 
 
 async def _keys(client: Client, question: Question) -> tuple[Members, str]:
     """The completions inside the quotes, and what is known of the dictionary in front of them."""
-    opened = _OWNER.search(question.text[: question.offset])
-    hover = await client.hover(opened.end(1) - 1) if opened else None
+    begin = max(0, question.offset - READ)
+    opened = _OWNER.search(question.text[begin : question.offset])
+    hover = await client.hover(begin + opened.end(1) - 1) if opened else None
     return await COMPLETIONS.send(client, question), read_hover(hover)
 
 

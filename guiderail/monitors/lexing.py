@@ -29,11 +29,24 @@ class String:
         The pattern of what follows, up to its end.
     many_lines
         Whether it may go on over a line end.
+    inner
+        The pattern of what it holds, where it may not.
     """
 
     quote: str
     rest: str
     many_lines: bool = False
+    inner: str = ""
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """The pattern of what follows the opening quote, compiled."""
+        return _compiled(self.rest)
+
+    def stop(self, text: str, at: int) -> int:
+        """Where a string that opened in front of `at` cannot go on, if it is not closed."""
+        held = None if self.many_lines else _compiled(self.inner).match(text, at)
+        return held.end() if held else len(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +76,20 @@ def _string(quote: str, *, many_lines: bool | None = None) -> String:
     many = len(quote) > 1 if many_lines is None else many_lines
     mark = re.escape(quote[0])
     plain = rf"[^\\{mark}]" if many else rf"[^\\{mark}\r\n]"
-    inner = rf"{plain}|\\\r\n|\\(?s:.)" + (rf"|{mark}(?!{re.escape(quote[1:])})" if len(quote) > 1 else "")
-    return String(quote, rf"(?:{inner})*+{re.escape(quote)}", many)
+    inner = rf"{plain}++|\\\r\n|\\(?s:.)" + (rf"|{mark}(?!{re.escape(quote[1:])})" if len(quote) > 1 else "")
+    return String(quote, rf"(?:{inner})*+{re.escape(quote)}", many, rf"(?:{inner})*+")
 
 
 _SLASHES = (r"//[^\r\n]*", r"/\*(?s:.*?)(?:\*/|\Z)")
-_DIRECTIVE = r"(?m:^[ \t]*\#)(?:[^\\\r\n]|\\\r?\n|\\.)*"  # a macro's body is no code of its own
+_DIRECTIVE = r"(?m:^[ \t]*+\#)(?:[^\\\r\n]++|\\\r?\n|\\.)*+"  # a macro's body is no code of its own
 _DIGIT_MARK = r"(?<=[0-9a-fA-F])'(?=[0-9a-fA-F])"
 # A slash begins a pattern where an expression may begin; divisions stand behind one.
 _PATTERN = (
     r"(?:(?<=[=(,:;!&|?{}\[])|(?<=return)|(?m:^))[ \t]*"
-    r"/(?![/*])(?:[^\\/\[\r\n]|\\.|\[(?:[^\]\\\r\n]|\\.)*\])+/[a-z]*"
+    r"/(?![/*])(?:[^\\/\[\r\n]|\\.|\[(?:[^\]\\\r\n]|\\.){0,200}+\])++/[a-z]*+"
 )
 _TEMPLATE = String(  # ${…} may hold braces and templates, each once more
-    "`", r"(?:[^`\\$]|\\(?s:.)|\$(?!\{)|\$\{(?:[^{}`]|\{[^{}]*\}|`[^`]*`)*\})*+`", many_lines=True
+    "`", r"(?:[^`\\$]++|\\(?s:.)|\$(?!\{)|\$\{(?:[^{}`]++|\{[^{}]*+\}|`[^`]*+`)*+\})*+`", many_lines=True
 )
 _LETTER = r"'(?:[^'\\\r\n]|\\[^\r\n][^'\r\n]{0,10})'"  # and what is not closed like this is a lifetime
 
@@ -178,6 +191,7 @@ def place(text: str, language: str, before: Place | None = None, marks: list[Mar
     mark = before.mark if before else Mark()
     at, brackets, statement, inside = mark.at, list(mark.brackets), mark.statement, False
     open_until = 0  # where a string ends that nobody closed, and that what follows may still close
+    unclosed: dict[str, int] = {}  # by quote, up to where a string is known not to be closed
     syntax, scanner = SYNTAX[language], _scanner(language)
     while found := scanner.search(text, at):
         begin, at = found.span()
@@ -187,9 +201,11 @@ def place(text: str, language: str, before: Place | None = None, marks: list[Mar
             brackets.pop()
         elif found["quote"]:
             string = _strings(language)[found["quote"]]
-            closed = re.compile(string.rest).match(text, at)
-            if closed is None and not string.many_lines:
-                open_until = max(open_until, _last_line_end(text, at))
+            closed = string.pattern.match(text, at) if unclosed.get(string.quote, 0) <= begin else None
+            if closed is None and not string.many_lines and open_until <= begin:
+                open_until = _last_line_end(text, at)
+            if closed is None and unclosed.get(string.quote, 0) <= begin:
+                unclosed[string.quote] = string.stop(text, at)
             at = closed.end() if closed else len(text) if string.many_lines else _line_end(text, at)
             inside = closed is None and at == len(text)  # a line ends a string that nobody closed
         elif found["comment"] and at == len(text):
@@ -197,6 +213,8 @@ def place(text: str, language: str, before: Place | None = None, marks: list[Mar
         if _ends_statement(syntax, found, [text[at] for at in brackets[-1:]]):
             statement = at
         if found["break"] and found["break"][-1] == "\n" and open_until < at < len(text):
+            if at < mark.at + len(brackets):  # a mark costs as much as brackets are open: no more of them than text
+                continue
             mark = Mark(at, tuple(brackets), statement)
             if marks is not None and at >= marks[-1].at + MARKED:
                 marks.append(mark)
@@ -220,6 +238,7 @@ def unmatched_closers(text: str, language: str, most: int | None = None) -> str:
     """
     open_here = at = 0
     closers = ""
+    unclosed: dict[str, int] = {}  # as in `place`; of strings of many lines but for odd escapes
     while (most is None or len(closers) < most) and (found := _scanner(language).search(text, at)):
         at = found.end()
         if found["open"]:
@@ -230,13 +249,17 @@ def unmatched_closers(text: str, language: str, most: int | None = None) -> str:
             else:
                 closers += found["close"]
         elif found["quote"]:
-            string = re.compile(_strings(language)[found["quote"]].rest).match(text, at)
+            kind = _strings(language)[found["quote"]]
+            is_open = unclosed.get(kind.quote, 0) > found.start()
+            string = None if is_open else kind.pattern.match(text, at)
+            if string is None and not is_open:
+                unclosed[kind.quote] = kind.stop(text, at)
             at = string.end() if string else _line_end(text, at)
     return closers
 
 
 def _line_end(text: str, at: int) -> int:
-    found = re.compile(r"[\r\n]").search(text, at)
+    found = _BREAK.search(text, at)
     return found.start() if found else len(text)
 
 
@@ -246,6 +269,14 @@ def _last_line_end(text: str, at: int) -> int:
     while end < len(text) and text[end - 1] == "\\":
         end = _line_end(text, end + 1 + text.startswith("\r\n", end))
     return end
+
+
+_BREAK = re.compile(r"[\r\n]")
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
 
 
 @cache

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 
 HEADER_READ = 400  # characters of a definition's header
 MOST_BASES = 8
 _DEF = re.compile(r"^([ \t]*)(?:async[ \t]+)?def[ \t]", re.MULTILINE)
 _CLASS = re.compile(r"^([ \t]*)class[ \t]+(\w+)", re.MULTILINE)
-_BASES = re.compile(r"\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
+LONG = 500  # characters of a line, of an annotation or a subscript up to which they are read
+_BASES = re.compile(r"\s*+\(([^()]*+(?:\([^()]*+\)[^()]*+)*+)\)")
 _MIXIN = re.compile(r"mix_?in", re.IGNORECASE)
 # What gives an object members by names that stand nowhere.
 _SET_BY_NAME = re.compile(
-    r"\bsetattr\(|\b__dict__(?:\.update\(|\.setdefault\(|\s*\[[^\]\n]*\]\s*=(?!=)|\s*=(?!=))|\bvars\(\w+\)(?:\.update\(|\[)"
+    r"\bsetattr\(|\b__dict__(?:\.update\(|\.setdefault\(|\s*+=(?!=)|"
+    rf"\s*+\[[^\]\n]{{0,{LONG}}}+(?:\]\s*+=(?!=)|[^\]\n]))|"  # what is too long to be read may set one
+    r"\bvars\(\w++\)(?:\.update\(|\[)"
 )
-_SLOTS = re.compile(r"\b__slots__\s*(?::[^=\n]*)?=\s*(?:[(\[{]([^)\]}]*)|(['\"]\w+['\"]))")
+_SLOTS = re.compile(rf"\b__slots__\s*+(?::[^=\n]{{0,{LONG}}}+)?+=\s*+(?:[(\[{{]([^)\]}}]*)|(['\"]\w+['\"]))")
 _ASKED = re.compile(r"\b(?:hasattr|getattr|delattr)\(\s*(?:self|cls)\s*,\s*(['\"]\w+['\"])")
 _QUOTED = re.compile(r"['\"](\w+)['\"]")
 
@@ -66,21 +71,27 @@ def owner_of(text: str, statement: int, rest: str, receiver: str) -> Owner | Non
         None if `receiver` is not the first parameter of a method around the cursor, or was bound anew in it.
     """
     method = _method_around(text, statement, receiver)
-    if method is None or _bound(receiver).search(text, method.end()):
+    if method is None or _is_bound(text, method.end(), receiver):
         return None
     indent = len(method[1])
-    found = next(
-        (one for one in reversed(list(_CLASS.finditer(text, 0, method.start()))) if len(one[1]) < indent), None
-    )
+    found = None
+    for one in _CLASS.finditer(text, 0, method.start()):
+        found = one if len(one[1]) < indent else found
     if found is None:
         return None
     whole = text + rest
-    parts, names = [_body(whole, found)], _bases_of(whole, found)
-    for name in names:  # which grow by the bases' own
-        base = re.compile(rf"^([ \t]*)class[ \t]+({re.escape(name)})\b", re.MULTILINE).search(whole)
-        if base is not None and len(parts) <= MOST_BASES:
+    first: dict[str, re.Match[str]] = {}
+    for one in _CLASS.finditer(whole):
+        first.setdefault(one[2], one)
+    parts, names = [_body(whole, found)], dict.fromkeys(_bases_of(whole, found))
+    waiting = deque(names)
+    while waiting and len(parts) <= MOST_BASES:
+        base = first.get(waiting.popleft())
+        if base is not None:
             parts.append(_body(whole, base))
-            names += [one for one in _bases_of(whole, base) if one not in names]
+            new = [one for one in _bases_of(whole, base) if one not in names]
+            names |= dict.fromkeys(new)
+            waiting += new
     return Owner(found[2], "\n".join(parts))
 
 
@@ -88,7 +99,7 @@ def _method_around(text: str, statement: int, receiver: str) -> re.Match[str] | 
     """The innermost function around a statement that has `receiver` as a parameter, if that is its first."""
     line = text[statement:].lstrip("\r\n")
     depth = len(line) - len(line.lstrip())
-    first = re.compile(_DEF.pattern + rf"\s*\w+\s*(?:\[[^\]]*\])?\(\s*{receiver}\b", re.MULTILINE)
+    first = re.compile(_DEF.pattern + rf"\s*\w+\s*(?:\[[^\]]{{0,{LONG}}}\])?\(\s*{receiver}\b", re.MULTILINE)
     for found in reversed(list(_DEF.finditer(text, 0, statement))):
         if len(found[1]) >= depth:
             continue
@@ -101,6 +112,19 @@ def _method_around(text: str, statement: int, receiver: str) -> re.Match[str] | 
     return None
 
 
+def _is_bound(text: str, begin: int, name: str) -> bool:
+    """Whether a name may come to mean something else behind an offset, or is in a line too long to be read."""
+    pattern, at = _bound(name), begin
+    while (at := text.find(name, at)) >= 0:
+        start, end = max(begin, text.rfind("\n", 0, at) + 1), text.find("\n", at)
+        end = end if end >= 0 else len(text)
+        if end - start > LONG or pattern.search(text, start, end):
+            return True
+        at = end
+    return False
+
+
+@lru_cache
 def _bound(name: str) -> re.Pattern[str]:
     """A place at which a name may come to mean something else."""
     return re.compile(
@@ -118,4 +142,4 @@ def _body(whole: str, found: re.Match[str]) -> str:
 
 def _bases_of(whole: str, found: re.Match[str]) -> list[str]:
     bases = _BASES.match(whole, found.end())
-    return re.findall(r"(?<![\w.=])(\w+)(?=\s*(?:,|\[|$))", bases[1]) if bases else []
+    return re.findall(r"(?<![\w.=])(\w++)(?=\s*+(?:,|\[|$))", bases[1]) if bases else []

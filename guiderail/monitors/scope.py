@@ -18,7 +18,7 @@ _READ = re.compile(
     r"\b(?:in|is|and|or|not|if|else|from|await|return|yield))\s+(?P<written>\w*)$"
 )
 _NO_READ = re.compile(r"\s*(?:import|from|def|async\s+def|class|global|nonlocal|for|with|async|case|except|@)\b")
-_TOP = re.compile(r"^[^\s#)\]}]", re.MULTILINE)  # a line at the left margin
+_TOP = re.compile(r"[^\s#)\]}]")  # where a line begins: it stands at the left margin
 _WORD = re.compile(r"[^\W\d]\w*")
 PREFIXES = frozenset("rbfut") | {"rb", "br", "fr", "rf", "tr", "rt"}  # of strings
 KEYWORDS = frozenset({"None", "True", "False", "not", "lambda", "await", "yield", "from", "in", "is", "and", "or"})
@@ -66,7 +66,11 @@ class Scope:
 
 def _words(text: str, end: int) -> frozenset[str]:
     """The words of a function so far: what some branch of it may have defined is no mistake to read."""
-    block = max((top.start() for top in _TOP.finditer(text)), default=0)
+    block = len(text)
+    while block > 0:
+        block = text.rfind("\n", 0, block - 1) + 1
+        if _TOP.match(text, block):
+            break
     return frozenset(_WORD.findall(text, block, end))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from guiderail.monitors.analysis.answers import Signature
 
 _NAME = re.compile(r"(?P<stars>\*{0,2}|\.\.\.)\s*(?P<name>[\w$]+)(?P<optional>\?)?")
-_VOID = re.compile(r":\s*(?:[^:]*\|\s*)?void\s*(?:\||$)")  # TypeScript lets such an argument be left out
+_VOID = re.compile(r":\s*+(?:[^:]*\|\s*+)?void\s*+(?:\||$)")  # TypeScript lets such an argument be left out
 _KEYWORD = re.compile(rb"\s*(\w+)\s*=(?!=)")
 _GENERATOR = re.compile(rb"\bfor\b")
 _MARKS = re.compile(r"[\s,*/]*")  # what may stand between the parameters of a signature

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from guiderail.errors import GuiderailError
 from guiderail.monitors.analysis.requests import HOVER
@@ -23,6 +25,7 @@ from guiderail.monitors.scene import View, tail_of
 log = logging.getLogger(__name__)
 _RECEIVER = re.compile(r"(?<![\w.])(?P<receiver>[^\W\d]\w*(?:\.[^\W\d]\w*)*)\.(?P<written>\w*)$")
 _FUNCTION = re.compile(r"^[ \t]*(?:async\s+)?def\b[^\n]*", re.MULTILINE)
+FUNCTION_READ, MENTIONS_READ = 20_000, 200  # characters of a function, and mentions of an object in it, at most
 _LOOP = re.compile(r"\s*(?:async\s+)?(?:for|while)\b")
 
 
@@ -75,10 +78,13 @@ def _is_of(hover: str, name: str) -> bool:
 
 
 def possible_states(text: str, receiver: str, kind: Protocol) -> frozenset[str]:
-    """The states that an object may be in at the end of a text (Python)."""
-    headers = list(_FUNCTION.finditer(text))
-    begin = headers[-1].end() if headers else 0
+    """The states that an object may be in at the end of a text (Python); all, in a function too long to be followed."""
+    header = next(iter(deque(_FUNCTION.finditer(text), maxlen=1)), None)
+    begin = header.end() if header else 0
     everything = frozenset(kind.states)
+    mentions = _mentions(receiver).finditer(text, begin)
+    if len(text) - begin > FUNCTION_READ or next(islice(mentions, MENTIONS_READ, None), None):
+        return everything
     possible, since = everything, begin
     for event in _events(text, begin, receiver, kind):
         if event.what == "made":
@@ -104,11 +110,11 @@ class _Event:
 
 def _events(text: str, begin: int, receiver: str, kind: Protocol) -> Iterator[_Event]:
     """What happens to the object behind `begin`, in the order of the text."""
-    root, here = receiver.partition(".")[0], None
+    here = None
     makers = "|".join(map(re.escape, kind.made_by))
     made = re.compile(rf"{re.escape(receiver)}\s*(?::[^=\n]*)?=\s*(?:[\w.]+\.)?(?:{makers})\(")
     opened = re.compile(rf"(?:async\s+)?with\s+(?:[\w.]+\.)?(?:{makers})\(.*\)\s+as$", re.DOTALL)
-    for found in re.compile(rf"(?<![\w.]){re.escape(root)}\b").finditer(text, begin):
+    for found in _mentions(receiver).finditer(text, begin):
         here = place(text[: found.start()], "python", here)
         if here.inside:
             continue
@@ -123,6 +129,11 @@ def _events(text: str, begin: int, receiver: str, kind: Protocol) -> Iterator[_E
             yield _Event(found.start(), f"call {call[1]}")
         elif call is None and found.end() < len(text):
             yield _Event(found.start(), "lost")
+
+
+def _mentions(receiver: str) -> re.Pattern[str]:
+    """Where the first name of a receiver stands."""
+    return re.compile(rf"(?<![\w.]){re.escape(receiver.partition('.')[0])}\b")
 
 
 def _is_over(text: str, at: int) -> bool:

@@ -25,7 +25,7 @@ from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
 from guiderail.monitors.lexing import SYNTAX, unmatched_closers
 from guiderail.monitors.standing import standing
 from guiderail.text.document import Document
-from guiderail.text.syntax import has_grammar, parse, parsed
+from guiderail.text.syntax import PARSE_S, SlowTextError, has_grammar, parse, parsed
 
 State = Literal["clean", "errors", "unknown"]
 COUNTED = 4  # texts whose errors of syntax are known
@@ -33,6 +33,8 @@ POLL_S = 0.01  # how often a waiting request looks whether it was cancelled
 _OPENS_BLOCK = re.compile(
     r"\s*(?:if|elif|else|for|while|try|except|finally|with|def|class|match|case|async)\b[^\n]*:\s*(?:#[^\n]*)?$"
 )
+
+_NEXT_LINE = re.compile(r"(?<=\n)[^\S\n]*+\S[^\n]*+")  # that is not blank
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +209,8 @@ def _body(before: str, rest: str, language: str) -> str:
     line = before.rpartition("\n")[2]
     if language != "python" or rest.partition("\n")[0].strip() or not _OPENS_BLOCK.match(line):
         return ""
-    following = next((other for other in rest.split("\n")[1:] if other.strip()), "")
+    found = _NEXT_LINE.search(rest, rest.find("\n")) if "\n" in rest else None
+    following = found[0] if found else ""
     return "" if _indent(following) > _indent(line) else f"\n{' ' * _indent(line)}    ..."
 
 
@@ -217,14 +220,17 @@ def _indent(line: str) -> int:
 
 
 def breaks_syntax(document: Document, change: Change, shown: str) -> bool:
-    """Whether the syntax tree has more errors than that of the file without the changed line."""
+    """Whether the syntax tree has more errors than that of the file without the changed line, as far as is known."""
     language = document.language
     if language is None or not has_grammar(language):
         return False
     # Nearly all files have none, which is found out by reading what changed; what is wrong is counted from the start.
-    if not parsed(document.path, language).parse(_encoded(shown)).has_error:
+    try:
+        if not parsed(document.path, language).parse(_encoded(shown)).has_error:
+            return False
+        return _syntax_errors(shown, language) > _syntax_errors(_without_line(document, change), language)
+    except SlowTextError:
         return False
-    return _syntax_errors(shown, language) > _syntax_errors(_without_line(document, change), language)
 
 
 def _without_line(document: Document, change: Change) -> str:
@@ -243,7 +249,7 @@ def _encoded(text: str) -> bytes:
 @lru_cache(COUNTED)
 def _syntax_errors(text: str, language: str) -> int:
     """Errors in a tree of all of the text; the file without the line is the same while somebody types in it."""
-    root = parse(_encoded(text), language)
+    root = parse(_encoded(text), language, PARSE_S)
     if not root.has_error:
         return 0
     count, waiting = 0, [root]

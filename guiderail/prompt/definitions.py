@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from guiderail.prompt.imports.binding import Binding
 from guiderail.prompt.index import ProjectIndex
 from guiderail.prompt.outline import Definition
+from guiderail.text.backwards import word_start
 from guiderail.text.document import Document
 
 _HOPS = 3  # re-exports that are followed
@@ -55,7 +56,7 @@ class Uses:
             if not _IMPORT_LINE.match(text):
                 distance = line - number if number <= line else 2 * (number - line)
                 self._add(text, 1 / (1 + distance / 10))
-        start = _typed_start(document.text, offset)
+        start = word_start(document.text, offset)
         self._typed = document.text[start:offset]
 
     def score(self, word: str) -> float:
@@ -79,13 +80,6 @@ class Uses:
             self._scores[word] = max(score, self._scores.get(word, 0.0))
 
 
-def _typed_start(text: str, offset: int) -> int:
-    start = offset
-    while start > 0 and (text[start - 1].isalnum() or text[start - 1] == "_"):
-        start -= 1
-    return start
-
-
 def declared_by_imports(
     document: Document, offset: int, path: str, index: ProjectIndex, expired: Callable[[], bool]
 ) -> list[Declared]:
@@ -102,7 +96,7 @@ def declared_by_imports(
     expired
         Ends the search early when it turns true.
     """
-    search = _Search(index, Uses(document, offset), path)
+    search = _Search(index, Uses(document, offset), path, expired)
     best: dict[tuple[str, int], Declared] = {}
     for binding in search.by_use(index.bindings(path, document.text, document.language)):
         if expired():
@@ -117,10 +111,11 @@ def declared_by_imports(
 class _Search:
     """One question: its memory of re-exports must not outlive it, since any file may change."""
 
-    def __init__(self, index: ProjectIndex, uses: Uses, path: str) -> None:
+    def __init__(self, index: ProjectIndex, uses: Uses, path: str, expired: Callable[[], bool]) -> None:
         self._index = index
         self._uses = uses
         self._path = path
+        self._expired = expired
         self._exports: dict[str, list[Binding]] = {}
 
     def by_use(self, bindings: list[Binding]) -> list[Binding]:
@@ -138,7 +133,7 @@ class _Search:
             yield from self._scored(binding.files, lambda name: members.get(name, 0.0), least)
         else:
             score = max(UNUSED, self._uses.score(binding.local))
-            for path, order, definition in self._find(binding.files, binding.name, _HOPS):
+            for path, order, definition in self._find(binding.files, binding.name, _HOPS, set()):
                 yield Declared(path, order, definition.text, score)
 
     def _scored(self, paths: tuple[str, ...], score: Callable[[str], float], least: float) -> Iterator[Declared]:
@@ -150,9 +145,14 @@ class _Search:
                 if value > 0 and not definition.name.startswith("_"):
                     yield Declared(path, order, definition.text, value)
 
-    def _find(self, paths: tuple[str, ...], name: str, hops: int) -> Iterator[tuple[str, int, Definition]]:
-        """Where a name is declared, behind up to `hops` re-exports."""
+    def _find(
+        self, paths: tuple[str, ...], name: str, hops: int, seen: set[tuple[str, str, int]]
+    ) -> Iterator[tuple[str, int, Definition]]:
+        """Where a name is declared, behind up to `hops` re-exports; `seen` is what was looked at for it already."""
         for path in paths:
+            if (path, name, hops) in seen or self._expired():
+                continue
+            seen.add((path, name, hops))
             file = self._index.file(path) if path != self._path else None
             if file is None:
                 continue
@@ -162,17 +162,19 @@ class _Search:
                 if name in (definition.name, definition.owner) or (name == "default" and definition.is_default)
             ]
             if not found and hops:
-                found = list(self._behind(path, name, hops - 1))
+                found = list(self._behind(path, name, hops - 1, seen))
             if found:
                 yield from found
                 return
 
-    def _behind(self, path: str, name: str, hops: int) -> Iterator[tuple[str, int, Definition]]:
+    def _behind(
+        self, path: str, name: str, hops: int, seen: set[tuple[str, str, int]]
+    ) -> Iterator[tuple[str, int, Definition]]:
         for binding in self._exported(path):
             if binding.local == name and binding.name is not None:
-                yield from self._find(binding.files, binding.name, hops)
+                yield from self._find(binding.files, binding.name, hops, seen)
             elif binding.local is None:
-                yield from self._find(binding.files[:_STARRED_FILES], name, hops)
+                yield from self._find(binding.files[:_STARRED_FILES], name, hops, seen)
 
     def _exported(self, path: str) -> list[Binding]:
         known = self._exports.get(path)

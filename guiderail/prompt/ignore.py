@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
 from guiderail import projectfile
 from guiderail.projectfile import ProjectFileError
+from guiderail.prompt.gitignore import Patterns, TooMuchError
 from guiderail.prompt.stamped import Stamped, status_of
 
 log = logging.getLogger(__name__)
-SIZE_LIMIT = 1 << 16  # bytes of a .gitignore: each pattern is compiled
 
 # File names, without regard to case, that commonly hold keys, passwords or tokens.
 SECRET_FILES = (
@@ -80,10 +78,18 @@ def is_apart(names: Iterable[str]) -> bool:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Rules:
-    """The .gitignore of one folder; equal only to itself, so that chains of them compare quickly."""
+    """The .gitignore of one folder; equal only to itself, so that chains of them compare quickly.
+
+    Parameters
+    ----------
+    folder
+        POSIX path, relative to the root.
+    patterns
+        What it says; None if it says too much to be judged, so that nothing in the folder may be read.
+    """
 
     folder: str
-    spec: GitIgnoreSpec
+    patterns: Patterns | None
 
 
 class Ignore:
@@ -138,7 +144,7 @@ class Ignore:
             return True
         for rules in reversed(self.chain(folder)):
             inside = path[len(rules.folder) + 1 :] if rules.folder else path
-            verdict = rules.spec.check_file(f"{inside}/" if is_folder else inside).include
+            verdict = rules.patterns.verdict(inside, is_folder=is_folder) if rules.patterns else True
             if verdict is not None:
                 return verdict
         return False
@@ -157,22 +163,12 @@ class Ignore:
 
     def _read_rules(self, path: str) -> Rules:
         folder = path[len(self._top) + 1 :].rpartition("/")[0]
-        return Rules("" if folder == ".git/info" else folder, _spec(path, self.root))
+        return Rules("" if folder == ".git/info" else folder, _patterns(path, self.root))
 
 
-def _spec(path: str, root: Path) -> GitIgnoreSpec:
+def _patterns(path: str, root: Path) -> Patterns | None:
     try:
-        text = projectfile.read_text(Path(path), root, limit=SIZE_LIMIT) or ""
-    except ProjectFileError as error:  # replaced meanwhile, not ours to read, or too long to be honest
-        log.warning("its patterns do not count: %s", error)
-        text = ""
-    return GitIgnoreSpec.from_lines(line for line in text.replace("\r\n", "\n").split("\n") if _is_pattern(line))
-
-
-def _is_pattern(line: str) -> bool:
-    """One malformed line (a lone backslash) is left out, as git does, and does not void the others."""
-    try:
-        GitIgnoreSpec.from_lines([line])
-    except (ValueError, re.error):  # re.error: a range that runs backwards
-        return False
-    return True
+        return Patterns(projectfile.read_text(Path(path), root) or "")
+    except (ProjectFileError, TooMuchError) as error:  # what it hides is not known, so all of it may be
+        log.warning("%s: %s; nothing that it may be about is read", path, error)
+        return None

@@ -6,16 +6,18 @@ One walk serves all languages; a table per language says what each kind of synta
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from tree_sitter import Node
 
 from guiderail.text.language import comment_prefix
-from guiderail.text.syntax import find, has_grammar, parse
+from guiderail.text.syntax import PARSE_S, SlowTextError, find, has_grammar, parse
 
 _MAX_MEMBERS = 40
 _MAX_LINES = 30  # of a declaration shown whole
 _MAX_DEPTH = 50  # of nested namespaces, conditions and modifiers
+_MAX_TYPE = 500  # characters of a type whose methods are declared outside of it
 _MAX_WIDTH = 160  # of one member that is no function
 
 # scope     has members, shown by their signatures      function  shown up to its body
@@ -102,14 +104,18 @@ _KINDS: dict[str, dict[str, Kind]] = {
     ),
 }
 
+_OWNER = re.compile(r"(?<!\w)(\w++)\s*+(?:[<\[][^()]*)?\)?$")
 _SELF_ATTRIBUTE = re.compile(r"self\.([A-Za-z]\w*)\s*[:=]")
 
 
 def outline(text: str, language: str) -> list[Definition]:
-    """The file's top-level declarations in source order; none for a language without a grammar."""
+    """The file's top-level declarations in source order; none without a grammar for it, or of a text of errors."""
     if not has_grammar(language):
         return []
-    return list(_declared(parse(text.encode("utf-8", "replace"), language), language))
+    try:
+        return list(_declared(parse(text.encode("utf-8", "replace"), language, PARSE_S), language))
+    except SlowTextError:
+        return []
 
 
 def _declared(node: Node, language: str, depth: int = 0) -> Iterator[Definition]:
@@ -167,10 +173,11 @@ def _skeleton(outer: Node, node: Node, language: str) -> str:
         return "" if language in {"c", "cpp"} else _cut(_text(outer), _MAX_LINES)
     # An inherent impl of Rust shows only what is public; a trait's functions are as public as the trait.
     public_only = node.type == "impl_item" and node.child_by_field_name("trait") is None
-    members = [member for member in _members(body, language) if not public_only or member.startswith("pub")]
+    wanted = (member for member in _members(body, language) if not public_only or member.startswith("pub"))
+    members = list(islice(wanted, _MAX_MEMBERS))
     if public_only and not members:
         return ""
-    shown = "".join(f"    {member}\n" for member in members[:_MAX_MEMBERS])
+    shown = "".join(f"    {member}\n" for member in members)
     if language == "python":
         return f"{_head(outer, node)}{_docstring(node)}\n{shown}"
     return f"{_head(outer, node)} {{\n{shown}}}\n"
@@ -218,6 +225,8 @@ def _python_member(node: Node) -> Iterator[str]:
 def _attributes(init: Node) -> Iterator[str]:
     seen = set()
     for node in find(init, "python", "(assignment left: (attribute)) @it"):
+        if len(seen) >= _MAX_MEMBERS:
+            break
         match = _SELF_ATTRIBUTE.match(_text(node))
         if match and match.group(1) not in seen:
             seen.add(match.group(1))
@@ -250,10 +259,10 @@ def _docstring(node: Node) -> str:
 
 def _doc_comment(node: Node, language: str) -> str:
     """First line of the comment that stands right above a declaration (Javadoc, JSDoc, ///)."""
-    above = node.prev_named_sibling
+    above = node.prev_named_sibling if language != "python" else None
     while above is not None and above.type == "attribute_item":  # Rust's #[derive(…)] stands in between
         node, above = above, above.prev_named_sibling
-    if language == "python" or above is None or not above.type.endswith("comment"):
+    if above is None or not above.type.endswith("comment"):
         return ""
     if node.start_point.row - above.end_point.row > 1:
         return ""
@@ -278,7 +287,8 @@ def _name(node: Node) -> str | None:
 def _owner(node: Node) -> str | None:
     """The type of a Go receiver or a Rust impl."""
     typed = node.child_by_field_name("type") or node.child_by_field_name("receiver")
-    match = re.search(r"(\w+)\s*(?:[<\[][^()]*)?\)?$", _text(typed)) if typed is not None else None
+    text = _text(typed) if typed is not None else ""
+    match = _OWNER.search(text) if len(text) <= _MAX_TYPE else None
     return match.group(1) if match else None
 
 

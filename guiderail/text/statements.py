@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Parser, Tree
 
-from guiderail.text.syntax import grammar
+from guiderail.text.syntax import PARSE_S, SlowTextError, grammar, parse_in_time
 
 LOOKBACK = 160  # lines behind which nothing is remembered
 UNSETTLED = 6  # last lines whose rules are found anew: what follows may still turn them into something else
@@ -117,11 +117,14 @@ class Statements:
             return
         self._mark(source, same)
         self._forget(same)
-        if not self.in_text:
-            self._parse(source, same)
-            self._read(source)
-        elif self._tree:
-            self._edit(source, same)
+        try:
+            if not self.in_text:
+                self._parse(source, same)
+                self._read(source)
+            elif self._tree:
+                self._edit(source, same)
+        except SlowTextError:  # nothing is known of its statements
+            self._tree, self._lines = None, []
         self._source = source
 
     @property
@@ -155,9 +158,7 @@ class Statements:
     def _parse(self, source: bytes, same: int) -> None:
         if self._tree:
             self._edit(source, same)
-            self._tree = self._parser.parse(source, self._tree)
-        else:
-            self._tree = self._parser.parse(source)
+        self._tree = parse_in_time(self._parser, source, self._tree, PARSE_S)
 
     def _edit(self, source: bytes, same: int) -> None:
         """Tell the tree what changed; the parser catches up later."""

@@ -1,5 +1,7 @@
 """Syntax trees of source text, by tree-sitter's grammars, where there is one for the language."""
 
+import math
+import time
 from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +12,9 @@ from tree_sitter import Language, Node, Parser, Point, Query, QueryCursor, Tree
 from guiderail.text.edit import common_prefix, common_suffix
 
 FILES = 4  # whose last tree is kept
+PARSE_S = 1.0  # seconds of this thread for a text that somebody waits for; half a megabyte of usual code takes half
+_TANGLED = 4000**2  # of the children of errors, squared and in sum: a query looks at each beside each other
+_CHUNK = 256  # bytes that the parser is given at once: a node's text is put together from them
 # Language identifier -> module and function of its grammar.
 _GRAMMARS = {
     "python": ("tree_sitter_python", "language"),
@@ -30,15 +35,51 @@ def has_grammar(language: str | None) -> bool:
     return language in _GRAMMARS
 
 
-def parse(source: bytes, language: str) -> Node:
+class SlowTextError(Exception):
+    """A text cannot be parsed in time: a megabyte of errors takes half a minute."""
+
+
+def parse(source: bytes, language: str, seconds: float = math.inf) -> Node:
     """Root node of the syntax tree of UTF-8 text; broken code gives a tree with error nodes.
+
+    Parameters
+    ----------
+    source, language
+        The text.
+    seconds
+        Of this thread, after which it is given up. Without a limit all other threads wait for the parser.
 
     Raises
     ------
     KeyError
         If there is no grammar for the language (ask `has_grammar` first).
+    SlowTextError
+        If it takes longer.
     """
-    return Parser(grammar(language)).parse(source).root_node
+    parser = Parser(grammar(language))
+    return (parser.parse(source) if seconds == math.inf else parse_in_time(parser, source, None, seconds)).root_node
+
+
+def parse_in_time(parser: Parser, source: bytes, old: Tree | None, seconds: float) -> Tree:
+    """The tree of a text, made from that of an older one, if there is one; other threads may run meanwhile.
+
+    Raises
+    ------
+    SlowTextError
+        If it takes longer.
+    """
+    end = time.thread_time() + seconds
+    try:
+        if old is None:  # the binding takes no None for a tree
+            return parser.parse(
+                lambda at, _: source[at : at + _CHUNK], progress_callback=lambda *_: time.thread_time() > end
+            )
+        return parser.parse(
+            lambda at, _: source[at : at + _CHUNK], old, progress_callback=lambda *_: time.thread_time() > end
+        )
+    except ValueError:
+        parser.reset()
+        raise SlowTextError from None
 
 
 class Parsed:
@@ -59,10 +100,14 @@ class Parsed:
         self._lock = Lock()
 
     def parse(self, source: bytes) -> Node:
-        """As the function `parse`; whether there are errors at all is the same."""
+        """As the function `parse`, in `PARSE_S`; whether there are errors at all is the same."""
         with self._lock:
             _edit(self._tree, self._source, source)
-            self._source, self._tree = source, self._parser.parse(source, self._tree)
+            try:
+                self._source, self._tree = source, parse_in_time(self._parser, source, self._tree, PARSE_S)
+            except SlowTextError:
+                self._source, self._tree = b"", self._parser.parse(b"")
+                raise
             return self._tree.root_node
 
 
@@ -85,7 +130,7 @@ def parsed(file: Path | None, language: str) -> Parsed:
 
 
 def find(node: Node, language: str, pattern: str) -> list[Node]:
-    """The nodes below `node` that a query captures, in source order.
+    """The nodes below `node` that a query captures, in source order; none where there are errors upon errors.
 
     Parameters
     ----------
@@ -96,9 +141,21 @@ def find(node: Node, language: str, pattern: str) -> list[Node]:
     pattern
         A tree-sitter query, e.g. ``"(import_statement) @it"``; the captures' names do not matter.
     """
+    if node.has_error and _is_tangled(node):
+        return []
     captures = QueryCursor(_query(language, pattern)).captures(node)
     nodes = [found for nodes in captures.values() for found in nodes]
     return sorted(nodes, key=lambda found: (found.start_byte, -found.end_byte))
+
+
+def _is_tangled(node: Node) -> bool:
+    """Whether a query would take long: the children of an error are a plain list, not a tree."""
+    pairs, waiting = 0, [node]
+    while waiting and pairs <= _TANGLED:
+        one = waiting.pop()
+        pairs += one.child_count**2 if one.is_error else 0
+        waiting += [child for child in one.children if child.has_error]
+    return pairs > _TANGLED
 
 
 @cache

@@ -24,7 +24,7 @@ import torch
 from guiderail.decoding.part import About, Situation, StagePart, parameter
 from guiderail.decoding.session import Session
 from guiderail.errors import UsageError
-from guiderail.text.syntax import find, has_grammar, parse
+from guiderail.text.syntax import PARSE_S, SlowTextError, find, has_grammar, parse
 
 if TYPE_CHECKING:
     from guiderail.decoding.stage import StepState
@@ -138,7 +138,10 @@ def without_docstrings(document: Document, offset: int) -> tuple[Document, int]:
     if not has_grammar(document.language):
         return document, offset
     before = document.text[:offset].encode()
-    root = parse(before, document.language or "")
+    try:
+        root = parse(before, document.language or "", PARSE_S)
+    except SlowTextError:
+        return document, offset
     pattern = COMMENTS.get(document.language or "", "(comment) @it")
     for node in reversed(find(root, document.language or "", pattern)):
         before = before[: node.start_byte].rstrip(b" \t") + before[node.end_byte :]

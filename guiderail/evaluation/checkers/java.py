@@ -12,7 +12,7 @@ from guiderail import programs
 from guiderail.evaluation.checkers.checker import CannotCheck
 
 TIMEOUT_S = 120
-_PACKAGE = re.compile(r"^\s*package\s+([\w.]+)\s*;", re.MULTILINE)
+_PACKAGE = re.compile(r"^[ \t]*+package\s++([\w.]++)\s*+;", re.MULTILINE)
 _ERROR = re.compile(r"^(?P<file>.+\.java):\d+: error: (?P<what>.*)$")
 
 

@@ -8,7 +8,7 @@ from tree_sitter import Node
 from guiderail.prompt.imports.binding import Binding, Files, ancestors, text_of, under
 from guiderail.text.syntax import find
 
-_MODULE = re.compile(r"^\s*module\s+\"?([^\s\"]+)", re.MULTILINE)
+_MODULE = re.compile(r"^[ \t]*+module[ \t]++\"?([^\s\"]++)", re.MULTILINE)
 
 
 def bindings(

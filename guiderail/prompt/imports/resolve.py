@@ -6,7 +6,7 @@ from tree_sitter import Node
 
 from guiderail.prompt.imports import c, go, java, python, rust, web
 from guiderail.prompt.imports.binding import Binding, Files
-from guiderail.text.syntax import parse
+from guiderail.text.syntax import PARSE_S, SlowTextError, parse
 
 _READERS: dict[str, Callable[[Node, str, str, Files], Iterator[Binding]]] = {
     "python": python.bindings,
@@ -37,9 +37,11 @@ def bindings_of(
     read
         Text of a project file, for manifests.
     """
-    if language == "go":
-        return list(go.bindings(parse(text[:_HEAD].encode("utf-8", "replace"), language), language, path, files, read))
     reader = _READERS.get(language or "")
-    if reader is None or language is None:
+    if language is None or (reader is None and language != "go"):
         return []
-    return list(reader(parse(text[:_HEAD].encode("utf-8", "replace"), language), language, path, files))
+    try:
+        tree = parse(text[:_HEAD].encode("utf-8", "replace"), language, PARSE_S)
+    except SlowTextError:
+        return []
+    return list(reader(tree, language, path, files) if reader else go.bindings(tree, language, path, files, read))

@@ -10,6 +10,7 @@ from guiderail.text.syntax import find
 _Path = tuple[str, ...]
 
 _MAX_DEPTH = 50  # of nested use trees
+_MAX_PARTS = 50  # of a path
 
 
 def bindings(tree: Node, language: str, path: str, files: Files) -> Iterator[Binding]:
@@ -17,6 +18,8 @@ def bindings(tree: Node, language: str, path: str, files: Files) -> Iterator[Bin
     source, own = _place(path, files)
     for statement in find(tree, language, "(use_declaration argument: (_) @it)"):
         for written, local in _leaves(statement, ()):
+            if len(written) > _MAX_PARTS:
+                continue
             base, parts = _absolute(written, source, own, files)
             found = _resolve(base, parts, local, files)
             if found and found.files != (path,):

@@ -1,0 +1,120 @@
+"""A law of all patterns that see a person's text: none takes more than linear time, or it sees a bounded part only."""
+
+import importlib
+import pkgutil
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+import guiderail
+from guiderail.monitors import lexing, owner
+from guiderail.monitors.access import ACCESS
+
+ROOMS = ("text", "prompt", "cache", "decoding", "monitors", "engine", "lsp", "projectfile")
+# What is only ever given so many characters, by the names of patterns in modules.
+BOUNDED = {
+    "monitors.access:end": 200,
+    "monitors.access:_NUMBER": 400,
+    "monitors.access:definable": 400,
+    "monitors.arguments:_CALLEE": 200,
+    "monitors.arguments:_TYPED_CALLEE": 200,
+    "monitors.arguments:_NAMED": 200,
+    "monitors.arguments:_OBJECT": 200,
+    "monitors.arguments:_METHOD": 200,
+    "monitors.arguments:_WORD": 200,
+    "monitors.arguments:_OF_CLASS": 200,
+    "monitors.dereference:_DOTTED": 400,
+    "monitors.dereference:_UNSURE": 4000,
+    "monitors.enums:_DOTTED": 300,
+    "monitors.enums:_BARE": 300,
+    "monitors.enums:_SWITCH": 300,
+    "monitors.instantiation:_NEW": 120,
+    "monitors.keys:_SUBSCRIPT": 200,
+    "monitors.keys:_OWNER": 200,
+    "monitors.owner:_bound": 500,
+    "monitors.scope:_READ": 200,
+    "monitors.typestate:_RECEIVER": 200,
+    "prompt.outline:_OWNER": 500,
+    "lsp.policy:_OFF": 4000,
+}
+LENGTH = 4000
+SOON = 0.03  # seconds of this thread; what is quadratic takes ten times as long
+HEADS = ("", "import ", "from ", "case ", "{", "new ", "a[", "a: ", "def f[", '"', "f(", "=/", "`${", "#", "switch (")
+PUMPS = (
+    "a", "1", "_", "é", " ", "\n", "\t", ".", "a.", "a ", "a\n", "(", ")", "([{", "[", "a[", "a](cls: ", "'", '"', "\\",
+    '\\"x\\\n', "=", "a=", ":", "a:", ",", "a,", "<", "a<", "|", "self ", "self:", "self,", "for self ", "import ",
+    "lambda ", "class a", "def ", "case ", "switch(", "if(", "else ", "from .", "__slots__:", "__dict__[", "`${", "=/[",
+    "/*", "#", "{", "{}", "{a,", "new ", "-", "->", "\r", "a\\\n", "$", "export ", "R\"(", "...", "void|",
+)  # fmt: skip
+RUNS = ("a", " ", "\n", ".", "a,")  # behind a beginning
+ANCHORED = (r"\s*", r"([ \t]*)", r"[ \t]*", "^[^")
+TAILS = ("", "!")
+
+
+def _patterns() -> Iterator[tuple[str, re.Pattern]]:
+    for room in ROOMS:
+        module = importlib.import_module(f"guiderail.{room}")
+        inside = pkgutil.walk_packages(getattr(module, "__path__", ()), f"{module.__name__}.")
+        for name in (module.__name__, *(found.name for found in inside)):
+            for key, value in vars(importlib.import_module(name)).items():
+                if isinstance(value, re.Pattern):
+                    yield f"{name.removeprefix('guiderail.')}:{key}", value
+    for access in ACCESS.values():
+        for key in ("end", "skipped", "definable", "ambiguous"):
+            if (pattern := getattr(access, key)) is not None:
+                yield f"monitors.access:{key}", pattern
+    for language, syntax in lexing.SYNTAX.items():
+        yield "monitors.lexing:_scanner", lexing._scanner(language)
+        for string in syntax.strings:
+            yield "monitors.lexing:String", string.pattern
+            if string.inner:
+                yield "monitors.lexing:String", re.compile(string.inner)
+    yield "monitors.owner:_bound", owner._bound("self")
+
+
+PATTERNS = sorted({(name, pattern.pattern, pattern.flags): (name, pattern) for name, pattern in _patterns()}.items())
+
+
+def _seconds(pattern: re.Pattern, subject: str | bytes) -> float:
+    """How long all matches take; of one that may begin with blanks, which is only tried at one place, one."""
+    source = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode()
+    began = time.thread_time()
+    if source.startswith(ANCHORED):
+        pattern.match(subject)
+    else:
+        for _ in pattern.finditer(subject):
+            pass
+    return time.thread_time() - began
+
+
+def _slowest(pattern: re.Pattern, length: int) -> tuple[float, str]:
+    """The longest that all matches in a text take, and the text's parts."""
+    slowest = (0.0, "")
+    for head in HEADS:
+        for pump in PUMPS if not head else RUNS:
+            for tail in TAILS:
+                text = (head + pump * (length // len(pump)))[:length] + tail
+                subject = text.encode() if isinstance(pattern.pattern, bytes) else text
+                taken = _seconds(pattern, subject)
+                if taken > SOON:  # once more: the machine may have been busy
+                    taken = min(taken, *(_seconds(pattern, subject) for _ in range(2)))
+                slowest = max(slowest, (taken, repr((head, pump, tail))))
+    return slowest
+
+
+def test_there_are_patterns() -> None:
+    assert guiderail.__file__
+    assert len(PATTERNS) > 60
+    assert {name for (name, *_), _ in PATTERNS} >= set(BOUNDED)
+
+
+@pytest.mark.parametrize(("name", "pattern"), [found for _, found in PATTERNS], ids=[key[0] for key, _ in PATTERNS])
+def test_patterns_take_linear_time_or_see_little(name: str, pattern: re.Pattern) -> None:
+    taken, text = _slowest(pattern, BOUNDED.get(name, LENGTH))
+    assert taken < SOON, (pattern.pattern, text)
+
+
+def test_the_law_finds_a_quadratic_pattern() -> None:
+    assert _slowest(re.compile(r"\w*\Z"), LENGTH)[0] > SOON
