@@ -4,6 +4,7 @@ pygls keeps a text too, but splits lines at form feeds and U+2028, which the pro
 text at the first edit behind one. The index of line starts is mended around each edit, not made anew.
 """
 
+import re
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
