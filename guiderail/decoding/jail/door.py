@@ -1,8 +1,5 @@
 """The way into the sandbox: a process that leaves the host's namespaces, and waits for process 1 of the new ones."""
 
-# ruff: noqa: PTH
-# (importing pathlib would make each start longer by a third)
-
 from __future__ import annotations
 
 import fcntl

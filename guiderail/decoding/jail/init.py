@@ -8,9 +8,6 @@ processor time and sockets are looked at every `TICK_S`: one process never has m
 but within a tick several can take more, as much as the machine can give in that time.
 """
 
-# ruff: noqa: PTH
-# (importing pathlib would make each start longer by a third)
-
 from __future__ import annotations
 
 import os

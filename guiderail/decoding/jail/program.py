@@ -1,8 +1,5 @@
 """The last step before a program runs: its rights are given up, its bounds set, its folder filled."""
 
-# ruff: noqa: PTH
-# (importing pathlib would make each start longer by a third)
-
 from __future__ import annotations
 
 import gc

@@ -5,9 +5,6 @@ interpreter, the installed packages and the system's programs and libraries. The
 to /tmp and to /dev/shm, which together have that bounded size. The host's own root is taken away.
 """
 
-# ruff: noqa: PTH
-# (importing pathlib would make each start longer by a third)
-
 from __future__ import annotations
 
 import os
