@@ -67,6 +67,8 @@ class About:
         Of a method: whether it writes all the texts of a request in one go.
     one_by_one
         Of a stage: whether it follows one text at a time, so that drawing several side by side would be slower.
+    runs_code
+        Whether it runs the project's code: then it is used where a person asks for it, never because a key was typed.
     sampling
         Of a method or a stage: "greedy" or "sampled" where it makes sense with a temperature of 0 or above 0 only.
     needs
@@ -86,6 +88,7 @@ class About:
     drafters: bool = False
     all_texts: bool = False
     one_by_one: bool = False
+    runs_code: bool = False
     sampling: Literal["any", "greedy", "sampled"] = "any"
     needs: tuple[str, ...] = ()
     refuses: tuple[str, ...] = ()

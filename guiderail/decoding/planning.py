@@ -52,6 +52,7 @@ class PlanningPart(MethodPart):
         paper="PG-TD: arXiv 2303.05510, algorithm 1",
         cost="a whole text and a run of the tests for each rollout",
         constraints=False,
+        runs_code=True,
         sampling="greedy",
     )
 
@@ -60,7 +61,7 @@ class PlanningPart(MethodPart):
 
         Raises
         ------
-        TrialError
+        TreeError, TrialError
             There is nothing to test, or no sandbox.
         """
         trial = Trial(situation, self.tests, seconds=self.seconds, megabytes=self.megabytes)

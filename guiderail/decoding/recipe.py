@@ -48,6 +48,20 @@ class Recipe:
     constraints: tuple[ConstraintPart, ...] = ()
     drafters: tuple[DrafterPart, ...] = ()
 
+    @property
+    def runs_code(self) -> bool:
+        """Whether a part of it runs the project's code."""
+        return any(part.about.runs_code for part in (self.method, *self.stages, *self.constraints, *self.drafters))
+
+    def without_code(self) -> Recipe:
+        """The same without the parts that run the project's code, decoding plainly if the method is one of them."""
+        return Recipe(
+            method=PlainPart() if self.method.about.runs_code else self.method,
+            stages=tuple(part for part in self.stages if not part.about.runs_code),
+            constraints=tuple(part for part in self.constraints if not part.about.runs_code),
+            drafters=tuple(part for part in self.drafters if not part.about.runs_code),
+        )
+
     def build(self, situation: Situation) -> tuple[Method, list[LogitsStage], list[Constraint]]:
         """The objects that decode one text."""
         stages = [part.build(situation) for part in self.stages]

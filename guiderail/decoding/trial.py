@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
-from weakref import finalize
 
 from guiderail.decoding import sandbox
+from guiderail.decoding.tree import Entry, read_tree
 from guiderail.errors import UsageError
 
 if TYPE_CHECKING:
     from guiderail.decoding.part import Situation
 
 DOCTEST = "doctest"
-LARGEST = 50 << 20  # bytes of a project that is copied
-LEFT_OUT = ("node_modules", "venv", "__pycache__", "target", "build", "dist")
-REPORT = ".share"
 # Both write passed and all tests to the report, and nothing if they do not come so far: that share is 0.
-RUN_DOCTESTS = """
-import doctest, importlib.util, json, sys
+RUN_DOCTESTS = f"""
+import doctest, importlib.util, json, os, sys
 sys.path.insert(0, ".")
 spec = importlib.util.spec_from_file_location("candidate", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 found = doctest.testmod(module)
-json.dump([found.attempted - found.failed, found.attempted], open(sys.argv[2], "w"))
+os.write({sandbox.REPORT}, json.dumps([found.attempted - found.failed, found.attempted]).encode())
 """
-RUN_TESTS = """
-import json, sys
+RUN_TESTS = f"""
+import json, os, sys
 import pytest
 class Count:
     passed, all = 0, 0
@@ -44,7 +38,7 @@ class Count:
         self.all += report.failed
 count = Count()
 pytest.main(["-q", "-p", "no:cacheprovider", sys.argv[1]], plugins=[count])
-json.dump([count.passed, count.all], open(sys.argv[2], "w"))
+os.write({sandbox.REPORT}, json.dumps([count.passed, count.all]).encode())
 """
 
 
@@ -53,7 +47,7 @@ class TrialError(UsageError):
 
 
 class Trial:
-    """Runs tests over a copy of the project.
+    """Runs tests over a copy of the project, a fresh one for each text.
 
     Parameters
     ----------
@@ -66,8 +60,10 @@ class Trial:
 
     Raises
     ------
+    TreeError
+        The project is too large to copy.
     TrialError
-        The text is not Python or has no file, the project is too large to copy, the tests are missing, or there is no
+        The text is not Python or has no file, the file leads out of the project, the tests are missing, or there is no
         sandbox on this machine.
     """
 
@@ -75,45 +71,68 @@ class Trial:
         document = situation.document
         if document is None or document.path is None or document.language != "python":
             raise TrialError("pg-td tests Python files", "Name a FILE of Python, or choose another method")
-        self._before, self._behind = document.text[: situation.offset], document.text[situation.offset :]
+        self._before, self._after = document.text[: situation.offset], document.text[situation.offset :]
         self._seconds, self._megabytes = seconds, megabytes
-        self._copy = Path(tempfile.mkdtemp(prefix="guiderail-trial-")).resolve()
-        finalize(self, shutil.rmtree, self._copy, ignore_errors=True)
-        path = document.path.absolute()
-        root = situation.root.absolute() if situation.root and tests != DOCTEST else path.parent
-        if tests != DOCTEST and not (root / tests).exists():
-            raise TrialError(f"there are no tests at {root / tests}", "Name a test file or folder of the project")
-        _copy(root, self._copy)
-        self._file = self._copy / path.relative_to(root)
-        script, target = (RUN_DOCTESTS, str(self._file)) if tests == DOCTEST else (RUN_TESTS, tests)
-        self._command = [sys.executable, "-c", script, target, REPORT]
-        refused = sandbox.run(["true"], self._copy, seconds=seconds, megabytes=megabytes).refused
-        if refused:
-            raise TrialError(f"there is no sandbox here: {refused}", "pg-td needs Linux with user namespaces")
+        path = document.path.resolve()
+        root = situation.root.resolve() if situation.root and tests != DOCTEST else path.parent
+        if not path.is_relative_to(root):
+            raise TrialError(f"{document.path} is not in {root}", "Complete in a file of the project")
+        self._file = path.relative_to(root).as_posix()
+        entries = _with_file(read_tree(root), self._file)
+        script, target = (RUN_DOCTESTS, self._file) if tests == DOCTEST else (RUN_TESTS, _place(tests, root, entries))
+        self._command = [sys.executable, "-c", script, f"./{target}"]
+        self._tree = sandbox.Tree(entries)
+        self._try("doctest" if tests == DOCTEST else "pytest")
+
+    def _try(self, runner: str) -> None:
+        """Raise TrialError unless there is a sandbox, and in it what runs the tests."""
+        code = f"import importlib.util, sys; sys.exit(not importlib.util.find_spec({runner!r}))"
+        found = sandbox.run(
+            [sys.executable, "-c", code], sandbox.Tree(), seconds=self._seconds, megabytes=self._megabytes
+        )
+        if found.refused:
+            remedy = "pg-td needs Linux with user namespaces and seccomp, and is not run without"
+            raise TrialError(f"there is no sandbox here: {found.refused}", remedy)
+        if found.code:
+            remedy = f"Install it, readable for all, for {sys.executable}"
+            raise TrialError(f"{runner} does not run in the sandbox", remedy)
 
     def share_passed(self, text: str) -> float:
         """Of the tests, with `text` at the cursor: the share that passes; 0 if the file does not even load."""
-        self._file.write_text(self._before + text + self._behind, encoding="utf-8")
-        report = self._copy / REPORT
-        report.unlink(missing_ok=True)
-        sandbox.run(self._command, self._copy, seconds=self._seconds, megabytes=self._megabytes)
-        try:
-            passed, count = json.loads(report.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return 0.0
-        return passed / count if count else 0.0
+        content = (self._before + text + self._after).encode("utf-8", "replace")
+        found = sandbox.run(
+            self._command,
+            self._tree,
+            seconds=self._seconds,
+            megabytes=self._megabytes,
+            files={self._file: content},
+        )
+        return _share(found.report)
 
 
-def _copy(root: Path, to: Path) -> None:
-    """The project without what is hidden, installed or built."""
+def _share(report: bytes) -> float:
+    """What a report says, which the tested text may have written itself; 0 if it says nothing that can be."""
+    try:
+        match json.loads(report):
+            case [int(passed), int(count)] if 0 <= passed <= count and count > 0:
+                return passed / count
+    except (ValueError, RecursionError):
+        pass
+    return 0.0
 
-    def unwanted(folder: str, names: list[str]) -> set[str]:
-        return {name for name in names if name.startswith(".") or name in LEFT_OUT}
 
-    size = 0
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(set(folders) - unwanted(folder, folders))
-        size += sum(file.stat().st_size for name in names if (file := Path(folder, name)).is_file())
-        if size > LARGEST:
-            raise TrialError(f"{root} is too large to be copied for tests", "Complete in a smaller project")
-    shutil.copytree(root, to, ignore=unwanted, dirs_exist_ok=True)
+def _place(tests: str, root: Path, entries: list[Entry]) -> str:
+    """Where in the copy the tests are."""
+    place = (root / tests).resolve()
+    found = place.relative_to(root).as_posix() if place.is_relative_to(root) else None
+    if found is None or (found != "." and found not in {path for path, _, _ in entries}):
+        raise TrialError(f"there are no tests at {root / tests}", "Name a test file or folder of the project")
+    return found
+
+
+def _with_file(entries: list[Entry], file: str) -> list[Entry]:
+    """A tree with a file in it that may be on no disk yet, or hidden."""
+    known = {path for path, _, _ in entries}
+    folders = [parent.as_posix() for parent in reversed(Path(file).parents)][1:]
+    missing: list[Entry] = [(folder, 0o755, None) for folder in folders if folder not in known]
+    return [*missing, *((file, 0o644, b"") for _ in [0] if file not in known), *entries]

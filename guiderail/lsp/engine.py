@@ -68,6 +68,8 @@ class Wish:
         What ends the document's lines; the model is given line feeds, and its own become these.
     client
         Whose document it is: two clients may have one file open, each with its own text.
+    by_hand
+        Whether a person asked, beyond doubt; else no method runs the project's code.
     """
 
     uri: str
@@ -78,6 +80,7 @@ class Wish:
     wanted: int = 1
     line_ending: str = "\n"
     client: int = 0
+    by_hand: bool = False
 
     @property
     def name(self) -> Name:
@@ -103,11 +106,20 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the engine said, which other files it had seen, and how many suggestions it kept back for their secrets."""
+    """What the engine said, and which other files it had seen.
+
+    Parameters
+    ----------
+    secret
+        How many suggestions were kept back for the secrets in them.
+    is_stand_in
+        Whether plain decoding stood in for a method that runs the project's code (`Wish.by_hand`).
+    """
 
     suggestions: list[Suggestion]
     snippets: list[Snippet] = field(default_factory=list)
     secret: int = 0
+    is_stand_in: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -168,6 +180,7 @@ class Engine:
         self._folders: dict[Name, Path] = {}  # of open documents, where their analysers work
         self._contexts: dict[Name, _Context] = {}
         self._edition = 0
+        self._told = False  # that a method runs at a person's word alone
 
     def load(self, settings: Settings) -> None:
         """Load the model that the settings name; the old one is dropped first, so that two never share the memory.
@@ -274,6 +287,7 @@ class Engine:
 
     def complete(self, wish: Wish, cancelled: Cancelled, written: Written) -> Answer:
         """Suggestions for a wish; few or none once `cancelled`."""
+        from guiderail.engine.choice import chosen
         from guiderail.engine.leaks import without_secrets
 
         completer = self._loaded()
@@ -285,7 +299,8 @@ class Engine:
         found = completer.complete(request, cancelled=cancelled, on_token=written.add)
         kept = without_secrets(request.document, found)
         ended = [replace(one, text=_line_feeds(one.text).replace("\n", wish.line_ending)) for one in kept]
-        return Answer(ended, list(request.snippets), len(found) - len(kept))
+        is_stand_in = request.recipe != chosen(wish.settings)
+        return Answer(ended, list(request.snippets), len(found) - len(kept), is_stand_in)
 
     def prepare(self, wish: Wish, cancelled: Cancelled) -> None:
         """Encode the prompt that a request at this cursor would have, so that the request only decodes.
@@ -327,7 +342,6 @@ class Engine:
 
     def _request(self, wish: Wish, *, renew: bool = False) -> CompletionRequest:
         from guiderail.decoding.sampling import Sampling
-        from guiderail.engine.choice import chosen
         from guiderail.engine.request import CompletionRequest
 
         settings = wish.settings
@@ -354,12 +368,24 @@ class Engine:
             ),
             monitors=self._monitors(settings),
             file=wish.name,
-            recipe=chosen(settings),
+            recipe=self._recipe_for(wish),
             # Other files are read in idle time alone (`prepare`): a request takes what is known by then.
             stages=project.stages(document, 0.0),
             project=project.counts,
             inspector=self._inspector(settings),
         )
+
+    def _recipe_for(self, wish: Wish) -> Recipe:
+        """What the settings choose, without what runs the project's code unless a person asked."""
+        from guiderail.engine.choice import chosen
+
+        recipe = chosen(wish.settings)
+        if wish.by_hand or not recipe.runs_code:
+            return recipe
+        if not self._told:
+            self._told = True
+            log.warning("%s runs the project's code: it is used when asked for by hand alone", wish.settings.method)
+        return recipe.without_code()
 
     def _project(self, wish: Wish) -> OpenProject:
         """What is kept of a wish's project, under the settings that decide what is read of it."""

@@ -97,7 +97,7 @@ def next_wish(wish: Wish, shaped: Shaped) -> Wish:
     """What will be asked once a suggestion is accepted."""
     accepted = Edit(wish.offset, wish.offset + shaped.covers, shaped.text)
     document = replace(wish.document, text=accepted.apply(wish.document.text))
-    return replace(wish, document=document, offset=wish.offset + len(shaped.text), wanted=1)
+    return replace(wish, document=document, offset=wish.offset + len(shaped.text), wanted=1, by_hand=False)
 
 
 def fitted(place: Place, offer: Offer) -> Shaped | None:

@@ -64,9 +64,11 @@ class Memory:
         """Remember an answer."""
         self._kept.appendleft(kept)
 
-    def find(self, before: str, after: str, wanted: int) -> list[Offer] | None:
-        """What is already known for a cursor; None if the model must be asked."""
+    def find(self, before: str, after: str, wanted: int, *, by_hand: bool = False) -> list[Offer] | None:
+        """What is already known for a cursor; None if the model must be asked, `by_hand` by the method itself."""
         for kept in self._kept:
+            if by_hand and kept.answer.is_stand_in:
+                continue
             if kept.wanted < wanted or not before.startswith(kept.before) or not same_after(kept.after, after):
                 continue
             typed = before[len(kept.before) :]

@@ -142,7 +142,7 @@ class Scheduler:
         turn, earlier = self._take(desk, lane, wish)
         try:
             if earlier is None:
-                known = desk.memory.find(wish.before, wish.after, wish.wanted)
+                known = desk.memory.find(wish.before, wish.after, wish.wanted, by_hand=wish.by_hand)
                 if known is not None:
                     self.counts.remembered += 1
                     return known
@@ -284,7 +284,7 @@ class Scheduler:
             found = await self._outcome(turn, earlier, wish)
             if found or turn.replaced.done():
                 return found
-            known = desk.memory.find(wish.before, wish.after, wish.wanted)
+            known = desk.memory.find(wish.before, wish.after, wish.wanted, by_hand=wish.by_hand)
             if known is not None:
                 return known
         return await self._outcome(turn, self._submit(desk, wish, Rank.REQUEST), wish)
@@ -301,6 +301,8 @@ class Scheduler:
             self.counts.replaced += 1
             return []
         answer = Answer([]) if running.done.cancelled() else running.done.result()
+        if answer.is_stand_in and wish.by_hand:  # work that an automatic request began
+            return []
         return offers(answer, wish.typed_since(running.wish) or "") if answer.is_whole else []
 
     def _submit(self, desk: _Desk, wish: Wish, rank: Rank) -> Running:

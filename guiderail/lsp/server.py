@@ -349,7 +349,8 @@ class Server(LanguageServer):
         if place is None:
             return types.InlineCompletionList([])
         wanted = self.policy.of(place.document.path).max_suggestions if by_hand else 1
-        wish = self._wish(params.text_document.uri, place, wanted)
+        is_certain = by_hand and self._numbering.is_certain(kind)
+        wish = self._wish(params.text_document.uri, place, wanted, by_hand=is_certain)
         found = await self._offered("inline", wish, place, by_hand=by_hand)
         return types.InlineCompletionList([items.ghost(place, shown.shaped, shown.name) for shown in found[:wanted]])
 
@@ -378,7 +379,7 @@ class Server(LanguageServer):
             return None
         return items.place_of(buffer, position, selected)
 
-    def _wish(self, uri: str, place: Place, wanted: int) -> Wish:
+    def _wish(self, uri: str, place: Place, wanted: int, *, by_hand: bool = False) -> Wish:
         return Wish(
             uri=uri,
             document=place.document,
@@ -388,6 +389,7 @@ class Server(LanguageServer):
             wanted=wanted,
             line_ending=place.line_ending,
             client=self.scheduler.client,
+            by_hand=by_hand,
         )
 
     def _wish_behind_edit(self, buffer: Buffer) -> Wish:

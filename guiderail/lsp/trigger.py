@@ -30,3 +30,10 @@ class Numbering:
         if self._old is None:
             return since_change > JUST_NOW
         return kind == (0 if self._old else 1)
+
+    def is_certain(self, kind: int) -> bool:
+        """Whether a request of this kind was made by hand beyond doubt: a guess is not enough to run a project's code.
+
+        A 0 always means by hand; a 1 does once the client has shown by a 2 how it counts.
+        """
+        return kind == 0 or (kind == 1 and self._old is False)

@@ -1,70 +1,69 @@
-"""What a program in the sandbox cannot do."""
+"""What a program in the sandbox can do, and how it ends; what it cannot do: `tests/security/test_sandbox.py`."""
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import time
-from pathlib import Path
 
-import pytest
-
-from guiderail.decoding.sandbox import Outcome, run
+from guiderail.decoding.sandbox import FOLDER, REPORT, Outcome, Tree, run
+from tests.helpers.sandbox import living, python
 
 
-def python(code: str, folder: Path, seconds: float = 20, megabytes: int = 1024) -> Outcome:
-    found = run([sys.executable, "-c", code], folder, seconds=seconds, megabytes=megabytes)
-    if found.refused:
-        pytest.skip(f"this machine has no sandbox: {found.refused}")
-    return found
+def test_a_program_runs_and_says_what_it_says() -> None:
+    code = f"import os, sys; open('mine', 'w').write('1'); os.write({REPORT}, open('mine', 'rb').read()); "
+    found = python(code + "print('hello'); print(os.getcwd(), file=sys.stderr); sys.exit(3)")
+    assert (found.code, found.report) == (3, b"1")
+    assert set(found.output.split()) == {"hello", FOLDER}
 
 
-def test_a_program_runs_and_says_what_it_says(tmp_path: Path) -> None:
-    found = python("import sys; open('mine', 'w').write('1'); print('hello'); sys.exit(3)", tmp_path)
-    assert (found.code, found.output.strip()) == (3, "hello")
-    assert (tmp_path / "mine").read_text() == "1"
+def test_the_folder_holds_the_tree_anew_each_time() -> None:
+    """Files, folders, links and permissions; and what the run before wrote is gone."""
+    tree = Tree([("a", 0o755, None), ("a/b.sh", 0o755, b"#!/bin/sh\necho $0"), ("link", 0o777, "a/b.sh")])
+    code = "import os; print(sorted(os.listdir('.')), open('link').read()); os.remove('link'); open('new', 'w')"
+    for _ in range(2):
+        assert python(code, tree).output == "['a', 'link'] #!/bin/sh\necho $0\n"
+    assert python("import os; os.system('./link')", tree).output == "./link\n"
+    show = [sys.executable, "-c", "print(open('link').read())"]
+    replaced = run(show, tree, seconds=60, megabytes=1024, files={"a/b.sh": b"x"})
+    assert replaced.output == "x\n"
 
 
-def test_there_is_no_network(tmp_path: Path) -> None:
-    """Not even this machine's own: the program sees no interface that is up."""
-    code = "import socket; s = socket.socket(); s.settimeout(5); print(s.connect_ex(('127.0.0.1', 9)))"
-    found = python(code, tmp_path)
-    assert found.output.strip() == str(101)  # ENETUNREACH; with a network it would be refused by the port
+def test_a_signal_is_told_as_shells_do() -> None:
+    assert python("import os; os.kill(os.getpid(), 9)").code == 128 + 9
 
 
-def test_nothing_else_can_be_written(tmp_path: Path) -> None:
-    inside, outside = tmp_path / "in", tmp_path / "out"
-    inside.mkdir()
-    outside.mkdir()
-    found = python(f"open({str(outside / 'x')!r}, 'w')", inside)
-    assert found.code == 1
-    assert "Read-only file system" in found.output
-    assert not list(outside.iterdir())
+def test_what_cannot_be_started_is_refused() -> None:
+    assert "no-such-program" in run(["/no-such-program"], Tree(), seconds=60, megabytes=1024).refused
 
 
-def living_in(folder: Path) -> list[str]:
-    """The processes whose working directory is the folder."""
-    found = []
-    for process in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if process.name.isdigit() and (process / "cwd").readlink() == folder:
-                found.append(process.name)
-    return found
+def test_there_is_no_network() -> None:
+    """Not even a socket to ask for one."""
+    found = python("import socket\ntry: socket.socket()\nexcept OSError as error: print(error.errno)")
+    assert found.output.strip() == "1"  # EPERM
 
 
-def test_time_is_bounded_for_all_that_it_starts(tmp_path: Path) -> None:
+def test_nothing_else_can_be_written() -> None:
+    """And of what the host has, only programs and libraries can be seen."""
+    code = "import os\nfor path in ('/x', '/usr/bin/x', os.path.join(os.path.dirname(os.__file__), 'x')):\n"
+    found = python(code + "  try: open(path, 'w')\n  except OSError as error: print(error.errno)")
+    assert found.output.split() == ["30", "30", "30"]  # EROFS
+
+
+def test_time_is_bounded_for_all_that_it_starts() -> None:
     """Also a child that left the session dies with it."""
-    code = "import os, time; os.fork() or os.setsid(); open(f'started{os.getpid()}', 'w'); time.sleep(60)"
-    found = python(code, tmp_path, seconds=5)
-    assert found.code is None
-    assert len(list(tmp_path.glob("started*"))) == 2
-    until = time.monotonic() + 10  # the kernel kills them, when it comes to it
-    while living_in(tmp_path) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert living_in(tmp_path) == []
+    code = "import os, time; os.fork() or os.setsid(); print('started', flush=True); time.sleep(600)"
+    found = python(code, seconds=5, marker="bounded-time")
+    assert (found.code, found.stopped) == (None, "time")
+    assert found.output.split() == ["started", "started"]
+    assert living("bounded-time") == []
 
 
-def test_memory_is_bounded(tmp_path: Path) -> None:
-    found = python("x = bytearray(600 << 20)", tmp_path, megabytes=300)
+def test_memory_is_bounded() -> None:
+    found = python("x = bytearray(600 << 20)", megabytes=300)
     assert found.code == 1
     assert "MemoryError" in found.output
+
+
+def test_what_ends_by_itself_leaves_nothing_running() -> None:
+    code = "import os, time\nif os.fork() == 0:\n  os.setsid(); time.sleep(600)"
+    assert python(code, marker="left-running") == Outcome(0, "")
+    assert living("left-running") == []
