@@ -1,6 +1,6 @@
 """From a reference to a running model.
 
-Only safetensors weights are read and only classes that transformers itself has are run: no model on disk can bring
+Only safetensors and GGUF weights are read and only classes that transformers itself has are run: no model on disk can bring
 code along.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model import memory, store
-from guiderail.model.info import ModelInfo, read_config, read_info, weight_files
+from guiderail.model.info import ModelInfo, read_config
 from guiderail.model.store import EMBEDDED, UnknownModelError
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ class DeviceError(UsageError):
 
 
 def resolve(reference: str) -> Path:
-    """The folder of a model on this machine.
+    """The folder of a model on this machine, or its GGUF file.
 
     Parameters
     ----------
     reference
-        ``embedded``, a local folder, or a hub id (``owner/name`` or ``owner/name@revision``) that was pulled. A
+        ``embedded``, a local folder, a GGUF file (any shard of one), or a hub id (``owner/name`` or ``owner/name@revision``) that was pulled. A
         folder goes before a hub id of the same name.
 
     Raises
@@ -61,9 +61,19 @@ def describe(reference: str) -> ModelInfo:
     """What the model of `reference` says about itself, without loading it; raises as `resolve` does."""
     if reference == EMBEDDED:
         return store.embedded_info()
-    folder, revision = _located(reference)
+    place, revision = _located(reference)
     name = reference.partition("@")[0] if revision else reference
-    return read_info(folder, name, revision)
+    return store.read_place(place, name, revision)
+
+
+def configuration(info: ModelInfo) -> dict[str, Any]:
+    """The model's configuration, as transformers has it; raises ModelFolderError."""
+    if info.file is None:
+        return read_config(info.folder)
+    from guiderail.model.gguf.config import configuration as of_file
+    from guiderail.model.gguf.file import open_file
+
+    return of_file(open_file(info.file))
 
 
 def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: int = 0) -> Model:
@@ -103,14 +113,16 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     from guiderail.model.tokenizer import Tokenizer
 
     info = describe(reference)
-    check_architecture(read_config(info.folder), info.name)
+    check_architecture(configuration(info), info.name)
     place, kind = placement(device, dtype)
     memory.check(info, place, kind)
     if place == "cpu" or threads:
         allow(threads)
-    tokenizer = Tokenizer.from_folder(info.folder)
-    module = _read_module(info, getattr(torch, kind)).to(place)
-    return Model(module, tokenizer, info, torch.device(place), getattr(torch, kind))
+    tokenizer = Tokenizer.from_gguf(info.file) if info.file else Tokenizer.from_folder(info.folder)
+    read = _read_gguf if info.file else _read_module
+    model = Model(read(info, getattr(torch, kind)).to(place), tokenizer, info, torch.device(place), getattr(torch, kind))
+    memory.give_back()
+    return model
 
 
 def _located(reference: str) -> tuple[Path, str | None]:
@@ -119,19 +131,22 @@ def _located(reference: str) -> tuple[Path, str | None]:
         return store.embedded_info().folder, None
     folder = Path(reference).expanduser()
     if folder.is_dir():
-        weight_files(folder)
-        return folder, None
+        return store.model_in(folder), None
+    if folder.suffix.lower() == ".gguf" and not store.is_hub_id(reference):
+        if folder.is_file():
+            return folder, None
+        raise UnknownModelError(f"There is no file {reference}", "Check the path, or see guiderail models ls")
     hub_id, _, revision = reference.partition("@")
     if store.is_hub_id(hub_id):
         snapshot = store.find(hub_id, revision or None)
         if snapshot is not None:
-            return snapshot, snapshot.name
+            return store.model_in(snapshot, store.pinned_file(hub_id)), snapshot.name
         raise UnknownModelError(
             f"The model {reference} is not on this machine", f"Fetch it: guiderail models pull {reference}"
         )
     raise UnknownModelError(
         f"There is no model {reference}",
-        "Name 'embedded', a model's folder, or the hub id (owner/name) of a pulled model; see guiderail models ls",
+        "Name 'embedded', a model's folder, a GGUF file, or the hub id (owner/name) of a pulled model; see guiderail models ls",
     )
 
 
@@ -205,6 +220,20 @@ def _dtype(wanted: str, device: str) -> str:
     import torch
 
     return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+
+
+def _read_gguf(info: ModelInfo, dtype: torch.dtype) -> Any:
+    """The module with the weights of a GGUF file."""
+    from guiderail.model.attention import register
+    from guiderail.model.gguf.file import forget, open_file
+    from guiderail.model.gguf.module import build_module
+
+    assert info.file is not None
+    try:
+        with _quiet_transformers():
+            return build_module(open_file(info.file), dtype, register())
+    finally:
+        forget()
 
 
 def _read_module(info: ModelInfo, dtype: torch.dtype) -> Any:

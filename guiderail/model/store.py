@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guiderail.errors import GuiderailError, UsageError
-from guiderail.model.info import ModelFolderError, ModelInfo, read_info
+from guiderail.model.info import ModelFolderError, ModelInfo, read_info, weight_files
 from guiderail.model.transfer import fetch_file
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def pulled() -> Iterator[ModelInfo]:
         if folder is None:
             continue
         try:
-            yield read_info(folder, hub_id, folder.name)
+            yield read_place(model_in(folder, pinned_file(hub_id)), hub_id, folder.name)
         except ModelFolderError:  # a data set, an adapter, a broken transfer: nothing to complete with
             continue
 
@@ -86,6 +86,50 @@ def embedded_info() -> ModelInfo:
     return replace(info, licence=info.licence or EMBEDDED_LICENCE)
 
 
+def read_place(place: Path, name: str, revision: str | None = None) -> ModelInfo:
+    """What a model's folder or GGUF file says about it; raises ModelFolderError."""
+    if not place.is_file():
+        return read_info(place, name, revision)
+    from guiderail.model.gguf.info import read_gguf_info
+
+    return read_gguf_info(place, name, revision)
+
+
+def model_in(folder: Path, chosen: str | None = None) -> Path:
+    """Where the model of a folder is: the folder itself, or its GGUF file where it has no safetensors.
+
+    Parameters
+    ----------
+    folder
+        A folder.
+    chosen
+        The name of the GGUF file that was chosen for it.
+
+    Raises
+    ------
+    ModelFolderError
+        If the weights are missing, or several GGUF files are there and none is chosen.
+    """
+    from guiderail.model.gguf.choice import only_file
+
+    if (folder / "config.json").is_file() and next(folder.glob("model*.safetensors"), None):
+        weight_files(folder)
+        return folder
+    found = only_file(folder, chosen)
+    if found is None:
+        weight_files(folder)  # says what is missing
+    return found or folder
+
+
+def pinned_file(hub_id: str) -> str | None:
+    """The GGUF file that was pulled last of a hub model, by its name; None for one in safetensors."""
+    return pins().get(_file_key(hub_id))
+
+
+def _file_key(hub_id: str) -> str:
+    return f"{hub_id}@:file"  # no branch or tag may hold a colon
+
+
 def find(hub_id: str, revision: str | None = None) -> Path | None:
     """The folder of a hub model in the local cache: at the commit pinned for it, else at `revision` or the newest."""
     from huggingface_hub import snapshot_download
@@ -102,7 +146,9 @@ def find(hub_id: str, revision: str | None = None) -> Path | None:
     return None
 
 
-def pull(hub_id: str, revision: str | None = None, progress: Progress | None = None) -> ModelInfo:
+def pull(
+    hub_id: str, revision: str | None = None, progress: Progress | None = None, file: str | None = None
+) -> ModelInfo:
     """Fetch a model into the hub's cache and pin its commit; what an earlier attempt fetched is kept.
 
     Parameters
@@ -113,21 +159,27 @@ def pull(hub_id: str, revision: str | None = None, progress: Progress | None = N
         A branch, tag or commit; the main branch by default.
     progress
         Called as bytes arrive.
+    file
+        The GGUF file that is wanted, or its type; without it the one for this machine is taken, and only of a
+        repository that has no safetensors.
 
     Raises
     ------
     DownloadError
-        If the hub cannot be reached or has no such model, or the model has no safetensors weights.
+        If the hub cannot be reached or has no such model, or the model has neither safetensors nor GGUF weights.
+    UsageError
+        If no GGUF file can be chosen, or there is none of that name.
     StorageError
         If the model is here but its commit cannot be pinned; it can be used by naming the commit.
     """
     with _explained(hub_id):
-        commit, sizes = _wanted_files(hub_id, revision)
+        commit, sizes, chosen = _wanted_files(hub_id, revision, file)
         folder = _fetch(hub_id, commit, sizes, progress)
-    info = read_info(folder, hub_id, commit)
+    info = read_place(folder / chosen if chosen else folder, hub_id, commit)
     try:
         # The cache knows commits only: a branch or tag is found again by what it was when it was pulled.
-        _write_pins(pins() | {hub_id: commit, _reference(hub_id, revision): commit})
+        now = {hub_id: commit, _reference(hub_id, revision): commit} | ({_file_key(hub_id): chosen} if chosen else {})
+        _write_pins({key: value for key, value in pins().items() if key != _file_key(hub_id)} | now)
     except StorageError as error:
         raise StorageError(
             f"{hub_id} is fetched, but its commit is not pinned: {error.message}", f"Name it {hub_id}@{commit}"
@@ -135,8 +187,8 @@ def pull(hub_id: str, revision: str | None = None, progress: Progress | None = N
     return info
 
 
-def _wanted_files(hub_id: str, revision: str | None) -> tuple[str, dict[str, int]]:
-    """The commit that `revision` is now, and the files to fetch with their sizes."""
+def _wanted_files(hub_id: str, revision: str | None, file: str | None) -> tuple[str, dict[str, int], str | None]:
+    """The commit that `revision` is now, the files to fetch with their sizes, and the GGUF file among them to load."""
     from huggingface_hub import HfApi
 
     found = HfApi().model_info(hub_id, revision=revision, files_metadata=True)
@@ -145,11 +197,26 @@ def _wanted_files(hub_id: str, revision: str | None) -> tuple[str, dict[str, int
         for file in found.siblings or ()
         if any(fnmatchcase(file.rfilename, pattern) and "/" not in file.rfilename for pattern in WANTED)
     }
-    if not any(name.endswith(".safetensors") for name in sizes):
-        raise DownloadError(f"{hub_id} has no safetensors weights", "Choose a model that has")
     if found.sha is None:
         raise DownloadError(f"The hub names no commit of {hub_id}", "Try again later")
-    return found.sha, sizes
+    if file or not any(name.endswith(".safetensors") for name in sizes):
+        sizes, chosen = _gguf_files(hub_id, {one.rfilename: one.size or 0 for one in found.siblings or ()}, file)
+        return found.sha, sizes, chosen
+    return found.sha, sizes, None
+
+
+def _gguf_files(hub_id: str, sizes: dict[str, int], file: str | None) -> tuple[dict[str, int], str]:
+    """The files to fetch of a repository with GGUF files, and the one to load; from the top folder only."""
+    from guiderail.model import memory
+    from guiderail.model.gguf.choice import best, named, offers
+
+    given = offers({name: size for name, size in sizes.items() if "/" not in name and "\\" not in name})
+    if not given:
+        what = "GGUF files" if file else "safetensors weights, and no GGUF file"
+        raise DownloadError(f"{hub_id} has no {what}", "Choose a model that has")
+    chosen = named(given, file) if file else best(given, memory.available("cpu"))
+    cards = {name: size for name, size in sizes.items() if name == "README.md" or fnmatchcase(name, "LICENSE*")}
+    return cards | {name: sizes[name] for name in chosen.files}, chosen.name
 
 
 def _fetch(hub_id: str, commit: str, sizes: dict[str, int], progress: Progress | None) -> Path:

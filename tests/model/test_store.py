@@ -253,7 +253,7 @@ def test_pickled_models_are_not_fetched(original: Path, tmp_path: Path) -> None:
         hub.files = {"config.json": hub.files["config.json"], "pytorch_model.bin": b"x"}
         done = _pull(HUB_ID, tmp_path, hub.endpoint)
         assert not [path for _, path, _ in hub.requests if "/resolve/" in path]
-    assert (done.returncode, done.stderr.split(". ")[0]) == (1, f"guiderail: {HUB_ID} has no safetensors weights")
+    assert (done.returncode, done.stderr.split(". ")[0]) == (1, f"guiderail: {HUB_ID} has no safetensors weights, and no GGUF file")
 
 
 @pytest.mark.e2e
