@@ -79,7 +79,9 @@ def _empty(values: dict[str, Any], dtype: torch.dtype, attention: str, device: s
 
     config = AutoConfig.for_model(**values)
     with no_init_weights(), torch.device(device) if device != "cpu" else nullcontext():
-        return AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation=attention)
+        module = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation=attention)
+    module.tie_weights()
+    return module
 
 
 def _with_rope_factors(values: dict[str, Any], file: GgufFile) -> dict[str, Any]:
