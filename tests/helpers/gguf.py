@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from gguf import GGMLQuantizationType as Kind
 
+from guiderail.benchmarks.llama_cpp import _write_stand_in
 from guiderail.model.tokenizer import Tokenizer
 from tests.helpers.tiny import GPT2_REGEX, QWEN2_REGEX
 
@@ -36,6 +37,7 @@ def write_gguf(
     pre: str | None = None,
     edit: Edit | None = None,
     split: int = 0,
+    vocabulary: bool = True,
 ) -> Path:
     """Write the model of `folder` to `path`.
 
@@ -49,6 +51,8 @@ def write_gguf(
         Called with the writer before anything is written.
     split
         Tensors a shard, 0 for a single file.
+    vocabulary
+        Whether the file has the model's own vocabulary; otherwise one of made-up words.
     """
     from transformers import AutoModelForCausalLM
 
@@ -57,7 +61,10 @@ def write_gguf(
     architecture = ARCHITECTURES[config.model_type]
     writer = gguf.GGUFWriter(path, architecture, split_max_tensors=split)
     _write_config(writer, config, architecture)
-    write_vocabulary(writer, folder, config, pre)
+    if vocabulary:
+        write_vocabulary(writer, folder, config, pre)
+    else:
+        _write_stand_in(writer, config.vocab_size)
     if edit:
         edit(writer)
     for name, array in tensors(module, architecture):
