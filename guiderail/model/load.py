@@ -1,7 +1,7 @@
 """From a reference to a running model.
 
-Only safetensors and GGUF weights are read and only classes that transformers itself has are run: no model on disk can bring
-code along.
+Only safetensors and GGUF weights are read and only classes that transformers itself has are run: no model on disk can
+bring code along.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def resolve(reference: str) -> Path:
     Parameters
     ----------
     reference
-        ``embedded``, a local folder, a GGUF file (any shard of one), or a hub id (``owner/name`` or ``owner/name@revision``) that was pulled. A
-        folder goes before a hub id of the same name.
+        ``embedded``, a local folder, a GGUF file (any shard of one), or a hub id (``owner/name`` or
+        ``owner/name@revision``) that was pulled. A folder goes before a hub id of the same name.
 
     Raises
     ------
@@ -120,7 +120,9 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
         allow(threads)
     tokenizer = Tokenizer.from_gguf(info.file) if info.file else Tokenizer.from_folder(info.folder)
     read = _read_gguf if info.file else _read_module
-    model = Model(read(info, getattr(torch, kind)).to(place), tokenizer, info, torch.device(place), getattr(torch, kind))
+    model = Model(
+        read(info, getattr(torch, kind)).to(place), tokenizer, info, torch.device(place), getattr(torch, kind)
+    )
     memory.give_back()
     return model
 
@@ -146,7 +148,8 @@ def _located(reference: str) -> tuple[Path, str | None]:
         )
     raise UnknownModelError(
         f"There is no model {reference}",
-        "Name 'embedded', a model's folder, a GGUF file, or the hub id (owner/name) of a pulled model; see guiderail models ls",
+        "Name 'embedded', a model's folder, a GGUF file, or the hub id (owner/name) of a pulled model; "
+        "see guiderail models ls",
     )
 
 

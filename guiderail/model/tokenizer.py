@@ -420,7 +420,7 @@ def _byte_alphabet() -> dict[str, int]:
 _ALPHABET = _byte_alphabet()
 _NO_BYTE = "\uffff"  # outside Latin-1
 # Characters of the alphabet to the Latin-1 character of their byte; the others of Latin-1 to what has no byte.
-_TO_LATIN = {byte: _NO_BYTE for byte in range(256)} | {ord(name): chr(byte) for name, byte in _ALPHABET.items()}
+_TO_LATIN = dict.fromkeys(range(256), _NO_BYTE) | {ord(name): chr(byte) for name, byte in _ALPHABET.items()}
 
 
 def _first_of_template(post_processor: dict[str, Any] | None) -> str | None:

@@ -1,13 +1,14 @@
 """Writes a folder in the hub's layout as a GGUF file, as llama.cpp's converter does.
 
 The conventions are the converter's (conversion/*.py of ggml-org/llama.cpp): the rows of Llama's query and key
-projections are reordered for interleaved rotary pairs, Gemma's norms have one added, Phi-3's fused projections stay fused,
-scaling factors of rotary frequencies become tensors.
+projections are reordered for interleaved rotary pairs, Gemma's norms have one added, Phi-3's fused projections stay
+fused, scaling factors of rotary frequencies become tensors.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,9 @@ def tensors(module: Any, architecture: str) -> list[tuple[str, np.ndarray]]:
         value = parameter.detach().float()
         if architecture in PERMUTED and name.split(".")[-2] in ("q_proj", "k_proj"):
             heads = config.num_attention_heads if "q_proj" in name else config.num_key_value_heads
-            value = value.reshape(heads, 2, len(value) // heads // 2, *value.shape[1:]).swapaxes(1, 2).reshape(value.shape)
+            value = (
+                value.reshape(heads, 2, len(value) // heads // 2, *value.shape[1:]).swapaxes(1, 2).reshape(value.shape)
+            )
         if architecture.startswith("gemma") and name.endswith("norm.weight"):
             value = value + 1
         found.append((ours, value.numpy().copy()))
@@ -100,7 +103,9 @@ def tensors(module: Any, architecture: str) -> list[tuple[str, np.ndarray]]:
 def _rope_tensors(config: Any) -> list[tuple[str, np.ndarray]]:
     rope = config.rope_parameters
     if rope.get("rope_type") == "longrope":
-        return [(f"rope_factors_{kind}.weight", np.array(rope[f"{kind}_factor"], np.float32)) for kind in ("long", "short")]
+        return [
+            (f"rope_factors_{kind}.weight", np.array(rope[f"{kind}_factor"], np.float32)) for kind in ("long", "short")
+        ]
     if rope.get("rope_type") != "llama3":
         return []
     dim = config.head_dim
@@ -182,7 +187,10 @@ def _write_rope(writer: gguf.GGUFWriter, config: Any, architecture: str) -> None
     if rope["rope_type"] == "yarn":
         writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
     if rope["rope_type"] == "longrope":
-        writer.add_rope_scaling_orig_ctx_len(config.original_max_position_embeddings)
+        original = config.original_max_position_embeddings
+        scale = config.max_position_embeddings / original
+        writer.add_rope_scaling_orig_ctx_len(original)
+        writer.add_rope_scaling_attn_factors(math.sqrt(1 + math.log(scale) / math.log(original)))
 
 
 def _write_extras(writer: gguf.GGUFWriter, config: Any, architecture: str) -> None:

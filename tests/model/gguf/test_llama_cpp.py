@@ -24,11 +24,12 @@ def test_llama_cpp_decodes_the_same_tokens(
 ) -> None:
     """Each of its greedy tokens is the likeliest one here, or as good as that.
 
-    It is given a vocabulary of words alone, since its server holds back halves of characters; the end of text is left out.
+    It is given a vocabulary of words alone: its server holds back halves of characters. Ends of text are left out.
     """
     pytest.importorskip("xllamacpp")
     model = load(str(gguf_file(name)), device="cpu", dtype="float32")
-    ids = model.tokenizer.encode(Path(__file__).read_text()[:400])[:60]
+    within = 25 if "phi3" in name else 60  # llama.cpp leaves Phi-3's window out, transformers does not
+    ids = model.tokenizer.encode(Path(__file__).read_text()[:400])[:within]
     rival = LlamaCpp(write_gguf(hub_folder(name), tmp_path / "words.gguf", vocabulary=False), 1, 256)
     try:
         _, theirs = rival.decode(ids, TOKENS)
