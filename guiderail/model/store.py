@@ -96,7 +96,7 @@ def read_place(place: Path, name: str, revision: str | None = None) -> ModelInfo
 
 
 def model_in(folder: Path, chosen: str | None = None) -> Path:
-    """Where the model of a folder is: the folder itself, or its GGUF file where it has no safetensors.
+    """Where the model of a folder is: the GGUF file chosen for it, the folder itself, or its only GGUF file.
 
     Parameters
     ----------
@@ -112,10 +112,12 @@ def model_in(folder: Path, chosen: str | None = None) -> Path:
     """
     from guiderail.model.gguf.choice import only_file
 
+    if chosen and (found := only_file(folder, chosen)):
+        return found
     if (folder / "config.json").is_file() and next(folder.glob("model*.safetensors"), None):
         weight_files(folder)
         return folder
-    found = only_file(folder, chosen)
+    found = only_file(folder)
     if found is None:
         weight_files(folder)  # says what is missing
     return found or folder
