@@ -235,18 +235,20 @@ def checked(key: str, raw: object, source: Source) -> Any:
     value = fitting(rule, default, raw, typed=typed)
     if value is None:
         raise SettingsError(f"{key} must be {allowed(key)}, not {_shown(raw)} ({source})")
-    if key == "model" and source.kind != "flag" and names_folder(value) and not _is_whole(value):
+    if key == "model" and source.kind != "flag" and names_path(value) and not _is_whole(value):
         remedy = "Write its whole path: what stands there counts in every folder that guiderail works in"
         raise SettingsError(f"model must not be the relative path {_shown(value)} ({source})", remedy)
     return value
 
 
-def names_folder(reference: str) -> bool:
-    """Whether a model's reference is a path, which begins with a slash, a dot or ``~``, and no hub id.
+def names_path(reference: str) -> bool:
+    """Whether a model's reference is a path and no hub id.
 
-    A hub id is never looked for in the current folder: a repository could hold a folder of its name.
+    A path begins with a slash, a dot or ``~``, or is a GGUF file's without the form ``owner/name``. A hub id is never
+    looked for in the current folder: a repository could hold a folder of its name.
     """
-    return reference.startswith((".", "~")) or Path(reference).is_absolute()
+    is_file = reference.lower().endswith(".gguf") and reference.count("/") != 1
+    return is_file or reference.startswith((".", "~")) or Path(reference).is_absolute()
 
 
 def _is_whole(path: str) -> bool:

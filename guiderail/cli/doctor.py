@@ -159,15 +159,19 @@ def _memory() -> Check:
 
 
 def _files(now: Resolved, found: list[Path], full: bool) -> Check:
+    from guiderail.model.gguf.file import shard_paths
     from guiderail.model.load import resolve
     from guiderail.model.memory import readable
 
     reference = now.settings.model
-    folder = resolve(reference)
-    found.append(folder)
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    detail = f"{reference}: {readable(size)} in {folder}"
+    place = resolve(reference)
+    found.append(place)
+    folder, files = (place, None) if place.is_dir() else (place.parent, shard_paths(place))
+    size = sum(path.stat().st_size for path in files or folder.rglob("*") if path.is_file())
+    detail = f"{reference}: {readable(size)} in {place}"
     wanted = digests(folder)
+    if files:
+        wanted = {path.name: wanted[path.name] for path in files if path.name in wanted}
     if not wanted:
         return _undocumented(reference, detail)
     came = compare(folder, wanted, math.inf if full else QUICK_BYTES)
@@ -193,7 +197,7 @@ def _again(reference: str) -> str:
     if reference == EMBEDDED:
         return "Install guiderail again"
     hub_id = reference.partition("@")[0]
-    if is_hub_id(hub_id):
+    if is_hub_id(hub_id) and not Path(reference).expanduser().exists():
         return f"Fetch it again: guiderail models rm {hub_id}, then guiderail models pull {reference}"
     return "Copy these files again from where they came from"
 

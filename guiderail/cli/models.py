@@ -11,7 +11,7 @@ import click
 
 from guiderail.cli.options import resolved
 from guiderail.errors import UsageError
-from guiderail.settings import names_folder, user_file
+from guiderail.settings import names_path, user_file
 
 if TYPE_CHECKING:
     from guiderail.model.info import ModelInfo
@@ -23,7 +23,8 @@ LAYOUTS = {None: ["psm", "efim"], "standard": ["psm", "spm", "efim"], "native": 
 def models() -> None:
     """List, show, fetch, remove and choose models.
 
-    A model is named 'embedded' (the one that comes with guiderail), by its folder, or by its hub id (owner/name).
+    A model is named 'embedded' (the one that comes with guiderail), by its folder or GGUF file, or by its hub id
+    (owner/name).
     """
 
 
@@ -57,11 +58,13 @@ def show(name: str | None, as_json: bool) -> None:
 
 @models.command()
 @click.argument("name", metavar="ID[@REVISION]")
-def pull(name: str) -> None:
+@click.option("--file", metavar="NAME", help="The GGUF file to fetch, or its type, such as Q4_K_M.")
+def pull(name: str, file: str | None) -> None:
     """Fetch a model from the hub and pin its commit.
 
-    Only safetensors weights, configuration, tokenizer and model card are fetched. A broken transfer goes on where
-    it stopped when the command is given again.
+    Only safetensors weights, configuration, tokenizer and model card are fetched; of a repository with GGUF files
+    alone, the most exact file that suits the memory of this machine, or the one that --file names. A broken transfer
+    goes on where it stopped when the command is given again.
     """
     from guiderail.model import store
 
@@ -69,9 +72,9 @@ def pull(name: str) -> None:
     if not store.is_hub_id(hub_id):
         raise UsageError(f"{hub_id} is not a hub id", "Hub ids have the form owner/name")
     with _progress(hub_id) as progress:
-        info = store.pull(hub_id, revision or None, progress)
+        info = store.pull(hub_id, revision or None, progress, file)
     click.echo(f"{info.name} at {info.revision} is ready. Use it: guiderail models use {info.name}", err=True)
-    click.echo(info.folder)
+    click.echo(info.file or info.folder)
 
 
 @models.command()
@@ -95,12 +98,11 @@ def rm(name: str, yes: bool) -> None:
 def use(name: str) -> None:
     """Make NAME the model of your own settings file."""
     from guiderail.model import store
-    from guiderail.model.info import read_config
-    from guiderail.model.load import check_architecture, describe
+    from guiderail.model.load import check_architecture, configuration, describe
 
     info = describe(name)
-    check_architecture(read_config(info.folder), info.name)
-    store.use(str(Path(name).expanduser().resolve()) if names_folder(name) else name, user_file())
+    check_architecture(configuration(info), info.name)
+    store.use(str(Path(name).expanduser().resolve()) if names_path(name) else name, user_file())
     click.echo(f"{name} is now the model of {user_file()}", err=True)
     source = resolved({}).source("model")
     if source.kind != "user":
@@ -115,7 +117,7 @@ def _row(info: "ModelInfo", using: str) -> dict[str, Any]:
     needed, free = memory.needed(info, dtype), memory.available(device)
     return {
         "name": info.name,
-        "in_use": info.name == using.partition("@")[0] or str(info.folder) == using,
+        "in_use": info.name == using.partition("@")[0] or str(info.file or info.folder) == using,
         "family": info.family,
         "architecture": info.architecture,
         "parameters": info.parameters,
@@ -126,6 +128,7 @@ def _row(info: "ModelInfo", using: str) -> dict[str, Any]:
         "context_length": info.context_length,
         "revision": info.revision,
         "folder": str(info.folder),
+        "file": info.file.name if info.file else None,
         "device": device,
         "dtype": dtype,
         "bytes_needed": needed,
@@ -170,6 +173,7 @@ def _as_lines(row: dict[str, Any]) -> str:
         "licence": row["licence"] or "unknown",
         "revision": row["revision"] or "not from the hub",
         "folder": row["folder"],
+        **({"file": row["file"]} if row["file"] else {}),
         "memory": f"{readable(row['bytes_needed'])} needed in {row['dtype']} on {row['device']}, {free} free: "
         + ("it fits" if row["fits"] else "it does not fit"),
     }

@@ -9,9 +9,10 @@ its ancestors, and the tokens that finish a name are listed under what they fini
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
-from functools import cached_property, lru_cache
-from itertools import chain, product
+from functools import cache, cached_property, lru_cache
+from itertools import chain
 
 import numpy as np
 
@@ -24,6 +25,7 @@ USES = frozenset(
 )  # behind a name these use what it stands for; nothing that is only now being defined can be used
 MANY = 150  # new names from which on walking them abreast is faster
 _ASCII_WORD = re.compile(rb"[0-9A-Za-z_]*")
+_SURROGATES = range(0xD800, 0xE000)
 CONTINUATION = range(0x80, 0xC0)  # bytes of UTF-8 that do not begin a character
 
 
@@ -187,9 +189,15 @@ class IdentifierTrie:
 def _by_head(token_bytes: Sequence[bytes], extra: str) -> dict[bytes, list[int]]:
     """The tokens that go on behind an identifier, by that identifier's bytes (none for those that begin behind it)."""
     heads: dict[bytes, list[int]] = {}
+    word = _ASCII_WORD.match
     for index, data in enumerate(token_bytes):
+        if not extra and data.isascii():  # nearly all of a vocabulary, in the fewest steps
+            length = word(data).end()  # pyright: ignore[reportOptionalMemberAccess]  # it matches nothing too
+            if length < len(data):
+                heads.setdefault(data[:length], []).append(index)
+            continue
         length = identifier_length(data, extra)
-        if length < len(data) and ((data.isascii() and not extra) or follows(data[length:], extra)):
+        if length < len(data) and follows(data[length:], extra):
             heads.setdefault(data[:length], []).append(index)
     return heads
 
@@ -243,6 +251,8 @@ def follows(data: bytes, extra: str = "") -> bool:
 
 def _may_lengthen(data: bytes, extra: str) -> bool:
     """Whether bytes that go on behind an identifier do so with half a character that can be one of identifiers."""
+    if data.isascii():
+        return False
     rest = data[identifier_length(data, extra) :]
     return not rest.isascii() and not rest.decode(errors="ignore") and _can_be(rest, in_identifiers=True)
 
@@ -252,8 +262,28 @@ def _can_be(half: bytes, *, in_identifiers: bool) -> bool:
     """Whether some character that begins with these bytes is in identifiers, or in none; ASCII extras do not matter."""
     lead = half[0]
     missing = (2 if lead < 0xE0 else 3 if lead < 0xF0 else 4) - len(half)
-    for rest in product(CONTINUATION, repeat=missing):
-        character = (half + bytes(rest)).decode(errors="ignore")
-        if character and in_identifier(character) == in_identifiers:
-            return True
-    return False
+    # The characters that begin so are a range, but for what UTF-8 leaves out: overlong forms, surrogates, too large.
+    bits = lead & (0x1F if lead < 0xE0 else 0x0F if lead < 0xF0 else 0x07)
+    for byte in half[1:]:
+        bits = bits << 6 | byte & 0x3F
+    least = 0x80 if lead < 0xE0 else 0x800 if lead < 0xF0 else 0x10000
+    first, after = max(bits << 6 * missing, least), min((bits + 1) << 6 * missing, sys.maxunicode + 1)
+    if first < _SURROGATES.stop and after > _SURROGATES.start:
+        ranges = ((first, min(after, _SURROGATES.start)), (max(first, _SURROGATES.stop), after))
+    else:
+        ranges = ((first, after),)
+    table = _in_identifiers()
+    return any(bool((table[start:end] == in_identifiers).any()) for start, end in ranges if start < end)
+
+
+@cache
+def _in_identifiers() -> np.ndarray:
+    """Whether each character lengthens an identifier, by code point.
+
+    From the fourth plane on, only the beginning of the fourteenth has any: the others are unassigned or private.
+    """
+    table = np.zeros(sys.maxunicode + 1, dtype=bool)
+    for plane in (range(0x40000), range(0xE0000, 0xE1000)):
+        known = (f"a{chr(point)}".isidentifier() for point in plane)
+        table[plane.start : plane.stop] = np.fromiter(known, dtype=bool, count=len(plane))
+    return table

@@ -7,6 +7,7 @@ some on each name. Words are ASCII; other names take the slower way (`guiderail.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -33,7 +34,8 @@ class Words:
         words = sorted({*tokens, *closers})
         self._next, ends = _table(words)
         self._tokens = _Lists(ends, [tokens.get(word, ()) for word in words], len(self._next))
-        self._closers = _Lists(ends, [closers.get(word, ()) for word in words], len(self._next))
+        after = {word: ids.tolist() for word, ids in closers.items()}
+        self._closers = _Lists(ends, [after.get(word, ()) for word in words], len(self._next))
 
     def lists(self, names: Sequence[str]) -> Lists | None:
         """The tokens that are on the way to each name, or finish it and go on.
@@ -71,13 +73,13 @@ class Words:
 class _Lists:
     """A list of ids for some of the nodes, end to end in one array."""
 
-    def __init__(self, nodes: np.ndarray, lists: Sequence[Sequence[int] | np.ndarray], count: int) -> None:
+    def __init__(self, nodes: np.ndarray, lists: Sequence[Sequence[int]], count: int) -> None:
         counts = np.zeros(count + 1, dtype=np.int64)
         counts[nodes + 1] = [len(ids) for ids in lists]
         self._begin = np.cumsum(counts)
-        order = np.argsort(nodes, kind="stable")
-        parts = [np.asarray(lists[i], dtype=np.int64) for i in order]
-        self._ids = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+        # Most words have one id or none: making an array of each would take most of the time.
+        parts = (lists[i] for i in np.argsort(nodes, kind="stable").tolist())
+        self._ids = np.fromiter(chain.from_iterable(parts), dtype=np.int64, count=int(self._begin[-1]))
 
     def of(self, nodes: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The ids of all these nodes, each with the owner of its node."""

@@ -15,7 +15,7 @@ _PIECES = 512  # of each weights file: all of it up to 32 MB
 
 
 def fingerprint(info: ModelInfo) -> str:
-    """The commit of a hub model; otherwise a SHA-256 over its files.
+    """The commit of a hub model in safetensors; otherwise a SHA-256 over its files.
 
     Of a large weights file evenly spread pieces are read: two checkpoints of a training differ nearly everywhere,
     though name, size, shapes and header are the same. A change of a few tensors only may go unseen.
@@ -25,18 +25,32 @@ def fingerprint(info: ModelInfo) -> str:
     ModelFolderError
         If weights are missing.
     """
-    if info.revision:
+    if info.revision and not info.file:  # a commit has GGUF files of many precisions
         return info.revision
     digest = hashlib.sha256()
+    for path in _gguf_files(info):
+        _add_pieces(digest, path)
+    if info.file:
+        return f"sha256:{digest.hexdigest()}"
     for name in _DECIDING:
         path = info.folder / name
         content = path.read_bytes() if path.is_file() else b""
         digest.update(f"{name} {len(content)}\n".encode() + content)
     for path in weight_files(info.folder):
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
-        for piece in _pieces(path):
-            digest.update(piece)
+        _add_pieces(digest, path)
     return f"sha256:{digest.hexdigest()}"
+
+
+def _gguf_files(info: ModelInfo) -> tuple[Path, ...]:
+    from guiderail.model.gguf.file import shard_paths
+
+    return shard_paths(info.file) if info.file else ()
+
+
+def _add_pieces(digest: hashlib._Hash, path: Path) -> None:
+    digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+    for piece in _pieces(path):
+        digest.update(piece)
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

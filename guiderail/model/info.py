@@ -56,6 +56,8 @@ class ModelInfo:
         Numbers that the key-value cache holds for each token, all layers together.
     tied
         Numbers in the table of embeddings if it is the unembedding too, otherwise 0.
+    file
+        The GGUF file that it lies in (the first of several shards), or None for a folder of safetensors.
     """
 
     name: str
@@ -70,6 +72,7 @@ class ModelInfo:
     architecture: str
     cache_width: int
     tied: int = 0
+    file: Path | None = None
 
 
 def read_info(folder: Path, name: str, revision: str | None = None) -> ModelInfo:
@@ -99,11 +102,11 @@ def _described(folder: Path, name: str, revision: str | None, config: dict[str, 
         family=str(config.get("model_type", "unknown")),
         parameters=sum(map(_parameters, weights)),
         bytes_on_disk=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
-        licence=_licence(folder),
+        licence=licence_in(folder),
         context_length=_count(text, "max_position_embeddings", "n_positions") or _DEFAULT_CONTEXT,
         fim=_fim(folder),
         architecture=next(iter(config.get("architectures") or ()), ""),
-        cache_width=_cache_width(text),
+        cache_width=cache_width(text),
         tied=_count(text, "vocab_size") * _count(text, "hidden_size") if text.get("tie_word_embeddings") else 0,
     )
 
@@ -135,6 +138,8 @@ def weight_files(folder: Path) -> list[Path]:
     missing = [name for name in names if not (folder / name).is_file()]
     if not missing:
         return [folder / name for name in names]
+    if not index.is_file() and any(folder.glob("*.gguf")):
+        raise ModelFolderError(f"{folder} has GGUF files only", "Name one of them")
     if not index.is_file() and any(folder.glob("*.bin")):
         raise ModelFolderError(
             f"{folder} has pickled weights only, which can run code when they are read",
@@ -184,7 +189,8 @@ def _parameters(path: Path) -> int:
         raise ModelFolderError(f"{path} is damaged: it has no safetensors header", "Fetch the model again") from error
 
 
-def _cache_width(config: dict[str, Any]) -> int:
+def cache_width(config: dict[str, Any]) -> int:
+    """Numbers that the key-value cache holds for each token, all layers together; ValueError for what is no count."""
     layers = _count(config, "num_hidden_layers", "n_layer")
     heads = _count(config, "num_attention_heads", "n_head") or 1
     head_dim = _count(config, "head_dim") or _count(config, "hidden_size", "n_embd") // heads
@@ -206,7 +212,7 @@ def _fim(folder: Path) -> FimFormat | None:
     return find_fim(token["content"] for token in _read_object(path).get("added_tokens", ()))
 
 
-def _licence(folder: Path) -> str | None:
+def licence_in(folder: Path) -> str | None:
     """The ``license:`` of the model card's front matter; its name where the identifier is only ``other``."""
     card = folder / "README.md"
     if not card.is_file():

@@ -1,7 +1,7 @@
 """From a reference to a running model.
 
-Only safetensors weights are read and only classes that transformers itself has are run: no model on disk can bring
-code along.
+Only safetensors and GGUF weights are read and only classes that transformers itself has are run: no model on disk can
+bring code along.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model import memory, store
-from guiderail.model.info import ModelInfo, read_config, read_info, weight_files
+from guiderail.model.info import ModelInfo, read_config
 from guiderail.model.store import EMBEDDED, UnknownModelError
-from guiderail.settings import names_folder
+from guiderail.settings import names_path
 
 if TYPE_CHECKING:
     import torch
@@ -41,13 +41,14 @@ class DeviceError(UsageError):
 
 
 def resolve(reference: str) -> Path:
-    """The folder of a model on this machine.
+    """The folder of a model on this machine, or its GGUF file.
 
     Parameters
     ----------
     reference
-        ``embedded``, a folder's path, which is absolute or begins with a dot or ``~``, or a hub id (``owner/name`` or
-        ``owner/name@revision``) that was pulled. A hub id is never a folder: the current one is a repository's.
+        ``embedded``, the path of a folder or of a GGUF file (any shard of one; see `names_path`), or a hub id
+        (``owner/name`` or ``owner/name@revision``) that was pulled. A hub id is never a folder: the current one is a
+        repository's.
 
     Raises
     ------
@@ -63,9 +64,19 @@ def describe(reference: str) -> ModelInfo:
     """What the model of `reference` says about itself, without loading it; raises as `resolve` does."""
     if reference == EMBEDDED:
         return store.embedded_info()
-    folder, revision = _located(reference)
+    place, revision = _located(reference)
     name = reference.partition("@")[0] if revision else reference
-    return read_info(folder, name, revision)
+    return store.read_place(place, name, revision)
+
+
+def configuration(info: ModelInfo) -> dict[str, Any]:
+    """The model's configuration, as transformers has it; raises ModelFolderError."""
+    if info.file is None:
+        return read_config(info.folder)
+    from guiderail.model.gguf.config import configuration as of_file
+    from guiderail.model.gguf.file import open_file
+
+    return of_file(open_file(info.file))
 
 
 def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: int = 0) -> Model:
@@ -105,47 +116,52 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     from guiderail.model.tokenizer import Tokenizer
 
     info = describe(reference)
-    check_architecture(read_config(info.folder), info.name)
+    check_architecture(configuration(info), info.name)
     place, kind = placement(device, dtype)
     memory.check(info, place, kind)
     if place == "cpu" or threads:
         allow(threads)
-    tokenizer = Tokenizer.from_folder(info.folder)
-    module = _read_module(info, getattr(torch, kind)).to(place)
+    tokenizer = Tokenizer.from_gguf(info.file) if info.file else Tokenizer.from_folder(info.folder)
+    read = _read_gguf if info.file else _read_module
+    module = read(info, getattr(torch, kind)).to(place)
     _check_numbers(module, info.name)
-    return Model(module, tokenizer, info, torch.device(place), getattr(torch, kind))
+    model = Model(module, tokenizer, info, torch.device(place), getattr(torch, kind))
+    del module
+    memory.give_back()
+    return model
 
 
 def _located(reference: str) -> tuple[Path, str | None]:
     """A model's folder, and the commit if it is a hub model."""
     if reference == EMBEDDED:
         return store.embedded_info().folder, None
-    if names_folder(reference):
-        return _folder(reference), None
+    if names_path(reference):
+        return _at(reference), None
     hub_id, _, revision = reference.partition("@")
     if store.is_hub_id(hub_id):
         snapshot = store.find(hub_id, revision or None)
         if snapshot is not None:
-            return snapshot, snapshot.name
+            return store.model_in(snapshot, store.pinned_file(hub_id)), snapshot.name
         fetch = f"Fetch it: guiderail models pull {reference}"
         raise UnknownModelError(f"The model {reference} is not on this machine", fetch + _if_folder(reference))
     raise _unknown(reference)
 
 
-def _folder(reference: str) -> Path:
-    """The folder that a path names, if it holds a model."""
-    folder = Path(os.path.expanduser(reference)).absolute()  # noqa: PTH111 (Path's raises for an unknown user)
-    if not os.path.isdir(folder):  # noqa: PTH112 (Path's raises where it may not look)
-        raise _unknown(reference)
-    weight_files(folder)
-    return folder
+def _at(reference: str) -> Path:
+    """The folder or the GGUF file that a path names, if it holds a model."""
+    place = Path(os.path.expanduser(reference)).absolute()  # noqa: PTH111 (Path's raises for an unknown user)
+    if os.path.isdir(place):  # noqa: PTH112 (Path's raises where it may not look)
+        return store.model_in(place)
+    if place.suffix.lower() == ".gguf" and os.path.isfile(place):  # noqa: PTH113
+        return place
+    raise _unknown(reference)
 
 
 def _unknown(reference: str) -> UnknownModelError:
     return UnknownModelError(
         f"There is no model {reference}",
-        "Name 'embedded', a model's folder (/path, ~/path or ./path), or the hub id (owner/name) of a pulled model; "
-        f"see guiderail models ls{_if_folder(reference)}",
+        "Name 'embedded', the path of a model's folder or GGUF file (/path, ~/path or ./path), or the hub id "
+        f"(owner/name) of a pulled model; see guiderail models ls{_if_folder(reference)}",
     )
 
 
@@ -223,6 +239,20 @@ def _dtype(wanted: str, device: str) -> str:
     import torch
 
     return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+
+
+def _read_gguf(info: ModelInfo, dtype: torch.dtype) -> Any:
+    """The module with the weights of a GGUF file."""
+    from guiderail.model.attention import register
+    from guiderail.model.gguf.file import forget, open_file
+    from guiderail.model.gguf.module import build_module
+
+    assert info.file is not None
+    try:
+        with _quiet_transformers():
+            return build_module(open_file(info.file), dtype, register())
+    finally:
+        forget()
 
 
 def _read_module(info: ModelInfo, dtype: torch.dtype) -> Any:

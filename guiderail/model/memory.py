@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +62,13 @@ def check(info: ModelInfo, device: str, dtype: str) -> None:
         f"{info.name} needs {readable(need)} in {dtype}, and {readable(free)} are free on {place}",
         _what_fits(info, dtype, free),
     )
+
+
+def give_back() -> None:
+    """Give the memory that loading took and no longer needs back to the system."""
+    gc.collect()
+    with suppress(AttributeError, OSError):  # glibc only; the others give it back by themselves
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _is_packed(info: ModelInfo, device: str, dtype: str) -> bool:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from guiderail import private, projectfile
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model.guard import COMMIT, Guard, HostileAnswerError, guarded, is_plain
-from guiderail.model.info import TEXT_LIMIT, ModelFolderError, ModelInfo, read_info
+from guiderail.model.info import TEXT_LIMIT, ModelFolderError, ModelInfo, read_info, weight_files
 from guiderail.model.transfer import fetch_file
 from guiderail.projectfile import ProjectFileError
 
@@ -39,6 +39,7 @@ WANTED = (
     "model*.safetensors", "model*.safetensors.index.json", "config.json", "generation_config.json",
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "README.md", "LICENSE*",
 )  # fmt: skip
+WEIGHTS = (".safetensors", ".gguf")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 # Called with bytes done so far and bytes in all (0 while unknown).
@@ -71,7 +72,7 @@ def pulled() -> Iterator[ModelInfo]:
         if folder is None:
             continue
         try:
-            yield read_info(folder, hub_id, folder.name)
+            yield read_place(model_in(folder, pinned_file(hub_id)), hub_id, folder.name)
         except ModelFolderError:  # a data set, an adapter, a broken transfer: nothing to complete with
             continue
 
@@ -93,6 +94,52 @@ def embedded_info() -> ModelInfo:
     return replace(info, licence=info.licence or EMBEDDED_LICENCE)
 
 
+def read_place(place: Path, name: str, revision: str | None = None) -> ModelInfo:
+    """What a model's folder or GGUF file says about it; raises ModelFolderError."""
+    if not place.is_file():
+        return read_info(place, name, revision)
+    from guiderail.model.gguf.info import read_gguf_info
+
+    return read_gguf_info(place, name, revision)
+
+
+def model_in(folder: Path, chosen: str | None = None) -> Path:
+    """Where the model of a folder is: the GGUF file chosen for it, the folder itself, or its only GGUF file.
+
+    Parameters
+    ----------
+    folder
+        A folder.
+    chosen
+        The name of the GGUF file that was chosen for it.
+
+    Raises
+    ------
+    ModelFolderError
+        If the weights are missing, or several GGUF files are there and none is chosen.
+    """
+    from guiderail.model.gguf.choice import only_file
+
+    if chosen and (found := only_file(folder, chosen)):
+        return found
+    if (folder / "config.json").is_file() and next(folder.glob("model*.safetensors"), None):
+        weight_files(folder)
+        return folder
+    found = only_file(folder)
+    if found is None:
+        weight_files(folder)  # says what is missing
+    return found or folder
+
+
+def pinned_file(hub_id: str) -> str | None:
+    """The GGUF file that was pulled last of a hub model, by its name; None for one in safetensors."""
+    return pins().get(_file_key(hub_id))
+
+
+def _file_key(hub_id: str) -> str:
+    return f"{hub_id}@:file"  # no branch or tag may hold a colon
+
+
 def find(hub_id: str, revision: str | None = None) -> Path | None:
     """The folder of a hub model in the local cache: at the commit pinned for it, else at `revision` or the newest."""
     from huggingface_hub import snapshot_download
@@ -109,7 +156,9 @@ def find(hub_id: str, revision: str | None = None) -> Path | None:
     return None
 
 
-def pull(hub_id: str, revision: str | None = None, progress: Progress | None = None) -> ModelInfo:
+def pull(
+    hub_id: str, revision: str | None = None, progress: Progress | None = None, file: str | None = None
+) -> ModelInfo:
     """Fetch a model into the hub's cache and pin its commit; what an earlier attempt fetched is kept.
 
     Parameters
@@ -120,21 +169,27 @@ def pull(hub_id: str, revision: str | None = None, progress: Progress | None = N
         A branch, tag or commit; the main branch by default.
     progress
         Called as bytes arrive.
+    file
+        The GGUF file that is wanted, or its type; without it the one for this machine is taken, and only of a
+        repository that has no safetensors.
 
     Raises
     ------
     DownloadError
-        If the hub cannot be reached or has no such model, or the model has no safetensors weights.
+        If the hub cannot be reached or has no such model, or the model has neither safetensors nor GGUF weights.
+    UsageError
+        If no GGUF file can be chosen, or there is none of that name.
     StorageError
         If the model is here but its commit cannot be pinned; it can be used by naming the commit.
     """
     with _explained(hub_id), private.umask(), _guarded() as guard:
-        commit, sizes = _wanted_files(hub_id, revision)
+        commit, sizes, chosen = _wanted_files(hub_id, revision, file)
         folder = _fetch(hub_id, commit, sizes, guard, progress)
-    info = read_info(folder, hub_id, commit)
+    info = read_place(folder / chosen if chosen else folder, hub_id, commit)
     try:
         # The cache knows commits only: a branch or tag is found again by what it was when it was pulled.
-        _write_pins(pins() | {hub_id: commit, _reference(hub_id, revision): commit})
+        now = {hub_id: commit, _reference(hub_id, revision): commit} | ({_file_key(hub_id): chosen} if chosen else {})
+        _write_pins({key: value for key, value in pins().items() if key != _file_key(hub_id)} | now)
     except StorageError as error:
         raise StorageError(
             f"{hub_id} is fetched, but its commit is not pinned: {error.message}", f"Name it {hub_id}@{commit}"
@@ -142,8 +197,8 @@ def pull(hub_id: str, revision: str | None = None, progress: Progress | None = N
     return info
 
 
-def _wanted_files(hub_id: str, revision: str | None) -> tuple[str, dict[str, int]]:
-    """The commit that `revision` is now, and the files to fetch with their sizes."""
+def _wanted_files(hub_id: str, revision: str | None, file: str | None) -> tuple[str, dict[str, int], str | None]:
+    """The commit that `revision` is now, the files to fetch with their sizes, and the GGUF file among them to load."""
     from huggingface_hub import HfApi
 
     found = HfApi().model_info(hub_id, revision=revision, files_metadata=True)
@@ -151,25 +206,45 @@ def _wanted_files(hub_id: str, revision: str | None) -> tuple[str, dict[str, int
         raise DownloadError(f"The hub names no commit of {hub_id}", "Try again later")
     if not isinstance(found.sha, str) or COMMIT.fullmatch(found.sha) is None:
         raise HostileAnswerError("its commit is none")
-    sizes: dict[str, int] = {}
-    for file in found.siblings or ():
-        if _is_wanted(file.rfilename) and file.rfilename.lower() not in {name.lower() for name in sizes}:
-            sizes[file.rfilename] = _checked_size(file.rfilename, file.size)
-    if not any(name.endswith(".safetensors") for name in sizes):
-        raise DownloadError(f"{hub_id} has no safetensors weights", "Choose a model that has")
+    listed: dict[str, int] = {}
+    for one in found.siblings or ():
+        if _is_wanted(one.rfilename) and one.rfilename.lower() not in {name.lower() for name in listed}:
+            listed[one.rfilename] = _checked_size(one.rfilename, one.size)
+    sizes = {name: size for name, size in listed.items() if not name.lower().endswith(".gguf")}
+    chosen = None
+    if file or not any(name.endswith(".safetensors") for name in sizes):
+        sizes, chosen = _gguf_files(hub_id, listed, file)
     _check_room(hub_id, sum(sizes.values()))
-    return found.sha, sizes
+    return found.sha, sizes, chosen
+
+
+def _gguf_files(hub_id: str, sizes: dict[str, int], file: str | None) -> tuple[dict[str, int], str]:
+    """The files to fetch of a repository with GGUF files, and the one to load."""
+    from guiderail.model import memory
+    from guiderail.model.gguf.choice import best, named, offers
+
+    given = offers(sizes)
+    if not given:
+        what = "GGUF files" if file else "safetensors weights, and no GGUF file"
+        raise DownloadError(f"{hub_id} has no {what}", "Choose a model that has")
+    chosen = named(given, file) if file else best(given, memory.available("cpu"))
+    cards = {name: size for name, size in sizes.items() if name == "README.md" or fnmatchcase(name, "LICENSE*")}
+    return cards | {name: sizes[name] for name in chosen.files}, chosen.name
 
 
 def _is_wanted(name: Any) -> bool:
-    return isinstance(name, str) and is_plain(name) and any(fnmatchcase(name, pattern) for pattern in WANTED)
+    return isinstance(name, str) and is_plain(name) and _is_of_a_model(name)
+
+
+def _is_of_a_model(name: str) -> bool:
+    return name.lower().endswith(".gguf") or any(fnmatchcase(name, pattern) for pattern in WANTED)
 
 
 def _checked_size(name: str, size: Any) -> int:
     """A file's size as the listing says; what is no weights is small."""
     if type(size) is not int or size < 0:
         raise HostileAnswerError(f"{name} has no size")
-    if size > TEXT_LIMIT and not name.endswith(".safetensors"):
+    if size > TEXT_LIMIT and not name.lower().endswith(WEIGHTS):
         raise HostileAnswerError(f"{name} has {size} bytes")
     return size
 

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from string import ascii_letters
 from typing import TYPE_CHECKING, Any, Literal
@@ -56,6 +57,8 @@ class Tokenizer:
         A parsed ``tokenizer_config.json``.
     eos_ids
         Ids that end a text, from the model's generation settings.
+    fim
+        The fill-in-the-middle format that the model states itself; what its control tokens spell goes first.
 
     Attributes
     ----------
@@ -73,8 +76,6 @@ class Tokenizer:
     cuts
         Zero-width pattern of the places where a text may be cut for encoding its parts apart, or None if no such
         place is known (see `guiderail.model.cuts`).
-    fingerprint
-        sha256 over the specification: two tokenizers with one fingerprint give the same ids.
 
     Raises
     ------
@@ -83,14 +84,17 @@ class Tokenizer:
     """
 
     def __init__(
-        self, specification: dict[str, Any], settings: dict[str, Any] | None = None, eos_ids: Iterable[int] = ()
+        self,
+        specification: dict[str, Any],
+        settings: dict[str, Any] | None = None,
+        eos_ids: Iterable[int] = (),
+        fim: FimFormat | None = None,
     ) -> None:
         settings = settings or {}
         self.kind: Literal["byte_level", "sentencepiece"] = _kind(specification)
         self.dummy_prefix = _adds_space(specification)
-        self._backend = tokenizers.Tokenizer.from_str(json.dumps(_exact(specification, self.kind, settings)))
+        self._backend, prepared = _built(_exact(specification, self.kind, settings))
         self._backend.encode_special_tokens = True
-        prepared = json.loads(self._backend.to_str())
         self.special: dict[str, int] = {
             token["content"]: token["id"] for token in prepared["added_tokens"] if token["special"]
         }
@@ -99,9 +103,7 @@ class Tokenizer:
         self._joined: dict[tuple[str, str], int] = {}
         self.bos_id = self._find_bos(specification, settings)
         self.eos_ids = frozenset(eos_ids) | self._named(settings, "eos_token")
-        self.fim: FimFormat | None = find_fim(self.special)
-        canonical = json.dumps([prepared, self.bos_id, self.dummy_prefix], sort_keys=True, ensure_ascii=True)
-        self.fingerprint = hashlib.sha256(canonical.encode()).hexdigest()
+        self.fim: FimFormat | None = find_fim(self.special) or fim
         if self.decode_bytes(self.encode(_PROBE)) != _PROBE.encode():
             raise TokenizerError("This tokenizer does not give a text's exact bytes back", _SUPPORTED)
 
@@ -126,6 +128,35 @@ class Tokenizer:
             raise
         except Exception as error:  # tokenizers raises bare Exception for a damaged file
             raise TokenizerError(f"{path} cannot be read ({error})", "Fetch the model again") from error
+
+    @classmethod
+    def from_gguf(cls, path: Path) -> Tokenizer:
+        """Read the vocabulary of a GGUF file.
+
+        Raises
+        ------
+        ModelFolderError
+            If the file is damaged, or has no vocabulary of a supported kind.
+        TokenizerError
+            If the vocabulary contradicts itself.
+        """
+        from guiderail.model.gguf.file import open_file
+        from guiderail.model.gguf.vocabulary import described
+
+        found = described(open_file(path))
+        try:
+            return cls(found.specification, found.settings, found.eos_ids, found.fim)
+        except TokenizerError:
+            raise
+        except Exception as error:  # tokenizers raises bare Exception for merges of unknown tokens
+            raise TokenizerError(f"{path} has a damaged vocabulary ({error})", "Fetch the model again") from error
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over the specification: two tokenizers with one fingerprint give the same ids."""
+        prepared = json.loads(self._backend.to_str())
+        canonical = json.dumps([prepared, self.bos_id, self.dummy_prefix], sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()
 
     @property
     def vocab_size(self) -> int:
@@ -309,6 +340,45 @@ def _name_of(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+_MODEL_OPTIONS = ("unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback",
+                  "ignore_merges")  # fmt: skip
+
+
+def _built(exact: dict[str, Any]) -> tuple[tokenizers.Tokenizer, dict[str, Any]]:
+    """The library's tokenizer, and the specification as it understood it.
+
+    The vocabulary and the merges of a large model are handed over as objects: as JSON, once out and once in, they take
+    seconds.
+    """
+    model = exact["model"]
+    shell = exact | {"model": {"type": "BPE", "vocab": {}, "merges": []}, "added_tokens": []}
+    backend = tokenizers.Tokenizer.from_str(json.dumps(shell))
+    prepared = json.loads(backend.to_str())
+    options = {key: model[key] for key in _MODEL_OPTIONS if model.get(key) is not None}
+    backend.model = tokenizers.models.BPE(vocab=model["vocab"], merges=_pairs(model["merges"]), **options)
+    added = sorted(exact["added_tokens"], key=lambda token: token["id"])
+    for special, group in groupby(added, key=lambda token: token["special"]):
+        names = [_added_token(token) for token in group]
+        backend.add_special_tokens(names) if special else backend.add_tokens(names)
+    if any(backend.token_to_id(token["content"]) != token["id"] for token in added):
+        # Ids with gaps, which only the library's own reader can give.
+        backend = tokenizers.Tokenizer.from_str(json.dumps(exact))
+        return backend, json.loads(backend.to_str())
+    return backend, prepared | {"model": model, "added_tokens": added}
+
+
+def _added_token(token: dict[str, Any]) -> tokenizers.AddedToken:
+    flags = {key: bool(token.get(key)) for key in ("single_word", "lstrip", "rstrip", "normalized", "special")}
+    return tokenizers.AddedToken(token["content"], **flags)
+
+
+def _pairs(merges: list[Any]) -> list[tuple[str, str]]:
+    """Merges as pairs; they come as pairs, lists of two, or strings with a blank between."""
+    if merges and isinstance(merges[0], str):
+        return [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
+    return list(map(tuple, merges))
+
+
 def _token_bytes(prepared: dict[str, Any], kind: str) -> list[bytes]:
     vocab: dict[str, int] = prepared["model"]["vocab"]
     added = prepared["added_tokens"]
@@ -335,8 +405,8 @@ def _read_piece(piece: str) -> bytes:
 
 def _read_alphabet(name: str) -> bytes:
     try:
-        return bytes(_ALPHABET[character] for character in name)
-    except KeyError:  # a control token's name in the vocabulary
+        return name.translate(_TO_LATIN).encode("latin-1")
+    except UnicodeEncodeError:  # a control token's name in the vocabulary
         return b""
 
 
@@ -348,6 +418,9 @@ def _byte_alphabet() -> dict[str, int]:
 
 
 _ALPHABET = _byte_alphabet()
+_NO_BYTE = "\uffff"  # outside Latin-1
+# Characters of the alphabet to the Latin-1 character of their byte; the others of Latin-1 to what has no byte.
+_TO_LATIN = dict.fromkeys(range(256), _NO_BYTE) | {ord(name): chr(byte) for name, byte in _ALPHABET.items()}
 
 
 def _first_of_template(post_processor: dict[str, Any] | None) -> str | None:

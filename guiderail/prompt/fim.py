@@ -13,7 +13,7 @@ efim               ``prefix P' suffix S middle P"``            psm; P is P' and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -159,3 +159,19 @@ def find_fim(special_tokens: Iterable[str]) -> FimFormat | None:
     """The format whose sentinels are all among `special_tokens`; None for a model without fill-in-the-middle."""
     special = frozenset(special_tokens)
     return next((family.format for family in _FAMILIES if family.fits(special)), None)
+
+
+def stated_format(names: Mapping[str, str]) -> FimFormat | None:
+    """The format of a model that states its sentinels itself, as GGUF files do.
+
+    Parameters
+    ----------
+    names
+        Special tokens by their use: ``prefix``, ``suffix``, ``middle``, and maybe ``file_sep``, ``repo_name``, ``pad``.
+        Without the first three there is no format. Nothing says that the family saw several files at once in training,
+        or the suffix first, so that neither is made use of.
+    """
+    if not {"prefix", "suffix", "middle"} <= names.keys():
+        return None
+    stops = tuple(dict.fromkeys(names.values()))
+    return FimFormat("as stated", names["prefix"], names["suffix"], names["middle"], stops=stops)

@@ -104,7 +104,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 return self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
             if body and hub.broken:
                 return self._send(403, b"", {})
-            large = self.path.endswith(".safetensors")
+            large = self.path.endswith((".safetensors", ".gguf"))
             etag = hashlib.sha256(data).hexdigest() if large else hashlib.sha1(data).hexdigest()
             headers = {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
             headers |= hub.headers

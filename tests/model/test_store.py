@@ -5,14 +5,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from gguf import GGMLQuantizationType
 from huggingface_hub import constants
 
 from guiderail.errors import UsageError
 from guiderail.model import store
 from guiderail.model.store import StorageError, UnknownModelError
+from tests.helpers.gguf import write_gguf
 from tests.helpers.hub import COMMIT, Hub, fill_cache, serving
 from tests.helpers.tiny import tiny_model_folder
 
@@ -118,7 +121,7 @@ def test_a_model_without_a_pin_is_removed_where_no_pin_can_be_written(
     assert list(store.pulled()) == []
 
 
-def _pull(reference: str, home: Path, endpoint: str, **env: str) -> subprocess.CompletedProcess[str]:
+def _pull(reference: str, home: Path, endpoint: str, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own: the hub client reads its address when it is imported."""
     home.mkdir(exist_ok=True)
     settings = {
@@ -131,7 +134,7 @@ def _pull(reference: str, home: Path, endpoint: str, **env: str) -> subprocess.C
     }
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "GUIDERAIL_"))}
     return subprocess.run(
-        [sys.executable, "-c", COMMAND, "models", "pull", reference],
+        [sys.executable, "-c", COMMAND, "models", "pull", reference, *options],
         env=inherited | settings | env,
         cwd=home,
         capture_output=True,
@@ -253,7 +256,83 @@ def test_pickled_models_are_not_fetched(original: Path, tmp_path: Path) -> None:
         hub.files = {"config.json": hub.files["config.json"], "pytorch_model.bin": b"x"}
         done = _pull(HUB_ID, tmp_path, hub.endpoint)
         assert not [path for _, path, _ in hub.requests if "/resolve/" in path]
-    assert (done.returncode, done.stderr.split(". ")[0]) == (1, f"guiderail: {HUB_ID} has no safetensors weights")
+    assert (done.returncode, done.stderr.split(". ")[0]) == (
+        1,
+        f"guiderail: {HUB_ID} has no safetensors weights, and no GGUF file",
+    )
+
+
+@pytest.fixture(scope="module")
+def quantised(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with one model in several types, one of them in shards, and a card."""
+    folder = tmp_path_factory.mktemp("quantised")
+    write_gguf(original, folder / "tiny-q8_0.gguf", GGMLQuantizationType.Q8_0)
+    write_gguf(original, folder / "tiny-q4_0.gguf", GGMLQuantizationType.Q4_0)
+    write_gguf(original, folder / "tiny-f16.gguf", GGMLQuantizationType.F16, split=20)
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n")
+    return folder
+
+
+def _models(command: list[str], home: Path) -> subprocess.CompletedProcess[str]:
+    """A command of `guiderail models` on what `_pull` fetched."""
+    here = {"HF_HUB_CACHE": str(home / "hub"), "HF_HUB_OFFLINE": "1", "XDG_DATA_HOME": str(home / "data"),
+            "XDG_CONFIG_HOME": str(home / "config")}  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-m", "guiderail", "models", *command],
+        env=os.environ | here, cwd=home, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+
+@pytest.mark.e2e
+def test_of_gguf_files_the_one_for_this_machine_is_fetched_and_is_a_model_like_any_other(
+    quantised: Path, tmp_path: Path
+) -> None:
+    with serving(Hub(HUB_ID, quantised)) as hub:
+        done = _pull(HUB_ID, tmp_path, hub.endpoint)
+    assert done.returncode == 0, done.stderr
+    file = Path(done.stdout.strip())
+    assert file.name == "tiny-q8_0.gguf"
+    assert file.read_bytes() == (quantised / file.name).read_bytes()
+    assert sorted(path.name for path in file.parent.iterdir()) == ["README.md", "tiny-q8_0.gguf"]
+    (row,) = [row for row in json.loads(_models(["ls", "--json"], tmp_path).stdout) if row["name"] == HUB_ID]
+    assert (row["file"], row["revision"], row["licence"]) == ("tiny-q8_0.gguf", COMMIT, "mit")
+    assert json.loads(_models(["show", HUB_ID, "--json"], tmp_path).stdout)["fim"] == "Qwen2.5-Coder"
+    _models(["use", HUB_ID], tmp_path)
+    assert tomllib.loads((tmp_path / "config" / "guiderail" / "config.toml").read_text())["model"] == HUB_ID
+    _models(["rm", HUB_ID, "--yes"], tmp_path)
+    assert not file.exists()
+    assert json.loads((tmp_path / "data" / "guiderail" / "models.json").read_text()) == {}
+
+
+@pytest.mark.e2e
+def test_a_named_file_is_fetched_with_all_its_shards_and_is_then_the_one_in_use(
+    quantised: Path, tmp_path: Path
+) -> None:
+    with serving(Hub(HUB_ID, quantised)) as hub:
+        assert _pull(HUB_ID, tmp_path, hub.endpoint, "--file", "tiny-q4_0.gguf").returncode == 0
+        done = _pull(HUB_ID, tmp_path, hub.endpoint, "--file", "f16")
+        wrong = _pull(HUB_ID, tmp_path, hub.endpoint, "--file", "q5_k_m")
+    first = Path(done.stdout.strip())
+    shards = sorted(path.name for path in first.parent.glob("tiny-f16-*"))
+    assert first.name == shards[0]
+    assert shards == sorted(path.name for path in quantised.glob("tiny-f16-*"))
+    assert json.loads(_models(["show", HUB_ID, "--json"], tmp_path).stdout)["file"] == first.name
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert wrong.stderr.startswith("guiderail: There is no file q5_k_m among tiny-f16-00001-of-")
+
+
+@pytest.mark.e2e
+def test_a_broken_transfer_of_a_gguf_file_goes_on_where_it_stopped(quantised: Path, tmp_path: Path) -> None:
+    with serving(Hub(HUB_ID, quantised)) as hub:
+        hub.break_after = 60_000
+        assert _pull(HUB_ID, tmp_path, hub.endpoint, "--file", "q8_0").returncode == 1
+        kept = next(tmp_path.rglob("*.part")).stat().st_size
+        hub.break_after, hub.broken, before = None, False, len(hub.requests)
+        done = _pull(HUB_ID, tmp_path, hub.endpoint, "--file", "q8_0")
+    assert done.returncode == 0, done.stderr
+    parts = [part for method, path, part in hub.requests[before:] if method == "GET" and "q8_0" in path]
+    assert parts == [f"bytes={kept}-"]
+    assert Path(done.stdout.strip()).read_bytes() == (quantised / "tiny-q8_0.gguf").read_bytes()
 
 
 @pytest.mark.e2e

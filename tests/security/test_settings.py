@@ -13,7 +13,7 @@ from guiderail.lsp.configuration import Said, read, settle
 from guiderail.model import store
 from guiderail.model.load import UnknownModelError, load
 from guiderail.model.load import resolve as model_folder
-from guiderail.settings import KEYS, Settings, SettingsError, default_of, names_folder, resolve, rule_of
+from guiderail.settings import KEYS, Settings, SettingsError, default_of, names_path, resolve, rule_of
 from tests.helpers.models import tiny_folder
 from tests.lsp.client import connected
 from tests.lsp.fakes import FakeEngine
@@ -203,7 +203,7 @@ class TestModels:
     @pytest.mark.parametrize("path", ["./model", "../model", ".model", "~nobody-of-this-name/model"])
     def test_a_relative_path_is_for_the_command_line_alone(self, tmp_path: Path, path: str) -> None:
         """In a file, the environment or an editor it would mean another folder in each workspace."""
-        assert names_folder(path)
+        assert names_path(path)
         file = tmp_path / "config.toml"
         file.write_text(f"model = '{path}'", encoding="utf-8")
         for env, user in (({"GUIDERAIL_MODEL": path}, None), ({}, file)):

@@ -1,0 +1,142 @@
+"""Which of several GGUF files of one model to take: one in a folder, or one of a repository for this machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from guiderail.errors import UsageError
+from guiderail.model.info import ModelFolderError
+
+# The types that repositories offer, best first: up to eight bits a weight by precision, then the unquantised ones,
+# which take two and four times the room for hardly more. IQ types are slow to unpack: after the others of their size.
+TYPES = (
+    "Q8_0", "Q6_K_L", "Q6_K", "Q5_K_L", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_L", "Q4_K_M", "Q4_K_S", "Q4_1",
+    "Q4_0", "IQ4_NL", "IQ4_XS", "Q3_K_XL", "Q3_K_L", "Q3_K_M", "Q3_K_S", "IQ3_M", "IQ3_S", "IQ3_XS", "IQ3_XXS",
+    "Q2_K_L", "Q2_K_S", "Q2_K", "IQ2_M", "IQ2_S", "IQ2_XS", "IQ2_XXS", "IQ1_M", "IQ1_S", "BF16", "F16", "FP16",
+    "F32", "FP32",
+)  # fmt: skip
+_SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=\.gguf$)", re.IGNORECASE)
+_TYPE = re.compile(
+    rf"(?<![A-Za-z0-9])({'|'.join(sorted(TYPES, key=len, reverse=True))})(?![A-Za-z0-9_])", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One model of a repository.
+
+    Parameters
+    ----------
+    name
+        Its file, or the first of its shards.
+    files
+        All its files.
+    size
+        Bytes of all.
+    kind
+        The type that its name states, one of `TYPES`, or empty.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    size: int
+    kind: str
+
+
+def offers(sizes: Mapping[str, int]) -> list[Offer]:
+    """The models among a repository's files: shards joined, incomplete ones and what is no text model left out."""
+    groups: dict[str, dict[int, str]] = {}
+    counts: dict[str, int] = {}
+    for name in sizes:
+        if not name.lower().endswith(".gguf") or "mmproj" in name.lower() or "imatrix" in name.lower():
+            continue
+        shard = _SHARD.search(name)
+        stem = _SHARD.sub("", name)
+        groups.setdefault(stem, {})[int(shard[1]) if shard else 1] = name
+        counts[stem] = int(shard[2]) if shard else 1
+    found = []
+    for stem, numbered in sorted(groups.items()):
+        if sorted(numbered) == list(range(1, counts[stem] + 1)):
+            files = tuple(numbered[number] for number in sorted(numbered))
+            found.append(Offer(files[0], files, sum(sizes[name] for name in files), stated_type(stem)))
+    return found
+
+
+def stated_type(name: str) -> str:
+    """The type that a file's name states, or empty."""
+    found = _TYPE.findall(PurePosixPath(name).name)
+    return found[-1].upper() if found else ""
+
+
+def named(given: Sequence[Offer], name: str) -> Offer:
+    """The offer that a person names: by its file, any of its shards, or its type.
+
+    Raises
+    ------
+    UsageError
+        If there is none, or more than one.
+    """
+    exact = [offer for offer in given if name in (offer.name, *offer.files)]
+    found = exact or [offer for offer in given if offer.kind and offer.kind == name.upper()]
+    if len(found) == 1:
+        return found[0]
+    what = "no file" if not found else "several files"
+    raise UsageError(f"There is {what} {name} among {_listed(given)}", "Name one: --file NAME")
+
+
+def best(given: Sequence[Offer], free: int | None) -> Offer:
+    """The file for a machine: the most exact up to eight bits that leaves half of the free memory.
+
+    The half is for what the file is unpacked to, its cache and everything else.
+
+    Raises
+    ------
+    UsageError
+        If none fits, none states its type, or two of the best type are different models.
+    """
+    known = sorted((offer for offer in given if offer.kind), key=lambda offer: TYPES.index(offer.kind))
+    if len(given) == 1:
+        return given[0]
+    if not known:
+        raise UsageError(f"Which file is wanted of {_listed(given)}?", "Name one: --file NAME")
+    fitting = [offer for offer in known if free is None or 2 * offer.size <= free]
+    if not fitting:
+        least = min(known, key=lambda offer: offer.size)
+        raise UsageError(
+            f"No file fits: the smallest, {least.name}, has {_gb(least.size)}, and {_gb(free or 0)} of memory are free",
+            f"Free some memory, choose a smaller model, or take it all the same: --file {least.name}",
+        )
+    alike = [offer for offer in fitting if offer.kind == fitting[0].kind]
+    if len(alike) > 1:
+        raise UsageError(f"Which file is wanted of {_listed(alike)}?", "Name one: --file NAME")
+    return fitting[0]
+
+
+def only_file(folder: Path, chosen: str | None = None) -> Path | None:
+    """The model of a folder that has GGUF files: the chosen one, or the only one; None where there is none.
+
+    Raises
+    ------
+    ModelFolderError
+        If there are several, and none of them is chosen.
+    """
+    if chosen and "/" not in chosen and "\\" not in chosen and (folder / chosen).is_file():
+        return folder / chosen
+    found = offers({path.name: 0 for path in folder.glob("*.gguf")})
+    if len(found) > 1:
+        raise ModelFolderError(f"{folder} has several models: {_listed(found)}", "Name one of these files")
+    return folder / found[0].name if found else None
+
+
+def _listed(given: Sequence[Offer]) -> str:
+    names = [offer.name for offer in given]
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _gb(size: int) -> str:
+    from guiderail.model.memory import readable
+
+    return readable(size)
