@@ -72,7 +72,7 @@ class Settings:
 
     model: str = _key("embedded", "the model: embedded, a local folder, or the hub id of a pulled model")
     device: str = _key("auto", "where the model runs", choices=("auto", "cpu", "cuda"))
-    dtype: str = _key("auto", "precision of the weights", choices=("auto", "float32", "bfloat16", "float16"))
+    dtype: str = _key("auto", "precision of the weights", choices=("auto", "float32", "bfloat16", "float16", "int8"))
     threads: int = _key(0, "CPU threads; 0 lets the machine decide", low=0, high=1024)
     suggestions: int = _key(1, "how many suggestions to offer", low=1, high=16)
     until: str = _key("line", "where a suggestion ends", choices=("line", "block", "tokens"))

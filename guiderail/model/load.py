@@ -76,7 +76,8 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     device
         ``cpu``, ``cuda``, or ``auto``: the GPU if there is one.
     dtype
-        ``float32``, ``bfloat16``, ``float16``, or ``auto``: float32 on a CPU, otherwise bfloat16 where the GPU has it.
+        ``float32``, ``bfloat16``, ``float16``, ``int8`` (weights and products in 8 bit, the rest in float32; on a CPU), or
+        ``auto``: float32 on a CPU, otherwise bfloat16 where the GPU has it.
     threads
         CPU threads of a pass at most; 0: the cores. On a CPU this sets torch's number of threads, for the whole process
         (`threads`); on a GPU it is left alone unless it is said here.
@@ -109,8 +110,10 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     if place == "cpu" or threads:
         allow(threads)
     tokenizer = Tokenizer.from_folder(info.folder)
-    module = _read_module(info, getattr(torch, kind)).to(place)
-    return Model(module, tokenizer, info, torch.device(place), getattr(torch, kind))
+    int8 = kind == "int8"
+    module = _read_module(info, torch.bfloat16 if int8 else getattr(torch, kind)).to(place)
+    activations = torch.float32 if int8 else getattr(torch, kind)
+    return Model(module, tokenizer, info, torch.device(place), activations, int8=int8)
 
 
 def _located(reference: str) -> tuple[Path, str | None]:
@@ -180,6 +183,8 @@ def placement(device: str, dtype: str) -> tuple[str, str]:
     ------
     DeviceError
         If there is no GPU and one is asked for.
+    UnsupportedPrecisionError
+        If 8-bit products are asked for on a GPU, or where torch has none.
     """
     place = _device(device)
     return place, _dtype(dtype, place)
@@ -198,6 +203,8 @@ def _device(wanted: str) -> str:
 
 
 def _dtype(wanted: str, device: str) -> str:
+    if wanted == "int8":
+        _check_int8(device)
     if wanted != "auto":
         return wanted
     if device == "cpu":
@@ -205,6 +212,15 @@ def _dtype(wanted: str, device: str) -> str:
     import torch
 
     return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+
+
+def _check_int8(device: str) -> None:
+    from guiderail.model.matrix import UnsupportedPrecisionError, int8_is_possible
+
+    if device != "cpu":
+        raise UnsupportedPrecisionError("int8 is computed on a CPU alone", "Use --dtype bfloat16, or --device cpu")
+    if not int8_is_possible():
+        raise UnsupportedPrecisionError("this build of torch has no 8-bit products", "Use --dtype float32")
 
 
 def _read_module(info: ModelInfo, dtype: torch.dtype) -> Any:
