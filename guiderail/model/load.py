@@ -76,8 +76,8 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     device
         ``cpu``, ``cuda``, or ``auto``: the GPU if there is one.
     dtype
-        ``float32``, ``bfloat16``, ``float16``, ``int8`` (weights and products in 8 bit, the rest in float32; on a CPU), or
-        ``auto``: float32 on a CPU, otherwise bfloat16 where the GPU has it.
+        ``float32``, ``bfloat16``, ``float16``, ``int8`` (weights and products in 8 bit, the rest in float32; on a CPU),
+        or ``auto``: float32 on a CPU, otherwise bfloat16 where the GPU has it.
     threads
         CPU threads of a pass at most; 0: the cores. On a CPU this sets torch's number of threads, for the whole process
         (`threads`); on a GPU it is left alone unless it is said here.

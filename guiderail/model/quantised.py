@@ -1,7 +1,7 @@
 """8-bit weights in a transformers module: its linear layers replaced, everything else computed in float32.
 
-A model is read in bfloat16 and quantised matrix by matrix, so that at no time it takes more memory than in bfloat16. Its
-embedding table stays in bfloat16: rows are looked up in it and not multiplied.
+A model is read in bfloat16 and quantised matrix by matrix, so that it never takes much more memory than in bfloat16.
+Its embedding table stays in bfloat16: rows are looked up in it and not multiplied.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class QuantisedLinear(torch.nn.Module):
 
 
 def widen(module: torch.nn.Module) -> None:
-    """Have a module compute in float32, but for the weights of its linear layers and embeddings, which stay as they are."""
+    """Have a module compute in float32; the weights of its linear layers and embeddings stay as they are."""
     for part in module.modules():
         if isinstance(part, torch.nn.Embedding):
             part.register_forward_hook(_as_float32)
