@@ -54,7 +54,7 @@ class Settings:
 
     model: str = _key("embedded", "the model: embedded, a local folder, or the hub id of a pulled model")
     device: str = _key("auto", "where the model runs", choices=("auto", "cpu", "cuda"))
-    dtype: str = _key("auto", "precision of the weights", choices=("auto", "float32", "bfloat16", "float16"))
+    dtype: str = _key("auto", "precision of the weights", choices=("auto", "float32", "bfloat16", "float16", "int8"))
     threads: int = _key(0, "CPU threads; 0 lets the machine decide", low=0, high=1024)
     # A project's suggestions may be short or long, few or many; what a person waits for has a bound.
     suggestions: int = _key(1, "how many suggestions to offer", low=1, high=16, owner="both", project_most=4)

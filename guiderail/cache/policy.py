@@ -164,7 +164,7 @@ def _fingerprint(model: Model) -> str:
     """What the costs depend on: the model's shape, its precision and layout, the device, and the threads."""
     name = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else allowed()
     info = model.info
-    kind = info.architecture, info.parameters, model.layers, model.dtype, model.is_packed
+    kind = info.architecture, info.parameters, model.layers, model.dtype, model.layout.__name__
     parts = (_FORMAT, torch.__version__, *kind, name)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 

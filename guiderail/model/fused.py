@@ -1,7 +1,7 @@
 """The weights of a Llama-shaped decoder layer, fused into few matrices and laid out for narrow passes.
 
 No weight is kept twice: the parameters of the module whose weights they are become views of these matrices, and it goes
-on working; or, where the matrices are packed, they become empty, and it does not.
+on working; or, where the matrices are packed or quantised, they become empty, and it does not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from guiderail.model.matrix import Matrix, Packed, Plain
+from guiderail.model.matrix import Layout, Matrix, Plain
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Layer:
     window: int | None
 
 
-def read_layer(layer: Any, heads: int, kv_heads: int, *, packed: bool) -> Layer:
+def read_layer(layer: Any, heads: int, kv_heads: int, layout: Layout) -> Layer:
     """The weights of a transformers decoder layer, whose parameters are views of them afterwards, or empty."""
     attention, mlp = layer.self_attn, layer.mlp
     norm = None
@@ -58,14 +58,14 @@ def read_layer(layer: Any, heads: int, kv_heads: int, *, packed: bool) -> Layer:
     projections = attention.q_proj, attention.k_proj, attention.v_proj
     return Layer(
         input_norm=layer.input_layernorm.weight.data,
-        qkv=fuse(*projections, packed=packed),
+        qkv=fuse(*projections, layout=layout),
         qkv_bias=torch.cat([p.bias.data for p in projections]) if projections[0].bias is not None else None,
         head_norm=norm,
-        out=fuse(attention.o_proj, packed=packed),
+        out=fuse(attention.o_proj, layout=layout),
         out_bias=attention.o_proj.bias.data if attention.o_proj.bias is not None else None,
         post_norm=layer.post_attention_layernorm.weight.data,
-        gate_up=fuse(mlp.gate_proj, mlp.up_proj, packed=packed),
-        down=fuse(mlp.down_proj, packed=packed),
+        gate_up=fuse(mlp.gate_proj, mlp.up_proj, layout=layout),
+        down=fuse(mlp.down_proj, layout=layout),
         scale=attention.scaling,
         window=_window(attention),
     )
@@ -87,11 +87,11 @@ def unfuse(matrix: Matrix, *modules: Any) -> None:
         module.weight.data = part.clone(memory_format=torch.contiguous_format)
 
 
-def fuse(*modules: Any, packed: bool) -> Matrix:
-    """One matrix [in, all outs] of linear modules, whose weights become views of it, or empty where it is packed."""
-    if not packed:
+def fuse(*modules: Any, layout: Layout) -> Matrix:
+    """One matrix [in, all outs] of linear modules, whose weights become views of it if it is plain, otherwise empty."""
+    if layout is Plain:
         return Plain(_laid(modules))
-    matrix = Packed(torch.cat([module.weight.data for module in modules]))
+    matrix = layout(torch.cat([module.weight.data for module in modules]))
     for module in modules:
         module.weight.data = module.weight.data.new_empty(0)
     return matrix

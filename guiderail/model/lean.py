@@ -15,7 +15,7 @@ from torch.nn.functional import embedding, rms_norm, silu
 
 from guiderail.model.attention import Step, attend
 from guiderail.model.fused import Layer, fuse, give_back_layer, read_layer, unfuse
-from guiderail.model.matrix import Matrix, Packed
+from guiderail.model.matrix import Layout, Matrix, Plain
 
 # Architectures whose decoder is: RMSNorm, attention with half-split RoPE, RMSNorm, gated SiLU; nothing else.
 ARCHITECTURES = frozenset({"LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "MistralForCausalLM"})
@@ -43,19 +43,19 @@ class LeanForward:
     ----------
     module
         A transformers causal language model for which `supports` holds.
-    packed
-        Whether its float32 weights are packed; the module cannot run by itself afterwards.
+    layout
+        How its matrices lie in memory; unless they are plain, the module cannot run by itself afterwards.
     """
 
-    def __init__(self, module: Any, *, packed: bool = False) -> None:
+    def __init__(self, module: Any, layout: Layout = Plain) -> None:
         config = module.config
         self.eps: float = config.rms_norm_eps
         self.heads: int = config.num_attention_heads
         self.kv_heads: int = config.num_key_value_heads
         self.head_dim: int = module.model.layers[0].self_attn.head_dim
-        self.unembedding, self.embedding = _ends(module, packed=packed)
+        self.unembedding, self.embedding = _ends(module, layout)
         self.final_norm: torch.Tensor = module.model.norm.weight.data
-        self.layers = [read_layer(layer, self.heads, self.kv_heads, packed=packed) for layer in module.model.layers]
+        self.layers = [read_layer(layer, self.heads, self.kv_heads, layout) for layer in module.model.layers]
         self.rotary = module.model.rotary_emb
         self._cos, self._sin = self._table(config.max_position_embeddings)
         self._factors = self._head_factors()
@@ -69,7 +69,7 @@ class LeanForward:
     def _table(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """cos and signed sin of every position, [length, head_dim], from the model's own rotary module."""
         positions = torch.arange(length, device=self.embedding.device)[None]
-        cos, sin = self.rotary(self.embedding[:1, None], positions)
+        cos, sin = self.rotary(self.embedding[:1, None].to(self.final_norm.dtype), positions)
         half = sin.shape[-1] // 2
         return cos[0], torch.cat((-sin[0, :, :half], sin[0, :, half:]), -1)
 
@@ -88,7 +88,7 @@ class LeanForward:
     def __call__(self, ids: torch.Tensor, positions: torch.Tensor, step: Step, *, last: bool) -> torch.Tensor:
         """Logits [1 or q, vocabulary] of `ids` (int64 [q], or embeddings [q, hidden]) at `positions` (int64 [q])."""
         cos, sin = self._cos[positions], self._sin[positions]
-        x = ids if ids.is_floating_point() else embedding(ids, self.embedding)
+        x = ids if ids.is_floating_point() else embedding(ids, self.embedding).to(self.final_norm.dtype)
         if len(x) == 1 and x.dtype == torch.float32:
             return self._row(x, cos, sin, step)
         for index, layer in enumerate(self.layers):
@@ -151,13 +151,13 @@ class LeanForward:
         return (x * weight).mul_((float(row.dot(row)) / len(row) + self.eps) ** -0.5)
 
 
-def _ends(module: Any, *, packed: bool) -> tuple[Matrix, torch.Tensor]:
+def _ends(module: Any, layout: Layout) -> tuple[Matrix, torch.Tensor]:
     """The unembedding, and the embedding's table [vocabulary, hidden].
 
-    Of a tied table whose unembedding is packed, a copy is packed: rows cannot be read out of it.
+    Of a tied table whose unembedding is not plain, a copy is made: rows cannot be read out of it.
     """
     output, table = module.get_output_embeddings(), module.get_input_embeddings().weight
-    if packed and output.weight is table:
-        return Packed(table.data), table.data
-    unembedding = fuse(output, packed=packed)
+    if layout is not Plain and output.weight is table:
+        return layout(table.data), table.data
+    unembedding = fuse(output, layout=layout)
     return unembedding, table.data  # after that: they may be tied

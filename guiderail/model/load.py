@@ -89,7 +89,8 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     device
         ``cpu``, ``cuda``, or ``auto``: the GPU if there is one.
     dtype
-        ``float32``, ``bfloat16``, ``float16``, or ``auto``: float32 on a CPU, otherwise bfloat16 where the GPU has it.
+        ``float32``, ``bfloat16``, ``float16``, ``int8`` (weights and products in 8 bit, the rest in float32; on a CPU),
+        or ``auto``: float32 on a CPU, otherwise bfloat16 where the GPU has it.
     threads
         CPU threads of a pass at most; 0: the cores. On a CPU this sets torch's number of threads, for the whole process
         (`threads`); on a GPU it is left alone unless it is said here.
@@ -123,9 +124,11 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
         allow(threads)
     tokenizer = Tokenizer.from_gguf(info.file) if info.file else Tokenizer.from_folder(info.folder)
     read = _read_gguf if info.file else _read_module
-    module = read(info, getattr(torch, kind)).to(place)
+    int8 = kind == "int8"
+    stored, computed = (torch.bfloat16, torch.float32) if int8 else (getattr(torch, kind),) * 2
+    module = read(info, stored).to(place)
     _check_numbers(module, info.name)
-    model = Model(module, tokenizer, info, torch.device(place), getattr(torch, kind))
+    model = Model(module, tokenizer, info, torch.device(place), computed, int8=int8)
     del module
     memory.give_back()
     return model
@@ -214,6 +217,8 @@ def placement(device: str, dtype: str) -> tuple[str, str]:
     ------
     DeviceError
         If there is no GPU and one is asked for.
+    UnsupportedPrecisionError
+        If 8-bit products are asked for on a GPU, or where torch has none.
     """
     place = _device(device)
     return place, _dtype(dtype, place)
@@ -232,6 +237,8 @@ def _device(wanted: str) -> str:
 
 
 def _dtype(wanted: str, device: str) -> str:
+    if wanted == "int8":
+        _check_int8(device)
     if wanted != "auto":
         return wanted
     if device == "cpu":
@@ -253,6 +260,15 @@ def _read_gguf(info: ModelInfo, dtype: torch.dtype) -> Any:
             return build_module(open_file(info.file), dtype, register())
     finally:
         forget()
+
+
+def _check_int8(device: str) -> None:
+    from guiderail.model.matrix import UnsupportedPrecisionError, int8_is_possible
+
+    if device != "cpu":
+        raise UnsupportedPrecisionError("int8 is computed on a CPU alone", "Use --dtype bfloat16, or --device cpu")
+    if not int8_is_possible():
+        raise UnsupportedPrecisionError("this build of torch has no 8-bit products", "Use --dtype float32")
 
 
 def _read_module(info: ModelInfo, dtype: torch.dtype) -> Any:

@@ -1,10 +1,13 @@
-"""The two ways in which a weight matrix can lie in a CPU's memory, and the products with it."""
+"""The ways in which a weight matrix can lie in a CPU's memory, and the products with it."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Protocol
 
 import torch
+
+from guiderail.errors import GuiderailError
 
 FEWEST = 4  # rows; below, oneDNN's kernels are slower than those of four rows, and add up in another order
 
@@ -86,6 +89,94 @@ class Packed:
     def weight(self) -> torch.Tensor:
         """See `Matrix`."""
         return self.blocks.to_dense()
+
+
+class Int8:
+    """A matrix in 8-bit integers, with one scale for each output and one for each row it is multiplied by.
+
+    Weights and activations are quantised symmetrically and their products added up exactly, in 32-bit integers, by
+    torch's FBGEMM kernels. So each row of a product is the same, bit for bit, whatever rows stand beside it.
+
+    Parameters
+    ----------
+    weight
+        [out, in], of any floating-point type, as torch's linear modules have it; it is copied.
+
+    Raises
+    ------
+    UnsupportedPrecisionError
+        This build of torch has no such kernels.
+    """
+
+    rows = 1
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        if not int8_is_possible():
+            raise UnsupportedPrecisionError("this build of torch has no 8-bit products", "Use --dtype float32")
+        scales = weight.abs().amax(1).float().clamp_min(_TINY) / _WEIGHT_LEVELS
+        integers = (weight / scales[:, None]).round_().to(torch.int8)
+        self.levels = activation_levels()
+        self._packed = _packed(integers, scales)
+
+    def __call__(self, x: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+        """See `Matrix`."""
+        # The kernel knows one scale for all rows: each row is brought to the range [-1, 1] first.
+        largest = x.abs().amax(1, keepdim=True).clamp_min_(_TINY)
+        product = _int8_product(x / largest, 1 / self.levels, self.levels + 1, self._packed).mul_(largest)
+        return product if bias is None else product.add_(bias)
+
+    def onto(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """See `Matrix`."""
+        return self(x).add_(total)
+
+    def weight(self) -> torch.Tensor:
+        """See `Matrix`; the rounded weights, a new tensor in float32."""
+        return torch.ops.quantized.linear_unpack(self._packed)[0].dequantize()
+
+
+class UnsupportedPrecisionError(GuiderailError):
+    """This machine, or this build of torch, cannot compute in the precision that is wanted."""
+
+
+_WEIGHT_LEVELS = 127
+_TINY = 1e-20  # a row of zeros has a scale too
+
+
+def activation_levels() -> int:
+    """The largest integer that an activation becomes.
+
+    Without VNNI two products are added up in 16 bits, which holds 2 * 127 * 127 and not twice as much: an activation
+    has 7 bits there, as torch's own ``reduce_range`` has it.
+    """
+    return 127 if torch.cpu._is_vnni_supported() else 63
+
+
+def int8_is_possible() -> bool:
+    """Whether this build of torch has 8-bit products with a scale that is given."""
+    return "fbgemm" in torch.backends.quantized.supported_engines and hasattr(
+        torch.ops.quantized, "linear_with_input_q_dq_qweight_dq_output_fp32"
+    )
+
+
+def _packed(integers: torch.Tensor, scales: torch.Tensor) -> object:
+    """Int8 weights [out, in] and their scales [out] in the blocks that FBGEMM reads."""
+    zeros = torch.zeros(len(scales), dtype=torch.int64)
+    engine = torch.backends.quantized.engine
+    torch.backends.quantized.engine = "fbgemm"  # it decides what the weights are packed for
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*quantized tensor creation functions.*")
+            tensor = torch.ops.aten._make_per_channel_quantized_tensor(integers, scales.double(), zeros, 0)
+        return torch.ops.quantized.linear_prepack(tensor, None)
+    finally:
+        torch.backends.quantized.engine = engine
+
+
+def _int8_product(*arguments: object) -> torch.Tensor:
+    return torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(*arguments)
+
+
+Layout = type[Plain] | type[Packed] | type[Int8]
 
 
 def filled(rows: int) -> int:

@@ -14,7 +14,9 @@ from guiderail.errors import GuiderailError
 if TYPE_CHECKING:
     from guiderail.model.info import ModelInfo
 
-DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+# int8: the model is read in bfloat16, and quantised matrix by matrix.
+DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 2}
+CACHE_BYTES = DTYPE_BYTES | {"int8": 4}  # of a number among the keys and values
 CACHE_TOKENS = 4096  # what is counted for the key-value cache: a long prompt and its completion
 HEADROOM = 1.1  # activations, the allocator's slack, the interpreter
 _MEMINFO = Path("/proc/meminfo")
@@ -31,8 +33,8 @@ def needed(info: ModelInfo, dtype: str, *, packed: bool = False) -> int:
     Of a tied table a packed model (`matrix`) has a copy.
     """
     tokens = min(info.context_length, CACHE_TOKENS)
-    numbers = info.parameters + info.cache_width * tokens + (info.tied if packed else 0)
-    return int(HEADROOM * DTYPE_BYTES[dtype] * numbers)
+    weights = DTYPE_BYTES[dtype] * (info.parameters + (info.tied if packed else 0))
+    return int(HEADROOM * (weights + CACHE_BYTES[dtype] * info.cache_width * tokens))
 
 
 def available(device: str) -> int | None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from guiderail.errors import GuiderailError
-from guiderail.model import lean, threads
+from guiderail.model import lean, quantised, threads
 from guiderail.model.attention import NAME, Step, running
-from guiderail.model.matrix import packing_pays
+from guiderail.model.matrix import Int8, Layout, Packed, Plain, packing_pays
 
 if TYPE_CHECKING:
     from guiderail.model.info import ModelInfo
@@ -36,7 +36,9 @@ class Model:
     info
         Where it comes from and what it can do.
     device, dtype
-        Where and in what precision it runs.
+        Where it runs, and the precision of its activations, keys and values.
+    int8
+        Whether its weights are quantised to 8 bit (`quantised`), which is for a CPU and float32.
 
     Raises
     ------
@@ -49,12 +51,19 @@ class Model:
     ----------
     layers, kv_heads, head_dim, value_dim
         Of the keys and values that the attention function is given.
-    is_packed
-        Whether its weights are packed (`matrix`).
+    layout
+        How its weights lie in memory (`matrix`).
     """
 
     def __init__(
-        self, module: Any, tokenizer: Tokenizer, info: ModelInfo, device: torch.device, dtype: torch.dtype
+        self,
+        module: Any,
+        tokenizer: Tokenizer,
+        info: ModelInfo,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        int8: bool = False,
     ) -> None:
         _check(module, info.name)
         self.module = module.eval()
@@ -69,8 +78,12 @@ class Model:
         self.has_sliding_layers = "sliding_window" in config.to_dict() and bool(config.sliding_window)
         # Off a CPU the module's own overhead is hidden by graphs (see `graphs`), and its kernels are the tested ones.
         is_lean = device.type == "cpu" and lean.supports(module)
-        self.is_packed = is_lean and dtype == torch.float32 and packing_pays()
-        self._lean = lean.LeanForward(module, packed=self.is_packed) if is_lean else None
+        self.layout = _layout(is_lean=is_lean, int8=int8, dtype=dtype)
+        if int8:
+            quantised.widen(module)
+        self._lean = lean.LeanForward(module, self.layout) if is_lean else None
+        if int8 and not is_lean:
+            quantised.quantise(module)
 
     @torch.inference_mode()
     def _widths(self) -> tuple[int, int, int]:
@@ -94,11 +107,14 @@ class Model:
     def plain_module(self) -> Any:
         """A copy of the module with weights of its own, laid out as transformers does: to run it by itself.
 
-        `module` cannot run where its weights were taken over in another layout (`matrix`).
+        `module` cannot run where its weights were taken over in another layout (`matrix`). Of quantised weights it has
+        the rounded ones, in float32.
         """
         module = copy.deepcopy(self.module)
         if self._lean is not None:
             self._lean.give_back(module)
+        else:
+            quantised.restore(module)
         return module
 
     @torch.inference_mode()
@@ -138,6 +154,13 @@ class Model:
                 **given, position_ids=positions[None], use_cache=False, logits_to_keep=1 if last else 0
             )
         return output.logits[0].float()
+
+
+def _layout(*, is_lean: bool, int8: bool, dtype: torch.dtype) -> Layout:
+    """How the weights are going to lie in memory."""
+    if int8:
+        return Int8
+    return Packed if is_lean and dtype == torch.float32 and packing_pays() else Plain
 
 
 class _Seen:

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guiderail.model.fused import fuse, unfuse
-from guiderail.model.matrix import Plain
+from guiderail.model.matrix import Layout, Packed, Plain
 
-LAYOUTS = [False, True] if torch.backends.mkldnn.is_available() else [False]
+LAYOUTS: list[Layout] = [Plain, Packed] if torch.backends.mkldnn.is_available() else [Plain]
 
 
 def tensor_of(*modules: torch.nn.Linear) -> torch.Tensor:
     """Where the modules' weights lie if they are not packed."""
-    matrix = fuse(*modules, packed=False)
+    matrix = fuse(*modules, layout=Plain)
     assert isinstance(matrix, Plain)
     return matrix.tensor
 
@@ -25,15 +25,17 @@ def tensor_of(*modules: torch.nn.Linear) -> torch.Tensor:
     st.sampled_from([1, 3]),
     st.sampled_from(LAYOUTS),
 )
-def test_a_product_is_those_of_the_modules_side_by_side(outs: list[int], inputs: int, rows: int, packed: bool) -> None:
+def test_a_product_is_those_of_the_modules_side_by_side(
+    outs: list[int], inputs: int, rows: int, layout: Layout
+) -> None:
     """Whatever the shape, and whichever way it is stored; given back, the weights are those of before, bit for bit."""
     modules = [torch.nn.Linear(inputs, out, bias=False) for out in outs]
     x = torch.randn(rows, inputs)
     with torch.inference_mode():
         expected, weights = torch.cat([m(x) for m in modules], -1), [m.weight.data.clone() for m in modules]
-        matrix = fuse(*modules, packed=packed)
+        matrix = fuse(*modules, layout=layout)
         torch.testing.assert_close(matrix(x), expected)
-        if not packed:
+        if layout is Plain:
             torch.testing.assert_close(torch.cat([m(x) for m in modules], -1), expected)
         unfuse(matrix, *modules)
         assert all(torch.equal(m.weight.data, weight) for m, weight in zip(modules, weights, strict=True))

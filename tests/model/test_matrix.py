@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from guiderail.model.matrix import FEWEST, Packed, Plain, filled
+from guiderail.model.matrix import FEWEST, Int8, Packed, Plain, activation_levels, filled, int8_is_possible
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+needs_int8 = pytest.mark.skipif(not int8_is_possible(), reason="this torch has no FBGEMM")
 SHAPES = [(640, 384), (384, 1024), (37, 100), (8, 3), (896, 4864)]
 
 
@@ -58,6 +59,56 @@ def test_packing_loses_nothing(shape: tuple[int, int]) -> None:
     weight = weight_of(shape)
     assert torch.equal(Packed(weight).weight(), weight)
     assert torch.equal(Plain(weight.t()).weight(), weight)
+
+
+@needs_int8
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("rows", [1, 4, 33])
+def test_an_int8_product_is_that_of_the_rounded_factors(shape: tuple[int, int], rows: int) -> None:
+    """The sums are exact: what is lost is lost by rounding weights and rows, each to its own scale."""
+    weight, x = weight_of(shape), rows_of(shape, rows)
+    matrix, bias, levels = Int8(weight), torch.arange(shape[0]).float(), activation_levels()
+    largest = x.abs().amax(1, keepdim=True)
+    exact = (x / largest * levels).round().double() @ matrix.weight().t().double() * (largest / levels).double() + bias
+    product = matrix(x, bias)
+    # A value halfway between two integers may be rounded either way: at most a few do, each by one level.
+    assert (product - exact).abs().max() <= 3 * float(largest.max()) / levels * float(weight.abs().max())
+    assert (product - exact).abs().median() <= 1e-5 * exact.abs().max()
+
+
+@needs_int8
+@pytest.mark.parametrize("shape", SHAPES)
+def test_int8_weights_are_within_half_a_level(shape: tuple[int, int]) -> None:
+    """Of the scale of their own output, and an output of zeros stays zero."""
+    weight = weight_of(shape)
+    weight[1] = 0
+    scales = weight.abs().amax(1, keepdim=True) / 127
+    rounded = Int8(weight).weight()
+    assert ((rounded - weight).abs() <= 0.501 * scales).all()
+    assert not rounded[1].any()
+
+
+@needs_int8
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_int8_row_is_the_same_among_any_others(shape: tuple[int, int]) -> None:
+    """Bit for bit, whatever rows stand beside it (a hundred times larger, zero) and however many threads there are."""
+    matrix, x = Int8(weight_of(shape)), rows_of(shape, 300)
+    x[1] *= 100
+    x[2] = 0
+    wanted, threads = matrix(x[:1])[0], torch.get_num_threads()
+    try:
+        for count in (1, 2, 4):
+            torch.set_num_threads(count)
+            assert all(torch.equal(matrix(x[:rows])[0], wanted) for rows in (1, 2, 3, 5, 8, 16, 17, 64, 300))
+    finally:
+        torch.set_num_threads(threads)
+
+
+@needs_int8
+def test_int8_saturates_nowhere() -> None:
+    """Not where every factor is the largest there is, which 16-bit sums of two products do not hold."""
+    matrix = Int8(torch.ones(16, 512))
+    assert torch.equal(matrix(torch.ones(3, 512)), torch.full((3, 16), 512.0))
 
 
 def test_few_numbers_of_rows_are_compiled_for() -> None:

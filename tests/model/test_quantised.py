@@ -1,0 +1,74 @@
+"""8-bit models: they compute what a float32 model with the rounded weights does, up to the rounding of activations."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from guiderail.cache.tree import TokenTree
+from guiderail.decoding.session import Session
+from guiderail.model.load import DeviceError, load
+from guiderail.model.matrix import UnsupportedPrecisionError, int8_is_possible
+from guiderail.model.model import Model
+from tests.helpers.tiny import tiny_model_folder
+
+pytestmark = pytest.mark.skipif(not int8_is_possible(), reason="this torch has no FBGEMM")
+FAMILIES = ["guiderail", "qwen2", "llama", "mistral", "starcoder2", "gemma2", "granite", "phi"]
+PROMPT = [5 + (7 * i) % 290 for i in range(40)]
+
+
+def read(family: str, tmp_path: Path) -> Model:
+    return load(str(tiny_model_folder(family, tmp_path / "model")), device="cpu", dtype="int8", threads=1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.inference_mode()
+def test_logits_are_near_those_of_the_rounded_weights(family: str, tmp_path: Path) -> None:
+    """The plain module has the rounded weights in float32: what is left between the two is activations' rounding."""
+    model = read(family, tmp_path)
+    got = Session(model).feed(PROMPT)
+    reference = model.plain_module()
+    reference.config._attn_implementation = "eager"
+    expected = reference(torch.tensor([PROMPT])).logits[0, -1].float()
+    assert got is not None
+    assert torch.nn.functional.cosine_similarity(got, expected, dim=0) > 0.99
+
+
+@pytest.mark.parametrize("family", ["guiderail", "starcoder2"])
+@torch.inference_mode()
+def test_steps_and_one_pass_differ_less_than_the_precision_costs(family: str, tmp_path: Path) -> None:
+    """Products give a row the same bits among any others; attention does not, and may flip a rounding."""
+    model = read(family, tmp_path)
+    steps, tree = Session(model), Session(model)
+    alone = [steps.feed([token]) for token in PROMPT[:8]][-1]
+    tree.feed(PROMPT[:7])
+    branches = tree.feed_tree(_pair(PROMPT[7], 9))
+    reference = model.plain_module()
+    reference.config._attn_implementation = "eager"
+    exact = reference(torch.tensor([PROMPT[:8]])).logits[0, -1].float()
+    assert alone is not None
+    cost = (alone - exact).norm()
+    assert (branches[0] - alone).norm() <= 2 * cost
+
+
+def test_a_quantised_model_takes_a_third_of_the_memory(tmp_path: Path) -> None:
+    """Its projections' float weights are gone."""
+    model = read("guiderail", tmp_path)
+    left = [m.weight.numel() for m in model.module.model.layers.modules() if isinstance(m, torch.nn.Linear)]
+    assert not any(left)
+    assert model.dtype == torch.float32
+
+
+def test_int8_is_refused_off_a_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to do instead."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    folder = tiny_model_folder("guiderail", tmp_path / "model")
+    with pytest.raises((UnsupportedPrecisionError, DeviceError), match=r"--dtype bfloat16"):
+        load(str(folder), device="cuda", dtype="int8")
+
+
+def _pair(first: int, second: int) -> TokenTree:
+    tree = TokenTree()
+    tree.add(first)
+    tree.add(second)
+    return tree
