@@ -166,7 +166,8 @@ def _packed(integers: torch.Tensor, scales: torch.Tensor) -> object:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*quantized tensor creation functions.*")
-            tensor = torch.ops.aten._make_per_channel_quantized_tensor(integers, scales.double(), zeros, 0)
+            make = torch._make_per_channel_quantized_tensor  # pyright: ignore[reportPrivateImportUsage]
+            tensor = make(integers, scales.double(), zeros, 0)
         return torch.ops.quantized.linear_prepack(tensor, None)
     finally:
         torch.backends.quantized.engine = engine
