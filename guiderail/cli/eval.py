@@ -12,6 +12,7 @@ from guiderail.cli.eval_dotprompts import dotprompts
 from guiderail.cli.eval_layout import layout
 from guiderail.cli.eval_methods import methods
 from guiderail.cli.eval_pie import pie
+from guiderail.cli.eval_precision import precision
 from guiderail.cli.eval_repetition import repetition
 from guiderail.cli.eval_report import report
 from guiderail.cli.eval_run import run, tasks
@@ -49,6 +50,7 @@ evaluate.add_command(pie)
 evaluate.add_command(methods)
 evaluate.add_command(repetition)
 evaluate.add_command(layout)
+evaluate.add_command(precision)
 evaluate.add_command(soundness)
 evaluate.add_command(run)
 evaluate.add_command(dotprompts)

@@ -73,6 +73,14 @@ def give_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
+def resident() -> int:
+    """Bytes of memory that this process holds; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return 0
+
+
 def _is_packed(info: ModelInfo, device: str, dtype: str) -> bool:
     """Whether the model's weights are going to be packed."""
     from guiderail.model.lean import ARCHITECTURES
