@@ -123,7 +123,8 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     model = Model(
         read(info, getattr(torch, kind)).to(place), tokenizer, info, torch.device(place), getattr(torch, kind)
     )
-    memory.give_back()
+    if info.parameters >= memory.LARGE:
+        memory.give_back()
     return model
 
 
