@@ -52,7 +52,7 @@ def _key(default: Any, help: str, **rule: Any) -> Any:
 class Settings:
     """Every setting with its default value."""
 
-    model: str = _key("embedded", "the model: embedded, a local folder, or the hub id of a pulled model")
+    model: str = _key("embedded", "the model: embedded, a local folder or GGUF file, or the hub id of a pulled model")
     device: str = _key("auto", "where the model runs", choices=("auto", "cpu", "cuda"))
     dtype: str = _key("auto", "precision of the weights", choices=("auto", "float32", "bfloat16", "float16", "int8"))
     threads: int = _key(0, "CPU threads; 0 lets the machine decide", low=0, high=1024)

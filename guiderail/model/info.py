@@ -209,7 +209,25 @@ def _fim(folder: Path) -> FimFormat | None:
     path = folder / "tokenizer.json"
     if not path.is_file():
         return None
-    return find_fim(token["content"] for token in _read_object(path).get("added_tokens", ()))
+    return find_fim(token["content"] for token in _added_tokens(path))
+
+
+# How the library writes a tokenizer.json; what follows, the vocabulary, has ten megabytes in large models.
+_ADDED_FIRST = re.compile(
+    r'\s*\{\s*"version":\s*"[\d.]+",\s*"truncation":\s*null,\s*"padding":\s*null,\s*"added_tokens":\s*(?=\[)'
+)
+
+
+def _added_tokens(path: Path) -> list[dict[str, Any]]:
+    """The special tokens of a ``tokenizer.json``, without reading the vocabulary where they stand in front of it."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    head = _ADDED_FIRST.match(text)
+    if head is None:
+        return _read_object(path).get("added_tokens", [])
+    try:
+        return json.JSONDecoder().raw_decode(text, head.end())[0]
+    except ValueError as error:
+        raise ModelFolderError(f"{path} is damaged ({error})", "Fetch the model again") from error
 
 
 def licence_in(folder: Path) -> str | None:

@@ -130,7 +130,8 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     _check_numbers(module, info.name)
     model = Model(module, tokenizer, info, torch.device(place), computed, int8=int8)
     del module
-    memory.give_back()
+    if info.parameters >= memory.LARGE:
+        memory.give_back()
     return model
 
 

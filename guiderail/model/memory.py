@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 2}
 CACHE_BYTES = DTYPE_BYTES | {"int8": 4}  # of a number among the keys and values
 CACHE_TOKENS = 4096  # what is counted for the key-value cache: a long prompt and its completion
+LARGE = 50_000_000  # parameters from which on what loading leaves over is worth a tenth of a second to give back
 HEADROOM = 1.1  # activations, the allocator's slack, the interpreter
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")

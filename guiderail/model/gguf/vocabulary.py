@@ -25,6 +25,8 @@ INFILL = {
     "prefix": ("fim_pre", "prefix"), "suffix": ("fim_suf", "suffix"), "middle": ("fim_mid", "middle"),
     "file_sep": ("fim_sep",), "repo_name": ("fim_rep",), "pad": ("fim_pad",),
 }  # fmt: skip
+_FAMILY_SPLITS = {"qwen2": "qwen2", "qwen3": "qwen2", "starcoder2": "starcoder", "granite": "refact"}
+_TOKEN_SPLITS = {"<｜fim▁hole｜>": "deepseek-coder", "<|begin_of_text|>": "llama-bpe", "<[fim-middle]>": "seed-coder"}
 _PADDING = re.compile(r"\[PAD\d+\]|<unused\d+>")
 
 
@@ -111,7 +113,7 @@ def _byte_level(file: GgufFile, tokens: list[str], types: list[int]) -> dict[str
     if any(len(merge) != 2 for merge in merges):
         raise damaged(file.paths[0], "a merge does not join two tokens")
     model: dict[str, Any] = {"type": "BPE", "vocab": _vocabulary(tokens, types), "merges": merges}
-    return model | {"ignore_merges": file.header.text("tokenizer.ggml.pre") in WHOLE_WORDS_FIRST}
+    return model | {"ignore_merges": splits_of(file) in WHOLE_WORDS_FIRST}
 
 
 def _vocabulary(tokens: Sequence[str], types: Sequence[int]) -> dict[str, int]:
@@ -147,8 +149,7 @@ def _splits(
     for piece, index in vocabulary.items():
         if types[index] == 1 and len(piece) <= LONGEST_PIECE:
             for cut in range(1, len(piece)):
-                left, right = piece[:cut], piece[cut:]
-                if left in vocabulary and right in vocabulary:
+                if (left := piece[:cut]) in vocabulary and (right := piece[cut:]) in vocabulary:
                     yield (scores[index], cut, len(right)), (left, right)
 
 
@@ -158,13 +159,27 @@ def _stages(file: GgufFile, kind: str) -> dict[str, Any]:
         spaces = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
         prefix = [{"type": "Prepend", "prepend": "▁"}] if _adds_space(file) else []
         return {"normalizer": {"type": "Sequence", "normalizers": [*prefix, spaces]}, "pre_tokenizer": None}
-    name = file.header.text("tokenizer.ggml.pre", "default")
+    name = splits_of(file)
     if name not in NAMES:
         raise GgufError(
             f"{file.paths[0]} splits text by the rules {name[:40]!r}, which are not known",
             "Choose the model with safetensors weights",
         )
     return {"normalizer": None, "pre_tokenizer": pre_tokenizer(name)}
+
+
+def splits_of(file: GgufFile) -> str:
+    """The name of the splits in front of the merges.
+
+    Files of before May 2024 state none; their family tells, as it does for llama.cpp's converter today.
+    """
+    stated = file.header.text("tokenizer.ggml.pre")
+    if stated:
+        return stated
+    if file.architecture in _FAMILY_SPLITS:
+        return _FAMILY_SPLITS[file.architecture]
+    tokens = set(file.header.array("tokenizer.ggml.tokens"))
+    return next((name for token, name in _TOKEN_SPLITS.items() if token.encode() in tokens), "default")
 
 
 def _adds_space(file: GgufFile) -> bool:
@@ -210,7 +225,7 @@ def _end_ids(file: GgufFile, tokens: list[str], types: list[int]) -> frozenset[i
 def _settings(file: GgufFile, kind: str, tokens: list[str]) -> dict[str, Any]:
     names = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
     found = {key: _stated_id(file, name, len(tokens)) for key, name in names.items()}
-    begins = kind == "llama" or file.header.text("tokenizer.ggml.pre") in BEGINS_TEXT
+    begins = kind == "llama" or splits_of(file) in BEGINS_TEXT
     return {
         "add_bos_token": file.header.flag("tokenizer.ggml.add_bos_token", begins),
         **{key: tokens[index] for key, index in found.items() if index is not None},
