@@ -82,10 +82,20 @@ class Trial:
         script, target = (RUN_DOCTESTS, self._file) if tests == DOCTEST else (RUN_TESTS, _place(tests, root, entries))
         self._command = [sys.executable, "-c", script, f"./{target}"]
         self._tree = sandbox.Tree(entries)
-        found = sandbox.run([sys.executable, "-c", ""], sandbox.Tree(), seconds=seconds, megabytes=megabytes)
+        self._try("doctest" if tests == DOCTEST else "pytest")
+
+    def _try(self, runner: str) -> None:
+        """Raise TrialError unless there is a sandbox, and in it what runs the tests."""
+        code = f"import importlib.util, sys; sys.exit(not importlib.util.find_spec({runner!r}))"
+        found = sandbox.run(
+            [sys.executable, "-c", code], sandbox.Tree(), seconds=self._seconds, megabytes=self._megabytes
+        )
         if found.refused:
             remedy = "pg-td needs Linux with user namespaces and seccomp, and is not run without"
             raise TrialError(f"there is no sandbox here: {found.refused}", remedy)
+        if found.code:
+            remedy = f"Install it, readable for all, for {sys.executable}"
+            raise TrialError(f"{runner} does not run in the sandbox", remedy)
 
     def share_passed(self, text: str) -> float:
         """Of the tests, with `text` at the cursor: the share that passes; 0 if the file does not even load."""

@@ -50,7 +50,7 @@ def run(
     RefusedError, OSError
         It cannot be run.
     """
-    kernel.prctl(kernel.SET_DEATH_SIGNAL, signal.SIGKILL)
+    kernel.done(kernel.prctl(kernel.SET_DEATH_SIGNAL, signal.SIGKILL), "set a death signal")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # with a handler, the program could send it
     view.build(order.shown, size=order.disk, files=order.inodes, owner=owner)
     program = os.fork()

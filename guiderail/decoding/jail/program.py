@@ -90,7 +90,7 @@ def _keep(streams: Streams) -> None:
 
 def _give_up(owner: tuple[int, int]) -> None:
     """Give up all rights; the user changes only where this one is root."""
-    kernel.prctl(kernel.NO_NEW_PRIVILEGES, 1)
+    kernel.done(kernel.prctl(kernel.NO_NEW_PRIVILEGES, 1), "give up new privileges")
     kernel.drop_bound()
     user, group = owner
     if user != os.geteuid():
