@@ -22,6 +22,10 @@ class FakeEngine(Engine):
         The texts before the cursors of all completions that were begun.
     settings
         The settings of the same.
+    by_hand
+        Whether a person asked for the same, beyond doubt.
+    runs_code
+        Whether the method runs the project's code: then a person must ask, else another one stands in.
     prepared, warmed
         The same of prompts encoded ahead, and of documents read when they were opened.
     changed
@@ -41,6 +45,8 @@ class FakeEngine(Engine):
         self.text, self.step = text, step
         self.asked: list[str] = []
         self.settings: list[Settings] = []
+        self.by_hand: list[bool] = []
+        self.runs_code = False
         self.prepared: list[str] = []
         self.warmed: list[str] = []
         self.changed: list[Path] = []
@@ -75,6 +81,7 @@ class FakeEngine(Engine):
     def complete(self, wish, cancelled, written) -> Answer:
         self.asked.append(wish.before)
         self.settings.append(wish.settings)
+        self.by_hand.append(wish.by_hand)
         if self.failure is not None:
             failure, self.failure = self.failure, None
             raise failure
@@ -87,7 +94,8 @@ class FakeEngine(Engine):
             time.sleep(self.step)
             written.add(character.encode())
         texts = [text, *(f"{text}{number}" for number in range(1, wish.wanted))]
-        return Answer([replace(BLANK, text=one) for one in texts])
+        stands_in = self.runs_code and not wish.by_hand
+        return Answer([replace(BLANK, text=one) for one in texts], is_stand_in=stands_in)
 
     def _pass_gate(self) -> None:
         if self.steps == self.stop_at:
@@ -104,7 +112,13 @@ class FakeEngine(Engine):
         self.warmed.append(wish.before)
 
 
-def wish(before: str, after: str = "", uri: str = "untitled:1", wanted: int = 1) -> Wish:
+def wish(before: str, after: str = "", uri: str = "untitled:1", wanted: int = 1, *, by_hand: bool = False) -> Wish:
     return Wish(
-        uri=uri, document=Document(before + after), offset=len(before), root=None, settings=Settings(), wanted=wanted
+        uri=uri,
+        document=Document(before + after),
+        offset=len(before),
+        root=None,
+        settings=Settings(),
+        wanted=wanted,
+        by_hand=by_hand,
     )

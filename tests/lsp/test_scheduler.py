@@ -288,3 +288,25 @@ async def test_a_document_closed_before_its_turn_is_not_read() -> None:
         await busy
         await until(lambda: "kept" in engine.warmed)
         assert engine.warmed == ["kept"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("runs_code", [True, False])
+async def test_what_stood_in_for_a_method_is_no_answer_by_hand(runs_code: bool) -> None:
+    """Neither remembered nor joined; the method's own answer serves all who ask for it afterwards."""
+    engine = FakeEngine("abc")
+    engine.runs_code = runs_code
+    async with running(engine) as scheduler:
+        assert texts(await scheduler.ask("inline", wish("x"))) == ["abc"]
+        assert texts(await scheduler.ask("inline", wish("x", by_hand=True))) == ["abc"]
+        assert engine.by_hand == ([False, True] if runs_code else [False])
+        for by_hand in (True, False):
+            assert texts(await scheduler.ask("inline", wish("xa", by_hand=by_hand))) == ["bc"]
+        assert len(engine.asked) == (2 if runs_code else 1)
+        engine.stop_at = engine.steps + 1
+        old = await begin(scheduler, "inline", wish("y"))
+        await until(lambda: engine.is_held)
+        new = await begin(scheduler, "inline", wish("y", by_hand=True))
+        engine.gate.set()
+        assert (texts(await new), texts(await old)) == (["abc"], [])
+        assert engine.by_hand[-1] is runs_code

@@ -23,3 +23,14 @@ def test_an_unknown_one_is_told_by_typing() -> None:
     numbering = Numbering()
     assert not numbering.is_by_hand(1, 0.05)
     assert numbering.is_by_hand(1, 5.0)
+
+
+def test_only_what_is_beyond_doubt_is_certain() -> None:
+    """A guess by the clock is not enough."""
+    unknown, old, new = Numbering(), Numbering(), Numbering()
+    assert unknown.is_by_hand(1, 5.0)
+    assert not unknown.is_certain(1)
+    old.is_by_hand(0, 5.0)
+    assert (old.is_certain(0), old.is_certain(1)) == (True, False)
+    new.is_by_hand(2, 5.0)
+    assert (new.is_certain(1), new.is_certain(2)) == (True, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,11 +20,18 @@ import pytest
 from guiderail.decoding import sandbox
 from guiderail.decoding.jail import syscalls
 from guiderail.decoding.part import Situation
+from guiderail.decoding.plain import PlainPart
+from guiderail.decoding.planning import PlanningPart
 from guiderail.decoding.sandbox import DISK, OUTPUT, PROCESSES, Tree, run
 from guiderail.decoding.tree import LARGEST, TreeError, read_tree
 from guiderail.decoding.trial import Trial, TrialError, _share
+from guiderail.lsp.engine import Engine, Wish, Written
+from guiderail.settings import Settings
 from guiderail.text.document import Document
+from tests.helpers.models import tiny_folder
 from tests.helpers.sandbox import living, python
+from tests.lsp.client import at, connected
+from tests.lsp.fakes import FakeEngine
 
 CALL = "import ctypes, os, sys\ncall = ctypes.CDLL(None, use_errno=True).syscall\n"
 
@@ -568,6 +577,63 @@ def _as_user(interpreter: str, code: str) -> subprocess.CompletedProcess[str]:
         )  # fmt: skip
     except OSError as error:
         return subprocess.CompletedProcess([], 1, "", str(error))
+
+
+# -- who asks
+
+
+@pytest.mark.asyncio
+async def test_no_key_runs_the_projects_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever is typed, opened, offered in a menu, or made ahead; a person's own request may."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr("guiderail.lsp.server.AHEAD", 0.0)  # what follows a suggestion is made at once
+    engine = FakeEngine("abc")
+    engine.runs_code = True
+    async with connected(engine, options={"menu": True}) as client:
+        uri = client.open("x = ")
+        await client.ghost(uri, 0, 4, 1)  # of which nobody knows yet whether it was made by hand
+        await client.ghost(uri, 0, 4, 2)
+        await client.ask("textDocument/completion", at(uri, 0, 4) | {"context": {"triggerKind": 1}})
+        client.change(uri, 0, 4, 4, "z")
+        await client.ghost(uri, 0, 5, None)
+        await client.command("accept", {"id": "none"})
+        assert True not in engine.by_hand
+        asked = len(engine.asked)
+        await client.ghost(uri, 0, 5, 1)
+        assert engine.by_hand[asked:].count(True) == 1
+        until = time.monotonic() + 20
+        while len(engine.asked) < asked + 2 and time.monotonic() < until:
+            await asyncio.sleep(0.01)
+        assert engine.by_hand[asked + 1 :] == [False]  # what follows was asked by nobody
+
+
+def test_the_engine_runs_it_by_hand_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """A method that says that it runs code is built for a person's request alone; the log says so once."""
+    built: list[str] = []
+
+    def build(part: PlanningPart, situation: Situation) -> object:
+        built.append(situation.document.text if situation.document else "")
+        return PlainPart().build(situation)
+
+    monkeypatch.setattr(PlanningPart, "build", build)
+    engine = Engine()
+    settings = Settings(
+        model=str(tiny_folder("guiderail")), device="cpu", threads=1, method="pg-td", monitors=False, max_tokens=2
+    )
+    engine.load(settings)
+    document = Document("x = ", tmp_path / "a.py", "python")
+    wish = Wish(uri="file:///a.py", document=document, offset=4, root=None, settings=settings)
+    for _ in range(2):
+        assert engine.complete(wish, lambda: False, Written()).is_stand_in
+        engine.prepare(wish, lambda: False)
+    assert built == []
+    assert [record.message for record in caplog.records].count(
+        "pg-td runs the project's code: it is used when asked for by hand alone"
+    ) == 1
+    assert not engine.complete(replace(wish, by_hand=True), lambda: False, Written()).is_stand_in
+    assert built == ["x = "]
 
 
 # -- ordinary tests
