@@ -22,7 +22,8 @@ def test_the_folder_holds_the_tree_anew_each_time() -> None:
     for _ in range(2):
         assert python(code, tree).output == "['a', 'link'] #!/bin/sh\necho $0\n"
     assert python("import os; os.system('./link')", tree).output == "./link\n"
-    replaced = run([sys.executable, "-c", "print(open('link').read())"], tree, files={"a/b.sh": b"x"}, **ROOM)
+    show = [sys.executable, "-c", "print(open('link').read())"]
+    replaced = run(show, tree, seconds=60, megabytes=1024, files={"a/b.sh": b"x"})
     assert replaced.output == "x\n"
 
 
@@ -31,7 +32,7 @@ def test_a_signal_is_told_as_shells_do() -> None:
 
 
 def test_what_cannot_be_started_is_refused() -> None:
-    assert "no-such-program" in run(["/no-such-program"], Tree(), **ROOM).refused
+    assert "no-such-program" in run(["/no-such-program"], Tree(), seconds=60, megabytes=1024).refused
 
 
 def test_there_is_no_network() -> None:
@@ -66,6 +67,3 @@ def test_what_ends_by_itself_leaves_nothing_running() -> None:
     code = "import os, time\nif os.fork() == 0:\n  os.setsid(); time.sleep(600)"
     assert python(code, marker="left-running") == Outcome(0, "")
     assert living("left-running") == []
-
-
-ROOM = {"seconds": 60, "megabytes": 1024}

@@ -599,7 +599,8 @@ async def test_no_key_runs_the_projects_code(monkeypatch: pytest.MonkeyPatch, tm
         await client.command("accept", {"id": "none"})
         assert True not in engine.by_hand
         asked = len(engine.asked)
-        await client.ghost(uri, 0, 5, 1)
+        client.change(uri, 0, 0, 0, "y")
+        await client.ghost(uri, 0, 6, 1)
         assert engine.by_hand[asked:].count(True) == 1
         until = time.monotonic() + 20
         while len(engine.asked) < asked + 2 and time.monotonic() < until:
