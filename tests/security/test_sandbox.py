@@ -572,9 +572,15 @@ def test_an_ordinary_user_has_the_same_sandbox() -> None:
 def _as_user(interpreter: str, code: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            [interpreter, "-c", code], user=12345, group=12345, extra_groups=[], cwd="/", capture_output=True, text=True,
+            [interpreter, "-c", code],
+            user=12345,
+            group=12345,
+            extra_groups=[],
+            cwd="/",
+            capture_output=True,
+            text=True,
             check=False,
-        )  # fmt: skip
+        )
     except OSError as error:
         return subprocess.CompletedProcess([], 1, "", str(error))
 
@@ -589,7 +595,7 @@ async def test_no_key_runs_the_projects_code(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr("guiderail.lsp.server.AHEAD", 0.0)  # what follows a suggestion is made at once
     engine = FakeEngine("abc")
     engine.runs_code = True
-    async with connected(engine, options={"menu": True}) as client:
+    async with connected(engine, options={"menu": True, "maxSuggestions": 1}) as client:
         uri = client.open("x = ")
         await client.ghost(uri, 0, 4, 1)  # of which nobody knows yet whether it was made by hand
         await client.ghost(uri, 0, 4, 2)
