@@ -14,14 +14,12 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from string import ascii_letters
 from typing import TYPE_CHECKING, Any, Literal
 
-import tokenizers
-
 from guiderail.errors import GuiderailError, UsageError
+from guiderail.model.backend import build
 from guiderail.model.cuts import cut_pattern
 from guiderail.prompt.fim import CONTROL_TOKENS, FimFormat, find_fim
 
@@ -93,7 +91,7 @@ class Tokenizer:
         settings = settings or {}
         self.kind: Literal["byte_level", "sentencepiece"] = _kind(specification)
         self.dummy_prefix = _adds_space(specification)
-        self._backend, prepared = _built(_exact(specification, self.kind, settings))
+        self._backend, prepared = build(_exact(specification, self.kind, settings))
         self._backend.encode_special_tokens = True
         self.special: dict[str, int] = {
             token["content"]: token["id"] for token in prepared["added_tokens"] if token["special"]
@@ -338,45 +336,6 @@ def _name_of(value: Any) -> str | None:
     if isinstance(value, dict):
         value = value.get("content")
     return value if isinstance(value, str) else None
-
-
-_MODEL_OPTIONS = ("unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback",
-                  "ignore_merges")  # fmt: skip
-
-
-def _built(exact: dict[str, Any]) -> tuple[tokenizers.Tokenizer, dict[str, Any]]:
-    """The library's tokenizer, and the specification as it understood it.
-
-    The vocabulary and the merges of a large model are handed over as objects: as JSON, once out and once in, they take
-    seconds.
-    """
-    model = exact["model"]
-    shell = exact | {"model": {"type": "BPE", "vocab": {}, "merges": []}, "added_tokens": []}
-    backend = tokenizers.Tokenizer.from_str(json.dumps(shell))
-    prepared = json.loads(backend.to_str())
-    options = {key: model[key] for key in _MODEL_OPTIONS if model.get(key) is not None}
-    backend.model = tokenizers.models.BPE(vocab=model["vocab"], merges=_pairs(model["merges"]), **options)
-    added = sorted(exact["added_tokens"], key=lambda token: token["id"])
-    for special, group in groupby(added, key=lambda token: token["special"]):
-        names = [_added_token(token) for token in group]
-        backend.add_special_tokens(names) if special else backend.add_tokens(names)
-    if any(backend.token_to_id(token["content"]) != token["id"] for token in added):
-        # Ids with gaps, which only the library's own reader can give.
-        backend = tokenizers.Tokenizer.from_str(json.dumps(exact))
-        return backend, json.loads(backend.to_str())
-    return backend, prepared | {"model": model, "added_tokens": added}
-
-
-def _added_token(token: dict[str, Any]) -> tokenizers.AddedToken:
-    flags = {key: bool(token.get(key)) for key in ("single_word", "lstrip", "rstrip", "normalized", "special")}
-    return tokenizers.AddedToken(token["content"], **flags)
-
-
-def _pairs(merges: list[Any]) -> list[tuple[str, str]]:
-    """Merges as pairs; they come as pairs, lists of two, or strings with a blank between."""
-    if merges and isinstance(merges[0], str):
-        return [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
-    return list(map(tuple, merges))
 
 
 def _token_bytes(prepared: dict[str, Any], kind: str) -> list[bytes]:

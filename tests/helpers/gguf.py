@@ -27,7 +27,7 @@ ARCHITECTURES = {
     "gemma3_text": "gemma3", "starcoder2": "starcoder2", "granite": "granite", "phi3": "phi3",
 }  # fmt: skip
 PERMUTED = ("llama", "granite")
-Edit = Callable[[gguf.GGUFWriter], None]
+Edit = Callable[[gguf.GGUFWriter], object]
 
 
 def write_gguf(
