@@ -153,12 +153,14 @@ def _located(reference: str) -> tuple[Path, str | None]:
 
 def _at(reference: str) -> Path:
     """The folder or the GGUF file that a path names, if it holds a model."""
-    place = Path(os.path.expanduser(reference)).absolute()  # noqa: PTH111 (Path's raises for an unknown user)
+    place = Path(os.path.expanduser(reference))  # noqa: PTH111 (Path's raises for an unknown user)
     if os.path.isdir(place):  # noqa: PTH112 (Path's raises where it may not look)
         return store.model_in(place)
-    if place.suffix.lower() == ".gguf" and os.path.isfile(place):  # noqa: PTH113
-        return place
-    raise _unknown(reference)
+    if place.suffix.lower() != ".gguf":
+        raise _unknown(reference)
+    if not os.path.isfile(place):  # noqa: PTH113
+        raise UnknownModelError(f"There is no file {reference}", "Check the path, or see guiderail models ls")
+    return place
 
 
 def _unknown(reference: str) -> UnknownModelError:
