@@ -153,7 +153,7 @@ def _located(reference: str) -> tuple[Path, str | None]:
 
 def _at(reference: str) -> Path:
     """The folder or the GGUF file that a path names, if it holds a model."""
-    place = Path(os.path.expanduser(reference))  # noqa: PTH111 (Path's raises for an unknown user)
+    place = Path(os.path.expanduser(reference)).absolute()  # noqa: PTH111 (Path's raises for an unknown user)
     if os.path.isdir(place):  # noqa: PTH112 (Path's raises where it may not look)
         return store.model_in(place)
     if place.suffix.lower() != ".gguf":

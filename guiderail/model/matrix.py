@@ -94,6 +94,9 @@ class Packed:
 class Int8:
     """A matrix in 8-bit integers, with one scale for each output and one for each row it is multiplied by.
 
+    Without VNNI the kernels add up two products in 16 bits, which hold 2 * 255 * 63 and not 2 * 255 * 127: weights have
+    7 bits there. (Leaving a bit out of the activations instead loses two and a half times as much.)
+
     Weights and activations are quantised symmetrically and their products added up exactly, in 32-bit integers, by
     torch's FBGEMM kernels. So each row of a product is the same, bit for bit, whatever rows stand beside it.
 
@@ -113,16 +116,15 @@ class Int8:
     def __init__(self, weight: torch.Tensor) -> None:
         if not int8_is_possible():
             raise UnsupportedPrecisionError("this build of torch has no 8-bit products", "Use --dtype float32")
-        scales = weight.abs().amax(1).float().clamp_min(_TINY) / _WEIGHT_LEVELS
+        scales = weight.abs().amax(1).float().clamp_min(_TINY) / weight_levels()
         integers = (weight / scales[:, None]).round_().to(torch.int8)
-        self.levels = activation_levels()
         self._packed = _packed(integers, scales)
 
     def __call__(self, x: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
         """See `Matrix`."""
         # The kernel knows one scale for all rows: each row is brought to the range [-1, 1] first.
         largest = x.abs().amax(1, keepdim=True).clamp_min_(_TINY)
-        product = _int8_product(x / largest, 1 / self.levels, self.levels + 1, self._packed).mul_(largest)
+        product = _int8_product(x / largest, 1 / _LEVELS, _LEVELS + 1, self._packed).mul_(largest)
         return product if bias is None else product.add_(bias)
 
     def onto(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -138,17 +140,13 @@ class UnsupportedPrecisionError(GuiderailError):
     """This machine, or this build of torch, cannot compute in the precision that is wanted."""
 
 
-_WEIGHT_LEVELS = 127
+_LEVELS = 127  # the largest integer that an activation becomes
 _TINY = 1e-20  # a row of zeros has a scale too
 
 
-def activation_levels() -> int:
-    """The largest integer that an activation becomes.
-
-    Without VNNI two products are added up in 16 bits, which holds 2 * 127 * 127 and not twice as much: an activation
-    has 7 bits there, as torch's own ``reduce_range`` has it.
-    """
-    return 127 if torch.cpu._is_vnni_supported() else 63
+def weight_levels() -> int:
+    """The largest integer that a weight becomes (see `Int8`)."""
+    return _LEVELS if torch.cpu._is_vnni_supported() else 63
 
 
 def int8_is_possible() -> bool:

@@ -101,7 +101,7 @@ def test_a_file_that_is_no_model_is_one_line(guiderail: Run) -> None:
     for command in (("models", "show"), ("models", "use")):
         done = guiderail(*command, "broken.gguf")
         assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
-        assert done.err.startswith("guiderail: broken.gguf is ")
+        assert done.err.startswith(f"guiderail: {Path('broken.gguf').absolute()} is ")
 
 
 def test_files_of_one_model_in_two_precisions_have_two_fingerprints(twins: tuple[Path, Path], tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from guiderail.model.matrix import FEWEST, Int8, Packed, Plain, activation_levels, filled, int8_is_possible
+from guiderail.model.matrix import FEWEST, Int8, Packed, Plain, filled, int8_is_possible, weight_levels
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
 needs_int8 = pytest.mark.skipif(not int8_is_possible(), reason="this torch has no FBGEMM")
@@ -67,7 +67,7 @@ def test_packing_loses_nothing(shape: tuple[int, int]) -> None:
 def test_an_int8_product_is_that_of_the_rounded_factors(shape: tuple[int, int], rows: int) -> None:
     """The sums are exact: what is lost is lost by rounding weights and rows, each to its own scale."""
     weight, x = weight_of(shape), rows_of(shape, rows)
-    matrix, bias, levels = Int8(weight), torch.arange(shape[0]).float(), activation_levels()
+    matrix, bias, levels = Int8(weight), torch.arange(shape[0]).float(), 127
     largest = x.abs().amax(1, keepdim=True)
     exact = (x / largest * levels).round().double() @ matrix.weight().t().double() * (largest / levels).double() + bias
     product = matrix(x, bias)
@@ -82,7 +82,7 @@ def test_int8_weights_are_within_half_a_level(shape: tuple[int, int]) -> None:
     """Of the scale of their own output, and an output of zeros stays zero."""
     weight = weight_of(shape)
     weight[1] = 0
-    scales = weight.abs().amax(1, keepdim=True) / 127
+    scales = weight.abs().amax(1, keepdim=True) / weight_levels()
     rounded = Int8(weight).weight()
     assert ((rounded - weight).abs() <= 0.501 * scales).all()
     assert not rounded[1].any()
