@@ -282,6 +282,34 @@ def test_a_redirection_to_no_web_address_is_not_followed(
     assert not any(b"root:" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
 
 
+WAITS = [("Retry-After", "99999999"), ("Retry-After", "9" * 400), ("RateLimit", '"api";r=0;t=999999')]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("name", "value"), WAITS)
+@pytest.mark.parametrize("part", ["/api/", "/resolve/"])
+def test_a_hub_that_has_its_client_sleep_is_left(
+    original: Path, tmp_path: Path, part: str, name: str, value: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client sleeps for as long as a failure's headers say, and says nothing."""
+
+    def later(handler: BaseHTTPRequestHandler) -> bool:
+        if part not in handler.path:
+            return False
+        handler.send_response(status)
+        handler.send_header(name, value)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+        return True
+
+    naps: list[float] = []
+    monkeypatch.setattr("time.sleep", naps.append)
+    with serving(Hub(HUB_ID, original)) as hub:
+        hub.instead = later
+        assert "asks to wait" in refused(hub, tmp_path, monkeypatch)
+    assert sum(naps) < 60
+
+
 def test_a_hub_with_encryption_leads_to_none_without() -> None:
     import httpx2
 

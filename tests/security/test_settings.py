@@ -108,6 +108,8 @@ def test_a_project_does_not_take_more_than_is_modest(tmp_path: Path, text: str, 
         b"[tool.guiderail]\nmax_tokens = " + b"9" * 4000,
         b"[tool.guiderail]\n\"\\u001b]0;title\\u0007\" = 1",
         b"a = " + b"[" * 50_000,
+        b"[%b]\n[%b]\n" % (b"k" * 100_000, b"k" * 100_000),
+        b"a = { %b = 1, %b = 2 }" % (b"k" * 100_000, b"k" * 100_000),
     ],
 )  # fmt: skip
 def test_whatever_a_project_writes_costs_no_time_and_few_words(tmp_path: Path, content: bytes) -> None:
