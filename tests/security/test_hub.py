@@ -1,6 +1,7 @@
 """Whatever a model hub answers: nothing is written outside its cache, nothing is without end, nothing runs."""
 
 import gzip
+import itertools
 import json
 import struct
 import threading
@@ -90,14 +91,16 @@ ETAGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("header", ["ETag", "X-Linked-Etag"])
-@pytest.mark.parametrize("etag", ETAGS)
+@pytest.mark.parametrize(
+    ("header", "etag"),
+    [  # of an empty linked one the client takes the other
+        pair for pair in itertools.product(("ETag", "X-Linked-Etag"), ETAGS) if pair != ("X-Linked-Etag", '""')
+    ],
+)
 def test_an_etag_that_is_no_checksum_names_no_file(
     original: Path, tmp_path: Path, etag: str, header: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client would write a file of that name among its blobs, and a lock beside them."""
-    if etag == '""' and header == "X-Linked-Etag":
-        pytest.skip("the client takes the other header then")
     with serving(Hub(HUB_ID, original)) as hub:
         hub.headers = {header: etag}
         assert "refused" in refused(hub, tmp_path, monkeypatch)

@@ -67,8 +67,9 @@ def contents(count: int) -> list[bytes]:
     kinds = (
         lambda: rng.randbytes(rng.randrange(200)),
         lambda: b"".join(rng.choices(PIECES, k=rng.randrange(21))),
-        lambda: (piece := rng.choice(PIECES)) * min(rng.choice((10, 300, 3000)), 6000 // len(piece))
-        + rng.choice(PIECES),
+        lambda: (
+            (piece := rng.choice(PIECES)) * min(rng.choice((10, 300, 3000)), 6000 // len(piece)) + rng.choice(PIECES)
+        ),
     )
     return [kinds[number % len(kinds)]() for number in range(count)]
 

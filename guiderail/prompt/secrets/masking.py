@@ -42,9 +42,7 @@ def secrets(text: str, *, generic: bool = True, language: str | None = None) -> 
     return _apart(text, found)
 
 
-def _found(
-    rule: Rule, text: str, lower: str, hits: set[str], language: str | None = None
-) -> Iterator[tuple[int, int]]:
+def _found(rule: Rule, text: str, lower: str, hits: set[str], language: str | None = None) -> Iterator[tuple[int, int]]:
     for begin, end in [(0, len(text))] if rule.is_everywhere else _regions(lower, hits.intersection(rule.keywords)):
         at = begin
         while match := rule.pattern.search(text, at, end):
