@@ -5,6 +5,7 @@ import os
 import random
 import string
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,15 @@ def test_the_list_is_the_whole_list() -> None:
     assert not LEFT_OUT & RULES.keys()
     assert {"aws-access-token", "github-pat", "private-key", "jwt", "openai-api-key", "slack-bot-token"} <= RULES.keys()
     assert not secrets("key = 'AKIA" + "IOSFODNN7EXAMPLE'")
+
+
+def test_the_licence_of_the_list_goes_with_it() -> None:
+    """Each licence in the package is named in the metadata, so that a wheel has it among its licences."""
+    root = Path(__file__).parents[2]
+    named = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["license-files"]
+    inside = {path.relative_to(root).as_posix() for path in (root / "guiderail").rglob("LICENSE*")}
+    assert "guiderail/prompt/secrets/LICENSE.gitleaks" in inside
+    assert inside <= set(named)
 
 
 def test_a_token_longer_than_its_form_is_masked_whole() -> None:

@@ -174,6 +174,14 @@ def test_an_editor_is_the_persons_but_not_for_trust(tmp_path: Path) -> None:
     assert len(found.problems) == 1
 
 
+@pytest.mark.parametrize("key", ["enable", "disablePaths", "debounceMs", "model", "until", "unheardOf"])
+@pytest.mark.parametrize("value", ["\x1b" * 200_000, ["x" * 200_000, 1], {"k" * 200_000: 1}, 10**300])
+def test_a_wrong_value_of_an_editor_costs_few_words(tmp_path: Path, key: str, value: object) -> None:
+    """A workspace's settings may be where it came from."""
+    found = read({key: value}, {}, {}, tmp_path)
+    assert all(len(problem) < 1000 and problem.isprintable() for problem in found.problems)
+
+
 def test_a_linked_file_of_the_person_is_read_and_stays_a_link(tmp_path: Path) -> None:
     """Many keep their settings in a repository of their own, and link to them."""
     real, file = tmp_path / "dotfiles.toml", tmp_path / "config.toml"

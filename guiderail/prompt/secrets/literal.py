@@ -14,6 +14,7 @@ _QUOTES = "'\"`"
 # Languages of code in which a text needs no quotes.
 _BARE = frozenset({"shellscript", "fish", "powershell", "makefile", "cmake", "dockerfile"})
 _NAME = re.compile(r"[A-Za-z_][\w.=-]*", re.ASCII)  # or several with operators between them
+_BACK = 1000  # characters of a line that are looked at
 _COMMENTS = ("//", "/*", "<!--")
 
 
@@ -31,7 +32,7 @@ def is_literal(text: str, match: re.Match[str], begin: int, end: int, language: 
         return False
     if not is_code(language) or language in _BARE or not _NAME.fullmatch(text, begin, end):
         return True
-    line = text[text.rfind("\n", 0, match.start()) + 1 : begin]
+    line = text[max(begin - _BACK, 0) : begin].rpartition("\n")[2]
     return _is_quoted(line) or _is_comment(line, language)
 
 
