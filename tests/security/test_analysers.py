@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -12,6 +14,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
@@ -30,6 +33,7 @@ from guiderail.monitors.analysis.servers import (
     BASEDPYRIGHT,
     GOPLS,
     JEDI,
+    PYREFLY,
     RUST_ANALYZER,
     TSC,
     TYPESCRIPT,
@@ -498,6 +502,31 @@ def test_a_single_binary_is_kept_from_starting_others_by_the_kernel(
     assert "NoNewPrivs:\t1" in status
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not count so")
+def test_no_more_memory_is_held_than_is_allowed(root: Path) -> None:
+    """A module that is a link to a device without end, or a file of holes alone, is read in a second."""
+    command = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), "300", "null", sys.executable, "-c"]
+    for size, code in ((100, 0), (400, 1)):
+        done = subprocess.run(
+            [*command, f"bytearray({size} << 20)"], stderr=subprocess.DEVNULL, timeout=60, check=False
+        )
+        assert done.returncode == code
+    (root / "endless.py").symlink_to("/dev/zero")
+    text = "import endless\n\nendless."
+    small = ServerAnalyser(replace(PYREFLY, memory_mb=1000), root, trusted=False)
+    if not may_start(PYREFLY, trusted=False):
+        pytest.skip("it is not started")
+    try:
+        small.warm_up().result(ANSWER_S)
+        limits = Path(f"/proc/{small.pid}/limits").read_text()
+        with contextlib.suppress(NoAnswer):
+            small.ask(MEMBERS, Question(root / "a.py", "python", text, len(text))).result(ANSWER_S)
+    finally:
+        small.stop()
+    assert re.search(r"Max data size +1000000000 ", limits)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10 < 2_000_000_000
+
+
 @pytest.mark.skipif(not confinement.is_possible(), reason="this kernel has no Landlock")
 def test_the_kernel_lets_a_confined_program_write_and_connect_nowhere(root: Path, tmp_path: Path) -> None:
     """Only its own folders can be written in, files elsewhere neither changed nor removed, and nobody is reached."""
@@ -525,7 +554,18 @@ for act in (lambda: open({str(precious)!r}, "w"), lambda: open({str(root / "new"
     attempt(act)
 """
     limits = json.dumps({"alone": False, "writable": [str(own)]})
-    command = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), limits, sys.executable, "-c", attempts]
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        launcher.__file__,
+        str(os.getpid()),
+        "0",
+        limits,
+        sys.executable,
+        "-c",
+        attempts,
+    ]
     with listener:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     lines = done.stdout.split()
