@@ -62,6 +62,7 @@ def pip_download(requirement: str, folder: Path) -> Path | None:
     """
     command = [
         sys.executable,
+        "-P",
         "-m",
         "pip",
         "download",
