@@ -11,6 +11,7 @@ from training.model import ModelShape
 from training.optim import OptimShape
 from training.rows import Mixture
 from training.schedule import Phase, Schedule
+from training.start import Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Recipe:
     mixture: Mixture
     run: RunRecipe
     shard_mib: float = 64.0
+    start: Start | None = None
     phases: tuple[Phase, ...] = field(default=(Phase(1.0, 512, 8),))
 
     @property
@@ -82,7 +84,7 @@ def load_recipe(path: Path) -> Recipe:
 
 def parse_recipe(table: dict[str, Any], name: str) -> Recipe:
     """A recipe from its table; sections that are left out keep their defaults."""
-    known = {"work", "export", "shard_mib", "data", "model", "optim", "mixture", "run", "phases"}
+    known = {"work", "export", "shard_mib", "start", "data", "model", "optim", "mixture", "run", "phases"}
     if unknown := set(table) - known:
         raise ValueError(f"recipe {name}: unknown sections {sorted(unknown)}")
     data: dict[str, Any] = dict(table.get("data", {}))
@@ -94,6 +96,7 @@ def parse_recipe(table: dict[str, Any], name: str) -> Recipe:
         work=Path(table.get("work", "training/work")),
         export=Path(table.get("export", f"training/work/exports/{name}")),
         shard_mib=table.get("shard_mib", 64.0),
+        start=Start(**table["start"]) if "start" in table else None,
         data=data_recipe,
         model=ModelShape(vocab=data_recipe.vocab, **table.get("model", {})),
         optim=OptimShape(**table.get("optim", {})),
