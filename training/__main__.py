@@ -62,9 +62,9 @@ def pause(recipe: Path) -> None:
 
 
 def _leave_word(recipe: Path, word: str) -> None:
-    from training.recipe import load_recipe
+    from training.runs import run_folder_of
 
-    (load_recipe(recipe).run_folder / word).touch()
+    (run_folder_of(recipe) / word).touch()
 
 
 @main.command()

@@ -10,6 +10,7 @@ from typing import Any
 from training.model import ModelShape
 from training.optim import OptimShape
 from training.rows import Mixture
+from training.runs import WORK, run_folder
 from training.schedule import Phase, Schedule
 from training.start import Start
 
@@ -69,7 +70,7 @@ class Recipe:
     @property
     def run_folder(self) -> Path:
         """Checkpoints and log of this run."""
-        return self.work / "runs" / self.name
+        return run_folder(self.work, self.name)
 
     def schedule(self) -> Schedule:
         """A fresh schedule."""
@@ -93,7 +94,7 @@ def parse_recipe(table: dict[str, Any], name: str) -> Recipe:
     data_recipe = DataRecipe(**data)
     return Recipe(
         name=name,
-        work=Path(table.get("work", "training/work")),
+        work=Path(table.get("work", WORK)),
         export=Path(table.get("export", f"training/work/exports/{name}")),
         shard_mib=table.get("shard_mib", 64.0),
         start=Start(**table["start"]) if "start" in table else None,

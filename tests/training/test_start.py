@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -167,3 +168,13 @@ def test_a_start_without_its_tokens_is_no_recipe():
     mixture = {"fim": 0.5, "bare": 0.25, "psm": 0.35, "spm": 0.45, "efim": 0.2}
     with pytest.raises(TypeError, match="tokens"):
         parse_recipe({"mixture": mixture, "start": {"weights": "somewhere"}}, "x")
+
+
+def test_the_recipe_and_the_model_card_agree_on_what_was_read():
+    """The tokens that `continue.toml` counts as read are those that the card of the weights gives."""
+    recipe = load_recipe(ROOT / "training" / "recipes" / "continue.toml")
+    assert recipe.start is not None
+    card = (ROOT / recipe.start.weights / "MODEL_CARD.md").read_text()
+    trained = re.search(r"\| Trained on \| ([\d.]+) M tokens in (\d+) minutes", card)
+    assert trained is not None
+    assert (f"{recipe.start.tokens / 1e6:.1f}", f"{recipe.start.seconds / 60:.0f}") == trained.groups()
