@@ -31,6 +31,7 @@ ENTRY_LIMIT = 10_000  # of a folder
 INI_LIMIT = 1 << 17
 INI_LINE = 500  # characters
 INI_LINES = 5_000
+_REASON = 200  # characters of what a parser says, which may repeat a whole key
 
 
 class ProjectFileError(GuiderailError):
@@ -94,7 +95,7 @@ def read_toml(path: Path, root: Path | None = None, *, limit: int = TOML_LIMIT) 
             raise ValueError("a key has too many parts")
         return _shallow(tomllib.loads(text))
     except (RecursionError, ValueError) as error:
-        raise ProjectFileError(f"{path} is not valid TOML: {error}", "Correct the file or remove it") from error
+        raise _invalid(path, "TOML", error) from error
 
 
 def read_json(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT) -> Any:
@@ -103,7 +104,7 @@ def read_json(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT) 
     try:
         return None if text is None else _shallow(json.loads(text))
     except (RecursionError, ValueError) as error:
-        raise ProjectFileError(f"{path} is not valid JSON: {error}", "Correct the file or remove it") from error
+        raise _invalid(path, "JSON", error) from error
 
 
 def read_ini(path: Path, root: Path | None = None) -> ConfigParser:
@@ -117,13 +118,9 @@ def read_ini(path: Path, root: Path | None = None) -> ConfigParser:
         raise ProjectFileError(f"{path} has too many lines, or too long ones", "Make it smaller")
     try:
         found.read_string(text or "")
-    except (
-        Error,
-        ValueError,
-        AttributeError,
-    ) as error:  # AttributeError: a continued line under an option without text
-        reason = " ".join(str(error).split())[:200]
-        raise ProjectFileError(f"{path} is not valid INI: {reason}", "Correct the file or remove it") from error
+    # AttributeError: a continued line under an option without text
+    except (Error, ValueError, AttributeError) as error:
+        raise _invalid(path, "INI", error) from error
     return found
 
 
@@ -157,6 +154,13 @@ def read_folder(path: Path, root: Path | None = None, *, limit: int = ENTRY_LIMI
     if len(found) > limit:
         raise ProjectFileError(f"{path} holds more than {limit} names", "Distribute them among folders")
     return tuple(found)
+
+
+def _invalid(path: Path, form: str, error: Exception) -> ProjectFileError:
+    """What is wrong with a file's form, in one line of bounded length."""
+    reason = " ".join(str(error).split())
+    shown = reason if len(reason) <= _REASON else f"{reason[:_REASON]}…"
+    return ProjectFileError(f"{path} is not valid {form}: {shown}", "Correct the file or remove it")
 
 
 def _has_long_key(text: str) -> bool:

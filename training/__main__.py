@@ -37,11 +37,14 @@ def run(recipe: Path, until: str, seconds: float) -> None:
     """Do every stage of RECIPE that is not done yet."""
     from training.recipe import load_recipe
     from training.stages import Paused, run_stages
+    from training.start import StartError
 
     try:
         run_stages(load_recipe(recipe), click.echo, until, seconds)
     except Paused as pause:
         click.echo(str(pause))
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.command()
@@ -59,9 +62,9 @@ def pause(recipe: Path) -> None:
 
 
 def _leave_word(recipe: Path, word: str) -> None:
-    from training.recipe import load_recipe
+    from training.runs import run_folder_of
 
-    (load_recipe(recipe).run_folder / word).touch()
+    (run_folder_of(recipe) / word).touch()
 
 
 @main.command()
@@ -83,6 +86,16 @@ def table(recipe: Path) -> None:
     from training.summary import corpus_table
 
     click.echo(corpus_table(load_recipe(recipe)))
+
+
+@main.command()
+@RECIPE
+def figures(recipe: Path) -> None:
+    """Print tokens, time and validation of RECIPE's run, in all and since its start."""
+    from training.recipe import load_recipe
+    from training.summary import run_table
+
+    click.echo(run_table(load_recipe(recipe)))
 
 
 @main.command()

@@ -96,15 +96,14 @@ def _repeats_little(lines: list[str]) -> bool:
     return len(shapes) < 40 or len(set(shapes)) > 0.45 * len(shapes)
 
 
-def parses(text: str) -> bool:
-    """Whether the interpreter that runs us can parse it (this drops Python 2 and templates)."""
+def parsed(text: str) -> ast.Module | None:
+    """The tree, if the interpreter that runs us can parse the text (this drops Python 2 and templates)."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ast.parse(text)
+            return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+        return None
 
 
 _LICENCE = re.compile(r"copyright|licen[sc]e|all rights reserved|spdx", re.IGNORECASE)

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from itertools import chain, pairwise
 from pathlib import Path, PurePosixPath
 
-from training.cleaning import PRIVATE_KEY, normalise_text, parses, path_is_wanted, scrub, text_is_wanted
+from training.cleaning import PRIVATE_KEY, normalise_text, parsed, path_is_wanted, scrub, text_is_wanted
 from training.dedup import Deduplicator
 from training.holdout import is_held_out, normalise, refuse_held_out
 from training.manifest import Package, check_stdlib
+from training.quality import is_worth_reading
 from training.stdlib import STDLIB, stdlib_files
 
 
@@ -85,7 +86,9 @@ def clean(files: Iterable[tuple[str, bytes]], package: str, held_out: frozenset[
             text = normalise_text(raw.decode("utf-8"))
         except UnicodeDecodeError:
             continue
-        if PRIVATE_KEY in text or not text_is_wanted(text) or not parses(text):
+        if PRIVATE_KEY in text or not text_is_wanted(text):
+            continue
+        if (tree := parsed(text)) is None or not is_worth_reading(text, tree):
             continue
         documents.append(Document(package, path, scrub(text)))
     return documents

@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from email.message import Message
@@ -22,6 +23,8 @@ from training.licences import declared_licence, is_allowed
 from training.stdlib import LICENCE, STDLIB, stdlib_version, tree_digest
 
 PIP_TIMEOUT_S = 300
+#: Wheels that one call of pip fetches: starting pip costs more than most downloads.
+BATCH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,20 @@ def sha256_of(path: Path) -> str:
 
 
 def pip_download(requirement: str, folder: Path) -> Path | None:
-    """Fetch one wheel by the ordinary client; None when there is none for this platform.
+    """Fetch one wheel by the ordinary client; None when there is none for this platform."""
+    if not _run_pip([requirement], folder):
+        return None
+    return downloaded(normalise(requirement.partition("==")[0]), folder)
+
+
+def _run_pip(requirements: Sequence[str], folder: Path) -> bool:
+    """Download the wheels of some requirements; whether all came.
 
     Wheels only: unpacking an sdist's metadata would run the package's own build code.
     """
     command = [
         sys.executable,
+        "-P",
         "-m",
         "pip",
         "download",
@@ -70,14 +81,14 @@ def pip_download(requirement: str, folder: Path) -> Path | None:
         "--only-binary=:all:",
         "--dest",
         str(folder),
-        requirement,
+        *requirements,
     ]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         subprocess.run(command, check=True, capture_output=True, timeout=PIP_TIMEOUT_S)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-        return None
-    return downloaded(normalise(requirement.partition("==")[0]), folder)
+        return False
+    return True
 
 
 def downloaded(name: str, folder: Path) -> Path | None:
@@ -133,6 +144,27 @@ def read_manifest(manifest: Path) -> list[Package]:
         if not is_allowed(package.licence):
             raise ValueError(f"{package.name}: licence {package.licence!r} is not allowed")
     return packages
+
+
+def fetch_all(packages: Iterable[Package], folder: Path, *, workers: int = 4) -> None:
+    """Download all pinned archives that are not there, many a call, and check the SHA-256 of each.
+
+    Raises
+    ------
+    RuntimeError
+        If one cannot be had, alone neither, or has other bytes.
+    """
+    packages = list(packages)
+    missing = [f"{one.name}=={one.version}" for one in packages if not (folder / one.archive).exists()]
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(lambda names: _run_pip(names, folder), batched(missing, BATCH)))
+    for package in packages:
+        fetch(package, folder)
+
+
+def batched(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Runs of at most `size` names."""
+    return (names[i : i + size] for i in range(0, len(names), size))
 
 
 def fetch(package: Package, folder: Path) -> Path:

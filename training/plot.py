@@ -18,6 +18,11 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     return [records[step] for step in sorted(records)]
 
 
+def _seen(record: dict[str, Any]) -> int:
+    """Tokens read by the weights; logs of before there were warm starts hold those of the run alone."""
+    return record.get("seen", record["tokens"])
+
+
 def smooth(values: np.ndarray, width: int) -> np.ndarray:
     """Running mean with shrinking windows at the ends."""
     kernel = np.ones(width)
@@ -33,7 +38,7 @@ def draw(folder: Path, target: Path) -> None:
 
     records = read_log(folder)
     steps = [record for record in records if "loss" in record]
-    tokens = np.array([record["tokens"] for record in steps]) / 1e6
+    tokens = np.array([_seen(record) for record in steps]) / 1e6
     loss = np.array([record["loss"] for record in steps])
     figure, axis = plt.subplots(figsize=(7, 3.6), dpi=90)
     axis.plot(tokens, smooth(loss, max(1, len(loss) // 100)), label="training loss, nats a token")
@@ -41,7 +46,7 @@ def draw(folder: Path, target: Path) -> None:
     other = axis.twinx()
     checks = [record for record in records if "validation_bpb" in record]
     other.plot(
-        [record["tokens"] / 1e6 for record in checks],
+        [_seen(record) / 1e6 for record in checks],
         [record["validation_bpb"] for record in checks],
         "o-",
         color="tab:orange",

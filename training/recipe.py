@@ -10,7 +10,9 @@ from typing import Any
 from training.model import ModelShape
 from training.optim import OptimShape
 from training.rows import Mixture
+from training.runs import WORK, run_folder
 from training.schedule import Phase, Schedule
+from training.start import Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,13 @@ class Recipe:
     mixture: Mixture
     run: RunRecipe
     shard_mib: float = 64.0
+    start: Start | None = None
     phases: tuple[Phase, ...] = field(default=(Phase(1.0, 512, 8),))
 
     @property
     def run_folder(self) -> Path:
         """Checkpoints and log of this run."""
-        return self.work / "runs" / self.name
+        return run_folder(self.work, self.name)
 
     def schedule(self) -> Schedule:
         """A fresh schedule."""
@@ -82,7 +85,7 @@ def load_recipe(path: Path) -> Recipe:
 
 def parse_recipe(table: dict[str, Any], name: str) -> Recipe:
     """A recipe from its table; sections that are left out keep their defaults."""
-    known = {"work", "export", "shard_mib", "data", "model", "optim", "mixture", "run", "phases"}
+    known = {"work", "export", "shard_mib", "start", "data", "model", "optim", "mixture", "run", "phases"}
     if unknown := set(table) - known:
         raise ValueError(f"recipe {name}: unknown sections {sorted(unknown)}")
     data: dict[str, Any] = dict(table.get("data", {}))
@@ -91,9 +94,10 @@ def parse_recipe(table: dict[str, Any], name: str) -> Recipe:
     data_recipe = DataRecipe(**data)
     return Recipe(
         name=name,
-        work=Path(table.get("work", "training/work")),
+        work=Path(table.get("work", WORK)),
         export=Path(table.get("export", f"training/work/exports/{name}")),
         shard_mib=table.get("shard_mib", 64.0),
+        start=Start(**table["start"]) if "start" in table else None,
         data=data_recipe,
         model=ModelShape(vocab=data_recipe.vocab, **table.get("model", {})),
         optim=OptimShape(**table.get("optim", {})),

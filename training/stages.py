@@ -8,9 +8,10 @@ from pathlib import Path
 
 from training.corpus import build_corpus, known_held_out, read_documents
 from training.export import export
-from training.manifest import check_stdlib, fetch, make_manifest, read_manifest
+from training.manifest import check_stdlib, fetch_all, make_manifest, read_manifest
 from training.pack import pack
 from training.recipe import Recipe
+from training.start import take_tokenizer
 from training.stdlib import STDLIB
 from training.tokenizer import balanced, load_tokenizer, save_tokenizer, train_tokenizer
 from training.train import train
@@ -23,11 +24,11 @@ def manifest_stage(recipe: Recipe) -> None:
 
 def download_stage(recipe: Recipe) -> None:
     """Fetch the pinned archives."""
-    for package in read_manifest(recipe.data.manifest):
+    packages = read_manifest(recipe.data.manifest)
+    for package in packages:
         if package.name == STDLIB:
             check_stdlib(package)
-        else:
-            fetch(package, recipe.work / "archives")
+    fetch_all((package for package in packages if package.name != STDLIB), recipe.work / "archives")
     (recipe.work / "archives" / "complete").touch()
 
 
@@ -44,7 +45,10 @@ def corpus_stage(recipe: Recipe) -> None:
 
 
 def tokenizer_stage(recipe: Recipe) -> None:
-    """Learn the vocabulary."""
+    """Learn the vocabulary, or take that of the weights to start from."""
+    if recipe.start:
+        take_tokenizer(recipe.start.weights, recipe.work / "tokenizer")
+        return
     texts = balanced(read_documents(recipe.work / "corpus" / "train.jsonl"), recipe.data.tokenizer_sample)
     save_tokenizer(train_tokenizer(texts, recipe.data.vocab), recipe.work / "tokenizer", recipe.model.context)
 

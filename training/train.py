@@ -20,6 +20,7 @@ from training.pack import load_packed
 from training.recipe import Recipe
 from training.rows import Rows
 from training.schedule import Phase
+from training.start import load_start
 from training.tokenizer import load_tokenizer
 from training.validation import ValidationSet, bits_per_byte
 
@@ -37,7 +38,12 @@ class Trainer:
         self.device = pick_device(run.device)
         settle(self.device, run.threads)
         dtype = pick_dtype(run.dtype, self.device)
-        self.model = CompletionModel(recipe.model, run.seed).to(self.device, dtype)
+        self.model = CompletionModel(recipe.model, run.seed)
+        self.folder = recipe.run_folder
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if recipe.start and not (self.folder / CHECKPOINT).exists():
+            load_start(self.model, recipe.start, recipe.work / "tokenizer")
+        self.model.to(self.device, dtype)
         self.optimizer = MasterOptimizer(self.model, recipe.optim, compiled=run.compile)
         self.schedule = recipe.schedule()
         packed = recipe.work / "packed"
@@ -47,13 +53,16 @@ class Trainer:
         )
         self.loss_fn = torch.compile(self.model, dynamic=False) if run.compile else self.model
         self.step, self.tokens, self.seconds = 0, 0, 0.0
-        self.folder = recipe.run_folder
-        self.folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def progress(self) -> float:
         """From 0 to 1."""
         return self.schedule.progress(self.tokens, self.seconds)
+
+    @property
+    def seen(self) -> int:
+        """Tokens that the weights have read, those of the runs that they started from included."""
+        return self.tokens + (int(self.recipe.start.tokens) if self.recipe.start else 0)
 
     def micro_batch(self, phase: Phase) -> tuple[Tensor, Tensor, int]:
         """Inputs and labels on the device, and how many labels are learned."""
@@ -134,6 +143,8 @@ class Trainer:
         self, report: Callable[[dict[str, Any]], None] = lambda record: None, limit_seconds: float = math.inf
     ) -> bool:
         """Train until the schedule ends (True), or a stop file or the limit of this call pauses it (False)."""
+        if self.recipe.start and self.step == 0:
+            self._record({"step": 0, "tokens": 0, "validation_bpb": self.evaluate()})
         start = last_save = last_evaluation = last = self.clock()
         while self.progress < 1.0 and last - start < limit_seconds and not self._asked(STOP):
             record = self.train_step()
@@ -150,9 +161,11 @@ class Trainer:
                 last_save = now
             if self._asked(COOL_DOWN):
                 self.schedule.cool_down(self.tokens, self.seconds)
-        self._record({"step": self.step, "tokens": self.tokens, "validation_bpb": self.evaluate()})
+        ended = self.progress >= 1.0
+        if ended:  # a pause leaves the machine at once, and a validation takes minutes on a busy one
+            self._record({"step": self.step, "tokens": self.tokens, "validation_bpb": self.evaluate()})
         self.save()
-        return self.progress >= 1.0
+        return ended
 
     def _record(self, record: dict[str, Any], report: Callable[[dict[str, Any]], None] | None = None) -> None:
         """Log and show one record; a loss that is no number ends the run before it is saved."""
@@ -162,7 +175,7 @@ class Trainer:
         }
         if not math.isfinite(plain.get("loss", 0.0)):
             raise FloatingPointError(f"loss is not finite at step {self.step}")
-        plain |= {"seconds": round(self.seconds, 2), "progress": round(self.progress, 5)}
+        plain |= {"seconds": round(self.seconds, 2), "progress": round(self.progress, 5), "seen": self.seen}
         self.log(plain)
         if report:
             report(plain)

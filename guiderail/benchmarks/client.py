@@ -49,7 +49,7 @@ class GuiderailServer:
         """
         ours = {key: value for key, value in os.environ.items() if not key.startswith("GUIDERAIL_")}
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "guiderail", "lsp", *self._flags, stdin=-1, stdout=-1, env=ours
+            sys.executable, "-P", "-m", "guiderail", "lsp", *self._flags, stdin=-1, stdout=-1, env=ours
         )
         self.pid = self._process.pid
         self._listening = asyncio.create_task(self._listen())

@@ -253,7 +253,7 @@ def others(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """So many processes that never rest."""
     started: list[subprocess.Popen[bytes]] = []
     try:
-        started.extend(subprocess.Popen([sys.executable, "-c", _BUSY]) for _ in range(count))
+        started.extend(subprocess.Popen([sys.executable, "-I", "-S", "-c", _BUSY]) for _ in range(count))
         yield started
     finally:
         for process in started:

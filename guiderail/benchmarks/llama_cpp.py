@@ -179,7 +179,7 @@ class LlamaCpp:
     """
 
     def __init__(self, path: Path, threads: int, context: int, *, gpu: bool = False) -> None:
-        arguments = [sys.executable, "-m", __name__, str(path), str(threads), str(context), str(int(gpu))]
+        arguments = [sys.executable, "-P", "-m", __name__, str(path), str(threads), str(context), str(int(gpu))]
         self._process = subprocess.Popen(
             arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             env=without(os.environ),

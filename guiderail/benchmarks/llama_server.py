@@ -60,7 +60,7 @@ class LlamaServer:
         GuiderailError
             It ends before.
         """
-        command = [sys.executable, "-m", __name__, *self._arguments]
+        command = [sys.executable, "-P", "-m", __name__, *self._arguments]
         environment = without(os.environ)
         self._process = await asyncio.create_subprocess_exec(*command, stdin=-1, stdout=-1, stderr=-3, env=environment)
         self.pid = self._process.pid

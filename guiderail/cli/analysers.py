@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from guiderail.cli.output import wants_colour
+from guiderail.cli.terminal import visible
 from guiderail.errors import UsageError
 
 if TYPE_CHECKING:
@@ -113,14 +114,14 @@ def trust(folder: Path, remove: bool, as_list: bool) -> None:
 
     if as_list:
         for one in workspaces.trusted():
-            click.echo(one)
+            click.echo(visible(str(one)) if sys.stdout.isatty() else one)
     elif remove:
         if not workspaces.distrust(folder):
             raise UsageError(f"{folder.resolve()} is not on the list", "See guiderail analysers trust --list")
-        click.echo(f"{folder.resolve()} is trusted no more")
+        click.echo(f"{visible(str(folder.resolve()))} is trusted no more")
     else:
         workspaces.trust(folder)
-        click.echo(f"{folder.resolve()} is trusted")
+        click.echo(f"{visible(str(folder.resolve()))} is trusted")
 
 
 @analysers.command()

@@ -88,7 +88,8 @@ def _show(engine: Engine, cursor: Cursor, as_json: bool) -> None:
     if as_json:
         output.write(output.as_json(answer, engine.model))
     elif any(suggestion.text for suggestion in answer.suggestions):
-        output.write(output.as_text(answer, colour=output.wants_colour(sys.stdout)))
+        text = output.as_text(answer, colour=output.wants_colour(sys.stdout), terminal=sys.stdout.isatty())
+        output.write(text)
     else:
         click.echo("the model has nothing to suggest here", err=True)
 

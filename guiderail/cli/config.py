@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from guiderail.cli.options import resolved
+from guiderail.cli.terminal import visible
 from guiderail.settings import KEYS, Resolved, allowed, rule_of, user_file
 
 
@@ -39,7 +40,7 @@ def config() -> None: ...
 def show(as_json: bool) -> None:
     """Print every setting, its value and its source."""
     now = resolved({})
-    click.echo(_as_json(now) if as_json else _as_table(now))
+    click.echo(_as_json(now) if as_json else visible(_as_table(now)))
 
 
 @config.command()

@@ -15,6 +15,7 @@ import click
 from guiderail import programs
 from guiderail.cli.options import resolved, setting_flags
 from guiderail.cli.output import wants_colour
+from guiderail.cli.terminal import visible
 from guiderail.errors import GuiderailError
 from guiderail.model.checksums import SUMS, compare, digests
 from guiderail.model.store import EMBEDDED, is_hub_id
@@ -294,4 +295,4 @@ def _line(check: Check) -> str:
     colours = {"ok": "green", "note": "cyan", "failed": "red"}
     status = click.style(f"{check.status:<6}", fg=colours[check.status], bold=True)
     remedy = f"\n{'':<22}{check.remedy}" if check.remedy else ""
-    return f"{status}  {check.name:<12}  {check.detail}{remedy}"
+    return f"{status}  {check.name:<12}  {visible(check.detail + remedy)}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+from guiderail.cli.terminal import visible
 from guiderail.engine.recent import Recent
 from guiderail.prompt.snippet import Snippet
 from guiderail.settings import Settings
@@ -224,9 +225,19 @@ def _inspector(pool: "ServerPool | None", settings: Settings) -> "Inspector | No
     return Inspector(pool, ANALYSIS_S, drops=settings.verdict == "drop")
 
 
+class _Shown(logging.Formatter):
+    """Records for a terminal: they name files, whose names may hold anything."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text."""
+        return visible(super().format(record))
+
+
 def start_logging(level: str) -> None:
     """Send our log to standard error; other libraries are heard only when debugging."""
-    logging.basicConfig(stream=sys.stderr, format="guiderail: %(levelname)s: %(message)s", force=True)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Shown("guiderail: %(levelname)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], force=True)
     logging.captureWarnings(True)
     logging.getLogger().setLevel(logging.DEBUG if level == "debug" else logging.ERROR)
     logging.getLogger("guiderail").setLevel(level.upper())

@@ -21,6 +21,7 @@ from typing import BinaryIO, NoReturn
 import click
 
 from guiderail import __version__, openmp
+from guiderail.cli.terminal import visible
 from guiderail.errors import GuiderailError, sentences
 
 PROGRAM = "guiderail"
@@ -137,7 +138,7 @@ def _one_line(error: click.ClickException) -> str:
 def _complain(message: str) -> None:
     """Print one line on standard error, even if that is closed."""
     try:
-        print(f"{PROGRAM}: {' '.join(message.split())}", file=sys.stderr, flush=True)
+        print(f"{PROGRAM}: {visible(' '.join(message.split()))}", file=sys.stderr, flush=True)
     except OSError:
         _point_at_nothing(sys.stderr.fileno())
 

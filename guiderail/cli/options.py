@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from guiderail.cli.terminal import visible
 from guiderail.errors import UsageError
 from guiderail.settings import Resolved, default_of, flag_of, resolve, rule_of, user_file
 
@@ -102,5 +103,5 @@ def resolved(flags: dict[str, Any], start: Path | None = None) -> Resolved:
     for problem in dict.fromkeys(found.problems):
         if problem not in named:
             named.add(problem)
-            click.echo(f"guiderail: left out: {' '.join(problem.split())}", err=True)
+            click.echo(f"guiderail: left out: {visible(' '.join(problem.split()))}", err=True)
     return found

@@ -10,6 +10,7 @@ import click
 
 from guiderail import __version__
 from guiderail.cli.engine import Answer
+from guiderail.cli.terminal import visible
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
@@ -90,8 +91,11 @@ def as_json(answer: Answer, model: "Model") -> str:
     return json.dumps(payload(answer, model), indent=2)
 
 
-def as_text(answer: Answer, *, colour: bool) -> str:
-    """The suggestions as a person reads them; a heading stands before each when there are several."""
+def as_text(answer: Answer, *, colour: bool, terminal: bool = False) -> str:
+    """The suggestions as a person reads them; a heading stands before each when there are several.
+
+    On a terminal that is to have no colour, control characters are shown all the same; a pipe gets the exact text.
+    """
     several = len(answer.suggestions) > 1
     parts = []
     for number, suggestion in enumerate(answer.suggestions, start=1):
@@ -99,7 +103,8 @@ def as_text(answer: Answer, *, colour: bool) -> str:
         heading = f"--- {number} of {len(answer.suggestions)}, score {suggestion.score:.2f}{judged} ---"
         if several:
             parts.append(click.style(heading, bold=True) if colour else heading)
-        text = in_context(answer.cursor.document, suggestion) if colour else suggestion.text
+        exact = visible(suggestion.text) if terminal else suggestion.text
+        text = in_context(answer.cursor.document, suggestion) if colour else exact
         parts.append(text.removesuffix("\n"))
         if colour:
             parts += [click.style(line, dim=True) for line in watched(suggestion)]
@@ -140,18 +145,3 @@ def in_context(document: Document, suggestion: "Suggestion", before: int = LINES
 def _styled(text: str, **style: Any) -> str:
     """Colour each line by itself, so that a pager that cuts lines keeps the colours right."""
     return "\n".join(click.style(visible(line), **style) if line else "" for line in text.split("\n"))
-
-
-def visible(text: str) -> str:
-    """Show control characters instead of sending them: a model's text must not drive the terminal."""
-    return "".join(
-        char if char in "\n\t" or char.isprintable() or (char.isspace() and char > "\x9f") else _symbol(char)
-        for char in text
-        if char != "\r"
-    )
-
-
-def _symbol(char: str) -> str:
-    if char < " ":
-        return chr(0x2400 + ord(char))  # Unicode's own pictures of control characters
-    return "\u2421" if char == "\x7f" else "\ufffd"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from guiderail.cli.engine import Cursor, Engine
+from guiderail.cli.terminal import visible
 from guiderail.prompt.project import find_root
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit, diff
@@ -70,9 +71,9 @@ def watch(path: Path, settings: Settings, *, as_json: bool) -> None:
     """Print a `Change` for every version of the file, until interrupted."""
     versions = Versions(path)
     engine = Engine(settings, ahead=_end_of(versions.document))
-    click.echo(f"watching {path}: save it to see what the cache does; Ctrl-C ends", err=True)
+    click.echo(f"watching {visible(str(path))}: save it to see what the cache does; Ctrl-C ends", err=True)
     for change in follow(engine, versions, versions.is_outdated):
-        click.echo(json.dumps(asdict(change)) if as_json else as_text(change))
+        click.echo(json.dumps(asdict(change)) if as_json else visible(as_text(change)))
 
 
 class Versions:

@@ -20,6 +20,7 @@ COMMENTS = ("#", "//")
 TAB = 8
 LOOPS = 3  # times that a stretch of SHORTEST_LOOP characters or more may not be said in a row
 SHORTEST_LOOP = 8
+LONG = 1000  # characters of the cursor's line that a rule looks at for each token
 
 
 class StopRule(Protocol):
@@ -143,4 +144,19 @@ def stop_rule(until: Until, before: str) -> StopRule:
     """The rule for `until`, where `before` is the cursor's line up to the cursor."""
     if until == "line":
         return LineStop()
-    return BlockStop(before) if until == "block" else NeverStop()
+    return BlockStop(_shortened(before)) if until == "block" else NeverStop()
+
+
+def _shortened(before: str) -> str:
+    """A short line that a block goes on behind as it does behind a long one: a rule reads it for each token.
+
+    What counts is how it is indented, whether it leaves a text of several lines open, and what it ends with.
+    """
+    if len(before) <= 2 * LONG:
+        return before
+    blanks = before[: len(before) - len(before.lstrip())][-LONG:]
+    if not before.strip():
+        return blanks
+    quotes = [found.span() for found in TRIPLE_QUOTE.finditer(before)]
+    last = before[slice(*quotes[-1])] if len(quotes) % 2 else ""
+    return blanks + "x" + last + before[max(quotes[-1][1] if quotes else 0, len(before) - LONG) :]

@@ -6,7 +6,7 @@ text at the first edit behind one. The index of line starts is mended around eac
 
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -88,32 +88,35 @@ class Buffer:
         A message that is older than the last one, or a place inside a character, makes the document `lost`. So do two
         halves of a character that meet, unless columns count UTF-16, where it is as wide as its halves: they join.
         """
+        return list(self.applied(changes, version))
+
+    def applied(self, changes: Sequence[Change], version: int | None = None) -> Iterator[Edit]:
+        """As `apply`, one change at each step: each copies the text, and thousands of them take their time."""
         whole = [index for index, change in enumerate(changes) if _is_whole(change)]
         self.lost = not whole and (self.lost or (version is not None and version < self.version))
-        edits: list[Edit] = []
+        self.changed += 1
+        if version is not None:
+            self.version = version
         for change in changes[whole[-1] :] if whole else changes:
             edit = None if self.lost else self._edit(change)
             if edit is None:
                 self.lost = True
                 break
             self._apply(edit)
-            edits.append(edit)
-        self.changed += 1
-        if version is not None:
-            self.version = version
-        return edits
+            yield edit
 
     def offset(self, position: types.Position) -> int:
         """Offset of a position; one behind its line is the line's end, one behind the last line the text's end."""
         if position.line >= len(self._starts):
             return len(self._text)
-        start, stop = int(self._starts[position.line]), self._line_stop(position.line)
-        return start + to_column(self._text[start:stop], max(position.character, 0), self.encoding)
+        start, units = int(self._starts[position.line]), max(position.character, 0)
+        stop = min(self._line_stop(position.line), start + units)  # no character is narrower than a unit
+        return start + to_column(self._text[start:stop], units, self.encoding)
 
     def position(self, offset: int) -> types.Position:
         """Position of an offset of the text."""
         line = self._lines_until(offset) - 1
-        start, stop = int(self._starts[line]), self._line_stop(line)
+        start, stop = int(self._starts[line]), min(self._line_stop(line), offset)
         return types.Position(line, to_units(self._text[start:stop], offset - start, self.encoding))
 
     def _set(self, text: str) -> None:

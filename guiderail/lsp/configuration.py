@@ -200,7 +200,7 @@ def _own(key: str, given: dict[str, Any], problems: list[str]) -> Any:
     else:
         right, allowed = isinstance(value, bool), "true or false"
     if not right:
-        problems.append(f"{key} must be {allowed}, not {value!r} ({_EDITOR})")
+        problems.append(f"{key} must be {allowed}, not {value!r:.60} ({_EDITOR})")
         return None
     return value
 

@@ -212,6 +212,7 @@ async def _converse(server: Server, reader: asyncio.StreamReader) -> int:
             server.protocol.receive(body)
             # A request's handler begins before the next message is taken, so that it sees the text as it was.
             await asyncio.sleep(0)
+            await server.protocol.idle()
 
     listening = asyncio.ensure_future(listen())
     try:

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,10 +36,12 @@ from guiderail.lsp.trigger import Numbering
 from guiderail.lsp.watching import FOLDERS, matters, registrations
 from guiderail.lsp.wire import Protocol, converter
 from guiderail.lsp.worker import Health
+from guiderail.text.edit import Edit
 
 log = logging.getLogger(__name__)
 
 START_PATIENCE = 3.0  # seconds from `initialize` in which a client's settings should have come
+SLICE_S = 0.02  # for which a message with many changes has the event loop to itself
 AHEAD = 0.3  # seconds that a suggestion stands before the one behind it is made
 TRIGGERS = (".", "(", "[")
 
@@ -94,6 +96,7 @@ class Server(LanguageServer):
             self.worker.watchers.remove(self._watch)
         had_long = is_long(buffer.text for buffer in self.buffers.values())
         self.buffers.clear()
+        self.protocol.release()
         self._configured.set()  # who waits for it finds the documents closed
         self.scheduler.stop()
         self.shelf = Shelf()
@@ -267,7 +270,21 @@ class Server(LanguageServer):
             log.warning("a change of a document that is not open")
             return
         was_lost = buffer.lost
-        buffer.apply(params.content_changes, params.text_document.version)
+        steps = buffer.applied(params.content_changes, params.text_document.version)
+        if _taken(steps):
+            self._changed(buffer, was_lost)
+        else:
+            self.protocol.hold(self._change_on(buffer, steps, was_lost))
+
+    async def _change_on(self, buffer: Buffer, steps: Iterator[Edit], was_lost: bool) -> None:
+        """Apply the rest of a message's changes, and let others have the event loop between them."""
+        while not _taken(steps):
+            await asyncio.sleep(0)
+        self._changed(buffer, was_lost)
+
+    def _changed(self, buffer: Buffer, was_lost: bool) -> None:
+        """Act on a document's new text."""
+        uri = buffer.uri
         if buffer.lost:
             if not was_lost:
                 self._lose(buffer)
@@ -505,6 +522,12 @@ class Server(LanguageServer):
 def _encoding(capabilities: types.ClientCapabilities) -> str:
     chosen = ServerCapabilitiesBuilder.choose_position_encoding(capabilities)
     return chosen.value if isinstance(chosen, types.PositionEncodingKind) else chosen
+
+
+def _taken(steps: Iterator[Edit]) -> bool:
+    """Take steps for `SLICE_S`; whether there are no more."""
+    end = time.monotonic() + SLICE_S
+    return all(time.monotonic() < end for _ in steps)
 
 
 def _folders(uris: Iterable[str]) -> dict[Path, str]:

@@ -18,6 +18,9 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 LISTING_LIMIT = 32 << 20  # bytes of what the hub says about a model; those of the largest have some hundred kilobytes
 SLACK = 1 << 20  # bytes beyond a file's: answers without content, and what is sent twice when a connection breaks
 
+WAIT_LIMIT = 60  # seconds; the client sleeps for as long as it is told to
+
+_WAITS = re.compile(r"(?:^|;\s*t\s*=\s*)(\d+)")  # a number of seconds, or RateLimit's: ``"api";r=0;t=55``
 _ETAG = re.compile(r'(?:W/)?"?[0-9a-f]{40}(?:[0-9a-f]{24})?"?')
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,126}[A-Za-z0-9_-])?")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
@@ -29,6 +32,13 @@ class HostileAnswerError(GuiderailError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"The hub's answer is refused: {what}", "Do not use this hub, or report it to its owner")
+
+
+class BusyHubError(GuiderailError):
+    """The hub does not answer now, and says when it will."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"The hub asks to wait {seconds} s", "Try again then: what has arrived is kept")
 
 
 def is_plain(name: str) -> bool:
@@ -66,6 +76,7 @@ class Guard:
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in {"", "identity"}:
             raise HostileAnswerError("it is packed, though it was not to be")
+        _check_wait(response)
         if self._commit is not None:
             self._check_names(response)
         kind = import_module(type(response).__module__.partition(".")[0]).SyncByteStream
@@ -88,6 +99,16 @@ class Guard:
                     raise HostileAnswerError(f"its {name} is no checksum")
                 del headers[name]
         headers.pop("x-xet-hash", None)  # a way of its own to the file, past this guard
+
+
+def _check_wait(answer: Any) -> None:
+    """Refuse to sleep for long, silently, because a failure's headers say so."""
+    if answer.status_code < 400:
+        return
+    for name in ("retry-after", "ratelimit"):
+        found = _WAITS.search(answer.headers.get(name, "").strip())
+        if found and (len(found[1]) > 9 or int(found[1]) > WAIT_LIMIT):
+            raise BusyHubError(int(found[1][:9]))
 
 
 def _bounded(kind: type) -> type:

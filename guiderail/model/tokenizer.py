@@ -26,6 +26,7 @@ from guiderail.prompt.fim import CONTROL_TOKENS, FimFormat, find_fim
 if TYPE_CHECKING:
     from guiderail.prompt.prompt import Prompt
 
+LONGEST_JOINED = 128  # blanks: of more only the last are tried, each by encoding them
 WORD_MARK = "▁"  # U+2581: SentencePiece's space
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _CONTROL = re.compile(r"<[|｜].*[|｜]>")
@@ -206,7 +207,7 @@ class Tokenizer:
         before
             The line up to the word.
         """
-        blanks = before[len(before.rstrip(" \t")) :]
+        blanks = before[len(before.rstrip(" \t")) :][-LONGEST_JOINED:]
         front = "=" if len(blanks) < len(before) else "\n"
         if (front, blanks) not in self._joined:
             self._joined[front, blanks] = self._measure_joined(front, blanks)

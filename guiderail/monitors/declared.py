@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from email.errors import MessageError
 from importlib.metadata import Distribution
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ _NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
 _PREFIX = re.compile(r"^(?:python_|py_?)")  # python-dateutil, PyYAML
 _FILES = 50  # of one kind
 _LONG = 200  # characters of a line that are looked at
+_LINES = 50_000  # requirements in all, wherever they stand
 _METADATA = 1 << 17  # bytes
 
 
@@ -28,7 +30,7 @@ def declared_modules(root: Path) -> frozenset[str]:
     merely allowed. A file that cannot be read declares nothing: it may be half edited just now.
     """
     found: set[str] = set()
-    for requirement in _requirements(root):
+    for requirement in islice(_requirements(root), _LINES):
         if name := _NAME.match(requirement[:_LONG]):
             module = re.sub(r"[.-]+", "_", name[1])
             found |= {module, module.lower(), _PREFIX.sub("", module.lower())}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from guiderail import projectfile
 from guiderail.monitors.analysis.server import environment
+from guiderail.monitors.analysis.workspaces import is_trusted
 from guiderail.monitors.declared import declared_modules
 from guiderail.projectfile import ProjectFileError
 
@@ -25,8 +26,9 @@ LINKS_SIZE = 1 << 16  # bytes of one
 class ModulePath:
     """The import path of a project.
 
-    What belongs to the project is looked at inside it alone: its folders, and those that its own environment links to.
-    An environment that lies elsewhere is the person's, and is followed wherever it leads.
+    What belongs to the project is looked at inside it alone, links followed: its folders, packages and environment, and
+    what that links to. An environment that lies elsewhere, or a trusted project's, is the person's, and is followed
+    wherever it leads.
 
     Parameters
     ----------
@@ -47,8 +49,11 @@ class ModulePath:
             if own is None or self._left_out:
                 return None
             return own | self.declared | sys.stdlib_module_names | frozenset(sys.builtin_module_names)
-        places = [place for folder in self.folders if _is_folder(place := folder.joinpath(*package.split(".")))]
-        return _modules_in(places) if places else None
+        found = [(folder, folder.joinpath(*package.split("."))) for folder in self.folders]
+        places = [(folder, place) for folder, place in found if _is_folder(place)]
+        if any(_is_inside(folder, self._root) and not _is_inside(place, self._root) for folder, place in places):
+            return None
+        return _modules_in(place for _, place in places) if places else None
 
     @cached_property
     def declared(self) -> frozenset[str]:
@@ -59,13 +64,17 @@ class ModulePath:
     def folders(self) -> tuple[Path, ...]:
         """Where modules are looked for."""
         venv = Path(environment(self._root).get("VIRTUAL_ENV", sys.prefix))
-        sites = _sites(venv)
-        linked = [folder for site in sites for folder in _linked(site, venv)]
+        holds = self._holds if self._chooses(venv) else _is_folder
+        sites = [folder for folder in _sites(venv) if holds(folder)]
+        linked = [folder for site in sites for folder in _linked(site, venv) if holds(folder)]
         own = [folder for folder in (self._root, self._root / "src", self._root / "lib") if self._holds(folder)]
-        if _is_inside(venv, self._root):
-            linked = [folder for folder in linked if self._holds(folder)]
         library = Path(sys.modules["os"].__file__ or "").parent
         return tuple(folder for folder in (*own, *sites, *linked, library) if _is_folder(folder))
+
+    def _chooses(self, venv: Path) -> bool:
+        """Whether an environment is one that the project brings, and that nobody has trusted."""
+        inside = venv.is_relative_to(self._root) or _is_inside(venv, self._root)
+        return inside and not is_trusted(self._root)
 
     @cached_property
     def _left_out(self) -> set[Path]:

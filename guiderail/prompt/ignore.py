@@ -3,6 +3,7 @@
 The lists are data; a file is left out when any one of them, or a .gitignore, says so.
 """
 
+import codecs
 import logging
 import os
 import re
@@ -168,7 +169,9 @@ class Ignore:
 
 def _patterns(path: str, root: Path) -> Patterns | None:
     try:
-        return Patterns(projectfile.read_text(Path(path), root) or "")
+        content = projectfile.read_bytes(Path(path), root) or b""
+        # Names of files are bytes to git, in whatever encoding: they must come out as the file system gives them.
+        return Patterns(content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape"))
     except (ProjectFileError, TooMuchError) as error:  # what it hides is not known, so all of it may be
         log.warning("%s: %s; nothing that it may be about is read", path, error)
         return None

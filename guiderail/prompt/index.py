@@ -122,7 +122,7 @@ class ProjectIndex:
         text = read_text(Path(path), self.project.root)
         relative = Path(path).relative_to(self.project.root).as_posix()
         # Here enters all that anybody is told of other files: the prompt, the n-grams and what drafters copy.
-        return SourceFile(relative, masked(text), self._vocabulary) if text else None
+        return SourceFile(relative, masked(text, language_of(relative)), self._vocabulary) if text else None
 
 
 def deadline(seconds: float) -> Callable[[], bool]:

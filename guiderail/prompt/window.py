@@ -16,6 +16,7 @@ SNAP = 64  # lines
 _PREFIX_SHARE = 0.75
 _TOKENS_PER_LINE = 10  # of usual code, to choose the snap by the budget
 _LONGEST_TOKEN = 64  # characters per token above which a text is taken not to fit without being counted
+_FIRST_SIZE = 1024  # characters of a long line that are tried first
 _COMMON_TOKEN = 6  # characters per token that source text seldom exceeds as a whole
 
 
@@ -158,8 +159,10 @@ def _part_of_line(text: str, line: Window, offset: int, typed: int, budget: int,
 
 
 def _longest(size: int, fits: Callable[[int], bool]) -> int:
-    """The largest size that fits, by bisection; 0 always does."""
-    low, high = 0, size
+    """The largest size that fits, by bisection; 0 always does. No size is tried that is far above what fits."""
+    low, high = 0, min(size, _FIRST_SIZE)
+    while high < size and fits(high):
+        low, high = high, min(size, 2 * high)
     while low < high:
         middle = (low + high + 1) // 2
         if fits(middle):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -12,6 +14,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
@@ -30,6 +33,7 @@ from guiderail.monitors.analysis.servers import (
     BASEDPYRIGHT,
     GOPLS,
     JEDI,
+    PYREFLY,
     RUST_ANALYZER,
     TSC,
     TYPESCRIPT,
@@ -83,23 +87,23 @@ def decoy(ran: Path) -> Callable[[Path], Path]:
 @pytest.fixture
 def ask(root: Path) -> Iterator[Callable[..., Members]]:
     """Ask an analyser at default trust for the members behind a text, and for its mistakes."""
-    started: list[ServerAnalyser] = []
+    started: dict[str, ServerAnalyser] = {}
 
     def asked(name: str, file: str, language: str, text: str, after: str = "") -> Members:
         found = server_named(name)
         if found.find(root) is None:
             pytest.skip(f"{name} is not installed: {found.obtain}")
-        started.append(ServerAnalyser(found, root, trusted=False))
+        one = started.setdefault(name, ServerAnalyser(found, root, trusted=False))
         path = root / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + after)
-        members = started[-1].ask(MEMBERS, Question(path, language, text + after, len(text))).result(ANSWER_S)
+        members = one.ask(MEMBERS, Question(path, language, text + after, len(text))).result(ANSWER_S)
         with contextlib.suppress(NoAnswer):
-            started[-1].ask(DIAGNOSTICS, Question(path, language, text + after, 0)).result(ANSWER_S)
+            one.ask(DIAGNOSTICS, Question(path, language, text + after, 0)).result(ANSWER_S)
         return members
 
     yield asked
-    for one in started:
+    for one in started.values():
         one.stop()
 
 
@@ -216,79 +220,70 @@ def test_who_executes_is_not_started(root: Path, one: server.Server, monkeypatch
 # Java
 
 
-@pytest.fixture
-def javac() -> str:
-    """The JDK's compiler, for the decoys."""
-    found = shutil.which("javac")
-    if found is None:
-        pytest.skip("javac is not installed")
-    return found
-
-
 JAVA = ("src/shop/Sample.java", "java", "package shop;\n\nclass Sample {\n  int left;\n  void f(Sample s) {\n    s.")
+STAND_INS = ("Locale", "Pattern", "Optional")  # for classes that the analyser imports by whole packages
 
 
-def compiled(javac: str, folder: Path, name: str, source: str) -> None:
-    file = folder / f"{name}.java"
-    folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(source)
-    subprocess.run([javac, "-proc:none", "-cp", str(folder), "-d", str(folder), str(file)], check=True, cwd=folder)
-    file.unlink()
+@pytest.fixture(scope="module")
+def java_ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `ran`, for the decoys of `java_classes`."""
+    return tmp_path_factory.mktemp("ran")
 
 
-def touching(ran: Path, name: str) -> str:
-    return f'new java.io.File("{ran}/{name}").createNewFile();'
-
-
-def test_java_has_no_class_path_of_the_project(root: Path, ran: Path, javac: str, ask) -> None:
-    """A class of the workspace does not stand in for one that the analyser means."""
-    for name in ("Locale", "Pattern", "Optional"):
-        compiled(
-            javac, root, name,
-            f"public class {name} {{ public static final {name} ROOT = null; static {{ try {{ {touching(ran, name)} }}"
-            " catch (Exception e) { } } public static Object compile(String s) { return null; } }",
-        )  # fmt: skip
-    assert "left" in names(ask("javac", *JAVA, "\n  }\n}\n"))
-    assert not traces(ran)
-
-
-@pytest.mark.parametrize("place", ["lib/evil.jar", "libs/deep/evil.jar", "target/classes", "."])
-def test_java_loads_no_plugin_and_no_processor_of_the_project(
-    root: Path, tmp_path: Path, ran: Path, javac: str, ask, place: str
-) -> None:
-    """The compiler looks for services on its class path, where the project's jars are: none is started."""
-    work = tmp_path / "classes"
-    compiled(
-        javac, work, "EvilPlugin",
-        "public class EvilPlugin implements com.sun.source.util.Plugin { "
-        f"public EvilPlugin() throws Exception {{ {touching(ran, 'plugin')} }} public String getName() "
-        '{ return "evil"; } public void init(com.sun.source.util.JavacTask t, String... a) { } '
-        "public boolean autoStart() { return true; } }",
-    )  # fmt: skip
-    compiled(
-        javac, work, "EvilProcessor",
-        "import java.util.*; import javax.annotation.processing.*; import javax.lang.model.element.*; public class "
-        "EvilProcessor extends AbstractProcessor { public EvilProcessor() throws Exception "
-        f"{{ {touching(ran, 'processor')} }} public boolean process(Set<? extends TypeElement> a, RoundEnvironment r) "
+@pytest.fixture(scope="module")
+def java_classes(java_ran: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Classes that leave a trace when they are loaded, compiled once: a plug-in, a processor and stand-ins."""
+    javac = shutil.which("javac")
+    if javac is None:
+        pytest.skip("javac is not installed")
+    folder, sources = tmp_path_factory.mktemp("classes"), tmp_path_factory.mktemp("sources")
+    touch = f'new java.io.File("{java_ran}/{{}}").createNewFile();'
+    texts = {
+        "EvilPlugin": "public class EvilPlugin implements com.sun.source.util.Plugin { public EvilPlugin() throws "
+        f"Exception {{ {touch.format('plugin')} }} public String getName() {{ return \"evil\"; }} public void "
+        "init(com.sun.source.util.JavacTask t, String... a) { } public boolean autoStart() { return true; } }",
+        "EvilProcessor": "import java.util.*; import javax.annotation.processing.*; import javax.lang.model.element.*; "
+        "public class EvilProcessor extends AbstractProcessor { public EvilProcessor() throws Exception "
+        f"{{ {touch.format('processor')} }} public boolean process(Set<? extends TypeElement> a, RoundEnvironment r) "
         "{ return false; } }",
-    )  # fmt: skip
+        "Secret": "package shop; public class Secret { public static int code; }",
+    } | {
+        name: f"public class {name} {{ public static final {name} ROOT = null; static {{ try {{ {touch.format(name)} }}"
+        " catch (Exception e) { } } public static Object compile(String s) { return null; } }"
+        for name in STAND_INS
+    }  # fmt: skip
+    for name, text in texts.items():
+        (sources / f"{name}.java").write_text(text)
+    subprocess.run([javac, "-proc:none", "-d", folder, *sorted(sources.iterdir())], check=True, cwd=folder)
     services = {"com.sun.source.util.Plugin": "EvilPlugin", "javax.annotation.processing.Processor": "EvilProcessor"}
-    (work / "META-INF" / "services").mkdir(parents=True)
+    (folder / "META-INF" / "services").mkdir(parents=True)
     for service, name in services.items():
-        (work / "META-INF" / "services" / service).write_text(name)
-    if place.endswith(".jar"):
-        (root / place).parent.mkdir(parents=True)
-        with zipfile.ZipFile(root / place, "w") as jar:
-            for path in filter(Path.is_file, work.rglob("*")):
-                jar.write(path, path.relative_to(work))
-    else:
-        shutil.copytree(work, root / place, dirs_exist_ok=True)
+        (folder / "META-INF" / "services" / service).write_text(name)
+    return folder
+
+
+def packed(classes: Path, jar: Path) -> None:
+    """Put a folder into a jar."""
+    jar.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(jar, "w") as opened:
+        for path in filter(Path.is_file, classes.rglob("*")):
+            opened.write(path, path.relative_to(classes))
+
+
+def test_java_loads_no_class_plugin_or_processor_of_the_project(
+    root: Path, java_ran: Path, java_classes: Path, ask
+) -> None:
+    """Wherever it lies: the compiler looks for services on its class path, and the JVM for all that it runs."""
+    for place in ("lib/evil.jar", "libs/deep/evil.jar"):
+        packed(java_classes, root / place)
+    for place in ("target/classes", "."):
+        shutil.copytree(java_classes, root / place, dirs_exist_ok=True)
     assert "left" in names(ask("javac", *JAVA, "\n  }\n}\n"))
-    assert not traces(ran)
+    assert not traces(java_ran)
 
 
-def test_java_waits_for_no_pipe_and_reads_nothing_outside(root: Path, tmp_path: Path, javac: str, ask) -> None:
-    """Pipes, devices and links out where sources and jars are looked for are passed over."""
+def test_java_waits_for_no_pipe_and_reads_nothing_outside(root: Path, tmp_path: Path, java_classes: Path, ask) -> None:
+    """Pipes, devices and links out where sources and jars are looked for are passed over, as what a jar refers to."""
     (root / "src" / "shop").mkdir(parents=True)
     (root / "lib").mkdir()
     os.mkfifo(root / "src" / "shop" / "Other.java")
@@ -296,11 +291,17 @@ def test_java_waits_for_no_pipe_and_reads_nothing_outside(root: Path, tmp_path: 
     (root / "src" / "a").mkdir()
     os.mkfifo(root / "src" / "a" / "Pipe.java")
     (root / "src" / "shop" / "Zero.java").symlink_to("/dev/zero")
-    (tmp_path / "Secret.java").write_text("package shop;\n\nclass Secret { static int code = 1; }\n")
-    (root / "src" / "shop" / "Secret.java").symlink_to(tmp_path / "Secret.java")
+    (tmp_path / "Linked.java").write_text("package shop;\n\nclass Linked { static int code = 1; }\n")
+    (root / "src" / "shop" / "Linked.java").symlink_to(tmp_path / "Linked.java")
+    packed(java_classes, tmp_path / "private.jar")
+    os.mkfifo(tmp_path / "pipe.jar")
+    with zipfile.ZipFile(root / "lib" / "refers.jar", "w") as jar:
+        jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\nClass-Path: ../../pipe.jar ../../private.jar\n")
     assert "left" in names(ask("javac", *JAVA, "\n  }\n}\n"))
-    text = JAVA[2].removesuffix("s.") + "Secret."
-    assert "code" not in names(ask("javac", *JAVA[:2], text, "\n  }\n}\n"))
+    for name in ("Linked", "Secret"):
+        assert "code" not in names(ask("javac", *JAVA[:2], JAVA[2].removesuffix("s.") + f"{name}.", "\n  }\n}\n"))
+    packed(java_classes, root / "lib" / "own.jar")
+    assert "code" in names(ask("javac", *JAVA[:2], JAVA[2].removesuffix("s.") + "new Secret().", "\n  }\n}\n"))
 
 
 # TypeScript
@@ -501,6 +502,31 @@ def test_a_single_binary_is_kept_from_starting_others_by_the_kernel(
     assert "NoNewPrivs:\t1" in status
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not count so")
+def test_no_more_memory_is_held_than_is_allowed(root: Path) -> None:
+    """A module that is a link to a device without end, or a file of holes alone, is read in a second."""
+    command = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), "300", "null", sys.executable, "-c"]
+    for size, code in ((100, 0), (400, 1)):
+        done = subprocess.run(
+            [*command, f"bytearray({size} << 20)"], stderr=subprocess.DEVNULL, timeout=60, check=False
+        )
+        assert done.returncode == code
+    (root / "endless.py").symlink_to("/dev/zero")
+    text = "import endless\n\nendless."
+    small = ServerAnalyser(replace(PYREFLY, memory_mb=1000), root, trusted=False)
+    if not may_start(PYREFLY, trusted=False):
+        pytest.skip("it is not started")
+    try:
+        small.warm_up().result(ANSWER_S)
+        limits = Path(f"/proc/{small.pid}/limits").read_text()
+        with contextlib.suppress(NoAnswer):
+            small.ask(MEMBERS, Question(root / "a.py", "python", text, len(text))).result(ANSWER_S)
+    finally:
+        small.stop()
+    assert re.search(r"Max data size +1000000000 ", limits)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10 < 2_000_000_000
+
+
 @pytest.mark.skipif(not confinement.is_possible(), reason="this kernel has no Landlock")
 def test_the_kernel_lets_a_confined_program_write_and_connect_nowhere(root: Path, tmp_path: Path) -> None:
     """Only its own folders can be written in, files elsewhere neither changed nor removed, and nobody is reached."""
@@ -528,7 +554,18 @@ for act in (lambda: open({str(precious)!r}, "w"), lambda: open({str(root / "new"
     attempt(act)
 """
     limits = json.dumps({"alone": False, "writable": [str(own)]})
-    command = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), limits, sys.executable, "-c", attempts]
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        launcher.__file__,
+        str(os.getpid()),
+        "0",
+        limits,
+        sys.executable,
+        "-c",
+        attempts,
+    ]
     with listener:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     lines = done.stdout.split()
@@ -566,21 +603,15 @@ def test_an_installation_starts_no_program_of_the_working_directory(
     assert not traces(ran)
 
 
-def test_the_checkers_compiler_loads_no_plugin_of_the_working_directory(root: Path, ran: Path, javac: str) -> None:
+def test_the_checkers_compiler_loads_no_plugin_of_the_working_directory(
+    root: Path, java_ran: Path, java_classes: Path
+) -> None:
     """javac as a checker has no class path of the folder that it is started in, or of its environment."""
-    compiled(
-        javac, root, "EvilPlugin",
-        "public class EvilPlugin implements com.sun.source.util.Plugin { "
-        f"public EvilPlugin() throws Exception {{ {touching(ran, 'plugin')} }} public String getName() "
-        '{ return "evil"; } public void init(com.sun.source.util.JavacTask t, String... a) { } '
-        "public boolean autoStart() { return true; } }",
-    )  # fmt: skip
-    (root / "META-INF" / "services").mkdir(parents=True)
-    (root / "META-INF" / "services" / "com.sun.source.util.Plugin").write_text("EvilPlugin")
+    shutil.copytree(java_classes, root, dirs_exist_ok=True)
     text = "class Sample { int a = nothing; }"
     (root / "Sample.java").write_text(text)
     assert len(Javac().errors(root, "Sample.java", text)) == 1
-    assert not traces(ran)
+    assert not traces(java_ran)
 
 
 def test_checking_answers_runs_no_module_of_the_package(ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,14 +62,14 @@ def test_patterns_mean_what_git_takes_them_to_mean(repository: Path, rules: list
 def test_many_stars_are_matched_at_once(tmp_path: Path, pattern: str) -> None:
     names = ["a" * 200, "/".join(["a"] * 100), "/".join(["a" * 40] * 50), "ab" * 100]
     write(tmp_path, {".gitignore": f"{pattern}\n", "main.py": "code", "a" * 200: "code"})
-    began = time.perf_counter()
+    began = time.thread_time()
     patterns = Patterns(pattern)
     for name in names:
         patterns.hides(name)
     assert "main.py" in Project(tmp_path).names("")
     policy = Policy(read({"disablePaths": [pattern]}, {}, {}, None), [tmp_path])
     assert policy.verdict(Buffer((tmp_path / ("a" * 200)).as_uri(), "python", "", 0, "utf-16")) == ""
-    assert time.perf_counter() - began < SOON
+    assert time.thread_time() - began < SOON
 
 
 @pytest.mark.parametrize(
@@ -80,19 +80,19 @@ def test_many_stars_are_matched_at_once(tmp_path: Path, pattern: str) -> None:
 def test_a_file_that_says_too_much_hides_all_in_its_folder(tmp_path: Path, rules: str) -> None:
     """What cannot be judged stays unread: silent rather than wrong."""
     write(tmp_path, {"sub/.gitignore": rules, "sub/a.py": "code", "b.py": "code"})
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(TooMuchError):
         Patterns(rules)
     ignore = Ignore(tmp_path)
     assert ignore(Path("sub/a.py"))
     assert not ignore(Path("b.py"))
-    assert time.perf_counter() - began < SOON
+    assert time.thread_time() - began < SOON
 
 
 def test_a_long_list_of_names_is_no_burden(tmp_path: Path) -> None:
     rules = "".join(f"gen/{n}/file_{n}.py\n*.{n}\n" for n in range(1500)) + "!gen/7/file_7.py\n"
     write(tmp_path, {".gitignore": rules, **{f"gen/{n}/file_{n}.py": "code" for n in range(20)}})
     ignore = Ignore(tmp_path)
-    began = time.perf_counter()
+    began = time.thread_time()
     assert [n for n in range(20) if not ignore(Path(f"gen/{n}/file_{n}.py"))] == [7]
-    assert time.perf_counter() - began < SOON
+    assert time.thread_time() - began < SOON

@@ -1,6 +1,7 @@
 """Whatever a model hub answers: nothing is written outside its cache, nothing is without end, nothing runs."""
 
 import gzip
+import itertools
 import json
 import struct
 import threading
@@ -90,14 +91,16 @@ ETAGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("header", ["ETag", "X-Linked-Etag"])
-@pytest.mark.parametrize("etag", ETAGS)
+@pytest.mark.parametrize(
+    ("header", "etag"),
+    [  # of an empty linked one the client takes the other
+        pair for pair in itertools.product(("ETag", "X-Linked-Etag"), ETAGS) if pair != ("X-Linked-Etag", '""')
+    ],
+)
 def test_an_etag_that_is_no_checksum_names_no_file(
     original: Path, tmp_path: Path, etag: str, header: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client would write a file of that name among its blobs, and a lock beside them."""
-    if etag == '""' and header == "X-Linked-Etag":
-        pytest.skip("the client takes the other header then")
     with serving(Hub(HUB_ID, original)) as hub:
         hub.headers = {header: etag}
         assert "refused" in refused(hub, tmp_path, monkeypatch)
@@ -280,6 +283,34 @@ def test_a_redirection_to_no_web_address_is_not_followed(
         hub.instead = away
         refused(hub, tmp_path, monkeypatch)
     assert not any(b"root:" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+WAITS = [("Retry-After", "99999999"), ("Retry-After", "9" * 400), ("RateLimit", '"api";r=0;t=999999')]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("name", "value"), WAITS)
+@pytest.mark.parametrize("part", ["/api/", "/resolve/"])
+def test_a_hub_that_has_its_client_sleep_is_left(
+    original: Path, tmp_path: Path, part: str, name: str, value: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client sleeps for as long as a failure's headers say, and says nothing."""
+
+    def later(handler: BaseHTTPRequestHandler) -> bool:
+        if part not in handler.path:
+            return False
+        handler.send_response(status)
+        handler.send_header(name, value)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+        return True
+
+    naps: list[float] = []
+    monkeypatch.setattr("time.sleep", naps.append)
+    with serving(Hub(HUB_ID, original)) as hub:
+        hub.instead = later
+        assert "asks to wait" in refused(hub, tmp_path, monkeypatch)
+    assert sum(naps) < 60
 
 
 def test_a_hub_with_encryption_leads_to_none_without() -> None:

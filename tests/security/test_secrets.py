@@ -1,9 +1,11 @@
 """Tokens and keys of other files reach no prompt, no n-gram, no drafter and no suggestion; secret files stay unread."""
 
 import math
+import os
 import random
 import string
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,15 @@ def test_the_list_is_the_whole_list() -> None:
     assert not secrets("key = 'AKIA" + "IOSFODNN7EXAMPLE'")
 
 
+def test_the_licence_of_the_list_goes_with_it() -> None:
+    """Each licence in the package is named in the metadata, so that a wheel has it among its licences."""
+    root = Path(__file__).parents[2]
+    named = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["license-files"]
+    inside = {path.relative_to(root).as_posix() for path in (root / "guiderail").rglob("LICENSE*")}
+    assert "guiderail/prompt/secrets/LICENSE.gitleaks" in inside
+    assert inside <= set(named)
+
+
 def test_a_token_longer_than_its_form_is_masked_whole() -> None:
     token = github() + "AndMore123"
     assert masked(f"a = '{token}'  # here\n") == f"a = '{MASK}'  # here\n"
@@ -97,6 +108,65 @@ def test_ordinary_code_is_left_alone() -> None:
         masks += len(secrets(text))
     assert lines > 50_000
     assert masks <= lines / 20_000
+
+
+NAMES_IN_CODE = [
+    ("python", "from transformers import AutoTokenizer, Qwen3ForCausalLM\n"),
+    ("python", ">>> from transformers import AutoTokenizer, M2M100ForConditionalGeneration\n"),
+    ("python", "def encode(tokenizer: Qwen2TokenizerFast = None) -> None: ...\n"),
+    ("python", "if key.dtype == torch.bfloat16 else None\n"),
+    ("python", "login(add_to_credential=add_to_credential, skip_if_logged_in=not force)\n"),
+    ("python", "batch_size, num_keypoints_0, num_keypoints_1 = similarity.shape\n"),
+    ("typescript", "const token = useSelectorOf2_9States ;\n"),
+    ("go", "key := sha256SumOf64Bytes (data)\n"),
+    (None, "token, Qwen3ForCausalLM\n"),
+]
+LITERALS = [
+    ("python", "{api_key} = '{value}'\n"),
+    ("python", 'set("{api_key}", "{value}")\n'),
+    ("python", "# {api_key}: {value}\n"),
+    ("python", 'url = "https://host/?{api_key}={value}"\n'),
+    ("typescript", "// {api_key}={value}\n"),
+    ("typescript", "client({{ {api_key}: `{value}` }})\n"),
+    ("go", "   * {api_key} = {value} \n"),
+    ("yaml", "{api_key}: {value}\n"),
+    ("shellscript", "export {api_key}={value}\n"),
+    ("dockerfile", "ENV {api_key}={value}\n"),
+    ("makefile", "{api_key} := {value}\n"),
+    (None, "{api_key}={value}\n"),
+]
+
+
+@pytest.mark.parametrize(("language", "code"), NAMES_IN_CODE)
+def test_a_name_of_the_program_is_no_secret(language: str | None, code: str) -> None:
+    """In code a text has quotes, and a comma assigns nothing."""
+    assert masked(code, language) == code
+
+
+@pytest.mark.parametrize(("language", "code"), LITERALS)
+@pytest.mark.parametrize("api_key", ["api_key", "ACCESS_TOKEN", "password"])
+def test_a_random_text_that_is_assigned_is_masked(language: str | None, code: str, api_key: str) -> None:
+    """With quotes, in a comment, in a longer text, and where texts need none."""
+    value = "a8F3kq92LmZx71QpRt"
+    found = masked(code.format(api_key=api_key, value=value), language)
+    assert found == code.format(api_key=api_key, value=MASK)
+
+
+def test_names_in_a_python_file_reach_the_context(tmp_path: Path) -> None:
+    """The index tells the language."""
+    (tmp_path / "a.py").write_text(NAMES_IN_CODE[0][1])
+    assert ProjectIndex(tmp_path).text("a.py") == NAMES_IN_CODE[0][1]
+
+
+def test_what_git_ignores_in_another_encoding_stays_unread(tmp_path: Path) -> None:
+    """Names are bytes to git."""
+    name = os.fsdecode("geh\xe4lter.py".encode("latin-1"))
+    try:
+        (tmp_path / name).write_text("x = 1")
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    (tmp_path / ".gitignore").write_bytes(b"\xef\xbb\xbfgeh\xe4lter.py\n")
+    assert Ignore(tmp_path)(tmp_path / name)
 
 
 def seconds(piece: str, size: int) -> float:

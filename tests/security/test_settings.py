@@ -108,6 +108,8 @@ def test_a_project_does_not_take_more_than_is_modest(tmp_path: Path, text: str, 
         b"[tool.guiderail]\nmax_tokens = " + b"9" * 4000,
         b"[tool.guiderail]\n\"\\u001b]0;title\\u0007\" = 1",
         b"a = " + b"[" * 50_000,
+        b"[%b]\n[%b]\n" % (b"k" * 100_000, b"k" * 100_000),
+        b"a = { %b = 1, %b = 2 }" % (b"k" * 100_000, b"k" * 100_000),
     ],
 )  # fmt: skip
 def test_whatever_a_project_writes_costs_no_time_and_few_words(tmp_path: Path, content: bytes) -> None:
@@ -170,6 +172,14 @@ def test_an_editor_is_the_persons_but_not_for_trust(tmp_path: Path) -> None:
     found = read({"model": "owner/mine", "method": "beam", "trust": "always"}, {}, {}, tmp_path)
     assert (found.settings.model, found.settings.method, found.settings.trust) == ("owner/mine", "beam", "listed")
     assert len(found.problems) == 1
+
+
+@pytest.mark.parametrize("key", ["enable", "disablePaths", "debounceMs", "model", "until", "unheardOf"])
+@pytest.mark.parametrize("value", ["\x1b" * 200_000, ["x" * 200_000, 1], {"k" * 200_000: 1}, 10**300])
+def test_a_wrong_value_of_an_editor_costs_few_words(tmp_path: Path, key: str, value: object) -> None:
+    """A workspace's settings may be where it came from."""
+    found = read({key: value}, {}, {}, tmp_path)
+    assert all(len(problem) < 1000 and problem.isprintable() for problem in found.problems)
 
 
 def test_a_linked_file_of_the_person_is_read_and_stays_a_link(tmp_path: Path) -> None:

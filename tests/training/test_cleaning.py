@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from training.cleaning import normalise_text, parses, path_is_wanted, scrub, text_is_wanted
+from training.cleaning import normalise_text, parsed, path_is_wanted, scrub, text_is_wanted
 from training.corpus import Document, capped
 from training.dedup import Deduplicator
 
@@ -41,8 +41,8 @@ def test_generated_minified_tabular_and_tiny_texts_are_dropped(text: str):
 
 def test_only_parseable_python_stays():
     """What this interpreter cannot parse is left out."""
-    assert parses("x: int = 1\n")
-    assert not parses("print 'old'\n")
+    assert parsed("x: int = 1\n") is not None
+    assert parsed("print 'old'\n") is None
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from training.__main__ import main
-from training.recipe import Recipe
+from training.recipe import Recipe, load_recipe
+from training.runs import run_folder_of
 from training.stages import Paused, pending, run_stages
 
 TINY = """
@@ -75,3 +78,18 @@ def test_one_command_trains_exports_and_draws(work: Path, tmp_path: Path):
     assert picture.stat().st_size > 1000
     assert runner.invoke(main, ["pause", str(path)]).exit_code == 0
     assert runner.invoke(main, ["cooldown", str(path)]).exit_code == 0
+
+
+def test_a_word_to_a_run_loads_nothing_heavy(tmp_path: Path):
+    """`pause` finds the run that the recipe has and imports no torch, which takes minutes beside a busy run."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY.format(work=tmp_path, export=tmp_path / "export"))
+    folder = load_recipe(path).run_folder
+    assert run_folder_of(path) == folder
+    folder.mkdir(parents=True)
+    code = (
+        "import sys; from training.__main__ import main; main(['pause', sys.argv[1]], standalone_mode=False);"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 0
+    assert (folder / "stop").exists()

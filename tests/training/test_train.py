@@ -57,6 +57,7 @@ def test_a_stop_file_pauses_and_a_limit_does(recipe: Recipe, tokenizer: Tokenize
     (trainer.folder / STOP).touch()
     assert not trainer.fit()
     assert not trainer.fit(limit_seconds=0.0)
+    assert not (trainer.folder / "log.jsonl").exists()  # nothing was trained, and a pause does not wait to validate
     assert Trainer(recipe, tokenizer).resume()
 
 
@@ -102,7 +103,7 @@ def test_every_dtype_can_be_asked_for():
     assert pick_dtype("auto", cpu) in (torch.float32, torch.bfloat16)
 
 
-@pytest.mark.parametrize("name", ["cpu.toml", "gpu.toml"])
+@pytest.mark.parametrize("name", ["continue.toml", "cpu.toml", "gpu.toml"])
 def test_the_recipes_are_whole(name: str):
     """Each recipe parses, ends its phases at one and reaches its model's context."""
     recipe = load_recipe(RECIPES / name)

@@ -34,6 +34,16 @@ export function pythonIn(folder: string, windows: boolean): string {
   return windows ? path.win32.join(folder, "Scripts", "python.exe") : path.posix.join(folder, "bin", "python");
 }
 
+/** Whether an entry of PATH is searched: a relative one leads into whatever folder this process is in. */
+function counts(entry: string, around: Surroundings): boolean {
+  const paths = around.windows ? path.win32 : path.posix;
+  const leadsInto = (folder: string) => {
+    const way = paths.relative(folder, entry);
+    return !paths.isAbsolute(way) && way !== ".." && !way.startsWith(`..${paths.sep}`);
+  };
+  return paths.isAbsolute(entry) && (around.trusted || !around.folders.some(leadsInto));
+}
+
 function* candidates(around: Surroundings): Generator<Server> {
   const paths = around.windows ? path.win32 : path.posix;
   if (around.trusted) {
@@ -43,7 +53,7 @@ function* candidates(around: Surroundings): Generator<Server> {
       }
     }
   }
-  for (const folder of around.path.split(around.windows ? ";" : ":").filter((entry) => entry !== "")) {
+  for (const folder of around.path.split(around.windows ? ";" : ":").filter((entry) => counts(entry, around))) {
     yield { command: paths.join(folder, around.windows ? "guiderail.exe" : "guiderail"), source: "PATH" };
   }
   yield { command: programIn(around.ownEnvironment, around.windows), source: "own" };

@@ -46,6 +46,26 @@ test("an empty entry of PATH is not the current folder", () => {
   assert.equal(findServer(around(["guiderail"], { path: ":" })), undefined);
 });
 
+test("a relative entry of PATH is not searched, nor one in a workspace that is not trusted", () => {
+  const relative = [".", "bin", "node_modules/.bin", "../x"];
+  assert.equal(findServer(around(relative.map((entry) => `${entry}/guiderail`), { path: relative.join(":") })), undefined);
+  assert.equal(findServer(around(["guiderail", "bin/guiderail"], { path: relative.join(":") })), undefined);
+  const inside = { path: "/work/a:/work/b/bin:/work/a/../b/bin" };
+  const programs = ["/work/a/guiderail", "/work/b/bin/guiderail"];
+  assert.equal(findServer(around(programs, { ...inside, trusted: false })), undefined);
+  assert.equal(findServer(around(programs, inside))?.source, "PATH");
+  const beside = { path: "/work/b-tools:/work", trusted: false };
+  assert.equal(findServer(around(["/work/b-tools/guiderail"], beside))?.command, "/work/b-tools/guiderail");
+  assert.equal(findServer(around(["/work/guiderail"], beside))?.command, "/work/guiderail");
+});
+
+test("on Windows, an entry of PATH without a drive is not searched, nor one in an untrusted workspace", () => {
+  const windows = { windows: true, folders: ["C:\\work"], trusted: false };
+  const programs = ["tools\\guiderail.exe", "C:\\work\\bin\\guiderail.exe", "D:\\bin\\guiderail.exe"];
+  assert.equal(findServer(around(programs, { ...windows, path: "tools;c:\\WORK\\bin;C:\\work\\bin" })), undefined);
+  assert.equal(findServer(around(programs, { ...windows, path: "tools;D:\\bin" }))?.command, programs[2]);
+});
+
 test("Python 3.11 and newer will do", () => {
   assert.deepEqual(
     ["Python 3.11.0", "Python 3.14.1\n", "Python 4.0.0", "Python 3.10.9", "Python 2.7", ""].map(isRecentPython),

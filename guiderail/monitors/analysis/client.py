@@ -133,7 +133,7 @@ class Client:
         # In the project's folder its files could steer who executes none of it: a shim, the JVM, node.
         own = self._trusted and self.server.executes
         self._process = await asyncio.create_subprocess_exec(
-            *_command([str(program), *arguments], limits),
+            *_command([str(program), *arguments], 0 if self._trusted else self.server.memory_mb, limits),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -328,7 +328,8 @@ class Client:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
 
-def _command(command: list[str], limits: dict[str, Any] | None) -> list[str]:
+def _command(command: list[str], memory_mb: int, limits: dict[str, Any] | None) -> list[str]:
     if os.name != "posix":
         return command
-    return [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), json.dumps(limits), *command]
+    words = (str(os.getpid()), str(memory_mb), json.dumps(limits))
+    return [sys.executable, "-I", "-S", launcher.__file__, *words, *command]

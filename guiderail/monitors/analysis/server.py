@@ -85,7 +85,8 @@ class Server:
     probes
         Whether its hover tells that a type takes any name (TypeScript's index signatures).
     memory_mb
-        Above this it is leaking, and started anew.
+        Above this it is leaking, and started anew. In a workspace that is not trusted the kernel gives none of its
+        processes more.
     """
 
     name: str

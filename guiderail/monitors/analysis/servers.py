@@ -183,6 +183,8 @@ JAVAC = Server(
         # Else the class path is the working directory, where a `Locale.class` would stand in for java.util's.
         "--class-path={empty}",
         "-XX:+UseSerialGC",
+        "-Xms64m",  # not a share of the machine's memory, which may be more than it is allowed
+        "-Xmx3g",
         "-XX:TieredStopAtLevel=1",
         "-Xshare:auto",
         str(HERE / "java" / "Analyser.java"),

@@ -21,6 +21,7 @@ from pygls.lsp.client import LanguageClient
 from pygls.protocol import LanguageServerProtocol
 
 from guiderail import __version__
+from guiderail.monitors.analysis.pieces import read_json
 
 log = logging.getLogger(__name__)
 MOST_BYTES = 32 << 20  # of one message: all names of large C++ headers take a few million
@@ -181,10 +182,10 @@ def parsed(body: bytes) -> dict[str, Any]:
     ValueError, RecursionError
         It is no message.
     """
-    message = json.loads(body.decode(), parse_constant=lambda name: None)  # NaN and infinity are no JSON
+    message = read_json(body.decode())
     if ESCAPED_HALF.search(body):  # pairs of halves have become one character, and these stay
         plain = json.dumps(message, ensure_ascii=False)
-        message = json.loads(HALF.sub("\N{REPLACEMENT CHARACTER}", plain))
+        message = read_json(HALF.sub("\N{REPLACEMENT CHARACTER}", plain))
     if not isinstance(message, dict):
         raise ValueError("no object")
     return message

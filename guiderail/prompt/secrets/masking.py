@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 from guiderail.prompt.secrets.keywords import Keywords
+from guiderail.prompt.secrets.literal import is_literal
 from guiderail.prompt.secrets.rules import GENERIC, Rule, rules
 
 MASK = "***"
@@ -15,36 +16,39 @@ _REST = re.compile(r"[\w+/=~-]*", re.ASCII)  # of a token that is longer than it
 _LINES = 2  # behind a keyword's line in which its secret may begin: an assignment may be broken
 
 
-def masked(text: str) -> str:
-    """The text with `MASK` in place of each token or key."""
+def masked(text: str, language: str | None = None) -> str:
+    """The text with `MASK` in place of each token or key; the language tells names from texts (`secrets`)."""
     parts, begin = [], 0
-    for start, end in secrets(text):
+    for start, end in secrets(text, language=language):
         parts += [text[begin:start], MASK]
         begin = end
     return "".join([*parts, text[begin:]]) if parts else text
 
 
-def secrets(text: str, *, generic: bool = True) -> list[tuple[int, int]]:
+def secrets(text: str, *, generic: bool = True, language: str | None = None) -> list[tuple[int, int]]:
     """Where tokens and keys stand in a text: begin and end of each, in order, apart from each other.
 
     Parameters
     ----------
     generic
         Whether what has no known form counts, but is random and assigned to a name like ``api_key``.
+    language
+        The text's, if it is known: in a program a text has quotes.
     """
     lower = text.lower()
     hits = set(_keywords().of(lower))
     chosen = [rule for rule in rules() if not hits.isdisjoint(rule.keywords) and (generic or rule.name != GENERIC)]
-    found = sorted(span for rule in chosen for span in _found(rule, text, lower, hits))
+    found = sorted(span for rule in chosen for span in _found(rule, text, lower, hits, language))
     return _apart(text, found)
 
 
-def _found(rule: Rule, text: str, lower: str, hits: set[str]) -> Iterator[tuple[int, int]]:
+def _found(rule: Rule, text: str, lower: str, hits: set[str], language: str | None = None) -> Iterator[tuple[int, int]]:
     for begin, end in [(0, len(text))] if rule.is_everywhere else _regions(lower, hits.intersection(rule.keywords)):
         at = begin
         while match := rule.pattern.search(text, at, end):
-            if rule.is_secret(text, match):
-                yield rule.span(match)
+            span = rule.span(match)
+            if rule.is_secret(text, match) and (rule.name != GENERIC or is_literal(text, match, *span, language)):
+                yield span
             at = max(match.end(), match.start() + 1)
 
 

@@ -1,10 +1,11 @@
--- Finds the language server: the configured command, `guiderail` on PATH, or the project's own .venv.
+-- Finds the language server: the configured command, `guiderail` on PATH (outside the project), or the project's own .venv.
 
 local config = require("guiderail.config")
 
 local M = {}
 
-local PROGRAM = vim.fn.has("win32") == 1 and "Scripts/guiderail.exe" or "bin/guiderail"
+local WINDOWS = vim.fn.has("win32") == 1
+local PROGRAM = WINDOWS and "Scripts/guiderail.exe" or "bin/guiderail"
 local REMEDY = "install guiderail (:help guiderail-install), or set vim.g.guiderail = { cmd = { \"/path/to/guiderail\", \"lsp\" } }"
 
 local REVIVALS, PERIOD = 3, 180 -- so many in so many seconds
@@ -34,6 +35,35 @@ local function in_project(root)
   end
 end
 
+local function absolute(folder)
+  if WINDOWS then
+    return folder:match("^%a:[\\/]") or folder:match("^[\\/][\\/]")
+  end
+  return vim.startswith(folder, "/")
+end
+
+local function real(path)
+  return vim.fs.normalize(vim.uv.fs_realpath(path) or path)
+end
+
+local function inside(path, root)
+  return path == root or vim.startswith(path, root:gsub("/*$", "") .. "/")
+end
+
+-- A program of that name in the current folder, which relative entries of PATH and Windows search, or in the project
+-- may have come with it.
+local function on_path(root)
+  local top = real(root)
+  for _, folder in ipairs(vim.split(vim.env.PATH or "", WINDOWS and ";" or ":", { plain = true })) do
+    if absolute(folder) and not inside(real(folder), top) then
+      local program = vim.fs.joinpath(folder, WINDOWS and "guiderail.exe" or "guiderail")
+      if vim.fn.executable(program) == 1 and not inside(real(program), top) then
+        return program
+      end
+    end
+  end
+end
+
 ---@param root string
 ---@return { cmd: string[], source: string }|nil, string why there is none, and what to do
 function M.find(root)
@@ -44,8 +74,8 @@ function M.find(root)
     end
     return nil, ("the configured command %s cannot be run"):format(cmd[1])
   end
-  local program = vim.fn.exepath("guiderail")
-  if program ~= "" then
+  local program = on_path(root)
+  if program then
     return { cmd = { program, "lsp" }, source = "on PATH" }, ""
   end
   local own, why = in_project(root)

@@ -49,6 +49,7 @@ final class Analyser {
     private void serve() throws IOException {
         // Without places of their own, the compiler's plug-ins are looked for in the project's jars, and started.
         files.setLocationFromPaths(StandardLocation.ANNOTATION_PROCESSOR_PATH, List.of());
+        files.setLocationFromPaths(StandardLocation.CLASS_PATH, List.of());
         for (String body; (body = read()) != null; ) {
             Map<String, Object> message = object(new Json(body).value());
             Object id = message.get("id");
@@ -124,7 +125,7 @@ final class Analyser {
                     List.of("-proc:none", "-XDshould-stop.ifError=" + until, "-Xlint:none", "-Xmaxerrs", "1000");
             JavacTask task = task(source, options, found);
             files.setLocationFromPaths(StandardLocation.SOURCE_PATH, sourceRoots());
-            files.setLocationFromPaths(StandardLocation.CLASS_PATH, libraries());
+            files.setLocationFromPaths(LIBRARIES, libraries());
             unit = task.parse().iterator().next();
             task.analyze();
             trees = Trees.instance(task);
@@ -138,6 +139,26 @@ final class Analyser {
         return (JavacTask) compiler.getTask(null, outlines, found, options, null, List.of(file));
     }
 
+    /**
+     * Stands for the class path: of a jar in this one the manifest is not read, which can name any file (a FIFO, a jar
+     * of another project) as a further part of it.
+     */
+    private static final JavaFileManager.Location LIBRARIES = new JavaFileManager.Location() {
+        @Override
+        public String getName() {
+            return "LIBRARIES";
+        }
+
+        @Override
+        public boolean isOutputLocation() {
+            return false;
+        }
+    };
+
+    private static JavaFileManager.Location real(JavaFileManager.Location location) {
+        return location == StandardLocation.CLASS_PATH ? LIBRARIES : location;
+    }
+
     /** The project's other sources without what happens inside their methods, kept until they change. */
     private final class Outlines extends ForwardingJavaFileManager<StandardJavaFileManager> {
         private final Map<URI, Outline> kept = new HashMap<>();
@@ -149,7 +170,7 @@ final class Analyser {
         @Override
         public Iterable<JavaFileObject> list(
                 Location location, String name, Set<JavaFileObject.Kind> kinds, boolean recurse) throws IOException {
-            Iterable<JavaFileObject> found = super.list(location, name, kinds, recurse);
+            Iterable<JavaFileObject> found = super.list(real(location), name, kinds, recurse);
             if (location != StandardLocation.SOURCE_PATH) {
                 return found;
             }
@@ -174,7 +195,7 @@ final class Analyser {
 
         @Override
         public String inferBinaryName(Location location, JavaFileObject file) {
-            return super.inferBinaryName(location, file instanceof Outline ? ((Outline) file).whole() : file);
+            return super.inferBinaryName(real(location), file instanceof Outline ? ((Outline) file).whole() : file);
         }
 
         @Override

@@ -1,0 +1,66 @@
+"""Names of files and texts of a repository are shown on a person's terminal, and never obeyed by it."""
+
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from guiderail.cli import output
+from guiderail.cli.doctor import Check, _line
+from guiderail.cli.engine import start_logging
+from guiderail.cli.main import run
+from guiderail.engine.suggestion import Suggestion, Timings
+from guiderail.text.document import Document
+
+TITLE = "\x1b]0;owned\x07"  # an escape sequence that renames the window
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: a project whose name is an escape sequence."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    root = tmp_path / f"a{TITLE}b"
+    (root / ".git").mkdir(parents=True)
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.mark.parametrize("content", ["[tool.guiderail", "[tool.guiderail]\nmethod = 'pg-td'\nuntil = 3\nx = 1\n"])
+@pytest.mark.parametrize("words", [["config", "show"], ["complete", f"a{TITLE}.py"]])
+def test_what_is_said_of_a_file_holds_no_escapes(
+    project: Path, content: str, words: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Problems of settings and errors name the file, whatever it is called."""
+    (project / "pyproject.toml").write_text(content, encoding="utf-8")
+    run(words)
+    shown = capfd.readouterr()
+    assert "owned" in shown.err
+    assert "\x1b" not in shown.out + shown.err
+    assert "\x07" not in shown.out + shown.err
+
+
+def answer(text: str) -> Any:
+    one = Suggestion(text, 0, 0, 0.0, (), "line", "psm", Timings(1, 0, 0.0, 0.0, 0.0, 0.0))
+    return SimpleNamespace(suggestions=[one], cursor=SimpleNamespace(document=Document("x")))
+
+
+def test_a_suggestion_does_not_drive_a_terminal_without_colours() -> None:
+    """NO_COLOR and a dumb terminal are terminals too; a pipe gets the exact text."""
+    assert "\x1b" not in output.as_text(answer(TITLE), colour=False, terminal=True)
+    assert output.as_text(answer(TITLE), colour=False) == TITLE
+
+
+def test_neither_a_log_record_nor_a_check_does(capsys: pytest.CaptureFixture[str]) -> None:
+    handlers = logging.getLogger().handlers[:]
+    try:
+        start_logging("warning")
+        logging.getLogger("guiderail").warning("%s is left out", TITLE)
+    finally:
+        logging.basicConfig(handlers=handlers, force=True)
+        logging.captureWarnings(False)
+    said = capsys.readouterr().err
+    assert "owned" in said
+    assert "\x1b" not in said
+    assert TITLE not in _line(Check("x", "ok", TITLE, TITLE))
