@@ -26,6 +26,10 @@ class ModelFolderError(GuiderailError):
     """A folder is no complete model: no configuration, no weights, or only pickled ones."""
 
 
+class MissingWeightsError(GuiderailError):
+    """The weights on disk do not fill the architecture that the configuration names."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """A model on this machine.

@@ -75,10 +75,10 @@ def give_back() -> None:
 
 def _is_packed(info: ModelInfo, device: str, dtype: str) -> bool:
     """Whether the model's weights are going to be packed."""
-    from guiderail.model.lean import ARCHITECTURES
     from guiderail.model.matrix import packing_pays
+    from guiderail.model.shape import ARCHITECTURES
 
-    return device == "cpu" and dtype == "float32" and info.architecture in ARCHITECTURES and packing_pays()
+    return device == "cpu" and dtype == "float32" and info.architecture in ARCHITECTURES.values() and packing_pays()
 
 
 def _what_fits(info: ModelInfo, dtype: str, free: int) -> str:
