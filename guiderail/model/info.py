@@ -6,11 +6,13 @@ import json
 import math
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from guiderail.errors import GuiderailError
 from guiderail.model.guard import is_plain
+from guiderail.model.memory import uncollected
 from guiderail.prompt.fim import FimFormat, find_fim
 
 WEIGHTS = "model.safetensors"
@@ -213,7 +215,33 @@ def _fim(folder: Path) -> FimFormat | None:
     path = folder / "tokenizer.json"
     if not path.is_file():
         return None
-    return find_fim(token["content"] for token in _read_object(path).get("added_tokens", ()))
+    return find_fim(token["content"] for token in read_tokenizer(path).get("added_tokens", ()))
+
+
+def read_tokenizer(path: Path) -> dict[str, Any]:
+    """A parsed ``tokenizer.json``; the last one read is remembered (`forget`), and nobody may change it.
+
+    Raises
+    ------
+    ModelFolderError
+        If it cannot be read.
+    """
+    try:
+        status = path.stat()
+        return _tokenizer(path, status.st_mtime_ns, status.st_size)
+    except OSError as error:
+        raise ModelFolderError(f"{path} cannot be read ({error.strerror})", "Check the file's permissions") from error
+
+
+def forget() -> None:
+    """Let the tokenizer go that is remembered."""
+    _tokenizer.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(path: Path, _changed: int, _size: int) -> dict[str, Any]:
+    with uncollected():
+        return _read_object(path)
 
 
 def licence_in(folder: Path) -> str | None:

@@ -108,6 +108,13 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     DeviceError
         If there is no GPU and one is asked for.
     """
+    with memory.uncollected():
+        model = _loaded(reference, device, dtype, threads)
+    memory.give_back()
+    return model
+
+
+def _loaded(reference: str, device: str, dtype: str, threads: int) -> Model:
     import torch
 
     from guiderail.model.model import Model
@@ -129,10 +136,7 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
         source = (_read_gguf if info.file else _read_module)(info, stored).to(place)
         _check_numbers(source, info.name)
     model = Model(source, tokenizer, info, torch.device(place), computed, int8=int8)
-    del source
-    if info.file:
-        _forget_file()
-    memory.give_back()
+    _forget_files()
     return model
 
 
@@ -148,10 +152,13 @@ def _checkpoint(info: ModelInfo, config: dict[str, Any]) -> Checkpoint | None:
     return checkpoint_of(open_file(info.file), info.name)
 
 
-def _forget_file() -> None:
-    from guiderail.model.gguf.file import forget
+def _forget_files() -> None:
+    """Let what was read of them go: a vocabulary takes tens of megabytes."""
+    from guiderail.model import info
+    from guiderail.model.gguf import file
 
-    forget()
+    info.forget()
+    file.forget()
 
 
 def _located(reference: str) -> tuple[Path, str | None]:

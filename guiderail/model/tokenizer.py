@@ -23,6 +23,7 @@ import tokenizers
 
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model.cuts import cut_pattern
+from guiderail.model.info import read_tokenizer
 from guiderail.prompt.fim import CONTROL_TOKENS, FimFormat, find_fim
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Tokenizer:
         if not path.is_file():
             raise TokenizerError(f"{folder} has no tokenizer.json", "A fast tokenizer is required: " + _SUPPORTED)
         try:
-            specification = json.loads(path.read_text(encoding="utf-8"))
+            specification = read_tokenizer(path)
             settings = _read_json(folder / "tokenizer_config.json")
             return cls(specification, settings, _eos_ids(folder))
         except TokenizerError:
