@@ -110,7 +110,7 @@ def cases(model: Model, plan: Plan, length: int) -> list[Case]:
 @contextmanager
 def _llama_cpp(model: Model, plan: Plan) -> Iterator[LlamaCpp | None]:
     """llama.cpp with the same weights; None where it is not wanted, or does not know the architecture."""
-    if not plan.threads or type(model.module).__name__ not in ARCHITECTURES or model.device.type != "cpu":
+    if not plan.threads or model.info.architecture not in ARCHITECTURES or model.device.type != "cpu":
         yield None
         return
     with tempfile.TemporaryDirectory() as folder:

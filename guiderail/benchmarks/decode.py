@@ -227,10 +227,9 @@ def _check(model: Model, plan: Plan) -> None:
 
 def _weight_bytes(model: Model) -> int:
     """Bytes of weights that one decode step has to read: all but the embedding's table of rows, unless it is tied."""
-    embedding = model.module.get_input_embeddings().weight
-    tied = embedding is model.module.get_output_embeddings().weight
-    total = model.info.parameters * embedding.element_size()
-    return total if tied else total - embedding.numel() * embedding.element_size()
+    size = model.dtype.itemsize
+    table = model.vocab_size * model.embed(torch.zeros(1, dtype=torch.int64, device=model.device)).shape[-1]
+    return size * (model.info.parameters - (0 if model.info.tied else table))
 
 
 def _speed(found: dict[str, Any], tokens: int) -> dict[str, float]:

@@ -15,7 +15,7 @@ from guiderail.cache.deviation import deviations
 from guiderail.cache.diff import Block, common_prefix, diff
 from guiderail.cache.ledger import Ledger
 from guiderail.cache.policy import Choice, Costs, Policy
-from guiderail.cache.rotation import Refusal, Rotation, length_limit, reset_frequencies, rotation_of
+from guiderail.cache.rotation import Refusal, Rotation, length_limit, rotation_of
 from guiderail.cache.selection import Effort, changed_roles, chosen
 from guiderail.cache.tree import TokenTree
 from guiderail.model.attention import Step
@@ -261,7 +261,7 @@ class LiveCache:
         if not self.length:
             self._regime = regime
             if regime is not None:
-                reset_frequencies(self.model)
+                self.model.reset_frequencies()
         exact = regime == self._regime
         chunk = CHUNK if regime is None else max(CHUNK, len(ids))  # one pass has one set of frequencies
         logits = None

@@ -147,33 +147,20 @@ def prove(model: Model) -> Rotation | Refusal:
 
 def length_limit(model: Model) -> tuple[str, int] | None:
     """The kind of RoPE whose frequencies depend on the length, and the length from which on they do; or None."""
-    config = model.module.config
-    rope = getattr(config, "rope_parameters", None) or {}
-    found = [r for r in (rope, *rope.values()) if isinstance(r, dict)]
-    kinds = sorted({r.get("rope_type", "default") for r in found} & LENGTH_DEPENDENT)
+    kinds = sorted({r.get("rope_type", "default") for r in model.rope} & LENGTH_DEPENDENT)
     if not kinds:
         return None
-    limits = [r.get("original_max_position_embeddings") for r in found]
-    own = getattr(config, "original_max_position_embeddings", None) or config.max_position_embeddings
-    return kinds[0], min([own, *(limit for limit in limits if limit)])
-
-
-def reset_frequencies(model: Model) -> None:
-    """Make the next pass choose its frequencies from its own length ("dynamic" keeps those of the longest so far)."""
-    for module in model.module.modules():
-        if hasattr(module, "max_seq_len_cached") and hasattr(module, "original_inv_freq"):
-            module.inv_freq = module.original_inv_freq.to(model.device)
-            module.max_seq_len_cached = module.original_max_seq_len
+    limits = [r.get("original_max_position_embeddings") for r in model.rope]
+    return kinds[0], min([model.first_length, *(limit for limit in limits if limit)])
 
 
 def _candidates(model: Model) -> list[LayerTurn]:
-    """Every frequency set of the module in both pairings; half-split first, the commoner."""
+    """Every frequency set of the model in both pairings; half-split first, the commoner."""
     sets: list[torch.Tensor] = []
-    for name, buffer in model.module.named_buffers():
-        if name.endswith("inv_freq") and not name.endswith("original_inv_freq"):
-            frequencies = buffer.detach().double()
-            if 2 * len(frequencies) <= model.head_dim and not any(torch.equal(frequencies, s) for s in sets):
-                sets.append(frequencies)
+    for found in model.frequencies():
+        frequencies = found.double()
+        if 2 * len(frequencies) <= model.head_dim and not any(torch.equal(frequencies, s) for s in sets):
+            sets.append(frequencies)
     return [LayerTurn(s, pairing) for s in sets for pairing in ("half", "interleaved")]
 
 

@@ -99,10 +99,14 @@ class Engine:
         _log.info("%s on %s, loaded in %.2f s", self.model.info.name, self.model.device, seconds)
 
     def _load(self, settings: Settings) -> None:
-        from guiderail.engine.choice import chosen
+        from guiderail.model.memory import uncollected
+
+        with uncollected():  # what importing makes stays
+            from guiderail.engine.choice import chosen
+
+            self._recipe = chosen(settings)  # what does not compose is refused before anything is loaded
         from guiderail.model.load import load
 
-        self._recipe = chosen(settings)  # what does not compose is refused before anything is loaded
         self.model = load(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
         from guiderail.engine.completer import Completer
 

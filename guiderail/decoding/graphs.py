@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from guiderail.model.attention import Step
-from guiderail.model.lean import STATIC_ROPE
+from guiderail.model.rope import STATIC_ROPE
 
 if TYPE_CHECKING:
     from guiderail.cache.buffers import KeyValueBuffers
@@ -27,11 +27,8 @@ WARM_UPS = 2
 
 def supports(model: Model) -> bool:
     """Whether the model's step can be captured: on CUDA, with rotary frequencies that do not depend on the length."""
-    rope = getattr(model.module.config, "rope_parameters", None) or {}
-    types = [r.get("rope_type", "default") for r in rope.values() if isinstance(r, dict)] or [
-        rope.get("rope_type", "default")
-    ]
-    return model.device.type == "cuda" and set(types) <= STATIC_ROPE
+    types = {rope.get("rope_type", "default") for rope in model.rope}
+    return model.device.type == "cuda" and types <= STATIC_ROPE
 
 
 class FixedStep:

@@ -1,18 +1,18 @@
-"""The weights of a Llama-shaped decoder layer, fused into few matrices and laid out for narrow passes.
-
-No weight is kept twice: the parameters of the module whose weights they are become views of these matrices, and it goes
-on working; or, where the matrices are packed or quantised, they become empty, and it does not.
-"""
+"""The weights of a Llama-shaped decoder layer, fused into few matrices and laid out for narrow passes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from guiderail.model.matrix import Layout, Matrix, Plain
+from guiderail.model.checkpoint import Checkpoint
+from guiderail.model.matrix import Int8, Layout, Matrix, Plain
+from guiderail.model.shape import Shape
+
+QKV = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+OUT, GATE_UP, DOWN = "self_attn.o_proj", ("mlp.gate_proj", "mlp.up_proj"), "mlp.down_proj"
 
 
 @dataclass(slots=True)
@@ -48,77 +48,83 @@ class Layer:
     window: int | None
 
 
-def read_layer(layer: Any, heads: int, kv_heads: int, layout: Layout) -> Layer:
-    """The weights of a transformers decoder layer, whose parameters are views of them afterwards, or empty."""
-    attention, mlp = layer.self_attn, layer.mlp
+def read_layer(index: int, checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> Layer:
+    """The weights of one decoder layer; the vectors, and plain matrices, in `dtype`."""
+    shape, front = checkpoint.shape, f"model.layers.{index}."
+
+    def vector(name: str) -> torch.Tensor:
+        return checkpoint.read(front + name, dtype).clone()  # no view of the file
+
+    def matrix(*names: str) -> Matrix:
+        return fuse([checkpoint.read(front + name, kept(layout, dtype)) for name in names], layout)
+
     norm = None
-    if hasattr(attention, "q_norm"):
-        rows = [attention.q_norm.weight.data] * heads + [attention.k_norm.weight.data] * kv_heads
+    if shape.head_norm:
+        rows = [vector("self_attn.q_norm.weight")] * shape.heads + [vector("self_attn.k_norm.weight")] * shape.kv_heads
         norm = torch.stack(rows)[:, None]
-    projections = attention.q_proj, attention.k_proj, attention.v_proj
     return Layer(
-        input_norm=layer.input_layernorm.weight.data,
-        qkv=fuse(*projections, layout=layout),
-        qkv_bias=torch.cat([p.bias.data for p in projections]) if projections[0].bias is not None else None,
+        input_norm=vector("input_layernorm.weight"),
+        qkv=matrix(*(f"{name}.weight" for name in QKV)),
+        qkv_bias=torch.cat([vector(f"{name}.bias") for name in QKV]) if shape.qkv_bias else None,
         head_norm=norm,
-        out=fuse(attention.o_proj, layout=layout),
-        out_bias=attention.o_proj.bias.data if attention.o_proj.bias is not None else None,
-        post_norm=layer.post_attention_layernorm.weight.data,
-        gate_up=fuse(mlp.gate_proj, mlp.up_proj, layout=layout),
-        down=fuse(mlp.down_proj, layout=layout),
-        scale=attention.scaling,
-        window=_window(attention),
+        out=matrix(OUT + ".weight"),
+        out_bias=vector(OUT + ".bias") if shape.out_bias else None,
+        post_norm=vector("post_attention_layernorm.weight"),
+        gate_up=matrix(*(f"{name}.weight" for name in GATE_UP)),
+        down=matrix(DOWN + ".weight"),
+        scale=shape.head_dim**-0.5,
+        window=shape.windows[index],
     )
 
 
-def give_back_layer(layer: Layer, module: Any) -> None:
-    """Give a copy of the decoder layer that `layer` was read from its projections' weights back."""
-    attention, mlp = module.self_attn, module.mlp
-    unfuse(layer.qkv, attention.q_proj, attention.k_proj, attention.v_proj)
-    unfuse(layer.out, attention.o_proj)
-    unfuse(layer.gate_up, mlp.gate_proj, mlp.up_proj)
-    unfuse(layer.down, mlp.down_proj)
+def kept(layout: Layout, dtype: torch.dtype) -> torch.dtype | None:
+    """The type in which a matrix of this layout is made; None: in any, so that it is read as it is stored."""
+    return None if layout is Int8 else dtype
 
 
-def unfuse(matrix: Matrix, *modules: Any) -> None:
-    """Give linear modules their part of the matrix that they were fused to."""
-    parts = matrix.weight().split([module.out_features for module in modules])
-    for module, part in zip(modules, parts, strict=True):
-        module.weight.data = part.clone(memory_format=torch.contiguous_format)
+def layer_state(layer: Layer, shape: Shape) -> Iterator[tuple[str, torch.Tensor]]:
+    """The layer's weights under transformers' names and in its layout; new tensors, or views."""
+    queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    yield "input_layernorm.weight", layer.input_norm
+    yield "post_attention_layernorm.weight", layer.post_norm
+    yield OUT + ".weight", layer.out.weight()
+    yield DOWN + ".weight", layer.down.weight()
+    yield from _named(GATE_UP, "weight", layer.gate_up.weight(), [shape.inner] * 2)
+    yield from _named(QKV, "weight", layer.qkv.weight(), [queries, keys, keys])
+    if layer.qkv_bias is not None:
+        yield from _named(QKV, "bias", layer.qkv_bias, [queries, keys, keys])
+    if layer.out_bias is not None:
+        yield OUT + ".bias", layer.out_bias
+    if layer.head_norm is not None:
+        yield "self_attn.q_norm.weight", layer.head_norm[0, 0]
+        yield "self_attn.k_norm.weight", layer.head_norm[-1, 0]
 
 
-def fuse(*modules: Any, layout: Layout) -> Matrix:
-    """One matrix [in, all outs] of linear modules, whose weights become views of it if it is plain, otherwise empty."""
+def _named(
+    names: Sequence[str], kind: str, whole: torch.Tensor, sizes: list[int]
+) -> Iterator[tuple[str, torch.Tensor]]:
+    return zip((f"{name}.{kind}" for name in names), whole.split(sizes), strict=True)
+
+
+def fuse(weights: Sequence[torch.Tensor], layout: Layout) -> Matrix:
+    """One matrix [in, all outs] of weights that are [out, in] each; it shares no memory with them."""
     if layout is Plain:
-        return Plain(_laid(modules))
-    matrix = layout(torch.cat([module.weight.data for module in modules]))
-    for module in modules:
-        module.weight.data = module.weight.data.new_empty(0)
-    return matrix
+        return Plain(_laid(weights))
+    return layout(weights[0] if len(weights) == 1 else torch.cat(list(weights)))
 
 
-def _laid(modules: Sequence[Any]) -> torch.Tensor:
-    """One tensor [in, all outs], of which the modules' weights are views afterwards.
+def _laid(weights: Sequence[torch.Tensor]) -> torch.Tensor:
+    """One tensor [in, all outs].
 
     A product of one row takes as long as reading the matrix does, and BLAS reads fastest along the longer side: in
     float32 a matrix with no fewer outputs than inputs is stored input by input (measured: up to twice as fast, and no
     slower for any number of rows), all others stay as torch has them, output by output.
     """
-    outs, inputs = [m.weight.shape[0] for m in modules], modules[0].weight.shape[1]
-    if modules[0].weight.dtype == torch.float32 and sum(outs) >= inputs:
-        matrix = modules[0].weight.data.new_empty(inputs, sum(outs))
-    elif len(modules) == 1:
-        return modules[0].weight.data.t()
+    outs, inputs = [len(weight) for weight in weights], weights[0].shape[1]
+    if weights[0].dtype == torch.float32 and sum(outs) >= inputs:
+        matrix = weights[0].new_empty(inputs, sum(outs))
     else:
-        matrix = modules[0].weight.data.new_empty(sum(outs), inputs).t()
-    for module, part in zip(modules, matrix.split(outs, 1), strict=True):
-        part.copy_(module.weight.data.t())
-        module.weight.data = part.t()
+        matrix = weights[0].new_empty(sum(outs), inputs).t()
+    for weight, part in zip(weights, matrix.split(outs, 1), strict=True):
+        part.copy_(weight.t())
     return matrix
-
-
-def _window(attention: Any) -> int | None:
-    """The sliding window of an attention module, read where its architecture keeps it."""
-    if hasattr(attention, "sliding_window"):
-        return attention.sliding_window
-    return getattr(attention.config, "sliding_window", None) if "Mistral" in type(attention).__name__ else None

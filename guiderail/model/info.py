@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from guiderail.errors import GuiderailError
 from guiderail.model.guard import is_plain
+from guiderail.model.memory import uncollected
 from guiderail.prompt.fim import FimFormat, find_fim
 
 WEIGHTS = "model.safetensors"
@@ -25,6 +26,10 @@ _DEFAULT_CONTEXT = 2048  # of a configuration that names none, as in transformer
 
 class ModelFolderError(GuiderailError):
     """A folder is no complete model: no configuration, no weights, or only pickled ones."""
+
+
+class MissingWeightsError(GuiderailError):
+    """The weights on disk do not fill the architecture that the configuration names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,25 +215,33 @@ def _fim(folder: Path) -> FimFormat | None:
     path = folder / "tokenizer.json"
     if not path.is_file():
         return None
-    return find_fim(token["content"] for token in _added_tokens(path))
+    return find_fim(token["content"] for token in read_tokenizer(path).get("added_tokens", ()))
 
 
-# How the library writes a tokenizer.json; what follows, the vocabulary, has ten megabytes in large models.
-_ADDED_FIRST = re.compile(
-    r'\s*\{\s*"version":\s*"[\d.]+",\s*"truncation":\s*null,\s*"padding":\s*null,\s*"added_tokens":\s*(?=\[)'
-)
+def read_tokenizer(path: Path) -> dict[str, Any]:
+    """A parsed ``tokenizer.json``; the last one read is remembered (`forget`), and nobody may change it.
 
-
-def _added_tokens(path: Path) -> list[dict[str, Any]]:
-    """The special tokens of a ``tokenizer.json``, without reading the vocabulary where they stand in front of it."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    head = _ADDED_FIRST.match(text)
-    if head is None:
-        return _read_object(path).get("added_tokens", [])
+    Raises
+    ------
+    ModelFolderError
+        If it cannot be read.
+    """
     try:
-        return json.JSONDecoder().raw_decode(text, head.end())[0]
-    except ValueError as error:
-        raise ModelFolderError(f"{path} is damaged ({error})", "Fetch the model again") from error
+        status = path.stat()
+        return _tokenizer(path, status.st_mtime_ns, status.st_size)
+    except OSError as error:
+        raise ModelFolderError(f"{path} cannot be read ({error.strerror})", "Check the file's permissions") from error
+
+
+def forget() -> None:
+    """Let the tokenizer go that is remembered."""
+    _tokenizer.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(path: Path, _changed: int, _size: int) -> dict[str, Any]:
+    with uncollected():
+        return _read_object(path)
 
 
 def licence_in(folder: Path) -> str | None:

@@ -2,38 +2,27 @@
 
 A small model's decode step is dominated by the overhead of Python modules, not by arithmetic. This is the same
 computation with the fewest tensor operations: one matrix for query, key and value, one for gate and up, positions
-looked up in a table. It takes over the module's own weights (no weight is kept twice, but for a tied embedding that is
-packed) and is tested equal to the module. Architectures that it does not know take the module's path.
+looked up in a table. It is made of the files' own tensors (no weight is kept twice, but for a tied embedding that is
+packed), without a module, and is tested equal to one. Architectures that it does not know take the module's path.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import torch
 from torch.nn.functional import embedding, rms_norm, silu
 
+from guiderail.model import threads
 from guiderail.model.attention import Step, attend
-from guiderail.model.fused import Layer, fuse, give_back_layer, read_layer, unfuse
-from guiderail.model.matrix import Layout, Matrix, Plain
+from guiderail.model.checkpoint import Checkpoint, check_numbers
+from guiderail.model.fused import Layer, fuse, layer_state, read_layer
+from guiderail.model.matrix import Int8, Layout, Matrix, Plain
 
-# Architectures whose decoder is: RMSNorm, attention with half-split RoPE, RMSNorm, gated SiLU; nothing else.
-ARCHITECTURES = frozenset({"LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "MistralForCausalLM"})
-# RoPE types whose frequencies do not depend on the length seen, so that one table serves every call.
-STATIC_ROPE = frozenset({"default", "linear", "llama3", "yarn"})
-
-
-def supports(module: Any) -> bool:
-    """Whether `LeanForward` computes what `module` (a transformers causal language model) computes."""
-    config = module.config
-    rope = getattr(config, "rope_parameters", None) or {}
-    return (
-        type(module).__name__ in ARCHITECTURES
-        and rope.get("rope_type", "default") in STATIC_ROPE
-        and rope.get("partial_rotary_factor", 1.0) == 1.0
-        and config.hidden_act == "silu"
-        and not getattr(config, "mlp_bias", False)
-    )
+TABLE = "model.embed_tokens.weight"
+MOST_WORKERS = 4  # that lay out weights: each holds a layer's matrix twice meanwhile
 
 
 class LeanForward:
@@ -41,37 +30,57 @@ class LeanForward:
 
     Parameters
     ----------
-    module
-        A transformers causal language model for which `supports` holds.
+    checkpoint
+        Its weights, each of which is read once.
     layout
-        How its matrices lie in memory; unless they are plain, the module cannot run by itself afterwards.
+        How its matrices lie in memory.
+    dtype
+        Of activations, keys and values.
+
+    Attributes
+    ----------
+    embedding
+        [vocabulary, hidden], in `dtype` or in the narrower type in which it is stored.
+    frequencies
+        Rotary frequencies, float32 [head_dim / 2].
+
+    Raises
+    ------
+    MissingWeightsError
+        If weights cannot be read, or are no numbers.
     """
 
-    def __init__(self, module: Any, layout: Layout = Plain) -> None:
-        config = module.config
-        self.eps: float = config.rms_norm_eps
-        self.heads: int = config.num_attention_heads
-        self.kv_heads: int = config.num_key_value_heads
-        self.head_dim: int = module.model.layers[0].self_attn.head_dim
-        self.unembedding, self.embedding = _ends(module, layout)
-        self.final_norm: torch.Tensor = module.model.norm.weight.data
-        self.layers = [read_layer(layer, self.heads, self.kv_heads, layout) for layer in module.model.layers]
-        self.rotary = module.model.rotary_emb
-        self._cos, self._sin = self._table(config.max_position_embeddings)
+    def __init__(self, checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> None:
+        shape = self.shape = checkpoint.shape
+        self.eps, self.heads, self.kv_heads, self.head_dim = shape.eps, shape.heads, shape.kv_heads, shape.head_dim
+        self.frequencies, self._attention_factor = checkpoint.rope
+        self.final_norm = checkpoint.read("model.norm.weight", dtype).clone()
+        with _workers() as pool:  # laying out is most of loading, and torch lets other threads run meanwhile
+            ends = pool.submit(_ends, checkpoint, layout, dtype)
+            layers = pool.map(lambda index: read_layer(index, checkpoint, layout, dtype), range(shape.layers))
+            self.layers = list(layers)
+            self.unembedding, self.embedding = ends.result()
+        self._cos, self._sin = self._table(shape.context)
         self._factors = self._head_factors()
 
-    def give_back(self, module: Any) -> None:
-        """Give a copy of the module that this was made of weights of its own, laid out as transformers does."""
-        for layer, own in zip(self.layers, module.model.layers, strict=True):
-            give_back_layer(layer, own)
-        unfuse(self.unembedding, module.get_output_embeddings())  # a tied table is the same parameter
+    def state(self) -> dict[str, torch.Tensor]:
+        """The weights under transformers' names and in its layout; of quantised ones the rounded, in float32."""
+        found = {"model.norm.weight": self.final_norm, "lm_head.weight": self.unembedding.weight()}
+        found[TABLE] = found["lm_head.weight"] if self.shape.tied else self.embedding
+        for index, layer in enumerate(self.layers):
+            found |= {f"model.layers.{index}.{name}": tensor for name, tensor in layer_state(layer, self.shape)}
+        return found
+
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        """The embeddings [q, hidden] of `ids` (int64 [q])."""
+        return embedding(ids, self.embedding).to(self.final_norm.dtype)
 
     def _table(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """cos and signed sin of every position, [length, head_dim], from the model's own rotary module."""
-        positions = torch.arange(length, device=self.embedding.device)[None]
-        cos, sin = self.rotary(self.embedding[:1, None].to(self.final_norm.dtype), positions)
-        half = sin.shape[-1] // 2
-        return cos[0], torch.cat((-sin[0, :, :half], sin[0, :, half:]), -1)
+        """cos and signed sin of every position, [length, head_dim]."""
+        angles = torch.arange(length)[:, None].float() * self.frequencies
+        cos, sin = angles.cos() * self._attention_factor, angles.sin() * self._attention_factor
+        dtype = self.final_norm.dtype
+        return torch.cat((cos, cos), -1).to(dtype), torch.cat((-sin, sin), -1).to(dtype)
 
     def _head_factors(self) -> tuple[torch.Tensor, torch.Tensor]:
         """What cos and sin of a single row are multiplied by, [layers, heads + kv heads, head_dim] each.
@@ -88,7 +97,7 @@ class LeanForward:
     def __call__(self, ids: torch.Tensor, positions: torch.Tensor, step: Step, *, last: bool) -> torch.Tensor:
         """Logits [1 or q, vocabulary] of `ids` (int64 [q], or embeddings [q, hidden]) at `positions` (int64 [q])."""
         cos, sin = self._cos[positions], self._sin[positions]
-        x = ids if ids.is_floating_point() else embedding(ids, self.embedding).to(self.final_norm.dtype)
+        x = ids if ids.is_floating_point() else self.embed(ids)
         if len(x) == 1 and x.dtype == torch.float32:
             return self._row(x, cos, sin, step)
         for index, layer in enumerate(self.layers):
@@ -151,13 +160,38 @@ class LeanForward:
         return (x * weight).mul_((float(row.dot(row)) / len(row) + self.eps) ** -0.5)
 
 
-def _ends(module: Any, layout: Layout) -> tuple[Matrix, torch.Tensor]:
+@contextmanager
+def _workers() -> Iterator[ThreadPoolExecutor]:
+    """Threads that lay out weights, each of which lets torch take no others."""
+    before, count = torch.get_num_threads(), min(MOST_WORKERS, threads.allowed())
+    try:
+        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)
+
+
+def _ends(checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> tuple[Matrix, torch.Tensor]:
     """The unembedding, and the embedding's table [vocabulary, hidden].
 
-    Of a tied table whose unembedding is not plain, a copy is made: rows cannot be read out of it.
+    Of a tied table whose unembedding is not plain, a copy is kept: rows cannot be read out of it.
     """
-    output, table = module.get_output_embeddings(), module.get_input_embeddings().weight
-    if layout is not Plain and output.weight is table:
-        return layout(table.data), table.data
-    unembedding = fuse(output, layout=layout)
-    return unembedding, table.data  # after that: they may be tied
+    stored, kind = checkpoint.read(TABLE), dtype if layout is not Int8 else None
+    source = stored if checkpoint.shape.tied else checkpoint.read("lm_head.weight")
+    if kind is not None:
+        source = source.to(kind)
+        check_numbers("the unembedding", source, checkpoint.name)
+    unembedding = fuse([source], layout)
+    if layout is Plain and checkpoint.shape.tied:
+        return unembedding, unembedding.weight()
+    return unembedding, stored.to(_narrowest(stored, layout, dtype), copy=True)
+
+
+def _narrowest(stored: torch.Tensor, layout: Layout, dtype: torch.dtype) -> torch.dtype:
+    """The type of a table of embeddings: `dtype`, or a narrower one that has all of its numbers.
+
+    Beside 8-bit matrices it has no more than 16 bits.
+    """
+    if stored.element_size() < dtype.itemsize:
+        return stored.dtype
+    return torch.bfloat16 if layout is Int8 else dtype

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model import memory, store
-from guiderail.model.info import ModelInfo, read_config
+from guiderail.model.info import MissingWeightsError, ModelInfo, read_config
+from guiderail.model.shape import ARCHITECTURES
 from guiderail.model.store import EMBEDDED, UnknownModelError
 from guiderail.settings import names_path
 
 if TYPE_CHECKING:
     import torch
 
+    from guiderail.model.checkpoint import Checkpoint
     from guiderail.model.model import Model
 
 # Encoder-decoders and models that read images or sound; text models may mention none of these.
@@ -30,10 +32,6 @@ _OTHER_INPUTS = ("vision_config", "audio_config", "encoder")
 
 class WrongArchitectureError(GuiderailError):
     """The model is not a causal language model that transformers itself knows."""
-
-
-class MissingWeightsError(GuiderailError):
-    """The weights on disk do not fill the architecture that the configuration names."""
 
 
 class DeviceError(UsageError):
@@ -110,6 +108,13 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     DeviceError
         If there is no GPU and one is asked for.
     """
+    with memory.uncollected():
+        model = _loaded(reference, device, dtype, threads)
+    memory.give_back()
+    return model
+
+
+def _loaded(reference: str, device: str, dtype: str, threads: int) -> Model:
     import torch
 
     from guiderail.model.model import Model
@@ -117,22 +122,43 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     from guiderail.model.tokenizer import Tokenizer
 
     info = describe(reference)
-    check_architecture(configuration(info), info.name)
+    config = configuration(info)
+    check_architecture(config, info.name)
     place, kind = placement(device, dtype)
     memory.check(info, place, kind)
     if place == "cpu" or threads:
         allow(threads)
     tokenizer = Tokenizer.from_gguf(info.file) if info.file else Tokenizer.from_folder(info.folder)
-    read = _read_gguf if info.file else _read_module
     int8 = kind == "int8"
     stored, computed = (torch.bfloat16, torch.float32) if int8 else (getattr(torch, kind),) * 2
-    module = read(info, stored).to(place)
-    _check_numbers(module, info.name)
-    model = Model(module, tokenizer, info, torch.device(place), computed, int8=int8)
-    del module
-    if info.parameters >= memory.LARGE:
-        memory.give_back()
+    source = _checkpoint(info, config) if place == "cpu" else None
+    if source is None:
+        source = (_read_gguf if info.file else _read_module)(info, stored).to(place)
+        _check_numbers(source, info.name)
+    model = Model(source, tokenizer, info, torch.device(place), computed, int8=int8)
+    _forget_files()
     return model
+
+
+def _checkpoint(info: ModelInfo, config: dict[str, Any]) -> Checkpoint | None:
+    """A Llama-shaped model whose files are all that is wanted, so that transformers is not needed; otherwise None."""
+    from guiderail.model.checkpoint import of_folder
+
+    if info.file is None:
+        return of_folder(info, config)
+    from guiderail.model.gguf.file import open_file
+    from guiderail.model.gguf.module import checkpoint_of
+
+    return checkpoint_of(open_file(info.file), info.name)
+
+
+def _forget_files() -> None:
+    """Let what was read of them go: a vocabulary takes tens of megabytes."""
+    from guiderail.model import info
+    from guiderail.model.gguf import file
+
+    info.forget()
+    file.forget()
 
 
 def _located(reference: str) -> tuple[Path, str | None]:
@@ -183,8 +209,6 @@ def check_architecture(config: dict[str, Any], name: str) -> None:
     WrongArchitectureError
         Saying what the model is instead.
     """
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as KNOWN
-
     remedy = "Choose a causal language model (its config.json says ...ForCausalLM)"
     architectures = config.get("architectures") or []
     if not architectures:
@@ -192,8 +216,7 @@ def check_architecture(config: dict[str, Any], name: str) -> None:
     architecture = architectures[0]
     if config.get("is_encoder_decoder") or any(key in config for key in _OTHER_INPUTS):
         raise WrongArchitectureError(f"{name} is a {architecture}: not a decoder of text alone", remedy)
-    known = KNOWN.get(config.get("model_type", ""), ())
-    if architecture in ((known,) if isinstance(known, str) else known):
+    if architecture in _known(config.get("model_type", "")):
         _check_storage(config, name)
         return
     if config.get("auto_map"):
@@ -202,6 +225,16 @@ def check_architecture(config: dict[str, Any], name: str) -> None:
             "Choose a model that transformers loads without trust_remote_code",
         )
     raise WrongArchitectureError(f"{name} is a {architecture}, not a causal language model of transformers", remedy)
+
+
+def _known(family: Any) -> tuple[str, ...]:
+    """transformers' causal language models of a type; it is only asked for those that need it."""
+    if family in ARCHITECTURES:
+        return (ARCHITECTURES[family],)
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as KNOWN
+
+    known = KNOWN.get(family, ())
+    return (known,) if isinstance(known, str) else tuple(known)
 
 
 def _check_storage(config: dict[str, Any], name: str) -> None:
@@ -254,15 +287,12 @@ def _dtype(wanted: str, device: str) -> str:
 def _read_gguf(info: ModelInfo, dtype: torch.dtype) -> Any:
     """The module with the weights of a GGUF file."""
     from guiderail.model.attention import register
-    from guiderail.model.gguf.file import forget, open_file
+    from guiderail.model.gguf.file import open_file
     from guiderail.model.gguf.module import build_module
 
     assert info.file is not None
-    try:
-        with _quiet_transformers():
-            return build_module(open_file(info.file), dtype, register())
-    finally:
-        forget()
+    with _quiet_transformers():
+        return build_module(open_file(info.file), dtype, register())
 
 
 def _check_int8(device: str) -> None:
@@ -308,13 +338,11 @@ def _read_module(info: ModelInfo, dtype: torch.dtype) -> Any:
 
 
 def _check_numbers(module: torch.nn.Module, name: str) -> None:
-    """Refuse weights that are not finite: every answer of such a model is nonsense, or a failure of its own."""
+    from guiderail.model.checkpoint import check_numbers
+
     for tensor_name, tensor in module.named_parameters():
-        if not tensor.numel() or not tensor.is_floating_point():
-            continue
-        if not all(bool(bound.isfinite()) for bound in tensor.detach().aminmax()):
-            remedy = "Fetch it again, or choose another model"
-            raise MissingWeightsError(f"{name}: the weights in {tensor_name} are not all numbers", remedy)
+        if tensor.is_floating_point():
+            check_numbers(tensor_name, tensor.detach(), name)
 
 
 @contextmanager

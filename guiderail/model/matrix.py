@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
+from contextlib import ExitStack
 from typing import Protocol
 
 import torch
@@ -116,8 +118,7 @@ class Int8:
     def __init__(self, weight: torch.Tensor) -> None:
         if not int8_is_possible():
             raise UnsupportedPrecisionError("this build of torch has no 8-bit products", "Use --dtype float32")
-        scales = weight.abs().amax(1).float().clamp_min(_TINY) / weight_levels()
-        integers = (weight / scales[:, None]).round_().to(torch.int8)
+        integers, scales = _rounded(weight)
         self._packed = _packed(integers, scales)
 
     def __call__(self, x: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
@@ -141,6 +142,7 @@ class UnsupportedPrecisionError(GuiderailError):
 
 
 _LEVELS = 127  # the largest integer that an activation becomes
+_PIECE = 1 << 17  # weights rounded at a time
 _TINY = 1e-20  # a row of zeros has a scale too
 
 
@@ -156,19 +158,54 @@ def int8_is_possible() -> bool:
     )
 
 
+def _rounded(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """8-bit weights [out, in] and their scales, float32 [out]; some rows at a time, which stay in a core's cache."""
+    integers, scales = torch.empty(weight.shape, dtype=torch.int8), torch.empty(len(weight))
+    count = max(1, _PIECE // max(1, weight.shape[1]))
+    for start in range(0, len(weight), count):
+        rows = torch.empty(weight[start : start + count].shape).copy_(weight[start : start + count])
+        scale = rows.abs().amax(1).clamp_min_(_TINY).div_(weight_levels())
+        scales[start : start + count] = scale
+        integers[start : start + count] = rows.div_(scale[:, None]).round_()
+    return integers, scales
+
+
 def _packed(integers: torch.Tensor, scales: torch.Tensor) -> object:
     """Int8 weights [out, in] and their scales [out] in the blocks that FBGEMM reads."""
     zeros = torch.zeros(len(scales), dtype=torch.int64)
-    engine = torch.backends.quantized.engine
-    torch.backends.quantized.engine = "fbgemm"  # it decides what the weights are packed for
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*quantized tensor creation functions.*")
-            make = torch._make_per_channel_quantized_tensor  # pyright: ignore[reportPrivateImportUsage]
-            tensor = make(integers, scales.double(), zeros, 0)
-        return torch.ops.quantized.linear_prepack(tensor, None)
-    finally:
-        torch.backends.quantized.engine = engine
+    with _fbgemm:
+        make = torch._make_per_channel_quantized_tensor  # pyright: ignore[reportPrivateImportUsage]
+        return torch.ops.quantized.linear_prepack(make(integers, scales.double(), zeros, 0), None)
+
+
+class _Fbgemm:
+    """FBGEMM as the process's engine, which decides what weights are packed for, while any thread packs some.
+
+    Nor are warnings of deprecated tensors shown meanwhile: like the engine, what is shown is the process's.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._undo = ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._undo.callback(setattr, torch.backends.quantized, "engine", torch.backends.quantized.engine)
+                self._undo.enter_context(warnings.catch_warnings())
+                warnings.filterwarnings("ignore", message=".*quantized tensor creation functions.*")
+                torch.backends.quantized.engine = "fbgemm"
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._undo.close()
+
+
+_fbgemm = _Fbgemm()
 
 
 def _int8_product(*arguments: object) -> torch.Tensor:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from guiderail.errors import GuiderailError
-from guiderail.model import lean, quantised, threads
+from guiderail.model import lean, plain, quantised, threads
 from guiderail.model.attention import NAME, Step, running
+from guiderail.model.checkpoint import Checkpoint, of_module
 from guiderail.model.matrix import Int8, Layout, Packed, Plain, packing_pays
+from guiderail.model.shape import LAYER_TYPES
 
 if TYPE_CHECKING:
     from guiderail.model.info import ModelInfo
     from guiderail.model.tokenizer import Tokenizer
-
-LAYER_TYPES = frozenset({"full_attention", "sliding_attention"})
 
 
 class UnsupportedArchitectureError(GuiderailError):
@@ -28,9 +29,9 @@ class Model:
 
     Parameters
     ----------
-    module
-        A transformers causal language model loaded with our attention function (`attention.register`); its weights
-        are taken over (`plain_module`).
+    source
+        The files of a Llama-shaped model, for a CPU (`checkpoint`); or a transformers causal language model loaded
+        with our attention function (`attention.register`), whose weights are taken over (`plain_module`).
     tokenizer
         Its tokenizer, with the exact bytes of every id.
     info
@@ -46,18 +47,24 @@ class Model:
         If a layer keeps something else than keys and values (recurrent layers, chunked attention), the module does
         not run through our attention function (ALiBi in transformers' Bloom and Falcon), or its layers differ in the
         width of their keys.
+    MissingWeightsError
+        If weights cannot be read, or are no numbers.
 
     Attributes
     ----------
     layers, kv_heads, head_dim, value_dim
         Of the keys and values that the attention function is given.
+    rope
+        Parameters of its rotary frequencies, one entry for each kind of layer that has some.
+    first_length
+        Positions that it was first trained on, before its frequencies were stretched.
     layout
         How its weights lie in memory (`matrix`).
     """
 
     def __init__(
         self,
-        module: Any,
+        source: Any,
         tokenizer: Tokenizer,
         info: ModelInfo,
         device: torch.device,
@@ -65,25 +72,52 @@ class Model:
         *,
         int8: bool = False,
     ) -> None:
-        _check(module, info.name)
-        self.module = module.eval()
         self.tokenizer = tokenizer
         self.info = info
         self.device = device
         self.dtype = dtype
-        config = module.config
-        self.layers: int = config.num_hidden_layers
-        self.kv_heads, self.head_dim, self.value_dim = self._widths()
-        self.vocab_size: int = config.vocab_size
-        self.has_sliding_layers = "sliding_window" in config.to_dict() and bool(config.sliding_window)
         # Off a CPU the module's own overhead is hidden by graphs (see `graphs`), and its kernels are the tested ones.
-        is_lean = device.type == "cpu" and lean.supports(module)
-        self.layout = _layout(is_lean=is_lean, int8=int8, dtype=dtype)
+        checkpoint = source if isinstance(source, Checkpoint) else None
+        if checkpoint is None:
+            _check(source, info.name)
+            checkpoint = of_module(source, info.name) if device.type == "cpu" else None
+        self._module: Any = None
+        self._built: Any = None
+        self.layout = _layout(is_lean=checkpoint is not None, int8=int8, dtype=dtype)
+        if checkpoint is not None:
+            self._lay_out(checkpoint)
+        else:
+            self._take(source.eval(), int8=int8)
+
+    def _lay_out(self, checkpoint: Checkpoint) -> None:
+        """Run by the lean pass, with no module at all."""
+        self._config = checkpoint.config
+        shape = checkpoint.shape
+        self.layers, self.kv_heads = shape.layers, shape.kv_heads
+        self.head_dim = self.value_dim = shape.head_dim
+        self.vocab_size: int = shape.vocabulary
+        self.has_sliding_layers = any(shape.windows)
+        self.rope: list[Mapping[str, Any]] = [shape.rope]
+        self.first_length: int = shape.context
+        self._lean = lean.LeanForward(checkpoint, self.layout, self.dtype)
+
+    def _take(self, module: Any, *, int8: bool) -> None:
+        """Run by the module itself."""
+        self._module, self._lean = module, None
+        config = module.config
+        self.layers = config.num_hidden_layers
+        self.kv_heads, self.head_dim, self.value_dim = self._widths()
+        self.vocab_size = config.vocab_size
+        self.has_sliding_layers = "sliding_window" in config.to_dict() and bool(config.sliding_window)
+        rope = getattr(config, "rope_parameters", None) or {}
+        self.rope = [r for r in (rope, *rope.values()) if isinstance(r, dict) and r]
+        self.first_length = getattr(config, "original_max_position_embeddings", None) or self._most_positions()
         if int8:
             quantised.widen(module)
-        self._lean = lean.LeanForward(module, self.layout) if is_lean else None
-        if int8 and not is_lean:
             quantised.quantise(module)
+
+    def _most_positions(self) -> int:
+        return getattr(self._module.config, "max_position_embeddings", None) or self.info.context_length
 
     @torch.inference_mode()
     def _widths(self) -> tuple[int, int, int]:
@@ -92,35 +126,58 @@ class Model:
         one = torch.zeros(1, 1, dtype=torch.int64, device=self.device)
         try:
             with running(Step(seen, slice(0, 1), 1)):
-                self.module(input_ids=one, position_ids=one, use_cache=False, logits_to_keep=1)
+                self._module(input_ids=one, position_ids=one, use_cache=False, logits_to_keep=1)
         except torch.OutOfMemoryError:
             raise
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise _unsupported(self.module, self.info.name, f"fails ({error})") from error
+            raise _unsupported(self._module, self.info.name, f"fails ({error})") from error
         shapes = {(key.shape[0], key.shape[2], value.shape[2]) for key, value in seen.layers.values()}
         if len(seen.layers) != self.layers:
-            raise _unsupported(self.module, self.info.name, f"gives it {len(seen.layers)} of {self.layers} layers")
+            raise _unsupported(self._module, self.info.name, f"gives it {len(seen.layers)} of {self.layers} layers")
         if len(shapes) > 1:
-            raise _unsupported(self.module, self.info.name, "has layers of different widths")
+            raise _unsupported(self._module, self.info.name, "has layers of different widths")
         return shapes.pop()
 
-    def plain_module(self) -> Any:
-        """A copy of the module with weights of its own, laid out as transformers does: to run it by itself.
+    @property
+    def module(self) -> Any:
+        """The transformers module; of a model that runs without one, a copy that is built when it is first wanted."""
+        if self._module is not None:
+            return self._module
+        if self._built is None:
+            self._built = self.plain_module()
+        return self._built
 
-        `module` cannot run where its weights were taken over in another layout (`matrix`). Of quantised weights it has
-        the rounded ones, in float32.
+    def plain_module(self) -> Any:
+        """A module with weights of its own, laid out as transformers does: to run it by itself.
+
+        Of quantised weights it has the rounded ones, in float32.
         """
-        module = copy.deepcopy(self.module)
         if self._lean is not None:
-            self._lean.give_back(module)
-        else:
-            quantised.restore(module)
+            return plain.build(self._config, self._lean.state(), self._lean.frequencies, self.dtype)
+        module = copy.deepcopy(self._module)
+        quantised.restore(module)
         return module
+
+    def frequencies(self) -> list[torch.Tensor]:
+        """All sets of rotary frequencies that its layers use, [pairs] each, in radians a position."""
+        if self._lean is not None:
+            return [self._lean.frequencies]
+        names = (n for n, _ in self._module.named_buffers() if n.endswith("inv_freq"))
+        return [self._module.get_buffer(n).detach() for n in names if not n.endswith("original_inv_freq")]
+
+    def reset_frequencies(self) -> None:
+        """Make the next pass choose its frequencies from its own length (dynamic ones keep the longest's so far)."""
+        for module in () if self._module is None else self._module.modules():
+            if hasattr(module, "max_seq_len_cached") and hasattr(module, "original_inv_freq"):
+                module.inv_freq = module.original_inv_freq.to(self.device)
+                module.max_seq_len_cached = module.original_max_seq_len
 
     @torch.inference_mode()
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         """The embeddings of `ids` (int64 [q]), [q, hidden], as `forward` takes them in place of ids."""
-        return self.module.get_input_embeddings()(ids)  # some architectures scale them
+        if self._lean is not None:
+            return self._lean.embed(ids)
+        return self._module.get_input_embeddings()(ids)  # some architectures scale them
 
     @torch.inference_mode()
     def forward(self, ids: torch.Tensor, positions: torch.Tensor, step: Step, *, last: bool = True) -> torch.Tensor:
@@ -150,7 +207,7 @@ class Model:
             return self._lean(ids, positions, step, last=last).float()
         given = {"inputs_embeds" if ids.is_floating_point() else "input_ids": ids[None]}
         with running(step):
-            output = self.module(
+            output = self._module(
                 **given, position_ids=positions[None], use_cache=False, logits_to_keep=1 if last else 0
             )
         return output.logits[0].float()

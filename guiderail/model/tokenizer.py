@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model.backend import build
 from guiderail.model.cuts import cut_pattern
+from guiderail.model.info import read_tokenizer
 from guiderail.prompt.fim import CONTROL_TOKENS, FimFormat, find_fim
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Tokenizer:
         if not path.is_file():
             raise TokenizerError(f"{folder} has no tokenizer.json", "A fast tokenizer is required: " + _SUPPORTED)
         try:
-            specification = json.loads(path.read_text(encoding="utf-8"))
+            specification = read_tokenizer(path)
             settings = _read_json(folder / "tokenizer_config.json")
             return cls(specification, settings, _eos_ids(folder))
         except TokenizerError:

@@ -14,6 +14,7 @@ from guiderail.decoding.identifiers import Names, NamesOrNew, NoneOf, Perhaps
 from guiderail.decoding.texts import Texts
 from guiderail.decoding.trie import IdentifierTrie, pack
 from guiderail.decoding.vocabulary import Vocabulary
+from guiderail.model.memory import uncollected
 
 KEPT = 128
 KEPT_LEADS = 32
@@ -41,7 +42,8 @@ class Masks:
 
     @staticmethod
     def _made(vocabulary: Vocabulary) -> IdentifierTrie:
-        return IdentifierTrie(vocabulary).warm()
+        with uncollected():
+            return IdentifierTrie(vocabulary).warm()
 
     @property
     def token_bytes(self) -> Sequence[bytes]:

@@ -53,7 +53,7 @@ def test_lean_forward_equals_the_module(family: str) -> None:
     """The lean forward gives the module's logits (fp32: within 1e-5 of the largest), and is the one in use on a CPU."""
     model = tiny_model(family)
     plain = copy.copy(model)
-    plain.module, plain._lean = model.plain_module(), None
+    plain._module, plain._lean = model.plain_module(), None
     lean, module = Session(model).feed(PROMPT), Session(plain).feed(PROMPT)
     assert model._lean is not None and lean is not None and module is not None
     assert (lean - module).abs().max() <= 1e-5 * module.abs().max()

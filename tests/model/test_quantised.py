@@ -1,5 +1,6 @@
 """8-bit models: they compute what a float32 model with the rounded weights does, up to the rounding of activations."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from guiderail.cache.tree import TokenTree
 from guiderail.decoding.session import Session
 from guiderail.model.load import DeviceError, load
-from guiderail.model.matrix import UnsupportedPrecisionError, int8_is_possible
+from guiderail.model.matrix import Int8, UnsupportedPrecisionError, _rounded, int8_is_possible
 from guiderail.model.model import Model
 from tests.helpers.tiny import tiny_model_folder
 
@@ -51,12 +52,45 @@ def test_steps_and_one_pass_differ_less_than_the_precision_costs(family: str, tm
     assert (branches[0] - alone).norm() <= 2 * cost
 
 
-def test_a_quantised_model_takes_a_third_of_the_memory(tmp_path: Path) -> None:
+def test_a_quantised_module_keeps_no_other_weights(tmp_path: Path) -> None:
     """Its projections' float weights are gone."""
-    model = read("guiderail", tmp_path)
+    model = read("granite", tmp_path)
     left = [m.weight.numel() for m in model.module.model.layers.modules() if isinstance(m, torch.nn.Linear)]
     assert not any(left)
     assert model.dtype == torch.float32
+
+
+def test_a_quantised_lean_model_has_its_table_in_16_bit_and_its_matrices_in_8(tmp_path: Path) -> None:
+    """And everything that is added or multiplied by element in float32."""
+    lean = read("guiderail", tmp_path)._lean
+    assert lean is not None
+    assert lean.embedding.dtype == torch.bfloat16
+    for layer in lean.layers:
+        assert all(isinstance(m, Int8) for m in (layer.qkv, layer.out, layer.gate_up, layer.down))
+        assert layer.input_norm.dtype == layer.post_norm.dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(3, 5), (700, 896), (1, 300_000)])
+def test_rounding_in_pieces_is_rounding_at_once(shape: tuple[int, int], dtype: torch.dtype) -> None:
+    """Half a level off at most, the largest of each row exact, and the weights themselves are left alone."""
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype)
+    weight[-1] = 0
+    before = weight.clone()
+    integers, scales = _rounded(weight)
+    assert torch.equal(weight, before)
+    assert torch.equal(scales, weight.float().abs().amax(1).clamp_min(1e-20) / 127)
+    assert torch.equal(integers.float(), (weight.float() / scales[:, None]).round())
+
+
+def test_threads_that_pack_leave_the_engine_as_it_was() -> None:
+    """torch has one engine for all threads, and what weights are packed for follows from it."""
+    engine, weight = torch.backends.quantized.engine, torch.randn(64, 32)
+    with ThreadPoolExecutor(4) as pool:
+        matrices = list(pool.map(lambda _: Int8(weight), range(60)))
+    assert torch.backends.quantized.engine == engine
+    x = torch.randn(2, 32)
+    assert all(torch.equal(matrix(x), matrices[0](x)) for matrix in matrices)
 
 
 def test_int8_is_refused_off_a_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

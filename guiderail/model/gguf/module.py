@@ -1,16 +1,19 @@
-"""A transformers module with the weights of a GGUF file."""
+"""A model with the weights of a GGUF file: Llama-shaped ones as they lie there, others as a transformers module."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from guiderail.model.checkpoint import Checkpoint
 from guiderail.model.gguf.config import configuration
 from guiderail.model.gguf.file import GgufFile
 from guiderail.model.gguf.header import GgufError, damaged
 from guiderail.model.gguf.weights import GgufWeights, rope_factors
+from guiderail.model.plain import empty
+from guiderail.model.rope import frequencies
+from guiderail.model.shape import shape_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -35,7 +38,7 @@ def build_module(file: GgufFile, dtype: torch.dtype, attention: str) -> PreTrain
     """
     values = _with_rope_factors(configuration(file), file)
     _check(file, values, dtype, attention)
-    module = _empty(values, dtype, attention)
+    module = empty(values, dtype, attention)
     weights = GgufWeights(file, values, _names(module), dtype)
     parameters = dict(module.named_parameters())
     with torch.no_grad():
@@ -45,6 +48,26 @@ def build_module(file: GgufFile, dtype: torch.dtype, attention: str) -> PreTrain
     return module.eval()
 
 
+def checkpoint_of(file: GgufFile, name: str) -> Checkpoint | None:
+    """A Llama-shaped model as it lies in the file; None if it takes transformers' module, if only to say what is amiss.
+
+    Raises
+    ------
+    GgufError
+        If the configuration, or factors of the rotary frequencies, contradict themselves.
+    """
+    values = configuration(file)
+    shape = shape_of(values)
+    if shape is None:
+        return None
+    wanted = shape.tensors()
+    weights = GgufWeights(file, values, iter(wanted), torch.float32)
+    if any(part not in weights or weights.shape(part) != size for part, size in wanted.items()):
+        return None
+    found, attention_factor = frequencies(shape.rope, shape.head_dim, shape.context)
+    return Checkpoint(name, values, shape, weights, (_divided(found, file), attention_factor))
+
+
 def _names(module: PreTrainedModel) -> Any:
     return (name for name, _ in module.named_parameters())
 
@@ -52,7 +75,7 @@ def _names(module: PreTrainedModel) -> Any:
 def _check(file: GgufFile, values: dict[str, Any], dtype: torch.dtype, attention: str) -> None:
     """Compare every parameter with the file, on a module that takes no memory."""
     try:
-        module = _empty(values, dtype, attention, device="meta")
+        module = empty(values, dtype, attention, device="meta")
     except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise damaged(file.paths[0], f"its configuration makes no model ({reason})") from error
@@ -72,18 +95,6 @@ def _check(file: GgufFile, values: dict[str, Any], dtype: torch.dtype, attention
         )
 
 
-def _empty(values: dict[str, Any], dtype: torch.dtype, attention: str, device: str = "cpu") -> PreTrainedModel:
-    """The module without weights: parameters have memory of unknown content, buffers are right."""
-    from transformers import AutoConfig, AutoModelForCausalLM
-    from transformers.initialization import no_init_weights
-
-    config = AutoConfig.for_model(**values)
-    with no_init_weights(), torch.device(device) if device != "cpu" else nullcontext():
-        module = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation=attention)
-    module.tie_weights()
-    return module
-
-
 def _with_rope_factors(values: dict[str, Any], file: GgufFile) -> dict[str, Any]:
     """Fill in the factors of Phi-3's rotary frequencies, which lie in the file as tensors."""
     long, short = rope_factors(file, "rope_factors_long"), rope_factors(file, "rope_factors_short")
@@ -100,12 +111,16 @@ def _with_rope_factors(values: dict[str, Any], file: GgufFile) -> dict[str, Any]
 
 
 def _apply_rope_freqs(module: PreTrainedModel, file: GgufFile) -> None:
-    """Divide the rotary frequencies by the factors in the file: Llama 3's scaling, already worked out."""
-    factors = rope_factors(file, "rope_freqs")
-    if factors is None:
-        return
     for name, buffer in module.named_buffers():
         if name.endswith("inv_freq"):
-            if len(buffer) != len(factors):
-                raise damaged(file.paths[0], f"rope_freqs has {len(factors)} values, wanted are {len(buffer)}")
-            buffer.div_(buffer.new_tensor(factors))
+            buffer.copy_(_divided(buffer, file))
+
+
+def _divided(found: torch.Tensor, file: GgufFile) -> torch.Tensor:
+    """Rotary frequencies, divided by the factors in the file: Llama 3's scaling, already worked out."""
+    factors = rope_factors(file, "rope_freqs")
+    if factors is None:
+        return found
+    if len(found) != len(factors):
+        raise damaged(file.paths[0], f"rope_freqs has {len(factors)} values, wanted are {len(found)}")
+    return found / found.new_tensor(factors)
