@@ -191,6 +191,7 @@ def monitors_rule(analyser: ServerAnalyser) -> None:
         view = Scene(Document(text, language="python"), len(text), analyser.root / "a.py", root=analyser.root).view()
         trigger = monitor.trigger(view)
         assert trigger is not None
+        assert trigger.request is not None
         try:
             answer = analyser.ask(trigger.request, trigger.question).result(PATIENCE_S)
         except NoAnswer:
