@@ -12,6 +12,7 @@ from guiderail.prompt.secrets.rules import GENERIC, Rule, rules
 MASK = "***"
 
 _REST = re.compile(r"[\w+/=~-]*", re.ASCII)  # of a token that is longer than its rule says
+_WIDE = "\u0130"  # the only character whose small letter is two: a capital I with a dot
 _LINES = 2  # behind a keyword's line in which its secret may begin: an assignment may be broken
 
 
@@ -32,7 +33,7 @@ def secrets(text: str, *, generic: bool = True) -> list[tuple[int, int]]:
     generic
         Whether what has no known form counts, but is random and assigned to a name like ``api_key``.
     """
-    lower = text.lower()
+    lower = text.replace(_WIDE, "i").lower()  # offsets in it are those of the text
     hits = set(_keywords().of(lower))
     chosen = [rule for rule in rules() if not hits.isdisjoint(rule.keywords) and (generic or rule.name != GENERIC)]
     found = sorted(span for rule in chosen for span in _found(rule, text, lower, hits))
