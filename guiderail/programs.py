@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from guiderail import private
+
 # What programs get of the person's environment in a workspace that is not trusted. Variables that hold options, code
 # or secrets (NODE_OPTIONS, JAVA_TOOL_OPTIONS, GOFLAGS, CLASSPATH, LD_PRELOAD, tokens) are not among them.
 KEPT = frozenset(
@@ -96,7 +98,7 @@ def working_directory() -> Path:
     import platformdirs
 
     folder = (platformdirs.user_cache_path("guiderail") / "empty").absolute()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private.folder(folder)
     folder.chmod(0o500)  # nothing is to be left there either
     return _fresh() if any(folder.iterdir()) else folder
 

@@ -14,8 +14,8 @@ PACKAGE = Path(__file__).parents[1] / "guiderail"
 
 # From the ground up; a room may import its own level's number or a smaller one only if it is itself or lower.
 LEVELS = (
-    ("errors", "openmp"),
-    ("projectfile", "private", "programs", "rule"),
+    ("errors", "openmp", "private"),
+    ("projectfile", "programs", "rule"),
     ("settings",),
     ("text",),
     ("prompt",),

@@ -74,9 +74,10 @@ class Trial:
         self._before, self._after = document.text[: situation.offset], document.text[situation.offset :]
         self._seconds, self._megabytes = seconds, megabytes
         path = document.path.resolve()
-        root = situation.root.resolve() if situation.root and tests != DOCTEST else path.parent
-        if not path.is_relative_to(root):
-            raise TrialError(f"{document.path} is not in {root}", "Complete in a file of the project")
+        project = situation.root.resolve() if situation.root else path.parent
+        if not path.is_relative_to(project):  # a link of the project would have another folder copied
+            raise TrialError(f"{document.path} is not in {project}", "Complete in a file of the project")
+        root = path.parent if tests == DOCTEST else project
         self._file = path.relative_to(root).as_posix()
         entries = _with_file(read_tree(root), self._file)
         script, target = (RUN_DOCTESTS, self._file) if tests == DOCTEST else (RUN_TESTS, _place(tests, root, entries))

@@ -164,9 +164,9 @@ def misbehave(way: str, message: dict) -> None:  # noqa: PLR0912 - a case for ea
         case "bytes":
             send(b'{"jsonrpc": "2.0", "id": "\xff\xfe"}')
         case "objects":
-            raw(number, "[" + ", ".join(["{}"] * 3_000_000) + "]")
+            raw(number, "[" + ", ".join(["{}"] * 1_000_000) + "]")
         case "many":
-            raw(number, "[" + ", ".join(f'{{"label": "name{i}"}}' for i in range(400_000)) + "]")
+            raw(number, "[" + ", ".join(f'{{"label": "name{i}"}}' for i in range(150_000)) + "]")
         case "long":
             raw(number, f'[{{"label": "{"a" * 3_000_000}"}}, {{"label": "left"}}]')
         case "edits":

@@ -118,8 +118,9 @@ async def test_a_signal_ends_a_server_that_is_stuck(place: str, work: str, tmp_p
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
-@pytest.mark.parametrize("alone", [False, True], ids=["guarded", "alone"])
+@pytest.mark.parametrize(
+    ("name", "alone"), [("SIGTERM", False), ("SIGINT", False), ("SIGHUP", False), ("SIGTERM", True)]
+)
 async def test_a_signal_ends_a_server_properly(name: str, alone: bool, tmp_path: Path) -> None:
     """One that can end by itself does, with exit code 0, even if the process that keeps the deadline was killed."""
     command = [sys.executable, "-m", "guiderail", "lsp"]

@@ -54,6 +54,7 @@ MATCHED = frozenset(
         "monitors.shape:_TYPED",
         "prompt.ignore:_FILES",
         "prompt.ignore:_FOLDERS",
+        "prompt.secrets.rules:_LITERAL",
     }
 )
 LENGTH = 4000

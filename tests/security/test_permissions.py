@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from guiderail import private
+from guiderail import private, programs
 from guiderail.cache import policy
 from guiderail.cli import main
 from guiderail.decoding import calibration
@@ -84,6 +84,7 @@ WRITERS: dict[str, Callable[[pytest.MonkeyPatch], object]] = {
     "trust": lambda _: workspaces.trust(Path.cwd()),
     "calibration": _calibration,
     "costs": _costs,
+    "working directory": lambda _: programs.working_directory(),
     "packages": lambda _: packages._fetch([], packages.cache_folder()),
 }
 

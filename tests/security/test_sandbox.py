@@ -36,11 +36,11 @@ from tests.lsp.fakes import FakeEngine
 CALL = "import ctypes, os, sys\ncall = ctypes.CDLL(None, use_errno=True).syscall\n"
 
 
-def trial(project: Path, code: str, tests: str = "test_it.py", seconds: float = 60) -> Trial:
-    """A trial of a file that holds the code, by a test that imports it."""
-    (project / "code.py").write_text("")
-    if tests == "test_it.py":
-        (project / tests).write_text("def test_it():\n    import code_\n    assert code_.ok\n")
+OK = '""">>> ok\nTrue\n"""\n'  # a doctest
+
+
+def trial(project: Path, code: str, tests: str = "doctest", seconds: float = 60) -> Trial:
+    """A trial of a file that holds the code; by a doctest, which starts sooner than pytest."""
     path = project / "code_.py"
     document = Document(code, path, "python")
     # pyright: ignore - the model is of no importance to a trial
@@ -76,7 +76,9 @@ def test_no_link_leads_a_write_or_a_read_outside(project: Path, tmp_path: Path) 
         f"if os.path.lexists({name!r}): os.remove({name!r})\nos.symlink({str(target)!r}, {name!r})"
         for name, target in places
     ]
-    code = "import os\nok = not os.path.exists('given.txt') and not os.path.exists('folder/one')\n" + "\n".join(swaps)
+    code = (
+        OK + "import os\nok = not os.path.exists('given.txt') and not os.path.exists('folder/one')\n" + "\n".join(swaps)
+    )
     judge = trial(project, code)
     for text in ("", "\n"):  # what the first run left, the second would write to
         assert judge.share_passed(text) == 1.0
@@ -90,8 +92,9 @@ def test_a_fifo_blocks_nobody(project: Path) -> None:
     (project / "zero.bin").symlink_to("/dev/zero")
     if os.geteuid() == 0:
         os.mknod(project / "random", 0o20666, os.makedev(1, 9))
-    code = "import os\nfor name in ('.output', '.share', 'code_.py'):\n"
-    code += "    if os.path.exists(name): os.remove(name)\n    os.mkfifo(name)\nok = not os.path.exists('pipe.py')"
+    code = OK + "import atexit, os\ndef leave():\n  for name in ('.output', '.share', 'code_.py'):\n"
+    code += "    if os.path.exists(name): os.remove(name)\n    os.mkfifo(name)\n"
+    code += "atexit.register(leave)  # doctest reads the file\nok = not os.path.exists('pipe.py')"
     judge = trial(project, code)
     assert [judge.share_passed(text) for text in ("", "\n")] == [1.0, 1.0]
 
@@ -119,8 +122,9 @@ def test_a_tested_file_outside_the_project_is_refused(project: Path, tmp_path: P
     outside = tmp_path / "outside.py"
     outside.write_text("")
     (project / "code_.py").symlink_to(outside)
-    with pytest.raises(TrialError, match="not in"):
-        trial(project, "")
+    for tests in ("doctest", "."):
+        with pytest.raises(TrialError, match="not in"):
+            trial(project, "", tests)
     (project / "code_.py").unlink()
     for tests in ("../outside.py", str(outside), "/etc"):
         with pytest.raises(TrialError, match="no tests"):

@@ -344,3 +344,11 @@ def test_a_generic_assignment_counts_in_other_files_only() -> None:
     text, _ = drawn(RULES[GENERIC])
     assert secrets(text)
     assert not secrets(text, generic=False)
+
+
+def test_a_letter_that_grows_in_small_hides_no_key() -> None:
+    """Keywords are looked for in small letters; where one letter becomes two, places must not shift."""
+    assert [chr(code) for code in range(0x110000) if len(chr(code).lower()) > 1] == ["\u0130"]
+    key = "xK9d83jJQ7s0pWm2vLz4TbYc"
+    text = "\u0130" * 400 + f"\nx = 1\ny = 2\nAPI_KEY = '{key}'\n" + "z = 3\n" * 200
+    assert key not in masked(text)

@@ -20,7 +20,7 @@ from typing import Any
 
 from lsprotocol import types as lsp
 
-from guiderail import __version__, programs
+from guiderail import __version__, private, programs
 from guiderail.monitors.analysis import confinement, launcher, memory
 from guiderail.monitors.analysis.inbox import Inbox
 from guiderail.monitors.analysis.server import Server
@@ -153,7 +153,7 @@ class Client:
         if self._trusted or not confinement.is_possible():
             return None
         self._scratch = tempfile.mkdtemp(prefix="guiderail-")
-        self.server.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.folder(self.server.cache)
         alone = self.server.executes or self.server.alone
         return {"alone": alone, "writable": [self._scratch, str(self.server.cache)]}
 

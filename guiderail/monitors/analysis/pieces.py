@@ -25,10 +25,7 @@ def read_json(text: str) -> Any:
     decoder = json.JSONDecoder(parse_constant=lambda _: None)
     if len(text) <= LONG:
         return decoder.decode(text)
-    try:
-        value, end = _value(text, _skip(text, 0), decoder.scan_once, DEPTH)
-    except StopIteration as error:
-        raise ValueError("no JSON") from error
+    value, end = _value(text, _skip(text, 0), decoder.raw_decode, DEPTH)
     if _skip(text, end) != len(text):
         raise ValueError("more than one value")
     return value

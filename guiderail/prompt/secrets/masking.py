@@ -13,6 +13,7 @@ from guiderail.prompt.secrets.rules import GENERIC, Rule, rules
 MASK = "***"
 
 _REST = re.compile(r"[\w+/=~-]*", re.ASCII)  # of a token that is longer than its rule says
+_WIDE = "\u0130"  # the only character whose small letter is two: a capital I with a dot
 _LINES = 2  # behind a keyword's line in which its secret may begin: an assignment may be broken
 
 
@@ -35,7 +36,7 @@ def secrets(text: str, *, generic: bool = True, language: str | None = None) -> 
     language
         The text's, if it is known: in a program a text has quotes.
     """
-    lower = text.lower()
+    lower = text.replace(_WIDE, "i").lower()  # offsets in it are those of the text
     hits = set(_keywords().of(lower))
     chosen = [rule for rule in rules() if not hits.isdisjoint(rule.keywords) and (generic or rule.name != GENERIC)]
     found = sorted(span for rule in chosen for span in _found(rule, text, lower, hits, language))
