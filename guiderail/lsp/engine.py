@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from guiderail.monitors.verdict import Inspector
 
 log = logging.getLogger(__name__)
+SETTLED_S = 1.0  # after an analyser's end, until nothing of it runs any more
 
 PROJECTS = 8  # whose files and n-grams are kept
 POOLS = 4  # of analysers, each for other settings
@@ -251,6 +252,14 @@ class Engine:
     def give_back(self) -> None:
         """Let go of all that may hold a long text: caches, and analysers, which start again when they are wanted."""
         self._analysers.clear()
+        give_back()
+        threading.Thread(target=self._give_back_again, name="guiderail-give-back", daemon=True).start()
+
+    def _give_back_again(self) -> None:
+        """Once the analysers are gone, and a moment later their tasks: they keep the texts that were asked about."""
+        for thread in self._stopping:
+            thread.join()
+        time.sleep(SETTLED_S)
         give_back()
 
     def _stop(self, what: ServerPool | ServerAnalyser) -> None:

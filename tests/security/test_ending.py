@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,8 @@ from tests.lsp.test_process import Wire, environment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio]
 
-PATIENCE = (
-    4.0  # seconds; twice what is promised, for a busy machine: a server that does not heed a signal stays for ever
-)
+# Seconds; twice what is promised, for a busy machine: a server that does not heed a signal stays for ever.
+PATIENCE = 4.0
 
 # Each makes one part of the server do something that does not end, and says so in the file `busy`.
 PRELUDE = """
@@ -63,6 +63,17 @@ STUCK = [
     *((IN_LOOP, work) for work in ("slow_pattern", "python_loop", "fifo", "sleep", "flood")),
     *((IN_WORKER, work) for work in ("slow_pattern", "python_loop", "fifo", "sleep")),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _hangup_counts() -> Iterator[None]:
+    """Under nohup SIGHUP is ignored, which what is started inherits."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def _is_alive(number: int) -> bool:

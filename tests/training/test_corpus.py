@@ -9,7 +9,17 @@ import pytest
 
 from training import corpus, manifest, stdlib
 from training.corpus import build_corpus, is_validation, known_held_out, read_documents
-from training.manifest import check_stdlib, downloaded, fetch, make_manifest, pin, pin_stdlib, read_manifest
+from training.manifest import (
+    batched,
+    check_stdlib,
+    downloaded,
+    fetch,
+    fetch_all,
+    make_manifest,
+    pin,
+    pin_stdlib,
+    read_manifest,
+)
 
 TRAINING = Path(__file__).parents[2] / "training"
 CODE = "".join(
@@ -72,6 +82,16 @@ def test_other_bytes_than_the_pinned_ones_are_refused(archives: Path):
     assert package is not None and fetch(package, archives).name == package.archive
     with pytest.raises(RuntimeError, match="pinned bytes"):
         fetch(replace(package, sha256="0" * 64), archives)
+
+
+def test_all_archives_are_checked_though_they_come_many_a_call(archives: Path):
+    """Archives that are there need no client, and the bytes of every single one count."""
+    packages = [package for name in ("requests", "rich") if (package := pin(name, archives))]
+    fetch_all(packages, archives)
+    with pytest.raises(RuntimeError, match=r"rich.*pinned bytes"):
+        fetch_all([packages[0], replace(packages[1], sha256="0" * 64)], archives)
+    names = [f"p{i}" for i in range(7)]
+    assert [list(part) for part in batched(names, 3)] == [names[:3], names[3:6], names[6:]]
 
 
 def test_the_standard_library_is_pinned_like_an_archive(
