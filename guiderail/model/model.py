@@ -77,7 +77,7 @@ class Model:
         self.device = device
         self.dtype = dtype
         # Off a CPU the module's own overhead is hidden by graphs (see `graphs`), and its kernels are the tested ones.
-        checkpoint = source if isinstance(source, Checkpoint) else None
+        checkpoint: Checkpoint | None = source if isinstance(source, Checkpoint) else None
         if checkpoint is None:
             _check(source, info.name)
             checkpoint = of_module(source, info.name) if device.type == "cpu" else None
@@ -87,7 +87,7 @@ class Model:
         if checkpoint is not None:
             self._lay_out(checkpoint)
         else:
-            self._take(source.eval(), int8=int8)
+            self._take(source, int8=int8)
 
     def _lay_out(self, checkpoint: Checkpoint) -> None:
         """Run by the lean pass, with no module at all."""
@@ -103,7 +103,7 @@ class Model:
 
     def _take(self, module: Any, *, int8: bool) -> None:
         """Run by the module itself."""
-        self._module, self._lean = module, None
+        self._module, self._lean = module.eval(), None
         config = module.config
         self.layers = config.num_hidden_layers
         self.kv_heads, self.head_dim, self.value_dim = self._widths()
