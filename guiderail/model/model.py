@@ -77,7 +77,7 @@ class Model:
         self.device = device
         self.dtype = dtype
         # Off a CPU the module's own overhead is hidden by graphs (see `graphs`), and its kernels are the tested ones.
-        checkpoint = source if isinstance(source, Checkpoint) else None
+        checkpoint: Checkpoint | None = source if isinstance(source, Checkpoint) else None
         if checkpoint is None:
             _check(source, info.name)
             checkpoint = of_module(source, info.name) if device.type == "cpu" else None
