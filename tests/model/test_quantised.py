@@ -9,7 +9,7 @@ import torch
 from guiderail.cache.tree import TokenTree
 from guiderail.decoding.session import Session
 from guiderail.model.load import DeviceError, load
-from guiderail.model.matrix import Int8, UnsupportedPrecisionError, _rounded, int8_is_possible
+from guiderail.model.matrix import Int8, UnsupportedPrecisionError, _rounded, int8_is_possible, weight_levels
 from guiderail.model.model import Model
 from tests.helpers.tiny import tiny_model_folder
 
@@ -79,7 +79,7 @@ def test_rounding_in_pieces_is_rounding_at_once(shape: tuple[int, int], dtype: t
     before = weight.clone()
     integers, scales = _rounded(weight)
     assert torch.equal(weight, before)
-    assert torch.equal(scales, weight.float().abs().amax(1).clamp_min(1e-20) / 127)
+    assert torch.equal(scales, weight.float().abs().amax(1).clamp_min(1e-20) / weight_levels())
     assert torch.equal(integers.float(), (weight.float() / scales[:, None]).round())
 
 
