@@ -151,9 +151,9 @@ def test_what_a_pull_fetches_is_the_persons_alone(home: Path, monkeypatch: pytes
         (folder / "model.safetensors").write_bytes(b"x")
         return folder
 
-    monkeypatch.setattr(store, "_wanted_files", lambda *_: ("1", {}))
+    monkeypatch.setattr(store, "_wanted_files", lambda *_: ("1", {}, None))
     monkeypatch.setattr(store, "_fetch", fetch)
-    monkeypatch.setattr(store, "read_info", lambda *_: None)
+    monkeypatch.setattr(store, "read_place", lambda *_: None)
     store.pull("a/b")
     assert (home / "cache" / "huggingface").exists()
     assert open_to_others(home) == []
