@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from pathlib import Path
@@ -44,6 +46,19 @@ START_PATIENCE = 3.0  # seconds from `initialize` in which a client's settings s
 SLICE_S = 0.02  # for which a message with many changes has the event loop to itself
 AHEAD = 0.3  # seconds that a suggestion stands before the one behind it is made
 TRIGGERS = (".", "(", "[")
+
+
+# As a member of an object: within a text its quotes would be escaped.
+_URI = re.compile(rb'"uri"\s*+:\s*+("(?:[^"\\]++|\\.)*+")', re.DOTALL)
+
+
+def _uris_in(body: bytes) -> set[str]:
+    """The URIs that a message names, which may not be JSON; characters and their escapes are read alike."""
+    found: set[str] = set()
+    for literal in _URI.findall(body):
+        with contextlib.suppress(ValueError):
+            found.add(json.loads(literal.decode("utf-8", "surrogateescape")))
+    return found
 
 
 class Server(LanguageServer):
@@ -294,7 +309,8 @@ class Server(LanguageServer):
 
     def _texts_missed(self, method: str, body: bytes) -> None:
         """A message that was to bring a text cannot be read: the documents that it names are lost."""
-        named = [buffer for uri, buffer in self.buffers.items() if json.dumps(uri).encode() in body]
+        uris = _uris_in(body)
+        named = [buffer for uri, buffer in self.buffers.items() if uri in uris]
         if not named and method == types.TEXT_DOCUMENT_DID_CHANGE:
             named = list(self.buffers.values())
         self._lose(*named)

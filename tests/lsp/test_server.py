@@ -744,6 +744,19 @@ async def test_a_whole_text_mends_a_lost_document() -> None:
         assert client.engine.asked == ["z = ", "y = "]
 
 
+@pytest.mark.parametrize("spelt", ['"file:///tmp/é.py"', '"file:///tmp/\\u00e9.py"', '"file:\\/\\/\\/tmp\\/é.py"'])
+@pytest.mark.parametrize("method", ["didOpen", "didChange"])
+async def test_a_text_that_cannot_be_read_is_missed_however_its_uri_is_spelt(method: str, spelt: str) -> None:
+    """Its document suggests nothing from the text before; another one goes on."""
+    async with connected() as client:
+        uri, other = client.open("x = ", "file:///tmp/é.py"), client.open("y = ", "file:///tmp/other.py")
+        params = f'{{"textDocument": {{"uri": {spelt}, "languageId": "python", "version": "x", "text": "z = "}}}}'
+        body = f'{{"jsonrpc": "2.0", "method": "textDocument/{method}", "params": {params}}}'
+        client.raw(body.encode())
+        await _says_how_to_mend(client, uri)
+        assert await client.ghost(other, 0, 99)
+
+
 async def test_changes_out_of_order_close_the_document() -> None:
     """A change that is older than the last one was made to another text."""
     async with connected() as client:
