@@ -26,8 +26,9 @@ $(SETUP): pyproject.toml .ci/setup
 demo: $(SETUP) ## complete real code with the embedded model
 	@$(BIN)/guiderail demo
 
+# A process for each core, four at most: each holds models of its own. A module's tests stay together with what they share.
 test: lint ## all checks: format, lint, types, tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadscope
 
 lint: $(SETUP) ## format, lint and types only
 	$(BIN)/ruff check .

@@ -36,12 +36,20 @@ class Listening:
         return Wire(*await asyncio.open_connection("127.0.0.1", self.port))
 
 
+async def ready(worker: Worker) -> None:
+    """Wait until a worker's model is loaded."""
+    while worker.health.state != "ready":
+        assert worker.health.state != "error", worker.health
+        await asyncio.sleep(0.01)
+
+
 @contextlib.asynccontextmanager
 async def listening(engine: FakeEngine | None = None) -> AsyncIterator[Listening]:
     worker = Worker(engine or FakeEngine())
     host, strangers = Host(worker, Path("/nowhere/lsp.log"), settings=Settings()), dict[Server, None]()
     worker.start()
     worker.load(Settings())
+    await ready(worker)
     clients: set[asyncio.Task[None]] = set()
 
     async def client(reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
