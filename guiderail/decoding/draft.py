@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from guiderail.cache.tree import ROOT, TokenTree
 
@@ -96,28 +98,33 @@ class Verified:
     draft: Draft | None = None
 
 
-class Drafter(Protocol):
+class Drafter(ABC):
     """Proposes tokens. Whatever it proposes, what is decoded stays the same; only the speed changes.
 
     It is kept between requests, and used by one thread at a time.
     """
 
-    def begin(self, ids: Sequence[int], project: NgramCounts | None) -> None:
-        """A text is going to be decoded behind the prompt `ids`; `project` holds the project's other files, if any."""
-        ...
+    @property
+    def promise(self) -> float:
+        """Tokens that its drafts usually bring in the time of one pass, the time that drafting takes counted.
 
+        Where another draft promises more it is not asked. Infinite for those that draft in no time.
+        """
+        return math.inf
+
+    def begin(self, ids: Sequence[int], project: NgramCounts | None) -> None:  # noqa: B027
+        """A text is going to be decoded behind the prompt `ids`; `project` holds the project's other files, if any."""
+
+    @abstractmethod
     def propose(self, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> Draft | None:
         """What may come behind `ids` (the prompt, and all that was decoded), at most `room` tokens deep.
 
         The constraints have accepted what was decoded; they may be asked for masks, and moved on if they are rolled
         back. None for no idea.
         """
-        ...
 
-    def learn(self, verified: Verified) -> None:
+    def learn(self, verified: Verified) -> None:  # noqa: B027
         """What came of a pass; told of every pass, also of those without a draft or with another drafter's."""
-        ...
 
-    def finish(self, ids: Sequence[int]) -> None:
+    def finish(self, ids: Sequence[int]) -> None:  # noqa: B027
         """The text has ended; `ids` is the prompt and all that was decoded."""
-        ...

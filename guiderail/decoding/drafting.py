@@ -44,7 +44,7 @@ class Drafting:
         """The most promising draft, cut to its best size; None if one token a pass is faster."""
         best, most = None, WORTHWHILE
         for drafter in self._drafters if room > 0 else ():
-            draft = drafter.propose(ids, constraints, room)
+            draft = drafter.propose(ids, constraints, room) if drafter.promise > most else None
             if draft is None or not len(draft.tree):
                 continue
             draft.owner = drafter

@@ -37,6 +37,11 @@ class TypedText:
         return self._rest[0]
 
     @property
+    def remaining(self) -> bytes:
+        """What has still to be written."""
+        return self._rest[-1]
+
+    @property
     def is_satisfied(self) -> bool:
         """Whether all that was typed has been written."""
         return not self._rest[-1]

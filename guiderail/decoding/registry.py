@@ -49,6 +49,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "recycling": "guiderail.decoding.drafters.recycling:RecyclingPart",
         "stand": "guiderail.decoding.drafters.stand:StandPart",
         "names": "guiderail.decoding.drafters.names:NamesPart",
+        "embedded": "guiderail.decoding.drafters.embedded:EmbeddedPart",
     },
 }  # fmt: skip
 # The drafters of the setting "auto", the first before the others where they promise the same.

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from guiderail.cache.tree import TokenTree
-from guiderail.decoding.draft import Draft
+from guiderail.decoding.draft import Draft, Drafter
 from guiderail.decoding.drafters.recycling import Recycling
 from guiderail.decoding.drafters.suffix import Suffix
 from guiderail.decoding.drafting import Drafting
@@ -74,7 +74,7 @@ def test_a_late_answer_changes_nothing(names: list[str], asked: int, sampling: S
     assert decode([Late(legal, asked)], sampling) == at_once
 
 
-class Oracle:
+class Oracle(Drafter):
     """Drafts what comes next, with mistakes: each `wrong`th token is another one."""
 
     def __init__(self, ids: Sequence[int], wrong: int) -> None:
@@ -86,10 +86,6 @@ class Oracle:
     def propose(self, ids: Sequence[int], constraints: object, room: int) -> Draft | None:
         rest = self._ids[len(ids) - self._start :][: min(room, 6)]
         return Draft(TokenTree.chain(rest), [0.9] * len(rest)) if rest else None
-
-    def learn(self, verified: object) -> None: ...
-
-    def finish(self, ids: Sequence[int]) -> None: ...
 
 
 @pytest.mark.parametrize("names", [EASY, RARE, EVERY], ids=["easy", "rare", "every"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from guiderail.cache.tree import ROOT, TokenTree
 from guiderail.decoding.constraint import Constraint, permit
-from guiderail.decoding.draft import Draft, Verified
+from guiderail.decoding.draft import Draft, Drafter, Verified
 from guiderail.decoding.drafting import Drafting
 from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
 from guiderail.decoding.plain import Plain
@@ -27,7 +27,7 @@ GREEDY = Sampling()
 FREE = Prices((1, 2), (1.0, 1.0))
 
 
-class Guess:
+class Guess(Drafter):
     """A drafter that knows the answer and is right as often as it is told to be."""
 
     def __init__(self, answer: Sequence[int], right: float, seed: int = 0) -> None:

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 from guiderail.cache.tree import ROOT, TokenTree
 from guiderail.decoding.constraint import Listing, offers
-from guiderail.decoding.draft import Draft, Verified
+from guiderail.decoding.draft import Draft, Drafter, Verified
 from guiderail.decoding.drafters.rates import HitRates, tried
 from guiderail.decoding.part import About, DrafterPart, Situation, parameter
 from guiderail.decoding.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from guiderail.decoding.constraint import Constraint
-    from guiderail.decoding.stages.ngram_counts import NgramCounts
 
 SHARES = 10  # classes of nodes by the share of the names in front of them that go through them
 
@@ -43,7 +42,7 @@ class NamesPart(DrafterPart):
         return ListedNames(situation.vocabulary, self.names)
 
 
-class ListedNames:
+class ListedNames(Drafter):
     """The drafter.
 
     Parameters
@@ -58,9 +57,6 @@ class ListedNames:
         self._vocabulary = vocabulary
         self._most = most
         self._rates = HitRates([(share + 0.5) / (SHARES + 1) for share in range(SHARES + 1)])
-
-    def begin(self, ids: Sequence[int], project: NgramCounts | None) -> None:
-        """See `Drafter.begin`."""
 
     def propose(self, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> Draft | None:
         """The names that the first constraint allows that lists some; see `Drafter.propose`."""
@@ -87,9 +83,6 @@ class ListedNames:
         if draft is not None and draft.owner is self:
             for node, hit in tried(verified):
                 self._rates.add(draft.labels[node - 1], hit)
-
-    def finish(self, ids: Sequence[int]) -> None:
-        """See `Drafter.finish`."""
 
     def _tokens(self, text: bytes) -> list[int]:
         """A text cut into the longest tokens from the left, as models nearly always cut a name."""

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guiderail.cache.tree import ROOT, TokenTree
-from guiderail.decoding.draft import Draft, Verified
+from guiderail.decoding.draft import Draft, Drafter, Verified
 from guiderail.decoding.drafters.rates import HitRates, tried
 from guiderail.decoding.part import About, DrafterPart, Situation, parameter
 
 if TYPE_CHECKING:
     from guiderail.decoding.constraint import Constraint
-    from guiderail.decoding.stages.ngram_counts import NgramCounts
 
 PRIORS = (0.4, 0.13, 0.07, 0.05, 0.04, 0.03, 0.02, 0.02)  # of a candidate by its rank, before anything is known
 
@@ -42,7 +41,7 @@ class RecyclingPart(DrafterPart):
         return Recycling(len(situation.vocabulary.token_bytes), self.nodes, self.depth)
 
 
-class Recycling:
+class Recycling(Drafter):
     """The drafter; its matrix is kept from request to request.
 
     Parameters
@@ -59,9 +58,6 @@ class Recycling:
         self._depth = depth
         self._behind: dict[int, list[int]] = {}  # the likeliest tokens behind each token that was run
         self._rates = HitRates(PRIORS)
-
-    def begin(self, ids: Sequence[int], project: NgramCounts | None) -> None:
-        """See `Drafter.begin`."""
 
     def propose(self, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> Draft | None:
         """The tree of the likeliest nodes; see `Drafter.propose`."""
@@ -95,6 +91,3 @@ class Recycling:
                 self._rates.add(draft.labels[node - 1], hit)
         best = verified.logits[:, : self._vocabulary].topk(min(len(PRIORS), self._vocabulary)).indices.tolist()
         self._behind.update(zip(verified.tree.tokens, best, strict=True))
-
-    def finish(self, ids: Sequence[int]) -> None:
-        """See `Drafter.finish`."""

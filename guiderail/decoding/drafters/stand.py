@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from guiderail.cache.tree import ROOT, TokenTree
-from guiderail.decoding.draft import Draft, Verified
+from guiderail.decoding.draft import Draft, Drafter, Verified
 from guiderail.decoding.drafters.rates import HitRates, tried
 from guiderail.decoding.part import About, DrafterPart, Situation, parameter
 
 if TYPE_CHECKING:
     from guiderail.decoding.constraint import Constraint
-    from guiderail.decoding.stages.ngram_counts import NgramCounts
 
 ORDERS = (4, 3, 2)  # tokens of a key, the longest first
 KEPT = 10  # tokens of a row
@@ -68,7 +67,7 @@ class _Row:
         self.probabilities = dict(sorted(both.items(), key=lambda item: (-item[1], item[0]))[:KEPT])
 
 
-class Stand:
+class Stand(Drafter):
     """The drafter; its table is kept from request to request.
 
     Parameters
@@ -90,9 +89,6 @@ class Stand:
         self._generator = None if seed is None else torch.Generator().manual_seed(seed)
         self._table: dict[tuple[int, ...], _Row] = {}
         self._rates = HitRates(PRIORS)
-
-    def begin(self, ids: Sequence[int], project: NgramCounts | None) -> None:
-        """See `Drafter.begin`."""
 
     def propose(self, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> Draft | None:
         """The part of the planned tree for which there are rows; see `Drafter.propose`."""
@@ -169,6 +165,3 @@ class Stand:
             rank = seen.get(parent, 0)
             seen[parent] = rank + 1
             self._rates.add(min(rank, WIDEST - 1), hit)
-
-    def finish(self, ids: Sequence[int]) -> None:
-        """See `Drafter.finish`."""

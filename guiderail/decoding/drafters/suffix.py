@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from guiderail.cache.diff import common_prefix
 from guiderail.cache.tree import TokenTree
-from guiderail.decoding.draft import Draft, Verified
+from guiderail.decoding.draft import Draft, Drafter, Verified
 from guiderail.decoding.drafters.rates import HitRates, tried
 from guiderail.decoding.part import About, DrafterPart, Situation, parameter
 from guiderail.prompt.secrets.masking import secrets
@@ -102,7 +102,7 @@ def _matching(ids: Sequence[int], end: int, wanted: Sequence[int]) -> int:
     return length
 
 
-class Suffix:
+class Suffix(Drafter):
     """The drafter.
 
     Parameters
