@@ -18,6 +18,7 @@ from guiderail.text.document import Document
 from guiderail.text.language import ending_of
 
 KEYSTROKE_S = 0.05
+LONGEST = 2_000_000  # characters of a text: in a longer one, finding what the cursor stands in takes seconds
 UNTITLED = "guiderail_untitled"  # where a text without a file is said to be
 
 
@@ -52,7 +53,7 @@ class Monitors:
     def watch(
         self, document: Document, offset: int, root: Path | None = None, typed: str = ""
     ) -> Callable[[], JointMonitors] | None:
-        """A maker of constraints, one for each suggestion at a cursor; None where there is nobody to ask.
+        """A maker of constraints, one for each suggestion at a cursor; None where nobody is to be asked.
 
         Parameters
         ----------
@@ -64,7 +65,7 @@ class Monitors:
         folder = folder_of(document, root)
         monitors = speaking(self.monitors, document.language)
         analyser = None
-        if monitors and document.language in SYNTAX:
+        if monitors and document.language in SYNTAX and len(document.text) <= LONGEST:
             analyser = self.analysers.get(document.language, folder)
         if analyser is None:
             return None

@@ -13,6 +13,7 @@ from guiderail.text.document import Document
 
 _HOPS = 3  # re-exports that are followed
 _REACH = 60  # lines around the cursor in which a use counts
+_LINE = 20_000  # characters of one that are looked at, in the cursor's around it
 UNUSED = 0.05  # score of a name that is imported but not used near the cursor
 _MODULE = 0.3  # share of a module's score that its unnamed members get
 _STARRED_FILES = 20  # files of one star import or package that are opened
@@ -47,7 +48,7 @@ class Uses:
     """How near to the cursor each word is used, from 0 (nowhere) to 1 (in the cursor's line)."""
 
     def __init__(self, document: Document, offset: int) -> None:
-        line, _ = document.position_at(offset)
+        line, column = document.position_at(offset)
         first, last = max(0, line - _REACH), min(document.line_count, line + _REACH + 1)
         self._scores: dict[str, float] = {}
         self._lines: list[tuple[str, float]] = []
@@ -55,7 +56,8 @@ class Uses:
             text = document.line_text(number)
             if not _IMPORT_LINE.match(text):
                 distance = line - number if number <= line else 2 * (number - line)
-                self._add(text, 1 / (1 + distance / 10))
+                start = max(0, column - _LINE // 2) if number == line else 0
+                self._add(text[start : start + _LINE], 1 / (1 + distance / 10))
         start = word_start(document.text, offset)
         self._typed = document.text[start:offset]
 

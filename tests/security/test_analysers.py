@@ -304,6 +304,21 @@ def test_java_waits_for_no_pipe_and_reads_nothing_outside(root: Path, tmp_path: 
     assert "code" in names(ask("javac", *JAVA[:2], JAVA[2].removesuffix("s.") + "new Secret().", "\n  }\n}\n"))
 
 
+def test_java_reads_no_class_outside_and_waits_for_no_pipe(root: Path, tmp_path: Path, java_classes: Path, ask) -> None:
+    """Among the classes that a build left, links out, pipes and devices are passed over, one by one."""
+    built = root / "target" / "classes" / "shop"
+    built.mkdir(parents=True)
+    shutil.copy(java_classes / "shop" / "Secret.class", tmp_path / "Outside.class")
+    (built / "Secret.class").symlink_to(tmp_path / "Outside.class")
+    (built / "Zero.class").symlink_to("/dev/zero")
+    os.mkfifo(built / "Pipe.class")
+    for name in ("Secret", "Zero", "Pipe"):
+        assert "code" not in names(ask("javac", *JAVA[:2], JAVA[2].removesuffix("s.") + f"{name}.", "\n  }\n}\n"))
+    (built / "Secret.class").unlink()
+    shutil.copy(tmp_path / "Outside.class", built / "Secret.class")
+    assert "code" in names(ask("javac", *JAVA[:2], JAVA[2].removesuffix("s.") + "new Secret().", "\n  }\n}\n"))
+
+
 # TypeScript
 
 

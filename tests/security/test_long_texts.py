@@ -11,6 +11,7 @@ import pytest
 from lsprotocol import types
 
 from guiderail.decoding.stops import stop_rule
+from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.lsp import items
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.configuration import read
@@ -18,6 +19,7 @@ from guiderail.lsp.policy import Policy
 from guiderail.lsp.shape import shape
 from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.lexing import place, unmatched_closers
+from guiderail.monitors.monitors import LONGEST, Monitors
 from guiderail.monitors.registry import BUILT_IN, chosen
 from guiderail.monitors.standing import Standing
 from guiderail.monitors.verdict import Change, breaks_syntax, completed
@@ -27,7 +29,7 @@ from guiderail.prompt.outline import outline
 from guiderail.prompt.window import choose_window
 from guiderail.text.document import Document
 from guiderail.text.syntax import SlowTextError, parse
-from tests.monitors.scenes import view
+from tests.monitors.scenes import Told, view
 from tests.prompt.projects import write
 
 SOON = 5.0  # seconds of this thread, on a busy machine; what these tests found took minutes
@@ -132,6 +134,24 @@ def test_the_verdict_outline_and_window_are_found_soon(name: str) -> None:
         with soon(language):
             Uses(document, len(text)).members("self")
             choose_window(document, len(text) // 2, typed=0, budget=500, count=lambda t: len(t) // 4, with_suffix=True)
+
+
+def test_of_a_line_without_end_what_is_near_the_cursor_counts() -> None:
+    """All words of a line of 10 MB took seconds, at each key."""
+    text = " ".join(f"w{number}" for number in range(1_200_000))
+    for offset, near, far in ((len(text), "w1199990", "w5"), (0, "w5", "w1199990")):
+        uses = Uses(Document(text), offset)
+        assert (uses.score(near), uses.score(far)) == (1.0, 0.0)
+    assert not Uses(Document(f"x\n{text}"), 0).score("w1199990")
+
+
+def test_nobody_is_asked_about_a_text_of_megabytes(tmp_path: Path) -> None:
+    """Where its end stands is found in seconds, in which no other document of any client has suggestions."""
+    told = Told(lambda _: Members((), True))
+    monitors = Monitors(Vocabulary([bytes([byte]) for byte in range(256)]), told)
+    for length, asked in ((LONGEST, True), (LONGEST + 1, False)):
+        document = Document("x".rjust(length), tmp_path / "a.py", "python")
+        assert (monitors.watch(document, length, tmp_path) is not None) is asked
 
 
 @pytest.mark.parametrize("name", TEXTS)

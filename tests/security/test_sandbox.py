@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from guiderail.decoding import sandbox
-from guiderail.decoding.jail import syscalls
+from guiderail.decoding.jail import init, syscalls
+from guiderail.decoding.jail.program import Order
 from guiderail.decoding.part import Situation
 from guiderail.decoding.plain import PlainPart
 from guiderail.decoding.planning import PlanningPart
@@ -286,6 +287,46 @@ def test_shared_memory_counts_once() -> None:
     """
     found = python(textwrap.dedent(code), megabytes=600)
     assert (found.output, found.stopped) == ("end\n", "")
+
+
+def test_memory_of_processes_that_cannot_be_looked_into_counts() -> None:
+    """A process may tell the kernel to show its memory to nobody of its user."""
+    code = "import ctypes, os, time\nctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\n"
+    code += "for _ in range(20):\n  if os.fork() == 0: x = bytearray(200 << 20); time.sleep(600)\ntime.sleep(600)"
+    assert python(code, megabytes=600).stopped == "memory"
+
+
+@pytest.mark.parametrize(("resident", "own", "swapped", "own_swapped", "excess"), [
+    (10, 10, 80, 80, "memory"),  # pushed out by madvise, or for want of memory
+    (10, 10, 20, 20, ""),
+    (60, 60, 0, 0, "memory"),
+    (60, 30, 0, 0, ""),  # half of it is the other's
+    (10, 10, 80, 30, ""),
+])  # fmt: skip
+def test_swapped_memory_counts(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    resident: int,
+    own: int,
+    swapped: int,
+    own_swapped: int,
+    excess: str,
+) -> None:
+    """Of two processes that may have 100 MB together; this machine need not have swap."""
+    megabyte = 1 << 20
+    (tmp_path / "1" / "net").mkdir(parents=True)
+    (tmp_path / "1" / "net" / "sockstat").write_text("sockets: used 2\n")
+    for process in ("2", "3"):
+        fields = ["S", *["0"] * 19, str(200 * megabyte), str(resident * megabyte // init.PAGE), "0"]
+        (tmp_path / process).mkdir()
+        (tmp_path / process / "stat").write_text(f"{process} (a) b) {' '.join(fields)}")
+        (tmp_path / process / "status").write_text(f"Name:\ta\nVmSwap:\t{swapped << 10} kB\nThreads:\t1\n")
+        (tmp_path / process / "smaps_rollup").write_text(
+            f"0-f ---p\nRss: 9 kB\nPss:  {own << 10} kB\nPss_Anon: 9 kB\nSwap: 9 kB\nSwapPss: {own_swapped << 10} kB\n"
+        )
+    monkeypatch.setattr(init, "PROC", str(tmp_path))
+    order = Order([], {}, [], {}, seconds=1e9, memory=100 * megabyte, processes=2, disk=0, inodes=0)
+    assert init._excess(order) == excess
 
 
 @pytest.mark.parametrize("folder", [".", "/tmp", "/dev/shm"])

@@ -3,9 +3,11 @@
 It reaps, and it ends itself when the program ends, when time is up, when the process that asked is gone, and when the
 sandbox as a whole uses more than it may. A program cannot stop or kill it: the kernel keeps signals from process 1.
 
-How sharp the bounds in sum are: the kernel itself counts processes and threads, and what is written to files. Memory,
-processor time and sockets are looked at every `TICK_S`: one process never has more memory than all together may have,
-but within a tick several can take more, as much as the machine can give in that time.
+How sharp the bounds in sum are: the kernel itself counts processes and threads, and what is written to files. Memory
+(also what was moved to swap), processor time and sockets are looked at every `TICK_S`: one process never has more
+memory than all together may have, but within a tick several can take more, as much as the machine can give in that
+time. The processor time of children that a program had the kernel forget (SIGCHLD ignored) is not in the sum; the time
+by the clock bounds it.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from guiderail.decoding.jail.program import Entry, Order, Streams, become
 
 TICK_S = 0.01
 SOCKETS = 128  # each holds memory that belongs to no process
+PROC = "/proc"
 PAGE = resource.getpagesize()
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -109,25 +112,34 @@ def _reap(program: int) -> int | None:
 def _excess(order: Order) -> str:
     """What the sandbox uses too much of; "" if nothing."""
     own = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent, memory, processes = own.ru_utime + own.ru_stime, 0, []
-    for name in os.listdir("/proc"):
+    spent, size, memory, processes = own.ru_utime + own.ru_stime, 0, 0, []
+    for name in os.listdir(PROC):
         numbers = _numbers(name) if name.isdigit() and name != "1" else None
         if numbers:
             processes.append(name)
             spent += sum(numbers[11:15]) / TICKS
+            size += numbers[20]
             memory += numbers[21] * PAGE
     if spent > order.seconds + 1:
         return "processor time"
-    # Shared pages count once; that is slow to find out, and less than what was added up.
-    if memory > order.memory and sum(map(_proportional, processes)) > order.memory:
+    if size > order.memory and _is_too_much(processes, memory, order.memory):
         return "memory"
     return "sockets" if _sockets() > SOCKETS else ""
+
+
+def _is_too_much(processes: list[str], memory: int, most: int) -> bool:
+    """Whether processes that have `memory` bytes in it hold more than `most` bytes in all.
+
+    Shared pages count once; that is slow to find out, and less than what is added up before.
+    """
+    swapped = sum(_told(f"{one}/status", b"VmSwap:") for one in processes)
+    return memory + swapped > most and sum(map(_proportional, processes)) > most
 
 
 def _numbers(process: str) -> list[int] | None:
     """The fields of a process's /proc/PID/stat after its name and state; None if it has ended."""
     try:
-        with open(f"/proc/{process}/stat", "rb") as file:
+        with open(f"{PROC}/{process}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
@@ -135,15 +147,20 @@ def _numbers(process: str) -> list[int] | None:
 
 
 def _proportional(process: str) -> int:
-    """Bytes of memory of a process, shared ones divided among those that share them."""
+    """Bytes that a process holds in memory and swap, shared ones divided among those that share them."""
+    return _told(f"{process}/smaps_rollup", b"Pss:", b"SwapPss:")
+
+
+def _told(file: str, *names: bytes) -> int:
+    """The sum of numbers of kilobytes in a file of /proc, in bytes; 0 if the process has ended."""
     try:
-        with open(f"/proc/{process}/smaps_rollup", "rb") as file:
-            lines = file.read().splitlines()
+        with open(f"{PROC}/{file}", "rb") as opened:
+            lines = opened.read().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith(b"Pss:")), 0)
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(names))
 
 
 def _sockets() -> int:
-    with open("/proc/1/net/sockstat", "rb") as file:
+    with open(f"{PROC}/1/net/sockstat", "rb") as file:
         return int(file.readline().split()[2])

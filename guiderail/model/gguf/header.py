@@ -7,6 +7,7 @@ and block sizes, and the values of quantised blocks (`weights`), come from the p
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import re
 import struct
@@ -24,7 +25,7 @@ ALIGNMENT = 32  # where a file states none
 # No published model comes near these; they keep a hostile file from costing more than it weighs.
 MOST_KEYS = 4096
 MOST_TENSORS = 65_536
-MOST_ELEMENTS = 1 << 23  # of all arrays together: a vocabulary has its tokens, types, scores and merges
+MOST_ELEMENTS = 1 << 22  # of all arrays together: a vocabulary has its tokens, types, scores and merges
 LONGEST_STRING = 1 << 24  # bytes
 MOST_DIMENSIONS = 4
 MOST_NUMBERS = 1 << 40  # in one tensor
@@ -216,7 +217,15 @@ class _Reader:
             if offset % alignment or base + offset + size > self.size:
                 self._refuse_place(name, offset, alignment, base + offset + size)
             found[name] = Entry(name, shape, kind, base + offset, size, self.path)
+        self._check_apart(found)
         return found
+
+    def _check_apart(self, found: dict[str, Entry]) -> None:
+        """Refuse tensors that share bytes: a small file could stand for any number of layers."""
+        entries = sorted(found.values(), key=lambda entry: entry.start)
+        for one, other in itertools.pairwise(entries):
+            if one.start + one.size > other.start:
+                raise damaged(self.path, f"{one.name} and {other.name} lie in the same place")
 
     def _refuse_place(self, name: str, offset: int, alignment: int, end: int) -> None:
         if offset % alignment:

@@ -60,6 +60,8 @@ HOSTILE = {
     "a tensor called like a path": lambda p: _file(p, tensors=[_tensor(b"../../etc/passwd\0")]),
     "a tensor without a name": lambda p: _file(p, tensors=[_tensor(b"")]),
     "a tensor twice": lambda p: _file(p, tensors=[_tensor(), _tensor()]),
+    "tensors in the same place": lambda p: _file(p, tensors=[_tensor(b"a"), _tensor(b"b")]),
+    "tensors that overlap": lambda p: _file(p, tensors=[_tensor(b"a", offset=32), _tensor(b"b")]),
     "no dimensions": lambda p: _file(p, tensors=[_tensor(shape=())]),
     "five dimensions": lambda p: _file(p, tensors=[_tensor(shape=(1,) * 5)]),
     "an empty tensor": lambda p: _file(p, tensors=[_tensor(shape=(4, 0))]),

@@ -25,7 +25,7 @@ final class Analyser {
 
     private static final Pattern PACKAGE = Pattern.compile("(?m)^[ \\t]*package\\s+([\\w.]+)\\s*;");
     private static final int MOST_FOLDERS = 20_000;
-    private static final long MOST_BYTES = 10_000_000; // of a source
+    private static final long MOST_BYTES = 10_000_000; // of a source or a class
     private static final Set<String> SKIPPED = Set.of("node_modules", ".git", ".gradle", ".idea", "bin", "out");
     private static final int METHOD = 2, CONSTRUCTOR = 4, FIELD = 5, VARIABLE = 6, CLASS = 7, INTERFACE = 8;
     private static final int MODULE = 9, ENUM = 13, ENUM_MEMBER = 20; // LSP's CompletionItemKind
@@ -171,13 +171,17 @@ final class Analyser {
         public Iterable<JavaFileObject> list(
                 Location location, String name, Set<JavaFileObject.Kind> kinds, boolean recurse) throws IOException {
             Iterable<JavaFileObject> found = super.list(real(location), name, kinds, recurse);
-            if (location != StandardLocation.SOURCE_PATH) {
-                return found;
+            boolean sources = location == StandardLocation.SOURCE_PATH;
+            if (!sources && real(location) != LIBRARIES) {
+                return found; // the JDK's own
             }
             List<JavaFileObject> all = new ArrayList<>();
             for (JavaFileObject file : found) {
-                if (isReadable(files.asPath(file))) {
+                Path path = files.asPath(file);
+                if (sources && isReadable(path)) {
                     all.add(kept.computeIfAbsent(file.toUri(), place -> new Outline(file)));
+                } else if (!sources && (isPacked(path) || isReadable(path))) {
+                    all.add(file);
                 }
             }
             return all;
@@ -384,7 +388,12 @@ final class Analyser {
         }
     }
 
-    /** Whether a source can be read: no pipe that nobody writes to, no device, nothing outside, nothing endless. */
+    /** Whether a file lies in a jar, which itself was looked at. */
+    private static boolean isPacked(Path file) {
+        return file.getFileSystem() != FileSystems.getDefault();
+    }
+
+    /** Whether a source or a class can be read: no pipe that nobody writes to, no device, nothing outside, nothing endless. */
     private boolean isReadable(Path file) {
         try {
             Path own = rootOf(Path.of(URI.create(uri)), text).orElse(root); // of a file without a project
