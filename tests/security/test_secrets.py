@@ -99,6 +99,19 @@ def test_a_secret_is_found_in_any_text(before: str, after: str) -> None:
     assert masked(f"{before} '{token}'{after}") == f"{before} '{MASK}'{after}"
 
 
+@pytest.mark.parametrize(
+    "url", ["postgres://user:{}@host/db", "amqp://:{}@[::1]:5672", "https://a.b%40c:{}@example.org"]
+)
+@pytest.mark.parametrize("password", ["hunter2", "p:w;x", "long-and-plain"])
+def test_a_password_in_a_url_is_masked(url: str, password: str) -> None:
+    """And nothing else of the URL; what only stands for a password stays."""
+    line = f"engine = create('{url}')\n"
+    assert masked(line.format(password)) == line.format(MASK)
+    for other in ("{password}", "$PASSWORD", "%s", "<password>"):
+        assert masked(line.replace("{}", other)) == line.replace("{}", other)
+    assert not secrets("'http://host:8080/@scope', 'http://[::1]:80/a@b', 'a://b c:d@e'")
+
+
 def test_ordinary_code_is_left_alone() -> None:
     """Of the standard library's lines hardly any is masked."""
     lines = masks = 0

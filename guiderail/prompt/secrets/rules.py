@@ -20,6 +20,8 @@ from guiderail.prompt.secrets.regex import python_pattern
 
 # These describe a command or a document around any password, and take more than linear time in Python.
 LEFT_OUT = frozenset({"curl-auth-header", "curl-auth-user", "kubernetes-secret-yaml", "nuget-config-password"})
+# The one form that we add: a password in the URL of a database or a service.
+URL_PASSWORD = r"://[^\s:/@\"'`<>{}]{0,64}:([^\s/@\"'`<>{}$%*]{3,128})@[\w\[]"
 GENERIC = "generic-api-key"  # anything random that is assigned to a name like `key`: no form of its own
 
 # Literal characters at the beginning, which are searched for quickly; a boundary in front of them is looked at after.
@@ -135,7 +137,8 @@ def entropy(text: str) -> float:
 @cache
 def rules() -> tuple[Rule, ...]:
     """All rules for text; those for the names of binary files are left out."""
-    return tuple(_rule(table) for table in _file()["rules"] if "regex" in table and table["id"] not in LEFT_OUT)
+    listed = (_rule(table) for table in _file()["rules"] if "regex" in table and table["id"] not in LEFT_OUT)
+    return (*listed, Rule("url-password", URL_PASSWORD, ("://",), 0.0, 1, ()))
 
 
 @cache
