@@ -380,6 +380,8 @@ class LiveCache:
         """
         wanted = self._ledger.inexact()[: None if budget is None else max(budget, 0)]
         done = 0
+        if not cancelled():
+            self._refusal(self.length)  # the self-test, so that no key stroke waits for it
         for start in range(0, len(wanted), HEAL_CHUNK):
             if cancelled():
                 break
@@ -399,8 +401,8 @@ class LiveCache:
 
     def _plan(self, ids: list[int]) -> _Plan:
         """What to keep and what to run; the exact way runs all that will not be exact."""
-        refusal = self._refusal(len(ids))
         old = self._ledger.comparable()
+        refusal = self._refusal(len(ids), proves=bool(old))
         blocks = [Block(0, 0, common_prefix(old, ids))] if refusal else diff(old, ids)
         ledger = self._ledger.spliced(ids, blocks)
         last = len(ids) - 1
@@ -416,13 +418,17 @@ class LiveCache:
         choice = self._choice(run, inexact, ledger, roles)
         return _Plan(run if choice.patch else inexact, blocks, ledger, choice)
 
-    def _refusal(self, length: int) -> str | None:
-        """Why nothing behind a change may be kept; None if it may."""
+    def _refusal(self, length: int, *, proves: bool = True) -> str | None:
+        """Why nothing behind a change may be kept; None if it may.
+
+        The self-test of the rotation takes as long as some passes: a first prompt, of which there is nothing to turn,
+        does without (`proves`).
+        """
         if self._limit and length > self._limit[1]:
             return f"the {self._limit[0]} frequencies of positions change behind {self._limit[1]} tokens"
         if self.policy == "exact":
             return "the policy is exact"
-        if self._rotation is None:
+        if self._rotation is None and proves:
             self._rotation = rotation_of(self.model)
         return self._rotation.reason if isinstance(self._rotation, Refusal) else None
 

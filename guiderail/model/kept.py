@@ -28,6 +28,7 @@ from guiderail import private
 from guiderail.model import derived
 
 ALIGNMENT = 64  # bytes: some of BLAS's kernels add up in another order where a matrix begins elsewhere
+SMALL = 1 << 16  # bytes of a tensor that is copied
 _BLOCK = 1 << 15  # bytes that are summed up
 _PIECE = 1 << 20  # bytes read at a time: they stay in a core's cache
 _NO_DIGEST = "0" * 64
@@ -100,7 +101,7 @@ def read(path: Path) -> Tensors | None:
             if not _is_ours(stream) or not _is_whole(stream, path):
                 return None
         with safe_open(path, "pt") as file:
-            tensors = {name: _aligned(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118  # no mapping
+            tensors = {name: _own(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118  # no mapping
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, struct.error, RecursionError):
         return None
     return {name.removesuffix(_TURNED): one.t() if name.endswith(_TURNED) else one for name, one in tensors.items()}
@@ -183,5 +184,6 @@ def _digest(stream: BinaryIO, header: bytes) -> str:
     return found.hexdigest()
 
 
-def _aligned(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor if tensor.data_ptr() % ALIGNMENT == 0 else tensor.clone()
+def _own(tensor: torch.Tensor) -> torch.Tensor:
+    """A view of a file where that pays: a small one would keep all of the file in memory."""
+    return tensor.clone() if tensor.nbytes < SMALL or tensor.data_ptr() % ALIGNMENT else tensor
