@@ -64,7 +64,10 @@ class Kept:
             derived.used(self.folder)
 
     def get(self, name: str, make: Callable[[], Tensors]) -> Tensors:
-        """The tensors of a part: mapped from its file, or made by `make` and written there for the next time."""
+        """The tensors of a part: mapped from its file, made by `make` and written there if there is none.
+
+        Even then they are mapped, so that a first start takes no more memory than the others.
+        """
         if self.folder is None:
             return make()
         path = self.folder / f"{name}.safetensors"
@@ -74,6 +77,7 @@ class Kept:
             if self._has_room():
                 with suppress(OSError):  # the next start makes it again
                     write(path, found)
+                    found = read(path) or found
         return found
 
     def _has_room(self) -> bool:

@@ -21,7 +21,7 @@ from guiderail.model.attention import Step, attend
 from guiderail.model.checkpoint import Checkpoint, check_numbers
 from guiderail.model.fused import Layer, layer_of, layer_state, matrix_of, read_parts
 from guiderail.model.kept import Kept, Tensors, Unkept
-from guiderail.model.matrix import Int8, Layout, Matrix, Plain
+from guiderail.model.matrix import Int8, Layout, Plain
 
 TABLE = "model.embed_tokens.weight"
 MOST_WORKERS = 4  # that lay out weights: each holds a layer's matrix twice meanwhile
@@ -61,11 +61,14 @@ class LeanForward:
         shape = self.shape = checkpoint.shape
         self.eps, self.heads, self.kv_heads, self.head_dim = shape.eps, shape.heads, shape.kv_heads, shape.head_dim
         self.frequencies, self._attention_factor = checkpoint.rope
+        # Before the layers: it takes the table in float32 for a moment, which should not stand beside all the rest.
+        parts, self.embedding = _ends(checkpoint, layout, dtype, kept)
+        self.final_norm = parts["final_norm"]
         with _workers() as pool:  # laying out is most of loading, and torch lets other threads run meanwhile
-            ends = pool.submit(_ends, checkpoint, layout, dtype, kept)
+            unembedding = pool.submit(matrix_of, parts, "unembedding", layout)
             layers = pool.map(lambda index: _layer(index, checkpoint, layout, dtype, kept), range(shape.layers))
             self.layers = list(layers)
-            self.unembedding, self.embedding, self.final_norm = ends.result()
+            self.unembedding = unembedding.result()
         self._cos, self._sin = self._table(shape.context)
         self._factors = self._head_factors()
 
@@ -184,8 +187,8 @@ def _layer(index: int, checkpoint: Checkpoint, layout: Layout, dtype: torch.dtyp
 
 def _ends(
     checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype, kept: Kept | Unkept
-) -> tuple[Matrix, torch.Tensor, torch.Tensor]:
-    """The unembedding, the embedding's table [vocabulary, hidden] and the last norm.
+) -> tuple[Tensors, torch.Tensor]:
+    """What the unembedding is made of, with the last norm; and the embedding's table [vocabulary, hidden].
 
     A plain unembedding is the table too where they are tied. Of others rows cannot be read: the table is apart, in a
     file of its own, of which only the rows that are looked up ever come into memory.
@@ -196,7 +199,7 @@ def _ends(
         table = parts["unembedding.0"].t()
     else:
         table = kept.get("table", lambda: {"table": made()["table"]})["table"]
-    return matrix_of(parts, "unembedding", layout), table, parts["final_norm"]
+    return parts, table
 
 
 def _read_ends(checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> Tensors:
