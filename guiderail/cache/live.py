@@ -380,8 +380,6 @@ class LiveCache:
         """
         wanted = self._ledger.inexact()[: None if budget is None else max(budget, 0)]
         done = 0
-        if not cancelled():
-            self._refusal(self.length)  # the self-test, so that no key stroke waits for it
         for start in range(0, len(wanted), HEAL_CHUNK):
             if cancelled():
                 break
@@ -389,6 +387,10 @@ class LiveCache:
             self._encode(chunk)
             done += len(chunk)
         return done
+
+    def prove(self) -> None:
+        """Find out now, and not when a prompt is edited for the first time, whether the model's keys can be turned."""
+        self._refusal(self.length)
 
     def _new_ledger(self) -> Ledger:
         return Ledger(turned_is_exact=self.model.dtype in {torch.float32, torch.float64})

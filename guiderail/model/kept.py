@@ -122,7 +122,7 @@ def write(path: Path, tensors: Tensors) -> None:
             head = _header(ordered, path)
             file.write(head)
             for _, one in ordered:
-                file.write(one.contiguous().view(-1).view(torch.uint8).numpy())
+                file.write(memoryview(one.contiguous().view(-1).view(torch.uint8).numpy()))  # pyright: ignore[reportArgumentType]
             file.seek(len(head))
             digest = _digest(file, head)
             file.seek(0)
@@ -184,7 +184,7 @@ def _digest(stream: BinaryIO, header: bytes) -> str:
     while count := stream.readinto(buffer):  # pyright: ignore[reportAttributeAccessIssue]  # a buffered reader has it
         whole = count // _BLOCK * _BLOCK
         found.update(buffer[:whole].view(np.int64).reshape(-1, _BLOCK // 8).sum(1).tobytes())
-        found.update(buffer[whole:count])
+        found.update(buffer[whole:count].tobytes())
     return found.hexdigest()
 
 
