@@ -101,6 +101,8 @@ def read(path: Path) -> Tensors | None:
     from safetensors import SafetensorError, safe_open
 
     try:
+        if not stat.S_ISREG(path.lstat().st_mode):  # opening a pipe would wait for a writer
+            return None
         with path.open("rb") as stream:
             if not _is_ours(stream) or not _is_whole(stream, path):
                 return None

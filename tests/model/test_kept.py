@@ -137,13 +137,27 @@ def open_to_others(path: Path) -> None:
     path.chmod(0o666)
 
 
+def replace_by_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def replace_by_a_link(path: Path) -> None:
+    """To a sound file of ours, which lies elsewhere."""
+    elsewhere = path.parents[3] / "elsewhere.safetensors"
+    shutil.move(path, elsewhere)
+    path.symlink_to(elsewhere)
+
+
 def replace_by_a_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
 
 
-DAMAGES = [flip, flip_in_head, cut, empty, claim_a_huge_head, replace_by_anothers, replace_by_a_neighbour,
-           open_to_others]  # fmt: skip
+DAMAGES = [
+    flip, flip_in_head, cut, empty, claim_a_huge_head, replace_by_anothers, replace_by_a_neighbour, open_to_others,
+    replace_by_a_pipe, replace_by_a_link,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
