@@ -388,6 +388,10 @@ class LiveCache:
             done += len(chunk)
         return done
 
+    def prove(self) -> None:
+        """Find out now, and not when a prompt is edited for the first time, whether the model's keys can be turned."""
+        self._refusal(self.length)
+
     def _new_ledger(self) -> Ledger:
         return Ledger(turned_is_exact=self.model.dtype in {torch.float32, torch.float64})
 
@@ -399,8 +403,8 @@ class LiveCache:
 
     def _plan(self, ids: list[int]) -> _Plan:
         """What to keep and what to run; the exact way runs all that will not be exact."""
-        refusal = self._refusal(len(ids))
         old = self._ledger.comparable()
+        refusal = self._refusal(len(ids), proves=bool(old))
         blocks = [Block(0, 0, common_prefix(old, ids))] if refusal else diff(old, ids)
         ledger = self._ledger.spliced(ids, blocks)
         last = len(ids) - 1
@@ -416,13 +420,17 @@ class LiveCache:
         choice = self._choice(run, inexact, ledger, roles)
         return _Plan(run if choice.patch else inexact, blocks, ledger, choice)
 
-    def _refusal(self, length: int) -> str | None:
-        """Why nothing behind a change may be kept; None if it may."""
+    def _refusal(self, length: int, *, proves: bool = True) -> str | None:
+        """Why nothing behind a change may be kept; None if it may.
+
+        The self-test of the rotation takes as long as some passes: a first prompt, of which there is nothing to turn,
+        does without (`proves`).
+        """
         if self._limit and length > self._limit[1]:
             return f"the {self._limit[0]} frequencies of positions change behind {self._limit[1]} tokens"
         if self.policy == "exact":
             return "the policy is exact"
-        if self._rotation is None:
+        if self._rotation is None and proves:
             self._rotation = rotation_of(self.model)
         return self._rotation.reason if isinstance(self._rotation, Refusal) else None
 

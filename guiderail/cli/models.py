@@ -110,11 +110,11 @@ def use(name: str) -> None:
 
 
 def _row(info: "ModelInfo", using: str) -> dict[str, Any]:
-    from guiderail.model import memory
+    from guiderail.model import derived, memory
     from guiderail.model.load import placement
 
     device, dtype = placement("auto", "auto")
-    needed, free = memory.needed(info, dtype), memory.available(device)
+    needed, free = memory.needed_on(device, info, dtype), memory.available(device)
     return {
         "name": info.name,
         "in_use": info.name == using.partition("@")[0] or str(info.file or info.folder) == using,
@@ -132,9 +132,16 @@ def _row(info: "ModelInfo", using: str) -> dict[str, Any]:
         "device": device,
         "dtype": dtype,
         "bytes_needed": needed,
+        "bytes_needed_in": {kind: memory.needed_on(device, info, kind) for kind in _kinds(device)},
+        "bytes_kept": derived.size_of(info.weight_files()),
         "bytes_free": free,
         "fits": free is None or needed <= free,
     }
+
+
+def _kinds(device: str) -> tuple[str, ...]:
+    """The precisions that a model can be loaded in there."""
+    return ("float32", "bfloat16", "int8") if device == "cpu" else ("float32", "bfloat16", "float16")
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
@@ -163,6 +170,8 @@ def _as_lines(row: dict[str, Any]) -> str:
     from guiderail.model.memory import readable
 
     free = "unknown" if row["bytes_free"] is None else readable(row["bytes_free"])
+    others = ", ".join(f"{readable(size)} in {kind}" for kind, size in row["bytes_needed_in"].items()
+                       if kind != row["dtype"])  # fmt: skip
     lines = {
         "model": row["name"] + (" (in use)" if row["in_use"] else ""),
         "architecture": f"{row['architecture'] or 'unknown'} ({row['family']})",
@@ -176,6 +185,8 @@ def _as_lines(row: dict[str, Any]) -> str:
         **({"file": row["file"]} if row["file"] else {}),
         "memory": f"{readable(row['bytes_needed'])} needed in {row['dtype']} on {row['device']}, {free} free: "
         + ("it fits" if row["fits"] else "it does not fit"),
+        "otherwise": others,
+        "kept for its start": readable(row["bytes_kept"]) if row["bytes_kept"] else "nothing",
     }
     return "\n".join(f"{key:<19} {value}" for key, value in lines.items())
 

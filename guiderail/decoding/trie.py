@@ -231,6 +231,8 @@ def identifier_length(data: bytes, extra: str = "") -> int:
     if length == len(data) or (data[length] < 0x80 and not extra):
         return length
     text = data[length:].decode(errors="replace")  # U+FFFD is in no identifier
+    if ("a" + text).isidentifier():  # all of it, as it is most often
+        return len(data)
     for character in text:
         if not in_identifier(character, extra):
             break

@@ -116,6 +116,8 @@ class Completer:
     def heal(self, *, cancelled: Callable[[], bool] = lambda: False) -> bool:
         """Use idle time to make a patched cache exact; whether it is. Stops between two chunks once `cancelled`."""
         self.session.cache.heal(cancelled=cancelled)
+        if not cancelled():
+            self.session.cache.prove()
         return self.session.cache.is_exact
 
     def count(self, text: str) -> int:

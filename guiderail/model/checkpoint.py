@@ -37,6 +37,8 @@ class Checkpoint:
         All tensors of `Shape.tensors`, of any floating-point type.
     rope
         Its rotary frequencies.
+    files
+        Those that decide what the weights are; none where there are no files.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Checkpoint:
     shape: Shape
     weights: Mapping[str, torch.Tensor]
     rope: Rope
+    files: tuple[Path, ...] = ()
 
     def read(self, name: str, dtype: torch.dtype | None = None) -> torch.Tensor:
         """A tensor in `dtype`, or as it is stored; maybe a view of the file.
@@ -74,13 +77,14 @@ def of_folder(info: ModelInfo, config: Mapping[str, Any]) -> Checkpoint | None:
     if shape is None:
         return None
     try:
-        files = _files_of(weight_files(info.folder), shape)
+        paths = weight_files(info.folder)
+        files = _files_of(paths, shape)
     except (OSError, SafetensorError):
         return None
     if files is None:
         return None
     rope = frequencies(shape.rope, shape.head_dim, shape.context)
-    return Checkpoint(info.name, config, shape, _Tensors(files, info.name), rope)
+    return Checkpoint(info.name, config, shape, _Tensors(files, info.name), rope, tuple(paths))
 
 
 def of_module(module: Any, name: str) -> Checkpoint | None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from guiderail.model.checkpoint import Checkpoint
-from guiderail.model.matrix import Int8, Layout, Matrix, Plain
+from guiderail.model.matrix import Int8, Layout, Matrix
 from guiderail.model.shape import Shape
 
 QKV = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 OUT, GATE_UP, DOWN = "self_attn.o_proj", ("mlp.gate_proj", "mlp.up_proj"), "mlp.down_proj"
+_MATRICES = {"qkv": QKV, "out": (OUT,), "gate_up": GATE_UP, "down": (DOWN,)}
 
 
 @dataclass(slots=True)
@@ -48,33 +49,49 @@ class Layer:
     window: int | None
 
 
-def read_layer(index: int, checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> Layer:
-    """The weights of one decoder layer; the vectors, and plain matrices, in `dtype`."""
+def read_parts(index: int, checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """What one decoder layer is made of (`layer_of`); the vectors, and plain matrices, in `dtype`."""
     shape, front = checkpoint.shape, f"model.layers.{index}."
 
     def vector(name: str) -> torch.Tensor:
         return checkpoint.read(front + name, dtype).clone()  # no view of the file
 
-    def matrix(*names: str) -> Matrix:
-        return fuse([checkpoint.read(front + name, kept(layout, dtype)) for name in names], layout)
-
-    norm = None
+    found: dict[str, torch.Tensor] = {}
+    for part, names in _MATRICES.items():
+        weights = [checkpoint.read(f"{front}{name}.weight", kept(layout, dtype)) for name in names]
+        found |= {f"{part}.{i}": one for i, one in enumerate(layout.prepared(weights))}
     if shape.head_norm:
         rows = [vector("self_attn.q_norm.weight")] * shape.heads + [vector("self_attn.k_norm.weight")] * shape.kv_heads
-        norm = torch.stack(rows)[:, None]
+        found["head_norm"] = torch.stack(rows)[:, None]
+    if shape.qkv_bias:
+        found["qkv_bias"] = torch.cat([vector(f"{name}.bias") for name in QKV])
+    if shape.out_bias:
+        found["out_bias"] = vector(OUT + ".bias")
+    found["input_norm"] = vector("input_layernorm.weight")
+    found["post_norm"] = vector("post_attention_layernorm.weight")
+    return found
+
+
+def layer_of(parts: Mapping[str, torch.Tensor], index: int, shape: Shape, layout: Layout) -> Layer:
+    """The layer that is made of `parts`, from which memory may be taken over."""
     return Layer(
-        input_norm=vector("input_layernorm.weight"),
-        qkv=matrix(*(f"{name}.weight" for name in QKV)),
-        qkv_bias=torch.cat([vector(f"{name}.bias") for name in QKV]) if shape.qkv_bias else None,
-        head_norm=norm,
-        out=matrix(OUT + ".weight"),
-        out_bias=vector(OUT + ".bias") if shape.out_bias else None,
-        post_norm=vector("post_attention_layernorm.weight"),
-        gate_up=matrix(*(f"{name}.weight" for name in GATE_UP)),
-        down=matrix(DOWN + ".weight"),
+        input_norm=parts["input_norm"],
+        qkv=matrix_of(parts, "qkv", layout),
+        qkv_bias=parts.get("qkv_bias"),
+        head_norm=parts.get("head_norm"),
+        out=matrix_of(parts, "out", layout),
+        out_bias=parts.get("out_bias"),
+        post_norm=parts["post_norm"],
+        gate_up=matrix_of(parts, "gate_up", layout),
+        down=matrix_of(parts, "down", layout),
         scale=shape.head_dim**-0.5,
         window=shape.windows[index],
     )
+
+
+def matrix_of(parts: Mapping[str, torch.Tensor], name: str, layout: Layout) -> Matrix:
+    """The matrix that was prepared and is called `name` among the parts."""
+    return layout.of([parts[key] for key in (f"{name}.0", f"{name}.1") if key in parts])
 
 
 def kept(layout: Layout, dtype: torch.dtype) -> torch.dtype | None:
@@ -108,23 +125,4 @@ def _named(
 
 def fuse(weights: Sequence[torch.Tensor], layout: Layout) -> Matrix:
     """One matrix [in, all outs] of weights that are [out, in] each; it shares no memory with them."""
-    if layout is Plain:
-        return Plain(_laid(weights))
-    return layout(weights[0] if len(weights) == 1 else torch.cat(list(weights)))
-
-
-def _laid(weights: Sequence[torch.Tensor]) -> torch.Tensor:
-    """One tensor [in, all outs].
-
-    A product of one row takes as long as reading the matrix does, and BLAS reads fastest along the longer side: in
-    float32 a matrix with no fewer outputs than inputs is stored input by input (measured: up to twice as fast, and no
-    slower for any number of rows), all others stay as torch has them, output by output.
-    """
-    outs, inputs = [len(weight) for weight in weights], weights[0].shape[1]
-    if weights[0].dtype == torch.float32 and sum(outs) >= inputs:
-        matrix = weights[0].new_empty(inputs, sum(outs))
-    else:
-        matrix = weights[0].new_empty(sum(outs), inputs).t()
-    for weight, part in zip(weights, matrix.split(outs, 1), strict=True):
-        part.copy_(weight.t())
-    return matrix
+    return layout.of(layout.prepared(weights))

@@ -64,6 +64,8 @@ class ModelInfo:
         Numbers in the table of embeddings if it is the unembedding too, otherwise 0.
     file
         The GGUF file that it lies in (the first of several shards), or None for a folder of safetensors.
+    table
+        Numbers in the table of embeddings.
     """
 
     name: str
@@ -79,6 +81,15 @@ class ModelInfo:
     cache_width: int
     tied: int = 0
     file: Path | None = None
+    table: int = 0
+
+    def weight_files(self) -> tuple[Path, ...]:
+        """The files of its weights; raises ModelFolderError if some are missing."""
+        if self.file is None:
+            return tuple(weight_files(self.folder))
+        from guiderail.model.gguf.file import shard_paths
+
+        return shard_paths(self.file)
 
 
 def read_info(folder: Path, name: str, revision: str | None = None) -> ModelInfo:
@@ -101,6 +112,7 @@ def read_info(folder: Path, name: str, revision: str | None = None) -> ModelInfo
 
 def _described(folder: Path, name: str, revision: str | None, config: dict[str, Any], weights: list[Path]) -> ModelInfo:
     text = config.get("text_config") or config
+    table = _count(text, "vocab_size") * _count(text, "hidden_size")
     return ModelInfo(
         name=name,
         folder=folder,
@@ -113,7 +125,8 @@ def _described(folder: Path, name: str, revision: str | None, config: dict[str, 
         fim=_fim(folder),
         architecture=next(iter(config.get("architectures") or ()), ""),
         cache_width=cache_width(text),
-        tied=_count(text, "vocab_size") * _count(text, "hidden_size") if text.get("tie_word_embeddings") else 0,
+        tied=table if text.get("tie_word_embeddings") else 0,
+        table=table,
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch.nn.functional import embedding, rms_norm, silu
@@ -18,8 +19,9 @@ from torch.nn.functional import embedding, rms_norm, silu
 from guiderail.model import threads
 from guiderail.model.attention import Step, attend
 from guiderail.model.checkpoint import Checkpoint, check_numbers
-from guiderail.model.fused import Layer, fuse, layer_state, read_layer
-from guiderail.model.matrix import Int8, Layout, Matrix, Plain
+from guiderail.model.fused import Layer, layer_of, layer_state, matrix_of, read_parts
+from guiderail.model.kept import Kept, Tensors, Unkept
+from guiderail.model.matrix import Int8, Layout, Plain
 
 TABLE = "model.embed_tokens.weight"
 MOST_WORKERS = 4  # that lay out weights: each holds a layer's matrix twice meanwhile
@@ -36,6 +38,8 @@ class LeanForward:
         How its matrices lie in memory.
     dtype
         Of activations, keys and values.
+    kept
+        Where the parts are that the matrices are made of; of those that are there nothing is read from the checkpoint.
 
     Attributes
     ----------
@@ -50,16 +54,21 @@ class LeanForward:
         If weights cannot be read, or are no numbers.
     """
 
-    def __init__(self, checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype, kept: Kept | Unkept | None = None
+    ) -> None:
+        kept = kept or Unkept()
         shape = self.shape = checkpoint.shape
         self.eps, self.heads, self.kv_heads, self.head_dim = shape.eps, shape.heads, shape.kv_heads, shape.head_dim
         self.frequencies, self._attention_factor = checkpoint.rope
-        self.final_norm = checkpoint.read("model.norm.weight", dtype).clone()
+        # Before the layers: it takes the table in float32 for a moment, which should not stand beside all the rest.
+        parts, self.embedding = _ends(checkpoint, layout, dtype, kept)
+        self.final_norm = parts["final_norm"]
         with _workers() as pool:  # laying out is most of loading, and torch lets other threads run meanwhile
-            ends = pool.submit(_ends, checkpoint, layout, dtype)
-            layers = pool.map(lambda index: read_layer(index, checkpoint, layout, dtype), range(shape.layers))
+            unembedding = pool.submit(matrix_of, parts, "unembedding", layout)
+            layers = pool.map(lambda index: _layer(index, checkpoint, layout, dtype, kept), range(shape.layers))
             self.layers = list(layers)
-            self.unembedding, self.embedding = ends.result()
+            self.unembedding = unembedding.result()
         self._cos, self._sin = self._table(shape.context)
         self._factors = self._head_factors()
 
@@ -171,20 +180,38 @@ def _workers() -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(before)
 
 
-def _ends(checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> tuple[Matrix, torch.Tensor]:
-    """The unembedding, and the embedding's table [vocabulary, hidden].
+def _layer(index: int, checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype, kept: Kept | Unkept) -> Layer:
+    parts = kept.get(f"layer-{index}", lambda: read_parts(index, checkpoint, layout, dtype))
+    return layer_of(parts, index, checkpoint.shape, layout)
 
-    Of a tied table whose unembedding is not plain, a copy is kept: rows cannot be read out of it.
+
+def _ends(
+    checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype, kept: Kept | Unkept
+) -> tuple[Tensors, torch.Tensor]:
+    """What the unembedding is made of, with the last norm; and the embedding's table [vocabulary, hidden].
+
+    A plain unembedding is the table too where they are tied. Of others rows cannot be read: the table is apart, in a
+    file of its own, of which only the rows that are looked up ever come into memory.
     """
+    made = cache(lambda: _read_ends(checkpoint, layout, dtype))
+    parts = kept.get("unembedding", lambda: {name: one for name, one in made().items() if name != "table"})
+    if layout is Plain and checkpoint.shape.tied:
+        table = parts["unembedding.0"].t()
+    else:
+        table = kept.get("table", lambda: {"table": made()["table"]})["table"]
+    return parts, table
+
+
+def _read_ends(checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> Tensors:
     stored, kind = checkpoint.read(TABLE), dtype if layout is not Int8 else None
     source = stored if checkpoint.shape.tied else checkpoint.read("lm_head.weight")
     if kind is not None:
         source = source.to(kind)
         check_numbers("the unembedding", source, checkpoint.name)
-    unembedding = fuse([source], layout)
-    if layout is Plain and checkpoint.shape.tied:
-        return unembedding, unembedding.weight()
-    return unembedding, stored.to(_narrowest(stored, layout, dtype), copy=True)
+    parts: Tensors = {f"unembedding.{i}": one for i, one in enumerate(layout.prepared([source]))}
+    if not (layout is Plain and checkpoint.shape.tied):
+        parts["table"] = stored.to(_narrowest(stored, layout, dtype), copy=True)
+    return parts | {"final_norm": checkpoint.read("model.norm.weight", dtype).clone()}
 
 
 def _narrowest(stored: torch.Tensor, layout: Layout, dtype: torch.dtype) -> torch.dtype:

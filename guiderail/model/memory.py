@@ -16,8 +16,8 @@ from guiderail.errors import GuiderailError
 if TYPE_CHECKING:
     from guiderail.model.info import ModelInfo
 
-# int8: the model is read in bfloat16, and quantised matrix by matrix.
-DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 2}
+DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
+TABLE_BYTES = 2  # of a number in the table of embeddings beside 8-bit matrices, which are not looked up in
 CACHE_BYTES = DTYPE_BYTES | {"int8": 4}  # of a number among the keys and values
 CACHE_TOKENS = 4096  # what is counted for the key-value cache: a long prompt and its completion
 LARGE = 50_000_000  # parameters from which on what loading leaves over is worth a tenth of a second to give back
@@ -35,11 +35,20 @@ class NotEnoughMemoryError(GuiderailError):
 def needed(info: ModelInfo, dtype: str, *, packed: bool = False) -> int:
     """Bytes to run a model: its weights, and the keys and values of up to `CACHE_TOKENS` tokens.
 
-    Of a tied table a packed model (`matrix`) has a copy.
+    Of a tied table a packed model (`matrix`) has a copy. Beside 8-bit matrices there is a table in 16 bit, and a model
+    that runs through transformers' modules is read in 16 bit before it is quantised.
     """
     tokens = min(info.context_length, CACHE_TOKENS)
     weights = DTYPE_BYTES[dtype] * (info.parameters + (info.tied if packed else 0))
+    if dtype == "int8":
+        table = TABLE_BYTES * info.table - (0 if info.tied else info.table)  # an untied one is among the parameters
+        weights += table if _is_lean(info) else info.parameters
     return int(HEADROOM * (weights + CACHE_BYTES[dtype] * info.cache_width * tokens))
+
+
+def needed_on(device: str, info: ModelInfo, dtype: str) -> int:
+    """Bytes to run a model on a device of this machine, as it is laid out there."""
+    return needed(info, dtype, packed=_is_packed(info, device, dtype))
 
 
 def available(device: str) -> int | None:
@@ -61,7 +70,7 @@ def check(info: ModelInfo, device: str, dtype: str) -> None:
         Saying how much is needed, how much is free, and what would fit.
     """
     free = available(device)
-    need = needed(info, dtype, packed=_is_packed(info, device, dtype))
+    need = needed_on(device, info, dtype)
     if free is None or need <= free:
         return
     place = "this GPU" if device == "cuda" else "this machine"
@@ -106,9 +115,15 @@ def resident() -> int:
 def _is_packed(info: ModelInfo, device: str, dtype: str) -> bool:
     """Whether the model's weights are going to be packed."""
     from guiderail.model.matrix import packing_pays
+
+    return device == "cpu" and dtype == "float32" and _is_lean(info) and packing_pays()
+
+
+def _is_lean(info: ModelInfo) -> bool:
+    """Whether the model runs through the lean pass on a CPU."""
     from guiderail.model.shape import ARCHITECTURES
 
-    return device == "cpu" and dtype == "float32" and info.architecture in ARCHITECTURES.values() and packing_pays()
+    return info.architecture in ARCHITECTURES.values()
 
 
 def _what_fits(info: ModelInfo, dtype: str, free: int) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from guiderail.errors import GuiderailError
-from guiderail.model import lean, plain, quantised, threads
+from guiderail.model import lean, memory, plain, quantised, threads
 from guiderail.model.attention import NAME, Step, running
 from guiderail.model.checkpoint import Checkpoint, of_module
-from guiderail.model.matrix import Int8, Layout, Packed, Plain, packing_pays
+from guiderail.model.kept import Kept, Unkept
+from guiderail.model.matrix import Int8, Layout, Packed, Plain, packing_pays, weight_levels
 from guiderail.model.shape import LAYER_TYPES
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ class Model:
         self.has_sliding_layers = any(shape.windows)
         self.rope: list[Mapping[str, Any]] = [shape.rope]
         self.first_length: int = shape.context
-        self._lean = lean.LeanForward(checkpoint, self.layout, self.dtype)
+        self._lean = lean.LeanForward(checkpoint, self.layout, self.dtype, _kept(checkpoint, self.layout, self.dtype))
 
     def _take(self, module: Any, *, int8: bool) -> None:
         """Run by the module itself."""
@@ -218,6 +220,22 @@ def _layout(*, is_lean: bool, int8: bool, dtype: torch.dtype) -> Layout:
     if int8:
         return Int8
     return Packed if is_lean and dtype == torch.float32 and packing_pays() else Plain
+
+
+def _kept(checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> Kept | Unkept:
+    """Where the laid-out weights of a large model are kept."""
+    numbers = sum(map(math.prod, checkpoint.shape.tensors().values()))
+    if not checkpoint.files or numbers < memory.LARGE:
+        return Unkept()
+    how: dict[str, object] = {"layout": layout.__name__, "dtype": str(dtype), "shape": repr(checkpoint.shape)}
+    how["torch"] = torch.__version__  # its kernels say which way of laying out is the fastest
+    if layout is Int8:
+        how["levels"] = weight_levels()
+    return Kept(checkpoint.files, how, numbers * (1 if layout is Int8 else dtype.itemsize) + _table_bytes(checkpoint))
+
+
+def _table_bytes(checkpoint: Checkpoint) -> int:
+    return 2 * checkpoint.shape.vocabulary * checkpoint.shape.hidden
 
 
 class _Seen:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from guiderail import private, projectfile
 from guiderail.errors import GuiderailError, UsageError
+from guiderail.model import derived
 from guiderail.model.guard import COMMIT, Guard, HostileAnswerError, guarded, is_plain
 from guiderail.model.info import TEXT_LIMIT, ModelFolderError, ModelInfo, read_info, weight_files
 from guiderail.model.transfer import fetch_file
@@ -327,7 +328,7 @@ def removable(name: str) -> CachedRepoInfo:
 
 
 def remove(name: str) -> int:
-    """Delete a pulled model from the cache, all its revisions; returns the bytes freed.
+    """Delete a pulled model from the cache, all its revisions, and what was made from them; returns the bytes freed.
 
     Raises
     ------
@@ -340,11 +341,12 @@ def remove(name: str) -> int:
     # Not by its revisions, as the client would: a copy of a repository has the same commits.
     with _storing("delete", repository.repo_path):
         shutil.rmtree(repository.repo_path)
+    made = derived.forget(repository.repo_path)
     pinned = pins()
     others = {reference: commit for reference, commit in pinned.items() if reference.partition("@")[0] != name}
     if others != pinned:
         _write_pins(others)
-    return repository.size_on_disk
+    return repository.size_on_disk + made
 
 
 def use(name: str, file: Path) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from string import ascii_letters
@@ -345,9 +345,9 @@ def _token_bytes(prepared: dict[str, Any], kind: str) -> list[bytes]:
     added = prepared["added_tokens"]
     size = max([*vocab.values(), *(token["id"] for token in added)]) + 1
     table = [b""] * size
-    read = _read_alphabet if kind == "byte_level" else _read_piece
-    for name, index in vocab.items():
-        table[index] = read(name)
+    read = _read_alphabet if kind == "byte_level" else _read_pieces
+    for index, data in zip(vocab.values(), read(list(vocab)), strict=True):
+        table[index] = data
     for token in added:
         text = token["content"]
         if kind == "sentencepiece" and token["normalized"]:
@@ -359,16 +359,21 @@ def _token_bytes(prepared: dict[str, Any], kind: str) -> list[bytes]:
     return table
 
 
-def _read_piece(piece: str) -> bytes:
-    byte = _BYTE_TOKEN.fullmatch(piece)
-    return bytes([int(byte[1], 16)]) if byte else piece.replace(WORD_MARK, " ").encode()
+def _read_pieces(pieces: list[str]) -> Iterator[bytes]:
+    for piece in pieces:
+        byte = _BYTE_TOKEN.fullmatch(piece)
+        yield bytes([int(byte[1], 16)]) if byte else piece.replace(WORD_MARK, " ").encode()
 
 
-def _read_alphabet(name: str) -> bytes:
-    try:
-        return name.translate(_TO_LATIN).encode("latin-1")
-    except UnicodeEncodeError:  # a control token's name in the vocabulary
-        return b""
+def _read_alphabet(names: list[str]) -> Iterator[bytes]:
+    """The bytes that names in the alphabet stand for; none for others, such as control tokens in the vocabulary.
+
+    All names are read at once: one by one, 150,000 of them take a tenth of a second.
+    """
+    texts = _BETWEEN.join(names).translate(_TO_LATIN).split(_BETWEEN)
+    if len(texts) != len(names):  # a name holds what stands between them
+        texts = [name.translate(_TO_LATIN) for name in names]
+    return (b"" if _OUTSIDE.search(text) else text.encode("latin-1") for text in texts)
 
 
 def _byte_alphabet() -> dict[str, int]:
@@ -380,6 +385,8 @@ def _byte_alphabet() -> dict[str, int]:
 
 _ALPHABET = _byte_alphabet()
 _NO_BYTE = "\uffff"  # outside Latin-1
+_BETWEEN = "\U0010ffff"  # in no name
+_OUTSIDE = re.compile(r"[^\x00-\xff]")
 # Characters of the alphabet to the Latin-1 character of their byte; the others of Latin-1 to what has no byte.
 _TO_LATIN = dict.fromkeys(range(256), _NO_BYTE) | {ord(name): chr(byte) for name, byte in _ALPHABET.items()}
 

@@ -453,3 +453,18 @@ def test_a_copy_is_a_cache_of_its_own() -> None:
     assert cache.ids == START
     assert cache.is_exact
     assert all(torch.equal(old, now) for old, (now, _) in zip(before, stored(cache), strict=True))
+
+
+def test_the_self_test_is_run_when_there_is_something_to_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for a first prompt, whose token somebody waits for; before the next one where there is idle time."""
+    proofs: list[Model] = []
+    monkeypatch.setattr("guiderail.cache.live.rotation_of", lambda model: proofs.append(model) or rotation_of(model))
+    idle, busy = (LiveCache(model_of("qwen3"), policy="auto") for _ in range(2))
+    for cache in (idle, busy):
+        cache.fit(START)
+    assert not proofs
+    idle.prove()
+    assert len(proofs) == 1
+    for cache in (idle, busy):
+        cache.fit([*START[:10], 7, *START[10:]])
+    assert len(proofs) == 2

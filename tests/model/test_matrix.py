@@ -117,3 +117,16 @@ def test_few_numbers_of_rows_are_compiled_for() -> None:
     assert all(rows <= filled(rows) <= max(FEWEST, 1.25 * rows) for rows in wanted)
     assert all(filled(filled(rows)) == filled(rows) for rows in wanted)
     assert len({filled(rows) for rows in wanted}) == 4 * 8 + 1
+
+
+@needs_int8
+@pytest.mark.parametrize("outputs", [1, 7, 16, 40, 41, 100])
+def test_packing_in_pieces_changes_nothing(outputs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither products nor the weight, whatever the number of outputs."""
+    weight, x, bias = weight_of((outputs, 24)), rows_of((outputs, 24), 5), torch.arange(outputs).float()
+    whole = Int8(weight)
+    monkeypatch.setattr("guiderail.model.matrix._OUTPUTS", 16)
+    pieces = Int8(weight)
+    assert len(pieces._pieces) == -(-outputs // 16)
+    assert torch.equal(pieces(x, bias), whole(x, bias))
+    assert torch.equal(pieces.weight(), whole.weight())

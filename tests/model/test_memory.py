@@ -46,6 +46,20 @@ def test_a_tied_table_counts_twice_where_weights_are_packed(
         memory.check(info, device, dtype)
 
 
+@pytest.mark.parametrize(
+    ("architecture", "tied", "numbers"),
+    [
+        ("LlamaForCausalLM", True, 10**9 + 2 * 10**8),  # one byte each, and the table again in 16 bit
+        ("LlamaForCausalLM", False, 10**9 + 10**8),  # it is among them, in two bytes
+        ("Starcoder2ForCausalLM", True, 2 * 10**9),  # read in 16 bit
+    ],
+)
+def test_8_bit_weights_take_a_byte_each(architecture: str, tied: bool, numbers: int) -> None:
+    """Keys and values stay in float32."""
+    info = replace(_info(10**9), table=10**8, tied=10**8 * tied, architecture=architecture)
+    assert memory.needed(info, "int8") == int(1.1 * (numbers + 4 * 1000 * 4096))
+
+
 def test_a_model_that_does_not_fit_is_refused_with_what_would(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available", lambda _device: 3 * 10**9)
     memory.check(_info(10**8), "cpu", "float32")

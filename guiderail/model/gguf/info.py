@@ -35,6 +35,7 @@ def read_gguf_info(path: Path, name: str, revision: str | None = None) -> ModelI
         cache_width=cache_width(config),
         tied=table if config["tie_word_embeddings"] else 0,
         file=file.paths[0],
+        table=table,
     )
 
 

@@ -65,7 +65,7 @@ def checkpoint_of(file: GgufFile, name: str) -> Checkpoint | None:
     if any(part not in weights or weights.shape(part) != size for part, size in wanted.items()):
         return None
     found, attention_factor = frequencies(shape.rope, shape.head_dim, shape.context)
-    return Checkpoint(name, values, shape, weights, (_divided(found, file), attention_factor))
+    return Checkpoint(name, values, shape, weights, (_divided(found, file), attention_factor), file.paths)
 
 
 def _names(module: PreTrainedModel) -> Any:

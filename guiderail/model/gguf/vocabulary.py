@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Any
 
 from guiderail.model.gguf.file import GgufFile
@@ -13,6 +14,7 @@ from guiderail.model.gguf.splits import BEGINS_TEXT, NAMES, WHOLE_WORDS_FIRST, p
 from guiderail.prompt.fim import CONTROL_TOKENS, FimFormat, stated_format
 
 _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED = 2, 3, 4, 5
+_partition = methodcaller("partition", " ")
 LONGEST_PIECE = 512  # characters of a piece that is looked at for merges; the published ones stay below 100
 # What a chat model ends its turn with, a code model its file. Which of them a file calls the end differs from converter
 # to converter, so that all count that a model has.
@@ -83,22 +85,26 @@ def infill_format(file: GgufFile) -> FimFormat | None:
 
 def _tokens(file: GgufFile) -> list[str]:
     raw = file.header.array("tokenizer.ggml.tokens")
-    if not raw or not all(isinstance(token, bytes) for token in raw):
+    if set(map(type, raw)) != {bytes}:
         raise GgufError(f"{file.paths[0]} has no vocabulary", "Choose a file that has its tokenizer in it")
     rows = file.tensors.get("token_embd.weight")
     if rows is not None and len(raw) > rows.shape[0]:
         raise damaged(file.paths[0], f"it has {len(raw)} tokens, and embeddings of {rows.shape[0]}")
     try:
-        return b"\0".join(raw).decode().split("\0") if not any(b"\0" in token for token in raw) else [
-            token.decode() for token in raw
-        ]  # fmt: skip
+        return _decoded(raw)
     except UnicodeDecodeError as error:
         raise damaged(file.paths[0], "a token is not UTF-8") from error
 
 
+def _decoded(raw: list[bytes]) -> list[str]:
+    """Strings of UTF-8, at once if none holds a null; raises UnicodeDecodeError, and TypeError for what is no bytes."""
+    joined = b"\0".join(raw)
+    return joined.decode().split("\0") if joined.count(b"\0") == len(raw) - 1 else [one.decode() for one in raw]
+
+
 def _types(file: GgufFile, count: int) -> list[int]:
     types = file.header.array("tokenizer.ggml.token_type") or [1] * count
-    if len(types) != count or not all(isinstance(kind, int) for kind in types):
+    if len(types) != count or not set(map(type, types)) <= {int, bool}:
         raise damaged(file.paths[0], f"it has {count} tokens and {len(types)} types of tokens")
     return types
 
@@ -107,10 +113,10 @@ def _byte_level(file: GgufFile, tokens: list[str], types: list[int]) -> dict[str
     raw = file.header.array("tokenizer.ggml.merges")
     try:
         # A merge is two tokens with a blank between; in the byte alphabet no token holds a blank.
-        merges = [tuple(merge.decode().split(" ")) for merge in raw]
-    except (AttributeError, UnicodeDecodeError) as error:
+        merges = [(left, right) for left, blank, right in map(_partition, _decoded(raw)) if blank and " " not in right]
+    except (TypeError, UnicodeDecodeError) as error:
         raise damaged(file.paths[0], "a merge is not UTF-8") from error
-    if any(len(merge) != 2 for merge in merges):
+    if len(merges) != len(raw):
         raise damaged(file.paths[0], "a merge does not join two tokens")
     model: dict[str, Any] = {"type": "BPE", "vocab": _vocabulary(tokens, types), "merges": merges}
     return model | {"ignore_merges": splits_of(file) in WHOLE_WORDS_FIRST}
@@ -214,11 +220,7 @@ def _stated(file: GgufFile, tokens: list[str]) -> Iterator[tuple[int, str]]:
 def _end_ids(file: GgufFile, tokens: list[str], types: list[int]) -> frozenset[int]:
     """The ids that end a text: those stated as such, and control tokens known for it."""
     stated = {index for index, name in _stated(file, tokens) if name in ("eos", "eot", "eom", "fim_sep")}
-    known = {
-        index
-        for index, (token, kind) in enumerate(zip(tokens, types, strict=True))
-        if token in ENDS and kind in (_CONTROL, _USER_DEFINED)
-    }
+    known = {index for index, token in enumerate(tokens) if token in ENDS and types[index] in (_CONTROL, _USER_DEFINED)}
     return frozenset(stated | known)
 
 
