@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 WIDTHS = (1, 2, 4, 8, 16, 32, 64, 96)
 READ = 512  # tokens in front of the pass
-_ROUNDS = 5
+SECONDS = 2.0  # that measuring may take: somebody may be waiting for the first suggestion
+_ROUNDS = 6  # at most; the first is for warming up
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,30 @@ def measure(model: Model) -> Prices:
     read = min(READ, model.info.context_length - max(WIDTHS))
     session = Session(model)
     session.feed([i % model.vocab_size for i in range(read)])
-    # Round by round, so that a busy moment does not hit one width alone; the first round is for warming up.
-    rounds = [[_timed(session, width) for width in WIDTHS] for _ in range(_ROUNDS + 1)][1:]
-    seconds = [min(times) for times in zip(*rounds, strict=True)]
+    rounds = list(_rounds(session, time.perf_counter() + SECONDS))
+    widths = WIDTHS[: min(map(len, rounds))]
+    # The first pass of each width is slower; where there was time for one round alone, it has to do.
+    seconds = [min(times) for times in zip(*(rounds[1:] or rounds), strict=False)]
     # A narrower pass never costs more than a wider one: what says so is noise, which only adds.
-    return Prices(WIDTHS, tuple(min(seconds[i:]) for i in range(len(WIDTHS))))
+    return Prices(widths, tuple(min(seconds[i:]) for i in range(len(widths))))
+
+
+def _rounds(session: Session, end: float) -> Iterator[list[float]]:
+    """Times of passes of ascending width, round by round, so that a busy moment does not hit one width alone.
+
+    After `end` no round begins, and the first one leaves out the widest passes; two widths are always measured.
+    """
+    widths = WIDTHS
+    for number in range(_ROUNDS):
+        times: list[float] = []
+        for width in widths:
+            if number == 0 and len(times) >= 2 and time.perf_counter() > end:
+                break
+            times.append(_timed(session, width))
+        yield times
+        widths = WIDTHS[: len(times)]
+        if time.perf_counter() > end:
+            return
 
 
 def _timed(session: Session, width: int) -> float:
