@@ -146,6 +146,7 @@ class Engine:
             layout=cast(Layout, settings.layout),
             root=cursor.root,
             end_loops=settings.end_loops,
+            fit=True,
             sampling=Sampling(
                 temperature=settings.temperature,
                 top_k=settings.top_k,

@@ -39,9 +39,11 @@ def shape(text: str, before: str, after: str) -> Shaped | None:
     after
         All that stands behind the cursor.
     """
-    if not text.strip() or after.lstrip().startswith(text.strip()):
-        return None
     rest = after.split("\n", 1)[0].rstrip("\r")
+    if not text.strip() or _follows(text.strip(), after):
+        return None
+    if not rest.strip() and _follows((before + text).strip(), after):
+        return None
     closers = _unmatched(text, before)
     for index in closers:
         tail = text[index:].rstrip()
@@ -51,6 +53,14 @@ def shape(text: str, before: str, after: str) -> Shaped | None:
     if "\n" not in text and rest and not covers:
         text = _without_overlap(text, rest)
     return _nonblank(text, covers)
+
+
+def _follows(text: str, after: str) -> bool:
+    """Whether what stands behind the cursor begins with the text, and with no longer word."""
+    after = after.lstrip()
+    behind = after[len(text) : len(text) + 1]
+    inside = text[-1:].isidentifier() and f"_{behind}".isidentifier() and behind != ""
+    return bool(text) and after.startswith(text) and not inside
 
 
 def _nonblank(text: str, covers: int = 0) -> Shaped | None:

@@ -1,8 +1,10 @@
 """Suggestions fitted into their line."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from guiderail.lsp.shape import Shaped, shape
+from guiderail.text.fitting import Shaped, shape
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,33 @@ def test_what_stands_behind_the_cursor_is_not_written_twice(
 ) -> None:
     """Closers that follow already are left out, or replaced when the suggestion goes on behind them."""
     assert shape(text, before, after) == expected
+
+
+PIECES = st.lists(st.sampled_from(["a", "b.", " ", "(", ")", "]", "{", "}", '"', "'", ":", "\n", "\\"]), max_size=14)
+TEXTS = PIECES.map("".join)
+
+
+@given(TEXTS, TEXTS.map(lambda text: text.replace("\n", "")), TEXTS)
+def test_what_was_fitted_fits(text: str, before: str, after: str) -> None:
+    """A fitted text is fitted to itself, unless nothing but what follows is left: who fits twice shows the same."""
+    once = shape(text, before, after)
+    if once is not None:
+        twice = shape(once.text, before, after)
+        assert twice is None or len(twice.text) <= len(once.text)
+        if not once.covers and once.text == text:
+            assert twice == once
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "after"),
+    [
+        ("    re", "turn x", "\n    return x\n"),  # with what was typed it is the next line
+        ("    ", "return x", "\n\n    return x\n"),
+    ],
+)
+def test_a_line_that_only_repeats_the_next_one_is_none(before: str, text: str, after: str) -> None:
+    assert shape(text, before, after) is None
+
+
+def test_a_word_that_begins_a_longer_one_is_no_repetition() -> None:
+    assert shape("data", "x = ", "\ndatabase()\n") == Shaped("data")
