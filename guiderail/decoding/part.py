@@ -163,7 +163,7 @@ class Part(ABC):
             If it cannot be made here: a file is missing, say.
         """
 
-    def check(self, info: ModelInfo) -> None:
+    def check(self, info: ModelInfo) -> None:  # noqa: B027  most parts work with any model
         """Refuse a model that the part cannot work with, before it is loaded; by default it works with any.
 
         Raises

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from guiderail.decoding.method import Finish
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.errors import UsageError
 from guiderail.evaluation.cursors import MARK, HandMade, notes, read_cursors, rows
@@ -12,7 +13,7 @@ from guiderail.text.document import Document
 TIMINGS = Timings(1, 0, 0.0, 0.0, 0.0, 0.0)
 
 
-def suggested(cursor: HandMade, text: str, covers: int = 0, finish="line") -> Suggestion:
+def suggested(cursor: HandMade, text: str, covers: int = 0, finish: Finish = "line") -> Suggestion:
     return Suggestion(text, cursor.offset, cursor.offset + covers, 0.0, (), finish, "psm", TIMINGS)
 
 
@@ -26,7 +27,7 @@ def test_the_cursors_that_come_with_guiderail_are_many_and_each_in_a_file_of_its
 
 @pytest.mark.parametrize(
     "text",
-    ["", "cursor = 1", "[[cursor]]\nname = 'a'\npath = 'a.py'\ntext = 'no mark'", "[[cursor]]\nname = 'a'", "[["],
+    ["", "cursor = 1", "[[cursor]]\nname = 'a'\npath = 'a.py'\ntext = 'none'", "[[cursor]]\nname = 'a'", "[["],
 )
 def test_a_file_that_is_no_list_of_cursors_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "mine.toml"
