@@ -27,8 +27,9 @@ from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.monitors.joint import JointMonitors
 from guiderail.prompt.prompt import Prompt
 from guiderail.prompt.snippet import Snippet
+from guiderail.text.backwards import lines_above
 from guiderail.text.document import Document
-from guiderail.text.fitting import Shaped, shape
+from guiderail.text.fitting import Shaped, at_depth, shape
 
 if TYPE_CHECKING:
     from guiderail.engine.completer import Completer
@@ -169,6 +170,12 @@ class Run:
         line, _ = self.request.document.position_at(self.request.offset)
         return self.request.document.text[self.request.document.line_start(line) : self.request.offset]
 
+    @property
+    def _above(self) -> str:
+        """The last line above the cursor's that is not blank."""
+        text, start = self.request.document.text, self.request.offset - len(self._before)
+        return next((line for line in lines_above(text, start) if line.strip()), "")
+
     def _after(self, size: int) -> str:
         """What stands behind the cursor: its line's rest, or so many characters if these are more, and some blanks."""
         document, offset = self.request.document, self.request.offset
@@ -187,7 +194,7 @@ class Run:
             return Shaped(_line_ends_of(self.request.document, text))
         if end.reason == "eos" and (cut := self._stop.end(f"{text}\n")) is not None:
             text = text[:cut]  # its last line has ended too
-        text = _line_ends_of(self.request.document, text)
+        text = _line_ends_of(self.request.document, at_depth(text, self._before, self._above))
         return shape(text, self._before[-LINE:], self._after(len(text))) or Shaped("")
 
     def _situation(self, index: int) -> Situation:

@@ -310,3 +310,16 @@ def test_what_is_written_again_is_what_the_prompt_leaves_out(family: str, typed:
     written = b"".join(completer.model.tokenizer.token_bytes[i] for i in found.token_ids)
     assert written.startswith(prompt.typed.encode())
     assert written[len(prompt.typed) :].decode(errors="ignore").startswith(found.text)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_indentation_is_lengthened_where_a_block_begins_alone(family: str) -> None:
+    """Models with random weights write blanks as often as anything: behind an indentation none is shown."""
+    completer = Completer(tiny_model(family))
+    for seed in range(20):
+        sampling = Sampling(temperature=2.0, seed=seed)
+        source = f"def f{seed}(x):\n    y = x\n    "
+        (found,) = completer.complete(request(source, len(source), fit=True, sampling=sampling))
+        assert found.text[:1] not in {" ", "\t"} or not found.text.split("\n")[0].strip()
+        (free,) = completer.complete(request(source, len(source), sampling=sampling))
+        assert found.text.split() == free.text.split()[: len(found.text.split())]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.text.fitting import Shaped, shape
+from guiderail.text.fitting import Shaped, at_depth, shape
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,12 @@ from guiderail.text.fitting import Shaped, shape
         ("", "foo()", "foo()\n", None),  # only repeats what follows
         ("x = 1", "\ny = 2", "\ny = 2\n", None),
         ("print(", ")", ")", None),
+        ("days = (7 - today.", "weekday())", "()) % 7\n", Shaped("weekday")),
+        ("days = (7 - today.", "day) % 7", "()) % 7\n", Shaped("day")),
+        ("f(", "a)", "[0])", Shaped("a")),
+        ("def f() -> ", "dict[str, int]:", ":", Shaped("dict[str, int]")),  # a colon that stands there already
+        ("x = [a, ", "b,", ",", Shaped("b")),
+        ("x = ", "a.", ".b", Shaped("a.")),
     ],
 )
 def test_what_stands_behind_the_cursor_is_not_written_twice(
@@ -67,3 +73,30 @@ def test_a_line_that_only_repeats_the_next_one_is_none(before: str, text: str, a
 
 def test_a_word_that_begins_a_longer_one_is_no_repetition() -> None:
     assert shape("data", "x = ", "\ndatabase()\n") == Shaped("data")
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "above", "expected"),
+    [
+        ("    return 1", "    ", "    x = 1", "return 1"),
+        ("    if x:\n            y\n        z", "    ", "    x = 1", "if x:\n        y\n    z"),
+        ("    return 1", "    ", "    if x:", "    return 1"),  # the block's indentation is not finished
+        ("    return 1", "        ", "    if x:", "return 1"),
+        ("\treturn 1", "\t", "\tx = 1", "return 1"),
+        ("  b,", "  ", "f(", "b,"),
+        (" 1", "x =", "y", " 1"),
+        ("    return 1", "", "def f():", "    return 1"),
+        ("   \n    x", "    ", "y", "   \n    x"),
+    ],
+)
+def test_an_indentation_is_not_lengthened(text: str, before: str, above: str, expected: str) -> None:
+    assert at_depth(text, before, above) == expected
+
+
+@given(TEXTS, st.text(" \t", max_size=4), TEXTS.map(lambda text: text.replace("\n", "")))
+def test_only_blanks_are_left_out_of_an_indentation(text: str, before: str, above: str) -> None:
+    """The same words in the same lines; what begins with no blank stays as it is."""
+    found = at_depth(text, before, above)
+    assert [line.split() for line in found.split("\n")] == [line.split() for line in text.split("\n")]
+    if text[:1] not in {" ", "\t"}:
+        assert found == text
