@@ -6,11 +6,13 @@ take for a block of code with a fence, and explain it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from guiderail.decoding.stops import CLOSERS, COMMENTS, LineStop, StopRule, indent, open_quote, shortened
+from guiderail.text.fitting import Shaped, shape
 
 FENCE = "```"
+TRIPLE_QUOTES = ('"""', "'''")
 PROSE = frozenset({"markdown", "plaintext", None})  # languages in which a fence is a part of the text
 REACH = 4000  # characters behind the cursor in which the first line that says something is looked for
 
@@ -21,7 +23,8 @@ class Following:
 
     The text ends in front of a line that is the first one below the cursor, with the same indentation; in front of a
     line that is indented less than that one, if that one goes on with the cursor's block; and in front of a fence. If
-    something stands behind the cursor in its line, a text of one line ends with that line, even if it is blank.
+    something stands behind the cursor in its line, a text ends with a first line that says it too, or closes what it
+    closes; and a text of one line ends with that line, even if it is blank.
 
     Parameters
     ----------
@@ -33,6 +36,8 @@ class Following:
         The first line below that is not blank, without blanks at its end; empty if there is none.
     fences
         Whether a fence may be a part of the text.
+    quote
+        What closes, behind the cursor, a text of several lines that the cursor stands in; the text ends in front of it.
     """
 
     inner: StopRule
@@ -40,14 +45,26 @@ class Following:
     rest: str
     below: str
     fences: bool = False
+    quote: str = ""
 
     def end(self, text: str) -> int | None:
         """The first of the ends."""
+        if self.quote and (found := text.find(self.quote)) >= 0:
+            earlier = replace(self, quote="").end(text[:found])
+            return len(text[:found].rstrip()) if earlier is None else earlier
+        first, ended, _ = text.partition("\n")
+        if ended and self.rest.strip() and self._is_last(first.rstrip("\r")):
+            return len(first.rstrip("\r"))
         if self.rest.strip() and isinstance(self.inner, LineStop):
-            found = text.find("\n")
-            return None if found < 0 else len(text[:found].rstrip("\r"))
+            return None
         ends = (self.inner.end(text), self._own(text))
         return min((end for end in ends if end is not None), default=None)
+
+    def _is_last(self, line: str) -> bool:
+        """Whether a text whose first line this is ends with it, because something stands behind the cursor."""
+        if isinstance(self.inner, LineStop):
+            return True
+        return bool(line.strip()) and shape(line, self.before, self.rest) != Shaped(line)
 
     def _own(self, text: str) -> int | None:
         """Length up to the line in front of what follows; only lines that have ended are looked at."""
@@ -72,9 +89,15 @@ class Following:
         return indent(line) < floor <= depth and not first and not content.startswith((*COMMENTS, *CLOSERS))
 
 
-def following(inner: StopRule, before: str, after: str, language: str | None) -> Following:
-    """The rule at a cursor; `before` is its line up to it, `after` what stands behind it."""
+def following(inner: StopRule, before: str, after: str, language: str | None, quote: str = "") -> Following:
+    """The rule at a cursor; `before` is its line up to it, `after` what stands behind it, `quote` from `open_text`."""
     rest, _, below = after[:REACH].partition("\n")
     lines = (line.rstrip() for line in below.split("\n"))
     below = next((line for line in lines if line), "")
-    return Following(inner, shortened(before), rest, below, fences=language in PROSE)
+    return Following(inner, shortened(before), rest, below, language in PROSE, quote)
+
+
+def open_text(text: str, offset: int) -> str:
+    """The triple quotes that a text is in at an offset, and that close it further down; empty if it is in none."""
+    both = ((quote, text.count(quote, 0, offset), text.count(quote, offset)) for quote in TRIPLE_QUOTES)
+    return next((quote for quote, opened, closed in both if opened % 2 and closed % 2), "")

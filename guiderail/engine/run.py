@@ -14,7 +14,7 @@ import torch
 from guiderail.decoding.abreast import Draw, draw
 from guiderail.decoding.constraint import Constraint
 from guiderail.decoding.drafting import Drafting
-from guiderail.decoding.following import REACH, following
+from guiderail.decoding.following import REACH, following, open_text
 from guiderail.decoding.healing import TypedText
 from guiderail.decoding.method import Event, FinishedEvent, Method, PausedEvent, Request, TokenEvent
 from guiderail.decoding.part import Situation
@@ -184,8 +184,11 @@ class Run:
 
     @cached_property
     def _stop(self) -> StopRule:
-        request, rule = self.request, stop_rule(self.request.until, self._before)
-        return following(rule, self._before, self._after(0), request.document.language) if request.fit else rule
+        document, rule = self.request.document, stop_rule(self.request.until, self._before)
+        if not self.request.fit:
+            return rule
+        quote = open_text(document.text, self.request.offset)
+        return following(rule, self._before, self._after(0), document.language, quote)
 
     def _fitted(self, end: FinishedEvent) -> Shaped:
         """The text that is suggested, and how much behind the cursor it replaces."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.decoding.following import Following, following
+from guiderail.decoding.following import Following, following, open_text
 from guiderail.decoding.stops import LineStop, NeverStop, Until, stop_rule
 
 PIECES = ["a", "b", " ", "  ", "    ", "\n", "\r\n", ":", "(", ")", "}", "```", '"""', "#"]
@@ -28,6 +28,9 @@ CASES: dict[str, tuple[Until, str, str, str, str]] = {
     "a fence": ("tokens", "    ", "return 1\n```\n\nThis code\n", "", "return 1"),
     "nothing but a fence": ("line", "", "```python\nx = 1\n", "\n", ""),
     "a line break within a line": ("line", "if (", "\n        return 1;\n", ") {\n", ""),
+    "a line that says the rest too": ("tokens", "f(a, ", "b);\n  g();\n", ");\n  g();\n", "b);"),
+    "a line that closes what the rest closes": ("block", "f(a, ", "b) + 1\n", ")\n", "b) + 1"),
+    "lines inside the brackets around the cursor": ("tokens", "f(", "\n    a,\n    b,\n", ")\n", None),
     "a rest of blanks is none": ("line", "x = 1", "\ny = 2\n", "  \nz\n", "\ny = 2"),
     "windows line ends": ("tokens", "    ", "x = 1\r\n    return x\r\n", "\r\n    return x\r\n", "x = 1"),
 }
@@ -78,3 +81,22 @@ def test_the_next_line_is_never_written(before: str, text: str, below: str) -> N
     if '"""' not in before + text and (before + whole[:end]).strip():
         assert below.rstrip() not in [line.rstrip() for line in kept[:-1]]
     assert isinstance(rule, Following)
+
+
+@given(UNTIL, LINES, TEXTS, TEXTS)
+def test_a_text_of_several_lines_is_not_closed_twice(until: Until, before: str, text: str, after: str) -> None:
+    """Where it is closed further down nothing that is kept closes it; the end stays the same once it is known."""
+    rule = following(stop_rule(until, before), before, after, "python", '"""')
+    end = rule.end(text)
+    assert {rule.end(text[:size]) for size in range(len(text))} <= {None, end}
+    assert '"""' not in text[: len(text) if end is None else end]
+
+
+def test_an_open_text_is_one_that_is_closed_further_down() -> None:
+    source = 'def f():\n    """Do it.\n\n    More.\n    """\n    return """a"""\n'
+    inside = range(source.index("Do"), source.index('"""\n    return') + 1)
+    for offset in range(len(source)):
+        if offset in inside:
+            assert open_text(source, offset) == '"""'
+    assert open_text(source, 0) == open_text(source, len(source)) == open_text(source, source.index("return")) == ""
+    assert open_text(source[: source.index("More")], source.index("Do")) == ""  # it is not closed
