@@ -54,7 +54,7 @@ class Following:
             return len(text[:found].rstrip()) if earlier is None else earlier
         first, ended, _ = text.partition("\n")
         if ended and self.rest.strip() and self._is_last(first.rstrip("\r")):
-            return len(first.rstrip("\r"))
+            return len(first.rstrip("\r" if isinstance(self.inner, LineStop) else None))
         if self.rest.strip() and isinstance(self.inner, LineStop):
             return None
         ends = (self.inner.end(text), self._own(text))

@@ -116,7 +116,7 @@ def build_prompt(
     _check(fim, layout)
     line, _ = document.position_at(offset)
     before = document.text[document.line_start(line) : offset]
-    typed = left_out(before, fim, layout, joins) if heal else ""
+    typed = half_typed(before, joins) if heal else ""
     after = document.text[offset : document.line_end(line)] if layout != "prefix" else ""
     room = _room(budget, fim, layout)
     own = _own_path(document, root)
@@ -174,18 +174,6 @@ def half_typed(before: str, joins: Joins = lone_space) -> str:
     while start > 0 and len(before) - start < LONGEST_TYPED and f"_{before[start - 1]}".isidentifier():
         start -= 1
     return before[start - joins(before[:start]) :]
-
-
-def left_out(before: str, fim: FimFormat | None, layout: Layout, joins: Joins = lone_space) -> str:
-    """What a prompt leaves out of the cursor's line in front of the cursor, for decoding to write it again.
-
-    The half-typed word; where the prompt ends in the middle's mark, also an indentation in front of it. Behind that
-    mark a model begins a text of its own, and often indents it once more.
-    """
-    typed = half_typed(before, joins)
-    marked = layout == "psm" or (layout == "spm" and fim is not None and fim.spm == "native" and bool(fim.middle))
-    indented = before[: len(before) - len(typed.lstrip(" \t"))]
-    return before if marked and indented.isspace() and len(before) <= LONGEST_TYPED else typed
 
 
 def _check(fim: FimFormat | None, layout: Layout) -> None:

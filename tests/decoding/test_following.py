@@ -12,7 +12,7 @@ TEXTS = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 LINES = TEXTS.map(lambda text: text.replace("\r", "").replace("\n", ""))
 UNTIL = st.sampled_from(["line", "block", "tokens"])
 
-CASES: dict[str, tuple[Until, str, str, str, str]] = {
+CASES: dict[str, tuple[Until, str, str, str, str | None]] = {
     # until, before, text, after, kept
     "the next line": ("tokens", "    ", "x = 1\n    return x\n", "\n    return x\n", "x = 1"),
     "the next line at once": ("line", "    ", "return x\n", "\n\n    return x\n", ""),

@@ -126,7 +126,7 @@ def test_the_half_typed_word_is_the_end_of_the_line(before: str, most: int) -> N
 )
 def test_typed_examples(before: str, typed: str) -> None:
     assert half_typed(before) == typed
-    prompt = build(before, len(before), layout="spm")
+    prompt = build(before, len(before))
     assert prompt.typed == typed
     assert prompt.text_of("prefix") + typed == before
     assert build(before, len(before), heal=False).typed == ""
@@ -136,30 +136,9 @@ def test_typed_examples(before: str, typed: str) -> None:
     ("before", "typed"), [("    ", " "), ("    fo", " fo"), ("x =  fo", " fo"), ("fo", "fo"), ("f(", ""), ("", "")]
 )
 def test_blanks_that_the_tokenizer_joins_with_the_word_go_with_it(before: str, typed: str) -> None:
-    prompt = build(before, len(before), layout="spm", joins=lambda line: int(line.endswith(" ")))
+    prompt = build(before, len(before), joins=lambda line: int(line.endswith(" ")))
     assert prompt.typed == typed
     assert prompt.text_of("prefix") + typed == before
-
-
-@pytest.mark.parametrize(("form", "layout"), LAYOUTS)
-@given(
-    before=st.text("\t \u00e9x.(", max_size=12), joined=st.integers(0, 3), above=st.sampled_from(["", "a:\n", "a:\r\n"])
-)
-def test_an_indentation_is_left_out_where_the_prompt_ends_in_a_mark(
-    form: FimFormat | None, layout: Layout, before: str, joined: int, above: str
-) -> None:
-    """Behind the middle's mark a text begins: with its indentation, or not at all in front of it."""
-
-    def joins(line: str) -> int:
-        return min(joined, len(line) - len(line.rstrip(" \t")))
-
-    prompt = build(above + before + "\n", len(above + before), form, layout, joins=joins)
-    word = half_typed(before, joins)
-    blanks = before[: len(before) - len(word.lstrip(" \t"))]
-    marked = prompt.segments[-1].kind == "special"
-    assert prompt.typed == (before if marked and blanks.isspace() else word)
-    assert (above + before).endswith(prompt.typed)
-    assert prompt.text_of("prefix") + prompt.typed == above + before
 
 
 def test_layouts_of_a_lone_text() -> None:
