@@ -107,7 +107,13 @@ class Engine:
             self._recipe = chosen(settings)  # what does not compose is refused before anything is loaded
         from guiderail.model.load import load
 
-        self.model = load(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
+        self.model = load(
+            settings.model,
+            device=settings.device,
+            dtype=settings.dtype,
+            threads=settings.threads,
+            accept=self._recipe.check,
+        )
         from guiderail.engine.completer import Completer
 
         self._completer = Completer(
@@ -146,6 +152,7 @@ class Engine:
             layout=cast(Layout, settings.layout),
             root=cursor.root,
             end_loops=settings.end_loops,
+            fit=True,
             sampling=Sampling(
                 temperature=settings.temperature,
                 top_k=settings.top_k,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from guiderail.cli.eval_cursors import cursors
 from guiderail.cli.eval_dotprompts import dotprompts
 from guiderail.cli.eval_layout import layout
 from guiderail.cli.eval_methods import methods
@@ -57,6 +58,7 @@ evaluate.add_command(dotprompts)
 evaluate.add_command(tasks)
 evaluate.add_command(report)
 evaluate.add_command(uplift)
+evaluate.add_command(cursors)
 
 
 @evaluate.command("model")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--quick", is_flag=True, help="Fewer packages and positions, under three minutes on two cores.")
 @click.option("--n", "count", type=click.IntRange(1), help="Positions of each package.")
+@click.option("--draws", type=click.IntRange(0), help="Draws at each position; 0 for the greedy answer alone.")
 @click.option("--packages", "limit", type=click.IntRange(1), help="How many packages.")
 @click.option("--judge", metavar="NAME", help="The analyser that finds errors.  [default: ty, or the monitors' own]")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of positions and draws.  [default: 0]")
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 def uplift(
     quick: bool,
     count: int | None,
+    draws: int | None,
     limit: int | None,
     judge: str | None,
     seed: int,
@@ -60,6 +62,7 @@ def uplift(
 
     plan = replace(measure.QUICK if quick else measure.FULL, seed=seed)
     plan = replace(plan, positions=count or plan.positions, packages=limit or plan.packages)
+    plan = plan if draws is None else replace(plan, samples=draws)
     settings = resolved(flags).settings
     server = choose("python", settings.analyser)
     if server is None:

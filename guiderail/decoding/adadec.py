@@ -30,6 +30,7 @@ from guiderail.decoding.writing import Writing
 
 if TYPE_CHECKING:
     from guiderail.decoding.session import Session
+    from guiderail.model.info import ModelInfo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,17 @@ class AdaDecPart(MethodPart):
     candidates: int = parameter(3, "tokens compared in a pause", low=2, high=16)
     lookahead: int = parameter(5, "tokens looked ahead of each", low=0, high=32)
 
+    def check(self, info: ModelInfo) -> None:
+        """See `Part.check`.
+
+        Raises
+        ------
+        NotCalibratedError
+            If no threshold is given and none was learned for the model.
+        """
+        if not self.threshold:
+            calibration.threshold_of(info)
+
     def build(self, situation: Situation) -> Method:
         """See `MethodPart.build`; further texts of a request are drawn plainly, since AdaDec has but one.
 
@@ -58,7 +70,9 @@ class AdaDecPart(MethodPart):
         """
         if not situation.sampling.greedy:
             return Plain(situation.sampling, situation.index)
-        threshold = self.threshold or situation.kept("threshold", lambda: calibration.threshold_of(situation.model))
+        threshold = self.threshold or situation.kept(
+            "threshold", lambda: calibration.threshold_of(situation.model.info)
+        )
         return AdaDec(threshold, self.candidates, self.lookahead)
 
 

@@ -22,7 +22,6 @@ from guiderail.projectfile import ProjectFileError
 
 if TYPE_CHECKING:
     from guiderail.model.info import ModelInfo
-    from guiderail.model.model import Model
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ class NotCalibratedError(UsageError):
     """No threshold was learned for the model."""
 
 
-def threshold_of(model: Model) -> float:
+def threshold_of(info: ModelInfo) -> float:
     """The entropy in nats from which the model is unsure.
 
     Raises
@@ -41,11 +40,11 @@ def threshold_of(model: Model) -> float:
     NotCalibratedError
         If none was learned for these weights.
     """
-    found = read(model.info)
+    found = read(info)
     if found is None:
         raise NotCalibratedError(
-            f"{model.info.name} is not calibrated",
-            f"Run guiderail calibrate --model {model.info.name}, or choose: --set adadec.threshold=1",
+            f"{info.name} is not calibrated",
+            f"Run guiderail calibrate --model {info.name}, or choose: --set adadec.threshold=1",
         )
     return float(found["threshold"])
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from guiderail.decoding.stage import LogitsStage
     from guiderail.decoding.stages.ngram_counts import NgramCounts
     from guiderail.decoding.vocabulary import Vocabulary
+    from guiderail.model.info import ModelInfo
     from guiderail.model.model import Model
     from guiderail.prompt.snippet import Snippet
     from guiderail.text.document import Document
@@ -160,6 +161,15 @@ class Part(ABC):
         ------
         GuiderailError
             If it cannot be made here: a file is missing, say.
+        """
+
+    def check(self, info: ModelInfo) -> None:  # noqa: B027  most parts work with any model
+        """Refuse a model that the part cannot work with, before it is loaded; by default it works with any.
+
+        Raises
+        ------
+        GuiderailError
+            If it cannot.
         """
 
     @classmethod

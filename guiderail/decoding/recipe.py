@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from guiderail.decoding.constraint import Constraint
     from guiderail.decoding.method import Method
     from guiderail.decoding.stage import LogitsStage
+    from guiderail.model.info import ModelInfo
 
 AUTO, OFF = "auto", "off"
 
@@ -61,6 +62,11 @@ class Recipe:
             constraints=tuple(part for part in self.constraints if not part.about.runs_code),
             drafters=tuple(part for part in self.drafters if not part.about.runs_code),
         )
+
+    def check(self, info: ModelInfo) -> None:
+        """Refuse a model that one of the parts cannot work with; see `Part.check`."""
+        for part in (self.method, *self.stages, *self.constraints, *self.drafters):
+            part.check(info)
 
     def build(self, situation: Situation) -> tuple[Method, list[LogitsStage], list[Constraint]]:
         """The objects that decode one text."""

@@ -79,10 +79,10 @@ class BlockStop:
         if floor is None:
             return None
         offset = sum(len(line) + 1 for line in lines[: head + 1]) - len(self.before)
-        kept, quoted = offset - 1, _open_quote(lines[head], False)
+        kept, quoted = offset - 1, open_quote(lines[head], False)
         for number, line in enumerate(lines[head + 1 :], head + 1):
             whole, content = number < len(lines) - 1, line.strip()
-            inside = quoted or _indent(line) >= floor
+            inside = quoted or indent(line) >= floor
             if content and not inside and not content.startswith(COMMENTS):
                 if not (opened and content.startswith(CLOSERS)):
                     return len(text[:kept].rstrip())
@@ -91,7 +91,7 @@ class BlockStop:
                 if not content.endswith(OPENERS):
                     return offset + len(line.rstrip())
                 inside = True
-            quoted = _open_quote(line, quoted)
+            quoted = open_quote(line, quoted)
             offset += len(line) + 1
             kept = offset - 1 if content and inside else kept
         return None
@@ -106,19 +106,21 @@ class BlockStop:
         if head in (-1, len(lines) - 1):
             return 0, None, False
         line = lines[head].rstrip()
-        depth, opens = _indent(line), line.endswith(OPENERS)
+        depth, opens = indent(line), line.endswith(OPENERS)
         if self.before.strip() and head == 0 and opens:
             return head, depth + 1, True
         # At the left margin every line would belong to the block: it is the first statement, with what is below it.
         return (head, depth, False) if depth else (head, 1, opens)
 
 
-def _indent(line: str) -> int:
+def indent(line: str) -> int:
+    """Columns in front of a line's first character that is no blank."""
     line = line.expandtabs(TAB)
     return len(line) - len(line.lstrip())
 
 
-def _open_quote(line: str, quoted: bool) -> bool:
+def open_quote(line: str, quoted: bool) -> bool:
+    """Whether a text in triple quotes is open behind a line, if it is, or is not, in front of it."""
     return quoted ^ (len(TRIPLE_QUOTE.findall(line)) % 2 == 1)
 
 
@@ -144,10 +146,10 @@ def stop_rule(until: Until, before: str) -> StopRule:
     """The rule for `until`, where `before` is the cursor's line up to the cursor."""
     if until == "line":
         return LineStop()
-    return BlockStop(_shortened(before)) if until == "block" else NeverStop()
+    return BlockStop(shortened(before)) if until == "block" else NeverStop()
 
 
-def _shortened(before: str) -> str:
+def shortened(before: str) -> str:
     """A short line that a block goes on behind as it does behind a long one: a rule reads it for each token.
 
     What counts is how it is indented, whether it leaves a text of several lines open, and what it ends with.

@@ -24,7 +24,7 @@ from guiderail.errors import UsageError
 from guiderail.model.model import Model
 from guiderail.monitors.joint import JointMonitors
 from guiderail.monitors.verdict import Change
-from guiderail.prompt.prompt import Prompt, build_prompt
+from guiderail.prompt.prompt import Prompt, build_prompt, half_typed
 
 COUNTED = 16384  # lines whose token counts are kept
 LINE = 200  # characters; longer texts are counted anew, so that what is kept stays small
@@ -145,6 +145,12 @@ class Completer:
             root=request.root,
             joins=self.model.tokenizer.joined_blanks,
         )
+
+    def typed(self, request: CompletionRequest) -> str:
+        """What is decoded once more of the text in front of the cursor; on the cursor's line, and never shown."""
+        line, _ = request.document.position_at(request.offset)
+        before = request.document.text[request.document.line_start(line) : request.offset]
+        return half_typed(before, self.model.tokenizer.joined_blanks) if request.heal else ""
 
     def _layout(self, wanted: Layout) -> Literal["psm", "spm", "efim", "prefix"]:
         if wanted != "auto":

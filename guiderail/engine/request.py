@@ -50,6 +50,9 @@ class CompletionRequest:
         Whether a half-typed word is completed as one.
     end_loops
         Whether a suggestion that goes round in circles ends behind the first.
+    fit
+        Whether what would stand twice with what follows the cursor is left out, or replaced (`text.fitting`), and a
+        text ends where that begins (`decoding.following`); for who shows suggestions to a person.
     distinct
         Whether suggestions must differ from each other; if not, draws are independent.
     stages
@@ -77,6 +80,7 @@ class CompletionRequest:
     layout: Layout = "auto"
     heal: bool = True
     end_loops: bool = False
+    fit: bool = False
     distinct: bool = True
     stages: Sequence[LogitsStage] = ()
     monitors: Monitors | None = None

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,24 +14,28 @@ import torch
 from guiderail.decoding.abreast import Draw, draw
 from guiderail.decoding.constraint import Constraint
 from guiderail.decoding.drafting import Drafting
+from guiderail.decoding.following import REACH, following, open_text
 from guiderail.decoding.healing import TypedText
 from guiderail.decoding.method import Event, FinishedEvent, Method, PausedEvent, Request, TokenEvent
 from guiderail.decoding.part import Situation
 from guiderail.decoding.plain import PlainPart
 from guiderail.decoding.price import Prices, prices_of
 from guiderail.decoding.sampling import Chooser, Sampling
-from guiderail.decoding.stops import stop_rule
+from guiderail.decoding.stops import StopRule, stop_rule
 from guiderail.engine.request import ALTERNATIVES, CompletionRequest
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.monitors.joint import JointMonitors
 from guiderail.prompt.prompt import Prompt
 from guiderail.prompt.snippet import Snippet
+from guiderail.text.backwards import lines_above
 from guiderail.text.document import Document
+from guiderail.text.fitting import Shaped, at_depth, shape
 
 if TYPE_CHECKING:
     from guiderail.engine.completer import Completer
 
 WIDEST = 16  # texts that are written at once: all their keys and values are held, and read at every step
+LINE = 20_000  # characters in front of the cursor in which a quote may have been opened
 _BARE_NEWLINE = re.compile(r"(?<!\r)\n")
 
 
@@ -139,12 +143,10 @@ class Run:
 
     def _text(self, index: int, cancelled: Callable[[], bool]) -> _Text:
         request, typed = self.request, self.prompt.typed.encode()
-        line, _ = request.document.position_at(request.offset)
-        before = request.document.text[request.document.line_start(line) : request.offset]
         method, stages, chosen = request.recipe.build(self._situation(index))
         plan = Request(
             token_bytes=self.tokenizer.token_bytes,
-            stop=stop_rule(request.until, before),
+            stop=self._stop,
             stop_reason=request.until,
             skip=len(typed),
             max_tokens=request.max_tokens,
@@ -161,6 +163,42 @@ class Run:
         if monitor:
             constraints.append(monitor)
         return _Text(method, plan, constraints, monitor)
+
+    @cached_property
+    def _before(self) -> str:
+        """The cursor's line up to the cursor."""
+        line, _ = self.request.document.position_at(self.request.offset)
+        return self.request.document.text[self.request.document.line_start(line) : self.request.offset]
+
+    @property
+    def _above(self) -> str:
+        """The last line above the cursor's that is not blank."""
+        text, start = self.request.document.text, self.request.offset - len(self._before)
+        return next((line for line in lines_above(text, start) if line.strip()), "")
+
+    def _after(self, size: int) -> str:
+        """What stands behind the cursor: its line's rest, or so many characters if these are more, and some blanks."""
+        document, offset = self.request.document, self.request.offset
+        line, _ = document.position_at(offset)
+        return document.text[offset : max(document.line_end(line), offset + size) + REACH]
+
+    @cached_property
+    def _stop(self) -> StopRule:
+        document, rule = self.request.document, stop_rule(self.request.until, self._before)
+        if not self.request.fit:
+            return rule
+        quote = open_text(document.text, self.request.offset)
+        return following(rule, self._before, self._after(0), document.language, quote)
+
+    def _fitted(self, end: FinishedEvent) -> Shaped:
+        """The text that is suggested, and how much behind the cursor it replaces."""
+        text = end.text
+        if not self.request.fit:
+            return Shaped(_line_ends_of(self.request.document, text))
+        if end.reason == "eos" and (cut := self._stop.end(f"{text}\n")) is not None:
+            text = text[:cut]  # its last line has ended too
+        text = _line_ends_of(self.request.document, at_depth(text, self._before, self._above))
+        return shape(text, self._before[-LINE:], self._after(len(text))) or Shaped("")
 
     def _situation(self, index: int) -> Situation:
         request, completer = self.request, self.completer
@@ -224,10 +262,11 @@ class Run:
     def _suggestion(
         self, end: FinishedEvent, tokens: list[TokenEvent], ttft_s: float, decode_s: float, pauses: int
     ) -> Suggestion:
+        fitted = self._fitted(end)
         return Suggestion(
-            text=_line_ends_of(self.request.document, end.text),
+            text=fitted.text,
             start=self.request.offset,
-            end=self.request.offset,
+            end=self.request.offset + fitted.covers,
             score=sum(t.logprob for t in tokens) / len(tokens) if tokens else 0.0,
             token_ids=tuple(t.id for t in tokens),
             finish=end.reason,

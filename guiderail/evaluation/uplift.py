@@ -46,7 +46,7 @@ class Plan:
     positions
         Dereferences of each package.
     samples
-        Draws at each, beside the greedy answer.
+        Draws at each, beside the greedy answer; 0 for that alone.
     temperature, top_p
         Of the draws.
     prompt_tokens, max_tokens
@@ -158,7 +158,8 @@ def ask(
 def _ways(plan: Plan) -> Iterator[tuple[Method, int, Sampling]]:
     """Each method with how many answers it gives."""
     yield "greedy", 1, Sampling()
-    yield "sampled", plan.samples, Sampling(temperature=plan.temperature, top_p=plan.top_p, seed=plan.seed)
+    if plan.samples:
+        yield "sampled", plan.samples, Sampling(temperature=plan.temperature, top_p=plan.top_p, seed=plan.seed)
 
 
 def _draw(
@@ -206,7 +207,8 @@ def rows(draws: Iterable[Draw], plan: Plan) -> list[dict[str, Any]]:
     """
     places = list(whole_places(draws, plan).values())
     found = []
-    ways: list[tuple[Method, int]] = [("greedy", 1), *(("sampled", k) for k in sorted({1, plan.samples}))]
+    drawn = sorted({1, plan.samples}) if plan.samples else []
+    ways: list[tuple[Method, int]] = [("greedy", 1), *(("sampled", k) for k in drawn)]
     for method, k in ways:
         parts = {on: {name: _parts(places, on, method, k, name) for name in MEASURES} for on in (False, True)}
         off, on = (_row(places, parts[on], method, k, on, plan.seed) for on in (False, True))

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Literal, cast
 from guiderail.engine.recent import Recent
 from guiderail.errors import GuiderailError
 from guiderail.lsp.returning import give_back
-from guiderail.prompt.prompt import half_typed
 from guiderail.prompt.snippet import Snippet
 from guiderail.settings import Settings
 from guiderail.text.document import Document
@@ -301,8 +300,7 @@ class Engine:
 
         completer = self._loaded()
         request = self._request(wish)
-        line, _ = request.document.position_at(request.offset)
-        written.begin(half_typed(request.document.text[request.document.line_start(line) : request.offset]))
+        written.begin(completer.typed(request))
         if cancelled():
             return Answer([])
         found = completer.complete(request, cancelled=cancelled, on_token=written.add)
@@ -367,6 +365,7 @@ class Engine:
             max_tokens=settings.max_tokens,
             n=wish.wanted,
             end_loops=settings.end_loops,
+            fit=True,
             layout=cast('Literal["auto", "psm", "spm", "efim", "prefix"]', settings.layout),
             sampling=Sampling(
                 temperature=settings.temperature,

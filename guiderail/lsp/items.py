@@ -11,10 +11,10 @@ from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.engine import Wish
 from guiderail.lsp.memory import Offer
 from guiderail.lsp.positions import Encoding, to_units
-from guiderail.lsp.shape import Shaped, shape
 from guiderail.text.backwards import word_start
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
+from guiderail.text.fitting import Shaped, shape
 
 if TYPE_CHECKING:
     from guiderail.engine.suggestion import Suggestion

@@ -11,8 +11,8 @@ from guiderail.lsp import items
 from guiderail.lsp.engine import Wish
 from guiderail.lsp.items import Place
 from guiderail.lsp.memory import Offer
-from guiderail.lsp.shape import Shaped
 from guiderail.text.document import Document
+from guiderail.text.fitting import Shaped
 
 KEPT = 16  # that can still be reported accepted; each holds its document's text
 

@@ -7,7 +7,7 @@ bring code along.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from logging import CRITICAL
 from pathlib import Path
@@ -77,7 +77,14 @@ def configuration(info: ModelInfo) -> dict[str, Any]:
     return of_file(open_file(info.file))
 
 
-def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: int = 0) -> Model:
+def load(
+    reference: str,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    threads: int = 0,
+    accept: Callable[[ModelInfo], None] = lambda _: None,
+) -> Model:
     """Load a model, ready to run.
 
     Parameters
@@ -92,6 +99,8 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
     threads
         CPU threads of a pass at most; 0: the cores. On a CPU this sets torch's number of threads, for the whole process
         (`threads`); on a GPU it is left alone unless it is said here.
+    accept
+        Told of the model before anything of it is read; what it raises is raised here.
 
     Raises
     ------
@@ -109,12 +118,12 @@ def load(reference: str, *, device: str = "auto", dtype: str = "auto", threads: 
         If there is no GPU and one is asked for.
     """
     with memory.uncollected():
-        model = _loaded(reference, device, dtype, threads)
+        model = _loaded(reference, device, dtype, threads, accept)
     memory.give_back()
     return model
 
 
-def _loaded(reference: str, device: str, dtype: str, threads: int) -> Model:
+def _loaded(reference: str, device: str, dtype: str, threads: int, accept: Callable[[ModelInfo], None]) -> Model:
     import torch
 
     from guiderail.model.model import Model
@@ -122,6 +131,7 @@ def _loaded(reference: str, device: str, dtype: str, threads: int) -> Model:
     from guiderail.model.tokenizer import Tokenizer
 
     info = describe(reference)
+    accept(info)
     config = configuration(info)
     check_architecture(config, info.name)
     place, kind = placement(device, dtype)

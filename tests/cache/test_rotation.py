@@ -7,8 +7,11 @@ from torch import nn
 from guiderail.cache.buffers import CacheShape, KeyValueBuffers
 from guiderail.cache.rotation import Refusal, Rotation, prove
 from guiderail.model.attention import Step
+from guiderail.model.load import load
+from guiderail.model.matrix import int8_is_possible
 from guiderail.model.model import Model
 from tests.cache.shapes import EVERY, model_of
+from tests.helpers.models import tiny_folder
 
 TOKENS = torch.arange(5, 45)
 
@@ -124,3 +127,20 @@ def test_turns_do_not_add_up_errors() -> None:
         keys, total = rotation.by(shift)(0, keys), total + shift
     back = rotation.by(-total)(0, keys)
     assert (back - start).abs().max() <= 5e-6 * start.abs().max()
+
+
+@pytest.mark.skipif(not int8_is_possible(), reason="this torch has no 8-bit products")
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+def test_eight_bits_are_turned_as_all_bits_are(family: str) -> None:
+    """Rounding to 8 bits hides no rotation: the same pairs and frequencies are found in every layer."""
+    proved = [
+        prove(load(str(tiny_folder(family)), device="cpu", dtype=dtype, threads=1)) for dtype in ("float32", "int8")
+    ]
+    exact, rounded = proved
+    assert isinstance(exact, Rotation)
+    assert isinstance(rounded, Rotation)
+    assert exact.error < 1e-5
+    for one, other in zip(exact.layers, rounded.layers, strict=True):
+        assert one is not None and other is not None
+        assert one.pairing == other.pairing
+        assert torch.equal(one.frequencies, other.frequencies)

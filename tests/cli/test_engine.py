@@ -1,11 +1,13 @@
 """Laws of the engine as the command line uses it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from guiderail.cli.engine import Cursor, Engine
 from guiderail.decoding import price
+from guiderail.decoding.calibration import NotCalibratedError
 from guiderail.errors import GuiderailError
 from guiderail.settings import Settings
 from guiderail.text.document import Document
@@ -36,3 +38,16 @@ def test_a_start_that_fails_leaves_no_analyser(monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(GuiderailError):
         Engine(Settings(model="no such folder"), ahead=Cursor(read_source(source), 0))
     assert events == ["started", "stopped"]
+
+
+def test_a_model_that_is_not_calibrated_is_refused_before_it_is_loaded(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AdaDec needs a threshold; with one that is given nothing is asked for."""
+    settings = Settings(model=str(tiny_model), device="cpu", threads=1, monitors=False, max_tokens=2, method="adadec")
+    with monkeypatch.context() as patched:
+        patched.setattr("guiderail.model.load.configuration", lambda info: pytest.fail("loading began"))
+        with pytest.raises(NotCalibratedError):
+            Engine(settings)
+    engine = Engine(replace(settings, parameters="adadec.threshold=1"))
+    assert engine.answer(Cursor(Document("def f(x):\n    ret"), 17)).suggestions

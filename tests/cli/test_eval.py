@@ -120,3 +120,18 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "--quick" in done.stdout
+
+
+def test_cursors_are_answered_as_the_command_line_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row for each cursor; with a table, or alone as JSON."""
+    file = tmp_path / "mine.toml"
+    file.write_text('[[cursor]]\nname = "call"\npath = "a.py"\ntext = "print(‸)"\n', encoding="utf-8")
+    words = ["eval", "cursors", "--cursors", str(file), "--model", str(tiny_folder("qwen3")), "--no-monitors"]
+    assert run([*words, "--threads", "1", "--device", "cpu", "--max-tokens", "4"]) == 0
+    assert "call" in capsys.readouterr().out
+    assert run([*words, "--threads", "1", "--device", "cpu", "--max-tokens", "4", "--json", "-"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    (row,) = record["rows"]
+    assert row["cursor"] == "call" and row["until"] == "line" and row["language"] == "python"
+    assert record["meta"]["monitors"] is False
+    assert run(["eval", "cursors", "--cursors", str(tmp_path / "none.toml")]) == 2

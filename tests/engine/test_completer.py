@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guiderail.decoding.following import following
 from guiderail.decoding.method import Event
 from guiderail.decoding.part import About, MethodPart, Situation
 from guiderail.decoding.plain import Plain
@@ -16,6 +17,7 @@ from guiderail.decoding.recipe import PLAIN, Recipe
 from guiderail.decoding.recipe import recipe as build_recipe
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
+from guiderail.decoding.stops import stop_rule
 from guiderail.decoding.writing import decoded
 from guiderail.engine.completer import Completer
 from guiderail.engine.request import CompletionRequest
@@ -24,6 +26,7 @@ from guiderail.engine.suggestion import Timings
 from guiderail.errors import UsageError
 from guiderail.prompt.snippet import Snippet
 from guiderail.text.document import Document
+from guiderail.text.fitting import Shaped, shape
 from tests.helpers.models import FAMILIES, tiny_model
 
 SOURCE = 'import os\n\n\ndef size(path):\n    """Bytes of a file."""\n    return os.sta\n\n\ndef main():\n    pass\n'
@@ -268,3 +271,53 @@ def test_files_keep_their_caches() -> None:
     for name in texts:
         timings = ask(name)
         assert timings.reused_tokens == timings.prompt_tokens - 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("until", ["line", "tokens"])
+def test_a_fitted_text_is_the_models_own_fitted(family: str, until: str) -> None:
+    """Nothing else is decoded: the text is cut where what follows begins, and what stands twice is left out."""
+    completer = Completer(tiny_model(family))
+    plain = request(layout="prefix", heal=False, until=until)
+    (free,) = completer.complete(plain)
+    for size in range(len(free.text) + 1):
+        # In the layout "prefix" what follows is not shown, so that it cannot change what is written.
+        source = SOURCE[:CURSOR] + free.text[size:] + SOURCE[CURSOR:]
+        asked = request(source, layout="prefix", heal=False, until=until, fit=True)
+        (found,) = completer.complete(asked)
+        before, after = "    return os.sta", source[CURSOR:]
+        assert found.token_ids == free.token_ids[: len(found.token_ids)]
+        rule = following(stop_rule(asked.until, before), before, after, "python")
+        written = free.text[: rule.end(free.text)] if found.finish == until else free.text
+        shaped = shape(written, before, after) or Shaped("")
+        assert (found.text, found.end) == (shaped.text, CURSOR + shaped.covers)
+        assert replace(asked, fit=False) == request(source, layout="prefix", heal=False, until=until)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("typed", ["", "re"])
+def test_what_is_written_again_is_what_the_prompt_leaves_out(family: str, typed: str) -> None:
+    """As many blanks as the model's own tokenizer joins with a word; no front end shows them."""
+    completer = Completer(tiny_model(family))
+    source = f"def f():\n    {typed}\n"
+    asked = request(source, len(source) - 1)
+    prompt = completer.prompt(asked)
+    assert completer.typed(asked) == prompt.typed
+    assert completer.typed(replace(asked, heal=False)) == ""
+    (found,) = completer.complete(asked)
+    written = b"".join(completer.model.tokenizer.token_bytes[i] for i in found.token_ids)
+    assert written.startswith(prompt.typed.encode())
+    assert written[len(prompt.typed) :].decode(errors="ignore").startswith(found.text)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_indentation_is_lengthened_where_a_block_begins_alone(family: str) -> None:
+    """Models with random weights write blanks as often as anything: behind an indentation none is shown."""
+    completer = Completer(tiny_model(family))
+    for seed in range(20):
+        sampling = Sampling(temperature=2.0, seed=seed)
+        source = f"def f{seed}(x):\n    y = x\n    "
+        (found,) = completer.complete(request(source, len(source), fit=True, sampling=sampling))
+        assert found.text[:1] not in {" ", "\t"} or not found.text.split("\n")[0].strip()
+        (free,) = completer.complete(request(source, len(source), sampling=sampling))
+        assert found.text.split() == free.text.split()[: len(found.text.split())]

@@ -91,11 +91,11 @@ def test_a_threshold_is_kept_for_exactly_these_weights(tmp_path: Path, monkeypat
     monkeypatch.setattr("platformdirs.user_data_path", lambda name: tmp_path)
     one, other = tiny_model("qwen3"), tiny_model("qwen2")
     with pytest.raises(NotCalibratedError, match="guiderail calibrate --model"):
-        calibration.threshold_of(one)
+        calibration.threshold_of(one.info)
     calibration.write(one.info, {"threshold": 1.25})
-    assert calibration.threshold_of(one) == 1.25
+    assert calibration.threshold_of(one.info) == 1.25
     with pytest.raises(NotCalibratedError):
-        calibration.threshold_of(other)
+        calibration.threshold_of(other.info)
 
 
 def test_the_embedded_model_ships_calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,3 +118,13 @@ def test_a_torn_position_is_none_until_it_was_asked_again(torn: int) -> None:
     whole, plan = place("a", 1, [0, 0, 1], [1, 1, 1]), Plan(samples=2)
     assert whole_places(whole[:torn], plan) == {}
     assert len(whole_places(whole[:torn] + whole, plan)["a", "a.py", 1]) == 6
+
+
+def test_without_draws_there_is_the_greedy_answer_alone() -> None:
+    draws = place("a", 1, [0], [1]) + place("b", 1, [1], [1])
+    found = rows(draws, Plan(samples=0))
+    assert [(row["method"], row["k"], row["monitors"], row["nim"]) for row in found] == [
+        ("greedy", 1, "off", 0.5),
+        ("greedy", 1, "on", 1.0),
+    ]
+    assert found[1]["against_off"]["nim"]["difference"] == 0.5

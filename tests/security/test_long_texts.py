@@ -16,7 +16,6 @@ from guiderail.lsp import items
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.configuration import read
 from guiderail.lsp.policy import Policy
-from guiderail.lsp.shape import shape
 from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.lexing import place, unmatched_closers
 from guiderail.monitors.monitors import LONGEST, Monitors
@@ -28,6 +27,7 @@ from guiderail.prompt.definitions import Uses
 from guiderail.prompt.outline import outline
 from guiderail.prompt.window import choose_window
 from guiderail.text.document import Document
+from guiderail.text.fitting import shape
 from guiderail.text.syntax import SlowTextError, parse
 from tests.monitors.scenes import Told, view
 from tests.prompt.projects import write

@@ -7,8 +7,11 @@ stand there twice is left out, or is replaced.
 from dataclasses import dataclass
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
-_OPENERS = frozenset(_PAIRS.values())
+_CLOSERS = {opener: closer for closer, opener in _PAIRS.items()}
+_OPENERS = frozenset(_CLOSERS)
 _QUOTES = frozenset("\"'`")
+_OPENING = (":", *_OPENERS)
+_PARTING = frozenset(":,;")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +42,74 @@ def shape(text: str, before: str, after: str) -> Shaped | None:
     after
         All that stands behind the cursor.
     """
-    if not text.strip() or after.lstrip().startswith(text.strip()):
-        return None
     rest = after.split("\n", 1)[0].rstrip("\r")
+    if not text.strip() or _follows(text.strip(), after):
+        return None
+    if not rest.strip() and _follows((before + text).strip(), after):
+        return None
     closers = _unmatched(text, before)
     for index in closers:
-        tail = text[index:].rstrip()
-        if rest.startswith(tail):
-            return _nonblank(text[:index])
+        cut = _repeated_from(text, index, rest)
+        if cut is not None:
+            return _nonblank(text[:cut])
     covers = _covered(text, closers, rest)
     if "\n" not in text and rest and not covers:
         text = _without_overlap(text, rest)
     return _nonblank(text, covers)
+
+
+def at_depth(text: str, before: str, above: str) -> str:
+    """A text that goes on at the cursor's depth: behind an indentation, further blanks are left out.
+
+    All its lines move together. Under a line that opens a block, and is indented as deep as the cursor or deeper, the
+    blanks stay: there the indentation is not finished.
+
+    Parameters
+    ----------
+    text
+        What the model wrote.
+    before
+        The cursor's line up to the cursor.
+    above
+        The last line above it that is not blank.
+    """
+    first = text.split("\n", 1)[0]
+    more = first[: len(first) - len(first.lstrip(" \t"))]
+    depth = len(above) - len(above.lstrip())
+    unfinished = above.rstrip().endswith(_OPENING) and depth >= len(before)
+    if not before.isspace() or not more or not first.strip() or unfinished:
+        return text
+    return text[len(more) :].replace(f"\n{before}{more}", f"\n{before}")
+
+
+def _follows(text: str, after: str) -> bool:
+    """Whether what stands behind the cursor begins with the text, and with no longer word."""
+    after = after.lstrip()
+    behind = after[len(text) : len(text) + 1]
+    inside = text[-1:].isidentifier() and f"_{behind}".isidentifier() and behind != ""
+    return bool(text) and after.startswith(text) and not inside
+
+
+def _repeated_from(text: str, index: int, rest: str) -> int | None:
+    """Where the end of a text begins that the rest of the line has too; it closes, at `index`, what stands before it.
+
+    The rest may begin with a pair of brackets in front of that, which the text has or lacks: `f.|())` is continued by
+    `read())` and by `name) + 1`.
+    """
+    tail, pair = text[index:].rstrip(), _pair(rest)
+    if rest.startswith(tail):
+        return index
+    if not pair or not rest[len(pair) :].startswith(tail):
+        return None
+    return index - len(pair) if text[:index].endswith(pair) else index
+
+
+def _pair(rest: str) -> str:
+    """The bracket that a text begins with, up to the one that closes it; empty if it begins with none."""
+    if rest[:1] not in _OPENERS:
+        return ""
+    ends = _unmatched(rest[1:], "")
+    return rest[: ends[0] + 2] if ends and rest[ends[0] + 1] == _CLOSERS[rest[0]] else ""
 
 
 def _nonblank(text: str, covers: int = 0) -> Shaped | None:
@@ -67,9 +126,9 @@ def _covered(text: str, closers: list[int], rest: str) -> int:
 
 
 def _without_overlap(text: str, rest: str) -> str:
-    """The text without an end that is the rest of the line, if that says something: more than one character."""
+    """The text without an end that is the rest of the line, if that is more than one character, or parts two things."""
     rest = rest.rstrip()
-    return text[: -len(rest)] if len(rest) > 1 and text.endswith(rest) else text
+    return text[: -len(rest)] if (len(rest) > 1 or rest in _PARTING) and text.endswith(rest) else text
 
 
 def _unmatched(text: str, before: str) -> list[int]:
