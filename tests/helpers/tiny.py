@@ -255,6 +255,7 @@ def tiny_model_folder(
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+    from transformers.utils.logging import disable_progress_bar
 
     tiny = FAMILIES[family]
     tiny_tokenizer_folder(family, folder)
@@ -270,6 +271,7 @@ def tiny_model_folder(
     model.generation_config = GenerationConfig(
         bos_token_id=values["bos_token_id"], eos_token_id=values["eos_token_id"], do_sample=False
     )
+    disable_progress_bar()  # a test may be about what is printed
     model.save_pretrained(folder, max_shard_size=max_shard_size)
     (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A tiny random model\n", encoding="utf-8")
     return folder
