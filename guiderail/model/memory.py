@@ -42,6 +42,11 @@ def needed(info: ModelInfo, dtype: str, *, packed: bool = False) -> int:
     return int(HEADROOM * (weights + CACHE_BYTES[dtype] * info.cache_width * tokens))
 
 
+def to_run(info: ModelInfo, device: str, dtype: str) -> int:
+    """Bytes that `check` asks for to run a model on `device` (``cpu`` or ``cuda``)."""
+    return needed(info, dtype, packed=_is_packed(info, device, dtype))
+
+
 def available(device: str) -> int | None:
     """Bytes free on `device` (``cpu`` or ``cuda``), or None where the system does not say."""
     if device == "cuda":
@@ -61,7 +66,7 @@ def check(info: ModelInfo, device: str, dtype: str) -> None:
         Saying how much is needed, how much is free, and what would fit.
     """
     free = available(device)
-    need = needed(info, dtype, packed=_is_packed(info, device, dtype))
+    need = to_run(info, device, dtype)
     if free is None or need <= free:
         return
     place = "this GPU" if device == "cuda" else "this machine"
