@@ -187,7 +187,7 @@ def pass_seconds(decoder: Decoder, rates: Rates, rows: int, length: int) -> floa
         decoder.layer_weights * product_seconds(rates, rows)
         + _attention(decoder, rates, rows, length)
         + rows * activations(decoder.hidden, decoder.inner) / rates.activations
-        + rates.layer_s[rows > 1]
+        + max(rates.layer_s[: min(rows, 2)])
     )
     return decoder.layers * layer + decoder.table * product_seconds(rates, 1)
 
