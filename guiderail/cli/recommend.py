@@ -51,7 +51,8 @@ def _write(target: str, machine: Machine, rows: list[Row]) -> None:
     from guiderail.evaluation import record
 
     rule = {"most_edit_s": recommendation.MOST_EDIT_S, "least_tokens_per_s": recommendation.LEAST_TOKENS_PER_S}
-    tokens = {"prompt_tokens": recommendation.PROMPT, "edited_tokens": recommendation.EDITED}
+    edited = {"patched": recommendation.PATCHED, "int8": recommendation.BEHIND}
+    tokens = {"prompt_tokens": recommendation.PROMPT, "edited_tokens": edited}
     record.write(target, record.meta({}, machine=asdict(machine), rule=rule, **tokens), list(map(as_json, rows)))
 
 
@@ -80,19 +81,16 @@ def as_json(row: Row) -> dict[str, Any]:
 
 
 def _as_text(machine: Machine, rows: list[Row]) -> str:
-    best = next((row for row in rows if row.best), None)
-    last = f"* {advice(best)}" if best else "None of them is quick enough here: the embedded model is the one to use."
-    return f"{_measured(machine)}\n\n{_table(rows)}\n{last}"
+    return f"{_measured(machine)}\n\n{_table(rows)}\n{advice(rows)}"
 
 
-def advice(best: Row) -> str:
+def advice(rows: list[Row]) -> str:
     """The one to take, and what takes it, in one line."""
-    return f"{best.model.name}, {figures(best)}: {best.command}"
-
-
-def figures(row: Row) -> str:
-    """What to expect of a model, for a person."""
-    return f"about {seconds(row.cost.edit_s)} to a suggestion after an edit, {row.cost.tokens_per_s:.0f} tokens/s"
+    best = next((row for row in rows if row.best), None)
+    if best is None:
+        return "No published model is quick enough here: the embedded one is the one to use"
+    expected = f"about {seconds(best.cost.edit_s)} to a suggestion after an edit, {best.cost.tokens_per_s:.0f} tokens/s"
+    return f"{best.model.name}, {expected}: {best.command}"
 
 
 def _measured(machine: Machine) -> str:

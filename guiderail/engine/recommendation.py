@@ -16,11 +16,14 @@ from guiderail.model.machine import Machine
 PROMPT = 2048  # tokens, the default of the setting
 TYPED = 8  # tokens of an edit
 _EFFORT = Effort()
-EDITED = TYPED + _EFFORT.halo + _EFFORT.near + _EFFORT.tail  # tokens that one edit has computed again at most
+# Tokens that one edit has computed again: where the cache can turn keys to new positions, what a patch takes; elsewhere
+# all behind it, which is a quarter of the prompt. Activations rounded to 8 bit differ with the position.
+PATCHED = TYPED + _EFFORT.halo + _EFFORT.near + _EFFORT.tail
+BEHIND = TYPED + PROMPT // 4
 
 # The rule: the largest model whose licence allows all uses, that fits, that runs through guiderail's own forward pass
 # (others are slower than their estimate), and that makes nobody wait for longer than this.
-MOST_EDIT_S = 1.0
+MOST_EDIT_S = 1.5
 LEAST_TOKENS_PER_S = 10.0
 
 
@@ -102,7 +105,13 @@ def _in_precision(model: Published, machine: Machine, dtype: str, free: int | No
         dtype=dtype,
         memory_bytes=needed,
         fits=free is None or needed <= free,
-        cost=cost(model.decoder, machine.rates[dtype], prompt=PROMPT, edited=EDITED, chunk=CHUNK),
+        cost=cost(
+            model.decoder,
+            machine.rates[dtype],
+            prompt=PROMPT,
+            edited=BEHIND if dtype == "int8" else PATCHED,
+            chunk=CHUNK,
+        ),
         command=_command(model, dtype, usual),
     )
 

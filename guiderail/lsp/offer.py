@@ -39,6 +39,7 @@ TAKE, LATER, NEVER = "Take it", "Not now", "Never"
 IDLE_S = 30.0  # seconds without a key or a request before anything is measured or asked
 LOOK_S = 1.0  # seconds between two looks
 PAUSE = timedelta(days=7)
+MEASURE = ("models", "recommend", "--idle", "--json", "-")
 CREATE_S = 2.0  # seconds that the client gets to make room for a progress bar
 
 
@@ -128,7 +129,7 @@ class ModelOffer:
         await self._idle()
         if not self._is_wanted():
             return
-        found = suited(await errand.run("models", "recommend", "--idle", "--json", "-"))
+        found = suited(await errand.run(*MEASURE))
         if found is None:
             log.info("no published model suits this machine better than the embedded one")
             return
@@ -158,7 +159,9 @@ class ModelOffer:
             await transfer
         except GuiderailError as error:
             bar.end("failed")
-            self._tell(types.MessageType.Error, f"{found.name} could not be taken: {error}. To try again: {found.command}")
+            self._tell(
+                types.MessageType.Error, f"{found.name} could not be taken: {error}. To try again: {found.command}"
+            )
             return
         except asyncio.CancelledError:
             transfer.cancel()

@@ -56,9 +56,7 @@ def no_dearer(one: Cost, other: Cost) -> bool:
 
 @settings(deadline=None)  # the machine may be busy
 @given(decoders(), rates, st.sampled_from(["vocabulary", "hidden", "inner", "layers", "heads"]), st.integers(2, 4))
-def test_a_larger_model_is_no_quicker_and_no_smaller(
-    decoder: Decoder, machine: Rates, size: str, factor: int
-) -> None:
+def test_a_larger_model_is_no_quicker_and_no_smaller(decoder: Decoder, machine: Rates, size: str, factor: int) -> None:
     larger = replace(decoder, **{size: getattr(decoder, size) * factor})
     assert no_dearer(cost(decoder, machine, **PLAN), cost(larger, machine, **PLAN))
     assert larger.parameters > decoder.parameters
