@@ -83,8 +83,8 @@ def examine(flags: dict[str, Any], full: bool = False) -> Iterator[Check]:
     yield _guarded("memory", _memory)
     if settings:
         yield from _model_checks(settings[0], full)
+        yield _guarded("models", _models)
         yield _guarded("analysers", lambda: _analysers(settings[0]))
-    yield _guarded("models", _models)
 
 
 def _model_checks(now: Resolved, full: bool) -> Iterator[Check]:
@@ -295,7 +295,7 @@ def _analysers(now: Resolved) -> Check:
 
 
 def _models() -> Check:
-    """Which published model suits this machine, as far as it was measured before; that takes longer than a check may."""
+    """Which published model suits this machine, if it was measured before: that takes longer than a check may."""
     from guiderail.cli.recommend import advice
     from guiderail.engine.recommendation import recommend
     from guiderail.model.machine import remembered

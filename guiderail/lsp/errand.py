@@ -48,6 +48,7 @@ async def run(*words: str, heard: Callable[[str], None] = lambda _: None) -> str
         code = await process.wait()
     finally:
         _end(process)
+        await process.wait()
     if code:
         raise ErrandError(last.removeprefix(_PREFIX) or f"guiderail {' '.join(words)} ended with code {code}")
     return output

@@ -1,8 +1,8 @@
 """The offer of a better model, made once to a person who still has the embedded one; nothing is fetched without a yes.
 
-In idle time this machine is measured, in a process of its own at the lowest priority. If a published model suits it, the
-client is asked to show one question with three answers. *Take it* runs the command that `guiderail models recommend`
-prints, and the model is switched; *Never* is remembered for good, *Not now*, or no answer, for `PAUSE`.
+In idle time this machine is measured, in a process of its own at the lowest priority. If a published model suits it,
+the client is asked to show one question with three answers. *Take it* runs the command that `guiderail models
+recommend` prints, and the model is switched; *Never* is remembered for good, *Not now*, or no answer, for `PAUSE`.
 """
 
 from __future__ import annotations

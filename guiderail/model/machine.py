@@ -1,8 +1,8 @@
 """What this machine computes in a second: measured in some seconds, and remembered.
 
 Everything is timed with guiderail's own kernels, in the shapes of a middling model, and from memory: what is multiplied
-is larger than a processor's caches, as a model's weights are. The best of several rounds counts, which is the machine at
-rest.
+is larger than a processor's caches, as a model's weights are. The best of several rounds counts, which is the machine
+at rest.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import logging
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -96,14 +96,17 @@ def remember(machine: Machine) -> Machine:
 
 
 def _read(values: dict[str, Any]) -> Machine:
-    rates = {
-        name: Rates(**{key: tuple(one) if isinstance(one, list) else one for key, one in given.items()})
-        for name, given in values["rates"].items()
-    }
-    machine = Machine(**values | {"rates": rates})
+    rates = {name: _read_rates(given) for name, given in values["rates"].items()}
+    fields: dict[str, Any] = values | {"rates": rates}
+    machine = Machine(**fields)
     if not (rates and machine.bytes_per_s > 0 and machine.device in ("cpu", "cuda")):
         raise ValueError("this is no machine")
     return machine
+
+
+def _read_rates(given: dict[str, Any]) -> Rates:
+    fields: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in given.items()}
+    return Rates(**fields)
 
 
 def _file() -> Path:
@@ -264,7 +267,7 @@ def _bandwidth(device: str) -> float:
     numbers = torch.ones(2 * _BYTES // 4, device=device)
     place = torch.device(device)
     with _threads(threads.WIDE, place):
-        return numbers.nbytes / _best([lambda: numbers.sum()], place)
+        return numbers.nbytes / _best([numbers.sum], place)
 
 
 def _threads(rows: int, device: torch.device) -> contextlib.AbstractContextManager[None]:
@@ -272,7 +275,7 @@ def _threads(rows: int, device: torch.device) -> contextlib.AbstractContextManag
     return threads.taken_by(rows) if device.type == "cpu" else contextlib.nullcontext()
 
 
-def _best(works: list[Callable[[], object]], device: torch.device) -> float:
+def _best(works: Sequence[Callable[[], object]], device: torch.device) -> float:
     """Seconds that one of these takes: of each its best time, over rounds in turns; the first round is for warming up.
 
     Where a round takes longer than there is patience for, it is the only one.
