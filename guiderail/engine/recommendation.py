@@ -16,9 +16,9 @@ from guiderail.model.machine import Machine
 PROMPT = 2048  # tokens, the default of the setting
 TYPED = 8  # tokens of an edit
 _EFFORT = Effort()
-# Tokens that one edit has computed again: where the cache can turn keys to new positions, what a patch takes; elsewhere
-# all behind it, which is a quarter of the prompt. Activations rounded to 8 bit differ with the position.
-PATCHED = TYPED + _EFFORT.halo + _EFFORT.near + _EFFORT.tail
+# Tokens that one edit has computed again: where the cache can turn keys to new positions, what a patch takes at most;
+# elsewhere all behind it, which is a quarter of the prompt. Activations rounded to 8 bit differ with the position.
+PATCHED = TYPED + _EFFORT.halo + _EFFORT.near + _EFFORT.tail + _EFFORT.uses
 BEHIND = TYPED + PROMPT // 4
 
 # The rule: the largest model whose licence allows all uses, that fits, that runs through guiderail's own forward pass
@@ -38,7 +38,7 @@ class Row:
     device, dtype
         Where and how it would run.
     memory_bytes
-        That it needs; what `guiderail models show` says of it once it is here.
+        That loading it asks for.
     fits
         Whether as much is free.
     cost

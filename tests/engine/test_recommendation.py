@@ -95,7 +95,7 @@ def test_in_8_bit_all_that_stands_behind_an_edit_is_computed_again() -> None:
     """The cache cannot turn keys there (`cache.rotation`); elsewhere it patches."""
     assert recommendation.PATCHED < recommendation.BEHIND
     patched, again = recommend(machine(bfloat16=MIDDLING))[0], recommend(machine(int8=MIDDLING))[0]
-    assert again.cost.edit_s > 1.3 * patched.cost.edit_s
+    assert again.cost.edit_s > 1.2 * patched.cost.edit_s
     assert again.cost.first_s == patched.cost.first_s
 
 
