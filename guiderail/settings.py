@@ -124,6 +124,12 @@ class Settings:
     top_p: float = _key(1.0, "sample among the likeliest tokens of this total probability", above=0, high=1)
     min_p: float = _key(0.0, "drop tokens below this fraction of the likeliest one", low=0, high=1)
     seed: int = _key(0, "seed of sampling", low=0, high=_SEED_LIMIT)
+    # A workspace can hold settings for the editor, and must not have a person asked again who said no here.
+    offer_models: bool = _key(
+        True,
+        "let the server offer, once, a published model that suits this machine better than the embedded one",
+        from_editors=False,
+    )
     log_level: str = _key("warning", "how much to log on standard error", choices=("debug", "info", "warning", "error"))
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SAMPLE = "def größe(x):\n\treturn x.name  # 🙂\r\n"
 
+MEASURE = "Measure it, in some seconds: guiderail models recommend"
+
 QUICK_BYTES = 512 * 2**20  # compared with their digests without --full: about a second
 
 
@@ -81,6 +83,7 @@ def examine(flags: dict[str, Any], full: bool = False) -> Iterator[Check]:
     yield _guarded("memory", _memory)
     if settings:
         yield from _model_checks(settings[0], full)
+        yield _guarded("models", _models)
         yield _guarded("analysers", lambda: _analysers(settings[0]))
 
 
@@ -289,6 +292,18 @@ def _analysers(now: Resolved) -> Check:
     elif not installed:
         remedy = f"For names that are sure to exist: {known()[0].obtain}"
     return Check("analysers", "note", "; ".join(parts), remedy)
+
+
+def _models() -> Check:
+    """Which published model suits this machine, if it was measured before: that takes longer than a check may."""
+    from guiderail.cli.recommend import advice
+    from guiderail.engine.recommendation import recommend
+    from guiderail.model.machine import remembered
+
+    machine = remembered()
+    if machine is None:
+        return Check("models", "note", "not measured yet which model suits this machine", MEASURE)
+    return Check("models", "note", advice(recommend(machine)))
 
 
 def _line(check: Check) -> str:

@@ -87,7 +87,7 @@ class Engine:
             pool = _analysers(settings, ahead)
             if pool is not None:
                 started.callback(pool.stop)
-            with _status(f"loading model {settings.model}"):
+            with status(f"loading model {settings.model}"):
                 self._load(settings)
             self._monitors = _monitors(pool, self._completer, settings)
             self._inspector = _inspector(pool, settings)
@@ -256,7 +256,7 @@ def start_logging(level: str) -> None:
 
 
 @contextmanager
-def _status(message: str) -> Iterator[None]:
+def status(message: str) -> Iterator[None]:
     """Say on a terminal what takes time; elsewhere stay quiet."""
     if not sys.stderr.isatty():
         yield

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from guiderail.cli.options import resolved
+from guiderail.cli.recommend import recommend
 from guiderail.errors import UsageError
-from guiderail.settings import names_path, user_file
+from guiderail.settings import Source, checked, names_path, rule_of, user_file
 
 if TYPE_CHECKING:
     from guiderail.model.info import ModelInfo
 
+DTYPE = "|".join(rule_of("dtype").choices)
 LAYOUTS = {None: ["psm", "efim"], "standard": ["psm", "spm", "efim"], "native": ["spm"]}
 
 
@@ -26,6 +28,9 @@ def models() -> None:
     A model is named 'embedded' (the one that comes with guiderail), by its folder or GGUF file, or by its hub id
     (owner/name).
     """
+
+
+models.add_command(recommend)
 
 
 @models.command()
@@ -59,7 +64,10 @@ def show(name: str | None, as_json: bool) -> None:
 @models.command()
 @click.argument("name", metavar="ID[@REVISION]")
 @click.option("--file", metavar="NAME", help="The GGUF file to fetch, or its type, such as Q4_K_M.")
-def pull(name: str, file: str | None) -> None:
+@click.option("--use", "chosen", is_flag=True, help="Make it the model of your own settings file too.")
+@click.option("--dtype", metavar=DTYPE, help="With --use: its precision in your settings file.")
+@click.option("--report", is_flag=True, hidden=True, help="Report progress as JSON lines on standard error.")
+def pull(name: str, file: str | None, chosen: bool, dtype: str | None, report: bool) -> None:
     """Fetch a model from the hub and pin its commit.
 
     Only safetensors weights, configuration, tokenizer and model card are fetched; of a repository with GGUF files
@@ -71,10 +79,17 @@ def pull(name: str, file: str | None) -> None:
     hub_id, _, revision = name.partition("@")
     if not store.is_hub_id(hub_id):
         raise UsageError(f"{hub_id} is not a hub id", "Hub ids have the form owner/name")
-    with _progress(hub_id) as progress:
+    if dtype and not chosen:
+        raise UsageError("--dtype says nothing of what is fetched", "Say --use too, or leave it out")
+    if dtype:
+        checked("dtype", dtype, Source("flag", "--dtype"))
+    with _reported() if report else _progress(hub_id) as progress:
         info = store.pull(hub_id, revision or None, progress, file)
-    click.echo(f"{info.name} at {info.revision} is ready. Use it: guiderail models use {info.name}", err=True)
+    advice = "" if chosen else f" Use it: guiderail models use {info.name}"
+    click.echo(f"{info.name} at {info.revision} is ready.{advice}", err=True)
     click.echo(info.file or info.folder)
+    if chosen:
+        _use(info.name, dtype)
 
 
 @models.command()
@@ -95,14 +110,21 @@ def rm(name: str, yes: bool) -> None:
 
 @models.command()
 @click.argument("name")
-def use(name: str) -> None:
+@click.option("--dtype", metavar=DTYPE, help="Its precision, written beside it; without, what stands there stays.")
+def use(name: str, dtype: str | None) -> None:
     """Make NAME the model of your own settings file."""
+    if dtype:
+        checked("dtype", dtype, Source("flag", "--dtype"))
+    _use(name, dtype)
+
+
+def _use(name: str, dtype: str | None) -> None:
     from guiderail.model import store
     from guiderail.model.load import check_architecture, configuration, describe
 
     info = describe(name)
     check_architecture(configuration(info), info.name)
-    store.use(str(Path(name).expanduser().resolve()) if names_path(name) else name, user_file())
+    store.use(str(Path(name).expanduser().resolve()) if names_path(name) else name, user_file(), dtype)
     click.echo(f"{name} is now the model of {user_file()}", err=True)
     source = resolved({}).source("model")
     if source.kind != "user":
@@ -193,6 +215,20 @@ def _as_lines(row: dict[str, Any]) -> str:
 
 def _count(parameters: int) -> str:
     return f"{parameters / 1e9:.1f} B" if parameters >= 1e9 else f"{parameters / 1e6:.1f} M"
+
+
+@contextmanager
+def _reported() -> Iterator[Callable[[int, int], None]]:
+    """Progress for a program: a line each time another hundredth has arrived."""
+    last = -1
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        if total and (percent := 100 * done // total) > last:
+            last = percent
+            click.echo(json.dumps({"done": done, "total": total}), err=True)
+
+    yield report
 
 
 @contextmanager

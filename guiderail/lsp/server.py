@@ -28,6 +28,7 @@ from guiderail.lsp.engine import NotLoadedError, Wish
 from guiderail.lsp.explain import explanation
 from guiderail.lsp.host import Host
 from guiderail.lsp.items import Place
+from guiderail.lsp.offer import ModelOffer
 from guiderail.lsp.policy import Policy, canonical
 from guiderail.lsp.positions import Encoding
 from guiderail.lsp.progress import LoadProgress
@@ -92,6 +93,7 @@ class Server(LanguageServer):
         self._encoding: Encoding = "utf-16"
         self._numbering = Numbering()
         self._progress = LoadProgress(self)
+        self._offer = ModelOffer(self)
         self._given: dict[str, Any] = {}  # with `initialize`; counts for a client that says nothing later
         self._said = Said()
         self._uris: dict[Path, str] = {}  # of the workspace's folders, as the client writes them
@@ -111,6 +113,7 @@ class Server(LanguageServer):
             self.worker.watchers.remove(self._watch)
         had_long = is_long(buffer.text for buffer in self.buffers.values())
         self.buffers.clear()
+        self._offer.stop()
         self.protocol.release()
         self._configured.set()  # who waits for it finds the documents closed
         self.scheduler.stop()
@@ -185,9 +188,10 @@ class Server(LanguageServer):
     async def _initialized(self, _: types.InitializedParams) -> None:
         wanted = registrations(self.client_capabilities)
         if wanted:
-            self._spawn(self._ask_client(types.CLIENT_REGISTER_CAPABILITY, types.RegistrationParams(wanted)))
+            self._spawn(self.ask_client(types.CLIENT_REGISTER_CAPABILITY, types.RegistrationParams(wanted)))
         await self._pull_configuration()
         self._configured.set()
+        self._offer.begin()
 
     def _start_anyway(self) -> None:
         """Serve a client that never says `initialized`: no request may wait for ever."""
@@ -206,7 +210,7 @@ class Server(LanguageServer):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _ask_client(self, method: str, params: Any) -> Any:
+    async def ask_client(self, method: str, params: Any) -> Any:
         """A client's answer, whenever it comes; None if it is an error."""
         answer = self.protocol.send_request_async(method, params)
         await asyncio.wait([answer])
@@ -231,7 +235,7 @@ class Server(LanguageServer):
         if self._can_configure:
             items = [types.ConfigurationItem(scope_uri=uri, section=SECTION) for uri in places.values()]
             wanted = types.ConfigurationParams(items or [types.ConfigurationItem(section=SECTION)])
-            answer = await self._ask_client(types.WORKSPACE_CONFIGURATION, wanted)
+            answer = await self.ask_client(types.WORKSPACE_CONFIGURATION, wanted)
             given = answer if isinstance(answer, list | tuple) else ()
             found = [one if isinstance(one, dict) and one else self._given for one in given]
         self._configure(Said(found[0] if found else self._given, dict(zip(places, found, strict=False))))
@@ -251,6 +255,10 @@ class Server(LanguageServer):
         if load:
             self._load()
         self.bulletin.publish()
+
+    def settings_changed(self) -> None:
+        """The person's settings file was changed: take what it says now; documents stay as they are."""
+        self._configure(self._said)
 
     def _load(self) -> None:
         """Have the model there while suggestions are on, and its memory free while they are off."""

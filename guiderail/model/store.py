@@ -349,7 +349,7 @@ def remove(name: str) -> int:
     return repository.size_on_disk + made
 
 
-def use(name: str, file: Path) -> None:
+def use(name: str, file: Path, dtype: str | None = None) -> None:
     """Make `name` the model of the user's configuration file, keeping its other keys and comments.
 
     Parameters
@@ -358,6 +358,8 @@ def use(name: str, file: Path) -> None:
         ``embedded``, a folder, or the hub id of a pulled model.
     file
         The TOML file; made if missing.
+    dtype
+        The precision, if that is to be changed too.
 
     Raises
     ------
@@ -375,6 +377,8 @@ def use(name: str, file: Path) -> None:
     except (ParseError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{file} is not valid TOML ({error})", "Correct it or delete it") from error
     document["model"] = name
+    if dtype:
+        document["dtype"] = dtype
     _write(Path(os.path.realpath(file)), tomlkit.dumps(document))  # a link to a person's other files stays one
 
 

@@ -62,7 +62,8 @@ class CodeServer:
 
     def __init__(self, home: Path, environment: dict[str, str]) -> None:
         path = os.pathsep.join([environment.get("PATH", os.environ["PATH"]), str(_NODE)])
-        self._environment = os.environ | environment | {"PATH": f"{_NODE}{os.pathsep}{path}"}
+        own = {"PATH": f"{_NODE}{os.pathsep}{path}", "GUIDERAIL_OFFER_MODELS": "false"}
+        self._environment = os.environ | environment | own
         self._home = home
         user = home / "data" / "User"
         user.mkdir(parents=True)

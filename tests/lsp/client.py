@@ -35,6 +35,10 @@ class Client:
         Every notification, as (method, params).
     settings
         What the client answers when it is asked for its configuration; in `folders` for single ones, by URI.
+    answers
+        What it answers to other requests, by method, instead of null.
+    questions
+        The parameters of all requests that it was asked, as (method, params).
     """
 
     def __init__(self, server: Server, engine: FakeEngine) -> None:
@@ -42,6 +46,8 @@ class Client:
         self.replies: list[dict[str, Any]] = []
         self.heard: list[tuple[str, Any]] = []
         self.asked: list[str] = []
+        self.questions: list[tuple[str, Any]] = []
+        self.answers: dict[str, Any] = {}
         self.registered: dict[str, Any] = {}
         self.settings: Any = None
         self.folders: dict[str, Any] = {}
@@ -67,13 +73,15 @@ class Client:
                     waiting.set_result(message["result"])
         elif "id" in message:
             self.asked.append(message["method"])
+            self.questions.append((message["method"], message.get("params")))
             if message["method"] == "client/registerCapability":
                 self.registered |= {one["method"]: one["registerOptions"] for one in message["params"]["registrations"]}
             is_settings = message["method"] == "workspace/configuration"
             if is_settings and self.mute:
                 self._question = message["id"]
             else:
-                self.raw({"id": message["id"], "result": self._settings(message["params"]) if is_settings else None})
+                other = self.answers.get(message["method"])
+                self.raw({"id": message["id"], "result": self._settings(message["params"]) if is_settings else other})
         else:
             self.heard.append((message["method"], message.get("params")))
 
@@ -168,6 +176,7 @@ async def connected(
     shared: Settings | None = None,
     greet: bool = True,
     mute: bool = False,
+    answers: dict[str, Any] | None = None,
 ) -> AsyncIterator[Client]:
     """A client that has said hello, with a model loaded."""
     engine = engine or FakeEngine()
@@ -178,6 +187,7 @@ async def connected(
         worker.load(shared)
     client = Client(server, engine)
     client.settings, client.mute, client.folders = settings, mute, folders or {}
+    client.answers = answers or {}
     try:
         workspace = [{"uri": root.as_uri(), "name": root.name} for root in roots]
         params = {

@@ -48,21 +48,20 @@ class Offer:
 
 def offers(sizes: Mapping[str, int]) -> list[Offer]:
     """The models among a repository's files: shards joined, incomplete ones and what is no text model left out."""
-    groups: dict[str, dict[int, str]] = {}
-    counts: dict[str, int] = {}
+    groups: dict[tuple[str, int], dict[int, str]] = {}
     for name in sizes:
         if not name.lower().endswith(".gguf") or "mmproj" in name.lower() or "imatrix" in name.lower():
             continue
         shard = _SHARD.search(name)
-        stem = _SHARD.sub("", name)
-        groups.setdefault(stem, {})[int(shard[1]) if shard else 1] = name
-        counts[stem] = int(shard[2]) if shard else 1
-    found = []
-    for stem, numbered in sorted(groups.items()):
-        if sorted(numbered) == list(range(1, counts[stem] + 1)):
+        group = _SHARD.sub("", name), int(shard[2]) if shard else 1
+        groups.setdefault(group, {})[int(shard[1]) if shard else 1] = name
+    found: dict[str, Offer] = {}
+    for (stem, count), numbered in sorted(groups.items()):
+        # Some repositories have one model in a single file and in shards too: the fewest files are taken.
+        if sorted(numbered) == list(range(1, count + 1)) and stem not in found:
             files = tuple(numbered[number] for number in sorted(numbered))
-            found.append(Offer(files[0], files, sum(sizes[name] for name in files), stated_type(stem)))
-    return found
+            found[stem] = Offer(files[0], files, sum(sizes[name] for name in files), stated_type(stem))
+    return list(found.values())
 
 
 def stated_type(name: str) -> str:

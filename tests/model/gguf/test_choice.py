@@ -79,3 +79,11 @@ def test_a_folder_with_one_model_needs_no_choice_and_one_with_two_does(tmp_path:
     assert only_file(tmp_path, "b.gguf") == tmp_path / "b.gguf"
     with pytest.raises(ModelFolderError):
         only_file(tmp_path, "../a-00001-of-00002.gguf")
+
+
+def test_of_a_model_in_one_file_and_in_shards_the_one_file_is_taken() -> None:
+    """Some repositories have both, for old and new clients; neither hides the other."""
+    shards = {f"m-q8_0-{n:05}-of-00003.gguf": 10 for n in (3, 1, 2)}
+    for sizes in (shards | {"m-q8_0.gguf": 30}, {"m-q8_0.gguf": 30} | shards):
+        assert [offer.files for offer in offers(sizes)] == [("m-q8_0.gguf",)]
+    assert [offer.size for offer in offers({"m-q8_0-00001-of-00002.gguf": 15} | shards)] == [30]
