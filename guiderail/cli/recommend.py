@@ -51,7 +51,7 @@ def _write(target: str, machine: Machine, rows: list[Row]) -> None:
     from guiderail.evaluation import record
 
     rule = {"most_edit_s": recommendation.MOST_EDIT_S, "least_tokens_per_s": recommendation.LEAST_TOKENS_PER_S}
-    tokens = {"prompt_tokens": recommendation.PROMPT, "edited_tokens": recommendation.PATCHED}
+    tokens: dict[str, Any] = {"prompt_tokens": recommendation.PROMPT, "edited_tokens": recommendation.PATCHED}
     record.write(target, record.meta({}, machine=asdict(machine), rule=rule, **tokens), list(map(as_json, rows)))
 
 
