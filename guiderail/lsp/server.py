@@ -273,7 +273,9 @@ class Server(LanguageServer):
         if problem not in self._complained:
             self._complained.add(problem)
             log.warning("setting left out: %s", problem)
-            self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, f"guiderail: {problem}"))
+            # VS Code makes a link of Markdown's form, which may name a command, and a project's file may hold one.
+            shown = problem.replace("](", "] (")
+            self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, f"guiderail: {shown}"))
 
     # -- documents
 

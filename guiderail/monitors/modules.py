@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import Path
 
 from guiderail import projectfile
@@ -21,6 +22,9 @@ FRESH_S = 5.0  # what is on disk is read again after this
 SUFFIXES = (".py", ".pyi", ".so", ".pyd")
 LINKS = 100  # .pth files of a folder that are read, and lines of one
 LINKS_SIZE = 1 << 16  # bytes of one
+MOST_LINKED = 1000  # folders that all of them name together
+MOST_SITES = 20  # folders of packages in one environment, one for each version of Python
+MOST_NAMES = 50_000  # in all folders that are looked at together
 
 
 class ModulePath:
@@ -66,7 +70,10 @@ class ModulePath:
         venv = Path(environment(self._root).get("VIRTUAL_ENV", sys.prefix))
         holds = self._holds if self._chooses(venv) else _is_folder
         sites = [folder for folder in _sites(venv) if holds(folder)]
-        linked = [folder for site in sites for folder in _linked(site, venv) if holds(folder)]
+        named = dict.fromkeys(folder for site in sites for folder in _linked(site, venv))
+        if len(named) > MOST_LINKED:
+            self._left_out.update(named)
+        linked = [folder for folder in islice(named, MOST_LINKED) if holds(folder)]
         own = [folder for folder in (self._root, self._root / "src", self._root / "lib") if self._holds(folder)]
         library = Path(sys.modules["os"].__file__ or "").parent
         return tuple(folder for folder in (*own, *sites, *linked, library) if _is_folder(folder))
@@ -119,8 +126,12 @@ def _is_inside(path: Path, root: Path) -> bool:
 def _modules_in(folders: Iterable[Path]) -> frozenset[str] | None:
     """The modules in folders; None if one of them cannot be looked at."""
     found = set()
+    entries = (entry for folder in folders for entry in projectfile.read_folder(folder))
     try:
-        for entry, is_folder in (entry for folder in folders for entry in projectfile.read_folder(folder)):
+        for number, (entry, is_folder) in enumerate(entries):
+            if number >= MOST_NAMES:
+                log.info("modules are not known: their folders hold more than %d names", MOST_NAMES)
+                return None
             stem, dot, _ = entry.partition(".")
             if stem.isidentifier() and (entry.endswith(SUFFIXES) or (not dot and is_folder)):
                 found.add(stem)
@@ -136,7 +147,8 @@ def _sites(venv: Path) -> list[Path]:
         versions = [name for name, is_folder in projectfile.read_folder(venv / "lib") if is_folder]
     except ProjectFileError:
         versions = []
-    posix = [venv / "lib" / name / "site-packages" for name in versions if name.startswith("python3")]
+    versions = [name for name in versions if name.startswith("python3")][:MOST_SITES]
+    posix = [venv / "lib" / name / "site-packages" for name in versions]
     return [*posix, venv / "Lib" / "site-packages"]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from guiderail.prompt.definitions import UNUSED, Declared, by_file, declared_by_imports
 from guiderail.prompt.index import ProjectIndex, SourceFile, deadline
 from guiderail.prompt.similar import WINDOW
-from guiderail.prompt.snippet import Snippet
+from guiderail.prompt.snippet import Snippet, shown
 from guiderail.text.document import Document
 from guiderail.text.language import family_of
 
@@ -84,7 +84,7 @@ class _Purse:
 
     def header(self, path: str) -> int:
         """The path line and the token that sets files apart."""
-        return self._count(f"{path}\n") + 1
+        return self._count(f"{shown(path)}\n") + 1
 
     def pays(self, tokens: int, floor: float = 0) -> bool:
         """Take the tokens if that leaves at least `floor`."""

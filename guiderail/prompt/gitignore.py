@@ -147,6 +147,11 @@ class Patterns:
     text
         The file.
 
+    Attributes
+    ----------
+    lines, wild, tries
+        How much it says: its lines, the characters of its patterns with wildcards, and their number.
+
     Raises
     ------
     TooMuchError
@@ -154,21 +159,23 @@ class Patterns:
     """
 
     def __init__(self, text: str) -> None:
-        if text.count("\n") > MOST_LINES:
+        self.lines = text.count("\n")
+        if self.lines > MOST_LINES:
             raise TooMuchError(f"more than {MOST_LINES} lines")
         self._literal: dict[tuple[bytes, ...], list[tuple[int, _Pattern]]] = {}  # by path, or by name alone
         self._wild: list[tuple[int, _Pattern]] = []
-        wild = 0
+        self.wild = 0
         for number, (pattern, length) in enumerate(_patterns(text.split("\n"))):
             if all(name is not None and name.literal is not None for name in pattern.names):
                 key = tuple(name.literal or b"" for name in pattern.names if name)
                 self._literal.setdefault((b"", *key) if pattern.anywhere else key, []).append((number, pattern))
                 continue
             self._wild.append((number, pattern))
-            wild += length
-            if wild > MOST_WILD:
+            self.wild += length
+            if self.wild > MOST_WILD:
                 raise TooMuchError(f"patterns with wildcards of more than {MOST_WILD} characters")
         self._wild.reverse()
+        self.tries = len(self._wild)
 
     def verdict(self, path: str, *, is_folder: bool) -> bool | None:
         """Whether the last line that is about a path hides it; None if none is. The folders above are not looked at."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from guiderail import projectfile
 from guiderail.projectfile import ProjectFileError
-from guiderail.prompt.gitignore import Patterns, TooMuchError
+from guiderail.prompt.gitignore import MOST_LINES, MOST_WILD, Patterns, TooMuchError
 from guiderail.prompt.stamped import Stamped, status_of
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,8 @@ FOREIGN_MARKS = ("pyvenv.cfg", "CACHEDIR.TAG", "conda-meta")
 
 # Files that a program wrote, and that teach nothing about how this project is written.
 GENERATED_FILES = ("*.min.*", "*.bundle.*", "*-min.js", "*.map", "*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*.pb.go")
+
+MOST_TRIES = 500_000  # of patterns with wildcards for the names of a path, or of a folder; more take seconds
 
 _KEY_FILE = r"id_[^.]+\Z"  # what ssh-keygen makes, whatever the kind of key; id_map.py is code
 
@@ -107,6 +109,7 @@ class Ignore:
         self._top = str(self.root)
         self._read: Stamped[Rules] = Stamped(self._read_rules)
         self._chains: dict[str, tuple[Rules, ...]] = {}
+        self._excessive: dict[str, Rules] = {}
 
     def __call__(self, path: Path) -> bool:
         """Whether a path (absolute, or relative to the root) must not be read, for itself or for a parent.
@@ -130,11 +133,28 @@ class Ignore:
 
     def chain(self, folder: str) -> tuple[Rules, ...]:
         """The .gitignore files that apply in a folder (POSIX, relative, "" is the root), outermost first."""
-        known = self._chains.get(folder)
-        if known is None:
-            parent = self.chain(folder.rpartition("/")[0]) if folder else self._rules("", ".git/info/exclude")
-            known = self._chains[folder] = parent + self._rules(folder, ".gitignore")
-        return known
+        missing: list[str] = []  # no recursion: a path may have thousands of parts
+        while (chain := self._chains.get(folder)) is None:
+            missing.append(folder)
+            if not folder:
+                chain = self._rules("", ".git/info/exclude")
+                break
+            folder = folder.rpartition("/")[0]
+        for place in reversed(missing):
+            chain = self._chains[place] = self._bounded(chain, place)
+        return chain
+
+    def _bounded(self, parent: tuple[Rules, ...], folder: str) -> tuple[Rules, ...]:
+        """A folder's chain; where that says more than one file may say, all in the folder is hidden."""
+        if parent and parent[-1].patterns is None:
+            return parent  # nothing below is read anyhow
+        chain = parent + self._rules(folder, ".gitignore")
+        patterns = [rules.patterns for rules in chain if rules.patterns]
+        if sum(one.lines for one in patterns) <= MOST_LINES and sum(one.wild for one in patterns) <= MOST_WILD:
+            return chain
+        if folder not in self._excessive:
+            log.warning("%s/%s: .gitignore files say too much together; nothing in it is read", self._top, folder)
+        return (*parent, self._excessive.setdefault(folder, Rules(folder, None)))
 
     def hides(self, folder: str, name: str, is_folder: bool) -> bool:
         """Whether an entry of a readable folder must not be read."""
@@ -150,8 +170,14 @@ class Ignore:
                 return verdict
         return False
 
+    def tries(self, folder: str) -> int:
+        """How many patterns with wildcards are tried for each name in a folder."""
+        return sum(rules.patterns.tries for rules in self.chain(folder) if rules.patterns)
+
     def _excluded(self, parts: tuple[str, ...], is_folder: bool) -> bool:
         last = len(parts) - 1
+        if len(parts) * self.tries("/".join(parts[:-1])) > MOST_TRIES:
+            return True
         return any(self.hides("/".join(parts[:i]), part, is_folder or i < last) for i, part in enumerate(parts))
 
     def _rules(self, folder: str, name: str) -> tuple[Rules, ...]:

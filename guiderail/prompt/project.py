@@ -10,7 +10,7 @@ from pathlib import Path
 
 from guiderail import projectfile
 from guiderail.projectfile import ProjectFileError
-from guiderail.prompt.ignore import Ignore, Rules
+from guiderail.prompt.ignore import MOST_TRIES, Ignore, Rules
 from guiderail.prompt.stamped import Stamped, status_of
 from guiderail.text.language import family_of, is_code, language_of
 
@@ -219,6 +219,9 @@ class Project:
         known = self._visible.get(folder)
         if known and known[0] is listing and known[1] == chain:
             return known[2]
+        if (len(listing.folders) + len(listing.files)) * self.ignore.tries(folder) > MOST_TRIES:
+            self._visible[folder] = (listing, chain, _Listing((), ()))  # which may be read would take long to find out
+            return self._visible[folder][2]
         visible = _Listing(
             tuple(name for name in listing.folders if not self.ignore.hides(folder, name, True)),
             tuple(name for name in listing.files if not self.ignore.hides(folder, name, False)),

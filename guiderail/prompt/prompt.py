@@ -7,7 +7,7 @@ from typing import Literal
 
 from guiderail.errors import UsageError
 from guiderail.prompt.fim import FimFormat
-from guiderail.prompt.snippet import Snippet
+from guiderail.prompt.snippet import Snippet, shown
 from guiderail.prompt.window import Window, choose_window
 from guiderail.text.document import Document
 from guiderail.text.language import commented
@@ -218,12 +218,12 @@ def _context(
         groups = [[_as_comment(snippet, document.language)] for snippet in snippets]
         return _fitting(groups, room * _CONTEXT_SHARE, count)
     separator = Segment("special", fim.file_sep)
-    header = [separator, Segment("context", f"{own}\n", own)] if own else []
+    header = [separator, Segment("context", f"{shown(own)}\n", own)] if own else []
     header = _fitting([header], room, count)
     groups = [[separator, _as_file(snippet)] for snippet in snippets]
     title: list[Segment] = []
     if fim.repo_name and root is not None and snippets:
-        title = [Segment("special", fim.repo_name), Segment("context", f"{root.name}\n")]
+        title = [Segment("special", fim.repo_name), Segment("context", f"{shown(root.name)}\n")]
     left = room * _CONTEXT_SHARE - sum(_cost(segment, count) for segment in header + title)
     others = _fitting(groups, left, count)
     return (title if others else []) + others + header
@@ -242,11 +242,11 @@ def _fitting(groups: list[list[Segment]], room: float, count: Count) -> list[Seg
 
 def _as_file(snippet: Snippet) -> Segment:
     text = snippet.text if snippet.text.endswith("\n") else f"{snippet.text}\n"
-    return Segment("context", f"{snippet.path}\n{text}", snippet.path)
+    return Segment("context", f"{shown(snippet.path)}\n{text}", snippet.path)
 
 
 def _as_comment(snippet: Snippet, language: str | None) -> Segment:
-    return Segment("context", commented(f"{snippet.path}\n{snippet.text}", language), snippet.path)
+    return Segment("context", commented(f"{shown(snippet.path)}\n{snippet.text}", language), snippet.path)
 
 
 def _cost(segment: Segment, count: Count) -> int:

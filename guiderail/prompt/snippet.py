@@ -24,3 +24,8 @@ class Snippet:
     text: str
     reason: Literal["definition", "similar"]
     score: float
+
+
+def shown(name: str) -> str:
+    """The name of a file as one line that can be encoded: a name may be any bytes, and hold line breaks."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)

@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -515,6 +516,68 @@ def test_a_single_binary_is_kept_from_starting_others_by_the_kernel(
     finally:
         one.stop()
     assert "NoNewPrivs:\t1" in status
+
+
+@pytest.mark.skipif(not confinement.is_possible(), reason="this kernel has no Landlock")
+def test_a_loader_starts_no_program_of_the_projects_configuration(root: Path, ask) -> None:
+    """What a project's build system is said to be: the dynamic loader may be executed, and would load any program.
+
+    The program could write nowhere, which says nothing: it would be heard of over a socket.
+    """
+    loader = next((one for pattern in confinement.LOADERS for one in Path("/").glob(pattern)), None)
+    if loader is None:
+        pytest.skip("there is no dynamic loader")
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{folder}/heard")  # a short name
+        listener.listen()
+        listener.setblocking(False)
+        code = f"import socket; socket.socket(socket.AF_UNIX).connect('{folder}/heard')"
+        command = json.dumps([str(loader), os.path.realpath(sys.executable), "-c", code])
+        (root / "pyrefly.toml").write_text(f"[build-system]\ntype = 'custom'\ncommand = {command}\n")
+        for number in range(3):  # it is run soon after a file was opened
+            assert "left" in names(
+                ask("pyrefly", f"a{number}.py", "python", "class Point:\n    left = 1\n\n\nPoint().")
+            )
+            time.sleep(1)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+@pytest.mark.skipif(not confinement.is_possible(), reason="this kernel has no Landlock")
+def test_who_may_start_no_program_makes_no_process(tmp_path: Path) -> None:
+    """Not by fork, nor by what libraries use for it, nor through the loader; threads are made as ever."""
+    loaders = [str(one) for pattern in confinement.LOADERS for one in Path("/").glob(pattern)]
+    attempts = f"""
+import ctypes, os, subprocess, threading
+def attempt(what):
+    try:
+        what()
+    except OSError as error:
+        print(type(error).__name__)
+    else:
+        print("done")
+attempt(threading.Thread(target=print, args=("thread",)).start)
+attempt(os.fork)
+for loader in {loaders!r}:
+    attempt(lambda: subprocess.run([loader, "/bin/true"]))
+    attempt(lambda: os.posix_spawn(loader, [loader, "/bin/true"], {{}}))
+print(ctypes.CDLL(None).syscall(435, None, 0))
+"""
+    python = os.path.realpath(sys.executable)
+    words = [
+        str(os.getpid()),
+        "0",
+        json.dumps({"alone": True, "writable": [str(tmp_path)]}),
+        python,
+        "-I",
+        "-c",
+        attempts,
+    ]
+    command = [sys.executable, "-I", "-S", launcher.__file__, *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    said = done.stdout.split()
+    assert sorted(said[:2]) == ["done", "thread"]
+    assert said[2:] == ["PermissionError"] * (1 + 2 * len(loaders)) + ["-1"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not count so")

@@ -158,6 +158,21 @@ async def test_the_server_names_it_once_and_serves(tmp_path: Path) -> None:
         assert len(shown) == 2
 
 
+LINK = "[Fix](command:workbench.action.terminal.sendSequence)"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("content", [f"['{LINK}']\n" * 2, f"[tool.guiderail]\n'{LINK}' = 1\nuntil = '{LINK}'\n"])
+async def test_no_message_holds_a_link_to_a_command(tmp_path: Path, content: str) -> None:
+    """VS Code makes links of messages, and a click on one would run the command that a repository has chosen."""
+    (tmp_path / "pyproject.toml").write_text(content)
+    async with connected(FakeEngine(), roots=(tmp_path,)) as client:
+        await client.settle()
+        shown = [params["message"] for method, params in client.heard if method == "window/showMessage"]
+    assert any("[Fix]" in text for text in shown)
+    assert not any("](" in text for text in shown)
+
+
 def test_a_second_root_cannot_choose_the_model_either(tmp_path: Path) -> None:
     """What is the person's is left out of every root's file."""
     one, two = tmp_path / "one", project(tmp_path, "model = 'owner/other'")

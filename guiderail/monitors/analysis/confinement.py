@@ -4,10 +4,14 @@ imports of ours.
 In a workspace that is not trusted an analyser must not run what the project brings (its ``.venv/bin/python``, say), nor
 write where the project's configuration tells it to (clang's ``-serialize-diagnostics FILE``), nor connect to anybody.
 Where the kernel can hold it to that, it does.
+
+Landlock cannot tell what a program's loader is asked to load: ``ld-linux.so /usr/bin/python3 evil.py`` is a start of
+the loader, without which nothing starts. So whoever may start no other program may make no process either (seccomp).
 """
 
 import contextlib
 import ctypes
+import errno
 import os
 import stat
 import sys
@@ -25,6 +29,16 @@ NO_NEW_PRIVILEGES = 38  # prctl(2)
 LOADERS = ("lib*/ld-*", "lib*/*/ld-*", "usr/lib*/ld-*", "usr/lib*/*/ld-*")  # the kernel starts a program through one
 SINKS = ("/dev/null", "/dev/zero", "/dev/full")
 
+SET_SECCOMP, FILTER = 22, 2  # prctl(2)
+# Of each architecture: its AUDIT_ARCH_* and the numbers of fork, vfork (where there are such) and clone.
+MACHINES = {"x86_64": (0xC000003E, (57, 58), 56), "aarch64": (0xC00000B7, (), 220)}
+CLONE3 = 435  # its flags are in memory, where a filter cannot look; libraries fall back to clone
+THREAD = 0x10000  # CLONE_THREAD: no new process
+X32 = 0x40000000  # other numbers of the same calls
+LOAD, EQUAL, NOT_LESS, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # of classic BPF
+NUMBER, ARCHITECTURE, FLAGS = 0, 4, 16  # offsets in seccomp_data; the flags are the first argument
+KILL, ALLOW, ERROR = 0x80000000, 0x7FFF0000, 0x00050000
+
 
 class _Handled(ctypes.Structure):
     """struct landlock_ruleset_attr, of which older kernels know the beginning."""
@@ -39,9 +53,26 @@ class _Rule(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("folder", ctypes.c_int32))
 
 
+class _Instruction(ctypes.Structure):
+    """struct sock_filter: code, jumps if true and if false (counted from the next one), value."""
+
+    _fields_ = (
+        ("code", ctypes.c_uint16),
+        ("if_true", ctypes.c_uint8),
+        ("if_false", ctypes.c_uint8),
+        ("value", ctypes.c_uint32),
+    )
+
+
+class _Filter(ctypes.Structure):
+    """struct sock_fprog."""
+
+    _fields_ = (("length", ctypes.c_uint16), ("instructions", ctypes.POINTER(_Instruction)))
+
+
 def is_possible() -> bool:
     """Whether this system can confine a program."""
-    return _version() >= 1
+    return _version() >= 1 and os.uname().machine in MACHINES
 
 
 def _version() -> int:
@@ -58,7 +89,7 @@ def confine(program: str, *, alone: bool, writable: Iterable[str]) -> None:
     program
         What it is going to be.
     alone
-        Whether it may execute nothing else.
+        Whether it may execute nothing else, and make no further process.
     writable
         The folders that it may write in; nowhere else, and no TCP connections.
 
@@ -83,6 +114,22 @@ def confine(program: str, *, alone: bool, writable: Iterable[str]) -> None:
     _check(libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     _check(libc.syscall(RESTRICT_SELF, ruleset, 0))
     os.close(ruleset)
+    if alone:
+        _forbid_processes(libc)
+
+
+def _forbid_processes(libc: ctypes.CDLL) -> None:
+    """Let this process, and what it becomes, make threads alone; it must have no new privileges."""
+    architecture, forks, clone = MACHINES[os.uname().machine]
+    refused, missing = (RETURN, 0, 0, ERROR | errno.EPERM), (RETURN, 0, 0, ERROR | errno.ENOSYS)
+    found = [(LOAD, 0, 0, ARCHITECTURE), (EQUAL, 1, 0, architecture), (RETURN, 0, 0, KILL), (LOAD, 0, 0, NUMBER)]
+    found += [(NOT_LESS, 0, 1, X32), missing, (EQUAL, 0, 1, CLONE3), missing]
+    for number in forks:
+        found += [(EQUAL, 0, 1, number), refused]
+    found += [(EQUAL, 0, 3, clone), (LOAD, 0, 0, FLAGS), (ANY_BIT, 1, 0, THREAD), refused, (RETURN, 0, 0, ALLOW)]
+    array = (_Instruction * len(found))(*(_Instruction(*one) for one in found))
+    program = _Filter(len(found), ctypes.cast(array, ctypes.POINTER(_Instruction)))
+    _check(libc.prctl(SET_SECCOMP, FILTER, ctypes.byref(program), 0, 0))
 
 
 def _allow(libc: ctypes.CDLL, ruleset: int, path: str, allowed: int) -> None:

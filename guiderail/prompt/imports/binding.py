@@ -7,6 +7,8 @@ from typing import Protocol
 
 from tree_sitter import Node
 
+DEEPEST = 50  # folders around a file that are looked at
+
 
 class Files(Protocol):
     """The files of a project, by POSIX path relative to its root (`guiderail.prompt.project.Project`)."""
@@ -18,6 +20,29 @@ class Files(Protocol):
     def names(self, folder: str) -> tuple[str, ...]:
         """The readable files of a folder."""
         ...
+
+
+class EnoughError(Exception):
+    """A file's imports have been looked for in as many places as they may be."""
+
+
+class Bounded:
+    """The files of a project, of which so many may be asked about; EnoughError is raised at the next."""
+
+    def __init__(self, files: Files, most: int) -> None:
+        self._files = files
+        self._left = most
+
+    def is_readable(self, path: str) -> bool:
+        """See `Files.is_readable`."""
+        self._left -= 1
+        if self._left < 0:
+            raise EnoughError
+        return self._files.is_readable(path)
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """See `Files.names`."""
+        return self._files.names(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +77,12 @@ def under(folder: str, path: str) -> str:
 
 
 def ancestors(path: str) -> list[str]:
-    """The folders that hold a file, innermost first, down to the root ``""``."""
+    """The folders that hold a file, innermost first, down to the root ``""``; of very many the innermost, and that."""
     folders = []
-    while path:
+    while path and len(folders) < DEEPEST:
         path = posixpath.dirname(path)
         folders.append(path)
-    return folders or [""]
+    return folders if folders and not path else [*folders, ""]
 
 
 def existing(paths: Iterable[str], files: Files) -> tuple[str, ...]:

@@ -1,11 +1,12 @@
 """The imports of a file, whatever its language."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 from tree_sitter import Node
 
 from guiderail.prompt.imports import c, go, java, python, rust, web
-from guiderail.prompt.imports.binding import Binding, Files
+from guiderail.prompt.imports.binding import Binding, Bounded, EnoughError, Files
 from guiderail.text.syntax import PARSE_S, SlowTextError, parse
 
 _READERS: dict[str, Callable[[Node, str, str, Files], Iterator[Binding]]] = {
@@ -20,6 +21,7 @@ _READERS: dict[str, Callable[[Node, str, str, Files], Iterator[Binding]]] = {
     "rust": rust.bindings,
 }
 
+_PLACES = 20_000  # where the files of all imports may be looked for together
 _HEAD = 200_000  # characters: imports stand at the top, and a parse takes a second per few megabytes
 
 
@@ -44,4 +46,7 @@ def bindings_of(
         tree = parse(text[:_HEAD].encode("utf-8", "replace"), language, PARSE_S)
     except SlowTextError:
         return []
-    return list(reader(tree, language, path, files) if reader else go.bindings(tree, language, path, files, read))
+    some, found = Bounded(files, _PLACES), []
+    with contextlib.suppress(EnoughError):
+        found.extend(reader(tree, language, path, some) if reader else go.bindings(tree, language, path, some, read))
+    return found
