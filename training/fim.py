@@ -2,7 +2,7 @@
 
 Cuts are at characters (Bavarian et al., "Efficient training of language models to fill in the middle", 2022),
 because an editor's cursor stands inside half-typed words; but most holes follow what a completion is asked for:
-the rest of a line, a name behind a dot, the rest of a block.  Because no token crosses a newline, only the
+the rest of a line, a name after a dot, the rest of a block.  Because no token crosses a newline, only the
 lines at the cuts are tokenised again; whole lines keep their tokens.
 
 Three layouts are taught, each met at inference: PSM, SPM (prefix and middle run on without a marker between
@@ -69,7 +69,7 @@ def choose_cut(lines: Sequence[str], rng: random.Random) -> Cut:
 
 
 def _column(line: str, rng: random.Random) -> int:
-    """A place in a line behind its indentation: any character, or where a word with its space begins.
+    """A place in a line after its indentation: any character, or where a word with its space begins.
 
     An engine that heals tokens asks from the beginning of the word under the cursor, so those places must be
     met more often than their share of characters.

@@ -2,7 +2,7 @@
 
 A row is filled with items and never cuts a fill-in-the-middle item in two (context-level FIM; Ben Allal et al.,
 SantaCoder, 2023): the next piece of the current file is taken at a length that fits what is left of the row.
-An item has no header, the file's path, or the path and the package's name with several files one behind the
+An item has no header, the file's path, or the path and the package's name with several files one after the
 other in the repository format of Qwen2.5-Coder.  Everything is drawn from one seeded generator and the whole
 state is a small dictionary, so a run that is killed goes on with exactly the same rows.
 

@@ -78,7 +78,7 @@ class Paused(Exception):
     """Training stopped before its schedule ended; what follows would use unfinished weights."""
 
 
-#: Stage, what it leaves behind, and how to do it, in order.
+#: Stage, what it leaves after, and how to do it, in order.
 STAGES: dict[str, tuple[Callable[[Recipe], Path], Callable[[Recipe], None]]] = {
     "manifest": (lambda r: r.data.manifest, manifest_stage),
     "download": (lambda r: r.work / "archives" / "complete", download_stage),
@@ -91,7 +91,7 @@ STAGES: dict[str, tuple[Callable[[Recipe], Path], Callable[[Recipe], None]]] = {
 
 
 def pending(recipe: Recipe, until: str = "export") -> list[str]:
-    """The stages still to do: those behind the last one whose result is there.
+    """The stages still to do: those after the last one whose result is there.
 
     Earlier results are not asked for, so a machine that was given only the packed corpus trains at once.
     """

@@ -15,7 +15,7 @@ from training.tokenizer import END
 
 
 class ValidationSet:
-    """The beginnings of some files, as rows that start behind an end-of-text token."""
+    """The beginnings of some files, as rows that start after an end-of-text token."""
 
     def __init__(self, packed: Packed, tokenizer: Tokenizer, rows: int, context: int) -> None:
         files = packed.files[:: max(1, len(packed.files) // rows)][:rows]

@@ -175,7 +175,7 @@ def _row(model: Model, plan: Plan, costs: Costs, case: Case, full_s: float, riva
 
 
 def crossovers(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """For each model, length and size of an edit: how many tokens must stand behind it for a patch to be the quicker.
+    """For each model, length and size of an edit: how many tokens must stand after it for a patch to be the quicker.
 
     Interpolated between the places that were measured; 0 if a patch always was, None if it never was.
     """

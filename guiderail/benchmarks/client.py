@@ -98,7 +98,7 @@ class GuiderailServer:
         return items[0]["insertText"] if items else ""
 
     async def ping(self) -> None:
-        """A request that is answered by the event loop alone, behind all that was sent before."""
+        """A request that is answered by the event loop alone, after all that was sent before."""
         await self.request("guiderail/status")
 
     async def request(self, method: str, **params: Any) -> Any:

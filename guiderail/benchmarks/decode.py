@@ -1,7 +1,7 @@
 """Tokens a second and time to first token: guiderail, transformers' generate and llama.cpp on the same weights.
 
-Every engine decodes greedily behind the same prompt of token ids. Time to first token is the time of one token, and
-the speed is that of the tokens behind it: (n - 1) / (t(n) - t(1)). The engines take turns, so that a disturbance of
+Every engine decodes greedily after the same prompt of token ids. Time to first token is the time of one token, and
+the speed is that of the tokens after it: (n - 1) / (t(n) - t(1)). The engines take turns, so that a disturbance of
 the machine meets all of them; the median is reported with the spread (half the interquartile range over the median).
 """
 

@@ -187,14 +187,14 @@ class LlamaCpp:
         self._answer()  # ready
 
     def decode(self, ids: list[int], tokens: int) -> tuple[float, list[int]]:
-        """Seconds that `tokens` greedy tokens behind `ids` took, and the tokens; nothing is kept from before."""
+        """Seconds that `tokens` greedy tokens after `ids` took, and the tokens; nothing is kept from before."""
         seconds, out, _ = self._ask(ids, tokens, reuse=0)
         return seconds, out
 
     def follow(self, ids: list[int], reuse: int) -> tuple[float, int]:
-        """Seconds to the first token behind `ids`, and the tokens that were encoded for it.
+        """Seconds to the first token after `ids`, and the tokens that were encoded for it.
 
-        The last prompt's cache is kept up to the first change, and behind it in runs of `reuse` tokens that llama.cpp
+        The last prompt's cache is kept up to the first change, and after it in runs of `reuse` tokens that llama.cpp
         finds again further left (`n_cache_reuse`).
         """
         seconds, _, encoded = self._ask(ids, 1, reuse)

@@ -35,7 +35,7 @@ class LlamaServer:
     max_tokens
         Tokens of a suggestion, which ends with the line.
     window
-        From a text and a cursor to what stands before and behind it in the prompt.
+        From a text and a cursor to what stands before and after it in the prompt.
 
     Attributes
     ----------

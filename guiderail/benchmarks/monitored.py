@@ -1,7 +1,7 @@
-"""Tokens a second with monitors on and off, behind the dots of real code, and where the time of a token goes.
+"""Tokens a second with monitors on and off, after the dots of real code, and where the time of a token goes.
 
 The code is a package that every installation has, copied to a folder of its own, so that a real analyser answers real
-questions. All sides decode greedily behind the same prompts, encoded anew each time, and take turns in going first;
+questions. All sides decode greedily after the same prompts, encoded anew each time, and take turns in going first;
 each is measured without drafters and with the default ones, which learn from this side's texts alone. The time is that
 from the encoded prompt to the last token: while a prompt is encoded, the first question is answered.
 

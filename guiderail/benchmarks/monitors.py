@@ -1,7 +1,7 @@
 """What a mask over identifiers costs, by the size of the vocabulary and the number of names.
 
 The vocabulary is made of the standard library's own text, so that it has the shape of a code model's: all bytes, words
-and their beginnings, words with a space or a dot before and a bracket behind.
+and their beginnings, words with a space or a dot before and a bracket after.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ QUICK = Plan(rounds=10, rival_rounds=1, files=300)
 def rows(plan: Plan, advance: Callable[[], None] = lambda: None) -> Iterator[dict[str, Any]]:
     """One row for each pair of sizes; times in microseconds.
 
-    ``first_us`` is the mask directly behind the dot, made when the answer comes, while the model runs, of names that
+    ``first_us`` is the mask directly after the dot, made when the answer comes, while the model runs, of names that
     are all new, and ``again_us`` that of another list of names that are all known. ``sort_us`` is what the later steps
     need beside. ``mask_us`` are the masks of all later steps while a name is spelt, each made anew. ``rival_list_us``
-    and ``rival_apply_us`` are the reference implementation's way (`PythonListMask`) behind the dot, which it repeats
+    and ``rival_apply_us`` are the reference implementation's way (`PythonListMask`) after the dot, which it repeats
     at every step.
     """
     pieces = _pieces(plan.files)

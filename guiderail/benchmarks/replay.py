@@ -23,7 +23,7 @@ class Engine(Protocol):
         ...
 
     async def change(self, file: str, before: str, key: Key) -> None:
-        """Take a key's edit; `before` is the text in front of it."""
+        """Take a key's edit; `before` is the text before it."""
         ...
 
     async def ask(self, file: str, text: str, cursor: int) -> str:
@@ -98,7 +98,7 @@ class Replay:
         self._engine = engine
         self._request: asyncio.Task[None] | None = None
         self._pings: set[asyncio.Task[None]] = set()
-        self._screen = ("", "", "")  # file, text in front of the cursor, and the suggestion that stands there
+        self._screen = ("", "", "")  # file, text before the cursor, and the suggestion that stands there
 
     async def run(self, pressed: Callable[[], None] = lambda: None) -> Log:
         """Type all of it; `pressed` is called at each key."""

@@ -22,7 +22,7 @@ from guiderail.text.edit import Edit
 
 Kind = Literal["type", "erase", "undo", "move", "switch"]
 
-# Median seconds in front of a key, and the spread of their logarithms.
+# Median seconds before a key, and the spread of their logarithms.
 IN_WORD, BETWEEN_WORDS, NEW_LINE, THOUGHT, LOOK = 0.16, 0.26, 0.8, 2.5, 1.2
 SPREAD = 0.45
 ERRORS = 0.04  # of keys are wrong, and taken back
@@ -59,7 +59,7 @@ class Key:
 
     @property
     def asks(self) -> bool:
-        """Whether an editor asks for a suggestion behind it: behind what was typed or erased."""
+        """Whether an editor asks for a suggestion after it: after what was typed or erased."""
         return self.kind in {"type", "erase"}
 
 
@@ -133,7 +133,7 @@ def _with_holes(name: str, text: str, rng: random.Random) -> tuple[str, list[_Ho
 
 
 def _bodies(text: str) -> Iterator[tuple[int, int]]:
-    """Where functions' bodies stand, in order: from the first character behind the indentation to the last one."""
+    """Where functions' bodies stand, in order: from the first character after the indentation to the last one."""
     lines = text.split("\n")
     starts = [0]
     for line in lines:
@@ -220,7 +220,7 @@ class _Person:
             yield self._type(hole, character, IN_WORD)
 
     def _key(self, hole: _Hole, kind: Kind, edit: Edit | None, median: float, behind: int = 0) -> Key:
-        """Note a key; what stands behind its edit in the file moves."""
+        """Note a key; what stands after its edit in the file moves."""
         self._now += self._rng.lognormvariate(0, SPREAD) * median
         if edit:
             for other in self._holes:

@@ -50,7 +50,7 @@ class Plan:
     seconds
         Of typing at true speed, for each engine.
     rush_seconds
-        Of typing that our server is given as fast as it notices keys, to see its memory behind it.
+        Of typing that our server is given as fast as it notices keys, to see its memory after it.
     threads
         Of each engine.
     seed

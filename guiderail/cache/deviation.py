@@ -1,4 +1,4 @@
-"""How far the tokens behind an edit are from what they would be, seen at the first layer that can differ.
+"""How far the tokens after an edit are from what they would be, seen at the first layer that can differ.
 
 CacheBlend (arXiv 2405.16444, section 4.3) computes one layer of everything and compares the next layer's values with
 the stored ones: tokens that changed much there changed much further up.

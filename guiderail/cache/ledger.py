@@ -1,4 +1,4 @@
-"""Which tokens of a cache are exact: computed behind the very tokens that stand in front of them now.
+"""Which tokens of a cache are exact: computed after the very tokens that stand before them now.
 
 Every token carries a fingerprint of the sequence up to itself, and the one under which its keys and values were
 computed from exact ones. It is exact while both are equal, which an undo can make true again.
@@ -11,7 +11,7 @@ from sys import getsizeof
 
 from guiderail.cache.diff import Block
 
-_STALE = 0  # computed behind other tokens, or behind tokens that were not exact
+_STALE = 0  # computed after other tokens, or after tokens that were not exact
 _MISSING = -1  # not computed, or lost
 
 

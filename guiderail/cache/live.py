@@ -55,7 +55,7 @@ class FitReport:
     seconds
         By part: "diff" (and choosing), "move" (and turning), "encode".
     logits
-        Scores behind the last token, float32 [vocabulary]; None if the fit was cancelled.
+        Scores after the last token, float32 [vocabulary]; None if the fit was cancelled.
     """
 
     length: int
@@ -105,7 +105,7 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The tokens to run (in order), the blocks that stay, and the ledger behind it."""
+    """The tokens to run (in order), the blocks that stay, and the ledger after it."""
 
     run: list[int]
     blocks: list[Block]
@@ -122,7 +122,7 @@ class _Plan:
 class LiveCache:
     """The tokens of one sequence with their keys and values.
 
-    Slot i of the buffers holds token i at position i, always; an edit moves what stands behind it. What is behind
+    Slot i of the buffers holds token i at position i, always; an edit moves what stands after it. What is after
     `length` is garbage that the next tokens overwrite, so going back costs nothing.
 
     Parameters
@@ -166,7 +166,7 @@ class LiveCache:
         self._ledger = self._new_ledger()
         self._steps = torch.arange(self.buffers.capacity, device=model.device)
         self._token_bytes = model.tokenizer.token_bytes if model.tokenizer else None
-        self._tree: TokenTree | None = None  # stands behind the sequence, in the slots from `length` on
+        self._tree: TokenTree | None = None  # stands after the sequence, in the slots from `length` on
         self._grown = 0  # nodes of it that were run
         self._is_blended = False  # whether a node of it stands for something else than its token
 
@@ -182,7 +182,7 @@ class LiveCache:
 
     @property
     def exact_upto(self) -> int:
-        """The frontier: all tokens in front of it are exact."""
+        """The frontier: all tokens before it are exact."""
         return self._ledger.exact_upto
 
     @property
@@ -249,7 +249,7 @@ class LiveCache:
         return self.buffers.nbytes + self._ledger.nbytes + self._steps.nbytes
 
     def append(self, ids: Sequence[int], *, cancelled: Cancelled = never) -> torch.Tensor | None:
-        """Encode `ids` behind the sequence; return the logits behind the last, float32 [vocabulary].
+        """Encode `ids` after the sequence; return the logits after the last, float32 [vocabulary].
 
         None if `cancelled` became true between two chunks; the chunks that were run stay.
         """
@@ -278,7 +278,7 @@ class LiveCache:
         return logits
 
     def read(self, ids: Sequence[int]) -> torch.Tensor:
-        """Scores behind each of `ids` as if they were appended, float32 [len(ids), vocabulary]; nothing is kept."""
+        """Scores after each of `ids` as if they were appended, float32 [len(ids), vocabulary]; nothing is kept."""
         start, end = self.length, self.length + len(ids)
         self._tree = None
         self._reserve(end)
@@ -286,9 +286,9 @@ class LiveCache:
         return self._forward(tokens, slice(start, end), end, last=False)
 
     def grow(self, tree: TokenTree, embeddings: torch.Tensor | None = None) -> torch.Tensor:
-        """Run a tree behind the sequence; return the logits of each node, float32 [nodes, vocabulary].
+        """Run a tree after the sequence; return the logits of each node, float32 [nodes, vocabulary].
 
-        A node sees the sequence and its own path: its logits are those behind the sequence and the path. The sequence
+        A node sees the sequence and its own path: its logits are those after the sequence and the path. The sequence
         is shared, and stays as it is until `keep`. A tree that has grown since its last run is run from there on, and
         only the new nodes' logits come; whatever else is done with the cache in between makes it a new tree.
 
@@ -421,7 +421,7 @@ class LiveCache:
         return _Plan(run if choice.patch else inexact, blocks, ledger, choice)
 
     def _refusal(self, length: int, *, proves: bool = True) -> str | None:
-        """Why nothing behind a change may be kept; None if it may.
+        """Why nothing after a change may be kept; None if it may.
 
         The self-test of the rotation takes as long as some passes: a first prompt, of which there is nothing to turn,
         does without (`proves`).
@@ -476,7 +476,7 @@ class LiveCache:
         return len(moves), run
 
     def _with_deviating(self, plan: _Plan) -> list[int]:
-        """The tokens to run, and the stale ones whose values deviate most behind the first layer."""
+        """The tokens to run, and the stale ones whose values deviate most after the first layer."""
         stale = set(plan.ledger.inexact()) - set(plan.run)
         both = sorted(stale | set(plan.run))
         scores = deviations(self.model, self.buffers, [plan.ledger.ids[i] for i in both], both, CHUNK)

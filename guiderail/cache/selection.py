@@ -1,7 +1,7 @@
 """Which tokens a patch computes again: what changed, and what most likely absorbed it.
 
 PIE (arXiv 2407.03157) encodes what is new and nothing else, and so goes on to answer with the old name after a rename:
-the tokens behind a change, and the later uses of a changed name, carry notes about what stood there.
+the tokens after a change, and the later uses of a changed name, carry notes about what stood there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from guiderail.cache.diff import Block
 
 WORD = re.compile(rb"[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]+")
-# Tokens of a line, from its end, that count as the line in front of a special token.
+# Tokens of a line, from its end, that count as the line before a special token.
 LONGEST_LINE = 32
 
 
@@ -29,12 +29,12 @@ class Effort:
     near
         Tokens at the end: what the next token attends to most (measured: `guiderail eval pie`).
     tail
-        Tokens at most of the lines that end in a special token (the cursor's line in front of its mark) and of the
+        Tokens at most of the lines that end in a special token (the cursor's line before its mark) and of the
         last line; at least the last token is always run.
     uses
         Tokens at most where a changed name is used.
     deviating
-        Tokens at most whose values deviate most behind the first layer (CacheBlend's score); costs one layer of the
+        Tokens at most whose values deviate most after the first layer (CacheBlend's score); costs one layer of the
         whole rest.
     """
 
@@ -107,7 +107,7 @@ def chosen(
 
 
 def _tail(new: Sequence[int], first: int, limit: int, token_bytes: Sequence[bytes]) -> Iterator[int]:
-    """The last line, and the lines that end in a special token, from the end backwards; not in front of `first`."""
+    """The last line, and the lines that end in a special token, from the end backwards; not before `first`."""
     yield len(new) - 1
     left, run = limit - 1, LONGEST_LINE
     for index in range(len(new) - 2, first - 1, -1):
@@ -145,7 +145,7 @@ class _Text:
 
 
 def _uses(old: _Text, new: _Text, changes: Sequence[Hunk], cursor: int, limit: int, picked: set[int]) -> set[int]:
-    """Tokens of the uses, behind a change, of names that it added or removed, then of the other names in its lines.
+    """Tokens of the uses, after a change, of names that it added or removed, then of the other names in its lines.
 
     Of each kind the uses nearest to the cursor (a token) come first.
     """
@@ -177,7 +177,7 @@ def _matches(text: _Text, start: int, names: set[bytes]) -> Iterator[re.Match[by
 
 
 def changed_roles(old: Sequence[int], new: Sequence[int], blocks: Sequence[Block], token_bytes: Sequence[bytes]) -> int:
-    """Tokens that are kept, but stand behind another special token now: text that the cursor moved through."""
+    """Tokens that are kept, but stand after another special token now: text that the cursor moved through."""
     before, now = _roles(old, token_bytes), _roles(new, token_bytes)
     return sum(before[b.old + i] != now[b.new + i] for b in blocks for i in range(b.length))
 

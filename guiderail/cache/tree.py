@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 
 import torch
 
-ROOT = -1  # the parent of a node that stands directly behind the sequence
+ROOT = -1  # the parent of a node that stands directly after the sequence
 
 
 @dataclass(slots=True)
 class TokenTree:
-    """Tokens behind a sequence, each behind its parent; it may grow node by node.
+    """Tokens after a sequence, each after its parent; it may grow node by node.
 
     Parameters
     ----------
     tokens
         The id of each node.
     parents
-        The node in front of each, `ROOT` for the sequence's end; a parent stands before its children.
+        The node before each, `ROOT` for the sequence's end; a parent stands before its children.
     """
 
     tokens: list[int] = field(default_factory=list)
@@ -37,14 +37,14 @@ class TokenTree:
         return tree
 
     def add(self, token: int, parent: int = ROOT) -> int:
-        """Put a token behind a node; return its own node."""
+        """Put a token after a node; return its own node."""
         self.tokens.append(token)
         self.parents.append(parent)
         self.depths.append(0 if parent == ROOT else self.depths[parent] + 1)
         return len(self.tokens) - 1
 
     def extend(self, tokens: Sequence[int], parent: int = ROOT) -> int:
-        """Put a chain of tokens behind a node; return the last one's node."""
+        """Put a chain of tokens after a node; return the last one's node."""
         for token in tokens:
             parent = self.add(token, parent)
         return parent
@@ -62,7 +62,7 @@ class TokenTree:
         return [self.tokens[i] for i in self.path(node)]
 
     def children(self, node: int) -> list[int]:
-        """The nodes directly behind `node`, in the order in which they were added."""
+        """The nodes directly after `node`, in the order in which they were added."""
         return [i for i, parent in enumerate(self.parents) if parent == node]
 
     def visible(self, start: int) -> torch.Tensor:

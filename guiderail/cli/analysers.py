@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from guiderail.monitors.analysis.server import Server
 
 CHECK_S = 60.0
-# A file in whose last line the member ``left`` must be listed, with what stands behind, by language.
+# A file in whose last line the member ``left`` must be listed, with what stands after, by language.
 SAMPLES = {
     "python": ("sample.py", "class Point:\n    def __init__(self):\n        self.left = 1\n\n\nPoint().", ""),
     "typescript": ("sample.ts", "class Point {\n  left = 1;\n}\nnew Point().", ";\n"),

@@ -34,7 +34,7 @@ CONTEXT_LINES = 4
 
 @dataclass(frozen=True)
 class Spot:
-    """A cursor behind the first ``marker`` in a function: it survives new releases, a line number does not."""
+    """A cursor after the first ``marker`` in a function: it survives new releases, a line number does not."""
 
     file: str
     function: str  # Class.method

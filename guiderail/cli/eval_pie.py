@@ -41,7 +41,7 @@ def pie(
     target: str | None,
     **flags: Any,
 ) -> None:
-    """What patching the cache behind an edit costs, against encoding everything again.
+    """What patching the cache after an edit costs, against encoding everything again.
 
     \b
     guiderail eval pie --quick

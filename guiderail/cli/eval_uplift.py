@@ -46,7 +46,7 @@ def uplift(
     target: str | None,
     **flags: Any,
 ) -> None:
-    """How much more is right with monitors on than with monitors off, behind the dots of true code.
+    """How much more is right with monitors on than with monitors off, after the dots of true code.
 
     The first run installs each package's dependencies into the cache folder.
 

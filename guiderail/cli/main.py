@@ -218,7 +218,7 @@ def main() -> NoReturn:
     _prepare_streams()
     openmp.spin_less()
     instruction = os.environ.get("_GUIDERAIL_COMPLETE")
-    if instruction:  # the shell asks what could stand behind TAB
+    if instruction:  # the shell asks what could stand after TAB
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, PROGRAM, "_GUIDERAIL_COMPLETE", instruction))

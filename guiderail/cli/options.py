@@ -40,7 +40,7 @@ OUTPUT = OutputFile()
 
 
 def _try_to_write(path: Path) -> None:
-    """Open the file without changing it, and leave none behind; a pipe's reader must not be disturbed."""
+    """Open the file without changing it, and leave none after; a pipe's reader must not be disturbed."""
     place = Path(os.path.realpath(path))
     try:
         is_new = not place.exists()

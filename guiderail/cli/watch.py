@@ -44,7 +44,7 @@ class Change:
     suggestion
         What is offered at the cursor.
     healed, heal_s
-        Tokens made exact behind it in idle time, and the seconds.
+        Tokens made exact after it in idle time, and the seconds.
     exact
         Whether the cache equals a full encoding then.
     """

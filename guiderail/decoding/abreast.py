@@ -1,7 +1,7 @@
 """Several drawn texts at once: one token of each in every forward pass.
 
 Drawn one after the other, each text reads all weights for every token. But texts do not depend on each other, so they
-are branches of one tree behind the prompt. Each has random numbers, stages and constraints of its own and says what it
+are branches of one tree after the prompt. Each has random numbers, stages and constraints of its own and says what it
 would say alone (`Plain`), but for the rounding of a wider pass.
 """
 
@@ -34,7 +34,7 @@ class Draw:
     chooser
         How its tokens are chosen.
     ids
-        The sequence that it begins behind.
+        The sequence that it begins after.
     logits
         The model's scores there, float32 [at least the vocabulary].
     """
@@ -67,7 +67,7 @@ class Draw:
         return any(offers(one, Awaiting) and one.awaits(None) for one in self._constraints)
 
     def stand(self, logits: torch.Tensor, node: int = ROOT) -> None:
-        """Be where the model's scores are `logits`, behind this node of the tree."""
+        """Be where the model's scores are `logits`, after this node of the tree."""
         self._raw, self.node = logits[: len(self.writing.request.token_bytes)], node
 
     def step(self) -> None:
@@ -89,7 +89,7 @@ class Draw:
 
 
 def draw(session: Session, draws: Sequence[Draw], cancelled: Callable[[], bool]) -> None:
-    """Write the texts to their ends, side by side behind the session's sequence, which stays as it is."""
+    """Write the texts to their ends, side by side after the session's sequence, which stays as it is."""
     tree, live = TokenTree(), list(draws)
     while live and not cancelled():
         # A text whose answer is on its way stands back while another can go on.

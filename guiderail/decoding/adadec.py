@@ -4,10 +4,10 @@ Where the entropy of the next token, in nats, reaches a threshold, the likeliest
 greedy look-ahead, and the one with the best mean log-probability over itself and its look-ahead is taken (section 3).
 Everywhere else decoding is greedy.
 
-What differs from the authors' program, and why: the look-aheads are one tree behind the shared prefix, and the
+What differs from the authors' program, and why: the look-aheads are one tree after the shared prefix, and the
 winner's is kept, so that decoding goes on in it without running it again. A look-ahead ends where the text would, by
 the model's end token or the request's own stop rule, and its score and length are frozen there; theirs knows Python
-bodies alone, and goes on counting probabilities behind the end. Entropy, candidates and look-ahead see the stages and
+bodies alone, and goes on counting probabilities after the end. Entropy, candidates and look-ahead see the stages and
 constraints that the decoded token sees. The factor lambda of the score is left out: it changes no decision.
 """
 
@@ -118,7 +118,7 @@ class _Kept:
         self.node = ROOT
 
     def descend(self, token: int) -> torch.Tensor | None:
-        """The model's scores behind the token, if it was run in the tree."""
+        """The model's scores after the token, if it was run in the tree."""
         for child in self.tree.children(self.node):
             if self.tree.tokens[child] == token:
                 self.node = child

@@ -1,6 +1,6 @@
 """Writing on while an answer is on its way.
 
-What is legal behind a dot is known some milliseconds after the dot. Most of what a model writes is legal, so decoding
+What is legal after a dot is known some milliseconds after the dot. Most of what a model writes is legal, so decoding
 goes on without the answer, and when it has come each step is chosen once more from the scores that were kept, with the
 same random numbers: what is decoded is the same as if every answer had been waited for. Where a choice turns out
 another one, decoding goes back to it; the time was lost in any case.
@@ -32,13 +32,13 @@ class Step:
     place
         Of the token in the sequence.
     before, after
-        The text in front of the token and behind it.
+        The text before the token and after it.
     raw, scores
         The model's scores, and those after the stages; float32 [vocabulary].
     chooser
         Chooses the token of such scores again.
     drawn
-        The random numbers' state in front of the choice; None where none are drawn.
+        The random numbers' state before the choice; None where none are drawn.
     """
 
     place: int
@@ -111,7 +111,7 @@ class Ahead:
     def check(self, *, wait: bool) -> Step | None:
         """Choose again where answers have come, in order; the first step whose token is now another one, if any.
 
-        That step stands then, the constraints have accepted its token, and what was behind it is forgotten.
+        That step stands then, the constraints have accepted its token, and what was after it is forgotten.
         """
         wait = wait or len(self._open) >= MOST
         while self._open:
@@ -128,7 +128,7 @@ class Ahead:
         return None
 
     def _is_another(self, step: Step) -> bool:
-        """Make a step's choice again and accept it; whether what was written behind it falls with it."""
+        """Make a step's choice again and accept it; whether what was written after it falls with it."""
         latest = self.state()
         self._restore(step.drawn)
         token = choose(self._constraints, step.scores, step.chooser)

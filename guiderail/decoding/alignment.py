@@ -12,7 +12,7 @@ exactly. It was chosen before AWRS (arXiv 2504.05410) because our constraints fi
 because an editor wants single texts: AWRS is made for constraints that can only check one token, and is exact only as
 a weighted population of particles.
 
-Drawing without the mask is done as it is cheaper: behind a new beginning the violation is drawn first, with the
+Drawing without the mask is done as it is cheaper: after a new beginning the violation is drawn first, with the
 forbidden tokens' probability, and otherwise one of the allowed.
 """
 
@@ -212,7 +212,7 @@ class _Walk:
         return node, True
 
     def _visit(self) -> Node:
-        """Run the model behind what is written; tokens of known nodes that it has not seen go in the same pass."""
+        """Run the model after what is written; tokens of known nodes that it has not seen go in the same pass."""
         size = len(self.request.token_bytes)
         raw = self._scores()[:size].double().cpu()
         scaled = raw / self.method.temperature

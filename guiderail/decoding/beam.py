@@ -2,7 +2,7 @@
 
 A beam that is cut off at a number of tokens favours what is short and dull. Collecting hypotheses where a whole line
 ends and comparing those by their mean log-probability is how full line completion is decoded in practice (Semenkin et
-al. 2024, arXiv 2405.08704). All beams are branches of one tree behind the prompt, so none of it is copied.
+al. 2024, arXiv 2405.08704). All beams are branches of one tree after the prompt, so none of it is copied.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Several texts decoded side by side behind one sequence: beams, look-ahead, suggestions."""
+"""Several texts decoded side by side after one sequence: beams, look-ahead, suggestions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Branches:
-    """Branches of one tree behind the session's sequence, which none of them copies.
+    """Branches of one tree after the session's sequence, which none of them copies.
 
     Whatever else the session does in between makes it run the whole tree again.
 
@@ -35,7 +35,7 @@ class Branches:
         return len(self.tips)
 
     def feed(self, tokens: Sequence[int]) -> torch.Tensor:
-        """Append one token to each branch; the logits behind each, float32 [branches, vocabulary], in one pass."""
+        """Append one token to each branch; the logits after each, float32 [branches, vocabulary], in one pass."""
         self.tips = [self.tree.add(token, tip) for token, tip in zip(tokens, self.tips, strict=True)]
         return self._session.feed_tree(self.tree)[-len(self.tips) :]
 

@@ -24,7 +24,7 @@ class Draft:
     Parameters
     ----------
     tree
-        Behind the token that was decoded last.
+        After the token that was decoded last.
     chances
         For each node, the guessed probability that decoding gets there: a node's is at most its parent's. It decides
         how much of the draft is worth running; a wrong guess costs time and nothing else.
@@ -80,11 +80,11 @@ class Verified:
     Parameters
     ----------
     ids
-        The sequence in front of the pass.
+        The sequence before the pass.
     tree
         What was run: node 0 is the token that had been decoded, node i + 1 the draft's node i.
     logits
-        Behind each node, float32 [nodes, at least the vocabulary].
+        After each node, float32 [nodes, at least the vocabulary].
     path
         The nodes that turned out to be decoded, from node 0 on.
     draft
@@ -113,11 +113,11 @@ class Drafter(ABC):
         return math.inf
 
     def begin(self, ids: Sequence[int], project: NgramCounts | None) -> None:  # noqa: B027
-        """A text is going to be decoded behind the prompt `ids`; `project` holds the project's other files, if any."""
+        """A text is going to be decoded after the prompt `ids`; `project` holds the project's other files, if any."""
 
     @abstractmethod
     def propose(self, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> Draft | None:
-        """What may come behind `ids` (the prompt, and all that was decoded), at most `room` tokens deep.
+        """What may come after `ids` (the prompt, and all that was decoded), at most `room` tokens deep.
 
         The constraints have accepted what was decoded; they may be asked for masks, and moved on if they are rolled
         back. None for no idea.

@@ -36,7 +36,7 @@ class Drafting:
         self._project = project
 
     def begin(self, ids: Sequence[int]) -> None:
-        """A text is going to be decoded behind `ids`."""
+        """A text is going to be decoded after `ids`."""
         for drafter in self._drafters:
             drafter.begin(ids, self._project)
 

@@ -1,4 +1,4 @@
-"""Where a text ends because what stands behind the cursor begins, or because a model turns from writing to talking.
+"""Where a text ends because what stands after the cursor begins, or because a model turns from writing to talking.
 
 Many models write on into the lines that stand below the cursor already. Those that were trained to chat close what they
 take for a block of code with a fence, and explain it.
@@ -14,16 +14,16 @@ from guiderail.text.fitting import Shaped, shape
 FENCE = "```"
 TRIPLE_QUOTES = ('"""', "'''")
 PROSE = frozenset({"markdown", "plaintext", None})  # languages in which a fence is a part of the text
-REACH = 4000  # characters behind the cursor in which the first line that says something is looked for
+REACH = 4000  # characters after the cursor in which the first line that says something is looked for
 
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """Ends a text in front of what follows; elsewhere as another rule does.
+    """Ends a text before what follows; elsewhere as another rule does.
 
-    The text ends in front of a line that is the first one below the cursor, with the same indentation; in front of a
-    line that is indented less than that one, if that one goes on with the cursor's block; and in front of a fence. If
-    something stands behind the cursor in its line, a text ends with a first line that says it too, or closes what it
+    The text ends before a line that is the first one below the cursor, with the same indentation; before a
+    line that is indented less than that one, if that one goes on with the cursor's block; and before a fence. If
+    something stands after the cursor in its line, a text ends with a first line that says it too, or closes what it
     closes; and a text of one line ends with that line, even if it is blank.
 
     Parameters
@@ -37,7 +37,7 @@ class Following:
     fences
         Whether a fence may be a part of the text.
     quote
-        What closes, behind the cursor, a text of several lines that the cursor stands in; the text ends in front of it.
+        What closes, after the cursor, a text of several lines that the cursor stands in; the text ends before it.
     """
 
     inner: StopRule
@@ -61,13 +61,13 @@ class Following:
         return min((end for end in ends if end is not None), default=None)
 
     def _is_last(self, line: str) -> bool:
-        """Whether a text whose first line this is ends with it, because something stands behind the cursor."""
+        """Whether a text whose first line this is ends with it, because something stands after the cursor."""
         if isinstance(self.inner, LineStop):
             return True
         return bool(line.strip()) and shape(line, self.before, self.rest) != Shaped(line)
 
     def _own(self, text: str) -> int | None:
-        """Length up to the line in front of what follows; only lines that have ended are looked at."""
+        """Length up to the line before what follows; only lines that have ended are looked at."""
         at, quoted = -len(self.before), False
         for line in (self.before + text).split("\n")[:-1]:
             if not quoted and self._is_beyond(line.rstrip(), first=at <= 0):
@@ -90,7 +90,7 @@ class Following:
 
 
 def following(inner: StopRule, before: str, after: str, language: str | None, quote: str = "") -> Following:
-    """The rule at a cursor; `before` is its line up to it, `after` what stands behind it, `quote` from `open_text`."""
+    """The rule at a cursor; `before` is its line up to it, `after` what stands after it, `quote` from `open_text`."""
     rest, _, below = after[:REACH].partition("\n")
     lines = (line.rstrip() for line in below.split("\n"))
     below = next((line for line in lines if line), "")

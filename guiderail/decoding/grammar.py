@@ -125,7 +125,7 @@ def compile_grammar(source: str, form: GrammarFormat, typed: str = "") -> str:
     form
         Which of these it is.
     typed
-        What stands before the cursor already and is decoded once more (`healing`): the grammar begins behind it.
+        What stands before the cursor already and is decoded once more (`healing`): the grammar begins after it.
 
     Raises
     ------
@@ -193,7 +193,7 @@ class Grammar:
         bitmask &= self._mask
 
     def accept(self, token: int) -> None:
-        """Move on by one token; one that ends the text, and all behind one that is forbidden, are only counted."""
+        """Move on by one token; one that ends the text, and all after one that is forbidden, are only counted."""
         ends = not self._token_bytes[token]
         beside = ends or self.is_satisfied
         if not beside and self._matcher.validate_tokens([token]) == 0:

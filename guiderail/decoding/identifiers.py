@@ -26,7 +26,7 @@ class Names:
     names
         The legal names; what is no identifier is left out.
     tail
-        What stands behind the cursor of an identifier that the text, ending here, would run into.
+        What stands after the cursor of an identifier that the text, ending here, would run into.
     """
 
     def __init__(self, trie: IdentifierTrie, names: Iterable[str], tail: str = "") -> None:
@@ -46,16 +46,16 @@ class Names:
 
     @cached_property
     def _ends(self) -> set[bytes]:
-        """What may end the text: a name without what stands behind the cursor."""
+        """What may end the text: a name without what stands after the cursor."""
         return {name.removesuffix(self._tail) for name in self._names if name.endswith(self._tail)}
 
     def __len__(self) -> int:
         return len(self._names)
 
     def place(self, written: bytes) -> Place:
-        """Where a text stands: inside a name, behind one, or where no legal text leads.
+        """Where a text stands: inside a name, after one, or where no legal text leads.
 
-        Behind half a character the text is still inside: it may turn out to lengthen the name.
+        After half a character the text is still inside: it may turn out to lengthen the name.
         """
         if not written and any(map(self._is_name, self._given)):  # as a rule the first is one; nothing is sorted yet
             return "inside"
@@ -70,7 +70,7 @@ class Names:
         return "behind" if _begins_whole(rest) else "inside"
 
     def mask(self, written: bytes) -> np.ndarray:
-        """The tokens that may stand behind `written`, a text that is inside."""
+        """The tokens that may stand after `written`, a text that is inside."""
         mask = self._masks.get(written)
         if mask is None:
             mask = self._masks[written] = self._made(written)
@@ -95,7 +95,7 @@ class Names:
 
     def _rests(self, written: bytes) -> Iterator[bytes]:
         """What is still to be written of the names that begin with `written`."""
-        # No byte of UTF-8 is 0xff, so this is behind all that begins with the text.
+        # No byte of UTF-8 is 0xff, so this is after all that begins with the text.
         start, end = bisect_left(self._names, written), bisect_left(self._names, written + b"\xff")
         return (name[len(written) :] for name in self._names[start:end])
 
@@ -108,7 +108,7 @@ class NamesOrNew(Names):
     """
 
     def place(self, written: bytes) -> Place:
-        """Inside a name, or behind one; no text is lost."""
+        """Inside a name, or after one; no text is lost."""
         return "inside" if identifier_length(written, self._trie.extra) == len(written) else "behind"
 
     def _made(self, written: bytes) -> np.ndarray:
@@ -119,7 +119,7 @@ class Perhaps(Names):
     """The texts that begin with one of some names, or with no name at all: what begins like a name must be one."""
 
     def place(self, written: bytes) -> Place:
-        """Where a text stands; one that begins with no letter is behind."""
+        """Where a text stands; one that begins with no letter is past it."""
         if written and not begins_name(written, self._trie.extra):
             return "behind"
         return super().place(written)
@@ -133,7 +133,7 @@ class NoneOf(Names):
     """The texts that do not begin with one of some names; none ends within a character."""
 
     def place(self, written: bytes) -> Place:
-        """Inside a name that may still be one of them; behind another one; lost behind one of them."""
+        """Inside a name that may still be one of them; after another one; lost after one of them."""
         place = super().place(written)
         if place == "inside":
             return "inside"
@@ -143,7 +143,7 @@ class NoneOf(Names):
         if not _is_whole(written):
             fitting = [i for i, data in self._trie.splinters if super(NoneOf, self).place(written + data) == "behind"]
             return ~(self._trie.pack(fitting) | self._trie.enders)
-        # Nothing may always be written, whatever stands behind the cursor.
+        # Nothing may always be written, whatever stands after the cursor.
         may_end = bool(written) and written in self._ends
         return ~self._trie.mask_of_ends(self._rests(written), may_end=may_end)
 
@@ -162,7 +162,7 @@ def _begins_whole(data: bytes) -> bool:
 
 
 class Identifier:
-    """One of some names, then anything: a Constraint over the tokens behind a place.
+    """One of some names, then anything: a Constraint over the tokens after a place.
 
     Parameters
     ----------

@@ -86,7 +86,7 @@ class PausedEvent:
 
 @dataclass(frozen=True, slots=True)
 class FinishedEvent:
-    """A text ended; `text` is what counts of the characters behind the cursor."""
+    """A text ended; `text` is what counts of the characters after the cursor."""
 
     reason: Finish
     text: str
@@ -101,7 +101,7 @@ class Method(Protocol):
     def decode(
         self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
-        """Tokens behind `session`, whose next scores are `logits`, and one FinishedEvent at the end.
+        """Tokens after `session`, whose next scores are `logits`, and one FinishedEvent at the end.
 
         A method whose `About.all_texts` holds may write up to `request.n` texts, the best first: each is its tokens
         and a FinishedEvent. At the end the session may be longer than before, never changed in what it held; the
@@ -116,7 +116,7 @@ def staged(raw: torch.Tensor, ids: Sequence[int], step: int, request: Request) -
     Parameters
     ----------
     raw
-        The model's, float32 [vocabulary] (without what padded models have behind it).
+        The model's, float32 [vocabulary] (without what padded models have after it).
     ids
         The sequence so far, the prompt included.
     step

@@ -115,7 +115,7 @@ class Situation:
     typed
         What stands before the cursor and is decoded once more (`healing`).
     prompt
-        The ids behind which decoding begins.
+        The ids after which decoding begins.
     encode
         The prompt's ids for another document, offset and snippets, laid out as this one's; None as `document`.
     project

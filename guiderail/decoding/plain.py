@@ -42,7 +42,7 @@ class PlainPart(MethodPart):
 class Plain:
     """Greedy decoding or sampling.
 
-    Without drafts a token is one forward pass. With them a pass runs the last token and a draft behind it, and as many
+    Without drafts a token is one forward pass. With them a pass runs the last token and a draft after it, and as many
     tokens are decoded as the draft has right, and one more. The tokens are those of decoding without drafts: at greedy
     and with drafts that were picked the same ones, with drafts that were drawn the same in distribution.
 
@@ -107,7 +107,7 @@ class Plain:
         ids[step.place :] = [step.token]
 
     def _run(self, session: Session, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> _Walk:
-        """The pass behind the token that was chosen last, with a draft if one pays."""
+        """The pass after the token that was chosen last, with a draft if one pays."""
         draft = self._drafting.draft(ids, constraints, room) if self._drafting else None
         tree = TokenTree.chain(ids[-1:])
         if draft is None:
@@ -168,7 +168,7 @@ def _events(steps: Sequence[Step]) -> Iterator[TokenEvent]:
 
 
 def advance(session: Session, token: int) -> torch.Tensor:
-    """Feed one token; the model's scores behind it, float32 [at least the vocabulary]."""
+    """Feed one token; the model's scores after it, float32 [at least the vocabulary]."""
     logits = session.feed([token])
     assert logits is not None, "a single token is one chunk"
     return logits

@@ -69,7 +69,7 @@ class PlanningPart(MethodPart):
 
 
 class _Row(NamedTuple):
-    """The likeliest tokens behind a beginning, their probabilities among them, and their log-probabilities."""
+    """The likeliest tokens after a beginning, their probabilities among them, and their log-probabilities."""
 
     tokens: list[int]
     priors: list[float]
@@ -201,7 +201,7 @@ class _Search:
         return TokenEvent(token, self.request.token_bytes[token], row.logprobs[row.tokens.index(token)])
 
     def _row(self, here: Beginning) -> _Row | None:
-        """The likeliest tokens behind a beginning, from the model if it was not met before; None once cancelled."""
+        """The likeliest tokens after a beginning, from the model if it was not met before; None once cancelled."""
         if here not in self.rows:
             cancelled = self.request.cancelled
             raw = None if cancelled() else revisit(self.session, len(self.prompt), here, self.logits, cancelled)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from guiderail.model.model import Model
 
 WIDTHS = (1, 2, 4, 8, 16, 32, 64, 96)
-READ = 512  # tokens in front of the pass
+READ = 512  # tokens before the pass
 SECONDS = 2.0  # that measuring may take: somebody may be waiting for the first suggestion
 _ROUNDS = 6  # at most; the first is for warming up
 
@@ -32,7 +32,7 @@ class Prices:
     Parameters
     ----------
     widths, seconds
-        What was measured, ascending; between two widths it is interpolated, behind the last it goes on as before it.
+        What was measured, ascending; between two widths it is interpolated, after the last it goes on as before it.
     """
 
     widths: tuple[int, ...]

@@ -18,7 +18,7 @@ def revisit(
     logits: torch.Tensor,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> torch.Tensor | None:
-    """The scores behind a continuation, float32 [at least the vocabulary]; None once cancelled.
+    """The scores after a continuation, float32 [at least the vocabulary]; None once cancelled.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def revisit(
     written
         The continuation.
     logits
-        The scores behind the prompt alone, which are not computed again.
+        The scores after the prompt alone, which are not computed again.
     """
     if not written:
         return logits

@@ -19,7 +19,7 @@ class Node:
     Parameters
     ----------
     logp
-        Log-probabilities of all tokens behind it, float64 [vocabulary].
+        Log-probabilities of all tokens after it, float64 [vocabulary].
     allow
         Which of them the constraint allows, bool [vocabulary].
     shift
@@ -64,7 +64,7 @@ class SampleTrie:
         self.size = 0  # allowed tokens of all nodes
 
     def add(self, parent: Node | None, place: int, node: Node) -> None:
-        """Hang a node where it was first reached: behind a place of its parent, or as the root."""
+        """Hang a node where it was first reached: after a place of its parent, or as the root."""
         if parent is None:
             self.root = node
         else:
@@ -80,7 +80,7 @@ class SampleTrie:
         path
             Nodes from the root, each with the place that was drawn.
         last
-            log c behind the last place: 0 for a text that ended well, minus infinity for one that cannot.
+            log c after the last place: 0 for a text that ended well, minus infinity for one that cannot.
         """
         for node, place in reversed(path):
             node.future[place] = last

@@ -86,7 +86,7 @@ class Session:
         return self.report.logits
 
     def feed(self, ids: Sequence[int], *, cancelled: Callable[[], bool] = lambda: False) -> torch.Tensor | None:
-        """Append `ids`; return the logits behind the last, float32 [vocabulary].
+        """Append `ids`; return the logits after the last, float32 [vocabulary].
 
         None if `cancelled` became true between two chunks; the chunks that were run stay.
         """
@@ -94,9 +94,9 @@ class Session:
         return self.cache.append(ids, cancelled=cancelled)
 
     def feed_tree(self, tree: TokenTree, embeddings: torch.Tensor | None = None) -> torch.Tensor:
-        """Run a tree behind the sequence in one pass; the logits of each node, float32 [nodes, vocabulary].
+        """Run a tree after the sequence in one pass; the logits of each node, float32 [nodes, vocabulary].
 
-        The logits of a node are those behind the sequence and the path down to it. The sequence stays as it is. When
+        The logits of a node are those after the sequence and the path down to it. The sequence stays as it is. When
         the same tree has grown, and nothing else was run since, only the new nodes run, and only their logits come.
         `embeddings` ([new nodes, hidden]) stand in place of the new nodes' tokens; then no path can be kept.
         """
@@ -114,5 +114,5 @@ class Session:
         self.cache.keep(path)
 
     def branch(self, count: int) -> Branches:
-        """So many branches behind the sequence, to be fed side by side; no copy of the sequence is made."""
+        """So many branches after the sequence, to be fed side by side; no copy of the sequence is made."""
         return Branches(self, count)

@@ -97,7 +97,7 @@ class BlockStop:
         return None
 
     def _head(self, lines: list[str]) -> tuple[int, int | None, bool]:
-        """The block's first line, the least indentation of the lines behind it, and whether that line opens it.
+        """The block's first line, the least indentation of the lines after it, and whether that line opens it.
 
         None instead of an indentation while the first line is still being written.
         """
@@ -114,13 +114,13 @@ class BlockStop:
 
 
 def indent(line: str) -> int:
-    """Columns in front of a line's first character that is no blank."""
+    """Columns before a line's first character that is no blank."""
     line = line.expandtabs(TAB)
     return len(line) - len(line.lstrip())
 
 
 def open_quote(line: str, quoted: bool) -> bool:
-    """Whether a text in triple quotes is open behind a line, if it is, or is not, in front of it."""
+    """Whether a text in triple quotes is open after a line, if it is, or is not, before it."""
     return quoted ^ (len(TRIPLE_QUOTE.findall(line)) % 2 == 1)
 
 
@@ -150,7 +150,7 @@ def stop_rule(until: Until, before: str) -> StopRule:
 
 
 def shortened(before: str) -> str:
-    """A short line that a block goes on behind as it does behind a long one: a rule reads it for each token.
+    """A short line that stands for a long one, which a rule would read for each token.
 
     What counts is how it is indented, whether it leaves a text of several lines open, and what it ends with.
     """

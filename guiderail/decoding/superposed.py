@@ -131,7 +131,7 @@ class Superposed:
             yield FinishedEvent(reason, one.writing.text)
 
     def _blended(self, session: Session, tree: TokenTree, drafts: Sequence[Draft]) -> torch.Tensor:
-        """The model's scores behind the blend of the texts that go on, float32 [vocabulary]."""
+        """The model's scores after the blend of the texts that go on, float32 [vocabulary]."""
         live = [one for one in drafts if not one.writing.finish]
         model = session.model
         weights = torch.tensor([one.weight for one in live]).softmax(-1).to(model.device, model.dtype)
@@ -183,14 +183,14 @@ class Superposed:
 
 
 def ngram_probability(tables: Sequence[NgramCounts], context: Sequence[int], token: int) -> float:
-    """The weighted sum of the relative frequencies of a token behind the last one, two and three tokens.
+    """The weighted sum of the relative frequencies of a token after the last one, two and three tokens.
 
     Parameters
     ----------
     tables
         Whose counts are added up.
     context
-        The ids in front of it.
+        The ids before it.
     """
     total = 0.0
     for order, weight in WEIGHTS.items():

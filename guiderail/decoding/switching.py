@@ -160,7 +160,7 @@ def entropy(raw: torch.Tensor) -> float:
 
 
 def _caught_up(session: Session, ids: Sequence[int], request: Request) -> torch.Tensor | None:
-    """The scores behind `ids`, of which the session runs what it has not; None once cancelled."""
+    """The scores after `ids`, of which the session runs what it has not; None once cancelled."""
     missing = list(ids[session.length :]) if list(ids[: session.length]) == session.ids else []
     raw = (
         session.feed(missing, cancelled=request.cancelled) if missing else session.fit(ids, cancelled=request.cancelled)

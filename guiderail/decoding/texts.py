@@ -29,14 +29,14 @@ class Texts:
         self._masks: dict[bytes, np.ndarray] = {}
 
     def place(self, written: bytes) -> Literal["inside", "behind", "lost"]:
-        """Where a text stands: within one of the texts, behind one, or where none leads."""
+        """Where a text stands: within one of the texts, after one, or where none leads."""
         if any(written.startswith(text) for text in self._texts):
             return "behind"
         start = bisect_left(self._texts, written)
         return "inside" if self._texts[start : start + 1] and self._texts[start].startswith(written) else "lost"
 
     def mask(self, written: bytes) -> np.ndarray:
-        """The tokens that may stand behind a text that is inside; packed int32 [ceil(vocabulary / 32)]."""
+        """The tokens that may stand after a text that is inside; packed int32 [ceil(vocabulary / 32)]."""
         if written not in self._masks:
             start, end = bisect_left(self._texts, written), bisect_left(self._texts, written + b"\xff")
             found = [self._vocabulary.compatible(text[len(written) :]) for text in self._texts[start:end]]

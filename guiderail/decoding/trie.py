@@ -1,6 +1,6 @@
 """Masks over identifiers, found on the vocabulary's trie.
 
-Behind a dot only some names are legal, and behind such a name anything that does not lengthen it. A token then fits
+After a dot only some names are legal, and after such a name anything that does not lengthen it. A token then fits
 in one of two ways: its bytes are a part of a legal name, or they finish one and go on with something else, as in
 ``append(``. Both are found from the name's side: the tokens that are prefixes of a name are one node of the trie and
 its ancestors, and the tokens that finish a name are listed under what they finish it with.
@@ -22,7 +22,7 @@ from guiderail.decoding.words import Words
 
 USES = frozenset(
     b"(.["
-)  # behind a name these use what it stands for; nothing that is only now being defined can be used
+)  # after a name these use what it stands for; nothing that is only now being defined can be used
 MANY = 150  # new names from which on walking them abreast is faster
 _ASCII_WORD = re.compile(rb"[0-9A-Za-z_]*")
 _SURROGATES = range(0xD800, 0xE000)
@@ -42,7 +42,7 @@ class IdentifierTrie:
     Attributes
     ----------
     splinters
-        Tokens that begin inside a character: only behind half a character can they fit.
+        Tokens that begin inside a character: only after half a character can they fit.
     enders
         The ids that end the text; packed as `mask`.
     """
@@ -71,7 +71,7 @@ class IdentifierTrie:
         return self.pack([i for i, data in enumerate(table) if not data or not begins_name(data, self.extra)])
 
     def mask(self, rests: Iterable[bytes], *, may_end: bool) -> np.ndarray:
-        """The tokens that can lead to one of `rests` with something behind it that does not lengthen it.
+        """The tokens that can lead to one of `rests` with something after it that does not lengthen it.
 
         Parameters
         ----------
@@ -153,9 +153,9 @@ class IdentifierTrie:
         return Words(tokens, closers)
 
     def mask_of_ends(self, rests: Iterable[bytes], *, may_end: bool) -> np.ndarray:
-        """The tokens that surely finish one of `rests` with something behind it; packed as `mask`.
+        """The tokens that surely finish one of `rests` with something after it; packed as `mask`.
 
-        Half a character behind a name does not finish it where the whole one may be a letter.
+        Half a character after a name does not finish it where the whole one may be a letter.
 
         Parameters
         ----------
@@ -187,7 +187,7 @@ class IdentifierTrie:
 
 
 def _by_head(token_bytes: Sequence[bytes], extra: str) -> dict[bytes, list[int]]:
-    """The tokens that go on behind an identifier, by that identifier's bytes (none for those that begin behind it)."""
+    """The tokens that go on after an identifier, by that identifier's bytes (none for those that begin after it)."""
     heads: dict[bytes, list[int]] = {}
     word = _ASCII_WORD.match
     for index, data in enumerate(token_bytes):
@@ -241,7 +241,7 @@ def identifier_length(data: bytes, extra: str = "") -> int:
 
 
 def follows(data: bytes, extra: str = "") -> bool:
-    """Whether `data` can begin a text that stands behind an identifier and does not lengthen it."""
+    """Whether `data` can begin a text that stands after an identifier and does not lengthen it."""
     try:
         text, tail = data.decode(), b""
     except UnicodeDecodeError as error:
@@ -252,7 +252,7 @@ def follows(data: bytes, extra: str = "") -> bool:
 
 
 def _may_lengthen(data: bytes, extra: str) -> bool:
-    """Whether bytes that go on behind an identifier do so with half a character that can be one of identifiers."""
+    """Whether bytes that go on after an identifier do so with half a character that can be one of identifiers."""
     if data.isascii():
         return False
     rest = data[identifier_length(data, extra) :]

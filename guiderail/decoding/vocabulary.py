@@ -65,7 +65,7 @@ class Vocabulary:
 
     def _beginning_with(self, prefix: bytes) -> tuple[int, int]:
         """The range of nodes whose bytes begin with `prefix`."""
-        # The first string that sorts behind every string with this prefix.
+        # The first string that sorts after every string with this prefix.
         stem = prefix.rstrip(b"\xff")
         after = stem[:-1] + bytes([stem[-1] + 1]) if stem else None
         end = len(self._bytes) if after is None else bisect_left(self._bytes, after)

@@ -20,7 +20,7 @@ class Walker:
     Parameters
     ----------
     ids
-        The sequence behind which the continuations begin; it is copied.
+        The sequence after which the continuations begin; it is copied.
     request
         Its stages change the scores.
     constraints
@@ -39,7 +39,7 @@ class Walker:
         self._at: list[int] = []
 
     def logprobs(self, raw: torch.Tensor, path: Sequence[int], count: int) -> torch.Tensor:
-        """Log-probabilities behind a continuation, under stages and constraints, float32 [vocabulary].
+        """Log-probabilities after a continuation, under stages and constraints, float32 [vocabulary].
 
         Parameters
         ----------
@@ -60,7 +60,7 @@ class Walker:
                 return scores.log_softmax(-1)
 
     def move(self, path: Sequence[int]) -> None:
-        """Bring the constraints behind a continuation."""
+        """Bring the constraints after a continuation."""
         same = 0
         for mine, wanted in zip(self._at, path, strict=False):
             if mine != wanted:
@@ -73,7 +73,7 @@ class Walker:
         self._at = list(path)
 
     def commit(self, token: int) -> None:
-        """Take a token as decoded: continuations begin behind it from now on."""
+        """Take a token as decoded: continuations begin after it from now on."""
         self.move([token])
         self._at = []
         self._ids.append(token)

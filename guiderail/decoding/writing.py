@@ -24,7 +24,7 @@ class Writing:
     data
         The bytes of its tokens, those that stand before the cursor already included.
     text
-        The characters behind the cursor; once it has finished, those that count.
+        The characters after the cursor; once it has finished, those that count.
     tokens
         The ids that were written; a token that ends the text without belonging to it is none of them.
     finish
@@ -70,7 +70,7 @@ class Writing:
 
 
 def decoded(written: bytes, skip: int) -> tuple[str, bool]:
-    """The text behind the cursor, and whether it can still become valid UTF-8."""
+    """The text after the cursor, and whether it can still become valid UTF-8."""
     try:
         return written[skip:].decode(), True
     except UnicodeDecodeError as error:

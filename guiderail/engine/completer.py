@@ -147,7 +147,7 @@ class Completer:
         )
 
     def typed(self, request: CompletionRequest) -> str:
-        """What is decoded once more of the text in front of the cursor; on the cursor's line, and never shown."""
+        """What is decoded once more of the text before the cursor; on the cursor's line, and never shown."""
         line, _ = request.document.position_at(request.offset)
         before = request.document.text[request.document.line_start(line) : request.offset]
         return half_typed(before, self.model.tokenizer.joined_blanks) if request.heal else ""

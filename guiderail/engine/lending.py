@@ -69,7 +69,7 @@ class Lending:
     def stage(self, own: str | None, language: str | None, *, seconds: float = 0.1) -> NgramMix:
         """The mixture for a completion in the file `own` (relative to the root), after counting for so long.
 
-        The file's own text is left out: what of it is in the prompt counts by itself, and what is behind the prompt's
+        The file's own text is left out: what of it is in the prompt counts by itself, and what is after the prompt's
         end must not tell the answer. As long as a part of it counts, only the prompt is lent.
         """
         self.read(own, language, seconds)

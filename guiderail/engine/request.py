@@ -49,7 +49,7 @@ class CompletionRequest:
     heal
         Whether a half-typed word is completed as one.
     end_loops
-        Whether a suggestion that goes round in circles ends behind the first.
+        Whether a suggestion that goes round in circles ends after the first.
     fit
         Whether what would stand twice with what follows the cursor is left out, or replaced (`text.fitting`), and a
         text ends where that begins (`decoding.following`); for who shows suggestions to a person.

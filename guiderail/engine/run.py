@@ -1,4 +1,4 @@
-"""One request being answered, behind its encoded prompt."""
+"""One request being answered, after its encoded prompt."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from guiderail.engine.completer import Completer
 
 WIDEST = 16  # texts that are written at once: all their keys and values are held, and read at every step
-LINE = 20_000  # characters in front of the cursor in which a quote may have been opened
+LINE = 20_000  # characters before the cursor in which a quote may have been opened
 _BARE_NEWLINE = re.compile(r"(?<!\r)\n")
 
 
@@ -50,7 +50,7 @@ class _Text:
 
 
 class Run:
-    """One request being answered: every suggestion starts behind the same encoded prompt, of which no copy is made."""
+    """One request being answered: every suggestion starts after the same encoded prompt, of which no copy is made."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class Run:
         return next((line for line in lines_above(text, start) if line.strip()), "")
 
     def _after(self, size: int) -> str:
-        """What stands behind the cursor: its line's rest, or so many characters if these are more, and some blanks."""
+        """What stands after the cursor: its line's rest, or so many characters if these are more, and some blanks."""
         document, offset = self.request.document, self.request.offset
         line, _ = document.position_at(offset)
         return document.text[offset : max(document.line_end(line), offset + size) + REACH]
@@ -191,7 +191,7 @@ class Run:
         return following(rule, self._before, self._after(0), document.language, quote)
 
     def _fitted(self, end: FinishedEvent) -> Shaped:
-        """The text that is suggested, and how much behind the cursor it replaces."""
+        """The text that is suggested, and how much after the cursor it replaces."""
         text = end.text
         if not self.request.fit:
             return Shaped(_line_ends_of(self.request.document, text))

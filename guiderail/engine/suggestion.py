@@ -14,8 +14,8 @@ class Timings:
     """How long a suggestion took; seconds.
 
     `prompt_tokens` is the prompt's length, `reused_tokens` how many of them were encoded before; `ttft_s` is from the
-    request to the first token of this suggestion, `decode_s` all that came behind the prompt's encoding: tokens may
-    come together, at the end of a pass or of a wait for an analyser. `tokens_per_s` counts those behind the first,
+    request to the first token of this suggestion, `decode_s` all that came after the prompt's encoding: tokens may
+    come together, at the end of a pass or of a wait for an analyser. `tokens_per_s` counts those after the first,
     whose scores come with the prompt.
     """
 
@@ -48,7 +48,7 @@ class Suggestion:
     monitored
         What the monitors did; None where nobody could be asked.
     passes
-        Forward passes that decoding took behind the prompt's; of texts that were written in one go, all of them.
+        Forward passes that decoding took after the prompt's; of texts that were written in one go, all of them.
     shared_by
         Texts that were written in these passes and in this time, this one included.
     pauses

@@ -22,7 +22,7 @@ class NgramModel:
     Parameters
     ----------
     counts
-        What it has seen beforehand, with `ORDERS`; changed while a text is read, and restored behind it.
+        What it has seen beforehand, with `ORDERS`; changed while a text is read, and restored after it.
     token_bytes
         The bytes of every id.
     """
@@ -44,7 +44,7 @@ class NgramModel:
         return total
 
     def probability(self, history: Sequence[int], token: int) -> float:
-        """Of `token` behind `history`."""
+        """Of `token` after `history`."""
         p, rest = 0.0, 1.0
         for order in reversed(self._counts.orders):
             followers = self._counts.followers(history, order)
@@ -57,7 +57,7 @@ class NgramModel:
     def complete(
         self, prefix: Sequence[int], suffix: Sequence[int], typed: bytes, *, max_tokens: int
     ) -> tuple[bytes, int]:
-        """Greedy text behind `prefix`, up to and with the first newline, and the number of its tokens.
+        """Greedy text after `prefix`, up to and with the first newline, and the number of its tokens.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class NgramModel:
 
 
 def half_typed(prefix: str) -> str:
-    """The word that ends at the cursor, with the space in front of it; "" where none is being typed."""
+    """The word that ends at the cursor, with the space before it; "" where none is being typed."""
     found = LONGEST_WORD.search(prefix)
     word = found.group() if found else ""
     return word if word.strip() else ""

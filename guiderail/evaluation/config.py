@@ -108,7 +108,7 @@ class Settings:
     context_tokens
         Of the prompt, for the project's other files; 0 shows the file alone.
     layout
-        Order of the prompt: auto, psm, spm, or prefix (nothing behind the cursor is shown).
+        Order of the prompt: auto, psm, spm, or prefix (nothing after the cursor is shown).
     project_ngrams
         Whether what the project's files repeat is mixed in.
     deadline_s

@@ -1,7 +1,7 @@
 """Ways to decode, beside each other: the same model at the same cursors, in packages that nobody trained on.
 
 Two kinds of cursor: inside a line, whose rest is wanted, and where a function's body begins, which is wanted whole. The
-rest of the file stands behind both.
+rest of the file stands after both.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One answer; `logprob` is the mean of its tokens' under the model, `passes` are those behind the prompt's."""
+    """One answer; `logprob` is the mean of its tokens' under the model, `passes` are those after the prompt's."""
 
     method: str
     kind: Kind
@@ -150,7 +150,7 @@ def tasks(files: Mapping[str, Sequence[SourceFile]], plan: Plan) -> list[Task]:
 
 
 def _body(file: SourceFile, start: int, end: int) -> tuple[SourceFile, int, int]:
-    """The body without the indentation in front of it, which the cursor stands behind, and its last line end."""
+    """The body without the indentation before it, which the cursor stands after, and its last line end."""
     text = file.text[start:end]
     return file, start + len(text) - len(text.lstrip()), start + len(text.rstrip())
 

@@ -1,4 +1,4 @@
-"""Names behind dots in true code."""
+"""Names after dots in true code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from guiderail.text.document import Document
 
 @dataclass(frozen=True, slots=True)
 class Dereference:
-    """The name behind a dot: `file.text[start:end]`."""
+    """The name after a dot: `file.text[start:end]`."""
 
     file: SourceFile
     start: int
@@ -22,7 +22,7 @@ class Dereference:
 
     @property
     def hidden(self) -> str:
-        """The file without the rest of the line behind the dot, as it is while the line is being written."""
+        """The file without the rest of the line after the dot, as it is while the line is being written."""
         return self.file.text[: self.start] + self.file.text[self.start + len(self.truth) :]
 
     @property

@@ -1,4 +1,4 @@
-"""Many edits in a row: whether what patches leave behind adds up, and what healing in between is worth."""
+"""Many edits in a row: whether what patches leave after adds up, and what healing in between is worth."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Link:
 
 
 def texts(revision: Revision, edits: int, seed: int) -> Iterator[str]:
-    """The window of a revision, and the texts after each of `edits` random edits of a line, in front of its end.
+    """The window of a revision, and the texts after each of `edits` random edits of a line, before its end.
 
     A line is taken out, comes back elsewhere, or changes places with its neighbour: the length stays about the same.
     """

@@ -1,7 +1,7 @@
 """How much of a continuation is right, token by token: NIM, ISM and PM of monitor-guided decoding's evaluation.
 
 Definitions of "Guiding Language Models of Code with Global Context using Monitors" (NeurIPS 2023), section 4, with
-Pygments' lexers as there. All three compare what was written with what the author wrote behind the same cursor.
+Pygments' lexers as there. All three compare what was written with what the author wrote after the same cursor.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def lexemes(text: str, language: str) -> list[tuple[bool, str]]:
 
 
 def next_identifier_match(answer: str, truth: str, language: str) -> bool:
-    """NIM: whether both begin with the same token, which behind a dot is an identifier."""
+    """NIM: whether both begin with the same token, which after a dot is an identifier."""
     return lexemes(answer, language)[:1] == lexemes(truth, language)[:1]
 
 

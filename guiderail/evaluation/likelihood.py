@@ -87,7 +87,7 @@ class Scorer:
         ids
             The text's tokens.
         shuffle
-            Permute the lines of what a window reads in front of the tokens that it scores.
+            Permute the lines of what a window reads before the tokens that it scores.
         """
         parts = []
         for window in windows(len(ids), self.width):
@@ -99,10 +99,10 @@ class Scorer:
         return Scores(truth, top)
 
     def _window(self, context: list[int], scored: Sequence[int]) -> torch.Tensor:
-        """Truth and top log-probabilities of `scored` behind `context`, float32 [2, n], on the CPU."""
+        """Truth and top log-probabilities of `scored` after `context`, float32 [2, n], on the CPU."""
         fed = [self._begin, *context, *scored][:-1]
         targets = torch.tensor(list(scored), device=self.model.device)
-        ahead = len(fed) - len(scored)  # logits in front of these belong to the context
+        ahead = len(fed) - len(scored)  # logits before these belong to the context
         columns: list[torch.Tensor] = []
         for start in range(0, len(fed), CHUNK):
             logits = self._run(fed, start)[max(0, ahead - start) :]
@@ -132,7 +132,7 @@ class Scorer:
 
 
 def begin_id(tokenizer: Tokenizer) -> int:
-    """The token in front of a text: what the model wants in front of every prompt, else the one that ends a text."""
+    """The token before a text: what the model wants before every prompt, else the one that ends a text."""
     return min(tokenizer.eos_ids, default=0) if tokenizer.bos_id is None else tokenizer.bos_id
 
 

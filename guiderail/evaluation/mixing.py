@@ -27,7 +27,7 @@ PROJECT_CHARACTERS = 400_000
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What the n-grams said in front of every token of a text, in reading order.
+    """What the n-grams said before every token of a text, in reading order.
 
     Parameters
     ----------

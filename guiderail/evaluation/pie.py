@@ -1,4 +1,4 @@
-"""What patching a cache costs in quality: the next token and the next line behind an edit, against a full encoding.
+"""What patching a cache costs in quality: the next token and the next line after an edit, against a full encoding.
 
 Every method starts from the keys and values of the text before the edit and follows the edit in its own way; then the
 next token's distribution, the probability of the true line and the greedy line are compared.
@@ -60,11 +60,11 @@ class Plan:
     java_samples
         Of each task and context in Java, from a JDK's sources where there are any.
     contexts
-        Tokens in front of the cursor.
+        Tokens before the cursor.
     chains, edits
         How many files are edited how often in a row, with and without healing.
     chain_tokens
-        Tokens in front of the cursor there.
+        Tokens before the cursor there.
     max_tokens
         Of a greedy line.
     seed

@@ -41,7 +41,7 @@ class Shape:
     blocks
         Sequences of statements in braces or indented.
     members
-        By node of a dereference, the field of the name behind the dot.
+        By node of a dereference, the field of the name after the dot.
     calls
         Nodes whose field ``arguments`` is a list in brackets.
     opaque
@@ -169,7 +169,7 @@ class Places:
         return others - self._defined[path]
 
     def _name(self, node: Node) -> Node | None:
-        """The name behind the dot of a dereference."""
+        """The name after the dot of a dereference."""
         field = self._shape.members.get(node.type)
         if field is None or node.child_by_field_name("object") is None:
             return None
@@ -214,7 +214,7 @@ def _line_end(text: str, start: int) -> int:
 
 
 def _lead(block: Node) -> int:
-    """Bytes in front of a block's first statement: none in Python, a bracket and white space elsewhere."""
+    """Bytes before a block's first statement: none in Python, a bracket and white space elsewhere."""
     return block.named_children[0].start_byte - block.start_byte
 
 

@@ -1,6 +1,6 @@
 """Whether decoding loops, and what stopping it costs: in the style of CodeRepetEval (arXiv 2505.10402, section 4).
 
-Three scenarios, all on held-out packages, all with the rest of the file behind the cursor, so that a model can end:
+Three scenarios, all on held-out packages, all with the rest of the file after the cursor, so that a model can end:
 
 * artificial: true code whose last statements stand there five to ten times over; built, not chosen.
 * real: bodies of functions that greedy decoding does not end but fills with repetition; chosen for that, so greedy's
@@ -80,7 +80,7 @@ QUICK = Plan(packages=8, artificial=8, scanned=12, ordinary=24, prompt_tokens=51
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A cursor: what stands before it, what behind it, and, of an ordinary line, what belongs there."""
+    """A cursor: what stands before it, what after it, and, of an ordinary line, what belongs there."""
 
     scenario: str
     package: str
@@ -142,7 +142,7 @@ def tasks(files: Mapping[str, Sequence[SourceFile]], plan: Plan) -> list[Task]:
 
 
 def function_bodies(text: str) -> list[tuple[int, int]]:
-    """Where the bodies of functions begin, behind their docstrings, and end: offsets of whole lines."""
+    """Where the bodies of functions begin, after their docstrings, and end: offsets of whole lines."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tree = ast.parse(text)

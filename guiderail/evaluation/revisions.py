@@ -1,4 +1,4 @@
-"""Texts before and after an edit, with a line to complete behind it.
+"""Texts before and after an edit, with a line to complete after it.
 
 The three tasks of PIE (arXiv 2407.03157, section 5.1) and three that it does not have, in which the line to complete
 uses what was edited. What the model sees after the edit is always the file as it is; the text before the edit is made
@@ -31,7 +31,7 @@ _KNOWN = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | {"self", "cls"} 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """An edit in front of a cursor.
+    """An edit before a cursor.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Revision:
     context
         Tokens that the window was to have.
     before, after
-        The text in front of the cursor, before and after the edit.
+        The text before the cursor, before and after the edit.
     truth
         The rest of the cursor's line.
     """
@@ -61,7 +61,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A window of a file in front of a cursor, the line that follows, and the lines behind it to borrow from."""
+    """A window of a file before a cursor, the line that follows, and the lines after it to borrow from."""
 
     window: str
     truth: str
@@ -150,7 +150,7 @@ def draw(
 
 
 def _places(file: SourceFile, tokens: int, rng: random.Random, size: Callable[[str], int]) -> Iterator[_Place]:
-    """Random places of a file with so many tokens in front of them."""
+    """Random places of a file with so many tokens before them."""
     lines = file.text.splitlines(keepends=True)
     upto, at = [0], [0]
     for line in lines:
@@ -172,7 +172,7 @@ def _some_lines(lines: Sequence[str], rng: random.Random) -> tuple[int, int]:
 
 
 def _borrowed(place: _Place, count: int, rng: random.Random) -> list[str]:
-    """Lines that stand one behind the other, behind the cursor in the same file."""
+    """Lines that stand one after the other, after the cursor in the same file."""
     if not count or len(place.donors) < count:
         return []
     start = rng.randrange(len(place.donors) - count + 1)

@@ -107,7 +107,7 @@ class RunFolder:
             )
 
     def _resume(self) -> set[Unit]:
-        """The units that are all there; what a kill left half written behind them is cut off."""
+        """The units that are all there; what a kill left half written after them is cut off."""
         target = self.folder / SAMPLES
         if not target.exists():
             return set()
@@ -137,7 +137,7 @@ def _row(line: bytes) -> dict[str, Any] | None:
 
 
 def _locked(path: Path) -> Any:
-    """The open lock file; a second process is refused, a killed one leaves no lock behind."""
+    """The open lock file; a second process is refused, a killed one leaves no lock after."""
     stream = path.open("w")
     try:
         import fcntl

@@ -1,4 +1,4 @@
-"""The one suite behind `guiderail eval model`: how well models write code of packages that nobody trained on.
+"""The one suite after `guiderail eval model`: how well models write code of packages that nobody trained on.
 
 Every system answers the same tasks and reads the same texts:
 

@@ -27,7 +27,7 @@ UNFINISHED = re.compile(
 )
 # PyCF_ALLOW_INCOMPLETE_INPUT and PyCF_DONT_IMPLY_DEDENT, with which the standard library's `codeop` asks too.
 _FLAGS = ast.PyCF_ONLY_AST | 0x4000 | 0x200
-# The beginning of an operator and its rest; an ellipsis stands behind no value.
+# The beginning of an operator and its rest; an ellipsis stands after no value.
 _OPERATORS = (("!", "="), ("-", ">"), (":", "="))
 _DOTS = re.compile(r"(?<![\w.)\]}\"'])\.{1,2}\Z")
 _WORD = re.compile(r"[^\W\d]\w*\Z")
@@ -71,7 +71,7 @@ def _is_viable(text: str) -> bool:
 
 
 def _has_two_operands(text: str) -> bool:
-    """Whether the text ends in a value and a name behind it: CPython reads on there, to guess at a missing comma."""
+    """Whether the text ends in a value and a name after it: CPython reads on there, to guess at a missing comma."""
     found = _ADJACENT.search(text)
     if found is None or found["value"] in _KEYWORDS or place(text, "python").inside:
         return False
@@ -84,7 +84,7 @@ class SyntaxMask:
     Parameters
     ----------
     before
-        The text in front of what is decoded; from the last ``def`` on it is parsed.
+        The text before what is decoded; from the last ``def`` on it is parsed.
     token_bytes
         The bytes of every id.
     """

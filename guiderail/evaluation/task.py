@@ -30,7 +30,7 @@ class Task:
     language
         LSP identifier.
     prefix, suffix
-        The text in front of and behind the cursor, without the truth.
+        The text before and after the cursor, without the truth.
     truth
         What the author wrote.
     until

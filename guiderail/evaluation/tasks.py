@@ -41,7 +41,7 @@ class LineTask:
 
     @property
     def prefix(self) -> str:
-        """The text in front of the cursor."""
+        """The text before the cursor."""
         return self.file.text[: self.start]
 
     @property
@@ -51,7 +51,7 @@ class LineTask:
 
     @property
     def suffix(self) -> str:
-        """What the model is shown behind the cursor."""
+        """What the model is shown after the cursor."""
         return self.file.text[self.end :] if self.kind == "fim_line" else ""
 
     def completed(self, text: str) -> str:

@@ -40,7 +40,7 @@ def draw(files: Sequence[SourceFile], count: int, seed: int) -> list[list[State]
 
 
 def _rows(file: SourceFile) -> list[int]:
-    """The lines at which `WRITTEN` lines of function bodies begin, with enough in front of them and behind."""
+    """The lines at which `WRITTEN` lines of function bodies begin, with enough before them and after."""
     number = {start: row for row, start in enumerate(_line_starts(file.text))}
     body = {number[file.text.rfind("\n", 0, start) + 1] for start, _ in body_lines(file.text)}
     last = len(number) - 1 - AWAY

@@ -1,7 +1,7 @@
 """What monitors are worth: the same model at the same dereferences, with monitors and without.
 
 After the evaluation of "Guiding Language Models of Code with Global Context using Monitors" (NeurIPS 2023), section 4,
-on Python: a cursor stands behind a dot, the rest of its line is hidden, what stands below is kept, and the answer is a
+on Python: a cursor stands after a dot, the rest of its line is hidden, what stands below is kept, and the answer is a
 line. Greedy decoding answers once; sampling draws with the same seeds on both sides. Every package stands in a project
 with its dependencies installed, and the analyser is waited for, as in the paper: this is quality, not speed.
 """
@@ -76,7 +76,7 @@ class Draw:
     Parameters
     ----------
     package, path, start
-        The position: the file, and the offset behind the dot.
+        The position: the file, and the offset after the dot.
     monitors
         Whether monitors were on.
     index
@@ -88,7 +88,7 @@ class Draw:
     forbidden
         Tokens that it prevented.
     tokens, decode_s
-        Tokens written, and the seconds behind the encoded prompt: a share of them where several were drawn together.
+        Tokens written, and the seconds after the encoded prompt: a share of them where several were drawn together.
     """
 
     package: str

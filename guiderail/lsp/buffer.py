@@ -1,7 +1,7 @@
 """One open document: the client's text, kept by our own hand.
 
 pygls keeps a text too, but splits lines at form feeds and U+2028, which the protocol does not, and so corrupts the
-text at the first edit behind one. The index of line starts is mended around each edit, not made anew.
+text at the first edit after one. The index of line starts is mended around each edit, not made anew.
 """
 
 import re
@@ -39,7 +39,7 @@ class Buffer:
     Attributes
     ----------
     cursor
-        Offset behind the last edit: where the person probably is.
+        Offset after the last edit: where the person probably is.
     changed
         How many messages changed it since it was opened.
     lost
@@ -106,7 +106,7 @@ class Buffer:
             yield edit
 
     def offset(self, position: types.Position) -> int:
-        """Offset of a position; one behind its line is the line's end, one behind the last line the text's end."""
+        """Offset of a position; one after its line is the line's end, one after the last line the text's end."""
         if position.line >= len(self._starts):
             return len(self._text)
         start, units = int(self._starts[position.line]), max(position.character, 0)
@@ -128,7 +128,7 @@ class Buffer:
         self._document: Document | None = None
 
     def _edit(self, change: Change) -> Edit | None:
-        """A change as an edit of the text now; None if the text would not be the client's behind it."""
+        """A change as an edit of the text now; None if the text would not be the client's after it."""
         if isinstance(change, types.TextDocumentContentChangeWholeDocument):
             return Edit(0, len(self._text), _joined(change.text) if self.encoding == "utf-16" else change.text)
         if self._is_inside(change.range.start) or self._is_inside(change.range.end):
@@ -189,7 +189,7 @@ class Buffer:
         return int(np.searchsorted(self._starts, offset, side="right"))
 
     def _line_stop(self, line: int) -> int:
-        """Offset behind a line's last character, in front of its end."""
+        """Offset after a line's last character, before its end."""
         if line + 1 == len(self._starts):
             return len(self._text)
         start, stop = int(self._starts[line]), int(self._starts[line + 1])

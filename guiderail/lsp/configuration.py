@@ -46,7 +46,7 @@ class Preferences:
     menu
         Whether the completion menu holds the suggestion too; None as long as the client asks for no ghost text.
     speculate
-        Whether the suggestion behind a shown one is made in idle time.
+        Whether the suggestion after a shown one is made in idle time.
     chosen
         The keys of `settings` that a flag or the editor chose.
     problems

@@ -94,11 +94,11 @@ class Wish:
 
     @property
     def after(self) -> str:
-        """The text behind the cursor."""
+        """The text after the cursor."""
         return self.document.text[self.offset :]
 
     def typed_since(self, earlier: Wish) -> str | None:
-        """What stands between an earlier cursor and this one; None if something in front of that changed too."""
+        """What stands between an earlier cursor and this one; None if something before that changed too."""
         text = self.document.text
         is_behind = earlier.offset <= self.offset and text.startswith(earlier.before)
         return text[earlier.offset : self.offset] if is_behind else None
@@ -406,7 +406,7 @@ class Engine:
         )
 
     def _monitors(self, settings: Settings) -> Monitors | None:
-        """What forbids names that do not exist, with the analysers behind it."""
+        """What forbids names that do not exist, with the analysers after it."""
         if not settings.monitors:
             return None
         key = settings.analyser, settings.trust, settings.only_monitors
@@ -431,7 +431,7 @@ class Engine:
     def _snippets(self, wish: Wish, *, renew: bool) -> list[Snippet]:
         """Context from other files, chosen again only in idle time and when the cursor went elsewhere.
 
-        It stands in front of the file in the prompt: every change of it voids the whole cache.
+        It stands before the file in the prompt: every change of it voids the whole cache.
         """
         settings = wish.settings
         if not settings.context or settings.context_tokens == 0 or wish.root is None:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 ACCEPT = "guiderail.accept"
 LABEL = 80  # characters of a menu item's label
-LAST = "\uffff"  # sorts behind every name
-LINE = 20_000  # characters in front of the cursor in which a quote may have been opened
-BLANKS = 1000  # characters in front of text behind the cursor that a suggestion might repeat
+LAST = "\uffff"  # sorts after every name
+LINE = 20_000  # characters before the cursor in which a quote may have been opened
+BLANKS = 1000  # characters, between the cursor and the text after it that a suggestion might repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Place:
     selected: str = ""
 
     def range(self, back: int, forward: int) -> types.Range:
-        """So many characters before and behind the cursor."""
+        """So many characters before and after the cursor."""
         whole = self.before + self.rest
         start, end = (
             types.Position(self.line, to_units(whole, len(self.before) + by, self.encoding)) for by in (-back, forward)
@@ -104,7 +104,7 @@ def fitted(place: Place, offer: Offer) -> Shaped | None:
     """The offer as it fits into its place."""
     line, column = place.document.position_at(place.offset)
     start = place.offset - min(column, LINE)
-    # Not all that stands behind the cursor: of a long file that would be copied for each suggestion.
+    # Not all that stands after the cursor: of a long file that would be copied for each suggestion.
     reach = max(place.document.line_end(line), place.offset + len(offer.text)) + BLANKS
     shaped = shape(offer.text, place.document.text[start : place.offset], place.document.text[place.offset : reach])
     if shaped is None or (place.selected and shaped.covers):

@@ -79,7 +79,7 @@ class Memory:
 
 
 def offers(answer: Answer, typed: str = "") -> list[Offer]:
-    """What is left of an answer's suggestions when `typed` was typed behind the cursor."""
+    """What is left of an answer's suggestions when `typed` was typed after the cursor."""
     return [
         Offer(suggestion.text[len(typed) :], suggestion, answer, len(typed))
         for suggestion in answer.suggestions
@@ -88,6 +88,6 @@ def offers(answer: Answer, typed: str = "") -> list[Offer]:
 
 
 def same_after(kept: str, after: str) -> bool:
-    """Whether nothing changed behind the cursor but for brackets and quotes that the editor closed by itself."""
+    """Whether nothing changed after the cursor but for brackets and quotes that the editor closed by itself."""
     extra = len(after) - len(kept)
     return 0 <= extra <= 4 and after.endswith(kept) and all(character in _AUTO_CLOSED for character in after[:extra])

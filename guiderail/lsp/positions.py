@@ -1,6 +1,6 @@
 """Columns of the protocol and columns of ours: code units in the negotiated encoding, and code points.
 
-A column inside a character is taken as the character's beginning, one behind the line as its end. Lone surrogates,
+A column inside a character is taken as the character's beginning, one after the line as its end. Lone surrogates,
 which JavaScript clients can send, count as one UTF-16 unit and as three UTF-8 bytes.
 """
 
@@ -15,14 +15,14 @@ _CONTINUATION = bytes(range(0x80, 0xC0))
 
 
 def to_column(line: str, units: int, encoding: Encoding) -> int:
-    """Code points in front of a column that is given in code units; at most the line's length."""
+    """Code points before a column that is given in code units; at most the line's length."""
     if encoding == "utf-32" or line.isascii():
         return min(units, len(line))
     return _from_utf8(line, units) if encoding == "utf-8" else _from_utf16(line, units)
 
 
 def to_units(line: str, column: int, encoding: Encoding) -> int:
-    """Code units in front of a column that is given in code points."""
+    """Code units before a column that is given in code points."""
     before = line[:column]
     if encoding == "utf-32" or before.isascii():
         return len(before)

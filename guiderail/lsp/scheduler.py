@@ -88,7 +88,7 @@ class _Desk:
 
     memory: Memory = field(default_factory=Memory)
     turns: dict[str, Turn] = field(default_factory=dict)
-    now: Wish | None = None  # what would be asked behind the last edit
+    now: Wish | None = None  # what would be asked after the last edit
     loose: Running | None = None  # decoding on, though nobody waits for it now
     ahead: _Ahead | None = None
     preparing: Job | None = None
@@ -163,7 +163,7 @@ class Scheduler:
         uri
             The document.
         now
-            What a request behind the edit would ask; None if none would be answered.
+            What a request after the edit would ask; None if none would be answered.
         """
         self.pace.changed()
         desk = self._desks.setdefault(uri, _Desk())

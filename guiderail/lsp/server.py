@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 START_PATIENCE = 3.0  # seconds from `initialize` in which a client's settings should have come
 SLICE_S = 0.02  # for which a message with many changes has the event loop to itself
-AHEAD = 0.3  # seconds that a suggestion stands before the one behind it is made
+AHEAD = 0.3  # seconds that a suggestion stands before the one after it is made
 TRIGGERS = (".", "(", "[")
 
 

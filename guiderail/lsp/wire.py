@@ -1,7 +1,7 @@
 """The protocol's messages, read with patience: whatever a client sends, a request gets one reply.
 
 What differs from pygls: a trigger kind of 0 or a missing context is no error; a message that cannot be read is
-answered; requests before `initialize` and behind `shutdown` are answered; the text of documents is ours to keep; no
+answered; requests before `initialize` and after `shutdown` are answered; the text of documents is ours to keep; no
 message body is ever logged; on a network connection nothing is answered before the right token came.
 """
 

@@ -4,20 +4,20 @@ A tokenizer sees a whole text; an editor changes a few characters of it. `cut_pa
 description and returns a regular expression of zero width such that, for every text and every place `f` where it
 matches, ``encode(text) == encode(text[:f]) + encode(text[f:])``. Where nothing can be proved it returns None.
 
-Three laws about the splits in front of the merges (a split tries its alternatives at each position in turn and goes
-on behind what matched, so behind the end of a match nothing that came before matters, unless it looks behind):
+Three laws about the splits before the merges (a split tries its alternatives at each position in turn and goes
+on after what matched, so after the end of a match nothing that came before matters, unless it looks behind):
 
 NEWLINE  One alternative is a lone line end, and no other can hold one. Then every line end is a piece of its own.
-         Cut behind it.
+         Cut after it.
 BEFORE   Line ends are held only by ``\\s+`` and ``\\s+(?!\\S)``. A match that holds a character which is no white space
          stops at the line end, so a cut between the two lies between matches; to the left of it nothing looks
          further than one character, and a line end there stops it just as the end of the text does.
 BEHIND   Line ends are held by ``\\s*[\\r\\n]+``, tried before the two above, and by the tail ``[\\r\\n]*`` of a run of
-         punctuation. Both stop behind the last line end of a run of white space, whatever follows, if what follows
+         punctuation. Both stop after the last line end of a run of white space, whatever follows, if what follows
          is blanks and then a visible character. Cut there.
 
 Splits whose alternatives never hold a line end and look at nothing but what they match may stand before such a
-split: they change nothing at a line end. Those behind it see the pieces only.
+split: they change nothing at a line end. Those after it see the pieces only.
 
 A tokenizer without splits (SentencePiece) merges over the whole text. There the vocabulary is the proof: if no token
 has a line end followed by something else, no merge crosses that place.
@@ -163,7 +163,7 @@ def _may_be(atom: str, ends: str) -> bool:
         return _class_may_be(atom, ends)
     if atom.startswith(r"\p"):
         return not re.fullmatch(r"\\p\{(?:[LNPSMZ][a-z]?|Han|Hangul|Hiragana|Katakana)\}", atom)
-    if "-" in atom[1:]:  # a range: from behind the control characters
+    if "-" in atom[1:]:  # a range: not from the control characters
         return not re.match(r"[ -\U0010ffff]-", atom)
     if atom.startswith("\\"):
         return atom[1] in ends or atom[1] not in "dwStfrn" + _PUNCTUATION

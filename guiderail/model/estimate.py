@@ -138,7 +138,7 @@ class Cost:
     edit_s
         The same after an edit of a prompt that the cache holds.
     tokens_per_s
-        Tokens a second behind that prompt, one in each pass.
+        Tokens a second after that prompt, one in each pass.
     """
 
     first_s: float

@@ -1,8 +1,8 @@
 """The tokens of a text that is being edited.
 
 The text is kept in segments, cut where cutting is proved to change nothing (`guiderail.model.cuts`; about one
-segment a line). An edit re-tokenises from the last old cut in front of it that still is one to the first old cut
-behind it that still is one; all other tokens are kept. The ids are those of a full tokenisation, always.
+segment a line). An edit re-tokenises from the last old cut before it that still is one to the first old cut
+after it that still is one; all other tokens are kept. The ids are those of a full tokenisation, always.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class TokenizedDocument:
         Raises
         ------
         ValueError
-            If the edit reaches behind the end of the text.
+            If the edit reaches after the end of the text.
         UnencodableTextError
             If it writes a lone surrogate; the document is then as it was.
         """
@@ -77,7 +77,7 @@ class TokenizedDocument:
         return index
 
     def _first_kept(self, end: int, shift: int) -> int:
-        """The first segment behind the edit that begins at a cut in the old and in the new text."""
+        """The first segment after the edit that begins at a cut in the old and in the new text."""
         index = bisect_left(self._starts, end)
         while index < len(self._starts) and not self._is_cut(self._starts[index] + shift):
             index += 1
@@ -104,7 +104,7 @@ class TokenizedDocument:
         self._firsts[first:] = [*firsts, *(index + moved for index in self._firsts[after:])]
 
     def _cuts_between(self, begin: int, end: int) -> Iterator[int]:
-        """`begin`, and the cuts behind it and in front of `end`; nothing for an empty range."""
+        """`begin`, and the cuts after it and before `end`; nothing for an empty range."""
         if begin < end:
             yield begin
         if self._tokenizer.cuts is not None:

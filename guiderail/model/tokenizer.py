@@ -3,7 +3,7 @@
 Two kinds of fast tokenizers are understood: byte-level BPE (GPT-2's alphabet of 256 printable characters) and
 SentencePiece BPE with byte fallback (``▁`` for a space, ``<0x0A>`` for a byte). Both are made lossless here: the
 pieces of a text always join to the text's own UTF-8 bytes. For that, what would change a text is left out:
-Unicode normalisation, the space that Llama-2-like tokenizers put in front of a text, special tokens that a text
+Unicode normalisation, the space that Llama-2-like tokenizers put before a text, special tokens that a text
 happens to spell, and the reading of a literal ``▁`` as a space.
 """
 
@@ -34,7 +34,7 @@ _CONTROL = re.compile(r"<[|｜].*[|｜]>")
 # Text with everything that a lossy tokenizer loses: spaces in front, runs of blanks, combining marks, control bytes.
 _PROBE = "  def f(x):\r\n\t\n\n    é\u0301 = '日本'  # \x00 ▁ 🙂  \n"
 
-# What stands behind blanks in code: its words, and every letter, since merges begin with one.
+# What stands after blanks in code: its words, and every letter, since merges begin with one.
 _WORDS = ("return", "self", "if", "for", "def", "print", "const", "import", "class", "not", "_", *ascii_letters)
 
 
@@ -70,7 +70,7 @@ class Tokenizer:
     eos_ids
         Ids that end a text.
     bos_id
-        The id that the model wants in front of every prompt, or None.
+        The id that the model wants before every prompt, or None.
     fim
         The fill-in-the-middle format that the control tokens spell.
     cuts
@@ -197,10 +197,10 @@ class Tokenizer:
         return [index for name in names if (index := self._backend.token_to_id(name)) is not None]
 
     def joined_blanks(self, before: str) -> int:
-        """How many blanks at the end of a line may share a token, or change theirs, once a word stands behind them.
+        """How many blanks at the end of a line may share a token, or change theirs, once a word stands after them.
 
         A prompt that ends in such blanks ends where no token of the finished line does. It is found by encoding the
-        blanks with and without words behind them: regular expressions often keep the last blank for the word, and
+        blanks with and without words after them: regular expressions often keep the last blank for the word, and
         a vocabulary without them (SentencePiece) decides by the number of blanks and by the word.
 
         Parameters
@@ -233,7 +233,7 @@ class Tokenizer:
     def encode_prompt(self, prompt: Prompt) -> list[int]:
         """The ids of a prompt: its segments encoded apart, special ones by id, and the beginning-of-text token first.
 
-        Llama-2-like models are used to a space in front of a text that follows a control token, but not in front
+        Llama-2-like models are used to a space before a text that follows a control token, but not in front
         of a suffix (Roziere et al. 2023, "Code Llama", infilling): that space is given here, so that prompts look as in
         training, and `encode` stays exact.
         """
@@ -289,7 +289,7 @@ def _flatten(stage: dict[str, Any] | None, key: str) -> list[dict[str, Any]]:
 
 
 def _adds_space(specification: dict[str, Any]) -> bool:
-    """Whether the tokenizer puts a space in front of every text."""
+    """Whether the tokenizer puts a space before every text."""
     normalizers = _flatten(specification.get("normalizer"), "normalizers")
     splits = _flatten(specification.get("pre_tokenizer"), "pretokenizers")
     return any(stage["type"] == "Prepend" for stage in normalizers) or any(
@@ -392,7 +392,7 @@ _TO_LATIN = dict.fromkeys(range(256), _NO_BYTE) | {ord(name): chr(byte) for name
 
 
 def _first_of_template(post_processor: dict[str, Any] | None) -> str | None:
-    """The special token that a template puts in front of a single text."""
+    """The special token that a template puts before a single text."""
     if post_processor is None:
         return None
     if post_processor["type"] == "Sequence":

@@ -20,7 +20,7 @@ class Access:
     endings
         With which characters, beside letters, digits and ``_``, a receiver may end, by mark; ``""`` holds for all.
     others
-        The marks behind which something else than a name may stand.
+        The marks after which something else than a name may stand.
     universal
         Words that may always stand there: what everything has, and keywords.
     skipped
@@ -28,7 +28,7 @@ class Access:
     definable
         Receivers whose members an assignment may define.
     ambiguous
-        The ends of texts in front of a mark behind which an analyser may take a type for a value.
+        The ends of texts before a mark after which an analyser may take a type for a value.
     """
 
     marks: tuple[str, ...]
@@ -62,7 +62,7 @@ _QUALIFIED = re.compile(r"\s*(?:using|namespace|import|module)\b")
 _C = Access(
     (".", "->"),
     endings={"": ")]}\"'"},
-    others=(".", "->"),  # ``.*``, an ellipsis, a pack; an arrow in front of a return type
+    others=(".", "->"),  # ``.*``, an ellipsis, a pack; an arrow before a return type
     universal=frozenset({"template", "operator"}),
 )
 _CPP = Access(
@@ -94,7 +94,7 @@ _TYPESCRIPT = Access(
     endings={"": ")]}\"'`!"},
     others=("?.",),  # ``?.[``, ``?.(``
     definable=re.compile(r"(?<![\w$.)\]])(?!(?:this|super)$)[\w$]+$"),  # of functions, which take properties there
-    # ``f<z.``: type arguments, or a comparison. Only what begins behind another character is looked at: each once.
+    # ``f<z.``: type arguments, or a comparison. Only what begins after another character is looked at: each once.
     ambiguous=re.compile(rf"(?<!{_TYPE})(?={_TYPE}*+$){_TYPE}*?[\w$]<"),
 )
 # An assignment defines a property of any object in JavaScript.

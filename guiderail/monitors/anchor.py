@@ -2,7 +2,7 @@
 
 Which names are in scope, and which members ``self`` has, does not change from statement to statement, but for what the
 statements themselves define, and that can be read off. So both are asked of one text, in which lines that ask stand
-for the statement where decoding began, or in front of it. The analyser reads one text instead of one for each question,
+for the statement where decoding began, or before it. The analyser reads one text instead of one for each question,
 and that before anything is decoded; and where the text stays as it is while a line is typed, the answers are there
 already at the next key.
 """
@@ -72,7 +72,7 @@ def anchor_of(view: View, end: int | None = None) -> Anchor | None:
 
 
 def _may_stand_apart(view: View, since: str, indent: str) -> bool:
-    """Whether lines may stand in front of the statement where decoding began, in one block with all since."""
+    """Whether lines may stand before the statement where decoding began, in one block with all since."""
     begin = view.scene.place.statement
     if view.scene.place.inside or view.scene.text[:begin][-1:] not in ("", "\n", "\r") or _HEAD.match(since):
         return False
@@ -80,7 +80,7 @@ def _may_stand_apart(view: View, since: str, indent: str) -> bool:
 
 
 def _behind(view: View) -> str:
-    """What stands behind the lines in question: the statement as the file has it if it ends there, and the rest."""
+    """What stands after the lines in question: the statement as the file has it if it ends there, and the rest."""
     scene = view.scene
     line = scene.rest.partition("\n")[0]
     if line.strip() or any(at >= scene.place.statement for at in scene.place.brackets):

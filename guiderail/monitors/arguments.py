@@ -26,7 +26,7 @@ _TYPED_CALLEE = re.compile(rf"(?P<callee>[\w$.]*[\w$])(?:{_TYPES})?\($")
 _MODIFIERS = r"(?:(?:export|async|public|private|protected|static|final|abstract)\s+)*"
 _DEFINITION = re.compile(rf"\s*{_MODIFIERS}(?:def|class|function|func|fn)\b[^({{\n]*$")
 _NAMED = re.compile(r"\bfunction\b[\s*]*$")  # of a function expression
-_OBJECT = re.compile(r"(?:(?<!=)[=(,:\[?&|]|\b(?:return|default))\s*$")  # an object literal begins behind it
+_OBJECT = re.compile(r"(?:(?<!=)[=(,:\[?&|]|\b(?:return|default))\s*$")  # an object literal begins after it
 _METHOD = re.compile(r"[{,]\s*(?:(?:async|get|set)\s+|\*\s*)*$")  # and a method in it
 _OWNED = re.compile(r"^[^(]*\(\s*(?:self|cls)\b(?::\s*(?P<type>[\w.]+))?")  # a parameter that is not among the others
 _OF_CLASS = re.compile(r"(?:^|\.)(?:_*[A-Z]\w*|cls|type)\.\w+$")

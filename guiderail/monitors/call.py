@@ -76,7 +76,7 @@ class _Reading:
 
 
 class Arguments:
-    """Reads the arguments of a call, from behind the opening bracket up to the closing one.
+    """Reads the arguments of a call, from after the opening bracket up to the closing one.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class Arguments:
         return longer
 
     def _mark(self, reading: _Reading, data: bytes, at: int) -> tuple[_Reading, int]:
-        """The reading behind a bracket, comma, quote, line end, comment or equals sign."""
+        """The reading after a bracket, comma, quote, line end, comment or equals sign."""
         byte = data[at : at + 1]
         if quote := next((quote for quote in self._style.quotes if data.startswith(quote, at)), None):
             more = reading if quote in self._style.comments else self._more(reading, b'"')
@@ -139,7 +139,7 @@ class Arguments:
         return replace(longer, state="behind") if begins_pattern and longer.state != "lost" else longer, at + 1
 
     def _equals(self, reading: _Reading, following: bytes) -> _Reading:
-        """The reading behind an equals sign, which may make the argument one by keyword."""
+        """The reading after an equals sign, which may make the argument one by keyword."""
         longer = self._more(reading, b"=")
         if not _HALF_KEYWORD.match(longer.argument) or following == b"=":
             return longer
@@ -171,7 +171,7 @@ def _in_lambda(argument: bytes) -> bool:
 
 
 def _in_quotes(reading: _Reading, closing: bytes, data: bytes, at: int) -> tuple[_Reading, int]:
-    """The reading behind a string or comment, or at the end of what is known of it."""
+    """The reading after a string or comment, or at the end of what is known of it."""
     escapes = b"\\" if closing not in (b"\n", b"*/") else None
     while at < len(data):
         byte = data[at : at + 1]
@@ -206,7 +206,7 @@ class Call:
         self._made: dict[bytes, np.ndarray] = {}
 
     def place(self, written: bytes) -> State:
-        """Inside the call, behind it, or at arguments that no overload takes."""
+        """Inside the call, after it, or at arguments that no overload takes."""
         return self._reading(written).state
 
     def mask(self, written: bytes) -> np.ndarray:

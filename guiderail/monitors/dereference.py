@@ -1,4 +1,4 @@
-"""The dereference monitor: behind a dot only the members of what stands before it.
+"""The dereference monitor: after a dot only the members of what stands before it.
 
 After "Guiding Language Models of Code with Global Context using Monitors" (NeurIPS 2023), section 3, with what that
 paper leaves out: half-typed names, reasons to abstain, and deadlines.
@@ -34,11 +34,11 @@ METHOD, FUNCTION, VARIABLE, MODULE, ENUM_MEMBER = 2, 3, 6, 9, 20  # CompletionIt
 # What no member is: where they cannot read the text, these list what is in scope. (clangd calls a member's function a
 # method, and what a class has once a property.)
 _NO_MEMBERS = {"go": {MODULE}, "c": {FUNCTION, VARIABLE}, "cpp": {FUNCTION, VARIABLE}}
-NAME_READ, RECEIVER_READ = 200, 400  # characters of a half-typed name, and in front of the mark
+NAME_READ, RECEIVER_READ = 200, 400  # characters of a half-typed name, and before the mark
 DETAIL_READ = 4000  # characters of a signature; of a longer one nothing is believed
-RECEIVER_SHOWN = 40  # characters in front of a dot that a report repeats
+RECEIVER_SHOWN = 40  # characters before a dot that a report repeats
 # A statement that is, so far, expressions of names, members, indices and calls with commas between: all of them can
-# still become targets of an assignment. (Behind an equals sign they can too, but hardly ever do.)
+# still become targets of an assignment. (After an equals sign they can too, but hardly ever do.)
 _TARGETS = re.compile(r"[\w.()\[\]'\"\s,*]*$")
 _NO_TARGET = re.compile(
     r"\s*(?:return|yield|await|raise|assert|if|elif|while|else|try|except|finally|del|global|lambda|not|import|from|"
@@ -70,7 +70,7 @@ class Site:
     Parameters
     ----------
     behind_dot
-        Offset behind the dot.
+        Offset after the dot.
     written
         What stands of the name already.
     may_define
@@ -80,7 +80,7 @@ class Site:
     is_ambiguous
         Whether the analyser may take for a value what is a type.
     mark
-        What stands in front of the name.
+        What stands before the name.
     is_own
         Whether the receiver's class is known though a member's type is not: it is a method's own object (`owner`).
     """
@@ -95,7 +95,7 @@ class Site:
 
 
 class Dereference:
-    """The monitor of members behind a dot, an arrow, a double colon."""
+    """The monitor of members after a dot, an arrow, a double colon."""
 
     name, soft, endings = "dereference", False, b".>:"
     languages = frozenset(ACCESS)
@@ -128,7 +128,7 @@ class Dereference:
 
 
 def _own_receiver(view: View, site: Site) -> str | None:
-    """``self`` or ``cls`` in Python, if that is all that stands in front of the dot."""
+    """``self`` or ``cls`` in Python, if that is all that stands before the dot."""
     if view.language != "python" or site.mark != ".":
         return None
     receiver = _DOTTED.search(view.text[max(0, site.behind_dot - 1 - RECEIVER_READ) : site.behind_dot - 1])

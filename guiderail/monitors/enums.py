@@ -12,7 +12,7 @@ from guiderail.text.backwards import lines_above
 
 ENUM_MEMBER = 20  # CompletionItemKind
 BRACES = frozenset({"java", "typescript", "javascript", "typescriptreact", "javascriptreact", "csharp"})
-# Behind the enum's name and a dot, or in Java behind `case` itself.
+# After the enum's name and a dot, or in Java after `case` itself.
 _DOTTED = re.compile(r"\bcase\s+(?:[\w.]+\s*[|,]\s*)*(?P<enum>[\w.]*\w)\.(?P<written>\w*)$")
 _BARE = re.compile(r"\bcase\s+(?:\w+\s*,\s*)*(?P<written>\w*)$")
 _SWITCH = re.compile(r"\bswitch\s*\((?P<subject>[^;{}]*)\)\s*$")

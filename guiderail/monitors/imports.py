@@ -1,4 +1,4 @@
-"""The imports monitor: modules behind ``import`` and ``from``, names behind ``from m import``.
+"""The imports monitor: modules after ``import`` and ``from``, names after ``from m import``.
 
 Modules are what lies on the import path of the project's environment, which is read from disk: no analyser lists them
 all. Names of a module are the analyser's, and the modules that the package holds.

@@ -1,4 +1,4 @@
-"""The instantiation monitor: behind ``new`` stands what can be instantiated."""
+"""The instantiation monitor: after ``new`` stands what can be instantiated."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Asked:
         answer.add_done_callback(self._prepare)
 
     def is_over(self, written: bytes) -> bool:
-        """Whether it is known, without waiting, that nothing is constrained behind a text."""
+        """Whether it is known, without waiting, that nothing is constrained after a text."""
         if self.trigger.word and identifier_length(written) < len(written) and not _is_half(written):
             return True
         return self.watch.abstained is not None or (self._legal is not None and self._legal.place(written) != "inside")
@@ -86,7 +86,7 @@ class Asked:
         return self.legal() if self._ruling is not None or self._answer.done() else None
 
     def legal_behind(self, lead: bytes) -> np.ndarray | None:
-        """The tokens that do not begin with `lead`, or go on legally behind it; packed."""
+        """The tokens that do not begin with `lead`, or go on legally after it; packed."""
         if self.legal() is None or self._ruling is None or self._ruling.legal is None:
             return None
         part = self._masks.lead(lead)
@@ -164,7 +164,7 @@ class Open:
 
 @dataclass(slots=True)
 class _Step:
-    """The state behind a token.
+    """The state after a token.
 
     Parameters
     ----------
@@ -173,16 +173,16 @@ class _Step:
     open
         The questions that are open, the oldest first.
     begun
-        The questions that the token asked, with what it holds behind their triggers.
+        The questions that the token asked, with what it holds after their triggers.
     strict
         Which of the lazy questions have masks here: those that refused a token.
     crossed
-        Triggers inside tokens that were about to be chosen here, with what stands in front of them in the token.
+        Triggers inside tokens that were about to be chosen here, with what stands before them in the token.
     forbidden
         The tokens that would have been written here, each with a question by which it leads to nothing legal; in order,
         once however often the choice is made.
     ahead
-        The last token that was looked at, and the state behind it.
+        The last token that was looked at, and the state after it.
     """
 
     written: bytes
@@ -283,7 +283,7 @@ class JointMonitors:
     def admits(self, token: int) -> bool:
         """Whether a chosen token stands; if not, the masks have become narrower, and the choice is to be made again.
 
-        Asked because a trigger may lie inside a token (``.append``): what is legal behind the dot can only be asked
+        Asked because a trigger may lie inside a token (``.append``): what is legal after the dot can only be asked
         for once such a token is about to be chosen.
         """
         step, data, stands = self._steps[-1], self._masks.token_bytes[token], True
@@ -340,14 +340,14 @@ class JointMonitors:
         return [(asked, mask) for asked, mask in found if mask is not None and asked.watch.soft is not hard]
 
     def _after(self, token: int) -> _Step:
-        """The state behind a token, found once."""
+        """The state after a token, found once."""
         step = self._steps[-1]
         if step.ahead is None or step.ahead[0] != token:
             step.ahead = token, self._walked(step, self._masks.token_bytes[token])
         return step.ahead[1]
 
     def _walked(self, step: _Step, data: bytes) -> _Step:
-        """The state behind the bytes of a token: each may end an identifier, or a text that asks a question."""
+        """The state after the bytes of a token: each may end an identifier, or a text that asks a question."""
         still, begun, at = step.open, (), 0
         for end, byte in enumerate(data, 1):
             if byte not in self._endings:
@@ -359,7 +359,7 @@ class JointMonitors:
         return _Step(step.written + data, tuple(one for one in (*still, *begun) if not one.is_closed), begun)
 
     def _triggered(self, written: bytes, monitors: Sequence[Monitor]) -> tuple[Open, ...]:
-        """The questions that the monitors ask behind `written`."""
+        """The questions that the monitors ask after `written`."""
         try:
             view = self._scene.view(written.decode())
         except UnicodeDecodeError:

@@ -39,7 +39,7 @@ class Keys:
 
 
 def _subscript(view: View) -> Trigger | None:
-    """Behind ``d["`` in Python, and behind ``d.get("``."""
+    """After ``d["`` in Python, and after ``d.get("``."""
     read = view.text[-READ:]
     line = read.rpartition("\n")[2]
     found = _SUBSCRIPT.search(read) if "'" in line or '"' in line else None
@@ -89,7 +89,7 @@ def _mentioned(view: View, owner: str) -> frozenset[str]:
 
 
 def _each(view: View, owner: str, following: str) -> Iterator[re.Match[str]]:
-    """The places of the file at which something is mentioned with something behind it."""
+    """The places of the file at which something is mentioned with something after it."""
     whole, pattern, at = view.text + view.scene.rest, re.compile(following), 0
     while (at := whole.find(owner, at)) >= 0:
         begins = at == 0 or not (whole[at - 1].isalnum() or whole[at - 1] in "_.")
@@ -100,7 +100,7 @@ def _each(view: View, owner: str, following: str) -> Iterator[re.Match[str]]:
 
 
 async def _keys(client: Client, question: Question) -> tuple[Members, str]:
-    """The completions inside the quotes, and what is known of the dictionary in front of them."""
+    """The completions inside the quotes, and what is known of the dictionary before them."""
     begin = max(0, question.offset - READ)
     opened = _OWNER.search(question.text[begin : question.offset])
     hover = await client.hover(begin + opened.end(1) - 1) if opened else None

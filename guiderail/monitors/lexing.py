@@ -44,7 +44,7 @@ class String:
         return _compiled(self.rest)
 
     def stop(self, text: str, at: int) -> int:
-        """Where a string that opened in front of `at` cannot go on, if it is not closed."""
+        """Where a string that opened before `at` cannot go on, if it is not closed."""
         held = None if self.many_lines else _compiled(self.inner).match(text, at)
         return held.end() if held else len(text)
 
@@ -83,7 +83,7 @@ def _string(quote: str, *, many_lines: bool | None = None) -> String:
 _SLASHES = (r"//[^\r\n]*", r"/\*(?s:.*?)(?:\*/|\Z)")
 _DIRECTIVE = r"(?m:^[ \t]*+\#)(?:[^\\\r\n]++|\\\r?\n|\\.)*+"  # a macro's body is no code of its own
 _DIGIT_MARK = r"(?<=[0-9a-fA-F])'(?=[0-9a-fA-F])"
-# A slash begins a pattern where an expression may begin; divisions stand behind one.
+# A slash begins a pattern where an expression may begin; divisions stand after one.
 _PATTERN = (
     r"(?:(?<=[=(,:;!&|?{}\[])|(?<=return)|(?m:^))[ \t]*"
     r"/(?![/*])(?:[^\\/\[\r\n]|\\.|\[(?:[^\]\\\r\n]|\\.){0,200}+\])++/[a-z]*+"
@@ -167,9 +167,9 @@ class Place:
     brackets
         Offsets of the brackets that are open.
     statement
-        Offset behind the last end of a statement outside brackets.
+        Offset after the last end of a statement outside brackets.
     mark
-        From where a longer text is to be read on: what stands behind may still turn into something else.
+        From where a longer text is to be read on: what stands after may still turn into something else.
     """
 
     inside: bool = False
@@ -234,7 +234,7 @@ def _ends_statement(syntax: Syntax, found: re.Match[str], innermost: list[str]) 
 def unmatched_closers(text: str, language: str, most: int | None = None) -> str:
     """The closing brackets of `text` that it has no opening ones for; no more than `most` are looked for.
 
-    What stands behind a cursor stays the same while somebody types, and is read once.
+    What stands after a cursor stays the same while somebody types, and is read once.
     """
     open_here = at = 0
     closers = ""

@@ -69,7 +69,7 @@ class Masks:
         names
             The legal names.
         tail
-            The letters behind the cursor.
+            The letters after the cursor.
         definable
             Whether another name may be defined here.
         extra

@@ -1,7 +1,7 @@
 """The contract of a monitor: when to ask an analyser, what to ask, and what its answer makes legal.
 
 A monitor keeps nothing: whether it is triggered depends on the text alone. So decoding may go back, branch and look
-ahead as it likes; the state of all monitors is the list of questions that are open behind each token (`joint`).
+ahead as it likes; the state of all monitors is the list of questions that are open after each token (`joint`).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ KNOWN = "known"  # the situation in which nothing speaks against an answer
 
 
 class Legal(Protocol):
-    """A language over the text behind a trigger, as masks; immutable, shared by all who decode at one place."""
+    """A language over the text after a trigger, as masks; immutable, shared by all who decode at one place."""
 
     def place(self, written: bytes) -> Literal["inside", "behind", "lost"]:
         """Whether a text is still constrained, constrained no more, or not legal."""
         ...
 
     def mask(self, written: bytes) -> np.ndarray:
-        """The tokens that may stand behind a text that is inside; packed int32 [ceil(vocabulary / 32)]."""
+        """The tokens that may stand after a text that is inside; packed int32 [ceil(vocabulary / 32)]."""
         ...
 
 

@@ -60,7 +60,7 @@ class Monitors:
         document, offset, root
             The cursor and its project.
         typed
-            What in front of the cursor is going to be decoded again.
+            What before the cursor is going to be decoded again.
         """
         folder = folder_of(document, root)
         monitors = speaking(self.monitors, document.language)

@@ -59,7 +59,7 @@ def owner_of(text: str, statement: int, rest: str, receiver: str) -> Owner | Non
     Parameters
     ----------
     text, rest
-        What stands in front of the cursor and behind it.
+        What stands before the cursor and after it.
     statement
         Where the statement at the cursor begins.
     receiver
@@ -113,7 +113,7 @@ def _method_around(text: str, statement: int, receiver: str) -> re.Match[str] | 
 
 
 def _is_bound(text: str, begin: int, name: str) -> bool:
-    """Whether a name may come to mean something else behind an offset, or is in a line too long to be read."""
+    """Whether a name may come to mean something else after an offset, or is in a line too long to be read."""
     pattern, at = _bound(name), begin
     while (at := text.find(name, at)) >= 0:
         start, end = max(begin, text.rfind("\n", 0, at) + 1), text.find("\n", at)
@@ -135,7 +135,7 @@ def _bound(name: str) -> re.Pattern[str]:
 
 
 def _body(whole: str, found: re.Match[str]) -> str:
-    """A class from its header up to what is defined behind it."""
+    """A class from its header up to what is defined after it."""
     end = re.compile(rf"^[ \t]{{0,{len(found[1])}}}(?:class|def|async|@)", re.MULTILINE).search(whole, found.end())
     return whole[found.start() : end.start() if end else None]
 

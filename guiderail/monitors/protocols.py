@@ -7,7 +7,7 @@ made_by = ["connect"]          # functions that return one in its first state, b
 first = "closed"
 
 [protocol.states.closed]
-open = "open"                  # a call that is legal in this state, and the state behind it
+open = "open"                  # a call that is legal in this state, and the state after it
 
 [protocol.states.open]
 send = "open"
@@ -46,7 +46,7 @@ class Protocol:
     first
         The state of a new object.
     states
-        For each state the calls that are legal in it, each with the state behind it.
+        For each state the calls that are legal in it, each with the state after it.
     made_by
         Functions that return a new object.
     language
@@ -69,7 +69,7 @@ class Protocol:
         return frozenset(call for state in possible for call in self.states[state])
 
     def behind(self, possible: frozenset[str], call: str) -> frozenset[str]:
-        """The states that may hold behind a call; all that it can lead to if it was legal in none."""
+        """The states that may hold after a call; all that it can lead to if it was legal in none."""
         moved = frozenset(self.states[state][call] for state in possible if call in self.states[state])
         return moved or frozenset(legal[call] for legal in self.states.values() if call in legal)
 

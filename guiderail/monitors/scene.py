@@ -12,7 +12,7 @@ from guiderail.monitors.lexing import CLOSING, OPENING, Place, place, unmatched_
 from guiderail.monitors.standing import standing
 from guiderail.text.document import Document
 
-BEHIND_READ = 100_000  # characters behind the cursor that are searched for closing brackets; once, some milliseconds
+BEHIND_READ = 100_000  # characters after the cursor that are searched for closing brackets; once, some milliseconds
 HIDDEN = 4  # brackets at most that a rest of a line is thought to have opened
 
 
@@ -26,7 +26,7 @@ class Scene:
     path
         Where the analyser is to think that the file is.
     typed
-        What stands in front of the cursor and is going to be decoded again (token healing).
+        What stands before the cursor and is going to be decoded again (token healing).
     root
         The folder of the project.
     """
@@ -43,16 +43,16 @@ class Scene:
 
     @cached_property
     def place(self) -> Place:
-        """Where the text in front of the cursor ends."""
+        """Where the text before the cursor ends."""
         return self._standing.place(self.text)
 
     @cached_property
     def closers(self) -> str:
-        """The brackets that the text behind the cursor closes, the innermost first; of a long one, of its beginning."""
+        """The brackets that the text after the cursor closes, the innermost first; of a long one, of its beginning."""
         return unmatched_closers(self.rest[:BEHIND_READ], self.language)
 
     def matched(self, opened: str) -> tuple[int, str]:
-        """How the brackets that are open in front of the cursor, and those that the text behind it closes, go together.
+        """How the brackets that are open before the cursor, and those that the text after it closes, go together.
 
         The outermost belong together: each side may have more of the inner ones, such as where the line that is being
         written went on with ``) {``.
@@ -63,7 +63,7 @@ class Scene:
             How many of `opened`, from the outermost on, are closed, and the first closing brackets that close none.
         """
         closers = self.closers
-        if len(self.rest) > BEHIND_READ:  # what is open above the line is closed somewhere behind
+        if len(self.rest) > BEHIND_READ:  # what is open above the line is closed somewhere after
             line = self.text.rfind("\n") + 1
             return max(len(closers), sum(at < line for at in self.place.brackets)), ""
         same = 0
@@ -117,7 +117,7 @@ class View:
 
     @property
     def indent(self) -> str:
-        """The blanks in front of the statement."""
+        """The blanks before the statement."""
         statement = self.statement
         return statement[: len(statement) - len(statement.lstrip())]
 
@@ -138,7 +138,7 @@ class View:
         offset
             Where the question points, in code points.
         shown
-            What the analyser sees in front of the brackets and the rest; by default the text up to `offset`.
+            What the analyser sees before the brackets and the rest; by default the text up to `offset`.
         """
         # Brackets are made to match: one too many ends a class above half of its members.
         closers = "".join(CLOSING[one] for one in reversed(self.unclosed))
@@ -154,7 +154,7 @@ class View:
         ----------
         statement
             The other statement, up to the place in question.
-        behind
+        after
             The rest of it.
         """
         begin = self.text[: self.place.statement] + self.indent
@@ -164,6 +164,6 @@ class View:
 
 
 def tail_of(rest: str) -> str:
-    """The letters behind the cursor that a name would run into."""
+    """The letters after the cursor that a name would run into."""
     found = re.match(r"\w+", rest)
     return found[0] if found else ""

@@ -12,7 +12,7 @@ from guiderail.monitors.anchor import anchor_of
 from guiderail.monitors.monitor import Ruling, Trigger
 from guiderail.monitors.scene import View, tail_of
 
-# Behind these a name is read; it is not one that is being defined, nor perhaps a keyword argument.
+# After these a name is read; it is not one that is being defined, nor perhaps a keyword argument.
 _READ = re.compile(
     r"(?:^\s*(?:return|yield|await|assert|del|raise|if|elif|while)|(?<![=!<>])[=+\-*/%&|^@<>]=?|"
     r"\b(?:in|is|and|or|not|if|else|from|await|return|yield))\s+(?P<written>\w*)$"

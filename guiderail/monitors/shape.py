@@ -106,7 +106,7 @@ def shape_of(signature: Signature, *, keywords: bool = True) -> Shape | None:
             return None
         elif found["stars"] == "**":
             any_name = True
-        elif found["stars"] or "..." in re.split("[:=]", text)[0]:  # Java's stand behind the type
+        elif found["stars"] or "..." in re.split("[:=]", text)[0]:  # Java's stand after the type
             variadic = keyword_only = True
         else:
             name = found["name"] if keywords else str(len(positional))

@@ -14,7 +14,7 @@ FILES = 4  # whose last text is kept
 
 
 class Standing:
-    """Places in texts that begin alike: a text is read on from the last mark in front of where it differs.
+    """Places in texts that begin alike: a text is read on from the last mark before where it differs.
 
     It may be used by several threads.
 

@@ -109,7 +109,7 @@ class _Event:
 
 
 def _events(text: str, begin: int, receiver: str, kind: Protocol) -> Iterator[_Event]:
-    """What happens to the object behind `begin`, in the order of the text."""
+    """What happens to the object after `begin`, in the order of the text."""
     here = None
     makers = "|".join(map(re.escape, kind.made_by))
     made = re.compile(rf"{re.escape(receiver)}\s*(?::[^=\n]*)?=\s*(?:[\w.]+\.)?(?:{makers})\(")
@@ -155,7 +155,7 @@ def _is_certain(text: str, at: int) -> bool:
 
 
 def _in_loop(text: str, since: int) -> bool:
-    """Whether the end of a text is inside a loop that began behind an offset."""
+    """Whether the end of a text is inside a loop that began after an offset."""
     lines = text[since:].splitlines()
     depth = len(lines[-1]) - len(lines[-1].lstrip()) if lines else 0
     for line in reversed(lines[1:-1]):

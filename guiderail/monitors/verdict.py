@@ -196,7 +196,7 @@ def completed(document: Document, change: Change) -> str | None:
     if not change.finished:
         return None
     if language in SYNTAX:
-        # A comment ends with its line; what is still open behind a line break is a string.
+        # A comment ends with its line; what is still open after a line break is a string.
         here = standing(document.path, language).place(before + "\n")
         open_here = len(here.brackets)
         if here.inside or open_here > len(unmatched_closers(rest, language, open_here)):

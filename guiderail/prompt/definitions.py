@@ -1,4 +1,4 @@
-"""The declarations behind a file's imports, those used near the cursor first."""
+"""The declarations after a file's imports, those used near the cursor first."""
 
 import re
 from collections import defaultdict
@@ -68,7 +68,7 @@ class Uses:
         return self._scores.get(word, 0.0)
 
     def members(self, owner: str) -> dict[str, float]:
-        """Nearness of the names that stand behind ``owner.`` or ``owner::``."""
+        """Nearness of the names that stand after ``owner.`` or ``owner::``."""
         pattern = re.compile(rf"\b{re.escape(owner)}\s*(?:\.|::|->)\s*([^\W\d]\w*)")
         found: dict[str, float] = {}
         for text, score in self._lines:
@@ -150,7 +150,7 @@ class _Search:
     def _find(
         self, paths: tuple[str, ...], name: str, hops: int, seen: set[tuple[str, str, int]]
     ) -> Iterator[tuple[str, int, Definition]]:
-        """Where a name is declared, behind up to `hops` re-exports; `seen` is what was looked at for it already."""
+        """Where a name is declared, after up to `hops` re-exports; `seen` is what was looked at for it already."""
         for path in paths:
             if (path, name, hops) in seen or self._expired():
                 continue

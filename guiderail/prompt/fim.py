@@ -29,7 +29,7 @@ class FimFormat:
     prefix, suffix, middle
         Sentinels; `middle` is empty where the family has none (Codestral).
     file_sep, repo_name
-        Sentinels in front of a file's path and of the repository's name; None where the family was not trained
+        Sentinels before a file's path and of the repository's name; None where the family was not trained
         on several files at once.
     stops
         Special tokens that end a completion, besides the model's end of text. A tokenizer may lack some of them.
@@ -126,7 +126,7 @@ _FAMILIES = (
             stops=("<｜end▁of▁sentence｜>", "<|EOT|>", "<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"),
         ),
     ),
-    # SentencePiece writes its word mark in front of the names.
+    # SentencePiece writes its word mark before the names.
     _Family(
         FimFormat(
             "CodeLlama", "▁<PRE>", "▁<SUF>", "▁<MID>",

@@ -52,7 +52,7 @@ class _Name:
 
     @cached_property
     def _around_star(self) -> list[bytes] | None:
-        """What stands in front of the only star and behind it, or all if there is none; None for other patterns."""
+        """What stands before the only star and after it, or all if there is none; None for other patterns."""
         parts = [b""]
         for token in self.tokens:
             if isinstance(token, int):
@@ -220,7 +220,7 @@ def _patterns(lines: Iterable[str]) -> Iterator[tuple[_Pattern, int]]:
 
 
 def _trimmed(line: str) -> str:
-    """A line without blanks at its end, but for those behind a backslash."""
+    """A line without blanks at its end, but for those after a backslash."""
     bare = line.rstrip(" ")
     escapes = len(bare) - len(bare.rstrip("\\"))
     return bare + " " if escapes % 2 and bare != line else bare
@@ -276,7 +276,7 @@ def _tokens(data: bytes) -> Iterator[Token]:
 
 
 def _bracket(data: bytes, at: int) -> tuple[frozenset[int], int]:
-    """The bytes of a class in brackets, of which `at` is behind the first, and where the text goes on."""
+    """The bytes of a class in brackets, of which `at` is after the first, and where the text goes on."""
     negated = data[at : at + 1] in (b"!", b"^")
     at += negated
     members: set[int] = set()
@@ -298,7 +298,7 @@ def _bracket(data: bytes, at: int) -> tuple[frozenset[int], int]:
 
 
 def _escaped(data: bytes, at: int) -> tuple[int, int]:
-    """The byte that stands at a place, perhaps behind a backslash, and the place behind it."""
+    """The byte that stands at a place, perhaps after a backslash, and the place after it."""
     at += data[at : at + 1] == b"\\"
     if at >= len(data):
         raise _MalformedError
@@ -306,7 +306,7 @@ def _escaped(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _class_named(data: bytes, at: int) -> tuple[set[int], int] | None:
-    """The bytes of a class such as ``[:alpha:]``, of which `at` is behind the colon; None if it is no such."""
+    """The bytes of a class such as ``[:alpha:]``, of which `at` is after the colon; None if it is no such."""
     end = data.find(b"]", at)
     if end < 0:
         raise _MalformedError

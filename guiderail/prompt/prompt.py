@@ -65,7 +65,7 @@ class Prompt:
 
 
 def lone_space(before: str) -> int:
-    """The blanks that every tokenizer joins with a word behind `before`: a space that stands alone."""
+    """The blanks that every tokenizer joins with a word after `before`: a space that stands alone."""
     return int(before.endswith(" ") and not before[-2:-1].isspace())
 
 
@@ -95,8 +95,8 @@ def build_prompt(
     layout
         ``psm``: prefix, suffix, middle. ``spm``: suffix first, so that typing only appends; the family's own form
         where it has one. ``efim``: psm whose prefix ends up to `EARLY` lines before the cursor's, with the rest of it
-        behind the middle sentinel, so that typing appends and leaves prefix and suffix alone (Guo et al. 2025, "EFIM").
-        ``prefix``: nothing behind the cursor.
+        after the middle sentinel, so that typing appends and leaves prefix and suffix alone (Guo et al. 2025, "EFIM").
+        ``prefix``: nothing after the cursor.
     budget
         Tokens of the whole prompt; one is kept for a token that begins the text.
     count
@@ -104,7 +104,7 @@ def build_prompt(
     heal
         Whether to leave out the half-typed word.
     joins
-        How many blanks in front of a word the model's tokenizer joins with it (`Tokenizer.joined_blanks`).
+        How many blanks before a word the model's tokenizer joins with it (`Tokenizer.joined_blanks`).
     root
         The project's root: it names the repository, and the file's path is given relative to it.
 
@@ -145,7 +145,7 @@ def _room(budget: int, fim: FimFormat | None, layout: Layout) -> int:
 def _around(
     document: Document, offset: int, typed: int, window: Window, own: str | None, *, early: bool
 ) -> tuple[Segment, Segment, Segment | None]:
-    """The file's own text in front of the cursor and behind it; if the prefix ends `early`, the rest of it too."""
+    """The file's own text before the cursor and after it; if the prefix ends `early`, the rest of it too."""
     text, stop = document.text, offset - typed
     suffix = Segment("suffix", text[offset : window.stop], own)
     if not early:
@@ -156,11 +156,11 @@ def _around(
 
 
 def half_typed(before: str, joins: Joins = lone_space) -> str:
-    """The word that ends at the cursor, with the blanks in front of it that the tokenizer joins with it.
+    """The word that ends at the cursor, with the blanks before it that the tokenizer joins with it.
 
-    Tokenizers keep a word and its one leading space in one token, so a prompt that ends inside it (or behind the
+    Tokenizers keep a word and its one leading space in one token, so a prompt that ends inside it (or after the
     space) ends at a place where the model never saw a token end. Many do so in an indentation too: four spaces and
-    ``return`` are three spaces and `` return``. Punctuation in front of a word stays in the prompt, whatever the
+    ``return`` are three spaces and `` return``. Punctuation before a word stays in the prompt, whatever the
     tokenizer does: what watches a dereference has to see its dot.
 
     Parameters
@@ -213,7 +213,7 @@ def _context(
     room: int,
     count: Count,
 ) -> list[Segment]:
-    """The segments in front of the file's own text: as many of the best snippets as there is room for."""
+    """The segments before the file's own text: as many of the best snippets as there is room for."""
     if fim is None or fim.file_sep is None:
         groups = [[_as_comment(snippet, document.language)] for snippet in snippets]
         return _fitting(groups, room * _CONTEXT_SHARE, count)
@@ -261,9 +261,9 @@ def _arranged(
     fim: FimFormat | None,
     layout: Layout,
 ) -> tuple[Segment, ...]:
-    """Everything in the family's order; comments belong to the prefix, files stand in front of all.
+    """Everything in the family's order; comments belong to the prefix, files stand before all.
 
-    `late` is the part of the prefix that goes behind the middle sentinel.
+    `late` is the part of the prefix that goes after the middle sentinel.
     """
     if fim is None or layout == "prefix":
         return (*context, prefix)

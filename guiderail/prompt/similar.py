@@ -85,7 +85,7 @@ class Vocabulary:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Joined:
-    """All files' windows one behind the other, with the weight of every identifier."""
+    """All files' windows one after the other, with the weight of every identifier."""
 
     windows: list[Windows]
     words: NDArray[np.int32]

@@ -11,7 +11,7 @@ from pathlib import Path
 from guiderail.errors import UsageError
 
 # LSP knows three line ends and no others. str.splitlines also breaks at form feed, \x1c, \x85 and U+2028,
-# which shifts every line behind them.
+# which shifts every line after them.
 _LINE_END = re.compile(r"\r\n?|\n")
 
 
@@ -77,7 +77,7 @@ class Document:
         return self._starts[line]
 
     def line_end(self, line: int) -> int:
-        """Offset behind the last code point of a line, in front of its line end."""
+        """Offset after the last code point of a line, before its line end."""
         start, stop = self.line_start(line), len(self.text)
         if line + 1 == len(self._starts):
             return stop

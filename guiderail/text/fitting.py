@@ -1,6 +1,6 @@
 """Fitting a suggestion into the line where it is to stand.
 
-A model sees what stands behind the cursor, and often writes it again: `print(|)` is continued by `x)`. What would then
+A model sees what stands after the cursor, and often writes it again: `print(|)` is continued by `x)`. What would then
 stand there twice is left out, or is replaced.
 """
 
@@ -23,7 +23,7 @@ class Shaped:
     text
         The text.
     covers
-        Characters behind the cursor, on its line, that the text replaces.
+        Characters after the cursor, on its line, that the text replaces.
     """
 
     text: str
@@ -40,7 +40,7 @@ def shape(text: str, before: str, after: str) -> Shaped | None:
     before
         The cursor's line up to the cursor.
     after
-        All that stands behind the cursor.
+        All that stands after the cursor.
     """
     rest = after.split("\n", 1)[0].rstrip("\r")
     if not text.strip() or _follows(text.strip(), after):
@@ -59,7 +59,7 @@ def shape(text: str, before: str, after: str) -> Shaped | None:
 
 
 def at_depth(text: str, before: str, above: str) -> str:
-    """A text that goes on at the cursor's depth: behind an indentation, further blanks are left out.
+    """A text that goes on at the cursor's depth: after an indentation, further blanks are left out.
 
     All its lines move together. Under a line that opens a block, and is indented as deep as the cursor or deeper, the
     blanks stay: there the indentation is not finished.
@@ -83,7 +83,7 @@ def at_depth(text: str, before: str, above: str) -> str:
 
 
 def _follows(text: str, after: str) -> bool:
-    """Whether what stands behind the cursor begins with the text, and with no longer word."""
+    """Whether what stands after the cursor begins with the text, and with no longer word."""
     after = after.lstrip()
     behind = after[len(text) : len(text) + 1]
     inside = text[-1:].isidentifier() and f"_{behind}".isidentifier() and behind != ""
@@ -93,7 +93,7 @@ def _follows(text: str, after: str) -> bool:
 def _repeated_from(text: str, index: int, rest: str) -> int | None:
     """Where the end of a text begins that the rest of the line has too; it closes, at `index`, what stands before it.
 
-    The rest may begin with a pair of brackets in front of that, which the text has or lacks: `f.|())` is continued by
+    The rest may begin with a pair of brackets before that, which the text has or lacks: `f.|())` is continued by
     `read())` and by `name) + 1`.
     """
     tail, pair = text[index:].rstrip(), _pair(rest)
@@ -117,7 +117,7 @@ def _nonblank(text: str, covers: int = 0) -> Shaped | None:
 
 
 def _covered(text: str, closers: list[int], rest: str) -> int:
-    """How many of the brackets and quotes behind the cursor the text closes itself."""
+    """How many of the brackets and quotes after the cursor the text closes itself."""
     covers = 0
     for index in closers:
         if covers < len(rest) and rest[covers] == text[index]:

@@ -145,7 +145,7 @@ def _interpreter(first_line: str) -> str:
 
 
 def language_named(name: str) -> str:
-    """The identifier behind a name that a person typed ("ts", "c++", "Python").
+    """The identifier after a name that a person typed ("ts", "c++", "Python").
 
     Raises
     ------

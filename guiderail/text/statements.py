@@ -17,7 +17,7 @@ from tree_sitter import Node, Parser, Tree
 
 from guiderail.text.syntax import PARSE_S, SlowTextError, grammar, parse_in_time
 
-LOOKBACK = 160  # lines behind which nothing is remembered
+LOOKBACK = 160  # lines after which nothing is remembered
 UNSETTLED = 6  # last lines whose rules are found anew: what follows may still turn them into something else
 TAB = 8
 _HEAD = re.compile(rb"([ \t]*)[ \t})\];,]*")
@@ -63,7 +63,7 @@ class _Line:
 
 
 def opening(line: bytes) -> Opening:
-    """The first word of a line behind blanks and closing brackets; or one character; or nothing."""
+    """The first word of a line after blanks and closing brackets; or one character; or nothing."""
     head = _HEAD.match(line)
     assert head is not None, "the pattern matches the empty text"
     at = head.end()
@@ -134,7 +134,7 @@ class Statements:
 
     @property
     def indent(self) -> int:
-        """Columns in front of the last statement."""
+        """Columns before the last statement."""
         return self._lines[-1].indent if self._lines else 0
 
     @property
@@ -143,7 +143,7 @@ class Statements:
         return bool(self._marks) and self._marks[-1][1] != b""
 
     def _mark(self, source: bytes, same: int) -> None:
-        """Find the openings and closings behind what stayed; a closing is marked by b""."""
+        """Find the openings and closings after what stayed; a closing is marked by b""."""
         pattern, length = (_QUOTES, 3) if self.language == "python" else (_COMMENTS, 2)
         while self._marks and self._marks[-1][0] + length > same:
             self._marks.pop()
@@ -167,7 +167,7 @@ class Statements:
         self._tree.edit(same, len(self._source), len(source), *ends)
 
     def _read(self, source: bytes) -> None:
-        """Find the rules of the lines behind those that are settled."""
+        """Find the rules of the lines after those that are settled."""
         assert self._tree is not None
         begin = source.find(b"\n", self._lines[-1].start) + 1 if self._lines else _tail(source)
         for start in _line_starts(source, begin):

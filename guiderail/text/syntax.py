@@ -85,7 +85,7 @@ def parse_in_time(parser: Parser, source: bytes, old: Tree | None, seconds: floa
 class Parsed:
     """Trees of texts that differ little: each is made from the one before, and only what changed is read.
 
-    Errors apart they are those of `parse`: how a parser goes on behind an error may depend on what it has read before.
+    Errors apart they are those of `parse`: how a parser goes on after an error may depend on what it has read before.
 
     Parameters
     ----------

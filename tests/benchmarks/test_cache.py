@@ -60,7 +60,7 @@ def test_the_crossover_is_between_the_places_around_it() -> None:
 
 @pytest.mark.e2e
 def test_llama_cpp_follows_the_same_edits() -> None:
-    """On the same weights llama.cpp encodes what is behind an insertion again, and finds a deletion's rest again."""
+    """On the same weights llama.cpp encodes what is after an insertion again, and finds a deletion's rest again."""
     pytest.importorskip("xllamacpp", reason="the extra bench is not installed")
     plan = Plan(tokens=(700,), edit_at=(0.1,), changed=(8, -8), runs=1, threads=1)
     inserted, deleted = run(tiny_model("qwen3"), plan)

@@ -59,7 +59,7 @@ def test_other_architectures_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_spread_and_median() -> None:
-    """Speed is the tokens behind the first over the time behind the first; the spread is relative to the median."""
+    """Speed is the tokens after the first over the time after the first; the spread is relative to the median."""
     found = {"first": [1.0, 1.0, 1.0], "all": [2.0, 3.0, 5.0]}
     speed = benchmark._speed(found, 13)
     assert speed["tokens_per_s"] == 6.0

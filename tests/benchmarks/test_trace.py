@@ -14,7 +14,7 @@ FOREVER = 1e6
 
 
 def typed(made: Trace) -> dict[str, str]:
-    """The files behind the last key."""
+    """The files after the last key."""
     texts = dict(made.files)
     for key in made.keys:
         if key.edit:
@@ -26,7 +26,7 @@ def typed(made: Trace) -> dict[str, str]:
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1 << 32))
 def test_typed_to_the_end_the_files_are_whole(seed: int) -> None:
-    """Errors, undone words and moves or not: behind the last key the files are what they were before."""
+    """Errors, undone words and moves or not: after the last key the files are what they were before."""
     made = make_trace(SOURCES, seed, FOREVER)
     assert made.files != SOURCES
     assert typed(made) == SOURCES
@@ -42,7 +42,7 @@ def test_one_seed_is_one_trace() -> None:
 
 
 def test_people_do_everything() -> None:
-    """In a long trace there is each kind of key, and only behind what was typed or erased does an editor ask."""
+    """In a long trace there is each kind of key, and only after what was typed or erased does an editor ask."""
     made = make_trace(SOURCES, 3, FOREVER)
     assert {key.kind for key in made.keys} == {"type", "erase", "undo", "move", "switch"}
     assert {key.kind for key in made.keys if key.asks} == {"type", "erase"}
@@ -58,7 +58,7 @@ def test_files_without_bodies_stay(text: str) -> None:
 
 
 def test_columns_of_the_syntax_tree_are_bytes() -> None:
-    """Text in front of a body that is more bytes than characters does not shift it."""
+    """Text before a body that is more bytes than characters does not shift it."""
     body = "total = 0\n    for number in numbers:\n        total += number\n    return total, 'Ω'"
     text = f"s = 'ΩΩ'; t = 1\n\n\ndef f(numbers):\n    {body}\n"
     assert [text[start:end] for start, end in trace._bodies(text)] == [body]

@@ -84,7 +84,7 @@ def test_healed_equals_fresh_in_every_architecture(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_layer_0_needs_no_healing(name: str) -> None:
-    """Behind an edit the first layer's keys and values equal a fresh encoding's: a rotation is all they need."""
+    """After an edit the first layer's keys and values equal a fresh encoding's: a rotation is all they need."""
     cache = LiveCache(model_of(name), policy="patch", effort=PIE)
     cache.fit(START)
     report = cache.fit([*START[:30], 3, 4, 5, 6, *START[30:100], *START[107:]])
@@ -212,7 +212,7 @@ def test_a_failure_is_not_believed(monkeypatch: pytest.MonkeyPatch, method: str)
 
 
 def test_undo_gives_the_exact_cache_back() -> None:
-    """Typing and taking it back leaves a cache that is exact again without running what stands behind."""
+    """Typing and taking it back leaves a cache that is exact again without running what stands after."""
     cache = LiveCache(model_of("qwen3"), policy="patch", effort=SMALL)
     cache.fit(START)
     cache.fit([*START[:60], 7, 8, 9, *START[60:]])
@@ -235,7 +235,7 @@ def test_without_edits_in_the_middle_nothing_is_ever_stale() -> None:
 
 
 def test_the_exact_policy_is_exact() -> None:
-    """Under the policy "exact" an edit runs everything behind it, and nothing is stale."""
+    """Under the policy "exact" an edit runs everything after it, and nothing is stale."""
     cache = LiveCache(model_of("qwen3"), policy="exact")
     cache.fit(START)
     report = cache.fit([*START[:60], 7, *START[60:]])
@@ -267,7 +267,7 @@ def test_auto_does_not_patch_for_little() -> None:
 
 
 def test_auto_encodes_again_when_the_cursor_moves_through_the_text() -> None:
-    """Text that was behind the cursor and is in front of it now is not kept by auto, and the report says why."""
+    """Text that was after the cursor and is before it now is not kept by auto, and the report says why."""
     model = model_of("qwen3")
     special = model.tokenizer.special
     first, middle, last = (special[f"<|fim_{name}|>"] for name in ("prefix", "suffix", "middle"))
@@ -297,7 +297,7 @@ def test_models_whose_keys_cannot_be_moved_are_exact(name: str) -> None:
 
 
 def transformers_logits(model: Model, ids: list[int]) -> torch.Tensor:
-    """Scores behind the last token, without any code of ours."""
+    """Scores after the last token, without any code of ours."""
     module = model.plain_module()
     module.config._attn_implementation = "eager"
     with torch.inference_mode():

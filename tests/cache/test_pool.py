@@ -50,7 +50,7 @@ def test_what_two_files_share_is_encoded_once() -> None:
 
 
 def test_only_exact_tokens_are_handed_over() -> None:
-    """Behind an edit in the shared text another file gets the exact beginning and no stale token."""
+    """After an edit in the shared text another file gets the exact beginning and no stale token."""
     pool = pool_of()
     use(pool, "a", A)
     edited = [*A[:10], 299, *A[10:]]

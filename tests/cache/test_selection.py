@@ -35,7 +35,7 @@ def test_what_is_new_and_the_last_token_are_always_run(old: list[int], script) -
 
 
 def test_uses_of_a_renamed_name_are_run() -> None:
-    """Behind a rename the places that use the old or the new name are run, each with one token more."""
+    """After a rename the places that use the old or the new name are run, each with one token more."""
     body = LINE * 10
     new = [NEW, EQUALS, FILLER, END, *body, USE, SPACE, NEW, END, *body, OLD, SPACE, *body]
     old = [OLD, *new[1:]]
@@ -61,7 +61,7 @@ def test_other_names_of_a_changed_line_come_last() -> None:
 
 
 def test_the_cursors_line_in_front_of_its_mark_is_run() -> None:
-    """The tail holds the marks behind the change and the lines that end in them, not what lies between."""
+    """The tail holds the marks after the change and the lines that end in them, not what lies between."""
     front = LINE * 8
     new = [USE, *front, OTHER, SPACE, PREFIX, *LINE * 10, PREFIX]
     picked = run(new[1:], new, Effort(halo=0, near=0, tail=48, uses=0))

@@ -1,4 +1,4 @@
-"""A tree behind a sequence is what feeding each of its paths would be."""
+"""A tree after a sequence is what feeding each of its paths would be."""
 
 import pytest
 import torch
@@ -132,7 +132,7 @@ def test_the_buffers_grow_under_a_tree() -> None:
 
 @pytest.mark.parametrize("name", LENGTH_DEPENDENT)
 def test_a_path_into_other_frequencies_is_not_exact(name: str) -> None:
-    """Where positions turn by other frequencies behind some length, what is kept across it is not called exact."""
+    """Where positions turn by other frequencies after some length, what is kept across it is not called exact."""
     cache, _ = encoded(name, [5 + i % 200 for i in range(250)])
     tree = TokenTree.chain([5 + i for i in range(20)])
     cache.grow(tree)

@@ -61,7 +61,7 @@ def test_ordinary_text_is_shown_as_it_is(text: str) -> None:
 
 
 def test_a_suggestion_is_shown_among_its_lines() -> None:
-    """Without colour codes the terminal shows the document with the suggestion in it, six lines before, two behind."""
+    """Without colour codes the terminal shows the document with the suggestion in it, six lines before, two after."""
     lines = [f"line {number}" for number in range(20)]
     text = "\n".join(lines)
     document = Document(text)

@@ -244,7 +244,7 @@ def test_a_file_cut_anywhere_keeps_exactly_its_whole_rows(tmp_path_factory: pyte
 
 
 def test_a_long_torn_line_is_cut(tmp_path: Path) -> None:
-    """However long the torn line is, the rows in front of it stay."""
+    """However long the torn line is, the rows before it stay."""
     path = tmp_path / "out.jsonl"
     row = json.dumps({"key": KEY, "settings": IDENTITY}) + "\n"
     path.write_text(row + "x" * 200_000, encoding="utf-8")

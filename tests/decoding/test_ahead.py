@@ -37,7 +37,7 @@ class Late(Identifier):
 
     def awaits(self, token: int | None) -> bool:
         """See `Awaiting`."""
-        if token is not None or len(self._written) > 3:  # behind the third token nothing depends on the list
+        if token is not None or len(self._written) > 3:  # after the third token nothing depends on the list
             return False
         self.asked -= self.asked > 0
         return self.asked > 0

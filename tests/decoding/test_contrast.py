@@ -68,7 +68,7 @@ def test_the_lame_prompt_is_continued_with_the_same_tokens() -> None:
 
 
 def test_docstrings_and_comments_in_front_of_the_cursor_go() -> None:
-    """Those behind it stay; the cursor stands where it stood in the code."""
+    """Those after it stay; the cursor stands where it stood in the code."""
     before = '"""Module."""\nx = 1  # one\n\ndef f():\n    """Doc é.\n\n    >>> f()\n    """\n    y = "kept"\n    '
     document = Document(before + "z = 2  # two\n", Path("a.py"), "python")
     changed, offset = without_docstrings(document, len(before))

@@ -180,7 +180,7 @@ def scores(*rows: dict[int, float]) -> torch.Tensor:
 
 
 def test_recycling_drafts_the_candidates_of_candidates() -> None:
-    """Each node's children are the likeliest tokens behind it when it was last run, rejected tokens too."""
+    """Each node's children are the likeliest tokens after it when it was last run, rejected tokens too."""
     recycling = Recycling(12, nodes=200, depth=2)
     tree = TokenTree.chain([1, 2])
     tree.add(3, 0)

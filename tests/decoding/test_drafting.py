@@ -139,7 +139,7 @@ def test_perfect_drafts_take_a_pass_for_many_tokens() -> None:
     guess = Guess(ids_of(plain), 1.0)
     guess.random.random = lambda: 0.7  # no second candidates, never wrong
     _, session = run("qwen3", Drafting([guess], FREE))
-    assert session.passes == 1 + 4  # the prompt, and 23 tokens behind the first, 1 + 6 a pass
+    assert session.passes == 1 + 4  # the prompt, and 23 tokens after the first, 1 + 6 a pass
 
 
 def test_a_drafter_learns_what_came_of_every_pass() -> None:

@@ -50,7 +50,7 @@ def complete(model: Model, offset: int, drafter: EmbeddedDrafter | None) -> tupl
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("offset", CURSORS)
 def test_greedy_tokens_are_the_same_whoever_drafts(family: str, offset: int) -> None:
-    """Also behind half a word, within a line, and between tokenizers that cut text differently."""
+    """Also after half a word, within a line, and between tokenizers that cut text differently."""
     model = tiny_model(family)
     expected, _ = complete(model, offset, None)
     assert complete(model, offset, drafter_for(model, small()))[0] == expected
@@ -68,7 +68,7 @@ def test_a_model_that_drafts_for_itself_is_right() -> None:
 @pytest.mark.parametrize("layout", ["psm", "spm", "efim", "prefix"])
 @pytest.mark.parametrize("family", ["guiderail", "starcoder2"])
 def test_the_text_around_the_cursor_is_read_from_a_prompt(family: str, layout) -> None:
-    """In every layout it is the file's own, whatever other files stand in front of it."""
+    """In every layout it is the file's own, whatever other files stand before it."""
     model = tiny_model(family)
     completer = Completer(model)
     for offset in CURSORS:

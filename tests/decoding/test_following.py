@@ -1,4 +1,4 @@
-"""Where a text ends because of what stands behind the cursor."""
+"""Where a text ends because of what stands after the cursor."""
 
 import pytest
 from hypothesis import given
@@ -73,7 +73,7 @@ def test_nothing_behind_the_cursor_changes_nothing(until: Until, before: str, te
 
 @given(LINES, TEXTS, LINES.filter(lambda line: any(c.isalnum() for c in line)))
 def test_the_next_line_is_never_written(before: str, text: str, below: str) -> None:
-    """No line of what is kept is the one below, whatever stands in front of it; a text in quotes apart."""
+    """No line of what is kept is the one below, whatever stands before it; a text in quotes apart."""
     rule = following(NeverStop(), before, f"\n{below}\n", "python")
     whole = f"{text}\n"
     end = rule.end(whole)

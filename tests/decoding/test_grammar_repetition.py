@@ -92,7 +92,7 @@ def encode(text: str) -> list[int]:
 
 
 def changes(language: str, text: str, **options: float) -> dict[bytes, float]:
-    """By token, what RPG added to its score behind `text`."""
+    """By token, what RPG added to its score after `text`."""
     stage = GrammarRepetition(language, TABLE, **{"verbatim": 0.0, **options})  # type: ignore[arg-type]
     ids = encode(text)
     logits = torch.zeros(len(TABLE))

@@ -8,7 +8,7 @@ from guiderail.decoding.constraint import allowed, full_mask
 from guiderail.decoding.healing import TypedText
 from guiderail.decoding.vocabulary import Vocabulary
 
-# A small alphabet makes prefixes collide; 0xff is the byte behind which nothing sorts.
+# A small alphabet makes prefixes collide; 0xff is the byte after which nothing sorts.
 TOKEN = st.binary(max_size=4).map(lambda b: bytes(b"ab\xfe\xff"[x % 4] for x in b))
 
 

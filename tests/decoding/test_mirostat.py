@@ -116,7 +116,7 @@ SMALL = 12
 
 @cache
 def small_scores(chosen: tuple[int, ...]) -> list[float]:
-    """Scores behind what was chosen, which differ from token to token."""
+    """Scores after what was chosen, which differ from token to token."""
     seed = 31 * len(chosen) + sum((place + 1) * token for place, token in enumerate(chosen))
     return (torch.randn(SMALL, generator=torch.Generator().manual_seed(seed)) * 1.2).tolist()
 
@@ -135,7 +135,7 @@ def kept_tokens(version: int, p: list[float], mu: float) -> list[int]:
 
 def enumerated(version: int, target: float, rate: float, *, length: int = 2) -> dict[tuple[int, ...], float]:
     """The probability of every text that can be drawn."""
-    texts = {(): (1.0, 2 * target)}  # with mu behind it
+    texts = {(): (1.0, 2 * target)}  # with mu after it
     for _ in range(length):
         longer = {}
         for text, (before, mu) in texts.items():

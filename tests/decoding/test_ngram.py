@@ -117,7 +117,7 @@ def test_what_was_just_written_counts_as_several_of_the_project() -> None:
 
 
 def test_ppm_by_hand() -> None:
-    # behind 1 2: 3 once, so half; behind 2: 3 once and 4 once, so a quarter each of the other half
+    # after 1 2: 3 once, so half; after 2: 3 once and 4 once, so a quarter each of the other half
     project = NgramCounts()
     project.set_text("there", [1, 2, 3, 0, 2, 4])
     evidence = gather(NgramCounts(), project, [1, 2])
@@ -182,7 +182,7 @@ steps = st.lists(st.tuples(texts | marked, st.lists(st.integers(0, 5), max_size=
 
 @given(steps)
 def test_the_stage_is_a_function_of_the_ids_whatever_it_saw_before(steps: list[tuple[list[int], list[int]]]) -> None:
-    """Neither what was decoded nor other prompts leave anything behind, not even in how sums are rounded."""
+    """Neither what was decoded nor other prompts leave anything after, not even in how sums are rounded."""
     project = NgramCounts()
     project.set_text("other", [0, 1, 2, 3, 4, 5, 0, 1, 3])
     logits = torch.linspace(-1, 1, VOCABULARY)

@@ -78,7 +78,7 @@ def test_what_stands_before_the_cursor_is_not_returned() -> None:
 
 
 def test_half_a_character_is_left_out_until_the_rest_comes() -> None:
-    """Cut short, the text ends in front of it; and it does not end the text."""
+    """Cut short, the text ends before it; and it does not end the text."""
     assert end([A, HALF, REST]) == ("eos", "aé")
     assert end([A, HALF_FACE, REST_FACE, B]) == ("eos", "a🙂b")
     assert end([A, HALF_FACE], max_tokens=2) == ("length", "a")

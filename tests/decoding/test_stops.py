@@ -56,7 +56,7 @@ def test_block(name: str) -> None:
 
 @given(st.text(alphabet="ab \n\r"))
 def test_line(text: str) -> None:
-    """A line ends at the first line break behind something visible; what is kept has no line break at its end."""
+    """A line ends at the first line break after something visible; what is kept has no line break at its end."""
     end = LineStop().end(text)
     visible = text.lstrip()
     if end is None:

@@ -56,7 +56,7 @@ def is_text(data: bytes) -> bool:
 
 
 def is_legal(text: str, names: list[str]) -> bool:
-    """Whether some text beginning with `text` is one of the names with something behind it that is no identifier."""
+    """Whether some text beginning with `text` is one of the names with something after it that is no identifier."""
     word = next((text[:n] for n in range(len(text), -1, -1) if all(in_identifier(c) for c in text[:n])), "")
     return any(name.startswith(word) for name in names) if word == text else word in names
 
@@ -162,7 +162,7 @@ def test_what_is_no_identifier_is_no_name() -> None:
 
 
 def test_half_a_character_finishes_no_forbidden_name_that_it_may_lengthen() -> None:
-    """Behind a forbidden é, half a character that may become a letter is allowed; one that cannot is not."""
+    """After a forbidden é, half a character that may become a letter is allowed; one that cannot is not."""
     table = ["é".encode() + b"\xc3", b"\xc3", "é".encode() + b"\xf0\x9f\x98", b"\xf0\x9f\x98", "é(".encode(), b"("]
     names = NoneOf(IdentifierTrie(Vocabulary(table)), ["é"])
     assert mask_of(Identifier(names, table), len(table)) == [0, 1, 3, 5]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from guiderail.decoding.vocabulary import Vocabulary
 
-# A small alphabet makes prefixes collide; 0xff is the byte behind which nothing sorts.
+# A small alphabet makes prefixes collide; 0xff is the byte after which nothing sorts.
 TEXT = st.lists(st.sampled_from(b"ab\xff"), max_size=5).map(bytes)
 TOKENS = st.lists(TEXT, max_size=40)
 
@@ -22,7 +22,7 @@ def test_every_id_with_bytes_is_one_node_in_order(tokens: list[bytes]) -> None:
 
 @given(TOKENS)
 def test_a_parent_is_the_longest_other_token_that_a_token_begins_with(tokens: list[bytes]) -> None:
-    """Among the nodes in front of it; -1 if there is none."""
+    """Among the nodes before it; -1 if there is none."""
     vocabulary = Vocabulary(tokens)
     data = [tokens[i] for i in vocabulary.ids]
     for node, parent in enumerate(vocabulary.parents):

@@ -23,7 +23,7 @@ def parrot_folder(folder: Path, text: str, *, after: tuple[str, ...] = ()) -> Pa
     text
         No token of it may come twice.
     after
-        Texts whose last token also starts it; the token in front of the middle in FIM prompts always does.
+        Texts whose last token also starts it; the token before the middle in FIM prompts always does.
     """
     import torch
     from safetensors.torch import load_file, save_file

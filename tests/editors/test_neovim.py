@@ -270,7 +270,7 @@ def test_a_server_that_is_killed_comes_back(editor: Neovim, project: Path) -> No
 
 
 def test_words_of_the_command_are_completed(editor: Neovim) -> None:
-    """Behind :Guiderail come its words, and behind toggle the scopes."""
+    """After :Guiderail come its words, and after toggle the scopes."""
 
     def offered(line: str) -> list[str]:
         return editor.lua("return vim.fn.getcompletion(..., 'cmdline')", line)

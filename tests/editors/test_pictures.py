@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 def test_a_member_of_the_users_own_class(
     neovim_program: str, server_environment: dict[str, str], tmp_path: Path, shots: Path
 ) -> None:
-    """Behind the dot of an object of the person's own class stands a member of it, and accepting takes the line."""
+    """After the dot of an object of the person's own class stands a member of it, and accepting takes the line."""
     (tmp_path / ".git").mkdir()
     (tmp_path / "shapes.py").write_text(SHAPES, encoding="utf-8")
     neovim = Neovim(neovim_program, tmp_path, server_environment | {"GUIDERAIL_MODEL": "embedded"})

@@ -41,7 +41,7 @@ def request(source: str = SOURCE, offset: int = CURSOR, **changes) -> Completion
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("layout", ["auto", "spm", "prefix"])
 def test_greedy_text_is_the_models_own(family: str, layout) -> None:
-    """A suggestion holds the tokens that the bare session decodes behind the same prompt, in every family."""
+    """A suggestion holds the tokens that the bare session decodes after the same prompt, in every family."""
     model = tiny_model(family)
     fim = model.info.fim
     if layout == "spm" and (fim is None or fim.spm is None):
@@ -64,7 +64,7 @@ def test_greedy_text_is_the_models_own(family: str, layout) -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.text(alphabet="ab_é𝒳1", min_size=1, max_size=12), st.integers(0, 3))
 def test_a_half_typed_word_is_written_again(word: str, seed: int) -> None:
-    """With healing the tokens spell the half-typed word first, and the text begins behind it."""
+    """With healing the tokens spell the half-typed word first, and the text begins after it."""
     model = tiny_model("qwen3")
     source = f"x = {word}"
     asked = request(source, len(source), sampling=Sampling(temperature=1.0, seed=seed), max_tokens=40)
@@ -140,7 +140,7 @@ def test_a_cancelled_request_ends_within_one_step_and_leaves_no_trace() -> None:
 
 
 def test_the_next_request_keeps_the_shared_prefix() -> None:
-    """A request behind the same text encodes only what differs, and says how much it kept."""
+    """A request after the same text encodes only what differs, and says how much it kept."""
     completer = Completer(tiny_model("qwen3"))
     first = completer.complete(request())[0].timings
     second = completer.complete(request())[0].timings
@@ -149,7 +149,7 @@ def test_the_next_request_keeps_the_shared_prefix() -> None:
 
 
 def test_a_suggestion_says_whether_its_cache_was_exact() -> None:
-    """Behind a patched prompt a suggestion is marked; once the cache is healed it is the fresh completer's again."""
+    """After a patched prompt a suggestion is marked; once the cache is healed it is the fresh completer's again."""
     completer = Completer(tiny_model("qwen3"), cache_policy="patch")
     above = "# above\n" * 120
     (first,) = completer.complete(request(above + SOURCE, len(above) + CURSOR, heal=False))
@@ -186,7 +186,7 @@ def test_line_ends_are_the_documents() -> None:
 
 
 def test_context_files_are_part_of_the_prompt() -> None:
-    """Snippets stand in the prompt in front of the file."""
+    """Snippets stand in the prompt before the file."""
     completer = Completer(tiny_model("qwen3"))
     snippet = Snippet(path="util.py", text="def helper():\n    return 41\n", reason="definition", score=1.0)
     prompt = completer.prompt(request(snippets=(snippet,)))
@@ -238,7 +238,7 @@ class TogetherPart(MethodPart):
 
 
 def test_tokens_that_come_together_have_the_time_of_their_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However late tokens are told of, the decoding time holds every forward pass behind the prompt."""
+    """However late tokens are told of, the decoding time holds every forward pass after the prompt."""
     spent, feed = 0.0, Session.feed
 
     def timed(session: Session, *args, **kwargs):
@@ -312,7 +312,7 @@ def test_what_is_written_again_is_what_the_prompt_leaves_out(family: str, typed:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_an_indentation_is_lengthened_where_a_block_begins_alone(family: str) -> None:
-    """Models with random weights write blanks as often as anything: behind an indentation none is shown."""
+    """Models with random weights write blanks as often as anything: after an indentation none is shown."""
     completer = Completer(tiny_model(family))
     for seed in range(20):
         sampling = Sampling(temperature=2.0, seed=seed)

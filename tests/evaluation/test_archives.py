@@ -32,7 +32,7 @@ def tarball(folder: Path, files: dict[str, str]) -> Package:
 
 
 def test_a_tarball_gives_its_own_sources_without_the_folder_they_stand_in(tmp_path: Path) -> None:
-    """Tests, declarations, broken and generated files are left out, and the licence in front of the code."""
+    """Tests, declarations, broken and generated files are left out, and the licence before the code."""
     package = tarball(
         tmp_path,
         {

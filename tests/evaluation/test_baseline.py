@@ -44,7 +44,7 @@ def test_an_unseen_text_costs_the_uniform_distribution_then_less() -> None:
 
 
 def test_ppm_by_hand() -> None:
-    # order 0 of "0 1 0": c(0)=2, c(1)=1, two kinds, so p(0) = 2/5 + 2/5 * 1/7; order 1 behind 0: c(1)=1, one kind
+    # order 0 of "0 1 0": c(0)=2, c(1)=1, two kinds, so p(0) = 2/5 + 2/5 * 1/7; order 1 after 0: c(1)=1, one kind
     model = NgramModel(seen([0, 1, 0]), BYTES)
     assert model.probability([], 0) == pytest.approx(2 / 5 + 2 / 5 / 7)
     assert model.probability([0], 1) == pytest.approx(1 / 2 + 1 / 2 * (1 / 5 + 2 / 5 / 7))

@@ -1,4 +1,4 @@
-"""Names behind dots in true code."""
+"""Names after dots in true code."""
 
 from guiderail.evaluation.dereferences import Dereference, draw_dereferences
 from guiderail.evaluation.packages import SourceFile

@@ -22,7 +22,7 @@ TEXT = training_text()[2000:2600]
 
 
 def direct(model: Model, ids: list[int]) -> torch.Tensor:
-    """Log-probabilities [n, vocabulary] in front of every token but the first of `ids`, in one pass."""
+    """Log-probabilities [n, vocabulary] before every token but the first of `ids`, in one pass."""
     shape = CacheShape.of(model)
     positions = torch.arange(len(ids))
     step = Step(KeyValueBuffers(shape, len(ids)), slice(0, len(ids)), len(ids))
@@ -63,7 +63,7 @@ def test_chunks_do_not_change_the_scores(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_later_window_sees_its_own_context_alone() -> None:
     model = tiny_model("qwen3")
     ids = model.tokenizer.encode(TEXT)
-    scores = Scorer(model, 65).score(ids)  # 64 tokens behind the beginning mark
+    scores = Scorer(model, 65).score(ids)  # 64 tokens after the beginning mark
     window = list(windows(len(ids), 64))[2]
     logprobs = direct(model, [begin_id(model.tokenizer), *ids[window.begin : window.end]])
     expected = logprobs[window.first - window.begin :].gather(1, torch.tensor(ids[window.first : window.end])[:, None])

@@ -70,7 +70,7 @@ def test_the_default_is_measured() -> None:
 
 
 def test_chains_are_followed_to_their_end() -> None:
-    """A chain compares every way of healing; where all is healed between two edits, nothing is stale behind."""
+    """A chain compares every way of healing; where all is healed between two edits, nothing is stale after."""
     model = tiny_model("qwen3")
     links = list(drift.follow(model, chains(model, FILES, PLAN), PLAN))
     assert {link.method for link in links} == {*drift.HEALING, drift.PIE_METHOD}

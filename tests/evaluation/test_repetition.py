@@ -50,7 +50,7 @@ def test_bodies_begin_behind_the_docstring_and_end_with_a_line() -> None:
 
 
 def test_an_artificial_task_is_true_code_with_its_last_statements_repeated() -> None:
-    """Its prefix parses; the true text stands in front of the copies, and at least five of them behind one another."""
+    """Its prefix parses; the true text stands before the copies, and at least five of them after one another."""
     drawn = [task for task in tasks(FILES, replace(PLAN, artificial=8)) if task.scenario == "artificial"]
     assert drawn
     for task in drawn:

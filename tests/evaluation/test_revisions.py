@@ -1,4 +1,4 @@
-"""Edits made from files, with a truth behind them."""
+"""Edits made from files, with a truth after them."""
 
 import pytest
 

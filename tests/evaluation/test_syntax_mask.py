@@ -67,7 +67,7 @@ def test_the_likeliest_token_that_may_come_becomes_the_best() -> None:
 
 
 def test_what_was_decoded_counts() -> None:
-    """Behind a name a bracket may open, and close once it is open."""
+    """After a name a bracket may open, and close once it is open."""
     assert masked(BEFORE, [1], [0, 1, 2, 1, 1, 9])[5] == 9
     assert masked(BEFORE, [1, 5], [0, 1, 9, 1, 1, 2])[2] == 9
 

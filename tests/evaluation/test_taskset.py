@@ -69,7 +69,7 @@ def test_a_question_is_asked_once(projects: Path) -> None:
 
 
 def test_a_task_is_the_file_cut_in_three(projects: Path) -> None:
-    """In front of the cursor, the truth, and behind it."""
+    """Before the cursor, the truth, and after it."""
     of = described(projects, kinds=["dereference", "line", "block", "api_call"])
     files = files_of(of)
     for task in build(of, files):

@@ -20,7 +20,7 @@ def test_a_trace_ends_in_the_file_itself() -> None:
 
 
 def test_the_truth_follows_the_cursor() -> None:
-    """Where there is a truth, the file has it behind what stands in front of the cursor in its line."""
+    """Where there is a truth, the file has it after what stands before the cursor in its line."""
     for trace in draw(FILES, 3, seed=2):
         for state in trace:
             line = state.text[: state.offset].rpartition("\n")[2]

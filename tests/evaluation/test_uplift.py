@@ -21,7 +21,7 @@ NAMES = ("path", "getcwd", "sep")
 
 
 class Told:
-    """Knows three members of everything, and calls a file wrong that does not have one of them behind ``os.``."""
+    """Knows three members of everything, and calls a file wrong that does not have one of them after ``os.``."""
 
     name = "told"
 

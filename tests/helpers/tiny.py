@@ -47,9 +47,9 @@ class TinyFamily:
     model_type
         The transformers configuration name, e.g. ``qwen3``.
     kind, regexes
-        Tokenizer kind, and for a byte-level one the splits in front of it.
+        Tokenizer kind, and for a byte-level one the splits before it.
     bos, eos
-        Special tokens; a model with ``adds_bos`` expects ``bos`` in front of every prompt.
+        Special tokens; a model with ``adds_bos`` expects ``bos`` before every prompt.
     specials
         The family's own special tokens, FIM ones included.
     config

@@ -1,4 +1,4 @@
-"""A toy model: scores behind every sequence of a few tokens, for methods to be held against their formulas."""
+"""A toy model: scores after every sequence of a few tokens, for methods to be held against their formulas."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ class ToySession:
     Parameters
     ----------
     scores
-        float32 [vocabulary] behind any ids.
+        float32 [vocabulary] after any ids.
     """
 
     def __init__(self, scores: Callable[[Sequence[int]], torch.Tensor], prompt: Sequence[int] = ()) -> None:
@@ -59,7 +59,7 @@ class ToySession:
 
 
 def random_scores(vocabulary: int, seed: int, spread: float = 2.0) -> Callable[[Sequence[int]], torch.Tensor]:
-    """Scores that differ behind every sequence, the same for one seed."""
+    """Scores that differ after every sequence, the same for one seed."""
 
     def scores(ids: Sequence[int]) -> torch.Tensor:
         generator = torch.Generator().manual_seed(random.Random(f"{seed} {list(ids)}").randrange(2**31))

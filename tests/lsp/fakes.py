@@ -33,9 +33,9 @@ class FakeEngine(Engine):
     steps
         Steps made, over all completions.
     gate
-        Closed, a completion stays in front of its next step.
+        Closed, a completion stays before its next step.
     stop_at
-        The gate closes by itself in front of the step of this number.
+        The gate closes by itself before the step of this number.
     failure
         Raised once by the next completion.
     """
@@ -60,7 +60,7 @@ class FakeEngine(Engine):
 
     @property
     def is_held(self) -> bool:
-        """Whether a completion stands in front of the closed gate."""
+        """Whether a completion stands before the closed gate."""
         return self._waits and not self.gate.is_set()
 
     def files_changed(self, *paths: Path) -> None:

@@ -97,7 +97,7 @@ def test_mended_lines_are_those_of_the_new_text(text: str, start: int, end: int,
 
 @given(st.lists(st.tuples(*[st.integers(0, 10_000)] * 4), max_size=5))
 def test_edits_outside_the_text_stay_inside(ranges: list[tuple[int, int, int, int]]) -> None:
-    """A position behind a line is its end, one behind the text its end, and a range that runs backwards is turned."""
+    """A position after a line is its end, one after the text its end, and a range that runs backwards is turned."""
     buffer = Buffer("untitled:1", "python", "one\ntwo\n", 0, "utf-16")
     for a, b, c, d in ranges:
         span = types.Range(types.Position(a, b), types.Position(c, d))
@@ -106,7 +106,7 @@ def test_edits_outside_the_text_stay_inside(ranges: list[tuple[int, int, int, in
 
 
 def test_form_feeds_and_line_separators_end_no_line() -> None:
-    """Behind U+000C and U+2028 the next line is still the next line feed's."""
+    """After U+000C and U+2028 the next line is still the next line feed's."""
     buffer = Buffer("untitled:1", "python", "a\x0cb\u2028c\nsecond\n", 0, "utf-16")
     span = types.Range(types.Position(1, 0), types.Position(1, 6))
     buffer.apply([types.TextDocumentContentChangePartial(range=span, text="line")])

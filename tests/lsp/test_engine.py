@@ -39,7 +39,7 @@ def never() -> bool:
 
 
 def test_preparing_leaves_only_the_decoding(engine: Engine) -> None:
-    """Behind a prepared prompt a request encodes nothing but its last token, and preparing twice does no work."""
+    """After a prepared prompt a request encodes nothing but its last token, and preparing twice does no work."""
     engine.prepare(wish(), never)
     answer = engine.complete(wish(), never, Written())
     timings = answer.suggestions[0].timings
@@ -108,7 +108,7 @@ def test_context_stays_while_the_cursor_does(engine: Engine, tmp_path: Path) -> 
 
 
 def test_a_project_lends_its_ngrams_once_there_was_time_to_read_it(engine: Engine, tmp_path: Path) -> None:
-    """A request reads no file for them; behind idle time it is given the counts of the project's other files."""
+    """A request reads no file for them; after idle time it is given the counts of the project's other files."""
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "tools.py").write_text("def helper(value):\n    return value + 1\n")
     path, settings = tmp_path / "main.py", Settings(max_tokens=4, monitors=False, context=True, project_ngrams="on")
@@ -128,7 +128,7 @@ def test_a_project_lends_its_ngrams_once_there_was_time_to_read_it(engine: Engin
 
 
 def test_drafters_read_a_project_in_idle_time(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind a prepared prompt a request indexes neither the prompt nor the project's files, of which it may be one."""
+    """After a prepared prompt a request indexes neither the prompt nor the project's files, of which it may be one."""
     (tmp_path / "pyproject.toml").touch()
     for name in ("tools.py", "more.py"):
         (tmp_path / name).write_text("def helper(value):\n    return value + 1\n")

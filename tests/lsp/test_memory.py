@@ -23,7 +23,7 @@ def texts(memory: Memory, before: str, after: str = "", wanted: int = 1) -> list
 
 @given(st.text(max_size=10), st.text(min_size=1, max_size=10), st.data())
 def test_typing_what_a_suggestion_says_shortens_it(before: str, text: str, data: st.DataObject) -> None:
-    """Behind each proper beginning of the suggestion the rest of it is known, and behind the whole nothing."""
+    """After each proper beginning of the suggestion the rest of it is known, and after the whole nothing."""
     memory = Memory()
     memory.keep(kept(before, "", text))
     typed = data.draw(st.integers(0, len(text)))
@@ -32,7 +32,7 @@ def test_typing_what_a_suggestion_says_shortens_it(before: str, text: str, data:
 
 
 def test_another_key_or_another_text_behind_is_unknown() -> None:
-    """Nothing is known once something else was typed, or something changed behind the cursor."""
+    """Nothing is known once something else was typed, or something changed after the cursor."""
     memory = Memory()
     memory.keep(kept("x = ", "\n", "foo(1)"))
     assert texts(memory, "x = b", "\n") is None

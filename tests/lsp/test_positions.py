@@ -17,7 +17,7 @@ UNITS = {
 @pytest.mark.parametrize("encoding", UNITS)
 @given(line=LINES, data=st.data())
 def test_units_are_those_of_the_encoding_and_back(encoding: Encoding, line: str, data: st.DataObject) -> None:
-    """A column becomes the number of code units in front of it, and these become the column again."""
+    """A column becomes the number of code units before it, and these become the column again."""
     column = data.draw(st.integers(0, len(line)))
     units = to_units(line, column, encoding)
     assert units == UNITS[encoding](line[:column])
@@ -27,7 +27,7 @@ def test_units_are_those_of_the_encoding_and_back(encoding: Encoding, line: str,
 @pytest.mark.parametrize("encoding", UNITS)
 @given(line=LINES, units=st.integers(0, 60))
 def test_any_number_is_a_column(encoding: Encoding, line: str, units: int) -> None:
-    """A number inside a character means its beginning, one behind the line its end."""
+    """A number inside a character means its beginning, one after the line its end."""
     column = to_column(line, units, encoding)
     assert 0 <= column <= len(line)
     assert to_units(line, column, encoding) <= units

@@ -158,7 +158,7 @@ async def test_changes_are_encoded_ahead_and_only_the_newest() -> None:
 
 @pytest.mark.asyncio
 async def test_what_follows_an_accepted_suggestion_is_there_already() -> None:
-    """The question behind a suggestion is asked ahead; its request then costs no model call."""
+    """The question after a suggestion is asked ahead; its request then costs no model call."""
     engine = FakeEngine("abc")
     async with running(engine) as scheduler:
         await scheduler.ask("inline", wish("x"))
@@ -189,7 +189,7 @@ async def test_what_was_begun_before_answers_were_forgotten_is_not_remembered() 
 
 @pytest.mark.asyncio
 async def test_another_key_takes_back_what_was_asked_ahead() -> None:
-    """Once something else is typed, the question behind the suggestion is not asked any more."""
+    """Once something else is typed, the question after the suggestion is not asked any more."""
     engine = FakeEngine("abc")
     async with running(engine) as scheduler:
         scheduler.ahead(wish("xabc"), 60.0)

@@ -31,7 +31,7 @@ def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow the machine is, nobody asks for what is behind a suggestion because it stood for a while."""
+    """However slow the machine is, nobody asks for what is after a suggestion because it stood for a while."""
     monkeypatch.setattr("guiderail.lsp.server.AHEAD", 3600.0)
 
 
@@ -82,7 +82,7 @@ async def test_ghost_text_has_range_filter_and_command() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
 async def test_columns_are_those_of_the_negotiated_encoding(encoding: str) -> None:
-    """The model sees the text up to the cursor, and the range covers what stands behind it, in every encoding."""
+    """The model sees the text up to the cursor, and the range covers what stands after it, in every encoding."""
     capabilities = {"general": {"positionEncodings": [encoding]}}
     width = {"utf-8": 4, "utf-16": 2, "utf-32": 1}[encoding]
     engine = FakeEngine("z) + 1")
@@ -139,7 +139,7 @@ async def test_typing_the_suggestion_only_shortens_it() -> None:
 
 
 async def test_changes_are_prepared_before_the_request_comes() -> None:
-    """A change alone has its prompt encoded; the request behind it follows the same text."""
+    """A change alone has its prompt encoded; the request after it follows the same text."""
     engine = FakeEngine()
     async with connected(engine) as client:
         uri = client.open("x = \n")
@@ -682,7 +682,7 @@ async def test_odd_notifications_do_no_harm(method: str, params: Any) -> None:
 
 
 async def test_a_request_for_a_document_that_is_not_open_gets_nothing() -> None:
-    """Requests about unknown documents, and behind the end of known ones, are answered."""
+    """Requests about unknown documents, and after the end of known ones, are answered."""
     async with connected() as client:
         assert await client.ghost("untitled:9", 0, 0) == []
         uri = client.open("x = ")
@@ -869,7 +869,7 @@ async def test_roots_come_and_go(tmp_path: Path) -> None:
 
 
 async def test_before_hello_and_behind_shutdown_requests_are_refused() -> None:
-    """A request before initialize, or behind shutdown, gets an error; pending ones are answered; exit's code tells."""
+    """A request before initialize, or after shutdown, gets an error; pending ones are answered; exit's code tells."""
     engine = FakeEngine()
     async with connected(engine) as client:
         uri = client.open("x = ")

@@ -32,7 +32,7 @@ async def bodies(data: bytes, limit: int = 1000) -> list[bytes]:
     ],
 )
 async def test_what_is_no_frame_is_passed_over(noise: bytes) -> None:
-    """Behind malformed headers the next frame is found again."""
+    """After malformed headers the next frame is found again."""
     good = b"Content-Type: x\r\ncontent-length:  3\r\n\r\nabc"
     assert await bodies(noise + good + noise + b"Content-Length: 0\n\n" + good) == [b"abc", b"", b"abc"]
 
@@ -66,7 +66,7 @@ async def test_a_pipe_is_read_and_written_in_order() -> None:
 
 
 async def test_a_client_that_never_reads_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Writing never waits; when too much is queued the client is lost, and closing leaves the blocked thread behind."""
+    """Writing never waits; when too much is queued the client is lost, and closing leaves the blocked thread after."""
     monkeypatch.setattr(transport, "BACKLOG_LIMIT", 1_000_000)
     source, target = os.pipe()
     lost = asyncio.Event()

@@ -160,7 +160,7 @@ def test_what_is_asked_for_while_a_model_loads_loads_it_no_second_time(worker: W
 
 
 def test_what_was_given_up_does_not_wait(worker: Worker) -> None:
-    """Behind a long job the queue holds only what is still wanted, however much was asked for meanwhile."""
+    """After a long job the queue holds only what is still wanted, however much was asked for meanwhile."""
     gate = threading.Event()
     worker.submit(Job(Rank.CONTROL, lambda *_: gate.wait(10)))
     for _ in range(100):

@@ -109,7 +109,7 @@ def test_what_would_change_the_scores_unseen_is_refused(feature: str) -> None:
 
 
 def test_a_step_rules_only_while_it_runs() -> None:
-    """Steps nest, and behind the outermost one there is none."""
+    """Steps nest, and after the outermost one there is none."""
     outer, inner = Step(Recorder(), slice(0), 0), Step(Recorder(), slice(0), 0)
     with running(outer):
         with pytest.raises(ZeroDivisionError), running(inner):

@@ -92,7 +92,7 @@ def test_what_cannot_be_proved_is_refused(reason: str) -> None:
 
 
 def test_a_vocabulary_that_merges_over_line_ends_is_refused() -> None:
-    """Without splits in front of the merges the vocabulary is the only proof."""
+    """Without splits before the merges the vocabulary is the only proof."""
     values: dict[str, Any] = json.loads(tiny_tokenizer("sentencepiece", "gemma").to_str())
     assert cut_pattern(values) is not None
     values["model"]["vocab"]["\nx"] = 100_000

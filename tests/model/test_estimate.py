@@ -79,7 +79,7 @@ def test_a_faster_machine_is_no_slower(decoder: Decoder, machine: Rates, factor:
 @settings(deadline=None)  # the machine may be busy
 @given(decoders(), rates, st.integers(1, 4096), st.integers(1, 4096), st.integers(0, 4096))
 def test_more_tokens_take_no_less(decoder: Decoder, machine: Rates, rows: int, more: int, before: int) -> None:
-    """Neither as rows of a product, nor as prompt, nor behind a longer one."""
+    """Neither as rows of a product, nor as prompt, nor after a longer one."""
     assert product_seconds(machine, rows) <= product_seconds(machine, rows + more) * (1 + 1e-9)
     one, other = cost(decoder, machine, **PLAN), cost(decoder, machine, **PLAN | {"prompt": 2048 + more})
     assert one.first_s <= other.first_s * (1 + 1e-9)

@@ -69,7 +69,7 @@ def reference_of(folder: Path, dtype: torch.dtype = torch.float32) -> Any:
 
 
 def stepwise(session: Session, prompt: list[int], rest: list[int]) -> torch.Tensor:
-    """Logits behind the prompt and behind each token fed one by one, [1 + len(rest), vocabulary]."""
+    """Logits after the prompt and after each token fed one by one, [1 + len(rest), vocabulary]."""
     rows = [session.feed(prompt), *(session.feed([token]) for token in rest)]
     return torch.stack([row for row in rows if row is not None])
 
@@ -203,7 +203,7 @@ def test_a_table_is_kept_in_the_precision_in_which_it_is_stored(
 def test_a_row_alone_is_the_row_among_others(
     case: str, packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A tree of one node (one row behind a mask) and a chain of it and two more: fp32, within 1e-5 of the largest."""
+    """A tree of one node (one row after a mask) and a chain of it and two more: fp32, within 1e-5 of the largest."""
     monkeypatch.setattr("guiderail.model.model.packing_pays", lambda: packed)
     session = Session(read(folder_of(tmp_path, *CASES[case])))
     session.feed(PROMPT)

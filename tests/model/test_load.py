@@ -123,7 +123,7 @@ def test_the_pinned_commit_goes_before_the_newest(cache: Path, folder: Path) -> 
 
 @pytest.mark.parametrize("reference", ["owner/absent", "owner/tiny@v2"])
 def test_a_hub_model_that_was_not_pulled_says_how(cache: Path, folder: Path, reference: str) -> None:
-    """Nothing is fetched behind a person's back."""
+    """Nothing is fetched after a person's back."""
     fill_cache(cache, "owner/tiny", folder)
     with pytest.raises(UnknownModelError, match="not on this machine") as error:
         resolve(reference)

@@ -91,7 +91,7 @@ def test_a_prompt_begins_with_the_token_that_the_model_wants(family: str, tokeni
 
 
 def test_segments_of_a_prompt_are_encoded_apart(family: str, tokenizer_of: TokenizerOf) -> None:
-    """Llama-2-like models get their space in front of a text behind a control token, but not of a suffix."""
+    """Llama-2-like models get their space before a text after a control token, but not of a suffix."""
     tokenizer = tokenizer_of(family)
     eos = FAMILIES[family].eos
     special = _Segment("special", eos)
@@ -119,7 +119,7 @@ SPACED = st.tuples(
 def test_without_the_half_typed_word_a_prompt_ends_where_a_token_of_the_finished_line_ends(
     family: str, tokenizer_of: TokenizerOf, line: str, data: st.DataObject | None
 ) -> None:
-    """At every place in a word that stands behind blanks: healing gives the model its own tokens, all of them."""
+    """At every place in a word that stands after blanks: healing gives the model its own tokens, all of them."""
     tokenizer = tokenizer_of(family)
     words = list(re.finditer(r"(?:(?<=\s)|^)[^\W\d]\w*", line))
     word = data.draw(st.sampled_from(words)) if data else words[0]

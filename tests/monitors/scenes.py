@@ -24,7 +24,7 @@ FOLDER = Path("/project")
 
 
 def view(text: str, rest: str = "", language: str = "python", ahead: str = "", root: Path = FOLDER) -> View:
-    """A cursor behind `text`, in front of which `ahead` is going to be decoded again."""
+    """A cursor after `text`, before which `ahead` is going to be decoded again."""
     document = Document(text + ahead + rest, language=language)
     return Scene(document, len(text + ahead), root / "module.py", ahead, root).view()
 
@@ -83,7 +83,7 @@ def project(root: Path, files: Mapping[str, str], server: Server) -> Iterator[Se
 def ruling_of(
     monitor: Monitor, analyser: ServerAnalyser, text: str, rest: str = "\n", file: str = "module.py"
 ) -> Ruling:
-    """What a monitor makes of a real analyser's answer behind `text`."""
+    """What a monitor makes of a real analyser's answer after `text`."""
     document = Document(text + rest, language=language_of(file))
     trigger = monitor.trigger(Scene(document, len(text), analyser.root / file, root=analyser.root).view())
     assert trigger is not None, text

@@ -50,7 +50,7 @@ def analyser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerAnalyse
 
 
 def view(analyser: ServerAnalyser, line: str, rest: str = "", written: str = "", front: str = FRONT) -> View:
-    """The view when `written` has been decoded behind the line."""
+    """The view when `written` has been decoded after the line."""
     document = Document(front + line + rest + BEHIND, language="python")
     return Scene(document, len(front + line), analyser.root / "shop.py", root=analyser.root).view(written)
 
@@ -91,7 +91,7 @@ def test_the_answers_are_those_of_the_place_itself(analyser: ServerAnalyser, lin
 
 
 def test_a_class_has_its_members_too(analyser: ServerAnalyser) -> None:
-    """Behind cls in a class method."""
+    """After cls in a class method."""
     front = FRONT + BEHIND.replace("return cls(text)\n\n\ndef below(): ...\n", "")
     here = view(analyser, "x = ", written="cls.", front=front)
     found = anchored(here)
@@ -138,7 +138,7 @@ def test_what_is_named_on_the_way_is_a_member(analyser: ServerAnalyser) -> None:
     ],
 )
 def test_other_receivers_are_asked_about_where_they_stand(analyser: ServerAnalyser, written: str) -> None:
-    """Where self may have become another object, and behind everything else."""
+    """Where self may have become another object, and after everything else."""
     here = view(analyser, "        ", written=written)
     trigger = Dereference().trigger(here)
     assert trigger is not None
@@ -158,7 +158,7 @@ def test_other_receivers_are_asked_about_where_they_stand(analyser: ServerAnalys
     ],
 )
 def test_no_statement_is_put_where_it_would_tear_others_apart(analyser: ServerAnalyser, line: str) -> None:
-    """Behind a semicolon, in front of what hangs on what stands above, in strings and comments."""
+    """After a semicolon, before what hangs on what stands above, in strings and comments."""
     assert anchor_of(view(analyser, line)) is None
 
 

@@ -80,7 +80,7 @@ def test_unknown_callees_are_left_free(analyser, call: str) -> None:
      "f({ a: 1, m<T>(", "const a = { async *m(", "return { get m("],
 )  # fmt: skip
 def test_function_expressions_and_methods_of_objects_are_no_calls(text: str) -> None:
-    """Behind `function`, and where an object literal begins a member, stands a name that is being defined."""
+    """After `function`, and where an object literal begins a member, stands a name that is being defined."""
     assert Arguments().trigger(view(text, language="typescript")) is None
 
 
@@ -97,5 +97,5 @@ def test_other_brackets(text: str) -> None:
      "f(a<b? c : d>(", "f(a<b || c>(", "f(a<b+c>(", "f(i<n-1>("],
 )  # fmt: skip
 def test_comparisons_and_definitions_are_no_calls_with_types(text: str) -> None:
-    """Type arguments stand directly behind a name that is called."""
+    """Type arguments stand directly after a name that is called."""
     assert Arguments().trigger(view(text, language="typescript")) is None

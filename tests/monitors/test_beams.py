@@ -41,7 +41,7 @@ def test_a_beam_of_one_is_greedy_under_monitors_too() -> None:
 
 @pytest.mark.parametrize("width", [2, 4])
 def test_every_beam_is_held_to_what_exists(width: int) -> None:
-    """Whatever beams were followed before: no text of a beam has a name behind a dot that is none."""
+    """Whatever beams were followed before: no text of a beam has a name after a dot that is none."""
     found = complete("beam", f"beam.width={width}", n=width)
     assert len({one.text for one in found}) == len(found) > 1
     legal = {*NAMES, *ACCESS["python"].universal}

@@ -82,7 +82,7 @@ def test_reading_does_not_depend_on_the_tokens(
 @settings(deadline=None, max_examples=100)
 @given(st.sampled_from(FUNCTIONS), st.lists(st.sampled_from(PIECES), max_size=6))
 def test_masks_equal_brute_force(function: Callable[..., Any], pieces: list[bytes]) -> None:
-    """A token is allowed exactly if some overload still fits behind it."""
+    """A token is allowed exactly if some overload still fits after it."""
     table = [*PIECES, b"yy", b" z)", b""]
     written = b"".join(pieces)
     call = Call(Masks(Vocabulary(table)), [shape(function)])

@@ -1,4 +1,4 @@
-"""Where a name behind a dot is being written, and when an analyser's list may be relied on."""
+"""Where a name after a dot is being written, and when an analyser's list may be relied on."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def site(text: str, language: str = "python") -> Site | None:
     [("x.", ""), ("f(a.b", "b"), ("f(1).", ""), ("a[0].n", "n"), ('"".jo', "jo"), ("(x\n  .y", "y"), ("größe.ä", "ä")],
 )
 def test_a_dot_behind_an_expression(text: str, written: str) -> None:
-    """A dereference is found behind names, calls, indices and literals, with what is typed of its name."""
+    """A dereference is found after names, calls, indices and literals, with what is typed of its name."""
     found = site(text)
     assert found is not None
     assert found.written == written
@@ -32,7 +32,7 @@ def test_a_dot_behind_an_expression(text: str, written: str) -> None:
      "x = 3\n.", "x = 1.e", "f'{a."],
 )  # fmt: skip
 def test_other_dots(text: str) -> None:
-    """Numbers, ellipses, imports, strings, comments and dots behind nothing are no dereferences."""
+    """Numbers, ellipses, imports, strings, comments and dots after nothing are no dereferences."""
     assert site(text) is None
 
 
@@ -73,7 +73,7 @@ def test_a_name_must_exist_here(text: str) -> None:
     ],
 )
 def test_the_analyser_sees_closed_brackets(text: str, rest: str, shown: str) -> None:
-    """The shadow ends at the dot, brackets are made to match, and what stands behind is kept."""
+    """The shadow ends at the dot, brackets are made to match, and what stands after is kept."""
     trigger = Dereference().trigger(view(text, rest))
     assert trigger is not None
     assert trigger.question.text == shown
@@ -176,7 +176,7 @@ def test_a_module_of_the_files_own_name_is_another_one(imports: str, receiver: s
     ],
 )
 def test_dereferences_of_other_languages(language: str, text: str, written: str) -> None:
-    """Each language's marks are dereferences behind whatever has members in it, also over lines."""
+    """Each language's marks are dereferences after whatever has members in it, also over lines."""
     found = site(text, language)
     assert found is not None
     assert found.written == written
@@ -244,7 +244,7 @@ def test_what_javascript_may_define(text: str, may: bool) -> None:
 
 
 def test_what_may_stand_instead_of_a_name() -> None:
-    """Behind some marks something else than a name may come: an arrow's return type, a type assertion, a range."""
+    """After some marks something else than a name may come: an arrow's return type, a type assertion, a range."""
     for language, text in (("cpp", "f() ->"), ("go", "x."), ("rust", "a."), ("typescript", "a?.")):
         found = site(text, language)
         assert found is not None
@@ -339,7 +339,7 @@ def test_a_module_of_the_files_own_name_is_unknown() -> None:
     ],
 )
 def test_type_arguments_look_like_comparisons(text: str, ambiguous: bool) -> None:
-    """Behind `f<` an analyser of TypeScript lists the members of values, though a type may be meant."""
+    """After `f<` an analyser of TypeScript lists the members of values, though a type may be meant."""
     found = site(text, "typescript")
     assert found is not None
     assert found.is_ambiguous == ambiguous
@@ -351,14 +351,14 @@ def test_type_arguments_look_like_comparisons(text: str, ambiguous: bool) -> Non
     [("::", 3, "incomplete"), ("::", 7, "incomplete"), ("::", 20, None), (".", 2, None), ("->", 5, None)],
 )
 def test_scopes_of_cpp_are_open(mark: str, kind: int, reason: str | None) -> None:
-    """Any header may add to a namespace, and a class defines behind `::` what is private; enumerations are closed."""
+    """Any header may add to a namespace, and a class defines after `::` what is private; enumerations are closed."""
     found = Members((Member("first", kind), Member("second", kind)), complete=True)
     assert judge(found, Site(0, "", may_define=False, mark=mark), "cpp")[1] == reason
 
 
 @pytest.mark.parametrize(("language", "kind"), [("go", 9), ("c", 3), ("c", 6), ("cpp", 3)])
 def test_what_is_in_scope_is_no_list_of_members(language: str, kind: int) -> None:
-    """Where gopls lists packages, and clangd functions, they could not read what stands in front of the dot."""
+    """Where gopls lists packages, and clangd functions, they could not read what stands before the dot."""
     found = Members((Member("left", 5), Member("other", kind)), complete=True)
     assert judge(found, Site(0, "", may_define=False), language)[1] == "unknown type"
 
@@ -369,7 +369,7 @@ def test_javascripts_types_are_guesses() -> None:
 
 
 def test_a_long_file_closes_what_its_beginning_opened() -> None:
-    """However far behind the cursor a block is closed, no bracket is put in for it."""
+    """However far after the cursor a block is closed, no bracket is put in for it."""
     front, rest = "class A {\n  void f() {\n    g(a.", "\n" + "    h();\n" * 5000 + "  }\n}\n"
     trigger = Dereference().trigger(view(front, rest, "java"))
     assert trigger is not None

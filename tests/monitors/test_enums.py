@@ -54,7 +54,7 @@ def test_what_is_no_enum_is_left_free(analyser) -> None:
 
 
 def test_java_names_members_alone() -> None:
-    """Behind `case` in Java only members come, without those of earlier cases of this switch."""
+    """After `case` in Java only members come, without those of earlier cases of this switch."""
     trigger = EnumCases().trigger(view(JAVA, " } } }", "java"))
     assert trigger is not None
     ruling = trigger.judge(Members(tuple(Member(n, ENUM_MEMBER) for n in ("RED", "BLUE")), complete=True))

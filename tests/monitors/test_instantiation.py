@@ -1,4 +1,4 @@
-"""What may stand behind `new`."""
+"""What may stand after `new`."""
 
 import pytest
 

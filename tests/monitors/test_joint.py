@@ -53,7 +53,7 @@ def complete(watching: Monitors | None, source: str = SOURCE, behind: str = "\n"
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("source", [SOURCE, SOURCE + "pa", SOURCE + "path.jo"])
 def test_only_legal_names_are_written(source: str, seed: int) -> None:
-    """Behind the dot stands one of the names, whatever a random model would like, half-typed ones included."""
+    """After the dot stands one of the names, whatever a random model would like, half-typed ones included."""
     names = ["path", "parent", "join"]
     legal = [*names, *ACCESS["python"].universal]
     sampling = Sampling(temperature=2.0, seed=seed)
@@ -109,7 +109,7 @@ def test_a_late_answer_does_not_block() -> None:
 
 
 def test_the_question_shows_the_text_being_decoded() -> None:
-    """The analyser sees the text up to the dot, what stands behind the cursor, and no half-typed name."""
+    """The analyser sees the text up to the dot, what stands after the cursor, and no half-typed name."""
     told = Told(lambda _: listing("path"))
     complete(monitors(told), "f(os.pa", "\nend = 1\n")
     assert told.questions[0].text == "f(os.)\nend = 1\n"
@@ -147,7 +147,7 @@ def test_going_back_restores_the_mask(tokens: list[int], data: st.DataObject) ->
 
 
 class Wordy:
-    """A monitor of one place: behind a mark one of some words comes."""
+    """A monitor of one place: after a mark one of some words comes."""
 
     languages = frozenset({"python"})
 

@@ -64,7 +64,7 @@ def cpp(tmp_path_factory) -> Iterator[ServerAnalyser]:
 
 
 def legal(monitor, analyser: ServerAnalyser, text: str, file: str, truths: list[str]) -> list[str]:
-    """The truths that are legal behind a text."""
+    """The truths that are legal after a text."""
     ruling = ruling_of(monitor, analyser, text, " } }\n" if file == "A.java" else " }\n", file)
     assert ruling.reason is None
     return [truth for truth in truths if ruling.allows(truth)]
@@ -151,7 +151,7 @@ def test_java_generics(java, call: str, legal_ones: list[str]) -> None:
 
 
 def test_java_cases(java) -> None:
-    """Behind `case` stand the constants of the enum that is switched on, each once."""
+    """After `case` stand the constants of the enum that is switched on, each once."""
     text = JAVA + "switch (c) { case RED: break; case "
     assert legal(EnumCases(), java, text, "A.java", ["RED:", "GREEN:", "name:"]) == ["GREEN:"]
 
@@ -196,7 +196,7 @@ def test_cpp_instantiation(cpp) -> None:
 
 
 def test_cpp_members(cpp) -> None:
-    """Fields, methods and static members of a class are its members; behind an unknown type nothing is constrained."""
+    """Fields, methods and static members of a class are its members; after an unknown type nothing is constrained."""
     made = "struct A { int a; static int b; void m(); static void s(); using T = int; enum E { one }; };\n"
     text = made + "int main() { A x; x."
     truths = ["a", "b", "m()", "s()", "one", "nowhere"]

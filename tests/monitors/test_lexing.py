@@ -73,7 +73,7 @@ def test_inside_strings_and_comments(text: str, inside: bool) -> None:
 
 
 def test_statements_and_brackets() -> None:
-    """A statement begins behind a line end or semicolon outside brackets; brackets are open until they are closed."""
+    """A statement begins after a line end or semicolon outside brackets; brackets are open until they are closed."""
     assert place("a\nb; c(", "python") == Place(False, (6,), 4, Mark(2, (), 2))
     assert place("a(\nb", "python").statement == 0
     assert place("a \\\n b", "python").statement == 0

@@ -30,7 +30,7 @@ def method(body: str, name: str = "A", header: str = "def f(self, x):") -> str:
     ],
 )
 def test_a_methods_first_parameter_is_the_classs_own(text: str) -> None:
-    """Also in blocks, in functions inside, behind any header, and wherever the class stands."""
+    """Also in blocks, in functions inside, after any header, and wherever the class stands."""
     found = owner(text)
     assert found is not None
     assert found.name == "A"

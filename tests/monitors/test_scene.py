@@ -66,6 +66,6 @@ def test_what_is_put_between(before: str, rest: str, between: str) -> None:
 
 
 def test_a_long_rest_is_thought_to_close_what_is_open_above() -> None:
-    """Of a long file only the beginning behind the cursor is read."""
+    """Of a long file only the beginning after the cursor is read."""
     before, rest = "class A {\n f(x.", "\n a }\n" + "b\n" * BEHIND_READ
     assert view(before, rest, "typescript").question(len(before)).text == before + ")" + rest

@@ -46,7 +46,7 @@ def test_names_in_scope_can_be_read(analyser, text: str) -> None:
 
 
 def test_names_of_the_statement_count(analyser) -> None:
-    """What the statement itself may define, such as by a walrus, is legal behind it."""
+    """What the statement itself may define, such as by a walrus, is legal after it."""
     assert ruling_of(Scope(), analyser, SOURCE + "    x = y = ").allows("y")
 
 

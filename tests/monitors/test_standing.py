@@ -33,7 +33,7 @@ def test_a_place_is_that_of_reading_the_whole_text(language: str, text: str, edi
 
 
 def test_only_what_changed_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind the first key no character is read that stands more than a mark in front of the change."""
+    """After the first key no character is read that stands more than a mark before the change."""
     lines = [f"a_{number} = b[{number}]\n" for number in range(500)]
     text = "".join(lines)
     kept, read = Standing("python"), []

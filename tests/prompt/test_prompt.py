@@ -153,7 +153,7 @@ def test_layouts_of_a_lone_text() -> None:
 
 
 def test_typing_in_the_efim_layout_only_appends() -> None:
-    """What is typed in a block of `EARLY` lines stands behind the middle sentinel; the rest stays as it is."""
+    """What is typed in a block of `EARLY` lines stands after the middle sentinel; the rest stays as it is."""
     above, below = "".join(f"line {n}\n" for n in range(2 * EARLY)), "\n".join("rest")
     written = "first = 1\nsecond = call(\n    third,"
     shapes = []

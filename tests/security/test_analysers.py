@@ -87,7 +87,7 @@ def decoy(ran: Path) -> Callable[[Path], Path]:
 
 @pytest.fixture
 def ask(root: Path) -> Iterator[Callable[..., Members]]:
-    """Ask an analyser at default trust for the members behind a text, and for its mistakes."""
+    """Ask an analyser at default trust for the members after a text, and for its mistakes."""
     started: dict[str, ServerAnalyser] = {}
 
     def asked(name: str, file: str, language: str, text: str, after: str = "") -> Members:

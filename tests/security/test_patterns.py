@@ -66,7 +66,7 @@ PUMPS = (
     "lambda ", "class a", "def ", "case ", "switch(", "if(", "else ", "from .", "__slots__:", "__dict__[", "`${", "=/[",
     "/*", "#", "{", "{}", "{a,", "new ", "-", "->", "\r", "a\\\n", "$", "export ", "R\"(", "...", "void|",
 )  # fmt: skip
-RUNS = ("a", " ", "\n", ".", "a,")  # behind a beginning
+RUNS = ("a", " ", "\n", ".", "a,")  # after a beginning
 ANCHORED = (r"\s*", r"([ \t]*)", r"[ \t]*", "^[^")
 TAILS = ("", "!")
 

@@ -33,7 +33,7 @@ def drawn(rule: Rule, seed: int = 0) -> tuple[str, str]:
     rng = random.Random(f"{rule.name}{seed}")
     for _ in range(200):
         text = example(rule.source, rng)
-        match = rule.pattern.search(f"{text}\n")  # which some must not stand in front of
+        match = rule.pattern.search(f"{text}\n")  # which some must not stand before
         if match and rule.is_secret(text, match):
             begin, end = rule.span(match)
             return text, text[begin:end]

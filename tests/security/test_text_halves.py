@@ -84,7 +84,7 @@ def test_a_client_that_keeps_utf16_is_followed_or_lost(encoding: Encoding, edits
         buffer.apply([client.replace(*edit)], version)
         if buffer.lost:
             return
-        assert buffer.text == client.text  # whole characters as such: else the columns behind them differ
+        assert buffer.text == client.text  # whole characters as such: else the columns after them differ
         known = {(at.line, at.character) for at in map(buffer.position, range(len(buffer.text) + 1))}
         outside = [at for at in range(len(client.units) + 1) if not _is_pair(client.units, at)]
         assert {(at.line, at.character) for at in map(client.place, outside)} == known

@@ -13,7 +13,7 @@ from guiderail.text.fitting import Shaped, at_depth, shape
         ("print(", "x)", ")", Shaped("x")),  # the bracket stands there already
         ("print(", "f(x)", ")", Shaped("f(x)")),  # this one closes the suggestion's own
         ("print(", "f(x))", ")\n", Shaped("f(x)")),
-        ("print(", "x) + 1", ")", Shaped("x) + 1", 1)),  # goes on behind it: replaced
+        ("print(", "x) + 1", ")", Shaped("x) + 1", 1)),  # goes on after it: replaced
         ("a = [f(", "x), y]", ")]", Shaped("x), y]", 2)),
         ('print("', 'hello")', '")', Shaped("hello")),
         ('print("', 'hello"', '")', Shaped("hello")),
@@ -41,7 +41,7 @@ from guiderail.text.fitting import Shaped, at_depth, shape
 def test_what_stands_behind_the_cursor_is_not_written_twice(
     before: str, text: str, after: str, expected: Shaped | None
 ) -> None:
-    """Closers that follow already are left out, or replaced when the suggestion goes on behind them."""
+    """Closers that follow already are left out, or replaced when the suggestion goes on after them."""
     assert shape(text, before, after) == expected
 
 

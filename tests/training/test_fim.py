@@ -19,7 +19,7 @@ def piece(documents: list[Document], tokenizer: Tokenizer) -> Piece:
 
 
 def parts(tokens: list[int], tokenizer: Tokenizer) -> tuple[str, str, str]:
-    """The text between the markers: behind the prefix marker, the suffix marker, the middle marker."""
+    """The text between the markers: after the prefix marker, the suffix marker, the middle marker."""
     prefix, suffix, middle = (tokens.index(mark) for mark in (PREFIX, SUFFIX, MIDDLE))
     assert prefix < suffix < middle and tokens[-1] == END
     spans = tokens[prefix + 1 : suffix], tokens[suffix + 1 : middle], tokens[middle + 1 : -1]

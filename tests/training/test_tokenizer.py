@@ -49,7 +49,7 @@ def test_no_token_but_the_newline_holds_a_newline(tokenizer: Tokenizer):
 
 @pytest.mark.parametrize("width", [2, 4, 8, 12])
 def test_a_run_of_indentation_is_one_token(tokenizer: Tokenizer, width: int):
-    """Indentation costs one token and leaves the word behind it as it is alone."""
+    """Indentation costs one token and leaves the word after it as it is alone."""
     assert tokenizer.encode(" " * width + "def").tokens == [*tokenizer.encode(" " * width).tokens, "def"]
     assert len(tokenizer.encode(" " * width)) == 1
 

@@ -34,7 +34,7 @@ def test_a_model_that_knows_nothing_needs_the_logarithm_of_its_vocabulary(
 
 
 def test_rows_predict_each_token_of_a_beginning_once(packed: Packed, tokenizer: Tokenizer):
-    """Inputs are the labels one place later, behind an end of text, and the bytes are those of the labels."""
+    """Inputs are the labels one place later, after an end of text, and the bytes are those of the labels."""
     data = ValidationSet(packed, tokenizer, rows=4, context=64)
     assert len(data.inputs) == 4
     size = 0

@@ -132,7 +132,7 @@ class EmbeddedDrafter(Drafter):
         return draft
 
     def _is_worthwhile(self, chances: Sequence[float]) -> bool:
-        """Whether to write on behind tokens of these probabilities: another one must save more than it takes."""
+        """Whether to write on after tokens of these probabilities: another one must save more than it takes."""
         arrive = 1.0
         for chance in chances:
             arrive *= self._rates[_label(chance)]

@@ -23,7 +23,7 @@ from guiderail.decoding.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from guiderail.decoding.constraint import Constraint
 
-SHARES = 10  # classes of nodes by the share of the names in front of them that go through them
+SHARES = 10  # classes of nodes by the share of the names before them that go through them
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,7 @@ class HitRates:
 def tried(verified: Verified) -> list[tuple[int, bool]]:
     """The nodes of a pass's draft that stood where decoding came by, and whether each was the one that was decoded.
 
-    Nodes behind the last decoded token count as wrong, also where the text ended with them: a little too strict.
+    Nodes after the last decoded token count as wrong, also where the text ended with them: a little too strict.
     """
     decoded = set(verified.path)
     return [(node, node in decoded) for node in range(1, len(verified.tree)) if verified.tree.parents[node] in decoded]

@@ -1,6 +1,6 @@
 """Token Recycling (Luo et al. 2024, arXiv 2408.08696): the candidates of past steps are the drafts of later ones.
 
-A matrix holds for every token the likeliest tokens behind it, as they were when it was last run. A draft is the tree of
+A matrix holds for every token the likeliest tokens after it, as they were when it was last run. A draft is the tree of
 candidates of candidates. The paper's tree is fixed; here the tree is grown by how often a candidate of each rank turned
 out to be right, and the price of a pass decides how much of it is run (`Drafting`). At the paper's sizes it pays on a
 GPU alone.
@@ -26,7 +26,7 @@ PRIORS = (0.4, 0.13, 0.07, 0.05, 0.04, 0.03, 0.02, 0.02)  # of a candidate by it
 
 @dataclass(frozen=True, kw_only=True)
 class RecyclingPart(DrafterPart):
-    """Drafts the tree of the candidates that stood behind the same tokens earlier."""
+    """Drafts the tree of the candidates that stood after the same tokens earlier."""
 
     about = About(
         summary="draft a tree of the tokens that were likely behind the same token earlier",
@@ -47,7 +47,7 @@ class Recycling(Drafter):
     Parameters
     ----------
     vocabulary
-        Ids; what a padded model scores behind them is never drafted.
+        Ids; what a padded model scores after them is never drafted.
     nodes, depth
         Tokens of a draft, and in a row, at most.
     """
@@ -56,7 +56,7 @@ class Recycling(Drafter):
         self._vocabulary = vocabulary
         self._nodes = nodes
         self._depth = depth
-        self._behind: dict[int, list[int]] = {}  # the likeliest tokens behind each token that was run
+        self._behind: dict[int, list[int]] = {}  # the likeliest tokens after each token that was run
         self._rates = HitRates(PRIORS)
 
     def propose(self, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> Draft | None:

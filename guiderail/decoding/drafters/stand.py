@@ -32,7 +32,7 @@ PRIORS = (0.45, 0.15, 0.08, 0.05, 0.04, 0.03, 0.02, 0.02)
 
 @dataclass(frozen=True, kw_only=True)
 class StandPart(DrafterPart):
-    """Drafts from the distributions that the model had behind the same n-grams."""
+    """Drafts from the distributions that the model had after the same n-grams."""
 
     about = About(
         summary="draft a tree drawn from what the model's distributions were behind the same last tokens",
@@ -73,7 +73,7 @@ class Stand(Drafter):
     Parameters
     ----------
     vocabulary
-        Ids; what a padded model scores behind them is never drafted.
+        Ids; what a padded model scores after them is never drafted.
     nodes
         Tokens of a draft at most.
     rows
@@ -125,7 +125,7 @@ class Stand(Drafter):
         return plan
 
     def _children(self, draft: Draft, node: int, context: Sequence[int]) -> list[int]:
-        """Tokens behind a node, the first to be tried first; drawn at a temperature."""
+        """Tokens after a node, the first to be tried first; drawn at a temperature."""
         row = next((r for n in ORDERS if (r := self._table.get(tuple(context[-n:]))) is not None), None)
         if row is None:
             return []

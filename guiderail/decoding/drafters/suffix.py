@@ -28,7 +28,7 @@ SHORTEST = 3  # tokens that must match
 LONGEST = 32  # tokens that are compared
 CANDIDATES = 64  # places with the shortest match that are compared in one text, the most recent ones
 OUTPUTS = 64  # past outputs that are kept
-LEAD = 16  # tokens of a prompt that are kept in front of a past output
+LEAD = 16  # tokens of a prompt that are kept before a past output
 SEARCHED = 2048  # tokens up to an output's end in which secrets are looked for: a private key has a thousand
 
 
@@ -53,7 +53,7 @@ class IndexedText:
 
     def __init__(self, ids: Iterable[int] = ()) -> None:
         self.ids: list[int] = []
-        self._ends: dict[tuple[int, ...], list[int]] = {}  # places behind each run, ascending
+        self._ends: dict[tuple[int, ...], list[int]] = {}  # places after each run, ascending
         self.extend(ids)
 
     def extend(self, ids: Iterable[int]) -> None:
@@ -79,7 +79,7 @@ class IndexedText:
         self.extend(ids[len(self.ids) :])
 
     def longest(self, wanted: Sequence[int]) -> tuple[int, int]:
-        """The longest match of the end of `wanted` that something follows: its length, and the place behind it.
+        """The longest match of the end of `wanted` that something follows: its length, and the place after it.
 
         (0, 0) if there is none of `SHORTEST`; of equally long ones the last. Among more than `CANDIDATES` places the
         last ones are compared, and no more than `LONGEST` tokens of each.
@@ -94,7 +94,7 @@ class IndexedText:
 
 
 def _matching(ids: Sequence[int], end: int, wanted: Sequence[int]) -> int:
-    """How many tokens in front of `end` are the last ones of `wanted`."""
+    """How many tokens before `end` are the last ones of `wanted`."""
     most = min(end, len(wanted), LONGEST)
     length = 0
     while length < most and ids[end - 1 - length] == wanted[-1 - length]:
@@ -116,7 +116,7 @@ class Suffix(Drafter):
     def __init__(self, length: int = 16, token_bytes: Sequence[bytes] = ()) -> None:
         self._length = length
         self._token_bytes = token_bytes
-        # By the tokens that match: those in front of the draft, and those of it that were right.
+        # By the tokens that match: those before the draft, and those of it that were right.
         self._rates = HitRates([matched / (matched + 4) for matched in range(LONGEST + 1)])
         self._own = IndexedText()
         self._outputs: deque[IndexedText] = deque(maxlen=OUTPUTS)

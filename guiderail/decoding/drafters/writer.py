@@ -29,7 +29,7 @@ class Piece:
 
 
 class Writer:
-    """Greedy decoding with a small model, behind a text that another model decodes.
+    """Greedy decoding with a small model, after a text that another model decodes.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Writer:
         tokens
             Written at most.
         goes_on
-            Asked behind every token, with the probabilities of all so far, whether another one is wanted.
+            Asked after every token, with the probabilities of all so far, whether another one is wanted.
         """
         behind = self._typed + written.decode("utf-8", "ignore")
         half = half_typed(behind[behind.rfind("\n") + 1 :], self._tokenizer.joined_blanks)

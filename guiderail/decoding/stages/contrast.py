@@ -4,7 +4,7 @@ Uncertainty-Aware Selective Contrastive Decoding", arXiv 2409.05923; its abstrac
     p(token) = p_standard(token) - weight * p_lame(token), where p_standard is spread out, over plausible tokens
 
 What the model says without the helpful part of the prompt is noise that the part should overrule. For completion the
-helpful part is the context from other files, or the docstrings and comments in front of the cursor.
+helpful part is the context from other files, or the docstrings and comments before the cursor.
 
 The authors' test of uncertainty, the standard deviation of p over the vocabulary, depends on its size: their threshold
 contrasts at every step beyond 40,000 tokens. Here it is the standard deviation times the root of the size, which is 1
@@ -76,7 +76,7 @@ class ContrastPart(StagePart):
 
 
 class Lame:
-    """The model behind the lame prompt; its cache catches up with what was decoded, in one pass.
+    """The model after the lame prompt; its cache catches up with what was decoded, in one pass.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Lame:
         self._prompt = list(prompt)
 
     def __call__(self, decoded: Sequence[int]) -> torch.Tensor:
-        """Scores behind the prompt and `decoded`, float32 [at least the vocabulary]."""
+        """Scores after the prompt and `decoded`, float32 [at least the vocabulary]."""
         ids, held = [*self._prompt, *decoded], self._session.length
         goes_on = 0 < held < len(ids) and self._session.ids == ids[:held]
         logits = self._session.feed(ids[held:]) if goes_on else self._session.fit(ids)
@@ -105,7 +105,7 @@ class Contrast:
     Parameters
     ----------
     lame
-        Scores behind the lame prompt and some decoded ids; None where the two prompts are the same: nothing changes.
+        Scores after the lame prompt and some decoded ids; None where the two prompts are the same: nothing changes.
     threshold, weight, plausible
         See `ContrastPart`.
     """
@@ -134,7 +134,7 @@ def certainty(p: torch.Tensor) -> float:
 
 
 def without_docstrings(document: Document, offset: int) -> tuple[Document, int]:
-    """The document without the docstrings and comments in front of `offset`, and where that is then."""
+    """The document without the docstrings and comments before `offset`, and where that is then."""
     if not has_grammar(document.language):
         return document, offset
     before = document.text[:offset].encode()

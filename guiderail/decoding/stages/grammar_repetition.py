@@ -85,7 +85,7 @@ class GrammarRepetition:
     token_bytes
         The exact bytes of every id.
     marks
-        The model's sentinels, to tell the text in front of the cursor from the one behind; None without them.
+        The model's sentinels, to tell the text before the cursor from the one after; None without them.
     factor
         The paper's lambda: what one more copy costs.
     minimum
@@ -163,7 +163,7 @@ class GrammarRepetition:
         return [token for token in top if token < len(self.token_bytes)]
 
     def _text(self, state: StepState) -> bytes:
-        """The text in front of the step."""
+        """The text before the step."""
         cut = len(state.ids) - state.step
         prompt = list(state.ids[:cut])
         if prompt != self._prompt:

@@ -69,7 +69,7 @@ class MirostatV2Part(_MirostatPart):
 
 
 class _Feedback:
-    """The bound mu behind every continuation that was asked about.
+    """The bound mu after every continuation that was asked about.
 
     A stage is told no choices, but the next call's ids end with the last one.
 

@@ -60,7 +60,7 @@ def gather(live: NgramCounts, project: NgramCounts, history: Sequence[int]) -> E
     project
         Counts of the project's other files.
     history
-        The ids in front of the step.
+        The ids before the step.
     """
     blended: dict[int, float] = {}
     rest, longest = 1.0, 0
@@ -143,7 +143,7 @@ class FimMarks:
 
 
 def split_prompt(prompt: list[int], marks: FimMarks | None) -> tuple[list[list[int]], list[int]]:
-    """The prompt's texts beside the cursor, and the ids that stand in front of the cursor in the file.
+    """The prompt's texts beside the cursor, and the ids that stand before the cursor in the file.
 
     In every layout the prefix is what stands between the prefix and the suffix sentinel, and what follows the middle
     sentinel goes on from there.
@@ -171,7 +171,7 @@ class NgramMix:
     weights
         How much the n-grams are trusted.
     marks
-        The model's sentinels, to tell the text in front of the cursor from the one behind; None without them.
+        The model's sentinels, to tell the text before the cursor from the one after; None without them.
 
     Attributes
     ----------

@@ -57,7 +57,7 @@ class NgramCounts:
         """Count a text under a name, in place of what that name held; only what an edit changed is counted again."""
         old, new = self._texts.get(name, []), list(ids)
         head, tail = _same_ends(old, new)
-        reach = self.orders[-1]  # an unchanged token behind the edit has a changed context this far
+        reach = self.orders[-1]  # an unchanged token after the edit has a changed context this far
         self.count(old, head, len(old) - tail + reach, sign=-1)
         self.count(new, head, len(new) - tail + reach)
         self._texts[name] = new
@@ -110,14 +110,14 @@ class NgramCounts:
                 self.set_text(name, ids)
 
     def count(self, ids: Sequence[int], start: int, end: int, *, sign: int = 1) -> None:
-        """Count the tokens ids[start:end], each behind its context in `ids`; with sign -1 take them back.
+        """Count the tokens ids[start:end], each after its context in `ids`; with sign -1 take them back.
 
         Parameters
         ----------
         ids
             A whole text, so that the first counted tokens have their context.
         start, end
-            Which of its tokens are counted; `end` may lie behind the text.
+            Which of its tokens are counted; `end` may lie after the text.
         """
         reach = self.orders[-1]
         change = self._add if sign > 0 else self._take

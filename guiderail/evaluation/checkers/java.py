@@ -62,7 +62,7 @@ class Javac:
 class Build:
     """The project's own build: compiles or does not, as in the original evaluation.
 
-    The file is replaced while the build runs and put back behind it, so that one project is built at a time.
+    The file is replaced while the build runs and put back after it, so that one project is built at a time.
 
     Parameters
     ----------

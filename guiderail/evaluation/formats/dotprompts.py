@@ -1,7 +1,7 @@
 """DotPrompts, the original (Agrawal et al., NeurIPS 2023): its tasks, and its results' file with its measures.
 
 ``dataset.csv`` has repo, classFileName, methodStartIdx, methodStopIdx and dot_idx, offsets in code points; the truth is
-the method behind the dot. Results add configuration, output and compilationSucceeded, a row a sample.
+the method after the dot. Results add configuration, output and compilationSucceeded, a row a sample.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ def method_end(opened: str, output: str) -> str:
     Parameters
     ----------
     opened
-        The method behind its opening brace, up to the dot.
+        The method after its opening brace, up to the dot.
     output
-        What was written behind the dot.
+        What was written after the dot.
     """
     depth, place, text = 1, 0, opened + output
     for _, kind, value in get_lexer_by_name("java").get_tokens_unprocessed(text):

@@ -175,7 +175,7 @@ def _stages(file: GgufFile, kind: str) -> dict[str, Any]:
 
 
 def splits_of(file: GgufFile) -> str:
-    """The name of the splits in front of the merges.
+    """The name of the splits before the merges.
 
     Files of before May 2024 state none; their family tells, as it does for llama.cpp's converter today.
     """

@@ -1,1 +1,1 @@
-"""Analysers: language servers behind one asynchronous client."""
+"""Analysers: language servers after one asynchronous client."""

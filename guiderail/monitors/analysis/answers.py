@@ -43,7 +43,7 @@ class Member:
     Parameters
     ----------
     name
-        What would be written, without what a snippet adds behind it.
+        What would be written, without what a snippet adds after it.
     kind
         LSP's CompletionItemKind; 0 where the server does not say.
     detail
@@ -155,7 +155,7 @@ def read_completions(
     flag_counts
         Whether ``isIncomplete`` means that some are missing.
     in_front
-        The text in front of the cursor that is replaced by an edit of a range; None where that is no such range.
+        The text before the cursor that is replaced by an edit of a range; None where that is no such range.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def members_of(answer: Members) -> Members:
 
 
 def _bare(text: str) -> str:
-    """A name without brackets, type arguments and macro marks behind it: ``f()``, ``Map<>``, ``println!()``."""
+    """A name without brackets, type arguments and macro marks after it: ``f()``, ``Map<>``, ``println!()``."""
     for mark in "(<!{[ ":
         text = text.partition(mark)[0] or text
     return text
@@ -205,7 +205,7 @@ def _bare(text: str) -> str:
 def _written(item: dict[str, Any], in_front: Callable[[dict[str, Any]], str | None]) -> str:
     """What would be written: the edit, the inserted text, or the label; a snippet up to its first hole.
 
-    An edit may repeat what stands in front of the name; one that changes it (``.`` to ``->``) offers nothing here.
+    An edit may repeat what stands before the name; one that changes it (``.`` to ``->``) offers nothing here.
     """
     edit = item.get("textEdit")
     text = _text(edit.get("newText")) if isinstance(edit, dict) else ""

@@ -192,7 +192,7 @@ class Client:
         typed = self._text[offset - 1 : offset]
         triggers = (self._offers.get("completionProvider") or {}).get("triggerCharacters") or ()
         context = lsp.CompletionContext(lsp.CompletionTriggerKind.Invoked)
-        if typed.strip() and typed in triggers:  # behind a blank tsc tells of imports alone
+        if typed.strip() and typed in triggers:  # after a blank tsc tells of imports alone
             context = lsp.CompletionContext(lsp.CompletionTriggerKind.TriggerCharacter, typed)
         params = lsp.CompletionParams(self._document, self._position(offset), context)
         return await self._rpc.text_document_completion_async(params)

@@ -71,7 +71,7 @@ def _object(text: str, at: int, scan: Scan, depth: int) -> tuple[dict[str, Any],
 
 
 def _after(text: str, at: int, closing: str) -> tuple[int, bool]:
-    """Where to read on behind a value, and whether another one follows."""
+    """Where to read on after a value, and whether another one follows."""
     at = _skip(text, at)
     if text.startswith(closing, at):
         return at + 1, False

@@ -80,7 +80,7 @@ async def _asked(client: Client, question: Question) -> Members:
     starts: dict[tuple[Any, Any], int] = {}  # most edits begin at the same place
 
     def in_front(edit: dict[str, Any]) -> str | None:
-        """What an edit would replace in front of the offset."""
+        """What an edit would replace before the offset."""
         try:
             place = edit["start"]["line"], edit["start"]["character"]
             start = starts[place] if place in starts else starts.setdefault(place, client.offset(edit["start"]))
@@ -147,7 +147,7 @@ async def _diagnostics(client: Client, _: Question) -> tuple[Diagnostic, ...]:
     return answers.read_diagnostics(await client.diagnostics(), client.offset)
 
 
-MEMBERS = Request("members", _members)  # names behind a dereference
+MEMBERS = Request("members", _members)  # names after a dereference
 COMPLETIONS = Request("completions", _completions)  # whatever may be written, keywords and ``name=`` included
 RESOLVED = Request("resolved", _resolved)  # the same, said to be incomplete where headers are missing
 SIGNATURES = Request("signatures", _signatures)  # overloads of the call that the offset is in

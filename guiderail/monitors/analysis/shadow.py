@@ -1,4 +1,4 @@
-"""A file as the analyser sees it: the text that is being decoded, with what stands behind the cursor."""
+"""A file as the analyser sees it: the text that is being decoded, with what stands after the cursor."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Turns:
 
     @asynccontextmanager
     async def take(self, ticket: Ticket) -> AsyncIterator[None]:
-        """Hold the lock, behind all others of the same request.
+        """Hold the lock, after all others of the same request.
 
         Raises
         ------

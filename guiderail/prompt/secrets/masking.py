@@ -14,7 +14,7 @@ MASK = "***"
 
 _REST = re.compile(r"[\w+/=~-]*", re.ASCII)  # of a token that is longer than its rule says
 _WIDE = "\u0130"  # the only character whose small letter is two: a capital I with a dot
-_LINES = 2  # behind a keyword's line in which its secret may begin: an assignment may be broken
+_LINES = 2  # after a keyword's line in which its secret may begin: an assignment may be broken
 
 
 def masked(text: str, language: str | None = None) -> str:
@@ -54,13 +54,13 @@ def _found(rule: Rule, text: str, lower: str, hits: set[str], language: str | No
 
 
 def _regions(lower: str, keywords: Iterable[str]) -> list[tuple[int, int]]:
-    """The lines with one of the keywords, and those behind that may belong to them; apart from each other."""
+    """The lines with one of the keywords, and those after that may belong to them; apart from each other."""
     found = sorted(place for keyword in keywords for place in _places(lower, keyword))
     regions: list[tuple[int, int]] = []
     for place in found:
         if regions and place < regions[-1][1]:
             continue
-        begin, end = max(lower.rfind("\n", 0, place), 0), place  # some begin with the character in front of them
+        begin, end = max(lower.rfind("\n", 0, place), 0), place  # some begin with the character before them
         for _ in range(_LINES + 1):
             end = lower.find("\n", end) + 1 or len(lower)
         if regions and begin <= regions[-1][1]:

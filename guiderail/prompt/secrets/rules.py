@@ -24,7 +24,7 @@ LEFT_OUT = frozenset({"curl-auth-header", "curl-auth-user", "kubernetes-secret-y
 URL_PASSWORD = r"://[^\s:/@\"'`<>{}]{0,64}:([^\s/@\"'`<>{}$%*]{3,128})@[\w\[]"
 GENERIC = "generic-api-key"  # anything random that is assigned to a name like `key`: no form of its own
 
-# Literal characters at the beginning, which are searched for quickly; a boundary in front of them is looked at after.
+# Literal characters at the beginning, which are searched for quickly; a boundary before them is looked at after.
 _LITERAL = re.compile(r"(?P<boundary>\\b)?(?P<group>\((?:\?:)?)?(?P<first>[A-Za-z0-9][\w-])(?![?*+{])(?![^|(\[\\]*\|)")
 
 _STEM = 4  # characters of a keyword that stand in its expression if it is a part of that

@@ -89,7 +89,7 @@ def test_what_cannot_be_checked_says_why(root: Path) -> None:
 
 
 def test_a_projects_own_build_decides(tmp_path: Path) -> None:
-    """It fails or does not, sees the file with the answer in it, and the file is put back behind it."""
+    """It fails or does not, sees the file with the answer in it, and the file is put back after it."""
     (tmp_path / "A.txt").write_text("fine")
     check = "import pathlib, sys; sys.exit(pathlib.Path('A.txt').read_text() != 'fine')"
     build = Build([sys.executable, "-c", check])

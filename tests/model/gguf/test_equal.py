@@ -32,7 +32,7 @@ TYPES = (
 
 
 def _scores(model: Model, count: int = 120) -> torch.Tensor:
-    """The scores behind some real code, read in two parts."""
+    """The scores after some real code, read in two parts."""
     ids = model.tokenizer.encode(TEXT)[:count]
     session = Session(model)
     session.feed(ids[: count // 2])

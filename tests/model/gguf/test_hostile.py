@@ -200,7 +200,7 @@ def test_a_thousand_damaged_heads_raise_nothing_else(gguf_file: Callable[..., Pa
     for _ in range(1000):
         data = bytearray(whole)
         for _ in range(rng.choice((1, 1, 2, 8))):
-            # Most of the head is vocabulary: the counts and types before and behind it are where it hurts.
+            # Most of the head is vocabulary: the counts and types before and after it are where it hurts.
             place = rng.randrange(head) if rng.random() < 0.5 else rng.randrange(600)
             data[place] = rng.choice((0, 0xFF, data[place] ^ (1 << rng.randrange(8))))
         path.write_bytes(data)

@@ -41,7 +41,7 @@ def test_completions() -> None:
 
 
 def test_members() -> None:
-    """Behind a dereference keywords, words of the file and snippets are no names, and brackets are no part of one."""
+    """After a dereference keywords, words of the file and snippets are no names, and brackets are no part of one."""
     items = [
         {"label": "if", "kind": 14},
         {"label": "word", "kind": 1},

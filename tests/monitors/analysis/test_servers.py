@@ -31,7 +31,7 @@ class Sample:
     analysers
         Who is asked.
     file
-        The file, in front of the places.
+        The file, before the places.
     places
         What is written, where all names of ``left`` must be legal.
     unknown
@@ -154,7 +154,7 @@ PAIRS = [pytest.param(sample, name, id=f"{name}-{sample.language}") for sample i
 
 @pytest.fixture
 def ask(shared: Callable[[str], ServerAnalyser]) -> Callable[..., Ruling]:
-    """What the monitor makes of the analyser's answer behind a text."""
+    """What the monitor makes of the analyser's answer after a text."""
 
     def asked(sample: Sample, name: str, text: str) -> Ruling:
         analyser, path = prepared(shared(name), sample)

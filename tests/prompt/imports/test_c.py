@@ -1,4 +1,4 @@
-"""C and C++ includes lead to the declarations behind them."""
+"""C and C++ includes lead to the declarations after them."""
 
 from pathlib import Path
 

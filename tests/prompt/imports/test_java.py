@@ -1,4 +1,4 @@
-"""Java imports lead to the classes behind them."""
+"""Java imports lead to the classes after them."""
 
 from pathlib import Path
 

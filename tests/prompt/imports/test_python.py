@@ -1,4 +1,4 @@
-"""Python imports lead to the declarations behind them."""
+"""Python imports lead to the declarations after them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Rust use declarations lead to the items behind them."""
+"""Rust use declarations lead to the items after them."""
 
 from pathlib import Path
 

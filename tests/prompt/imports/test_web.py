@@ -1,4 +1,4 @@
-"""JavaScript and TypeScript imports lead to the declarations behind them."""
+"""JavaScript and TypeScript imports lead to the declarations after them."""
 
 from pathlib import Path
 
