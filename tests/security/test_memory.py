@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.asyncio]
 
 LINE = "    value = compute(first, second)\n"
 LONG = "import os\n\n\ndef size(path):\n    return os.\n\n\ndef f(first, second):\n" + LINE * (9_900_000 // len(LINE))
-LEFT = 300.0  # MB that may stay: what any first request brings in, and no text
+LEFT = 100.0  # MB that may stay: what any first request brings in, and no text
 
 
 def resident_mb(number: int) -> float:
