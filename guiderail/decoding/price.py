@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 WIDTHS = (1, 2, 4, 8, 16, 32, 64, 96)
 READ = 512  # tokens before the pass
+ALWAYS = 16  # tokens of a pass that is measured however long it takes
 SECONDS = 2.0  # that measuring may take: somebody may be waiting for the first suggestion
 _ROUNDS = 6  # at most; the first is for warming up
 
@@ -64,27 +65,27 @@ def measure(model: Model) -> Prices:
     session = Session(model)
     session.feed([i % model.vocab_size for i in range(read)])
     rounds = list(_rounds(session, time.perf_counter() + SECONDS))
-    widths = WIDTHS[: min(map(len, rounds))]
+    widths = tuple(min(rounds, key=len))
     # The first pass of each width is slower; where there was time for one round alone, it has to do.
-    seconds = [min(times) for times in zip(*(rounds[1:] or rounds), strict=False)]
+    seconds = [min(times[width] for times in rounds[1:] or rounds) for width in widths]
     # A narrower pass never costs more than a wider one: what says so is noise, which only adds.
     return Prices(widths, tuple(min(seconds[i:]) for i in range(len(widths))))
 
 
-def _rounds(session: Session, end: float) -> Iterator[list[float]]:
-    """Times of passes of ascending width, round by round, so that a busy moment does not hit one width alone.
+def _rounds(session: Session, end: float) -> Iterator[dict[int, float]]:
+    """Times of passes by ascending width, round by round, so that a busy moment does not hit one width alone.
 
-    After `end` no round begins, and the first one leaves out the widest passes; two widths are always measured.
+    After `end` no round begins, and the first one leaves out the widest passes. One token and `ALWAYS` are measured
+    whatever the time: narrow passes alone cost about the same, and would say that wide ones do too.
     """
     widths = WIDTHS
     for number in range(_ROUNDS):
-        times: list[float] = []
+        times: dict[int, float] = {}
         for width in widths:
-            if number == 0 and len(times) >= 2 and time.perf_counter() > end:
-                break
-            times.append(_timed(session, width))
+            if number > 0 or width in {1, ALWAYS} or time.perf_counter() <= end:
+                times[width] = _timed(session, width)
         yield times
-        widths = WIDTHS[: len(times)]
+        widths = tuple(times)
         if time.perf_counter() > end:
             return
 

@@ -197,7 +197,9 @@ class Run:
             return Shaped(_line_ends_of(self.request.document, text))
         if end.reason == "eos" and (cut := self._stop.end(f"{text}\n")) is not None:
             text = text[:cut]  # its last line has ended too
-        text = _line_ends_of(self.request.document, at_depth(text, self._before, self._above))
+        if self.request.document.language == "python":  # in YAML, say, the depth is the meaning
+            text = at_depth(text, self._before, self._above)
+        text = _line_ends_of(self.request.document, text)
         return shape(text, self._before[-LINE:], self._after(len(text))) or Shaped("")
 
     def _situation(self, index: int) -> Situation:

@@ -181,7 +181,8 @@ class ModelOffer:
             await asyncio.sleep(LOOK_S)
         if worker.health.state == "error":
             health = worker.health
-            words = f"{found.name} cannot be loaded: {health.message}. To go back: guiderail models use {EMBEDDED}"
+            back = f"guiderail models use {EMBEDDED} --dtype auto"
+            words = f"{found.name} cannot be loaded: {health.message}. To go back: {back}"
             self._tell(types.MessageType.Error, words)
         elif worker.health.model != EMBEDDED:
             self._tell(types.MessageType.Info, f"{found.name} is your model now")

@@ -53,7 +53,8 @@ def prepare(folder: Path, files: Sequence[Path], size: int) -> bool:
     """Make a folder and room for `size` bytes; whether there is room."""
     with suppress(OSError):
         private.folder(root())
-        _make_room(size, folder.parent)
+        size -= _size(folder)  # what of it is there is counted already, and written over
+        _make_room(size, folder)
         if _size(root()) + size > min(LIMIT, shutil.disk_usage(root()).free * SHARE + _size(root())):
             return False
         private.folder(folder)
@@ -86,14 +87,15 @@ def _make_room(size: int, keep: Path) -> None:
     folders = sorted(_folders(), key=_last_use)
     for one in folders:
         _sweep(one)
-        if one != keep and not any(map(os.path.exists, _origins(one))):
+        if one != keep.parent and not any(map(os.path.exists, _origins(one))):
             _delete(one)
     taken = _size(root())
-    for one in folders:
+    # Other layouts of the same model go first: after an update nobody reads them any more.
+    own = [one for one in keep.parent.glob("*") if one.is_dir() and one != keep]
+    for one in (*own, *(one for one in folders if one != keep.parent)):
         if taken + size <= LIMIT:
             return
-        if one != keep:
-            taken -= _delete(one)
+        taken -= _delete(one)
 
 
 def _sweep(folder: Path) -> None:

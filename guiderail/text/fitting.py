@@ -4,8 +4,10 @@ A model sees what stands after the cursor, and often writes it again: `print(|)`
 stand there twice is left out, or is replaced.
 """
 
+import re
 from dataclasses import dataclass
 
+_COMMENT = re.compile(r"\s(?:#|//)")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _CLOSERS = {opener: closer for closer, opener in _PAIRS.items()}
 _OPENERS = frozenset(_CLOSERS)
@@ -43,9 +45,9 @@ def shape(text: str, before: str, after: str) -> Shaped | None:
         All that stands after the cursor.
     """
     rest = after.split("\n", 1)[0].rstrip("\r")
-    if not text.strip() or _follows(text.strip(), after):
+    if not text.strip():
         return None
-    if not rest.strip() and _follows((before + text).strip(), after):
+    if _follows(text.strip(), rest) if rest.strip() else _is_next(text, before, after):
         return None
     closers = _unmatched(text, before)
     for index in closers:
@@ -76,10 +78,24 @@ def at_depth(text: str, before: str, above: str) -> str:
     first = text.split("\n", 1)[0]
     more = first[: len(first) - len(first.lstrip(" \t"))]
     depth = len(above) - len(above.lstrip())
-    unfinished = above.rstrip().endswith(_OPENING) and depth >= len(before)
+    opens = any(line.rstrip().endswith(_OPENING) for line in (above, _COMMENT.split(above)[0]))
+    unfinished = opens and depth >= len(before)
     if not before.isspace() or not more or not first.strip() or unfinished:
         return text
     return text[len(more) :].replace(f"\n{before}{more}", f"\n{before}")
+
+
+def _is_next(text: str, before: str, after: str) -> bool:
+    """Whether a text at the end of its line only writes the next lines again, or closes what they close.
+
+    Lines count as a whole, with their indentation; blank ones do not count.
+    """
+    following = [line.rstrip() for line in after.split("\n")[1:] if line.strip()]
+    first, broken, more = text.partition("\n")
+    line = more if broken and not first.strip() else before + text
+    wanted = [part.rstrip() for part in line.split("\n") if part.strip()]
+    closes = bool(before.strip()) and set(text.strip()) <= _PAIRS.keys()
+    return following[: len(wanted)] == wanted or (closes and _follows(text.strip(), after))
 
 
 def _follows(text: str, after: str) -> bool:

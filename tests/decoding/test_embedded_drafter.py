@@ -118,6 +118,30 @@ def test_until_its_model_is_there_it_is_silent() -> None:
     assert drafter.propose([1, 2], (), 5) is None
 
 
+def test_a_model_that_comes_in_the_middle_drafts_from_the_prompt() -> None:
+    """It is shown the prompt though it was not there when the text began, also where nothing but a word was written."""
+    model = tiny_model("qwen2")
+    ids, word = model.tokenizer.encode("import os\nx = "), model.tokenizer.encode("os")
+    drafter = EmbeddedDrafter(model.tokenizer, None, FREE)
+    drafter.begin(ids, None)
+    drafter.start(small)
+    drafter.wait()
+    late = drafter.propose([*ids, *word], (), 9)
+    early = drafter_for(model, small())
+    early.begin(ids, None)
+    expected = early.propose([*ids, *word], (), 9)
+    assert (late and late.tree.tokens) == (expected and expected.tree.tokens)
+
+
+def test_a_drafter_that_fails_is_silent_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model("qwen2")
+    drafter = drafter_for(model, small())
+    monkeypatch.setattr(Writer, "write", lambda *_: 1 / 0)
+    drafter.begin([1, 2], None)
+    assert drafter.propose([1, 2], (), 5) is None
+    assert drafter.promise == 0
+
+
 @pytest.mark.parametrize("name", ["embedded", "tiny"])
 def test_it_loads_nothing_for_a_model_of_its_own_size(name: str) -> None:
     model = small() if name == "embedded" else tiny_model("qwen2")

@@ -25,3 +25,12 @@ def test_it_is_measured_once_for_a_model(monkeypatch: pytest.MonkeyPatch, tmp_pa
     first = prices_of(tiny_model("qwen3"))
     monkeypatch.setattr(price, "measure", lambda model: pytest.fail("measured again"))
     assert prices_of(tiny_model("qwen3")) == first
+
+
+def test_a_slow_model_is_measured_shortly_and_yet_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the time is over at once, one token and a wide pass are measured, once each."""
+    monkeypatch.setattr(price, "SECONDS", -1.0)
+    widths: list[int] = []
+    monkeypatch.setattr(price, "_timed", lambda _, width: widths.append(width) or float(width))
+    assert measure(tiny_model("qwen3")) == Prices((1, price.ALWAYS), (1.0, float(price.ALWAYS)))
+    assert widths == [1, price.ALWAYS]

@@ -295,6 +295,24 @@ def test_all_together_are_bounded_and_the_oldest_goes_first(
     assert sum(path.stat().st_size for path in cache.rglob("*.safetensors")) <= derived.LIMIT
 
 
+def test_a_layout_of_another_version_makes_room_before_other_models_do(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an update nobody reads it, and the model is kept again."""
+    folders = [tiny_model_folder("qwen2", tmp_path / str(i), edit_config=_seed(i)) for i in range(2)]
+    read(folders[0])
+    (first,) = (one for one in cache.iterdir() if one.is_dir())
+    old = {one for one in first.iterdir() if one.is_dir()}
+    size = sum(path.stat().st_size for path in first.rglob("*") if path.is_file())
+    read(folders[1])
+    monkeypatch.setattr(derived, "LIMIT", int(2.6 * size))
+    monkeypatch.setattr(derived, "VERSION", -1)
+    read(folders[0])
+    new = {one for one in first.iterdir() if one.is_dir()}
+    assert len(new) == 1 and not new & old
+    assert derived.size_of(_weights(folders[1])) > 0
+
+
 def test_what_is_larger_than_the_bound_is_not_kept(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = logits(read(folder))
     shutil.rmtree(cache)

@@ -354,7 +354,7 @@ def test_typescript_runs_no_package_of_the_project(
 
     The kernel would keep npm from writing, so that it would not even start.
     """
-    monkeypatch.setattr(confinement, "is_possible", lambda: False)
+    monkeypatch.setattr(confinement, "is_possible", lambda **_: False)
     decoy(tmp_path / "bin" / "npm")
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]]))
     assert "left" in names(ask(name, *TYPESCRIPT_FILE))
@@ -396,7 +396,7 @@ def test_clangd_runs_no_compiler_and_no_plugin(
 ) -> None:
     """Compilers that the project names are not asked, plug-ins not loaded, and nothing is written elsewhere."""
     if kernel == "without":
-        monkeypatch.setattr(confinement, "is_possible", lambda: False)
+        monkeypatch.setattr(confinement, "is_possible", lambda **_: False)
     compiler = decoy(root / "gcc")
     written = tmp_path / "written"
     flags = [

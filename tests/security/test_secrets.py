@@ -102,12 +102,12 @@ def test_a_secret_is_found_in_any_text(before: str, after: str) -> None:
 @pytest.mark.parametrize(
     "url", ["postgres://user:{}@host/db", "amqp://:{}@[::1]:5672", "https://a.b%40c:{}@example.org"]
 )
-@pytest.mark.parametrize("password", ["hunter2", "p:w;x", "long-and-plain"])
+@pytest.mark.parametrize("password", ["hunter2", "p:w;x", "long-and-plain", "S3cr%40et", "pa$$w0rd*"])
 def test_a_password_in_a_url_is_masked(url: str, password: str) -> None:
     """And nothing else of the URL; what only stands for a password stays."""
     line = f"engine = create('{url}')\n"
     assert masked(line.format(password)) == line.format(MASK)
-    for other in ("{password}", "$PASSWORD", "%s", "<password>"):
+    for other in ("{password}", "$PASSWORD", "${PASSWORD}", "%s", "%(pw)s", "<password>", "***"):
         assert masked(line.replace("{}", other)) == line.replace("{}", other)
     assert not secrets("'http://host:8080/@scope', 'http://[::1]:80/a@b', 'a://b c:d@e'")
 

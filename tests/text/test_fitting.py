@@ -65,10 +65,25 @@ def test_what_was_fitted_fits(text: str, before: str, after: str) -> None:
     [
         ("    re", "turn x", "\n    return x\n"),  # with what was typed it is the next line
         ("    ", "return x", "\n\n    return x\n"),
+        ("    x = 1", "\n\n    return x", "\n    return x\n"),
+        ("x = (a, b", ")", "\n)\n"),
     ],
 )
 def test_a_line_that_only_repeats_the_next_one_is_none(before: str, text: str, after: str) -> None:
     assert shape(text, before, after) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "after"),
+    [
+        ("    self.name = ", "name", "\n    name.strip()\n"),
+        ("        ", "return None", "\n    return None\n"),  # of another depth
+        ("    ", "}", "\n}\n"),
+        ("x = ", "y", "\ny = 2\n"),
+    ],
+)
+def test_a_text_that_the_next_line_begins_with_may_stand(before: str, text: str, after: str) -> None:
+    assert shape(text, before, after) == Shaped(text)
 
 
 def test_a_word_that_begins_a_longer_one_is_no_repetition() -> None:
@@ -81,6 +96,7 @@ def test_a_word_that_begins_a_longer_one_is_no_repetition() -> None:
         ("    return 1", "    ", "    x = 1", "return 1"),
         ("    if x:\n            y\n        z", "    ", "    x = 1", "if x:\n        y\n    z"),
         ("    return 1", "    ", "    if x:", "    return 1"),  # the block's indentation is not finished
+        ("    return 1", "    ", "    if x:  # pragma: no cover", "    return 1"),
         ("    return 1", "        ", "    if x:", "return 1"),
         ("\treturn 1", "\t", "\tx = 1", "return 1"),
         ("  b,", "  ", "f(", "b,"),

@@ -86,6 +86,7 @@ class EmbeddedDrafter(Drafter):
         self._writer: Writer | None = None
         self._loading: threading.Thread | None = None
         self._prompt: Sequence[int] = ()
+        self._is_open = False  # whether the small model was shown this prompt
         self._step = STEP
         self._spent = 0.0  # passes of the large model that the last draft took
         self._promise = PRIOR
@@ -114,8 +115,7 @@ class EmbeddedDrafter(Drafter):
     def begin(self, ids: Sequence[int], project: NgramCounts | None) -> None:
         """See `Drafter.begin`."""
         self._prompt = list(ids)
-        if self._writer:
-            self._writer.open(*around(ids, self._tokenizer, self._fim))
+        self._is_open = False
 
     def propose(self, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> Draft | None:
         """What the small model writes, in the large one's tokens; see `Drafter.propose`."""
@@ -124,7 +124,15 @@ class EmbeddedDrafter(Drafter):
         began = time.perf_counter()
         written = self._tokenizer.decode_bytes(ids[len(self._prompt) :])
         typed = next((one.remaining for one in constraints if isinstance(one, TypedText)), b"")
-        pieces = self._writer.write(written, typed, self._length, self._is_worthwhile)
+        try:
+            if not self._is_open:
+                self._writer.open(*around(self._prompt, self._tokenizer, self._fim))
+                self._is_open = True
+            pieces = self._writer.write(written, typed, self._length, self._is_worthwhile)
+        except Exception as error:  # a draft is never worth a suggestion
+            log.warning("the embedded model does not draft any more: %s", error)
+            self._writer = None
+            return None
         draft = self._cut(pieces, room)
         seconds = time.perf_counter() - began
         self._spent = seconds / self._prices.seconds[0]

@@ -154,7 +154,8 @@ class Client:
             return None
         self._scratch = tempfile.mkdtemp(prefix="guiderail-")
         private.folder(self.server.cache)
-        alone = self.server.executes or self.server.alone
+        # What executes is not started where it cannot be alone (`servers.may_start`).
+        alone = (self.server.executes or self.server.alone) and confinement.is_possible(alone=True)
         return {"alone": alone, "writable": [self._scratch, str(self.server.cache)]}
 
     def _introduction(self, program: Path) -> lsp.InitializeParams:

@@ -70,9 +70,9 @@ class _Filter(ctypes.Structure):
     _fields_ = (("length", ctypes.c_uint16), ("instructions", ctypes.POINTER(_Instruction)))
 
 
-def is_possible() -> bool:
-    """Whether this system can confine a program."""
-    return _version() >= 1 and os.uname().machine in MACHINES
+def is_possible(*, alone: bool = False) -> bool:
+    """Whether this system can confine a program; `alone` as for `confine`."""
+    return _version() >= 1 and (not alone or os.uname().machine in MACHINES)
 
 
 def _version() -> int:

@@ -293,4 +293,4 @@ def choose(language: str | None, wanted: str = "auto") -> Server | None:
 
 def may_start(server: Server, trusted: bool) -> bool:
     """Whether a server may work in a workspace: it runs nothing of the project, or can be kept from it."""
-    return trusted or not server.executes or (server.confined is not None and confinement.is_possible())
+    return trusted or not server.executes or (server.confined is not None and confinement.is_possible(alone=True))

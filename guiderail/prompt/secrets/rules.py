@@ -21,7 +21,7 @@ from guiderail.prompt.secrets.regex import python_pattern
 # These describe a command or a document around any password, and take more than linear time in Python.
 LEFT_OUT = frozenset({"curl-auth-header", "curl-auth-user", "kubernetes-secret-yaml", "nuget-config-password"})
 # The one form that we add: a password in the URL of a database or a service.
-URL_PASSWORD = r"://[^\s:/@\"'`<>{}]{0,64}:([^\s/@\"'`<>{}$%*]{3,128})@[\w\[]"
+URL_PASSWORD = r"://[^\s:/@\"'`<>{}]{0,64}:(?!\$|\*+@)((?:[^\s/@\"'`<>{}%]|%[0-9A-Fa-f]{2}){3,512})@[\w\[]"
 GENERIC = "generic-api-key"  # anything random that is assigned to a name like `key`: no form of its own
 
 # Literal characters at the beginning, which are searched for quickly; a boundary before them is looked at after.
