@@ -2,6 +2,10 @@
 
 Regular expressions made of such patterns backtrack without end over ``a*a*a*a*b``. Here a star is never tried twice: in
 a glob the leftmost place of what stands between two stars is always right, in a name as well as among folders.
+
+Two quirks of git are not followed. In ``a**/b`` it leaves out the literal beginning first, and then takes the stars for
+those between slashes, so that ``ab`` and ``ax/y/b`` fit; here they are one star, as git's documentation says. And what
+it makes of a slash after a backslash differs from case to case.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from guiderail.cli.complete import complete
+from guiderail.cli.lsp import lsp
 from guiderail.cli.main import run
 from guiderail.cli.options import OUTPUT, resolved, setting_flags
 from guiderail.errors import UsageError
@@ -15,10 +16,15 @@ from guiderail.settings import KEYS, default_of, flag_of
 
 
 def test_complete_has_a_flag_for_every_setting() -> None:
-    """Whatever can be set in a file can be set for one command."""
-    flags = {option for parameter in complete.params for option in (*parameter.opts, *parameter.secondary_opts)}
-    assert {flag_of(key) for key in KEYS} <= flags
+    """Whatever can be set in a file can be set for one command; what only the server does, for the server."""
+    flags, of_server = _flags(complete), _flags(lsp)
+    assert {flag_of(key) for key in KEYS} - flags == {"--offer-models"}
+    assert "--offer-models" in of_server
     assert "--no-context" in flags
+
+
+def _flags(command: click.Command) -> set[str]:
+    return {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
 
 
 def test_help_shows_each_default() -> None:
