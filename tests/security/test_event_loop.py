@@ -276,16 +276,19 @@ async def test_an_analysers_long_answer_lets_others_run() -> None:
             message = {key: message}
         body = json.dumps({"jsonrpc": "2.0", "id": 1} | message).encode()
         assert len(body) > 10_000_000
+        began = time.thread_time()
+        json.loads(body)
+        at_once = time.thread_time() - began  # how long the interpreter is held by who reads it in one go
         gaps: list[float] = []
         made: Any = None
-        while len(gaps) < TRIES and min(gaps, default=math.inf) > GAP:
+        while len(gaps) < TRIES and min(gaps, default=math.inf) > at_once / 2:
             async with beating() as pulse:
                 await asyncio.sleep(0.01)
                 pulse.rest()
                 made = await asyncio.to_thread(parsed, body)
                 await asyncio.sleep(0.01)
                 gaps.append(pulse.longest)
-        assert min(gaps) < GAP, gaps
+        assert min(gaps) < at_once / 2, (gaps, at_once)
         assert made == json.loads(body)
 
 
