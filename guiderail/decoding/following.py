@@ -35,7 +35,7 @@ class Following:
     below
         The first line below that is not blank, without blanks at its end; empty if there is none.
     fences
-        Whether a fence may be a part of the text.
+        Whether a fence may be a part of the text, as in prose and in a docstring.
     quote
         What closes, after the cursor, a text of several lines that the cursor stands in; the text ends before it.
     """
@@ -94,7 +94,7 @@ def following(inner: StopRule, before: str, after: str, language: str | None, qu
     rest, _, below = after[:REACH].partition("\n")
     lines = (line.rstrip() for line in below.split("\n"))
     below = next((line for line in lines if line), "")
-    return Following(inner, shortened(before), rest, below, language in PROSE, quote)
+    return Following(inner, shortened(before), rest, below, language in PROSE or bool(quote), quote)
 
 
 def open_text(text: str, offset: int) -> str:

@@ -47,6 +47,7 @@ def test_a_text_ends_where_what_follows_begins(name: str) -> None:
 def test_a_fence_is_text_in_prose() -> None:
     for language, kept in (("markdown", None), (None, None), ("python", 0)):
         assert following(NeverStop(), "", "", language).end("```\nx\n") == kept
+    assert following(NeverStop(), "    ", '\n    """\n', "python", '"""').end("```\n    x\n") is None
 
 
 @given(UNTIL, LINES, TEXTS, TEXTS)
