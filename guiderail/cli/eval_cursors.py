@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +29,23 @@ def cursors(cursors: str | None, target: str | None, **flags: Any) -> None:
     guiderail eval cursors
     guiderail eval cursors --model FILE.gguf --json cursors.json
     """
-    from guiderail.cli.engine import Cursor, Engine
+    from guiderail.cli.loading import load_engine
+    from guiderail.engine.request import CompletionRequest
     from guiderail.evaluation import cursors as evaluation
     from guiderail.evaluation import record
 
     made = evaluation.read_cursors(Path(cursors) if cursors else None)
     settings = resolved(flags).settings
-    engine = Engine(settings)
+    engine = load_engine(settings)
 
     with progress() as bar:
         task = bar.add_task("completing", total=len(made))
 
         def answer(one: evaluation.HandMade) -> Any:
             bar.advance(task)
-            found = engine.answer(Cursor(one.document, one.offset), until=one.until).suggestions
-            return found[0] if found else None
+            own = replace(settings, until=one.until)
+            request = CompletionRequest(document=one.document, offset=one.offset, settings=own, by_hand=True)
+            return next(iter(engine.complete(request).suggestions), None)
 
         rows = list(evaluation.rows(made, answer))
     if target != "-":

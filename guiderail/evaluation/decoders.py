@@ -19,7 +19,7 @@ from guiderail.decoding.recipe import recipe
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
 from guiderail.evaluation.metrics import interval, levenshtein, paired_interval, ratio
 from guiderail.evaluation.packages import SourceFile, parses
 from guiderail.evaluation.repetition import function_bodies
@@ -177,7 +177,7 @@ def evaluate(
 def answer(completer: Completer, case: Case, task: Task, plan: Plan) -> Sample:
     """What one way to decode writes at a cursor."""
     text, greedy = task.file.text, case.temperature == 0
-    request = CompletionRequest(
+    request = CompletionPlan(
         document=Document(text[: task.start] + text[task.end :], Path(task.file.path), "python"),
         offset=task.start,
         until=task.kind,

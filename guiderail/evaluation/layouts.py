@@ -15,7 +15,7 @@ import numpy as np
 
 from guiderail.cache.policy import Policy
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest, Layout
+from guiderail.engine.plan import CompletionPlan, Layout
 from guiderail.errors import UsageError
 from guiderail.evaluation.metrics import edit_similarity, exact_match
 from guiderail.evaluation.packages import SourceFile
@@ -110,7 +110,7 @@ def _follow(
     completer: Completer, layout: Layout, policy: str, package: str, trace: Sequence[State], plan: Plan
 ) -> Iterator[Sample]:
     for number, state in enumerate(trace):
-        request = CompletionRequest(
+        request = CompletionPlan(
             document=Document(state.text, Path("file.py"), "python"),
             offset=state.offset,
             layout=layout,

@@ -19,7 +19,7 @@ import torch
 from guiderail.cache.tree import TokenTree
 from guiderail.decoding.session import Session
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
 from guiderail.evaluation.metrics import exact_match, interval, paired_interval, ratio
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.tasks import LineTask, draw_lines, spread
@@ -152,8 +152,8 @@ def _distributions(completer: Completer, task: LineTask, plan: Plan) -> tuple[to
     return torch.cat(rows).log_softmax(-1), ids
 
 
-def _request(task: LineTask, plan: Plan, *, heal: bool = True) -> CompletionRequest:
-    return CompletionRequest(
+def _request(task: LineTask, plan: Plan, *, heal: bool = True) -> CompletionPlan:
+    return CompletionPlan(
         document=Document(task.prefix + task.suffix, Path(task.file.path), "python"),
         offset=len(task.prefix),
         until="line",

@@ -27,7 +27,7 @@ from guiderail.decoding.stages.grammar_repetition import VERBATIM, GrammarRepeti
 from guiderail.decoding.stages.ngram import FimMarks
 from guiderail.decoding.stages.repetition_penalty import RepetitionPenalty
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
 from guiderail.evaluation.metrics import edit_similarity, exact_match, interval, paired_interval, ratio
 from guiderail.evaluation.packages import SourceFile, parses
 from guiderail.evaluation.tasks import draw_lines, spread
@@ -214,7 +214,7 @@ class _Runner:
 
     def answer(self, task: Task, method: str) -> Sample:
         line, stages = task.scenario == "ordinary", [_Timed(stage) for stage in self._stages(method)]
-        request = CompletionRequest(
+        request = CompletionPlan(
             document=Document(task.prefix + task.suffix, Path(task.path), "python"),
             offset=len(task.prefix),
             until="line" if line else "tokens",

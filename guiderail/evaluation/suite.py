@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from guiderail.decoding.stages.ngram import WEIGHTS, FimMarks, NgramMix
 from guiderail.decoding.stages.ngram_counts import NgramCounts
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
 from guiderail.evaluation import baseline
 from guiderail.evaluation.likelihood import Scorer
 from guiderail.evaluation.metrics import edit_similarity, exact_match, truncate
@@ -219,8 +219,8 @@ class _Runner:
             for system, counts in ((FILE_NGRAMS, self.nothing), (PROJECT_NGRAMS, project)):
                 yield self._copy(system, task, counts)
 
-    def _request(self, prefix: str, suffix: str, task: LineTask) -> CompletionRequest:
-        return CompletionRequest(
+    def _request(self, prefix: str, suffix: str, task: LineTask) -> CompletionPlan:
+        return CompletionPlan(
             document=Document(prefix + suffix, Path(task.file.path), "python"),
             offset=len(prefix),
             until="line",
@@ -228,7 +228,7 @@ class _Runner:
             layout="prefix" if task.kind == "next_line" else "auto",
         )
 
-    def _complete(self, system: str, task: LineTask, request: CompletionRequest) -> LineSample:
+    def _complete(self, system: str, task: LineTask, request: CompletionPlan) -> LineSample:
         [answer] = self.completer.complete(request)
         return _judged(system, task, answer.text, len(answer.token_ids), answer.timings.decode_s)
 

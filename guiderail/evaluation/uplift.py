@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from guiderail.decoding.sampling import Sampling
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
 from guiderail.engine.suggestion import Suggestion
 from guiderail.evaluation.dereferences import Dereference
 from guiderail.evaluation.lexical import identifier_sequence_match, next_identifier_match, prefix_match
@@ -140,7 +140,7 @@ def ask(
 ) -> list[Draw]:
     """All answers at one position; they are judged while the next ones are written."""
     document, truth = Document(position.hidden, root / position.file.path, "python"), position.truth
-    plain = CompletionRequest(document=document, offset=position.start, root=root, max_tokens=plan.max_tokens)
+    plain = CompletionPlan(document=document, offset=position.start, root=root, max_tokens=plan.max_tokens)
     wanted = judge.ask(document, position.start, truth)
     written = []
     for watched in (None, monitors):

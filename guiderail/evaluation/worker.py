@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
 from guiderail.engine.suggestion import Suggestion
 from guiderail.evaluation.checkers.checker import CannotCheck, judge_for
 from guiderail.evaluation.config import OFF, SYNTAX, Config, System
@@ -96,10 +96,10 @@ class Worker:
             "hardware": self._hardware,
         }
 
-    def _request(self, task: Task, system: System) -> CompletionRequest:
+    def _request(self, task: Task, system: System) -> CompletionPlan:
         settings, source = self._config.settings, task.prefix + task.suffix
         path = (task.root or Path()) / task.path
-        request = CompletionRequest(
+        request = CompletionPlan(
             document=Document(source, path, task.language),
             offset=len(task.prefix),
             snippets=task.snippets,
@@ -119,7 +119,7 @@ class Worker:
         watched = system.monitors != OFF and task.root is not None
         return replace(request, monitors=self._watching(system)) if watched else request
 
-    def _context(self, request: CompletionRequest, model: str) -> list[Any]:
+    def _context(self, request: CompletionPlan, model: str) -> list[Any]:
         budget, root = self._config.settings.context_tokens, request.root
         if not budget or root is None:
             return []
@@ -127,7 +127,7 @@ class Worker:
         count = self._completer(model).count
         return gather(request.document, request.offset, root, budget=budget, count=count, index=index, seconds=math.inf)
 
-    def _syntax(self, request: CompletionRequest, model: str) -> tuple[LogitsStage, ...]:
+    def _syntax(self, request: CompletionPlan, model: str) -> tuple[LogitsStage, ...]:
         if request.document.language != "python":
             return ()
         completer = self._completer(model)
