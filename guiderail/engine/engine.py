@@ -279,12 +279,15 @@ class Engine:
             recipe=self._recipe(request),
             stages=(*request.stages, *project.stages(request.document, self._patience.ngrams_s)),
             project=project.counts,
-            inspector=self._inspector(settings),
+            inspector=self._inspector(settings) if request.distinct else None,  # draws stay in their order
         )
 
     def typed(self, request: CompletionRequest) -> str:
         """What of the text before the cursor is decoded once more, and never shown."""
-        return self._loaded().typed(self.plan(request))
+        from guiderail.engine.plan import CompletionPlan
+
+        request = _with_line_feeds(request)
+        return self._loaded().typed(CompletionPlan(document=request.document, offset=request.offset))
 
     def _recipe(self, request: CompletionRequest) -> Recipe:
         """What the settings choose, without what runs the project's code unless a person asked."""
