@@ -166,7 +166,7 @@ def as_text(change: Change) -> str:
     healed = f"; healed {change.healed} in {1000 * change.heal_s:.0f} ms" if change.healed else ""
     return (
         f"{change.line}:{change.column}  +{change.inserted} -{change.deleted} characters  "
-        f"{change.tokens} tokens: kept {change.kept} (turned {change.rotated}), encoded {change.encoded}, "
+        f"{change.tokens} tokens: kept {change.kept} (rotated {change.rotated}), encoded {change.encoded}, "
         f"stale {change.stale}  {change.policy}, {1000 * change.fit_s:.0f} ms{healed}  "
         f"→ {change.suggestion.splitlines()[0] if change.suggestion.strip() else '(nothing)'}"
     )

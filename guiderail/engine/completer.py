@@ -9,9 +9,9 @@ from functools import lru_cache
 from itertools import chain, count
 from typing import Literal, cast
 
-from guiderail.cache.live import FitReport
 from guiderail.cache.policy import Policy
 from guiderail.cache.pool import CachePool
+from guiderail.cache.report import FitReport
 from guiderail.decoding.draft import Drafter
 from guiderail.decoding.price import Prices, prices_of
 from guiderail.decoding.recipe import Recipe

@@ -20,7 +20,8 @@ from guiderail.engine.patience import WAITING, Patience
 from guiderail.errors import GuiderailError
 
 if TYPE_CHECKING:
-    from guiderail.cache.live import FitReport, LiveCache
+    from guiderail.cache.live import LiveCache
+    from guiderail.cache.report import FitReport
     from guiderail.decoding.recipe import Recipe
     from guiderail.engine.completer import Completer
     from guiderail.engine.plan import CompletionPlan

@@ -254,11 +254,11 @@ def test_a_client_that_closes_a_file_takes_nothing_from_another(
     one, two = (wish(root=tmp_path, settings=Settings(max_tokens=2), client=client) for client in (1, 2))
     for asked in (one, two):
         engine.complete(asked, never, TextStream())
-    engine.forget(two.name)
+    engine.forget((two.client, two.uri))
     assert needed == [{tmp_path}]
     timings = engine.complete(one, never, TextStream()).suggestions[0].timings
     assert timings.reused_tokens == timings.prompt_tokens - 1
-    engine.forget(one.name)
+    engine.forget((one.client, one.uri))
     assert needed[-1] == set()
     engine.stop_analysers()
 
@@ -330,19 +330,19 @@ def test_a_request_never_waits_for_analysers_to_end(monkeypatch: pytest.MonkeyPa
 
     class Pool:
         def __init__(self, wanted: str, trust: str) -> None:
-            self.trust = trust
+            self.wanted = wanted
 
         def get(self, language: str, folder: Path) -> None: ...
 
         def stop(self) -> None:
             assert may_end.wait(30)
-            ended.append(self.trust)
+            ended.append(self.wanted)
 
     monkeypatch.setattr("guiderail.monitors.analysis.pool.ServerPool", Pool)
     engine.stop_analysers()
     names = [str(number) for number in range(POOLS + 1)]
     for name in names:
-        engine.complete(wish(settings=Settings(max_tokens=2, trust=name)), never, TextStream())
+        engine.complete(wish(settings=Settings(max_tokens=2, analyser=name)), never, TextStream())
     assert ended == []
     may_end.set()
     engine.stop_analysers()
@@ -376,7 +376,7 @@ def test_switching_files_encodes_nothing_again(engine: Engine) -> None:
     engine.complete(other, never, TextStream())
     timings = engine.complete(wish(), never, TextStream()).suggestions[0].timings
     assert timings.reused_tokens == timings.prompt_tokens - 1
-    engine.forget(other.name)
+    engine.forget((other.client, other.uri))
     assert engine._completer is not None
     assert other.name not in engine._completer.pool.keys
 
