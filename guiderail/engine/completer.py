@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import lru_cache
 from itertools import chain, count
 from typing import Literal, cast
 
@@ -26,8 +25,6 @@ from guiderail.monitors.joint import JointMonitors
 from guiderail.monitors.verdict import Change
 from guiderail.prompt.prompt import Prompt, build_prompt, half_typed
 
-COUNTED = 16384  # lines whose token counts are kept
-LINE = 200  # characters; longer texts are counted anew, so that what is kept stays small
 UNFINISHED = frozenset({"length", "cancelled"})  # ends of a text that was cut: it may be right and look wrong
 
 
@@ -56,7 +53,6 @@ class Completer:
         self.pool = CachePool(self.session.cache, device_bytes=cache_bytes, host_bytes=cache_bytes)
         self.vocabulary = Vocabulary(model.tokenizer.token_bytes)
         self.store: dict[object, object] = {}  # what methods and drafters keep between requests (`Situation.kept`)
-        self._count_line = lru_cache(COUNTED)(lambda text: len(model.tokenizer.encode(text)))
 
     def complete(
         self,
@@ -122,7 +118,7 @@ class Completer:
 
     def count(self, text: str) -> int:
         """Tokens of a plain text; laying out a prompt counts the same lines again at every key stroke."""
-        return self._count_line(text) if len(text) <= LINE else len(self.model.tokenizer.encode(text))
+        return len(self.model.tokenizer.lines.encode(text))
 
     def prompt(self, request: CompletionPlan) -> Prompt:
         """The prompt for `request`."""

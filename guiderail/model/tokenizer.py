@@ -22,6 +22,7 @@ from guiderail.errors import GuiderailError, UsageError
 from guiderail.model.backend import build
 from guiderail.model.cuts import cut_pattern
 from guiderail.model.info import read_tokenizer
+from guiderail.model.line_tokens import LineTokens
 from guiderail.prompt.fim import CONTROL_TOKENS, FimFormat, find_fim
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ class Tokenizer:
     cuts
         Zero-width pattern of the places where a text may be cut for encoding its parts apart, or None if no such
         place is known (see `guiderail.model.cuts`).
+    lines
+        Tokenises like `encode`, and remembers the lines of texts that are being edited.
 
     Raises
     ------
@@ -100,6 +103,7 @@ class Tokenizer:
         }
         self.token_bytes: list[bytes] = _token_bytes(prepared, self.kind)
         self.cuts = cut_pattern(prepared)
+        self.lines = LineTokens(self.encode, self.cuts)
         self._joined: dict[tuple[str, str], int] = {}
         self.bos_id = self._find_bos(specification, settings)
         self.eos_ids = frozenset(eos_ids) | self._named(settings, "eos_token")
@@ -244,7 +248,7 @@ class Tokenizer:
                 ids.append(self.special[segment.text])
             elif segment.text:
                 space = " " if self.dummy_prefix and after_special and segment.kind != "suffix" else ""
-                ids += self.encode(space + segment.text)
+                ids += self.lines.encode(space + segment.text)
             after_special = segment.kind == "special" or (after_special and not segment.text)
         return ids
 
