@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,3 +91,12 @@ class ContextChooser:
     def _is_stale(self, known: _Chosen, line: int) -> bool:
         old = time.monotonic() - known.at > STALE
         return old or abs(line - known.line) > NEAR or known.edition != self._edition
+
+
+def code_in(folders: Iterable[Path], seconds: float) -> Iterator[Path]:
+    """The code in folders, as far as it is found in time."""
+    from guiderail.prompt.index import deadline
+    from guiderail.prompt.project import Project
+
+    expired = deadline(seconds)
+    return (folder / entry.path for folder in folders for entry in Project(folder).files("", None, expired))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from guiderail.engine.analysers import AnalyserPools
 from guiderail.engine.completion import Completion
-from guiderail.engine.context import ContextChooser
+from guiderail.engine.context import ContextChooser, code_in
+from guiderail.engine.line_ends import with_line_ends_of, with_line_feeds
 from guiderail.engine.lru import LruCache
 from guiderail.engine.patience import WAITING, Patience
 from guiderail.errors import GuiderailError
@@ -28,14 +29,12 @@ if TYPE_CHECKING:
     from guiderail.engine.project import OpenProject
     from guiderail.engine.request import CompletionRequest, DocumentName
     from guiderail.engine.stream import TextStream
-    from guiderail.engine.suggestion import Suggestion
     from guiderail.model.model import Model
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.monitors.monitors import Monitors
     from guiderail.monitors.verdict import Inspector
     from guiderail.prompt.snippet import Snippet
     from guiderail.settings import Settings
-    from guiderail.text.document import Document
 
 log = logging.getLogger(__name__)
 
@@ -209,7 +208,7 @@ class Engine:
         kept = without_secrets(plan.document, found)
         if len(kept) < len(found):
             log.info("kept back %d of %d suggestions: they hold a token or key", len(found) - len(kept), len(found))
-        suggestions = [_as_in(request, one) for one in kept]
+        suggestions = [with_line_ends_of(request, one) for one in kept]
         is_stand_in = plan.recipe != _recipe_of(request.settings)
         return Completion(suggestions, plan.snippets, len(found) - len(kept), is_stand_in)
 
@@ -253,7 +252,7 @@ class Engine:
         from guiderail.decoding.sampling import Sampling
         from guiderail.engine.plan import CompletionPlan
 
-        settings, request = request.settings, _with_line_feeds(request)
+        settings, request = request.settings, with_line_feeds(request)
         project = self._project(request)
         snippets = self._snippets(request, project, renew=renew)
         return CompletionPlan(
@@ -287,7 +286,7 @@ class Engine:
         """What of the text before the cursor is decoded once more, and never shown."""
         from guiderail.engine.plan import CompletionPlan
 
-        request = _with_line_feeds(request)
+        request = with_line_feeds(request)
         return self._loaded().typed(CompletionPlan(document=request.document, offset=request.offset))
 
     def _recipe(self, request: CompletionRequest) -> Recipe:
@@ -328,7 +327,7 @@ class Engine:
             self._context.files_changed()
         gone = [path for path in paths if not path.exists()]
         lost = [file for project in self._projects for path in gone for file in project.forget(path)]
-        found = list(islice(_code_in([path for path in paths if path.is_dir()]), NEW_FILES))
+        found = list(islice(code_in([path for path in paths if path.is_dir()], NEW_FILES_S), NEW_FILES))
         self.analysers.files_changed(list(dict.fromkeys([*paths, *lost, *found])))
 
     def knows(self, folder: Path) -> bool:
@@ -397,36 +396,3 @@ def _load(settings: Settings, recipe: Recipe) -> Model:
         threads=settings.threads,
         accept=recipe.check,
     )
-
-
-def _code_in(folders: Iterable[Path]) -> Iterator[Path]:
-    """The code in folders that came, as far as it is found in time."""
-    from guiderail.prompt.index import deadline
-    from guiderail.prompt.project import Project
-
-    expired = deadline(NEW_FILES_S)
-    return (folder / entry.path for folder in folders for entry in Project(folder).files("", None, expired))
-
-
-def _with_line_feeds(request: CompletionRequest) -> CompletionRequest:
-    """The request as the model knows text: lines end with a line feed."""
-    if "\r" not in request.document.text:
-        return request
-    before, after = _line_feeds(request.before), _line_feeds(request.after)
-    return replace(request, document=replace(request.document, text=before + after), offset=len(before))
-
-
-def _as_in(request: CompletionRequest, suggestion: Suggestion) -> Suggestion:
-    """A suggestion with the line ends and the offsets of the request's document."""
-    covered = suggestion.end - suggestion.start  # on the cursor's line
-    text = _line_feeds(suggestion.text).replace("\n", _line_ending(request.document))
-    return replace(suggestion, text=text, start=request.offset, end=request.offset + covered)
-
-
-def _line_ending(document: Document) -> str:
-    """What ends the first line."""
-    return document.text[document.line_end(0) : document.line_start(1)] if document.line_count > 1 else "\n"
-
-
-def _line_feeds(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
