@@ -19,7 +19,7 @@ from guiderail.cli.terminal import visible
 from guiderail.errors import GuiderailError
 from guiderail.model.checksums import SUMS, compare, digests
 from guiderail.model.store import EMBEDDED, is_hub_id
-from guiderail.settings import Resolved
+from guiderail.settings import Resolved, Settings
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
@@ -83,7 +83,7 @@ def examine(flags: dict[str, Any], full: bool = False) -> Iterator[Check]:
     yield _guarded("memory", _memory)
     if settings:
         yield from _model_checks(settings[0], full)
-        yield _guarded("models", _models)
+        yield _guarded("models", lambda: _models(settings[0].settings))
         yield _guarded("analysers", lambda: _analysers(settings[0]))
 
 
@@ -294,13 +294,13 @@ def _analysers(now: Resolved) -> Check:
     return Check("analysers", "note", "; ".join(parts), remedy)
 
 
-def _models() -> Check:
+def _models(settings: Settings) -> Check:
     """Which published model suits this machine, if it was measured before: that takes longer than a check may."""
     from guiderail.cli.recommend import advice
     from guiderail.engine.recommendation import recommend
     from guiderail.model.machine import remembered
 
-    machine = remembered()
+    machine = remembered(settings.device, settings.threads)
     if machine is None:
         return Check("models", "note", "not measured yet which model suits this machine", MEASURE)
     return Check("models", "note", advice(recommend(machine)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guiderail.cli.options import OUTPUT
+from guiderail.cli.options import OUTPUT, resolved, setting_flags
 
 if TYPE_CHECKING:
     from guiderail.engine.recommendation import Row
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @click.option("--again", is_flag=True, help="Measure again what is remembered of this machine.")
 @click.option("--idle", is_flag=True, hidden=True, help="Give way to everything else that runs.")
 @click.option("--json", "target", type=OUTPUT, metavar="FILE", help="Write JSON; '-' is standard output.")
-def recommend(again: bool, idle: bool, target: str | None) -> None:
+@setting_flags("device", "threads")
+def recommend(again: bool, idle: bool, target: str | None, **flags: Any) -> None:
     """Measure this machine for some seconds, and say which published model suits it.
 
     Times are computed from what was measured and from each model's sizes. The one that is marked is the largest that
@@ -29,21 +30,31 @@ def recommend(again: bool, idle: bool, target: str | None) -> None:
     if idle and hasattr(os, "nice"):
         os.nice(19)
     from guiderail.engine import recommendation
-    from guiderail.model import machine as measurement
 
-    found = None if again else measurement.remembered()
-    if found is None:
-        from guiderail.cli.loading import status
-        from guiderail.model.threads import allow
-
-        allow(0)
-        with status("measuring this machine"):
-            found = measurement.remember(measurement.measure())
+    settings = resolved(flags).settings
+    found = _machine(settings.device, settings.threads, again=again)
     rows = recommendation.recommend(found)
     if target != "-":
         click.echo(_as_text(found, rows))
     if target:
         _write(target, found, rows)
+
+
+def _machine(device: str, threads: int, *, again: bool) -> Machine:
+    """What was measured before, or is measured now; of two that begin at once, one measures for both."""
+    from guiderail.cli.loading import status
+    from guiderail.model import machine as measurement
+    from guiderail.model.threads import allow
+
+    known = measurement.remembered(device, threads)
+    if known and not again:
+        return known
+    with status("measuring this machine"), measurement.alone(device, threads):
+        other = measurement.remembered(device, threads)
+        if other is not None and other != known:  # another process has just measured it
+            return other
+        allow(threads)
+        return measurement.remember(measurement.measure(device), device, threads)
 
 
 def _write(target: str, machine: Machine, rows: list[Row]) -> None:

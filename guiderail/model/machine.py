@@ -72,14 +72,15 @@ class Machine:
     rates: dict[str, Rates]
 
 
-def this_machine() -> Machine:
-    """What this machine does, as it is remembered, or measured now."""
-    return remembered() or remember(measure())
+def remembered(device: str = "auto", most: int = 0) -> Machine | None:
+    """What was measured of this machine before, with this torch; None where nothing was, or it cannot be read.
 
-
-def remembered() -> Machine | None:
-    """What was measured of this machine before, with this torch; None where nothing was, or it cannot be read."""
-    file = _file()
+    Parameters
+    ----------
+    device, most
+        The settings `device` and `threads`.
+    """
+    file = _file(device, most)
     try:
         values = projectfile.read_json(file)
         return None if values is None else _read(values)
@@ -88,11 +89,27 @@ def remembered() -> Machine | None:
         return None
 
 
-def remember(machine: Machine) -> Machine:
+def remember(machine: Machine, device: str = "auto", most: int = 0) -> Machine:
     """Keep what was measured in the person's cache folder, as far as that can be written."""
     with contextlib.suppress(OSError):
-        private.write_text(_file(), json.dumps(asdict(machine), indent=2) + "\n")
+        private.write_text(_file(device, most), json.dumps(asdict(machine), indent=2) + "\n")
     return machine
+
+
+@contextlib.contextmanager
+def alone(device: str = "auto", most: int = 0) -> Iterator[None]:
+    """Wait until no other process measures this: two at once would both remember half of the speed."""
+    file = _file(device, most).with_suffix(".lock")
+    try:
+        import fcntl
+
+        stream = (private.folder(file.parent) / file.name).open("ab")
+    except (ImportError, OSError):  # elsewhere, and where nothing can be kept, each measures for itself
+        yield
+        return
+    with stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def _read(values: dict[str, Any]) -> Machine:
@@ -109,17 +126,18 @@ def _read_rates(given: dict[str, Any]) -> Rates:
     return Rates(**fields)
 
 
-def _file() -> Path:
+def _file(device: str, most: int) -> Path:
     import platformdirs
 
-    parts = _FORMAT, torch.__version__, processor(), _device(), threads.CORES
+    place = _place(device)
+    parts = _FORMAT, torch.__version__, processor(place), place, most or threads.CORES
     key = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
     return platformdirs.user_cache_path("guiderail") / "machine" / f"{key}.json"
 
 
-def processor() -> str:
+def processor(device: str = "auto") -> str:
     """The name of what runs models here: the GPU, or the CPU."""
-    if _device() == "cuda":
+    if _place(device) == "cuda":
         return torch.cuda.get_device_name(0)
     capability = torch.backends.cpu.get_cpu_capability()
     try:
@@ -130,19 +148,25 @@ def processor() -> str:
     return f"{name} ({capability})"
 
 
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def _place(device: str) -> str:
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 @torch.inference_mode()
-def measure() -> Machine:
-    """Time everything; takes some seconds, and up to half a gigabyte of memory meanwhile."""
-    device = _device()
+def measure(device: str = "auto") -> Machine:
+    """Time everything; takes some seconds, and up to half a gigabyte of memory meanwhile.
+
+    Parameters
+    ----------
+    device
+        The setting: "auto" measures the GPU where there is one.
+    """
+    device = _place(device)
     generator = torch.Generator(device).manual_seed(0)
     weight = torch.randn(_OUT, _IN, generator=generator, device=device)
     rates = {name: _rates(name, weight) for name in precisions(device)}
     machine = Machine(
-        processor=processor(),
+        processor=processor(device),
         device=device,
         threads=threads.allowed(),
         memory_bytes=torch.cuda.get_device_properties(0).total_memory if device == "cuda" else 0,

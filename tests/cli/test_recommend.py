@@ -1,7 +1,8 @@
 """`guiderail models recommend`, what doctor says of it, and `models pull --use`, which takes what it recommends."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from huggingface_hub import constants
 
 from guiderail.cli import models
 from guiderail.cli.doctor import _models
-from guiderail.model import machine, memory, store
+from guiderail.model import machine, memory
 from guiderail.model.estimate import Rates
 from guiderail.model.info import read_info
 from guiderail.model.machine import Machine
+from guiderail.settings import Settings
 from tests.cli.conftest import Result
 
 Run = Callable[..., Result]
@@ -26,7 +28,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     """A machine on which the smallest model is quick; how often it was measured."""
     count: list[None] = []
 
-    def measure() -> Machine:
+    def measure(_device: str) -> Machine:
         count.append(None)
         return Machine("A processor", "cpu", 2, 0, 1e10, {"float32": FAST})
 
@@ -65,19 +67,41 @@ def test_a_machine_is_measured_once(guiderail: Run, measured: list[None]) -> Non
     assert len(measured) == 2
 
 
+def test_what_was_measured_counts_for_its_threads_alone(guiderail: Run, measured: list[None]) -> None:
+    """Whoever gives guiderail one thread is told what one thread does."""
+    for arguments in (["--threads", 1], [], ["--threads", 1], []):
+        assert guiderail("models", "recommend", *arguments).code == 0
+    assert len(measured) == 2
+
+
+def test_of_two_that_begin_at_once_one_measures(
+    guiderail: Run, measured: list[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other waits and takes what was measured meanwhile."""
+
+    @contextmanager
+    def after_another(device: str, most: int) -> Iterator[None]:
+        machine.remember(machine.measure(device), device, most)
+        yield
+
+    monkeypatch.setattr(machine, "alone", after_another)
+    assert guiderail("models", "recommend").code == 0
+    assert len(measured) == 1
+
+
 def test_where_none_is_quick_that_is_said(guiderail: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "measure", lambda: Machine("Slow", "cpu", 1, 0, 1e9, {"float32": SLOW}))
+    monkeypatch.setattr(machine, "measure", lambda _: Machine("Slow", "cpu", 1, 0, 1e9, {"float32": SLOW}))
     done = guiderail("models", "recommend")
     assert done.out.splitlines()[-1].startswith("No published model is quick enough here")
     assert not any(line.startswith("*") for line in done.out.splitlines())
 
 
 def test_doctor_names_the_marked_one_and_measures_nothing(guiderail: Run, measured: list[None]) -> None:
-    check = _models()
+    check = _models(Settings())
     assert (check.status, measured) == ("note", [])
     assert "guiderail models recommend" in check.remedy
     guiderail("models", "recommend")
-    check = _models()
+    check = _models(Settings())
     assert (check.status, check.remedy, len(measured)) == ("note", "", 1)
     assert check.detail.startswith("Qwen2.5-Coder 0.5B, about ")
     assert "\n" not in check.detail
@@ -94,7 +118,7 @@ def hub(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 progress(done, 100)
         return made
 
-    monkeypatch.setattr(store, "pull", pull)
+    monkeypatch.setattr("guiderail.model.pull.pull", pull)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr("guiderail.model.load.describe", lambda _name: made)
 
