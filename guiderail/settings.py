@@ -45,7 +45,7 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 Until = Literal["line", "block", "tokens"]
 Layout = Literal["auto", "psm", "spm", "efim", "prefix"]
 Ngrams = Literal["auto", "on", "off"]
-VerdictUse = Literal["mark", "drop", "off"]
+VerdictUse = Literal["sure", "mark", "drop", "off"]
 Trust = Literal["listed", "always", "never"]
 CachePolicy = Literal["auto", "exact", "patch"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -93,8 +93,8 @@ class Settings:
     # These names may choose code of plug-ins, and a wrong one fails at each request.
     only_monitors: str = _key("all", "which monitors work: all, or names with commas between them")
     verdict: VerdictUse = _key(
-        "mark",
-        "suggestions that static analysis finds new errors in: named and put last, left out, or not looked for",
+        "sure",
+        "suggestions with new errors: left out if the kind of error is sure, put last, all left out, or not looked for",
         choices=get_args(VerdictUse),
         owner="both",
     )

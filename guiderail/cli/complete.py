@@ -8,6 +8,7 @@ import click
 
 from guiderail.cli.loading import load_engine
 from guiderail.cli.options import resolved, setting_flags
+from guiderail.cli.terminal import visible
 from guiderail.engine.engine import Engine
 from guiderail.engine.request import CompletionRequest
 from guiderail.errors import UsageError
@@ -96,7 +97,9 @@ def _show(engine: Engine, request: CompletionRequest, as_json: bool) -> None:
         )
         output.write(text)
     else:
-        click.echo("the model has nothing to suggest here", err=True)
+        reasons = dict.fromkeys(str(one.verdict) for one in found.dropped)
+        nothing = "the model has nothing to suggest here"
+        click.echo(visible(f"nothing to suggest; dropped: {'; '.join(reasons)}") if reasons else nothing, err=True)
 
 
 def _read(file: str | None, language: str | None) -> Document:

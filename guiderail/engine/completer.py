@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import chain, count
 from typing import Literal, cast
 
@@ -22,10 +21,7 @@ from guiderail.engine.suggestion import Suggestion
 from guiderail.errors import UsageError
 from guiderail.model.model import Model
 from guiderail.monitors.joint import JointMonitors
-from guiderail.monitors.verdict import Change
 from guiderail.prompt.prompt import Prompt, build_prompt, half_typed
-
-UNFINISHED = frozenset({"length", "cancelled"})  # ends of a text that was cut: it may be right and look wrong
 
 
 class Completer:
@@ -76,7 +72,7 @@ class Completer:
         if logits is None:
             return []
         run = Run(self, request, prompt, logits, began, monitors)
-        return _judged(request, run.suggestions(cancelled, on_token), cancelled)
+        return run.suggestions(cancelled, on_token)
 
     def encode(self, request: CompletionPlan) -> FitReport:
         """Encode the prompt of `request`; what that took."""
@@ -153,18 +149,6 @@ class Completer:
             return wanted
         fim = self.model.info.fim
         return fim.preferred if fim else "prefix"
-
-
-def _judged(request: CompletionPlan, found: list[Suggestion], cancelled: Callable[[], bool]) -> list[Suggestion]:
-    """The suggestions with their verdicts, those that bring errors last, or left out if the inspector drops them."""
-    inspector = request.inspector
-    if inspector is None or not found or cancelled():
-        return found
-    changes = [Change(one.start, one.end, one.text, one.finish not in UNFINISHED) for one in found]
-    verdicts = inspector.inspect(request.document, changes, request.root, cancelled)
-    judged = [replace(one, verdict=verdict) for one, verdict in zip(found, verdicts, strict=True)]
-    wrong = [one for one, verdict in zip(judged, verdicts, strict=True) if verdict.state == "errors"]
-    return [one for one in judged if one not in wrong] + ([] if inspector.drops else wrong)
 
 
 def _monitors(request: CompletionPlan, prompt: Prompt) -> Iterator[JointMonitors | None]:

@@ -19,6 +19,8 @@ class Completion:
     ----------
     suggestions
         The best one first.
+    dropped
+        What the model wrote and is not suggested, each with the verdict that says why.
     snippets
         What the model saw of other files.
     withheld
@@ -28,6 +30,7 @@ class Completion:
     """
 
     suggestions: Sequence[Suggestion]
+    dropped: Sequence[Suggestion] = ()
     snippets: Sequence[Snippet] = ()
     withheld: int = 0
     is_stand_in: bool = False

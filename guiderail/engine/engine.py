@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from guiderail.cache.report import FitReport
     from guiderail.decoding.recipe import Recipe
     from guiderail.engine.completer import Completer
+    from guiderail.engine.judging import Judge
     from guiderail.engine.plan import CompletionPlan
     from guiderail.engine.project import OpenProject
     from guiderail.engine.request import CompletionRequest, DocumentName
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from guiderail.model.model import Model
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.monitors.monitors import Monitors
-    from guiderail.monitors.verdict import Inspector
     from guiderail.prompt.snippet import Snippet
     from guiderail.settings import Settings
 
@@ -205,12 +205,15 @@ class Engine:
         if cancelled():
             return Completion(())
         found = completer.complete(plan, cancelled=cancelled, on_token=stream.add if stream else None)
-        kept = without_secrets(plan.document, found)
-        if len(kept) < len(found):
-            log.info("kept back %d of %d suggestions: they hold a token or key", len(found) - len(kept), len(found))
+        shown, dropped = self._judge(request, plan).judge(found, cancelled)
+        kept = without_secrets(plan.document, shown)
+        if len(kept) < len(shown):
+            log.info("kept back %d of %d suggestions: they hold a token or key", len(shown) - len(kept), len(shown))
+        for one in dropped:
+            log.info("dropped a suggestion: %s", one.verdict)
         suggestions = [with_line_ends_of(request, one) for one in kept]
         is_stand_in = plan.recipe != _recipe_of(request.settings)
-        return Completion(suggestions, plan.snippets, len(found) - len(kept), is_stand_in)
+        return Completion(suggestions, dropped, plan.snippets, len(shown) - len(kept), is_stand_in)
 
     def prepare(self, request: CompletionRequest, cancelled: Cancelled = lambda: False) -> None:
         """Use idle time to do all that a request at this cursor would do before it decodes.
@@ -279,7 +282,6 @@ class Engine:
             recipe=self._recipe(request),
             stages=(*request.stages, *project.stages(request.document, self._patience.ngrams_s)),
             project=project.counts,
-            inspector=self._inspector(settings) if request.distinct else None,  # draws stay in their order
         )
 
     def typed(self, request: CompletionRequest) -> str:
@@ -359,13 +361,15 @@ class Engine:
 
         return Monitors(self._loaded().vocabulary, pool, deadline_s=self._patience.analyser_s, names=names)
 
-    def _inspector(self, settings: Settings) -> Inspector | None:
-        """What tells whether a suggestion brings errors; it keeps none back for longer than an answer may take."""
-        if not settings.monitors or settings.verdict == "off":
-            return None
+    def _judge(self, request: CompletionRequest, plan: CompletionPlan) -> Judge:
+        """What decides which suggestions are shown; it waits no longer than for an analyser's answer."""
+        from guiderail.engine.judging import Judge
         from guiderail.monitors.verdict import Inspector
 
-        return Inspector(self.analysers.of(settings), self._patience.analyser_s, drops=settings.verdict == "drop")
+        settings, wait_s = request.settings, self._patience.analyser_s
+        inspector = Inspector(self.analysers.of(settings), wait_s) if settings.monitors else None
+        use = settings.verdict if request.distinct else "off"  # independent draws are all of them an answer
+        return Judge(plan.document, plan.root, use, inspector)
 
     def stop_analysers(self) -> None:
         """End the analysers' processes, and wait for it; they start again when they are wanted."""

@@ -11,7 +11,6 @@ from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stage import LogitsStage
 from guiderail.decoding.stages.ngram_counts import NgramCounts
 from guiderail.monitors.monitors import Monitors
-from guiderail.monitors.verdict import Inspector
 from guiderail.prompt.snippet import Snippet
 from guiderail.settings import Layout, Until
 from guiderail.text.document import Document
@@ -62,8 +61,6 @@ class CompletionPlan:
         The method, and the stages, constraints and drafters that were chosen with it; plain decoding by default.
     project
         The ids and counts of the project's other files, for drafters and methods that read them.
-    inspector
-        Who gives a verdict on each suggestion; nobody by default.
     """
 
     document: Document
@@ -84,4 +81,3 @@ class CompletionPlan:
     file: Hashable = None
     recipe: Recipe = PLAIN
     project: NgramCounts | None = None
-    inspector: Inspector | None = None

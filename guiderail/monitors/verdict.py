@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as LateError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -28,6 +28,7 @@ from guiderail.text.document import Document
 from guiderail.text.syntax import PARSE_S, SlowTextError, has_grammar, parse, parsed
 
 State = Literal["clean", "errors", "unknown"]
+SYNTAX_ERROR = "syntax"
 COUNTED = 4  # texts whose errors of syntax are known
 POLL_S = 0.01  # how often a waiting request looks whether it was cancelled
 _OPENS_BLOCK = re.compile(
@@ -47,6 +48,8 @@ class Verdict:
         Whether it brings errors.
     errors
         Those that it brings, as the analyser words them.
+    kinds
+        The analyser's name of the kind of each; `SYNTAX_ERROR` for one of syntax.
     reason
         Why nothing is known, if it is not.
     wait_s
@@ -57,6 +60,7 @@ class Verdict:
     errors: tuple[str, ...] = ()
     reason: str = ""
     wait_s: float = 0.0
+    kinds: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """In words."""
@@ -87,13 +91,10 @@ class Inspector:
         Who can be asked.
     deadline_s
         How long all verdicts of a request may be waited for.
-    drops
-        Whether what brings errors is not to be suggested at all.
     """
 
-    def __init__(self, analysers: Analysers, deadline_s: float, *, drops: bool = False) -> None:
+    def __init__(self, analysers: Analysers, deadline_s: float) -> None:
         self.deadline_s = deadline_s
-        self.drops = drops
         self._analysers = analysers
 
     def inspect(
@@ -111,7 +112,7 @@ class Inspector:
         asked = [_Inspection(document, change, analyser, path) for change in changes]
         found = [one.verdict(until, cancelled) for one in asked]
         wait_s = time.perf_counter() - began
-        return [Verdict(v.state, v.errors, v.reason, wait_s) for v in found]
+        return [replace(verdict, wait_s=wait_s) for verdict in found]
 
     def _analyser(self, document: Document, root: Path | None) -> Analyser | None:
         return self._analysers.get(document.language, folder_of(document, root)) if document.language else None
@@ -130,7 +131,7 @@ class _Inspection:
         if shown is None:
             self._known = Verdict("unknown", reason="unfinished")
         elif breaks_syntax(document, change, shown):
-            self._known = Verdict("errors", ("syntax error",))
+            self._known = Verdict("errors", ("syntax error",), kinds=(SYNTAX_ERROR,))
         elif analyser is None:
             self._known = Verdict("unknown", reason="no analyser")
         else:
@@ -153,7 +154,8 @@ class _Inspection:
             return Verdict("unknown", reason="late")
         except NoAnswer as error:
             return Verdict("unknown", reason=f"no answer: {error}")
-        return Verdict("errors" if found else "clean", tuple(one.message for one in found))
+        messages, kinds = tuple(one.message for one in found), tuple(one.code for one in found)
+        return Verdict("errors" if found else "clean", messages, kinds=kinds)
 
 
 def _wait(
@@ -202,6 +204,14 @@ def completed(document: Document, change: Change) -> str | None:
         if here.inside or open_here > len(unmatched_closers(rest, language, open_here)):
             return None
     return before + _body(before, rest, language) + rest
+
+
+def syntax_of(document: Document, change: Change) -> Literal["right", "wrong", "unknown"]:
+    """What the syntax tree alone says of a change; unknown while what it says is not all said."""
+    shown = completed(document, change)
+    if shown is None or not document.language or not has_grammar(document.language):
+        return "unknown"
+    return "wrong" if breaks_syntax(document, change, shown) else "right"
 
 
 def _body(before: str, rest: str, language: str) -> str:

@@ -17,7 +17,7 @@ def test_a_task_and_the_same_cursor_on_the_command_line_give_the_same_text(
 ) -> None:
     """With the defaults of both: context and n-grams of the project's other files, and loops that are ended."""
     shared = 'check = false\nproject_ngrams = "on"\n'
-    config = configs.read(written(tmp_path, functions=3, settings=shared))
+    config = configs.read(written(tmp_path, functions=4, settings=shared))
     (greedy,) = [system for system in config.systems() if system.method.is_greedy]
     flags = ["--model", greedy.model, "--device", "cpu", "--dtype", "float32", "--threads", 1, "--no-monitors"]
     flags += ["--max-tokens", 6, "--prompt-tokens", 64, "--project-ngrams", "on", "--json"]
@@ -31,7 +31,7 @@ def test_a_task_and_the_same_cursor_on_the_command_line_give_the_same_text(
         line, column = Document(text).position_at(len(task.prefix))
         found = guiderail("complete", file, "--line", line + 1, "--column", column, *flags)
         file.write_text(whole)
-        (suggestion,) = json.loads(found.out)["suggestions"]
-        assert row["output"] == suggestion["text"]
+        suggestions = json.loads(found.out)["suggestions"]  # none where the text has a syntax error
+        assert row["output"] == (suggestions[0]["text"] if suggestions else "")
         texts.append(row["output"])
     assert any(texts)

@@ -37,7 +37,7 @@ def engine() -> Engine:
 
 
 def wish(text: str = SOURCE, offset: int = CURSOR, **changes) -> CompletionRequest:
-    settings = Settings(max_tokens=12, until="tokens", monitors=False)
+    settings = Settings(max_tokens=12, until="tokens", monitors=False, verdict="off")
     defaults = {"uri": "untitled:1", "root": None, "settings": settings}
     return CompletionRequest(document=Document(text, language="python"), offset=offset, **(defaults | changes))
 

@@ -36,8 +36,8 @@ class Told:
         return future
 
 
-def diagnostic(message: str, severity: Severity = "error", start: int = 0) -> Diagnostic:
-    return Diagnostic(start, start + 1, severity, "code", message)
+def diagnostic(message: str, severity: Severity = "error", start: int = 0, code: str = "code") -> Diagnostic:
+    return Diagnostic(start, start + 1, severity, code, message)
 
 
 def finds(*words: str) -> Told:
