@@ -15,10 +15,10 @@ from lsprotocol import types
 from pygls.uris import to_fs_path
 
 from guiderail.errors import UsageError
-from guiderail.lsp.positions import Encoding, to_column, to_units
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
 from guiderail.text.language import language_named, language_of
+from guiderail.text.positions import Encoding, to_column, to_units
 
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 FIRST_HALF, LAST_HALF = 0xD800, 0xDFFF  # surrogates
@@ -40,8 +40,6 @@ class Buffer:
     ----------
     cursor
         Offset after the last edit: where the person probably is.
-    changed
-        How many messages changed it since it was opened.
     lost
         Whether the text may differ from the client's, a change of which could not be read or applied.
     """
@@ -56,7 +54,6 @@ class Buffer:
         self.version = version
         self.encoding: Encoding = encoding
         self.cursor = 0
-        self.changed = 0
         self.lost = False
         self._set(text)
 
@@ -82,19 +79,19 @@ class Buffer:
             self._document = Document.with_lines(text, starts, self._place, self.language)
         return self._document
 
-    def apply(self, changes: Sequence[Change], version: int | None = None) -> list[Edit]:
-        """Apply the changes of one message, each to the text that the one before left; return them as edits.
+    def apply(self, changes: Sequence[Change], version: int | None = None) -> None:
+        """Apply the changes of one message, each to the text that the one before left.
 
         A message that is older than the last one, or a place inside a character, makes the document `lost`. So do two
         halves of a character that meet, unless columns count UTF-16, where it is as wide as its halves: they join.
         """
-        return list(self.applied(changes, version))
+        for _ in self.apply_stepwise(changes, version):
+            pass
 
-    def applied(self, changes: Sequence[Change], version: int | None = None) -> Iterator[Edit]:
+    def apply_stepwise(self, changes: Sequence[Change], version: int | None = None) -> Iterator[None]:
         """As `apply`, one change at each step: each copies the text, and thousands of them take their time."""
         whole = [index for index, change in enumerate(changes) if _is_whole(change)]
         self.lost = not whole and (self.lost or (version is not None and version < self.version))
-        self.changed += 1
         if version is not None:
             self.version = version
         for change in changes[whole[-1] :] if whole else changes:
@@ -103,7 +100,7 @@ class Buffer:
                 self.lost = True
                 break
             self._apply(edit)
-            yield edit
+            yield
 
     def offset(self, position: types.Position) -> int:
         """Offset of a position; one after its line is the line's end, one after the last line the text's end."""

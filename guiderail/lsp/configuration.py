@@ -67,8 +67,8 @@ class Preferences:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a client said of its settings.
+class ClientConfig:
+    """The settings that a client sent.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Said:
 
 
 def settle(
-    said: Said,
+    config: ClientConfig,
     roots: Sequence[Path],
     flags: Mapping[str, object],
     env: Mapping[str, str],
@@ -93,8 +93,8 @@ def settle(
 
     Parameters
     ----------
-    said
-        By the client.
+    config
+        The client's settings.
     roots
         The workspace's folders; each folder's project settings count there.
     flags, env
@@ -102,8 +102,8 @@ def settle(
     fixed
         The settings with which a shared server was started; None where its one client chooses.
     """
-    own = {root: read(said.folders.get(root, said.everywhere), flags, env, root) for root in roots}
-    first = own.pop(roots[0]) if roots else read(said.everywhere, flags, env, None)
+    own = {root: read(config.folders.get(root, config.everywhere), flags, env, root) for root in roots}
+    first = own.pop(roots[0]) if roots else read(config.everywhere, flags, env, None)
     if fixed is None:
         remedy = f"Choose it in {roots[0].name}, or for all" if roots else ""
         return first, {
@@ -203,6 +203,16 @@ def _own(key: str, given: dict[str, Any], problems: list[str]) -> Any:
         problems.append(f"{key} must be {allowed}, not {value!r:.60} ({_EDITOR})")
         return None
     return value
+
+
+def section_of(options: object, *, only: bool = False) -> dict[str, Any] | None:
+    """Our section of an object of settings; the object itself if it has none, unless `only` the section counts."""
+    if not isinstance(options, dict):
+        return None
+    inner = options.get(SECTION)
+    if isinstance(inner, dict):
+        return inner
+    return None if only else options
 
 
 def camel(key: str) -> str:

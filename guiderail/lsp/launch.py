@@ -15,21 +15,21 @@ from typing import Any, NoReturn
 
 from guiderail import private
 from guiderail.errors import UsageError
-from guiderail.lsp import journal
+from guiderail.lsp import logfile
 from guiderail.lsp.framing import FrameError
-from guiderail.lsp.guard import Guard
-from guiderail.lsp.host import Host
+from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.server import Server
+from guiderail.lsp.signals import SignalHandler
 from guiderail.lsp.transport import FRAME_LIMIT, PipeWriter, SocketWriter, frames, pipe_reader
 from guiderail.lsp.worker import Worker
 from guiderail.settings import Settings
 
 log = logging.getLogger(__name__)
 
-LAST_WORK = 0.7  # seconds that the worker gets to end
-STRANGER_LIMIT = 1_000_000  # bytes of a frame before the right token came
-STRANGERS = 32  # connections without a token at a time
-STRANGER_PATIENCE = 10.0  # seconds until a client must have shown the token
+WORKER_END_S = 0.7  # that the worker gets to end
+UNAUTHENTICATED_FRAME_LIMIT = 1_000_000  # bytes of a frame before the right token came
+MAX_UNAUTHENTICATED = 32  # connections at a time that have not shown the token
+TOKEN_TIMEOUT_S = 10.0  # in which a client must have shown the token
 LOOPBACK = "127.0.0.1"
 
 
@@ -67,9 +67,9 @@ def run_stdio(settings: Settings, flags: Mapping[str, object]) -> NoReturn:
     """Serve one client on standard input and output until it leaves."""
     output = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not get between the frames
-    host = Host(Worker(), journal.start(settings.log_level), flags)
-    guard = Guard()
-    _run(host, guard, _serve_pipes(host, guard, sys.stdin.fileno(), output))
+    process = ServerProcess(Worker(), logfile.start(settings.log_level), flags)
+    signals = SignalHandler()
+    _run(process, signals, _serve_pipes(process, signals, sys.stdin.fileno(), output))
 
 
 def run_tcp(settings: Settings, flags: Mapping[str, object], address: Address, token: str | None) -> NoReturn:
@@ -82,12 +82,12 @@ def run_tcp(settings: Settings, flags: Mapping[str, object], address: Address, t
     UsageError
         The address cannot be listened on.
     """
-    host = Host(Worker(), journal.start(settings.log_level), flags, settings)
-    guard = Guard()
-    _run(host, guard, _serve_network(host, guard, settings, address, token))
+    process = ServerProcess(Worker(), logfile.start(settings.log_level), flags, settings)
+    signals = SignalHandler()
+    _run(process, signals, _serve_network(process, signals, settings, address, token))
 
 
-def _run(host: Host, guard: Guard, serve: Coroutine[Any, Any, int]) -> NoReturn:
+def _run(process: ServerProcess, signals: SignalHandler, serve: Coroutine[Any, Any, int]) -> NoReturn:
     """Run the event loop and end the process.
 
     The process ends hard: the worker may be deep in loading a model, and the interpreter takes seconds to take torch
@@ -101,24 +101,24 @@ def _run(host: Host, guard: Guard, serve: Coroutine[Any, Any, int]) -> NoReturn:
         try:
             return await serve
         finally:
-            guard.hurry()
+            signals.start_countdown()
 
     try:
         code = asyncio.run(served())
     except KeyboardInterrupt:
         code = 130
-    host.worker.stop(LAST_WORK)
+    process.worker.stop(WORKER_END_S)
     logging.shutdown()
     sys.stderr.flush()
     os._exit(code)
 
 
-async def _serve_pipes(host: Host, guard: Guard, source: int, target: int) -> int:
-    host.worker.start()
-    server = Server(host)
+async def _serve_pipes(process: ServerProcess, signals: SignalHandler, source: int, target: int) -> int:
+    process.worker.start()
+    server = Server(process)
     writer = PipeWriter(target, lambda: server.leave(1))
     server.protocol.set_writer(writer)  # pyright: ignore[reportArgumentType] (it closes with a deadline)
-    guard.watch(lambda: server.leave(0))
+    signals.watch(lambda: server.leave(0))
     try:
         return await _converse(server, pipe_reader(source))
     finally:
@@ -126,19 +126,21 @@ async def _serve_pipes(host: Host, guard: Guard, source: int, target: int) -> in
         writer.close()
 
 
-async def _serve_network(host: Host, guard: Guard, settings: Settings, address: Address, token: str | None) -> int:
+async def _serve_network(
+    process: ServerProcess, signals: SignalHandler, settings: Settings, address: Address, token: str | None
+) -> int:
     secret = token or secrets.token_urlsafe(24)
     ended = asyncio.get_running_loop().create_future()
-    guard.watch(lambda: ended.done() or ended.set_result(0))
+    signals.watch(lambda: ended.done() or ended.set_result(0))
     clients: set[asyncio.Task[None]] = set()
-    strangers: dict[Server, None] = {}
+    unauthenticated: dict[Server, None] = {}
 
     async def client(reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         clients.add(task)
         task.add_done_callback(clients.discard)
-        await _serve_client(host, secret, strangers, reader, stream)
+        await _serve_client(process, secret, unauthenticated, reader, stream)
 
     try:
         listener = await asyncio.start_server(client, address.host, address.port)
@@ -146,8 +148,8 @@ async def _serve_network(host: Host, guard: Guard, settings: Settings, address: 
         raise UsageError(
             f"cannot listen on {address.host}:{address.port}: {error.strerror}", "Choose another --tcp address"
         ) from error
-    host.worker.start()
-    host.worker.load(settings)
+    process.worker.start()
+    process.worker.load(settings)
     place = listener.sockets[0].getsockname()
     print(f"guiderail: listening on {place[0]}:{place[1]}", file=sys.stderr)
     if token is None:
@@ -164,50 +166,50 @@ async def _serve_network(host: Host, guard: Guard, settings: Settings, address: 
 
 
 async def _serve_client(
-    host: Host,
+    process: ServerProcess,
     token: str,
-    strangers: dict[Server, None],
+    unauthenticated: dict[Server, None],
     reader: asyncio.StreamReader,
     stream: asyncio.StreamWriter,
 ) -> None:
-    server, writer = Server(host), SocketWriter(stream)
-    _admit(server, strangers)
+    server, writer = Server(process), SocketWriter(stream)
+    _admit(server, unauthenticated)
     server.protocol.token = token
-    server.protocol.on_stray = lambda: server.leave(1)
+    server.protocol.on_rejected = lambda: server.leave(1)
     server.protocol.set_writer(writer)  # pyright: ignore[reportArgumentType]
-    deadline = server.loop.call_later(STRANGER_PATIENCE, lambda: server.protocol.is_begun or server.leave(1))
+    deadline = server.loop.call_later(TOKEN_TIMEOUT_S, lambda: server.protocol.is_initialized or server.leave(1))
     try:
         await _converse(server, reader)
     except ConnectionError:
         log.info("a client is gone")
     finally:
         deadline.cancel()
-        strangers.pop(server, None)
+        unauthenticated.pop(server, None)
         server.close()
         writer.close()
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             await asyncio.wait_for(stream.wait_closed(), 0.5)
 
 
-def _admit(server: Server, strangers: dict[Server, None]) -> None:
+def _admit(server: Server, unauthenticated: dict[Server, None]) -> None:
     """Count a client that has not shown the token among them; of too many the one that has waited longest goes.
 
     One that has the token shows it at once, so that nobody keeps it out by opening connections.
     """
-    for one in [one for one in strangers if one.protocol.is_begun]:
-        del strangers[one]
-    if len(strangers) >= STRANGERS:
-        oldest = next(iter(strangers))
-        del strangers[oldest]
+    for one in [one for one in unauthenticated if one.protocol.is_initialized]:
+        del unauthenticated[one]
+    if len(unauthenticated) >= MAX_UNAUTHENTICATED:
+        oldest = next(iter(unauthenticated))
+        del unauthenticated[oldest]
         oldest.leave(1)
-    strangers[server] = None
+    unauthenticated[server] = None
 
 
 async def _converse(server: Server, reader: asyncio.StreamReader) -> int:
     """Handle messages until the client leaves or is lost; the exit code."""
 
     async def listen() -> None:
-        limit = lambda: FRAME_LIMIT if server.protocol.is_begun else STRANGER_LIMIT  # noqa: E731
+        limit = lambda: FRAME_LIMIT if server.protocol.is_initialized else UNAUTHENTICATED_FRAME_LIMIT  # noqa: E731
         async for body in frames(reader, limit):
             server.protocol.receive(body)
             # A request's handler begins before the next message is taken, so that it sees the text as it was.
@@ -222,7 +224,7 @@ async def _converse(server: Server, reader: asyncio.StreamReader) -> int:
         error = listening.exception()
         if isinstance(error, FrameError):
             log.error("giving up a client: %s", error)
-            server.protocol.complain(str(error))
+            server.protocol.end_with(str(error))
         elif error is not None:
             raise error
         return 0 if server.protocol.is_ending else 1

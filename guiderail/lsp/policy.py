@@ -13,6 +13,7 @@ from guiderail.lsp.configuration import Preferences
 from guiderail.prompt.gitignore import Patterns, TooMuchError
 from guiderail.prompt.ignore import Ignore
 from guiderail.prompt.project import find_root
+from guiderail.settings import Settings
 from guiderail.text.language import language_named
 from guiderail.text.source import SIZE_LIMIT
 
@@ -62,6 +63,11 @@ class Policy:
     def _set_on(self) -> bool:
         """Whether the settings switch them on, somewhere."""
         return any(one.enable for one in (self.preferences, *self.folders.values()))
+
+    @property
+    def all_settings(self) -> list[Settings]:
+        """The settings of all folders."""
+        return [one.settings for one in (self.preferences, *self.folders.values())]
 
     def configure(self, preferences: Preferences, folders: Mapping[Path, Preferences] | None = None) -> None:
         """Take new settings; a changed switch in them goes before one thrown by hand."""
@@ -121,8 +127,8 @@ class Policy:
         """Whether the settings give a language suggestions in a file's folder, whatever was switched by hand."""
         return _gives(self.of(path), language)
 
-    def turned(self, language: str, path: Path | None = None) -> dict[str, list[str]]:
-        """What of the settings must become what, so that they turn a language off in a file's folder, or on again.
+    def settings_to_toggle(self, language: str, path: Path | None = None) -> dict[str, list[str]]:
+        """The settings that turn a language off in a file's folder, or on again.
 
         The keys are `enable_languages` and `disable_languages`.
         """

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from guiderail.errors import GuiderailError
 from guiderail.lsp.engine import Engine
-from guiderail.lsp.journal import where
+from guiderail.lsp.logfile import where
 from guiderail.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Rank(IntEnum):
 
     CONTROL = 0
     REQUEST = 1
-    AHEAD = 2
+    PREFETCH = 2
     PREPARE = 3
 
 

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from guiderail.lsp.host import Host
+from guiderail.lsp.client import ClientState
+from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.server import Server
 from guiderail.lsp.worker import Job, Rank, Worker
 from guiderail.settings import Settings
@@ -57,6 +58,11 @@ class Client:
         self._waiting: dict[Any, asyncio.Future[Any]] = {}
         self._count = 0
         server.protocol.set_writer(self)  # pyright: ignore[reportArgumentType]
+
+    @property
+    def state(self) -> ClientState:
+        """What the server knows of this client."""
+        return self.server.client
 
     def write(self, data: bytes) -> None:
         """Take one frame from the server."""
@@ -118,7 +124,7 @@ class Client:
         for _ in range(3):
             for _ in range(20):
                 await asyncio.sleep(0)
-            last = self.server.worker.submit(Job(Rank.PREPARE, lambda *_: None)).future
+            last = self.state.worker.submit(Job(Rank.PREPARE, lambda *_: None)).future
             while not (last.done() or self.engine.is_held):
                 await asyncio.sleep(0.001)
             last.cancel()
@@ -177,12 +183,19 @@ async def connected(
     greet: bool = True,
     mute: bool = False,
     answers: dict[str, Any] | None = None,
+    hello: dict[str, Any] | None = None,
+    configuration_timeout_s: float = 3600.0,
+    prefetch_delay_s: float = 3600.0,
 ) -> AsyncIterator[Client]:
-    """A client that has said hello, with a model loaded."""
+    """A client that has said hello, with a model loaded; unless asked for, nothing happens by the clock."""
     engine = engine or FakeEngine()
     worker = Worker(engine)
     worker.start()
-    server = Server(Host(worker, Path("/nowhere/lsp.log"), settings=shared))
+    server = Server(
+        ServerProcess(worker, Path("/nowhere/lsp.log"), settings=shared),
+        configuration_timeout_s=configuration_timeout_s,
+        prefetch_delay_s=prefetch_delay_s,
+    )
     if shared is not None:
         worker.load(shared)
     client = Client(server, engine)
@@ -196,7 +209,7 @@ async def connected(
             "capabilities": capabilities or {},
             "workspaceFolders": workspace,
             "initializationOptions": options,
-        }
+        } | (hello or {})
         client.result = await client.ask("initialize", params)  # pyright: ignore[reportAttributeAccessIssue]
         if greet:
             client.tell("initialized", {})

@@ -82,7 +82,7 @@ def test_a_language_is_turned_by_settings_alone(
     others = [one for one in ("python", "markdown", "git-commit", "myown", "rust") if one != canonical(language)]
     before, unchanged = rules.allows_language(language), [rules.allows_language(one) for one in others]
     for expected in (not before, before):
-        turned = {key: tuple(names) for key, names in rules.turned(language).items()}
+        turned = {key: tuple(names) for key, names in rules.settings_to_toggle(language).items()}
         rules.configure(replace(rules.preferences, **turned))
         assert rules.allows_language(language) is expected
         assert [rules.allows_language(one) for one in others] == unchanged
@@ -98,7 +98,7 @@ def test_turning_a_language_in_the_settings_goes_before_a_switch_by_hand(languag
     assert rules.allows_language(language) is by_hand
     for _ in range(2):
         wanted = not rules.sets_language(language)
-        turned = {key: tuple(names) for key, names in rules.turned(language).items()}
+        turned = {key: tuple(names) for key, names in rules.settings_to_toggle(language).items()}
         rules.configure(replace(rules.preferences, **turned))
         assert rules.allows_language(language) is wanted
     assert rules.languages == {"rust": False}

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lsprotocol import types
 from pytest_lsp import client_capabilities
 
 from guiderail.errors import GuiderailError, UsageError
+from guiderail.lsp.converter import converter
 from guiderail.lsp.engine import NotLoadedError
-from guiderail.lsp.wire import converter
 from guiderail.lsp.worker import Health
 from guiderail.settings import Settings
 from tests.lsp.client import NEOVIM, Client, Failure, at, connected
@@ -27,12 +26,6 @@ pytestmark = pytest.mark.asyncio
 def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("GUIDERAIL_MODEL", raising=False)
-
-
-@pytest.fixture(autouse=True)
-def nothing_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow the machine is, nobody asks for what is after a suggestion because it stood for a while."""
-    monkeypatch.setattr("guiderail.lsp.server.AHEAD", 3600.0)
 
 
 async def test_what_the_server_can_do_is_said() -> None:
@@ -57,7 +50,7 @@ async def test_real_editors_are_understood(editor: str) -> None:
     async with connected(capabilities=told, settings={"maxSuggestions": 2}) as client:
         expected = "utf-16" if editor != "neovim" else "utf-8"
         offered = (told.get("general") or {}).get("positionEncodings") or ["utf-16"]
-        assert client.server._encoding == offered[0] == expected or editor == "emacs"
+        assert client.state.encoding == offered[0] == expected or editor == "emacs"
         uri = client.open("x🙂 = ")
         client.change(uri, 0, 0, 1, "y")
         assert await client.ghost(uri, 0, 99)
@@ -216,7 +209,7 @@ async def test_carriage_returns_come_back() -> None:
         (item,) = await client.ghost(uri, 1, 3)
         assert item["insertText"] == "a:\n    b"  # the fake engine bypasses the conversion; see test_engine
         client.change(uri, 1, 3, 3, "q")
-        assert client.server.buffers[uri].text == "x = 1\r\nif q\r\n"
+        assert client.state.buffers[uri].text == "x = 1\r\nif q\r\n"
 
 
 async def test_status_tells_state_and_remedy() -> None:
@@ -228,7 +221,7 @@ async def test_status_tells_state_and_remedy() -> None:
         assert client.last("guiderail/didChangeStatus") == found
         states = [params["state"] for name, params in client.heard if name == "guiderail/didChangeStatus"]
         assert states[0] == "loading"
-        client.server.worker._report(Health("error", "it broke", "mend it", "m", "cpu"))
+        client.state.worker._report(Health("error", "it broke", "mend it", "m", "cpu"))
         await client.settle()
         found = client.last("guiderail/didChangeStatus")
         assert (found["state"], found["message"], found["remedy"]) == ("error", "it broke", "mend it")
@@ -317,11 +310,11 @@ async def test_settings_come_by_pull_and_push() -> None:
     async with connected(capabilities=NEOVIM, settings={"maxSuggestions": 2, "model": "mine"}) as client:
         assert "workspace/configuration" in client.asked
         assert client.engine.name == "mine"
-        assert client.server.policy.preferences.max_suggestions == 2
+        assert client.state.policy.preferences.max_suggestions == 2
         client.settings = {"maxSuggestions": 4}
         client.tell("workspace/didChangeConfiguration", {"settings": None})
         await client.settle()
-        assert client.server.policy.preferences.max_suggestions == 4
+        assert client.state.policy.preferences.max_suggestions == 4
         assert client.engine.name == "embedded"
         for _ in range(2):
             client.tell("workspace/didChangeConfiguration", {"settings": {"guiderail": {"topP": 7, "model": "other"}}})
@@ -335,7 +328,7 @@ async def test_a_setting_can_be_taken_back() -> None:
     """What a client says later is all that is set: not what `initialize` brought; saying nothing leaves that."""
     given = {"maxSuggestions": 2}
     async with connected(capabilities=NEOVIM, options=given, settings={"maxSuggestions": 4, "menu": False}) as client:
-        preferences = lambda: client.server.policy.preferences  # noqa: E731
+        preferences = lambda: client.state.policy.preferences  # noqa: E731
         assert preferences().max_suggestions == 4
         client.tell("workspace/didChangeConfiguration", {"settings": {"guiderail": {"menu": False}}})
         await client.settle()
@@ -346,14 +339,13 @@ async def test_a_setting_can_be_taken_back() -> None:
         assert (preferences().max_suggestions, preferences().menu) == (2, None)
 
 
-async def test_settings_that_come_late_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_settings_that_come_late_are_taken() -> None:
     """A client that answers after the server stopped waiting has its settings taken all the same."""
-    monkeypatch.setattr("guiderail.lsp.server.START_PATIENCE", 0.0)
-    async with connected(capabilities=NEOVIM, mute=True) as client:
+    async with connected(capabilities=NEOVIM, mute=True, configuration_timeout_s=0.0) as client:
         assert await client.ghost(client.open("x = "), 0, 4)
         client.answer([{"maxSuggestions": 4}])
         await client.settle()
-        assert client.server.policy.preferences.max_suggestions == 4
+        assert client.state.policy.preferences.max_suggestions == 4
 
 
 async def test_the_projects_settings_follow_its_file_and_the_roots(tmp_path: Path) -> None:
@@ -363,7 +355,7 @@ async def test_the_projects_settings_follow_its_file_and_the_roots(tmp_path: Pat
         root.mkdir()
         (root / "pyproject.toml").write_text(f"[tool.guiderail]\nmax_tokens = {tokens}\n")
     async with connected(roots=(one,)) as client:
-        tokens = lambda: client.server.policy.preferences.settings.max_tokens  # noqa: E731
+        tokens = lambda: client.state.policy.preferences.settings.max_tokens  # noqa: E731
         assert tokens() == 5
         (one / "pyproject.toml").write_text("[tool.guiderail]\nmax_tokens = 7\n")
         uri = (one / "pyproject.toml").as_uri()
@@ -801,7 +793,7 @@ async def test_notebook_cells_are_documents_of_their_own() -> None:
         for cell, text in (("W0", "a = "), ("X1", "b = ")):
             uri = client.open(text, f"vscode-notebook-cell:/tmp/n.ipynb#{cell}")
             assert await client.ghost(uri, 0, 4)
-            assert str(client.server.buffers[uri].document.path) == "/tmp/n.ipynb.py"  # analysers go by the ending
+            assert str(client.state.buffers[uri].document.path) == "/tmp/n.ipynb.py"  # analysers go by the ending
         assert client.engine.asked == ["a = ", "b = "]
 
 
@@ -814,11 +806,10 @@ async def test_closed_documents_leave_nothing() -> None:
             await client.ghost(uri, 0, 5)
             client.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
         await client.settle()
-        server = client.server
-        assert not server.buffers
-        assert not server.scheduler._desks
-        assert len(server.protocol._request_futures) <= 2  # pygls keeps the two of `initialized`
-        assert len(server.shelf) <= 16
+        assert not client.state.buffers
+        assert not client.state.scheduler._documents
+        assert len(client.server.protocol._request_futures) <= 2  # pygls keeps the two of `initialized`
+        assert len(client.state.suggestions) <= 16
 
 
 async def test_a_client_that_goes_leaves_nothing() -> None:
@@ -836,13 +827,12 @@ async def test_a_client_that_goes_leaves_nothing() -> None:
         assert sorted(forgotten) == ["untitled:0", "untitled:1"]
         assert (await asyncio.wait_for(early, 5))["items"] == []
         assert engine.asked == []
-        assert not client.server.scheduler._desks
+        assert not client.state.scheduler._documents
 
 
-async def test_a_client_that_never_says_initialized_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_never_says_initialized_is_served() -> None:
     """No request waits for ever for settings that do not come."""
-    monkeypatch.setattr("guiderail.lsp.server.START_PATIENCE", 0.05)
-    async with connected(greet=False) as client:
+    async with connected(greet=False, configuration_timeout_s=0.05) as client:
         assert await client.ghost(client.open("x = "), 0, 4)
 
 
@@ -862,10 +852,10 @@ async def test_roots_come_and_go(tmp_path: Path) -> None:
     async with connected(roots=(one,)) as client:
         folder = {"uri": two.as_uri(), "name": "two"}
         client.tell("workspace/didChangeWorkspaceFolders", {"event": {"added": [folder], "removed": []}})
-        assert client.server.policy.root_of(two / "a.py") == two
+        assert client.state.policy.root_of(two / "a.py") == two
         gone = {"uri": one.as_uri(), "name": "one"}
         client.tell("workspace/didChangeWorkspaceFolders", {"event": {"added": [], "removed": [gone]}})
-        assert client.server.policy.roots == [two]
+        assert client.state.policy.roots == [two]
 
 
 async def test_before_hello_and_behind_shutdown_requests_are_refused() -> None:
@@ -932,10 +922,8 @@ async def test_a_model_that_cannot_be_loaded_is_logged_once(caplog: pytest.LogCa
 
 async def test_a_root_of_an_old_client_need_not_be_absolute() -> None:
     """`rootPath`, which came before `rootUri`, is taken however it is written."""
-    async with connected(greet=False) as client:
-        params = types.InitializeParams(types.ClientCapabilities(), root_path="somewhere")
-        client.server._initialize(params)
-        assert list(client.server._uris) == [Path.cwd() / "somewhere"]
+    async with connected(hello={"rootPath": "somewhere", "workspaceFolders": None}) as client:
+        assert list(client.state.folders) == [Path.cwd() / "somewhere"]
 
 
 async def test_a_large_file_is_ignored_with_a_reason() -> None:

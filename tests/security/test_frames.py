@@ -300,7 +300,7 @@ async def test_a_batch_that_brings_texts_closes_their_documents() -> None:
         client.raw(json.dumps([{"jsonrpc": "2.0", "method": "textDocument/didChange", "params": params}]).encode())
         assert client.replies[-1]["error"]["code"] == -32600
         assert await client.ghost(uri, 0, 4) == []
-        assert client.server.buffers[uri].lost
+        assert client.state.buffers[uri].lost
 
 
 @pytest.mark.parametrize("asked", [[], {}, 1.5, True, float("nan")])

@@ -1,4 +1,4 @@
-"""Kills its parent when that does not end in time; run as a script: ``deadline.py PARENT SECONDS``.
+"""Kills its parent when that does not end in time; run as a script: ``watchdog.py PARENT SECONDS``.
 
 Standard input is one end of a pair of sockets, the other end of which the parent alone holds. The first bytes that
 come are sent back and begin the countdown; the end of the stream means that the parent is gone.

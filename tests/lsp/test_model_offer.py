@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from gguf import GGMLQuantizationType as Kind
 
-from guiderail.lsp import offer
-from guiderail.lsp.offer import LATER, MEASURE, NEVER, PAUSE, TAKE, may_ask, remember
+from guiderail.lsp import model_offer
+from guiderail.lsp.model_offer import LATER, MEASURE, NEVER, PAUSE, TAKE, may_ask, remember
 from guiderail.model import memory
 from guiderail.settings import Settings, user_file
 from tests.helpers.gguf import write_gguf
@@ -53,8 +53,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
-    monkeypatch.setattr(offer, "IDLE_S", 0.01)
-    monkeypatch.setattr(offer, "LOOK_S", 0.01)
+    monkeypatch.setattr(model_offer, "IDLE_S", 0.01)
+    monkeypatch.setattr(model_offer, "LOOK_S", 0.01)
     return tmp_path
 
 
@@ -66,7 +66,7 @@ def measured(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip("there is no memory for any published model")
     subprocess.run([sys.executable, "-P", "-c", _MEASURED], check=True)
     # At the lowest priority it would take minutes on a busy machine.
-    monkeypatch.setattr(offer, "MEASURE", tuple(word for word in MEASURE if word != "--idle"))
+    monkeypatch.setattr(model_offer, "MEASURE", tuple(word for word in MEASURE if word != "--idle"))
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +95,11 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     ]  # fmt: skip
     ran: list[tuple[str, ...]] = []
 
-    async def run(*words: str, heard: Any = None) -> str:
+    async def run(*words: str, on_line: Any = None) -> str:
         ran.append(words)
         return json.dumps({"rows": rows})
 
-    monkeypatch.setattr(offer.errand, "run", run)
+    monkeypatch.setattr(model_offer.subcommand, "run", run)
     return ran
 
 
@@ -240,7 +240,7 @@ async def test_a_project_neither_makes_nor_prevents_the_offer(ready: list[tuple[
 async def test_while_somebody_types_nothing_is_asked(
     ready: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(offer, "IDLE_S", 1.0)
+    monkeypatch.setattr(model_offer, "IDLE_S", 1.0)
     async with conversation(None) as client:
         uri = client.open("x = \n")
         for _ in range(20):
@@ -253,11 +253,11 @@ async def test_while_somebody_types_nothing_is_asked(
 async def test_without_a_model_that_suits_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = []
 
-    async def run(*words: str, heard: Any = None) -> str:
+    async def run(*words: str, on_line: Any = None) -> str:
         ran.append(words)
         return json.dumps({"rows": [{"best": False}]})
 
-    monkeypatch.setattr(offer.errand, "run", run)
+    monkeypatch.setattr(model_offer.subcommand, "run", run)
     async with conversation(TAKE) as client:
         await until(lambda: ran)
         assert await quiet(client)
@@ -270,7 +270,7 @@ async def test_take_it_fetches_the_model_and_switches_to_it(hub: Hub) -> None:
     async with conversation(TAKE) as client:
         uri = client.open("x = ")
         client.change(uri, 0, 4, 4, "y")
-        await until(lambda: client.server.worker.health.model == HUB_ID)
+        await until(lambda: client.state.worker.health.model == HUB_ID)
         await until(lambda: messages(client))
         assert messages(client) == ["guiderail: Qwen2.5-Coder 0.5B is your model now"]
         await client.ghost(uri, 0, 5)
@@ -309,7 +309,7 @@ async def test_what_goes_wrong_is_said_in_one_line(hub: Hub) -> None:
         assert "could not be taken" in text
         assert "refused" in text
         assert "guiderail models pull" in text
-        assert client.server.worker.health.model == "embedded"
+        assert client.state.worker.health.model == "embedded"
         uri = client.open("x = ")
         assert await client.ghost(uri, 0, 4)
     assert not user_file().exists()
@@ -353,18 +353,18 @@ async def test_a_model_that_cannot_be_loaded_is_said_with_the_way_back(
     class Choosy(FakeEngine):
         def load(self, settings: Settings) -> None:
             if settings.model != "embedded":
-                raise offer.GuiderailError("it does not fit", "Choose another")
+                raise model_offer.GuiderailError("it does not fit", "Choose another")
             super().load(settings)
 
-    real = offer.errand.run
+    real = model_offer.subcommand.run
 
-    async def run(*words: str, heard: Any = None) -> str:
+    async def run(*words: str, on_line: Any = None) -> str:
         if words[1] == "pull":
             user_file().parent.mkdir(parents=True)
             user_file().write_text('model = "owner/tiny"\n')
         return await real(*words)
 
-    monkeypatch.setattr(offer.errand, "run", run)
+    monkeypatch.setattr(model_offer.subcommand, "run", run)
     async with conversation(TAKE, engine=Choosy()) as client:
         await until(lambda: messages(client))
         (text,) = messages(client)
