@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lsprotocol import types
 
-from guiderail.lsp.buffer import Buffer, _line_starts, path_of
+from guiderail.lsp.buffer import Buffer, path_of
 from guiderail.text.document import Document
+from guiderail.text.lines import line_starts
 from guiderail.text.positions import Encoding
 
 PIECES = ("", "a", "foo(", "):\n", "\n", "\r\n", "\r", "µ", "🙂", "𝒳y", "\x0c", "\u2028", "    ", "x = 1\n", "\t")
@@ -69,7 +70,7 @@ def test_after_thousands_of_edits_text_and_lines_are_right(encoding: Encoding) -
         edited += len(changes)
         assert buffer.text == client.text
         if edited % 50 < len(changes):
-            assert buffer._starts.tolist() == list(Document(client.text)._starts)
+            assert buffer.document.line_starts == Document(client.text).line_starts
 
 
 @settings(max_examples=200, deadline=None)
@@ -81,7 +82,7 @@ def test_mended_lines_are_those_of_the_new_text(text: str, start: int, end: int,
     begin, stop = sorted(buffer.offset(place) for place in (span.start, span.end))
     buffer.apply([types.TextDocumentContentChangePartial(range=span, text=new)])
     assert buffer.text == text[:begin] + new + text[stop:]
-    assert buffer._starts.tolist() == list(Document(buffer.text)._starts)
+    assert buffer.document.line_starts == Document(buffer.text).line_starts
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 10_000)] * 4), max_size=5))
@@ -91,7 +92,7 @@ def test_edits_outside_the_text_stay_inside(ranges: list[tuple[int, int, int, in
     for a, b, c, d in ranges:
         span = types.Range(types.Position(a, b), types.Position(c, d))
         buffer.apply([types.TextDocumentContentChangePartial(range=span, text="x")])
-        assert buffer._starts.tolist() == list(Document(buffer.text)._starts)
+        assert buffer.document.line_starts == Document(buffer.text).line_starts
 
 
 def test_form_feeds_and_line_separators_end_no_line() -> None:
@@ -107,8 +108,9 @@ def test_a_change_reads_only_the_lines_it_touches(text: str, monkeypatch: pytest
     """However long a file is, its line ends are looked for only in the lines that a change touches."""
     line = "    value = compute(first, second)\n"
     buffer = Buffer("file:///tmp/a.py", "python", line * 10_000, 0, "utf-16")
+    assert buffer.position(0) == types.Position(0, 0)  # the lines are found at the first question
     read: list[str] = []
-    monkeypatch.setattr("guiderail.lsp.buffer._line_starts", lambda part: read.append(part) or _line_starts(part))
+    monkeypatch.setattr("guiderail.text.lines.line_starts", lambda part: read.append(part) or line_starts(part))
     span = types.Range(types.Position(9_000, 4), types.Position(9_001, 2))
     buffer.apply([types.TextDocumentContentChangePartial(range=span, text=text)])
     assert read == [line[:4] + text + line[2:]]
@@ -126,7 +128,7 @@ def test_a_document_is_not_read_again_for_what_is_known(changes: list[tuple[int,
         span = types.Range(*(buffer.position(min(at, len(buffer.text))) for at in (start, start + length)))
         buffer.apply([types.TextDocumentContentChangePartial(range=span, text=text)])
         document = buffer.document
-        assert document.__dict__["_starts"] == Document(buffer.text)._starts
+        assert document.line_starts == Document(buffer.text).line_starts
         assert document.text == re.sub("[\ud800-\udfff]", "\ufffd", buffer.text)
 
 

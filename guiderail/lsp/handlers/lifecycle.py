@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 from lsprotocol import types
 from pygls.capabilities import ServerCapabilitiesBuilder
@@ -15,7 +14,7 @@ from guiderail.lsp.configuration import ClientConfig, section_of
 from guiderail.lsp.connection import Connection
 from guiderail.lsp.file_watching import registrations
 from guiderail.lsp.handlers.configuration import ConfigurationHandlers, local_folders
-from guiderail.text.positions import Encoding
+from guiderail.text.positions import encoding_named
 
 CONFIGURATION_TIMEOUT_S = 3.0  # from `initialize`, in which a client's settings should have come
 
@@ -63,7 +62,7 @@ class LifecycleHandlers:
         """Take what the client is and has; the model is loaded later, when its settings are known."""
         client = self._client
         client.process.clients.add(client)
-        client.encoding = _encoding(params.capabilities)
+        client.encoding = encoding_named(ServerCapabilitiesBuilder.choose_position_encoding(params.capabilities))
         client.set_folders(_folders_of(params))
         client.initial_config = section_of(params.initialization_options) or {}
         self._configuration.apply(ClientConfig(client.initial_config), load=False)
@@ -92,11 +91,6 @@ class LifecycleHandlers:
         if not self._client.configured.is_set():
             self._configuration.load_model()
             self._client.configured.set()
-
-
-def _encoding(capabilities: types.ClientCapabilities) -> Encoding:
-    chosen = ServerCapabilitiesBuilder.choose_position_encoding(capabilities)
-    return cast(Encoding, chosen.value if isinstance(chosen, types.PositionEncodingKind) else str(chosen))
 
 
 def _folders_of(params: types.InitializeParams) -> dict[Path, str]:
