@@ -34,6 +34,8 @@ class Client:
         Every reply, in the order they came.
     heard
         Every notification, as (method, params).
+    result
+        What the server replied to `initialize`.
     settings
         What the client answers when it is asked for its configuration; in `folders` for single ones, by URI.
     answers
@@ -50,6 +52,7 @@ class Client:
         self.questions: list[tuple[str, Any]] = []
         self.answers: dict[str, Any] = {}
         self.registered: dict[str, Any] = {}
+        self.result: Any = None
         self.settings: Any = None
         self.folders: dict[str, Any] = {}
         self.mute = False  # the question for settings stays without an answer until `answer` is called
@@ -160,6 +163,10 @@ class Client:
             "workspace/executeCommand", {"command": f"guiderail.{name}", "arguments": list(arguments)}
         )
 
+    def messages(self) -> list[str]:
+        """The texts of all messages that were shown."""
+        return [params["message"] for method, params in self.heard if method == "window/showMessage"]
+
     def last(self, method: str) -> Any:
         """The parameters of the last notification of a method."""
         return next((params for name, params in reversed(self.heard) if name == method), None)
@@ -180,6 +187,7 @@ async def connected(
     settings: Any = None,
     folders: dict[str, Any] | None = None,
     shared: Settings | None = None,
+    introduce: bool = True,
     greet: bool = True,
     mute: bool = False,
     answers: dict[str, Any] | None = None,
@@ -210,8 +218,9 @@ async def connected(
             "workspaceFolders": workspace,
             "initializationOptions": options,
         } | (hello or {})
-        client.result = await client.ask("initialize", params)  # pyright: ignore[reportAttributeAccessIssue]
-        if greet:
+        if introduce:
+            client.result = await client.ask("initialize", params)
+        if introduce and greet:
             client.tell("initialized", {})
         await client.settle()
         yield client

@@ -124,10 +124,6 @@ async def quiet(client: Client) -> bool:
     return QUESTION not in client.asked
 
 
-def messages(client: Client) -> list[str]:
-    return [params["message"] for name, params in client.heard if name == "window/showMessage"]
-
-
 async def test_the_question_has_three_answers_and_says_what_it_is_about(ready: list[tuple[str, ...]]) -> None:
     async with conversation(None) as client:
         await until(lambda: QUESTION in client.asked)
@@ -205,7 +201,7 @@ async def test_the_person_can_turn_the_offer_off(ready: list[tuple[str, ...]], m
     user_file().write_text("offer_models = false\n")
     async with conversation(TAKE, settings={"offerModels": True}) as client:
         await _refused(client, ready)
-        assert any("offer_models is not taken from an editor" in text for text in messages(client))
+        assert any("offer_models is not taken from an editor" in text for text in client.messages())
 
 
 @pytest.mark.parametrize("model", ["embedded", "owner/other"])
@@ -271,8 +267,8 @@ async def test_take_it_fetches_the_model_and_switches_to_it(hub: Hub) -> None:
         uri = client.open("x = ")
         client.change(uri, 0, 4, 4, "y")
         await until(lambda: client.state.worker.health.model == HUB_ID)
-        await until(lambda: messages(client))
-        assert messages(client) == ["guiderail: Qwen2.5-Coder 0.5B is your model now"]
+        await until(client.messages)
+        assert client.messages() == ["guiderail: Qwen2.5-Coder 0.5B is your model now"]
         await client.ghost(uri, 0, 5)
         assert client.engine.asked[-1] == "x = y"
     assert f'model = "{HUB_ID}"' in user_file().read_text()
@@ -303,8 +299,8 @@ async def test_what_goes_wrong_is_said_in_one_line(hub: Hub) -> None:
     """A hub that lies: the model stays, and so do the person's settings."""
     hub.headers = {"ETag": '"../../../pwned"'}
     async with conversation(TAKE) as client:
-        await until(lambda: messages(client))
-        (text,) = messages(client)
+        await until(client.messages)
+        (text,) = client.messages()
         assert "\n" not in text
         assert "could not be taken" in text
         assert "refused" in text
@@ -341,8 +337,8 @@ async def test_a_transfer_can_be_given_up(hub: Hub) -> None:
         await until(lambda: held)
         bars = [p for name, p in client.heard if name == "$/progress" and p["value"].get("cancellable")]
         client.tell("window/workDoneProgress/cancel", {"token": bars[-1]["token"]})
-        await until(lambda: messages(client))
-        assert "was not taken" in messages(client)[0]
+        await until(client.messages)
+        assert "was not taken" in client.messages()[0]
         await until(lambda: gone)
     assert not user_file().exists()
 
@@ -366,8 +362,8 @@ async def test_a_model_that_cannot_be_loaded_is_said_with_the_way_back(
 
     monkeypatch.setattr(model_offer.subcommand, "run", run)
     async with conversation(TAKE, engine=Choosy()) as client:
-        await until(lambda: messages(client))
-        (text,) = messages(client)
+        await until(client.messages)
+        (text,) = client.messages()
         back = "guiderail models use embedded --dtype auto"
         assert text == f"guiderail: Tiny cannot be loaded: it does not fit. To go back: {back}"
     assert ready[-1] == ("models", "pull", "owner/tiny", "--use", "--report")

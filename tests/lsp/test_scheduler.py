@@ -9,6 +9,7 @@ import pytest
 
 from guiderail.errors import GuiderailError
 from guiderail.lsp.scheduler import Scheduler
+from guiderail.lsp.suggestion_cache import Candidate
 from guiderail.lsp.worker import Worker
 from guiderail.settings import Settings
 from tests.lsp.fakes import FakeEngine, wish
@@ -40,8 +41,8 @@ async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     await asyncio.wait_for(poll(), seconds)
 
 
-def texts(offers) -> list[str]:
-    return [offer.text for offer in offers]
+def texts(candidates: list[Candidate]) -> list[str]:
+    return [candidate.text for candidate in candidates]
 
 
 async def begin(scheduler: Scheduler, *arguments, **options) -> asyncio.Task:
@@ -158,7 +159,7 @@ async def test_changes_are_encoded_ahead_and_only_the_newest() -> None:
 
 @pytest.mark.asyncio
 async def test_what_follows_an_accepted_suggestion_is_there_already() -> None:
-    """The question after a suggestion is asked ahead; its request then costs no model call."""
+    """The request after a suggestion is made early; when it comes it costs no model call."""
     engine = FakeEngine("abc")
     async with running(engine) as scheduler:
         await scheduler.ask("inline", wish("x"))
@@ -188,23 +189,20 @@ async def test_what_was_begun_before_answers_were_forgotten_is_not_remembered() 
 
 
 @pytest.mark.asyncio
-async def test_another_key_takes_back_what_was_asked_ahead() -> None:
-    """Once something else is typed, the question after the suggestion is not asked any more."""
+async def test_another_key_cancels_the_prefetch() -> None:
+    """Once something else is typed, the request after the suggestion is not made any more."""
     engine = FakeEngine("abc")
     async with running(engine) as scheduler:
-        scheduler.prefetch(wish("xabc"), 60.0)
-        ahead = scheduler._documents["untitled:1"].prefetch
-        assert ahead
-        assert ahead.timer
+        scheduler.prefetch(wish("xabc"), 0.01)
         scheduler.document_changed("untitled:1", wish("xz"))
-        assert ahead.timer.cancelled()
-        assert scheduler._documents["untitled:1"].prefetch is None
-        assert engine.asked == []
+        await asyncio.sleep(0.1)
+        assert texts(await scheduler.ask("inline", wish("xz"))) == ["abc"]
+        assert engine.asked == ["xz"]
 
 
 @pytest.mark.asyncio
-async def test_a_failure_ahead_fails_no_request() -> None:
-    """What went wrong while asking ahead is asked again by the request."""
+async def test_a_failed_prefetch_fails_no_request() -> None:
+    """What went wrong in a prefetch is asked again by the request."""
     engine = FakeEngine("abc")
     async with running(engine) as scheduler:
         engine.failure = MemoryError()

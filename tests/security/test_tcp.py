@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from guiderail.errors import GuiderailError
 from guiderail.lsp import launch
 from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.server import Server
@@ -176,17 +177,15 @@ async def test_who_shows_no_token_is_bounded_in_number() -> None:
 
 
 @contextlib.asynccontextmanager
-async def two_clients() -> AsyncIterator[tuple[Client, Client, FakeEngine]]:
-    """Two clients of one model, and what loads it."""
-    engine, loads = FakeEngine(), list[str]()
-    load = engine.load
-    engine.load = lambda settings: (loads.append(settings.model), load(settings))[1]
+async def two_clients(load_failure: GuiderailError | None = None) -> AsyncIterator[tuple[Client, Client, FakeEngine]]:
+    """Two clients of one model, and its engine."""
+    engine = FakeEngine()
+    engine.load_failure = load_failure
     worker = Worker(engine)
     worker.start()
     process = ServerProcess(worker, Path("/nowhere/lsp.log"), settings=Settings())
     worker.load(Settings())
     clients = [Client(Server(process), engine) for _ in range(2)]
-    engine.loads = loads  # pyright: ignore[reportAttributeAccessIssue]
     try:
         for one in clients:
             await one.ask("initialize", HELLO)
@@ -203,27 +202,25 @@ async def two_clients() -> AsyncIterator[tuple[Client, Client, FakeEngine]]:
 async def test_one_client_cannot_restart_anothers_model() -> None:
     """A restart is refused while others use the model, and made when there are none or there is none to lose."""
     async with two_clients() as (one, other, engine):
-        loads = engine.loads  # pyright: ignore[reportAttributeAccessIssue]
-        assert len(loads) == 1
+        assert len(engine.loaded) == 1
         with pytest.raises(Failure, match="other clients use the model") as refused:
             await one.command("restart")
         assert refused.value.code == -32803
         await one.settle()
-        assert len(loads) == 1
+        assert len(engine.loaded) == 1
         assert (await other.ask("guiderail/status"))["state"] == "ready"
         other.server.close()
         await one.command("restart")
         await one.settle()
-        assert len(loads) == 2
+        assert len(engine.loaded) == 2
 
 
 async def test_a_model_that_is_not_there_may_be_loaded_by_anyone() -> None:
     """Nobody loses by it."""
-    async with two_clients() as (one, _, engine):
-        one.state.worker._held = None
+    async with two_clients(GuiderailError("there is no such model")) as (one, _, engine):
         await one.command("restart")
         await one.settle()
-        assert len(engine.loads) == 2  # pyright: ignore[reportAttributeAccessIssue]
+        assert len(engine.loaded) == 1
 
 
 async def test_what_one_client_ends_goes_on_for_another() -> None:
@@ -243,7 +240,7 @@ async def test_what_one_client_ends_goes_on_for_another() -> None:
         before = len(engine.asked)
         assert await other.ghost(uri, 0, 4)  # remembered
         assert len(engine.asked) == before
-        assert len(engine.loads) == 1  # pyright: ignore[reportAttributeAccessIssue]
+        assert len(engine.loaded) == 1
 
 
 @pytest.mark.e2e
