@@ -109,7 +109,7 @@ class Connection(LanguageServerProtocol):
         task.add_done_callback(_log_failure)
 
     def hold(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do what a message asks for bit by bit; whoever brings messages waits for that (`idle`)."""
+        """Handle a message bit by bit; the next one is received when that is done (`idle`)."""
         self._held = asyncio.ensure_future(work)
         self._held.add_done_callback(_log_failure)
 
@@ -120,7 +120,7 @@ class Connection(LanguageServerProtocol):
             self._held = None
 
     def release(self) -> None:
-        """Give up what is held."""
+        """Cancel what is held."""
         if self._held is not None:
             self._held.cancel()
 
@@ -144,14 +144,14 @@ class Connection(LanguageServerProtocol):
             self._dispatch(data, body)
 
     def reject(self, asked: Any, message: str) -> None:
-        """Answer a client that has no right to be here, once, and have it gone; nothing else that it sends counts."""
+        """Answer a client that has no right to be here, once, and end the connection."""
         if not self._rejected:
             self._rejected = True
             self._refuse(asked, UNAUTHORISED, message)
             self.on_rejected()
 
     def end_with(self, message: str) -> None:
-        """Say why the conversation ends here."""
+        """Send the reason why the connection is ended."""
         if self.token is None or self._initialized:
             self._refuse(None, types.ErrorCodes.InvalidRequest, message)
         else:
@@ -169,7 +169,7 @@ class Connection(LanguageServerProtocol):
             self._refuse(asked, *refusal)
 
     def _report_unread(self, method: Any, body: bytes) -> None:
-        """Have it known that a message is missed, if it was to bring a text."""
+        """Call `on_unread` for a message that was to bring a text."""
         if method in _TEXTS:
             self.on_unread(method, body)
 

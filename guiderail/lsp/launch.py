@@ -1,4 +1,4 @@
-"""Starting and ending the server's process."""
+"""Starts the server's process on standard input and output or on the network, and ends it."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ async def _serve_pipes(process: ServerProcess, signals: SignalHandler, source: i
     server.protocol.set_writer(writer)  # pyright: ignore[reportArgumentType] (it closes with a deadline)
     signals.watch(lambda: server.leave(0))
     try:
-        return await _converse(server, pipe_reader(source))
+        return await _handle_messages(server, pipe_reader(source))
     finally:
         server.close()
         writer.close()
@@ -179,7 +179,7 @@ async def _serve_client(
     server.protocol.set_writer(writer)  # pyright: ignore[reportArgumentType]
     deadline = server.loop.call_later(TOKEN_TIMEOUT_S, lambda: server.protocol.is_initialized or server.leave(1))
     try:
-        await _converse(server, reader)
+        await _handle_messages(server, reader)
     except ConnectionError:
         log.info("a client is gone")
     finally:
@@ -205,7 +205,7 @@ def _admit(server: Server, unauthenticated: dict[Server, None]) -> None:
     unauthenticated[server] = None
 
 
-async def _converse(server: Server, reader: asyncio.StreamReader) -> int:
+async def _handle_messages(server: Server, reader: asyncio.StreamReader) -> int:
     """Handle messages until the client leaves or is lost; the exit code."""
 
     async def listen() -> None:

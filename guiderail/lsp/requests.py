@@ -19,7 +19,7 @@ def at_cursor(client: ClientState, uri: str, cursor: Cursor, wanted: int, *, by_
         document=cursor.document,
         offset=cursor.offset,
         root=client.policy.root_of(cursor.document.path),
-        settings=client.policy.of(cursor.document.path).settings,
+        settings=client.policy.preferences_for(cursor.document.path).settings,
         wanted=wanted,
         line_ending=cursor.line_ending,
         client=client.scheduler.client,
@@ -34,7 +34,7 @@ def after_edit(client: ClientState, buffer: Buffer) -> Wish:
         document=buffer.document,
         offset=min(buffer.cursor, len(buffer.text)),
         root=client.policy.root_of(buffer.path),
-        settings=client.policy.of(buffer.path).settings,
+        settings=client.policy.preferences_for(buffer.path).settings,
         line_ending=buffer.line_ending,
         client=client.scheduler.client,
     )

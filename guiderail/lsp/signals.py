@@ -45,7 +45,7 @@ class SignalHandler:
         signal.set_wakeup_fd(self._watchdog.fileno(), warn_on_full_buffer=False)
         for name in _signals():
             signal.signal(name, lambda *_: None)  # the byte that comes back does the work
-        loop.add_reader(self._watchdog, self._heard, loop, end)
+        loop.add_reader(self._watchdog, self._byte_came, loop, end)
 
     def start_countdown(self) -> None:
         """Begin the countdown of `GRACE` seconds: the process is about to end by itself."""
@@ -53,8 +53,8 @@ class SignalHandler:
             with contextlib.suppress(OSError):
                 self._watchdog.send(b"\0")
 
-    def _heard(self, loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None:
-        """A byte came back; or the helper is gone, and the loop has to do alone."""
+    def _byte_came(self, loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None:
+        """End the server on the byte that comes back; without the helper, have the loop handle signals."""
         assert self._watchdog is not None
         try:
             data = self._watchdog.recv(64)
@@ -89,7 +89,7 @@ def _started() -> socket.socket | None:
 
 
 def _signals() -> list[signal.Signals]:
-    """Those that end the server; a hang-up that whoever started it wants ignored (nohup) is ignored."""
+    """The signals that end the server; SIGHUP is not one of them under nohup."""
     found = [signal.SIGTERM, signal.SIGINT]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         found.append(signal.SIGHUP)

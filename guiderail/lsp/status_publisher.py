@@ -33,7 +33,7 @@ class StatusPublisher:
         """The status."""
         policy, health = self._client.policy, self._client.worker.health
         buffer = self._client.buffers.get(self.front or "")
-        refusal = policy.verdict(buffer) if buffer else ""
+        refusal = policy.refusal(buffer) if buffer else ""
         return status.status_of(health, enabled=policy.enabled, refusal=refusal, busy=self._busy)
 
     def publish(self) -> None:

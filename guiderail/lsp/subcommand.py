@@ -44,7 +44,7 @@ async def run(*words: str, on_line: Callable[[str], None] = lambda _: None) -> s
     except OSError as error:
         raise SubcommandError(f"guiderail {words[0]} cannot be started ({error.strerror})") from error
     try:
-        output, last = await asyncio.gather(_all(process.stdout), _lines(process.stderr, on_line))
+        output, last = await asyncio.gather(_text(process.stdout), _lines(process.stderr, on_line))
         code = await process.wait()
     finally:
         _end(process)
@@ -65,12 +65,12 @@ async def _started(*words: str) -> asyncio.subprocess.Process:
     )
 
 
-async def _all(stream: asyncio.StreamReader | None) -> str:
+async def _text(stream: asyncio.StreamReader | None) -> str:
     return (await stream.read()).decode(errors="replace") if stream else ""
 
 
 async def _lines(stream: asyncio.StreamReader | None, on_line: Callable[[str], None]) -> str:
-    """Hand over each line; the last one."""
+    """Pass on each line, and return the last one."""
     last = ""
     while stream and (data := await stream.readline()):
         last = data.decode(errors="replace").strip() or last

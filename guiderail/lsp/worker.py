@@ -79,7 +79,7 @@ class CompletionEngine(Protocol):
 
 
 class Rank(IntEnum):
-    """What goes first; a job is interrupted by a waiting one of a lower number, unless it is a request itself."""
+    """The order of jobs; a waiting one of a lower number interrupts a running one, unless that is a request."""
 
     CONTROL = 0
     REQUEST = 1
@@ -88,7 +88,7 @@ class Rank(IntEnum):
 
 
 class FailedJobError(GuiderailError):
-    """A job ended by a failure that nobody foresaw, such as memory running out."""
+    """A job ended by an unforeseen failure, such as memory running out."""
 
 
 class Job:
@@ -115,14 +115,14 @@ class Job:
         self.order = 0
 
     def cancel(self) -> None:
-        """Give it up: at once if it waits, else at its next forward pass."""
+        """Cancel it: at once if it waits, else at its next forward pass."""
         self.cancelled = True
         self.future.cancel()
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the model is.
+    """The state of the model.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ class Worker:
         self._thread.start()
 
     def stop(self, seconds: float) -> bool:
-        """Give up all work and end the thread; False if it still runs after that time (a model being loaded)."""
+        """Cancel all work and end the thread; False if it still runs after that time (a model being loaded)."""
         with self._change:
             self._closing = True
             jobs, self._jobs = self._jobs, []
@@ -229,7 +229,7 @@ class Worker:
             self._report(health)
 
     def _loaded(self, engine: CompletionEngine, settings: Settings, wanted: tuple[object, ...]) -> Health:
-        """Load a model, and say how it is then."""
+        """Load a model, and return its state."""
         self._held = None
         try:
             engine.load(settings)
@@ -283,7 +283,7 @@ class Worker:
         return any(other.rank < job.rank and not other.cancelled for other in tuple(self._jobs))
 
     def _failure(self, error: BaseException) -> Health:
-        """Log a failure that nobody foresaw, put the engine back to work, and say what happened."""
+        """Log an unforeseen failure, put the engine back to work, and return the state."""
         log.error("the model failed: %s at %s", type(error).__name__, where(error), exc_info=log.isEnabledFor(10))
         error.__traceback__ = None  # its frames hold the tensors that took the memory
         try:

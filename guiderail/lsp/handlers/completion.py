@@ -73,7 +73,7 @@ class CompletionHandlers:
         cursor = self._cursor(uri, params.position, selected)
         if cursor is None:
             return types.InlineCompletionList([])
-        wanted = client.policy.of(cursor.document.path).max_suggestions if by_hand else 1
+        wanted = client.policy.preferences_for(cursor.document.path).max_suggestions if by_hand else 1
         is_certain = by_hand and self._trigger_kinds.is_certain(kind)
         wish = requests.at_cursor(client, uri, cursor, wanted, by_hand=is_certain)
         found = await self._suggestions("inline", wish, cursor, wait=not by_hand)
@@ -82,7 +82,7 @@ class CompletionHandlers:
     async def completion(self, params: types.CompletionParams) -> types.CompletionList:
         """Answer with a menu item, where the menu is wanted."""
         client, uri = self._client, params.text_document.uri
-        menu = client.policy.of(path_of(uri)).menu
+        menu = client.policy.preferences_for(path_of(uri)).menu
         if menu is False or (menu is None and client.shows_ghost_text):
             return types.CompletionList(is_incomplete=False, items=[])
         cursor = self._cursor(uri, params.position)
@@ -105,7 +105,7 @@ class CompletionHandlers:
         """The cursor of a request; None where nothing is suggested."""
         buffer = self._client.buffers.get(uri)
         self._status.set_front(uri if buffer else None)
-        if buffer is None or self._client.policy.verdict(buffer):
+        if buffer is None or self._client.policy.refusal(buffer):
             return None
         return cursor_at(buffer, position, selected)
 
@@ -114,7 +114,7 @@ class CompletionHandlers:
 
         A request that may `wait` for the next key does so, as long as the settings say at most.
         """
-        preferences, began = self._client.policy.of(wish.document.path), time.monotonic()
+        preferences, began = self._client.policy.preferences_for(wish.document.path), time.monotonic()
         try:
             await self._client.configured.wait()
             if wish.uri not in self._client.buffers:  # closed meanwhile

@@ -49,7 +49,7 @@ class DocumentHandlers:
         buffer = Buffer(item.uri, str(item.language_id), item.text, item.version, client.encoding)
         client.buffers[item.uri] = buffer
         self._status.document_touched(item.uri)
-        if not client.policy.verdict(buffer) and client.worker.health.state in {"loading", "ready"}:
+        if not client.policy.refusal(buffer) and client.worker.health.state in {"loading", "ready"}:
             client.scheduler.document_opened(requests.after_edit(client, buffer))
 
     def did_change(self, params: types.DidChangeTextDocumentParams) -> None:
@@ -96,7 +96,7 @@ class DocumentHandlers:
         client = self._client
         if not buffer.lost:
             self._status.document_touched(buffer.uri)
-            now = None if client.policy.verdict(buffer) else requests.after_edit(client, buffer)
+            now = None if client.policy.refusal(buffer) else requests.after_edit(client, buffer)
             client.scheduler.document_changed(buffer.uri, now)
         elif not was_lost:
             self._lose(buffer)
