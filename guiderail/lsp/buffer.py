@@ -133,7 +133,7 @@ class Buffer:
         return self._closing(Edit(min(start, end), max(start, end), change.text))
 
     def _closing(self, edit: Edit) -> Edit | None:
-        """An edit that joins the halves of characters which meet by it; None if nobody knows what that means.
+        """An edit that joins the halves of characters which meet by it; None if the result is ambiguous.
 
         A half that stands alone came as half an escape of JSON, or as bytes that are no UTF-8. Where columns count
         UTF-16, a whole character is as wide as its halves. In UTF-8 it has four bytes and they have six, in UTF-32 it

@@ -19,7 +19,7 @@ from guiderail.lsp.worker import LOADED
 from guiderail.settings import KEYS, Resolved, Settings, Source, checked, resolve, rule_of, user_file
 
 SECTION = "guiderail"
-ONE = (*LOADED, "log_level")  # settings that a process has once
+PER_PROCESS = (*LOADED, "log_level")  # settings that a process has once
 _EDITOR = Source("user", "the editor's settings")
 
 
@@ -119,7 +119,7 @@ def settle(
 
 def _bound(own: Preferences, to: Settings, who: str, remedy: str) -> Preferences:
     """Preferences with `to`'s values of what a process has once; a choice that is lost by that is a problem."""
-    same = {key: getattr(to, key) for key in ONE}
+    same = {key: getattr(to, key) for key in PER_PROCESS}
     lost = [key for key, value in same.items() if key in own.chosen and getattr(own.settings, key) != value]
     problems = (sentences(f"{', '.join(lost)} cannot be chosen {who}", remedy),) if lost else ()
     return replace(own, settings=replace(own.settings, **same), problems=own.problems + problems)
@@ -131,7 +131,7 @@ def read(
     env: Mapping[str, str],
     root: Path | None,
 ) -> Preferences:
-    """Settle the settings.
+    """The preferences that follow from all sources of settings.
 
     Parameters
     ----------

@@ -34,13 +34,13 @@ log = logging.getLogger(__name__)
 
 TAKE, LATER, NEVER = "Take it", "Not now", "Never"
 IDLE_S = 30.0  # seconds without a key or a request before anything is measured or asked
-LOOK_S = 1.0  # seconds between two looks
+POLL_S = 1.0  # seconds between two checks
 PAUSE = timedelta(days=7)
 MEASURE = ("models", "recommend", "--idle", "--json", "-")
 
 
 @dataclass(frozen=True)
-class Suited:
+class Recommendation:
     """A model that suits this machine, as `guiderail models recommend --json` says it.
 
     Parameters
@@ -78,13 +78,13 @@ class Suited:
         )
 
 
-def suited(output: str) -> Suited | None:
+def recommended(output: str) -> Recommendation | None:
     """The marked row of what `guiderail models recommend --json -` printed, if there is one."""
     rows = json.loads(output)["rows"]
     best = next((row for row in rows if row["best"]), None)
     if best is None:
         return None
-    return Suited(
+    return Recommendation(
         best["name"], best["licence"], best["bytes"], best["first_token_after_edit_s"], best["tokens_per_s"],
         best["command"],
     )  # fmt: skip
@@ -129,7 +129,7 @@ class ModelOffer:
         await self._idle()
         if not self._is_wanted():
             return
-        found = suited(await subcommand.run(*MEASURE))
+        found = recommended(await subcommand.run(*MEASURE))
         if found is None:
             log.info("no published model suits this machine better than the embedded one")
             return
@@ -143,13 +143,13 @@ class ModelOffer:
         elif answer == TAKE:
             await self._take(found)
 
-    async def _ask(self, found: Suited) -> str | None:
+    async def _ask(self, found: Recommendation) -> str | None:
         actions = [types.MessageActionItem(title) for title in (TAKE, LATER, NEVER)]
         params = types.ShowMessageRequestParams(types.MessageType.Info, found.question(), actions)
         answer = await self._connection.ask(types.WINDOW_SHOW_MESSAGE_REQUEST, params)
         return getattr(answer, "title", None)
 
-    async def _take(self, found: Suited) -> None:
+    async def _take(self, found: Recommendation) -> None:
         """Fetch the model, and have it loaded in place of the embedded one."""
         bar = ProgressBar(self._connection)
         await bar.begin(f"fetching {found.name}", cancellable=True)
@@ -175,11 +175,11 @@ class ModelOffer:
         self._reload_settings()
         await self._loaded(found)
 
-    async def _loaded(self, found: Suited) -> None:
+    async def _loaded(self, found: Recommendation) -> None:
         """Say how it went once the new model is there, or cannot be."""
         worker = self._client.worker
         while worker.health.state == "loading":
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
         if worker.health.state == "error":
             health = worker.health
             back = f"guiderail models use {EMBEDDED} --dtype auto"
@@ -193,13 +193,13 @@ class ModelOffer:
             self._connection.show_message(kind, f"guiderail: {' '.join(text.split())}")
 
     async def _idle(self) -> None:
-        """Return when the model is there and nobody has wanted anything of it for a while."""
+        """Wait until the model is loaded and has had nothing to do for `IDLE_S`."""
         quiet = 0.0
         while quiet < IDLE_S:
-            await asyncio.sleep(min(LOOK_S, IDLE_S))
+            await asyncio.sleep(min(POLL_S, IDLE_S))
             scheduler = self._client.scheduler
             is_busy = scheduler.busy or self._client.worker.health.state == "loading"
-            quiet = 0.0 if is_busy else min(quiet + LOOK_S, scheduler.debouncer.since_change())
+            quiet = 0.0 if is_busy else min(quiet + POLL_S, scheduler.debouncer.since_change())
 
     def _client_asks(self) -> bool:
         """Whether the client says that it can show a question."""
@@ -225,13 +225,13 @@ class ModelOffer:
 def _report(bar: ProgressBar, line: str) -> None:
     """Show a line that `models pull --report` printed."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
-        told = json.loads(line)
-        percent = math.floor(100 * told["done"] / told["total"])
+        progress = json.loads(line)
+        percent = math.floor(100 * progress["done"] / progress["total"])
         bar.report(f"{percent} %", min(100, max(0, percent)))
 
 
 def is_unattended(env: Mapping[str, str]) -> bool:
-    """Whether nobody is there to be asked, as continuous integration says of itself."""
+    """Whether this is continuous integration, where no person can be asked."""
     return env.get("CI", "").lower() not in {"", "0", "false"}
 
 
@@ -243,10 +243,10 @@ def _chose_no_model(flags: Mapping[str, object]) -> bool:
 def may_ask(now: datetime) -> bool:
     """Whether what the person answered before allows the question; a damaged file does."""
     try:
-        said = projectfile.read_json(_file()) or {}
-        if said["answer"] == NEVER:
+        answer = projectfile.read_json(_answer_file()) or {}
+        if answer["answer"] == NEVER:
             return False
-        age = now - datetime.fromisoformat(said["at"])
+        age = now - datetime.fromisoformat(answer["at"])
     except (ProjectFileError, KeyError, TypeError, ValueError):
         return True
     return not timedelta(0) <= age < PAUSE
@@ -255,10 +255,10 @@ def may_ask(now: datetime) -> bool:
 def remember(answer: str) -> None:
     """Keep an answer; where that cannot be written, the question comes again in the next session."""
     with contextlib.suppress(OSError):
-        private.write_text(_file(), json.dumps({"answer": answer, "at": datetime.now(UTC).isoformat()}) + "\n")
+        private.write_text(_answer_file(), json.dumps({"answer": answer, "at": datetime.now(UTC).isoformat()}) + "\n")
 
 
-def _file() -> Path:
+def _answer_file() -> Path:
     import platformdirs
 
     return platformdirs.user_state_path("guiderail") / "offer.json"

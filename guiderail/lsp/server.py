@@ -17,6 +17,7 @@ from guiderail.lsp.client import ClientState
 from guiderail.lsp.configuration import read
 from guiderail.lsp.connection import Connection
 from guiderail.lsp.converter import converter
+from guiderail.lsp.framing import FrameError
 from guiderail.lsp.free_memory import is_long
 from guiderail.lsp.handlers.commands import CommandHandlers
 from guiderail.lsp.handlers.completion import PREFETCH_DELAY_S, CompletionHandlers
@@ -30,9 +31,12 @@ from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.progress import LoadProgress
 from guiderail.lsp.scheduler import Scheduler
 from guiderail.lsp.status_publisher import StatusPublisher
+from guiderail.lsp.transport import FRAME_LIMIT, frames
 from guiderail.lsp.worker import Health
 
 log = logging.getLogger(__name__)
+
+UNAUTHENTICATED_FRAME_LIMIT = 1_000_000  # bytes of a frame before `initialize`
 
 
 class Server(LanguageServer):
@@ -111,6 +115,31 @@ class Server(LanguageServer):
         client.close()
         if had_long:
             worker.give_back()
+
+    async def handle_messages(self, reader: asyncio.StreamReader) -> int:
+        """Handle messages until the client leaves or is lost; return the exit code."""
+        listening = asyncio.ensure_future(self._receive_from(reader))
+        try:
+            await asyncio.wait([listening, self.gone], return_when=asyncio.FIRST_COMPLETED)
+            if self.gone.done():
+                return self.gone.result()
+            error = listening.exception()
+            if isinstance(error, FrameError):
+                log.error("giving up a client: %s", error)
+                self.protocol.end_with(str(error))
+            elif error is not None:
+                raise error
+            return 0 if self.protocol.is_ending else 1
+        finally:
+            listening.cancel()
+
+    async def _receive_from(self, reader: asyncio.StreamReader) -> None:
+        limit = lambda: FRAME_LIMIT if self.protocol.is_initialized else UNAUTHENTICATED_FRAME_LIMIT  # noqa: E731
+        async for body in frames(reader, limit):
+            self.protocol.receive(body)
+            # A request's handler begins before the next message is taken, so that it sees the text as it was.
+            await asyncio.sleep(0)
+            await self.protocol.idle()
 
     def leave(self, code: int) -> None:
         """Have the connection ended."""

@@ -19,11 +19,11 @@ def main(parent: int, seconds: float) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     wire = socket.socket(fileno=os.dup(0))
-    said = wire.recv(64)
-    if not said:
+    data = wire.recv(64)
+    if not data:
         return
     with contextlib.suppress(OSError):
-        wire.sendall(said[:1])
+        wire.sendall(data[:1])
     if not _ends(wire, seconds) and os.getppid() == parent:
         os.kill(parent, signal.SIGKILL)
         if select.select([], [2], [], 0)[1]:  # who reads no more must not keep this process

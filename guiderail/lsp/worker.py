@@ -213,7 +213,7 @@ class Worker:
         self.submit(Job(Rank.CONTROL, lambda engine, _: self._unload(engine)))
 
     def give_back(self) -> None:
-        """Have the memory given back that was taken for a long text which nobody needs any more."""
+        """Have the memory freed that a long text took which was closed."""
         self.submit(Job(Rank.PREPARE, lambda engine, _: engine.give_back()))
 
     def _unload(self, engine: CompletionEngine) -> None:

@@ -54,7 +54,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
     monkeypatch.setattr(model_offer, "IDLE_S", 0.01)
-    monkeypatch.setattr(model_offer, "LOOK_S", 0.01)
+    monkeypatch.setattr(model_offer, "POLL_S", 0.01)
     return tmp_path
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from guiderail.errors import GuiderailError
-from guiderail.lsp import launch
+from guiderail.lsp import network
+from guiderail.lsp.network import Address, NetworkService
 from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.server import Server
 from guiderail.lsp.worker import Worker
@@ -30,8 +31,8 @@ HELLO = {"processId": None, "rootUri": None, "capabilities": {}}
 class Listening:
     """A shared server in this process, and its address."""
 
-    def __init__(self, process: ServerProcess, port: int, unauthenticated: dict[Server, None]) -> None:
-        self.process, self.port, self.unauthenticated = process, port, unauthenticated
+    def __init__(self, process: ServerProcess, service: NetworkService, port: int) -> None:
+        self.process, self.service, self.port = process, service, port
 
     async def connect(self) -> Wire:
         return Wire(*await asyncio.open_connection("127.0.0.1", self.port))
@@ -47,29 +48,17 @@ async def ready(worker: Worker) -> None:
 @contextlib.asynccontextmanager
 async def listening(engine: FakeEngine | None = None) -> AsyncIterator[Listening]:
     worker = Worker(engine or FakeEngine())
-    process, unauthenticated = (
-        ServerProcess(worker, Path("/nowhere/lsp.log"), settings=Settings()),
-        dict[Server, None](),
-    )
+    process = ServerProcess(worker, Path("/nowhere/lsp.log"), settings=Settings())
     worker.start()
     worker.load(Settings())
     await ready(worker)
-    clients: set[asyncio.Task[None]] = set()
-
-    async def client(reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        clients.add(task)
-        await launch._serve_client(process, TOKEN, unauthenticated, reader, stream)
-
-    listener = await asyncio.start_server(client, "127.0.0.1", 0)
+    service = NetworkService(process, TOKEN)
+    listener = await service.listen(Address("127.0.0.1", 0))
     async with listener:
         try:
-            yield Listening(process, listener.sockets[0].getsockname()[1], unauthenticated)
+            yield Listening(process, service, listener.sockets[0].getsockname()[1])
         finally:
-            for task in clients:
-                task.cancel()
-            await asyncio.gather(*clients, return_exceptions=True)
+            await service.close()
             assert worker.stop(5)
 
 
@@ -140,7 +129,7 @@ async def test_with_the_token_all_is_told() -> None:
 
 async def test_who_shows_no_token_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is silent, and one that sends for ever without a message, are gone when the time is over."""
-    monkeypatch.setattr(launch, "TOKEN_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(network, "TOKEN_TIMEOUT_S", 0.5)
     async with listening() as server:
         silent, busy = await server.connect(), await server.connect()
 
@@ -157,19 +146,19 @@ async def test_who_shows_no_token_is_bounded_in_time(monkeypatch: pytest.MonkeyP
             assert await asyncio.wait_for(busy.reader.read(), 10) == b""
         babbling.cancel()
         busy.writer.close()
-        assert not server.unauthenticated
+        assert not server.service.unauthenticated
 
 
 async def test_who_shows_no_token_is_bounded_in_number() -> None:
     """Of many connections without a token the oldest go, so that they keep nobody out who has it."""
     async with listening() as server:
-        crowd = [await server.connect() for _ in range(launch.MAX_UNAUTHENTICATED + 20)]
+        crowd = [await server.connect() for _ in range(network.MAX_UNAUTHENTICATED + 20)]
         mine = await server.connect()
         assert "result" in await mine.hello(token=TOKEN)
-        assert len(server.unauthenticated) <= launch.MAX_UNAUTHENTICATED
+        assert len(server.service.unauthenticated) <= network.MAX_UNAUTHENTICATED
         for one in crowd[:20]:
             assert await everything(one) == []
-        more = [await server.connect() for _ in range(launch.MAX_UNAUTHENTICATED + 1)]
+        more = [await server.connect() for _ in range(network.MAX_UNAUTHENTICATED + 1)]
         await asyncio.sleep(0.1)
         assert (await mine.ask("guiderail/status"))["result"]["state"] == "ready"
         for one in (*crowd, *more, mine):
