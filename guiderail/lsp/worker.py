@@ -35,23 +35,18 @@ class CompletionEngine(Protocol):
 
     def load(self, settings: Settings) -> None:
         """Load the settings' model."""
-        ...
 
     def unload(self) -> None:
         """Give the model's memory back."""
-        ...
 
     def recover(self) -> None:
         """Start afresh with the same model after a failure."""
-        ...
 
     def give_back(self) -> None:
         """Give memory back that was taken for long texts."""
-        ...
 
     def stop_analysers(self) -> None:
         """End the analysers' processes."""
-        ...
 
     def complete(self, wish: Wish, cancelled: Cancelled, written: Written) -> Answer:
         """Answer a request."""
@@ -59,19 +54,15 @@ class CompletionEngine(Protocol):
 
     def prepare(self, wish: Wish, cancelled: Cancelled) -> None:
         """Encode the prompt of a request that may come."""
-        ...
 
     def warm(self, wish: Wish, cancelled: Cancelled) -> None:
         """Read what the first request of a document will need."""
-        ...
 
     def forget(self, name: Name) -> None:
         """Drop what is kept for a closed document."""
-        ...
 
     def files_changed(self, *paths: Path) -> None:
         """Take note of files that were written, moved or deleted."""
-        ...
 
     def knows(self, folder: Path) -> bool:
         """Whether a path is, or was, a folder of an open project."""
@@ -163,7 +154,7 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="guiderail-model", daemon=True)
 
     @property
-    def holds(self) -> bool:
+    def has_model(self) -> bool:
         """Whether a model is loaded."""
         return self._held is not None
 
