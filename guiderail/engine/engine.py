@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -41,6 +43,7 @@ log = logging.getLogger(__name__)
 PROJECTS = 8  # whose files and n-grams are kept
 MONITORS = 4  # combinations of analysers and monitors that are kept
 NEW_FILES, NEW_FILES_S = 1000, 0.02  # that analysers are told of at once, and seconds in which they are looked for
+SETTLED_S = 1.0  # after an analyser's end, until nothing of it runs any more
 IDLE_S = 0.05  # for counting other files' n-grams, whenever there is nothing else to do
 
 Cancelled = Callable[[], bool]
@@ -376,10 +379,22 @@ class Engine:
         self._monitors.clear()
         self.analysers.stop()
 
-    def let_analysers_go(self) -> None:
-        """End the analysers' processes, and do not wait for it."""
+    def give_back(self) -> None:
+        """Free what may hold a long text: caches, and analysers, which start again when they are wanted."""
+        from guiderail.engine.free_memory import give_back
+
         self._monitors.clear()
         self.analysers.let_go()
+        give_back()
+        threading.Thread(target=self._give_back_again, name="guiderail-give-back", daemon=True).start()
+
+    def _give_back_again(self) -> None:
+        """Once the analysers are gone, and a moment later their tasks: they keep the texts that were asked about."""
+        from guiderail.engine.free_memory import give_back
+
+        self.analysers.wait()
+        time.sleep(SETTLED_S)
+        give_back()
 
 
 def _recipe_of(settings: Settings) -> Recipe:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from guiderail.engine.request import CompletionRequest
     from guiderail.engine.suggestion import Suggestion
-    from guiderail.text.document import Document
 
 
 def with_line_feeds(request: CompletionRequest) -> CompletionRequest:
@@ -22,12 +21,8 @@ def with_line_feeds(request: CompletionRequest) -> CompletionRequest:
 def with_line_ends_of(request: CompletionRequest, suggestion: Suggestion) -> Suggestion:
     """A suggestion for `with_line_feeds(request)` as one for `request`: with its line ends, at its offset."""
     covered = suggestion.end - suggestion.start  # on the cursor's line
-    text = _line_feeds(suggestion.text).replace("\n", _first_line_end(request.document))
+    text = _line_feeds(suggestion.text).replace("\n", request.document.line_ending)
     return replace(suggestion, text=text, start=request.offset, end=request.offset + covered)
-
-
-def _first_line_end(document: Document) -> str:
-    return document.text[document.line_end(0) : document.line_start(1)] if document.line_count > 1 else "\n"
 
 
 def _line_feeds(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Which request the worker runs: the newest of each document; every other one is answered, and ends, at once.
+"""Decides which request the worker runs: the newest of each document; older ones are answered with nothing at once.
 
 Runs on the event loop. One scheduler serves one client; all share the worker.
 """
@@ -9,54 +9,15 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from guiderail.engine.completion import Completion
 from guiderail.engine.request import CompletionRequest
 from guiderail.engine.stream import TextStream
-from guiderail.lsp.memory import Kept, Memory, Offer, offers, same_after
-from guiderail.lsp.pace import Pace
+from guiderail.lsp.debounce import Debouncer
+from guiderail.lsp.document_state import DocumentState, Prefetch, Running, Turn
+from guiderail.lsp.suggestion_cache import Candidate, SuggestionCache, candidates
 from guiderail.lsp.worker import Job, Rank, Worker
-
-
-@dataclass(eq=False)
-class Running:
-    """A wish on its way through the worker.
-
-    Attributes
-    ----------
-    written
-        What the model has written of it so far.
-    done
-        The answer, on the event loop's side.
-    """
-
-    wish: CompletionRequest
-    job: Job
-    written: TextStream
-    done: asyncio.Future[Completion]
-
-    def covers(self, wish: CompletionRequest) -> bool:
-        """Whether this will answer `wish` too: since it began, only what the model has written was typed."""
-        if self.job.cancelled or self._failed or self.wish.n < wish.n or self.wish.settings != wish.settings:
-            return False
-        typed = wish.typed_since(self.wish)
-        return typed is not None and self.written.text.startswith(typed) and same_after(self.wish.after, wish.after)
-
-    @property
-    def _failed(self) -> bool:
-        """Whether it ended without a whole answer."""
-        if not self.done.done():
-            return False
-        return self.done.cancelled() or self.done.exception() is not None or not self.done.result().is_whole
-
-
-@dataclass(eq=False)
-class Turn:
-    """A request's turn; it ends when a newer one takes its place."""
-
-    replaced: asyncio.Future[None]
-    running: Running | None = None
 
 
 @dataclass
@@ -75,30 +36,8 @@ class Counts:
     secret: int = 0
 
 
-@dataclass
-class _Ahead:
-    """A question that may be asked next, and the timer that will ask it."""
-
-    wish: CompletionRequest
-    timer: asyncio.TimerHandle | None = None
-    running: Running | None = None
-
-
-@dataclass
-class _Desk:
-    """What belongs to one document."""
-
-    memory: Memory = field(default_factory=Memory)
-    turns: dict[str, Turn] = field(default_factory=dict)
-    now: CompletionRequest | None = None  # what would be asked after the last edit
-    loose: Running | None = None  # decoding on, though nobody waits for it now
-    ahead: _Ahead | None = None
-    preparing: Job | None = None
-    opening: Job | None = None
-
-
 class Scheduler:
-    """The requests of one client.
+    """Schedules the requests of one client.
 
     Parameters
     ----------
@@ -109,6 +48,8 @@ class Scheduler:
     ----------
     client
         This client's number.
+    busy
+        How many requests wait for the worker; `on_busy` is called with the number when it changes.
     """
 
     _clients = itertools.count()
@@ -116,14 +57,14 @@ class Scheduler:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.client = next(self._clients)
-        self.pace = Pace()
+        self.debouncer = Debouncer()
         self.counts = Counts()
         self.on_busy: Callable[[int], None] = lambda _: None
-        self._desks: dict[str, _Desk] = {}
-        self.busy = 0  # requests that wait for the worker
+        self._documents: dict[str, DocumentState] = {}
+        self.busy = 0
 
-    async def ask(self, lane: str, wish: CompletionRequest, *, debounce: float = 0.0) -> list[Offer]:
-        """What to offer for a wish; nothing once a newer one of this document and lane came.
+    async def ask(self, lane: str, request: CompletionRequest, *, debounce: float = 0.0) -> list[Candidate]:
+        """Answer a request; with nothing once a newer one of this document and lane came.
 
         Parameters
         ----------
@@ -140,94 +81,92 @@ class Scheduler:
             The client cancelled the request; its work ends too.
         """
         self.counts.asked += 1
-        desk = self._desks.setdefault(wish.uri, _Desk())
-        turn, earlier = self._take(desk, lane, wish)
+        document = self._documents.setdefault(request.uri, DocumentState())
+        turn, earlier = self._take(document, lane, request)
         try:
             if earlier is None:
-                known = desk.memory.find(wish.before, wish.after, wish.n, by_hand=wish.by_hand)
+                known = document.cache.find(request)
                 if known is not None:
                     self.counts.remembered += 1
                     return known
-                if await self._is_replaced(turn, self.pace.delay(debounce)):
+                if await self._is_replaced(turn, self.debouncer.delay(debounce)):
                     return []
-            return await self._decoded(desk, turn, wish, earlier)
+            return await self._decoded(document, turn, request, earlier)
         except asyncio.CancelledError:
             self.counts.cancelled += 1
             raise
         finally:
-            self._leave(desk, lane, turn)
+            self._leave(document, lane, turn)
 
-    def changed(self, uri: str, now: CompletionRequest | None) -> None:
-        """A document was edited: end what became untrue, and encode its new prompt when there is time.
+    def document_changed(self, uri: str, now: CompletionRequest | None) -> None:
+        """End work that an edit made useless, and encode the new prompt in idle time.
 
         Parameters
         ----------
         uri
             The document.
         now
-            What a request after the edit would ask; None if none would be answered.
+            The request that would be made after the edit; None if none would be answered.
         """
-        self.pace.changed()
-        desk = self._desks.setdefault(uri, _Desk())
-        desk.now = now
-        if desk.loose and not (now and desk.loose.covers(now)):
-            desk.loose.job.cancel()
-            desk.loose = None
-        if desk.ahead and not (now and _leads_to(now, desk.ahead.wish)):
-            self._drop_ahead(desk)
-        if desk.preparing:
-            desk.preparing.cancel()
-            desk.preparing = None
+        self.debouncer.changed()
+        document = self._documents.setdefault(uri, DocumentState())
+        document.current = now
+        if document.unclaimed and not (now and document.unclaimed.covers(now)):
+            document.unclaimed.job.cancel()
+            document.unclaimed = None
+        if document.prefetch and not (now and _leads_to(now, document.prefetch.request)):
+            document.drop_prefetch()
+        if document.preparing:
+            document.preparing.cancel()
+            document.preparing = None
         if now and self.worker.health.state == "ready":
-            wish = now
-            desk.preparing = self.worker.submit(
-                Job(Rank.PREPARE, lambda engine, cancelled: engine.prepare(wish, cancelled))
+            request = now
+            document.preparing = self.worker.submit(
+                Job(Rank.PREPARE, lambda engine, cancelled: engine.prepare(request, cancelled))
             )
 
-    def opened(self, wish: CompletionRequest) -> None:
-        """A document was opened: read in idle time what its first question will need."""
-        desk = self._desks.setdefault(wish.uri, _Desk())
-        desk.opening = self.worker.submit(Job(Rank.PREPARE, lambda engine, cancelled: engine.warm(wish, cancelled)))
+    def document_opened(self, request: CompletionRequest) -> None:
+        """Read in idle time what the first request of a document will need."""
+        document = self._documents.setdefault(request.uri, DocumentState())
+        document.warming = self.worker.submit(
+            Job(Rank.PREPARE, lambda engine, cancelled: engine.warm(request, cancelled))
+        )
 
-    def ahead(self, wish: CompletionRequest, seconds: float) -> None:
-        """Ask a question that is likely to come, after a while, if nothing else happens until then."""
-        desk = self._desks.setdefault(wish.uri, _Desk())
-        if desk.ahead and desk.ahead.wish.before == wish.before and desk.ahead.running:
+    def prefetch(self, request: CompletionRequest, seconds: float) -> None:
+        """Start on a request that is likely to come, after so many seconds, if nothing else happens until then."""
+        document = self._documents.setdefault(request.uri, DocumentState())
+        if document.prefetch and document.prefetch.request.before == request.before and document.prefetch.running:
             return
-        self._drop_ahead(desk)
-        desk.ahead = _Ahead(wish)
-        timer = asyncio.get_running_loop().call_later(seconds, self._ask_ahead, desk, desk.ahead)
-        desk.ahead.timer = timer
+        document.drop_prefetch()
+        document.prefetch = Prefetch(request)
+        timer = asyncio.get_running_loop().call_later(seconds, self._start_prefetch, document, document.prefetch)
+        document.prefetch.timer = timer
 
-    def closed(self, uri: str) -> None:
-        """Forget a document."""
-        desk = self._desks.pop(uri, None)
-        if desk:
-            self._end(desk)
+    def document_closed(self, uri: str) -> None:
+        """Forget a document and end its work."""
+        document = self._documents.pop(uri, None)
+        if document:
+            document.end()
         name = (self.client, uri)
         self.worker.submit(Job(Rank.CONTROL, lambda engine, _: engine.forget(name)))
 
     def forget_answers(self, but: str | None = None) -> None:
-        """Answer nothing from memory any more, `but` in one document: what decides of answers has changed.
-
-        Work that goes on is remembered where nobody looks any more.
-        """
-        for uri, desk in self._desks.items():
+        """Forget all answers, `but` those of one document: what they depend on has changed."""
+        for uri, document in self._documents.items():
             if uri != but:
-                desk.memory = Memory()
-                self._drop_ahead(desk)
+                document.cache = SuggestionCache()  # work that goes on adds its answer to the old one
+                document.drop_prefetch()
 
     def stop(self) -> None:
         """End all work and forget all documents: other clients' work goes on."""
-        for uri in tuple(self._desks):
-            self.closed(uri)
+        for uri in tuple(self._documents):
+            self.document_closed(uri)
 
-    def _take(self, desk: _Desk, lane: str, wish: CompletionRequest) -> tuple[Turn, Running | None]:
-        """Begin a turn, ending the lane's last one; with work that goes on for the new one."""
+    def _take(self, document: DocumentState, lane: str, request: CompletionRequest) -> tuple[Turn, Running | None]:
+        """Begin a request's turn, ending the lane's last one; return it with work under way that will answer it."""
         turn = Turn(asyncio.get_running_loop().create_future())
-        last, desk.turns[lane] = desk.turns.get(lane), turn
-        candidates = [last.running if last else None, desk.loose, desk.ahead.running if desk.ahead else None]
-        earlier = next((one for one in candidates if one and one.covers(wish)), None)
+        last, document.turns[lane] = document.turns.get(lane), turn
+        earlier = document.running_for(request, last)
         if last:
             if not last.replaced.done():
                 last.replaced.set_result(None)
@@ -237,62 +176,46 @@ class Scheduler:
         if earlier:
             self.counts.joined += 1
             earlier.job.rank = Rank.REQUEST
-            if desk.loose is earlier:
-                desk.loose = None
+            if document.unclaimed is earlier:
+                document.unclaimed = None
         return turn, earlier
 
-    def _leave(self, desk: _Desk, lane: str, turn: Turn) -> None:
-        """End a turn; its work goes on only if a newer turn took it, or a key was typed that it foresaw."""
-        if desk.turns.get(lane) is turn:
-            del desk.turns[lane]
+    def _leave(self, document: DocumentState, lane: str, turn: Turn) -> None:
+        """End a turn; its work goes on only if a newer turn took it, or the person typed what it has written."""
+        if document.turns.get(lane) is turn:
+            del document.turns[lane]
         running = turn.running
         if running is None or running.done.done():
             return
-        if desk.now and desk.now.offset != running.wish.offset and running.covers(desk.now):
-            running.job.rank = Rank.AHEAD
-            desk.loose = running
+        if document.current and document.current.offset != running.request.offset and running.covers(document.current):
+            running.job.rank = Rank.PREFETCH
+            document.unclaimed = running
         else:
             running.job.cancel()
 
-    def _end(self, desk: _Desk) -> None:
-        for turn in desk.turns.values():
-            if not turn.replaced.done():
-                turn.replaced.set_result(None)
-            if turn.running:
-                turn.running.job.cancel()
-        for job in (desk.loose.job if desk.loose else None, desk.preparing, desk.opening):
-            if job:
-                job.cancel()
-        self._drop_ahead(desk)
-
-    def _drop_ahead(self, desk: _Desk) -> None:
-        if desk.ahead and desk.ahead.timer:
-            desk.ahead.timer.cancel()
-        if desk.ahead and desk.ahead.running and desk.ahead.running.job.rank != Rank.REQUEST:
-            desk.ahead.running.job.cancel()
-        desk.ahead = None
-
     async def _is_replaced(self, turn: Turn, seconds: float) -> bool:
-        """Wait; whether a newer request came meanwhile."""
+        """Wait so many seconds; whether a newer request came meanwhile."""
         if seconds > 0:
             await asyncio.wait([turn.replaced], timeout=seconds)
         if turn.replaced.done():
             self.counts.replaced += 1
         return turn.replaced.done()
 
-    async def _decoded(self, desk: _Desk, turn: Turn, wish: CompletionRequest, earlier: Running | None) -> list[Offer]:
-        """The answer of the work that goes on already, or of new work."""
+    async def _decoded(
+        self, document: DocumentState, turn: Turn, request: CompletionRequest, earlier: Running | None
+    ) -> list[Candidate]:
+        """The answer of work under way, or of new work."""
         if earlier is not None:
-            found = await self._outcome(turn, earlier, wish)
+            found = await self._outcome(turn, earlier, request)
             if found or turn.replaced.done():
                 return found
-            known = desk.memory.find(wish.before, wish.after, wish.n, by_hand=wish.by_hand)
+            known = document.cache.find(request)
             if known is not None:
                 return known
-        return await self._outcome(turn, self._submit(desk, wish, Rank.REQUEST), wish)
+        return await self._outcome(turn, self._submit(document, request, Rank.REQUEST), request)
 
-    async def _outcome(self, turn: Turn, running: Running, wish: CompletionRequest) -> list[Offer]:
-        """What work leads to; nothing once the turn is over, or the work was given up."""
+    async def _outcome(self, turn: Turn, running: Running, request: CompletionRequest) -> list[Candidate]:
+        """The answer of one piece of work; nothing once the turn is over, or the work was cancelled."""
         turn.running = running
         self._mark_busy(1)
         try:
@@ -303,38 +226,38 @@ class Scheduler:
             self.counts.replaced += 1
             return []
         answer = Completion([]) if running.done.cancelled() else running.done.result()
-        if answer.is_stand_in and wish.by_hand:  # work that an automatic request began
+        if answer.is_stand_in and request.by_hand:  # work that an automatic request began
             return []
-        return offers(answer, wish.typed_since(running.wish) or "") if answer.is_whole else []
+        return candidates(answer, request.typed_since(running.request) or "") if answer.is_whole else []
 
-    def _submit(self, desk: _Desk, wish: CompletionRequest, rank: Rank) -> Running:
-        written, began, memory = TextStream(), 0.0, desk.memory
+    def _submit(self, document: DocumentState, request: CompletionRequest, rank: Rank) -> Running:
+        written, began, cache = TextStream(), 0.0, document.cache
 
         def work(engine, cancelled) -> Completion:  # on the worker's thread
             nonlocal began
             began = time.monotonic()
-            return engine.complete(wish, cancelled, written)
+            return engine.complete(request, cancelled, written)
 
         job = Job(rank, work)
-        running = Running(wish, job, written, asyncio.wrap_future(job.future))
+        running = Running(request, job, written, asyncio.wrap_future(job.future))
 
         def finish(done: asyncio.Future[Completion]) -> None:
             if not done.cancelled() and done.exception() is None and done.result().is_whole and not job.cancelled:
                 self.counts.decoded += 1
                 self.counts.secret += done.result().withheld
-                self.pace.answered(time.monotonic() - began)
-                memory.keep(Kept(wish.before, wish.after, done.result(), wish.n))
+                self.debouncer.answered(time.monotonic() - began)
+                cache.add(request, done.result())
 
         running.done.add_done_callback(finish)
         self.worker.submit(job)
         return running
 
-    def _ask_ahead(self, desk: _Desk, ahead: _Ahead) -> None:
-        wish = ahead.wish
-        if desk.ahead is not ahead or self.worker.health.state != "ready":
+    def _start_prefetch(self, document: DocumentState, prefetch: Prefetch) -> None:
+        request = prefetch.request
+        if document.prefetch is not prefetch or self.worker.health.state != "ready":
             return
-        if desk.memory.find(wish.before, wish.after, wish.n) is None:
-            ahead.running = self._submit(desk, wish, Rank.AHEAD)
+        if document.cache.find(request) is None:
+            prefetch.running = self._submit(document, request, Rank.PREFETCH)
 
     def _mark_busy(self, step: int) -> None:
         self.busy += step

@@ -9,13 +9,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
-from guiderail.engine.engine import Engine
+from guiderail.engine.completion import Completion
+from guiderail.engine.engine import Cancelled, Engine
 from guiderail.engine.patience import TYPING
+from guiderail.engine.request import CompletionRequest, DocumentName
+from guiderail.engine.stream import TextStream
 from guiderail.errors import GuiderailError
-from guiderail.lsp.journal import where
-from guiderail.lsp.returning import give_back_texts
+from guiderail.lsp.logfile import where
 from guiderail.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -25,17 +28,41 @@ log = logging.getLogger(__name__)
 LOADED = ("model", "device", "dtype", "threads", "prompt_tokens", "cache_policy", "cache_mb")
 
 
+class CompletionEngine(Protocol):
+    """What the server needs of an engine; `guiderail.engine.engine.Engine` says what each method does.
+
+    All is called on the worker's thread, but for `files_changed` and `knows`.
+    """
+
+    name: str
+    device: str
+
+    def load(self, settings: Settings) -> None: ...
+    def unload(self) -> None: ...
+    def recover(self) -> None: ...
+    def give_back(self) -> None: ...
+    def stop_analysers(self) -> None: ...
+    def complete(
+        self, request: CompletionRequest, cancelled: Cancelled, stream: TextStream | None = None
+    ) -> Completion: ...
+    def prepare(self, request: CompletionRequest, cancelled: Cancelled) -> None: ...
+    def warm(self, request: CompletionRequest, cancelled: Cancelled) -> None: ...
+    def forget(self, name: DocumentName) -> None: ...
+    def files_changed(self, *paths: Path) -> None: ...
+    def knows(self, folder: Path) -> bool: ...
+
+
 class Rank(IntEnum):
-    """What goes first; a job is interrupted by a waiting one of a lower number, unless it is a request itself."""
+    """The order of jobs; a waiting one of a lower number interrupts a running one, unless that is a request."""
 
     CONTROL = 0
     REQUEST = 1
-    AHEAD = 2
+    PREFETCH = 2
     PREPARE = 3
 
 
 class FailedJobError(GuiderailError):
-    """A job ended by a failure that nobody foresaw, such as memory running out."""
+    """A job ended by an unforeseen failure, such as memory running out."""
 
 
 class Job:
@@ -54,7 +81,7 @@ class Job:
         Its result; cancelled when the work was given up before it began.
     """
 
-    def __init__(self, rank: Rank, work: Callable[[Engine, Callable[[], bool]], Any]) -> None:
+    def __init__(self, rank: Rank, work: Callable[[CompletionEngine, Callable[[], bool]], Any]) -> None:
         self.rank = rank
         self.work = work
         self.future: Future[Any] = Future()
@@ -62,14 +89,14 @@ class Job:
         self.order = 0
 
     def cancel(self) -> None:
-        """Give it up: at once if it waits, else at its next forward pass."""
+        """Cancel it: at once if it waits, else at its next forward pass."""
         self.cancelled = True
         self.future.cancel()
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the model is.
+    """The state of the model.
 
     Parameters
     ----------
@@ -97,8 +124,8 @@ class Worker:
         What the jobs are given.
     """
 
-    def __init__(self, engine: Engine | None = None) -> None:
-        self.engine = engine or Engine(TYPING, stays=True)
+    def __init__(self, engine: CompletionEngine | None = None) -> None:
+        self.engine: CompletionEngine = engine or Engine(TYPING, stays=True)
         self.health = Health()
         self.watchers: list[Callable[[Health], None]] = []
         self._wanted: tuple[object, ...] | None = None  # by the clients
@@ -110,7 +137,7 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="guiderail-model", daemon=True)
 
     @property
-    def holds(self) -> bool:
+    def has_model(self) -> bool:
         """Whether a model is loaded."""
         return self._held is not None
 
@@ -119,7 +146,7 @@ class Worker:
         self._thread.start()
 
     def stop(self, seconds: float) -> bool:
-        """Give up all work and end the thread; False if it still runs after that time (a model being loaded)."""
+        """Cancel all work and end the thread; False if it still runs after that time (a model being loaded)."""
         with self._change:
             self._closing = True
             jobs, self._jobs = self._jobs, []
@@ -160,23 +187,23 @@ class Worker:
         self.submit(Job(Rank.CONTROL, lambda engine, _: self._unload(engine)))
 
     def give_back(self) -> None:
-        """Have the memory given back that was taken for a long text which nobody needs any more."""
-        self.submit(Job(Rank.PREPARE, lambda engine, _: give_back_texts(engine)))
+        """Have the memory freed that a long text took which was closed."""
+        self.submit(Job(Rank.PREPARE, lambda engine, _: engine.give_back()))
 
-    def _unload(self, engine: Engine) -> None:
+    def _unload(self, engine: CompletionEngine) -> None:
         if self._wanted is None:  # else one was asked for meanwhile
             self._held = None
             engine.unload()
 
-    def _load(self, engine: Engine, settings: Settings, wanted: tuple[object, ...]) -> None:
+    def _load(self, engine: CompletionEngine, settings: Settings, wanted: tuple[object, ...]) -> None:
         if wanted != self._wanted:
             return  # another one was asked for meanwhile
         health = self._ready() if wanted == self._held else self._loaded(engine, settings, wanted)
         if wanted == self._wanted:  # else another one is on its way, or none is wanted any more
             self._report(health)
 
-    def _loaded(self, engine: Engine, settings: Settings, wanted: tuple[object, ...]) -> Health:
-        """Load a model, and say how it is then."""
+    def _loaded(self, engine: CompletionEngine, settings: Settings, wanted: tuple[object, ...]) -> Health:
+        """Load a model, and return its state."""
         self._held = None
         try:
             engine.load(settings)
@@ -230,7 +257,7 @@ class Worker:
         return any(other.rank < job.rank and not other.cancelled for other in tuple(self._jobs))
 
     def _failure(self, error: BaseException) -> Health:
-        """Log a failure that nobody foresaw, put the engine back to work, and say what happened."""
+        """Log an unforeseen failure, put the engine back to work, and return the state."""
         log.error("the model failed: %s at %s", type(error).__name__, where(error), exc_info=log.isEnabledFor(10))
         error.__traceback__ = None  # its frames hold the tensors that took the memory
         try:

@@ -6,17 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from guiderail.engine.completion import Completion
-from guiderail.engine.engine import Engine
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.engine import Cancelled
+from guiderail.engine.request import CompletionRequest, DocumentName
+from guiderail.engine.stream import TextStream
 from guiderail.engine.suggestion import Suggestion, Timings
+from guiderail.errors import GuiderailError
 from guiderail.settings import Settings
 from guiderail.text.document import Document
 
 BLANK = Suggestion("", 0, 0, 0.0, (), "line", "psm", Timings(0, 0, 0, 0, 0, 0))
 
 
-class FakeEngine(Engine):
-    """Writes `text`, one character a step.
+class FakeEngine:
+    """A `CompletionEngine` that writes `text`, one character a step.
 
     Attributes
     ----------
@@ -29,21 +31,23 @@ class FakeEngine(Engine):
     runs_code
         Whether the method runs the project's code: then a person must ask, else another one stands in.
     prepared, warmed
-        The same of prompts encoded ahead, and of documents read when they were opened.
+        The same of prompts that were encoded before a request, and of documents read when they were opened.
     changed
         The files that were written by others.
+    loaded, forgotten
+        The names of all models that were loaded, and the URIs of all documents that were closed.
     steps
         Steps made, over all completions.
     gate
         Closed, a completion stays before its next step.
     stop_at
         The gate closes by itself before the step of this number.
-    failure
-        Raised once by the next completion.
+    failure, load_failure
+        Raised once by the next completion, and by the next load of a model.
     """
 
     def __init__(self, text: str = "hello()", step: float = 0.0) -> None:
-        super().__init__()
+        self.name = self.device = ""
         self.text, self.step = text, step
         self.asked: list[str] = []
         self.settings: list[Settings] = []
@@ -52,8 +56,11 @@ class FakeEngine(Engine):
         self.prepared: list[str] = []
         self.warmed: list[str] = []
         self.changed: list[Path] = []
+        self.loaded: list[str] = []
+        self.forgotten: list[str] = []
         self.steps = 0
         self.failure: BaseException | None = None
+        self.load_failure: GuiderailError | None = None
         self.recovered = 0
         self.stop_at: int | None = None
         self._waits = False
@@ -72,6 +79,10 @@ class FakeEngine(Engine):
         return folder.name == "known.folder"
 
     def load(self, settings: Settings) -> None:
+        failure, self.load_failure = self.load_failure, None
+        if failure is not None:
+            raise failure
+        self.loaded.append(settings.model)
         self.name, self.device = settings.model, "cpu"
 
     def unload(self) -> None:
@@ -80,23 +91,35 @@ class FakeEngine(Engine):
     def recover(self) -> None:
         self.recovered += 1
 
-    def complete(self, wish, cancelled, written) -> Completion:
-        self.asked.append(wish.before)
-        self.settings.append(wish.settings)
-        self.by_hand.append(wish.by_hand)
+    def give_back(self) -> None:
+        pass
+
+    def stop_analysers(self) -> None:
+        pass
+
+    def forget(self, name: DocumentName) -> None:
+        self.forgotten.append(name[1])
+
+    def complete(
+        self, request: CompletionRequest, cancelled: Cancelled, stream: TextStream | None = None
+    ) -> Completion:
+        self.asked.append(request.before)
+        self.settings.append(request.settings)
+        self.by_hand.append(request.by_hand)
         if self.failure is not None:
             failure, self.failure = self.failure, None
             raise failure
-        text = self.text
+        text = self.text.replace("\n", request.document.line_ending)
         for count, character in enumerate(text):
             self._pass_gate()
             if cancelled():
                 return Completion([replace(BLANK, text=text[:count], finish="cancelled")])
             self.steps += 1
             time.sleep(self.step)
-            written.add(character.encode())
-        texts = [text, *(f"{text}{number}" for number in range(1, wish.n))]
-        stands_in = self.runs_code and not wish.by_hand
+            if stream is not None:
+                stream.add(character.encode())
+        texts = [text, *(f"{text}{number}" for number in range(1, request.n))]
+        stands_in = self.runs_code and not request.by_hand
         return Completion([replace(BLANK, text=one) for one in texts], is_stand_in=stands_in)
 
     def _pass_gate(self) -> None:
@@ -107,11 +130,11 @@ class FakeEngine(Engine):
         self.gate.wait(10)
         self._waits = False
 
-    def prepare(self, wish, cancelled) -> None:
-        self.prepared.append(wish.before)
+    def prepare(self, request: CompletionRequest, cancelled: Cancelled) -> None:
+        self.prepared.append(request.before)
 
-    def warm(self, wish, cancelled) -> None:
-        self.warmed.append(wish.before)
+    def warm(self, request: CompletionRequest, cancelled: Cancelled) -> None:
+        self.warmed.append(request.before)
 
 
 def wish(

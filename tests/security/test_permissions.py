@@ -18,7 +18,7 @@ from guiderail.cache import policy
 from guiderail.cli import main
 from guiderail.decoding import calibration
 from guiderail.evaluation import packages
-from guiderail.lsp import journal
+from guiderail.lsp import logfile
 from guiderail.model import store
 from guiderail.model.pull import pull
 from guiderail.monitors.analysis import workspaces
@@ -53,7 +53,7 @@ def open_to_others(home: Path) -> list[str]:
 
 def _log() -> None:
     root, before = logging.getLogger(), logging.getLogger().handlers[:]
-    path = journal.start("debug")
+    path = logfile.start("debug")
     handler: Any = root.handlers[0]
     try:
         logging.getLogger("guiderail").error("first")

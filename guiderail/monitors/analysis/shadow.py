@@ -6,6 +6,7 @@ from lsprotocol import types as lsp
 
 from guiderail.text.document import Document
 from guiderail.text.edit import diff
+from guiderail.text.positions import Encoding, to_column, to_units
 
 
 class Shadow:
@@ -21,11 +22,11 @@ class Shadow:
         What columns count in this conversation.
     """
 
-    def __init__(self, uri: str, text: str, units: str = lsp.PositionEncodingKind.Utf16) -> None:
+    def __init__(self, uri: str, text: str, units: Encoding = "utf-16") -> None:
         self.uri = uri
         self.version = 1
         self._document = Document(text)
-        self._units = units
+        self._units: Encoding = units
 
     @property
     def text(self) -> str:
@@ -42,17 +43,17 @@ class Shadow:
         """
         if type(line) is not int or type(column) is not int:
             raise TypeError("no position")
-        document, line, column = self._document, max(0, line), max(0, column)
+        document, line = self._document, max(0, line)
         if line >= document.line_count:
             return len(document.text)
-        text = document.line_text(line)
-        return document.line_start(line) + self._code_points(text, column)
+        return document.line_start(line) + to_column(document.line_text(line), column, self._units)
 
     def position(self, offset: int) -> lsp.Position:
         """The position of an offset (code points) in the present text."""
         line, column = self._document.position_at(offset)
         start = self._document.line_start(line)
-        return lsp.Position(line, self._width(self._document.text[start : start + column]))
+        before = self._document.text[start : start + column]
+        return lsp.Position(line, to_units(before, column, self._units))
 
     def change(self, text: str) -> lsp.DidChangeTextDocumentParams | None:
         r"""The change that makes the file hold `text`, and remember it; None if it does already."""
@@ -67,19 +68,6 @@ class Shadow:
         if old[end - 1 : end + 1] == "\r\n" and end:
             end, new = end + 1, new + "\n"
         change = lsp.TextDocumentContentChangePartial(lsp.Range(self.position(start), self.position(end)), new)
-        self._document = Document(text)
+        self._document = self._document.edited(edit)
         self.version += 1
         return lsp.DidChangeTextDocumentParams(lsp.VersionedTextDocumentIdentifier(self.version, self.uri), [change])
-
-    def _code_points(self, text: str, column: int) -> int:
-        if self._units == lsp.PositionEncodingKind.Utf32:
-            return min(column, len(text))
-        codec, width = ("utf-8", 1) if self._units == lsp.PositionEncodingKind.Utf8 else ("utf-16-le", 2)
-        return len(text[:column].encode(codec, "surrogatepass")[: width * column].decode(codec, errors="ignore"))
-
-    def _width(self, text: str) -> int:
-        if self._units == lsp.PositionEncodingKind.Utf32:
-            return len(text)
-        if self._units == lsp.PositionEncodingKind.Utf8:
-            return len(text.encode(errors="surrogatepass"))
-        return len(text.encode("utf-16-le", "surrogatepass")) // 2

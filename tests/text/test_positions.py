@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.lsp.positions import Encoding, to_column, to_units
+from guiderail.text.positions import Encoding, to_column, to_units
 
 LINES = st.text(alphabet=st.sampled_from("aµ中𝒳🙂\ud800\x0c\u2028 "), max_size=12)
 UNITS = {

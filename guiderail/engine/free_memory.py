@@ -1,0 +1,46 @@
+"""Frees memory when a long document is closed: empties caches of texts, and returns memory to the system.
+
+The caches hold the last few texts and what was parsed from them. For ordinary files that is small; for a file of 10 MB
+it is a gigabyte, as the syntax tree alone takes ten times the text.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+LONG = 1_000_000  # characters of a text that is worth it
+
+
+def is_long(texts: Iterable[str]) -> bool:
+    """Whether one of the texts is long."""
+    return any(len(text) >= LONG for text in texts)
+
+
+def give_back() -> None:
+    """Empty the caches of texts. Takes a tenth of a second, so only the worker's thread should do it."""
+    for cached in _caches():
+        cached.cache_clear()
+    gc.collect()
+    trim()
+
+
+def _caches() -> tuple[Any, ...]:
+    """The cached functions whose arguments or results hold texts."""
+    from guiderail.monitors.lexing import unmatched_closers
+    from guiderail.monitors.standing import standing
+    from guiderail.monitors.verdict import _syntax_errors
+    from guiderail.text.syntax import parsed
+
+    return unmatched_closers, standing, _syntax_errors, parsed
+
+
+def trim() -> None:
+    """Have the C library return free memory to the system, which it does not do by itself."""
+    if sys.platform == "linux":
+        function = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+        if function is not None:
+            function(0)

@@ -1,0 +1,48 @@
+"""What is asked of the engine: at a cursor, after an edit, and after a suggestion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from guiderail.engine.request import CompletionRequest
+from guiderail.lsp.buffer import Buffer
+from guiderail.lsp.client import ClientState
+from guiderail.lsp.cursor import Cursor
+from guiderail.text.edit import Edit
+from guiderail.text.fitting import Shaped
+
+
+def at_cursor(
+    client: ClientState, uri: str, cursor: Cursor, wanted: int, *, by_hand: bool = False
+) -> CompletionRequest:
+    """The request of a client at its cursor."""
+    path = cursor.document.path
+    return CompletionRequest(
+        uri=uri,
+        document=cursor.document,
+        offset=cursor.offset,
+        root=client.policy.root_of(path),
+        settings=client.policy.preferences_for(path).settings,
+        n=wanted,
+        client=client.scheduler.client,
+        by_hand=by_hand,
+    )
+
+
+def after_edit(client: ClientState, buffer: Buffer) -> CompletionRequest:
+    """The request that is likely to come after the last edit of a document."""
+    return CompletionRequest(
+        uri=buffer.uri,
+        document=buffer.document,
+        offset=min(buffer.cursor, len(buffer.text)),
+        root=client.policy.root_of(buffer.path),
+        settings=client.policy.preferences_for(buffer.path).settings,
+        client=client.scheduler.client,
+    )
+
+
+def after_suggestion(request: CompletionRequest, shaped: Shaped) -> CompletionRequest:
+    """The request that will come once a suggestion is accepted."""
+    accepted = Edit(request.offset, request.offset + shaped.covers, shaped.text)
+    document = replace(request.document, text=accepted.apply(request.document.text))
+    return replace(request, document=document, offset=request.offset + len(shaped.text), n=1, by_hand=False)
