@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,26 @@ import click
 
 from guiderail.cli.held_out import progress
 from guiderail.cli.options import OUTPUT, resolved, setting_flags
+from guiderail.cli.study import Row, Table
+from guiderail.cli.terminal import visible
+
+
+def _suggestion(row: Row) -> str:
+    from rich.markup import escape
+
+    return escape("\n".join(map(visible, row["suggestion"].split("\n"))))
+
+
+TABLE = Table(
+    {
+        "cursor": "{cursor}",
+        "suggestion": _suggestion,
+        "parses": lambda row: "yes" if row["parses"] else "no",
+        "notes": lambda row: ", ".join(row["notes"]),
+    },
+    left=4,
+    has_lines=True,
+)
 
 
 @click.command()
@@ -29,8 +48,8 @@ def cursors(cursors: str | None, target: str | None, **flags: Any) -> None:
     guiderail eval cursors --model FILE.gguf --json cursors.json
     """
     from guiderail.cli.engine import Cursor, Engine
-    from guiderail.evaluation import cursors as evaluation
     from guiderail.evaluation import record
+    from guiderail.evaluation.studies import cursors as evaluation
 
     made = evaluation.read_cursors(Path(cursors) if cursors else None)
     settings = resolved(flags).settings
@@ -45,23 +64,7 @@ def cursors(cursors: str | None, target: str | None, **flags: Any) -> None:
             return found[0] if found else None
 
         rows = list(evaluation.rows(made, answer))
-    if target != "-":
-        _print(rows)
+    TABLE.show(rows, to_stdout=target != "-")
     if target:
         conditions = {"model": settings.model, "dtype": settings.dtype, "monitors": settings.monitors}
         record.write(target, record.meta({"draws": settings.seed}, **conditions), rows)
-
-
-def _print(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from guiderail.cli.terminal import visible
-
-    table = Table("cursor", "suggestion", "parses", "notes", show_lines=True)
-    for row in rows:
-        shown = "\n".join(map(visible, row["suggestion"].split("\n")))
-        parses = "yes" if row["parses"] else "no"
-        table.add_row(row["cursor"], Text(shown), parses, ", ".join(row["notes"]))
-    Console(width=None if sys.stdout.isatty() else 130).print(table)

@@ -68,7 +68,7 @@ def _write(target: str, text: str) -> None:
 def _print(run: Run, rows: Sequence[Mapping[str, Any]], *, to_stdout: bool) -> None:
     from rich.table import Table
 
-    from guiderail.evaluation.judge import MEASURES
+    from guiderail.evaluation.scoring import MEASURES
 
     for kind in dict.fromkeys(row["tasks"] for row in rows):
         found = [row for row in rows if row["tasks"] == kind]

@@ -9,8 +9,8 @@ from importlib.resources import files
 from typing import Any
 
 from guiderail.evaluation import plots
-from guiderail.evaluation.judge import MEASURES
 from guiderail.evaluation.plots import COLOURS, Bar
+from guiderail.evaluation.scoring import MEASURES
 from guiderail.evaluation.summary import Run, by_package
 
 EXPLORED = 400  # tasks of a run in the explorer; the records hold all

@@ -47,17 +47,21 @@ class SampleLog(Generic[S]):
         self.samples += samples
 
 
-def answered(evaluate: Callable[..., Iterable[S]], kind: type[S], run: Mapping[str, Any], kept: str | None) -> list[S]:
+def answered(
+    evaluate: Callable[..., Iterable[S | list[S]]], kind: type[S], run: Mapping[str, Any], kept: str | None
+) -> list[S]:
     """All samples of a run; if they are kept in a file (`SampleLog`), a broken run goes on where it ended.
 
-    `evaluate` is told which samples are `done`, and makes the others.
+    `evaluate` is told which samples are `done`, and makes the others, one by one or in lists that are kept as a whole.
     """
-    if kept is None:
-        return list(evaluate(done=[]))
-    log = SampleLog(Path(kept), kind, run)
-    for sample in evaluate(done=list(log.samples)):
-        log.add([sample])
-    return log.samples
+    log = SampleLog(Path(kept), kind, run) if kept else None
+    samples = list(log.samples) if log else []
+    for found in evaluate(done=list(samples)):
+        new = found if isinstance(found, list) else [found]
+        samples += new
+        if log:
+            log.add(new)
+    return samples
 
 
 def _whole_lines(file: Path) -> list[str]:

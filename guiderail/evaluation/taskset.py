@@ -16,7 +16,7 @@ from guiderail.evaluation import archives, packages
 from guiderail.evaluation.manifest import Package, datasets_folder, read_manifest
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.places import KINDS, SHAPES, Kind, Place, Places
-from guiderail.evaluation.task import Task
+from guiderail.evaluation.task import Task, cut_out
 from guiderail.evaluation.tasks import spread
 
 # Raised whenever the same description would give other tasks; every result records it.
@@ -165,23 +165,10 @@ def _first(places: Sequence[tuple[SourceFile, Place]], count: int, kind: Kind, l
     for file, place in places:
         if len(tasks) == count:
             break
-        task = _task(file, place, kind, language)
+        until = "block" if kind == "block" else "line"
+        task = cut_out(file, kind, *place, language=language, until=until)
         tasks.setdefault(_question(task), task)
     return list(tasks.values())
-
-
-def _task(file: SourceFile, place: Place, kind: Kind, language: str) -> Task:
-    return Task(
-        id=f"{kind}:{file.package}:{file.path}:{place.start}-{place.end}",
-        kind=kind,
-        package=file.package,
-        path=file.path,
-        language=language,
-        prefix=file.text[: place.start],
-        suffix=file.text[place.end :],
-        truth=file.text[place.start : place.end],
-        until="block" if kind == "block" else "line",
-    )
 
 
 def _question(task: Task) -> tuple[str, str]:

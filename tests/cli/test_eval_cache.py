@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from guiderail.cli.main import run
-from guiderail.evaluation import java, layouts, manifest, packages, pie
+from guiderail.evaluation import java, manifest, packages
+from guiderail.evaluation.studies import layout, pie
 from tests.evaluation.test_traces import TEXT
 from tests.helpers.models import tiny_folder
 
@@ -31,7 +32,7 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(java, "sources", lambda: None)
     monkeypatch.setattr(pie, "QUICK", pie.Plan(samples=1, contexts=(300,), chains=1, edits=2, chain_tokens=200))
-    monkeypatch.setattr(layouts, "QUICK", layouts.Plan(traces=1, prompt_tokens=300, max_tokens=3))
+    monkeypatch.setattr(layout, "QUICK", layout.Plan(traces=1, prompt_tokens=300, max_tokens=3))
 
 
 def test_pie_writes_figures_a_picture_and_its_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,6 +71,6 @@ def test_layouts_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert {(row["layout"], row["policy"]) for row in rows} == {
-        (a, b) for a in layouts.LAYOUTS for b in layouts.POLICIES
+        (a, b) for a in layout.LAYOUTS for b in layout.POLICIES
     }
     assert all(0 < row["encoded_share"] < 1 and row["judged"] for row in rows)

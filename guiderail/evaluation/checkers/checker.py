@@ -1,17 +1,12 @@
-"""The contract of a checker, and which one judges a language.
-
-Compilation rate in the sense of "Guiding Language Models of Code with Global Context using Monitors" (NeurIPS 2023),
-section 4, is the share of answers with which the whole project still compiles. Not every project compiles on every
-machine, so an answer is held against the author's text: it fails if it brings errors that the author's has not.
-"""
+"""The contract of a checker, and which one judges a language (`guiderail.evaluation.scoring.new_errors`)."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from guiderail.evaluation.scoring import new_errors
 from guiderail.evaluation.task import Task
 
 
@@ -82,17 +77,6 @@ class Judge:
         if language not in self._made:
             self._made[language] = self._makers[language]()
         return self._made[language]
-
-
-def new_errors(having: Iterable[str], before: Iterable[str]) -> list[str]:
-    """The errors of one list that the other has not, or not as often; where they stand does not count."""
-    known, found = Counter(before), []
-    for error in having:
-        if known[error]:
-            known[error] -= 1
-        else:
-            found.append(error)
-    return found
 
 
 def judge_for(analyser: str = "auto") -> Judge:

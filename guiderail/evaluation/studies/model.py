@@ -1,4 +1,4 @@
-"""The one suite after `guiderail eval model`: how well models write code of packages that nobody trained on.
+"""How well models write code of packages that nobody trained on.
 
 Every system answers the same tasks and reads the same texts:
 
@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guiderail.decoding.stages.ngram import WEIGHTS, FimMarks, NgramMix
 from guiderail.decoding.stages.ngram_counts import NgramCounts
@@ -27,11 +26,13 @@ from guiderail.engine.completer import Completer
 from guiderail.engine.request import CompletionRequest
 from guiderail.evaluation import baseline
 from guiderail.evaluation.likelihood import Scorer
-from guiderail.evaluation.metrics import edit_similarity, exact_match, truncate
 from guiderail.evaluation.mixing import PROJECT_CHARACTERS, Trace, mixed_bits, project_counts
-from guiderail.evaluation.packages import SourceFile, parses
-from guiderail.evaluation.tasks import KINDS, LineTask, draw_lines, draw_texts, spread
-from guiderail.text.document import Document
+from guiderail.evaluation.packages import SourceFile
+from guiderail.evaluation.scoring import first_line
+from guiderail.evaluation.study import Answer, AnswerPlan, scored
+from guiderail.evaluation.tables import Measure, Parts, columns, differences, figures, mean
+from guiderail.evaluation.task import Task
+from guiderail.evaluation.tasks import KINDS, draw_lines, draw_texts, spread
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
@@ -48,13 +49,11 @@ def variants(model: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(AnswerPlan):
     """How much is measured.
 
     Parameters
     ----------
-    packages
-        The first so many of the manifest; None for all.
     lines
         Tasks of each kind, spread evenly over the packages.
     texts
@@ -63,23 +62,17 @@ class Plan:
         How much of each, to the end of the line.
     window
         Tokens of a window of bits per byte (half of it is context, but for the first).
-    prompt_tokens, max_tokens
-        Tokens of a task's prompt and of its answer at most.
     project_characters
         How much of a package the n-grams see at most; whole files, in the order of their paths.
-    seed
-        Of the tasks, the shuffling and the bootstrap.
     """
 
-    packages: int | None = None
+    counted = ("lines",)
+
     lines: int = 180
     texts: int = 2
     text_characters: int = 12_000
     window: int = 2048
-    prompt_tokens: int = 1024
-    max_tokens: int = 64
     project_characters: int = PROJECT_CHARACTERS
-    seed: int = 0
 
 
 FULL = Plan()
@@ -93,7 +86,7 @@ class Material:
     package: str
     files: list[SourceFile]
     texts: list[SourceFile]
-    tasks: list[LineTask]
+    tasks: list[Task]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +100,13 @@ class TextSample:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class LineSample:
-    """One task answered by one system; `parses` tells whether the file with the answer in it can be parsed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineSample(Answer):
+    """One task answered by one system."""
 
     system: str
-    package: str
-    path: str
     kind: str
-    start: int
     truth: str
-    answer: str
-    exact: bool
-    similarity: float
-    parses: bool
     tokens: int
     decode_s: float
 
@@ -184,7 +170,7 @@ class _Runner:
             with project.without(text.path):
                 yield from self._text(text, project)
         for task in own.tasks:
-            with project.without(task.file.path):
+            with project.without(task.path):
                 yield from self._line(task, project)
 
     def _rng(self, *words: object) -> random.Random:
@@ -207,32 +193,26 @@ class _Runner:
         for system, bits in found.items():
             yield TextSample(system, text.package, text.path, bits, size)
 
-    def _line(self, task: LineTask, project: NgramCounts) -> Iterator[LineSample]:
+    def _line(self, task: Task, project: NgramCounts) -> Iterator[LineSample]:
         mix = NgramMix(project, WEIGHTS, self.marks)
-        request = self._request(task.prefix, task.suffix, task)
+        request = self._request(task)
         yield self._complete(self.name, task, request)
         yield self._complete(self.mixed, task, replace(request, stages=(mix,)))
-        rng = self._rng(task.file.package, task.file.path, task.kind, task.start)
-        mixed_up = self._request(*_shuffled(task.prefix, task.suffix, rng), task)
-        yield self._complete(self.shuffled, task, mixed_up)
+        rng = self._rng(task.package, task.path, task.kind, task.start)
+        yield self._complete(self.shuffled, task, self._request(_shuffled(task, rng)))
         if self.baselines:
             for system, counts in ((FILE_NGRAMS, self.nothing), (PROJECT_NGRAMS, project)):
                 yield self._copy(system, task, counts)
 
-    def _request(self, prefix: str, suffix: str, task: LineTask) -> CompletionRequest:
-        return CompletionRequest(
-            document=Document(prefix + suffix, Path(task.file.path), "python"),
-            offset=len(prefix),
-            until="line",
-            max_tokens=self.plan.max_tokens,
-            layout="prefix" if task.kind == "next_line" else "auto",
-        )
+    def _request(self, task: Task) -> CompletionRequest:
+        layout = "prefix" if task.kind == "next_line" else "auto"
+        return task.request(max_tokens=self.plan.max_tokens, layout=layout)
 
-    def _complete(self, system: str, task: LineTask, request: CompletionRequest) -> LineSample:
+    def _complete(self, system: str, task: Task, request: CompletionRequest) -> LineSample:
         [answer] = self.completer.complete(request)
-        return _judged(system, task, answer.text, len(answer.token_ids), answer.timings.decode_s)
+        return _sample(system, task, answer.text, len(answer.token_ids), answer.timings.decode_s)
 
-    def _copy(self, system: str, task: LineTask, counts: NgramCounts) -> LineSample:
+    def _copy(self, system: str, task: Task, counts: NgramCounts) -> LineSample:
         typed = baseline.half_typed(task.prefix)
         prefix = self.tokenizer.encode(task.prefix[: len(task.prefix) - len(typed)])
         ngrams = baseline.NgramModel(counts, self.tokenizer.token_bytes)
@@ -240,30 +220,65 @@ class _Runner:
         answer, tokens = ngrams.complete(
             prefix, self.tokenizer.encode(task.suffix), typed.encode(), max_tokens=self.plan.max_tokens
         )
-        return _judged(system, task, answer.decode(errors="ignore"), tokens, time.perf_counter() - began)
+        return _sample(system, task, answer.decode(errors="ignore"), tokens, time.perf_counter() - began)
 
 
-def _shuffled(prefix: str, suffix: str, rng: random.Random) -> tuple[str, str]:
+def _shuffled(task: Task, rng: random.Random) -> Task:
     """Permute the lines around the cursor's own, on each side apart."""
-    *before, line = prefix.split("\n")
-    rest, *behind = suffix.split("\n")
+    *before, line = task.prefix.split("\n")
+    rest, *after = task.suffix.split("\n")
     rng.shuffle(before)
-    rng.shuffle(behind)
-    return "\n".join([*before, line]), "\n".join([rest, *behind])
+    rng.shuffle(after)
+    return replace(task, prefix="\n".join([*before, line]), suffix="\n".join([rest, *after]))
 
 
-def _judged(system: str, task: LineTask, answer: str, tokens: int, seconds: float) -> LineSample:
-    return LineSample(
-        system=system,
-        package=task.file.package,
-        path=task.file.path,
-        kind=task.kind,
-        start=task.start,
-        truth=task.truth,
-        answer=truncate(answer),
-        exact=exact_match(answer, task.truth),
-        similarity=edit_similarity(answer, task.truth),
-        parses=parses(task.completed(truncate(answer))),
-        tokens=tokens,
-        decode_s=seconds,
-    )
+def _sample(system: str, task: Task, answer: str, tokens: int, seconds: float) -> LineSample:
+    own = scored(task, first_line(answer))
+    return LineSample(system=system, kind=task.kind, truth=task.truth, tokens=tokens, decode_s=seconds, **own)
+
+
+MEASURES: Mapping[str, Measure[Sample]] = {
+    "bits_per_byte": lambda s: (s.bits, s.bytes) if isinstance(s, TextSample) else None,
+    "next_line_em": mean("exact", kind="next_line"),
+    "next_line_es": mean("similarity", kind="next_line"),
+    "fim_line_em": mean("exact", kind="fim_line"),
+    "parse_rate": mean("parses", kind="fim_line"),
+}
+
+
+def rows(samples: Iterable[Sample], *, seed: int, bases: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One row for each system, in the order of its first sample.
+
+    Parameters
+    ----------
+    samples
+        Of all systems over the same texts and tasks.
+    seed
+        Of the bootstrap.
+    bases
+        By system, the one whose paired differences its row states.
+    """
+    grouped: dict[str, list[Sample]] = {}
+    for sample in samples:
+        grouped.setdefault(sample.system, []).append(sample)
+    found = {system: figures(own, MEASURES) for system, own in grouped.items()}
+    table = [_row(system, own, found[system], seed) for system, own in grouped.items()]
+    for row in table:
+        base = bases.get(row["model"])
+        if base in found:
+            row["against"] = {"model": base, **differences(found[row["model"]], found[base], seed)}
+    return table
+
+
+def _row(system: str, own: Sequence[Sample], found: Mapping[str, Parts], seed: int) -> dict[str, Any]:
+    lines = [s for s in own if isinstance(s, LineSample)]
+    # A first token needs no decode step: its scores come with the prompt.
+    steps, seconds = sum(max(s.tokens - 1, 0) for s in lines), sum(s.decode_s for s in lines)
+    return {
+        "model": system,
+        **columns(found, seed),
+        "n": len(lines),
+        "n_text_bytes": sum(s.bytes for s in own if isinstance(s, TextSample)),
+        "packages": len({s.package for s in own}),
+        "tokens_per_s": steps / seconds if seconds else None,
+    }

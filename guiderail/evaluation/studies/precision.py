@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +18,13 @@ import torch
 from guiderail.cache.tree import TokenTree
 from guiderail.decoding.session import Session
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest
-from guiderail.evaluation.metrics import exact_match, interval, paired_interval, ratio
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.tasks import LineTask, draw_lines, spread
+from guiderail.evaluation.scoring import exact_match, first_line
+from guiderail.evaluation.study import AnswerPlan
+from guiderail.evaluation.tables import interval, mean, paired_interval, parts, ratio
+from guiderail.evaluation.task import Task
+from guiderail.evaluation.tasks import draw_lines, spread
 from guiderail.model.memory import give_back, resident
-from guiderail.text.document import Document
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
@@ -35,26 +35,14 @@ ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How much is measured.
+class Plan(AnswerPlan):
+    """How much is measured; `lines` are rests of lines, spread evenly over the packages."""
 
-    Parameters
-    ----------
-    packages
-        The first so many of the manifest; None for all.
-    lines
-        Rests of lines, spread evenly over the packages.
-    prompt_tokens, max_tokens
-        Of a prompt and of a completion at most.
-    seed
-        Of the lines.
-    """
+    counted = ("lines",)
 
-    packages: int | None = None
     lines: int = 300
     prompt_tokens: int = 512
     max_tokens: int = 32
-    seed: int = 0
 
 
 FULL = Plan()
@@ -74,7 +62,7 @@ class Sample:
     exact: bool
 
 
-def lines(files: Mapping[str, Sequence[SourceFile]], plan: Plan) -> list[LineTask]:
+def lines(files: Mapping[str, Sequence[SourceFile]], plan: Plan) -> list[Task]:
     """The lines of a plan: the cursor inside a line, what follows is shown."""
     shares = spread(plan.lines, list(files))
     return [task for name, own in files.items() if own for task in draw_lines(own, "fim_line", shares[name], plan.seed)]
@@ -83,7 +71,7 @@ def lines(files: Mapping[str, Sequence[SourceFile]], plan: Plan) -> list[LineTas
 def evaluate(
     load: Callable[[str], Model],
     dtypes: Sequence[str],
-    tasks: Sequence[LineTask],
+    tasks: Sequence[Task],
     plan: Plan,
     *,
     advance: Callable[[], None] = lambda: None,
@@ -119,31 +107,31 @@ def evaluate(
         give_back()
 
 
-def _sample(completer: Completer, task: LineTask, plan: Plan, truths: list[torch.Tensor], number: int) -> Sample:
+def _sample(completer: Completer, task: Task, plan: Plan, truths: list[torch.Tensor], number: int) -> Sample:
     """One line; the reference's distributions are appended to `truths` at first, and compared with afterwards."""
     scores, ids = _distributions(completer, task, plan)
     if number == len(truths):
         truths.append(scores.half())  # 16 bits keep a log-probability to three digits, and 300 lines in memory
     wanted = truths[number].float()
     wanted = wanted - wanted.logsumexp(-1, keepdim=True)
-    answer = completer.complete(_request(task, plan))[0].text
+    answer = completer.complete(task.request(max_tokens=plan.max_tokens))[0].text
     truth = torch.tensor(ids)
     return Sample(
-        package=task.file.package,
+        package=task.package,
         tokens=len(ids),
         size=len(task.truth.encode()),
         divergence=float((wanted.exp() * (wanted - scores)).sum()),
         agreed=int((wanted.argmax(-1) == scores.argmax(-1)).sum()),
         bits=float(-scores.gather(1, truth[:, None]).sum() / math.log(2)),
-        exact=exact_match(answer, task.truth),
+        exact=exact_match(first_line(answer), task.truth),
     )
 
 
-def _distributions(completer: Completer, task: LineTask, plan: Plan) -> tuple[torch.Tensor, list[int]]:
+def _distributions(completer: Completer, task: Task, plan: Plan) -> tuple[torch.Tensor, list[int]]:
     """Log-probabilities [n, vocabulary] before each token of the truth, and these tokens."""
     session = Session(completer.model)
     ids = completer.model.tokenizer.encode(task.truth)
-    prompt = completer.prompt(_request(task, plan, heal=False))
+    prompt = completer.prompt(task.request(max_tokens=plan.max_tokens, heal=False))
     first = session.feed(completer.model.tokenizer.encode_prompt(prompt))
     assert first is not None
     rows = [first[None]]
@@ -152,18 +140,8 @@ def _distributions(completer: Completer, task: LineTask, plan: Plan) -> tuple[to
     return torch.cat(rows).log_softmax(-1), ids
 
 
-def _request(task: LineTask, plan: Plan, *, heal: bool = True) -> CompletionRequest:
-    return CompletionRequest(
-        document=Document(task.prefix + task.suffix, Path(task.file.path), "python"),
-        offset=len(task.prefix),
-        until="line",
-        max_tokens=plan.max_tokens,
-        heal=heal,
-    )
-
-
 def _quality(samples: Sequence[Sample], reference: Sequence[Sample], plan: Plan) -> dict[str, Any]:
-    exact, before = _parts(samples), _parts(reference)
+    exact, before = (parts(side, mean("exact")) for side in (samples, reference))
     tokens = sum(sample.tokens for sample in samples)
     worst = np.array([sample.divergence / sample.tokens for sample in samples])
     return {
@@ -177,13 +155,6 @@ def _quality(samples: Sequence[Sample], reference: Sequence[Sample], plan: Plan)
         "exact_lost": ratio(before) - ratio(exact),
         "exact_lost_interval": paired_interval(before, exact, seed=plan.seed),
     }
-
-
-def _parts(samples: Sequence[Sample]) -> dict[str, tuple[float, float]]:
-    """Exact lines and all lines of each package."""
-    names = {sample.package for sample in samples}
-    own = {name: [sample.exact for sample in samples if sample.package == name] for name in names}
-    return {name: (float(sum(exact)), float(len(exact))) for name, exact in own.items()}
 
 
 def _speed(model: Model) -> dict[str, Any]:

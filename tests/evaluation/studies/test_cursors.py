@@ -7,7 +7,7 @@ import pytest
 from guiderail.decoding.method import Finish
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.errors import UsageError
-from guiderail.evaluation.cursors import MARK, HandMade, notes, read_cursors, rows
+from guiderail.evaluation.studies.cursors import MARK, HandMade, notes, read_cursors, rows
 from guiderail.text.document import Document
 
 TIMINGS = Timings(1, 0, 0.0, 0.0, 0.0, 0.0)

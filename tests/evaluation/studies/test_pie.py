@@ -2,10 +2,21 @@
 
 import pytest
 
-from guiderail.evaluation import drift
+from guiderail.cache.selection import Effort
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.pie import EFFORTS, OURS, PREFIX, Plan, Sample, by_distance, chains, evaluate, revisions, rows
 from guiderail.evaluation.revisions import TASKS
+from guiderail.evaluation.studies import repeated_edits
+from guiderail.evaluation.studies.pie import (
+    EFFORTS,
+    PREFIX,
+    Plan,
+    Sample,
+    by_distance,
+    chains,
+    evaluate,
+    revisions,
+    rows,
+)
 from tests.helpers.models import tiny_model
 from tests.helpers.tiny import training_text
 
@@ -40,10 +51,10 @@ def test_the_published_method_encodes_the_least(samples: list[Sample]) -> None:
 
 
 def test_what_is_done_is_not_done_again(samples: list[Sample]) -> None:
-    """Revisions whose numbers are given are left out; the others come out as before."""
+    """Revisions that have samples are left out; the others come out as before."""
     model = tiny_model("qwen3")
     drawn = revisions(model, FILES, [], PLAN)
-    again = [s for found in evaluate(model, drawn, PLAN, done=set(range(1, len(drawn)))) for s in found]
+    again = [s for found in evaluate(model, drawn, PLAN, done=[s for s in samples if s.revision]) for s in found]
     assert [(s.method, s.kl) for s in again] == [(s.method, s.kl) for s in samples if s.revision == 0]
 
 
@@ -66,23 +77,23 @@ def test_every_sample_has_a_distance(samples: list[Sample]) -> None:
 
 def test_the_default_is_measured() -> None:
     """What a cache does by default is one of the methods of the tables."""
-    assert OURS in EFFORTS
+    assert Effort() in EFFORTS.values()
 
 
 def test_chains_are_followed_to_their_end() -> None:
     """A chain compares every way of healing; where all is healed between two edits, nothing is stale after."""
     model = tiny_model("qwen3")
-    links = list(drift.follow(model, chains(model, FILES, PLAN), PLAN))
-    assert {link.method for link in links} == {*drift.HEALING, drift.PIE_METHOD}
+    links = list(repeated_edits.evaluate(model, chains(model, FILES, PLAN), PLAN))
+    assert {link.method for link in links} == {*repeated_edits.HEALING, repeated_edits.PIE_METHOD}
     assert max(link.edits for link in links) == PLAN.edits
-    table = drift.rows(links)
+    table = repeated_edits.rows(links)
     assert len(table) == len({(link.method, link.edits) for link in links})
 
 
 def test_chained_texts_are_edits_of_lines() -> None:
     """Every text of a chain has the lines of the first one, but for some that are taken out for a while."""
     (chain,) = chains(tiny_model("qwen3"), FILES, PLAN)
-    first, *others = drift.texts(chain, 20, seed=3)
+    first, *others = repeated_edits.texts(chain, 20, seed=3)
     assert len(others) == 20
     for before, after in zip([first, *others], others, strict=False):
         assert before != after or before.count("\n") > 1

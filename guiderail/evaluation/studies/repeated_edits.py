@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +13,8 @@ import numpy as np
 from guiderail.cache.live import HEAL_CHUNK, LiveCache
 from guiderail.cache.selection import PIE
 from guiderail.evaluation.likelihood import begin_id
-from guiderail.evaluation.pie import Plan, divergence, greedy_line, proved
 from guiderail.evaluation.revisions import NEAR, Revision
+from guiderail.evaluation.studies.pie import Plan, divergence, greedy_line, proved
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
@@ -57,7 +58,7 @@ def texts(revision: Revision, edits: int, seed: int) -> Iterator[str]:
         yield "".join(lines)
 
 
-def follow(
+def evaluate(
     model: Model, chains: Sequence[Revision], plan: Plan, *, advance: Callable[[], None] = lambda: None
 ) -> Iterator[Link]:
     """Every chain followed with every way of healing, and by PIE as published, and compared with full encodings."""
@@ -110,11 +111,11 @@ def rows(links: Sequence[Link]) -> list[dict[str, Any]]:
                 "method": method,
                 "edits": edits,
                 "n": len(found),
-                "kl_mean": float(np.mean(kl)),
+                "kl_mean": fmean(kl),
                 "kl_p99": float(np.percentile(kl, 99)),
-                "top1": float(np.mean([link.agrees for link in found])),
-                "same_line": float(np.mean([link.same_line for link in found])),
-                "stale": float(np.mean([link.stale for link in found])),
+                "top1": fmean(link.agrees for link in found),
+                "same_line": fmean(link.same_line for link in found),
+                "stale": fmean(link.stale for link in found),
             }
         )
     return table

@@ -3,8 +3,8 @@
 import pytest
 
 from guiderail.errors import UsageError
-from guiderail.evaluation.layouts import Plan, Sample, evaluate, known, rows, traces
 from guiderail.evaluation.packages import SourceFile
+from guiderail.evaluation.studies.layout import Plan, Sample, evaluate, known, rows, traces
 from tests.evaluation.test_traces import TEXT
 from tests.helpers.models import tiny_model
 

@@ -4,38 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
-from guiderail.evaluation.decoders import (
-    GREEDY,
-    QUICK,
-    available,
-    evaluate,
-    lines_of,
-    rows,
-    similarity,
-    tasks,
-)
-from tests.evaluation.test_repetition import FILES
+from guiderail.evaluation.studies.methods import GREEDY, QUICK, available, evaluate, rows, tasks
+from tests.evaluation.studies.test_repetition import FILES
 from tests.helpers.models import tiny_model
 
 PLAN = replace(QUICK, packages=None, lines=2, blocks=2, prompt_tokens=128, max_tokens=8)
 
 
-def test_a_body_is_asked_for_behind_its_indentation() -> None:
+def test_a_body_is_asked_for_after_its_indentation() -> None:
     """Its truth is the whole body without the blanks around it; with the truth in its place the file is the file."""
     drawn = tasks(FILES, PLAN)
     blocks = [task for task in drawn if task.kind == "block"]
     assert blocks
     assert all(task.truth == task.truth.strip() for task in blocks)
-    assert all(task.file.text[: task.start].endswith("    ") for task in blocks)
-    assert all(task.completed(task.truth) == task.file.text for task in drawn)
-
-
-def test_blank_lines_and_blanks_at_line_ends_do_not_count() -> None:
-    assert lines_of("a  \n\n  b\n") == lines_of("a\n  b") == ["a", "  b"]
-    assert similarity("a\n\n  b  \n", "a\n  b") == 1
-    assert similarity("abcd", "abce") == pytest.approx(0.75)
+    assert all(task.prefix.endswith("    ") for task in blocks)
+    assert all(any(task.completed(task.truth) == file.text for file in FILES[task.package]) for task in drawn)
 
 
 def test_every_registered_way_answers_and_is_paired_with_greedy() -> None:

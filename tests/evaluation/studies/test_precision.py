@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.precision import REFERENCE, ROWS, Plan, evaluate, lines
+from guiderail.evaluation.studies.precision import REFERENCE, ROWS, Plan, evaluate, lines
 from guiderail.model.load import load
 from guiderail.model.matrix import int8_is_possible
 from tests.evaluation.test_traces import TEXT

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
+from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,10 +23,11 @@ from guiderail.cache.live import LiveCache
 from guiderail.cache.rotation import Refusal, Rotation, rotation_of
 from guiderail.cache.selection import PIE, Effort
 from guiderail.errors import GuiderailError
+from guiderail.evaluation import study
 from guiderail.evaluation.likelihood import begin_id
-from guiderail.evaluation.metrics import edit_similarity, exact_match
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.revisions import TASKS, Revision, draw
+from guiderail.evaluation.scoring import edit_similarity, exact_match, first_line
 from guiderail.evaluation.tasks import spread
 
 if TYPE_CHECKING:
@@ -41,20 +43,17 @@ EFFORTS: Mapping[str, Effort] = {
     "near 128": Effort(near=128),
     "near 256": Effort(near=256),
 }
-OURS = next((name for name, effort in EFFORTS.items() if effort == Effort()), "")
 ALL = "all"
 # Bounds, in tokens, of the classes of distance from the last change to the cursor.
 DISTANCES = (64, 128, 256, 512, 1024, 2048, 4096)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(study.Plan):
     """How much is measured.
 
     Parameters
     ----------
-    packages
-        The first so many of the manifest; None for all.
     samples
         Of each task and context, spread evenly over the packages; a file must be long enough to have one.
     java_samples
@@ -67,11 +66,10 @@ class Plan:
         Tokens before the cursor there.
     max_tokens
         Of a greedy line.
-    seed
-        Of the samples.
     """
 
-    packages: int | None = None
+    counted = ("samples",)
+
     samples: int = 90
     java_samples: int = 10
     contexts: tuple[int, ...] = (2048, 3900)
@@ -79,7 +77,6 @@ class Plan:
     edits: int = 100
     chain_tokens: int = 1024
     max_tokens: int = 32
-    seed: int = 0
 
 
 FULL = Plan()
@@ -147,10 +144,10 @@ def evaluate(
     drawn: Sequence[Revision],
     plan: Plan,
     *,
-    done: Container[int] = (),
+    done: Collection[Sample] = (),
     advance: Callable[[], None] = lambda: None,
 ) -> Iterator[list[Sample]]:
-    """Every revision followed in every way, but for the numbers that are `done`; one list a revision.
+    """Every revision followed in every way, but for those that are `done`; one list a revision.
 
     Raises
     ------
@@ -158,8 +155,9 @@ def evaluate(
         The model's keys cannot be turned.
     """
     rotation = proved(model)
+    known = {sample.revision for sample in done}
     for number, revision in enumerate(drawn):
-        if number not in done:
+        if number not in known:
             yield list(_follow(model, rotation, number, revision, plan))
         advance()
 
@@ -263,7 +261,7 @@ def rows(samples: Sequence[Sample]) -> list[dict[str, Any]]:
 
 
 def order(task: str) -> int:
-    """Where a task stands in a table."""
+    """The row of a task in a table."""
     return list(TASKS).index(task) if task in TASKS else len(TASKS)
 
 
@@ -277,18 +275,14 @@ def _row(language: str, task: str, method: str, every: Sequence[Sample]) -> dict
         "method": method,
         **(asdict(effort) if effort else dict.fromkeys(asdict(PIE))),
         "n": len(found),
-        "em": float(np.mean([exact_match(s.answer, s.truth) for s in found])),
-        "es": float(np.mean([edit_similarity(s.answer, s.truth) for s in found])),
-        "same_line": float(np.mean([s.same_line for s in found])),
+        "em": fmean(exact_match(first_line(s.answer), s.truth) for s in found),
+        "es": fmean(edit_similarity(first_line(s.answer), s.truth) for s in found),
         "kl_mean": float(kl.mean()),
-        "kl_p50": float(np.percentile(kl, 50)),
-        "kl_p95": float(np.percentile(kl, 95)),
-        "kl_p99": float(np.percentile(kl, 99)),
-        "top1": float(np.mean([s.agrees for s in found])),
-        "truth_logprob": float(np.mean([s.truth_logprob for s in found])),
-        "tokens": float(np.mean([s.tokens for s in found])),
-        "encoded": float(np.mean([s.encoded for s in found])),
-        "fit_s": float(np.median([s.seconds for s in found])),
+        **{f"kl_p{share}": float(np.percentile(kl, share)) for share in (50, 95, 99)},
+        "top1": fmean(s.agrees for s in found),
+        "same_line": fmean(s.same_line for s in found),
+        **{name: fmean(getattr(s, name) for s in found) for name in ("truth_logprob", "tokens", "encoded")},
+        "fit_s": median(s.seconds for s in found),
     }
 
 
@@ -299,5 +293,5 @@ def by_distance(samples: Sequence[Sample], bounds: Sequence[int] = DISTANCES) ->
         for low, high in pairwise((0, *bounds)):
             kl = [s.kl for s in samples if s.method == method and low <= s.distance < high]
             if kl:
-                table.append({"method": method, "from": low, "to": high, "n": len(kl), "kl_mean": float(np.mean(kl))})
+                table.append({"method": method, "from": low, "to": high, "n": len(kl), "kl_mean": fmean(kl)})
     return table

@@ -1,18 +1,18 @@
 """Monitors on and off at the same positions, with an analyser whose answers are given."""
 
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from guiderail.engine.completer import Completer
-from guiderail.evaluation.dereferences import Dereference
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.uplift import Draw, Judge, Plan, ask, rows, whole_places
+from guiderail.evaluation.studies.uplift import Draw, Judge, Plan, ask, rows, whole_places
+from guiderail.evaluation.tasks import rest_of_line
 from guiderail.monitors.analysis.answers import Diagnostic, Member, Members, NoAnswer
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, MEMBERS, Question, Request
 from guiderail.monitors.monitors import Monitors
-from guiderail.text.document import Document
 from tests.helpers.models import tiny_model
 
 TEXT = "import os\n\n\ndef size(path):\n    return os.getcwd()\n"
@@ -60,8 +60,8 @@ def test_both_sides_answer_at_every_position(tmp_path: Path) -> None:
     plan = Plan(samples=2, max_tokens=8)
     completer = Completer(tiny_model("qwen3"))
     monitors = Monitors(completer.vocabulary, Told(), deadline_s=5.0, names="dereference")
-    position = Dereference(SourceFile("p", "a.py", TEXT), AT, AT + 6)
-    draws = ask(completer, monitors, Judge(Told()), position, tmp_path, plan)
+    position = replace(rest_of_line(SourceFile("p", "a.py", TEXT), "dereference", AT), root=tmp_path)
+    draws = ask(completer, monitors, Judge(Told()), position, plan)
     assert [(one.monitors, one.method, one.index) for one in draws] == [
         (on, method, index) for on in (False, True) for method, index in (("greedy", 0), ("sampled", 0), ("sampled", 1))
     ]
@@ -72,10 +72,10 @@ def test_both_sides_answer_at_every_position(tmp_path: Path) -> None:
 
 def test_the_judge_compares_with_what_the_author_wrote() -> None:
     """An error that the true file has too does not count; without an answer nothing is known."""
-    document = Document("os.\n", Path("a.py").absolute(), "python")
+    position = rest_of_line(SourceFile("p", "a.py", "os.\n"), "dereference", 3)
     cases = {("path", "sep"): True, ("nothing", "sep"): False, ("nothing", "other"): True}
     for texts, clean in cases.items():
-        asked = [Judge(Told()).ask(document, 3, text) for text in texts]
+        asked = [Judge(Told()).ask(position, text) for text in texts]
         assert Judge.is_clean(asked[0], asked[1]) is clean
 
     class Mute(Told):
@@ -84,7 +84,7 @@ def test_the_judge_compares_with_what_the_author_wrote() -> None:
             future.set_exception(NoAnswer("died"))
             return future
 
-    assert Judge.is_clean(Judge(Mute()).ask(document, 3, "path"), Judge(Told()).ask(document, 3, "sep")) is None
+    assert Judge.is_clean(Judge(Mute()).ask(position, "path"), Judge(Told()).ask(position, "sep")) is None
 
 
 def test_rows_state_score_at_k_and_what_monitors_add() -> None:

@@ -10,10 +10,7 @@ from __future__ import annotations
 import contextlib
 import random
 import re
-import subprocess
-import sys
 import time
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import TimeoutError as LateError
@@ -22,11 +19,9 @@ from pathlib import Path
 from statistics import fmean, median, quantiles
 from typing import Any
 
-from guiderail import private
-from guiderail.errors import GuiderailError
-from guiderail.evaluation.manifest import Package
-from guiderail.evaluation.metrics import interval
-from guiderail.evaluation.packages import SourceFile, cache_folder, wheel_in
+from guiderail.evaluation import study
+from guiderail.evaluation.packages import SourceFile
+from guiderail.evaluation.tables import interval, parts, ratio
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.memory import group_mb
@@ -38,39 +33,30 @@ from guiderail.text.language import language_of
 
 ANSWER_S = 60.0
 RESTART_S, RESTART_POLL_S = 125.0, 0.2
-INSTALL_S = 900
 MOST_TRIED = 5_000  # places of a package that are looked at for triggers of one monitor
 SKIPPED = frozenset({"node_modules", ".venv", "venv", ".git", "target", "build", "dist", "vendor"})
 SHOWN = 40  # characters of the truth that a report repeats
 
 
-class EnvironmentFailedError(GuiderailError):
-    """A package's dependencies cannot be installed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(study.Plan):
     """How much is measured.
 
     Parameters
     ----------
-    packages
-        Packages of the manifest, from its beginning; None is all.
     positions
         Triggers of each monitor in each package.
-    seed
-        Of their choice, and of the intervals.
     skip
         Packages of the manifest that are left out at its beginning.
     """
 
-    packages: int | None
-    positions: int
-    seed: int = 0
+    counted = ("positions",)
+
+    positions: int = 100
     skip: int = 0
 
 
-QUICK, FULL = Plan(4, 10), Plan(None, 100)
+FULL, QUICK = Plan(), Plan(packages=4, positions=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,40 +140,6 @@ def _trigger(file: SourceFile, offset: int, root: Path, monitor: Monitor) -> Tri
     if language not in monitor.languages:
         return None
     return monitor.trigger(Scene(Document(hidden, language=language), offset, path, root=root).view())
-
-
-def prepare(package: Package, files: Sequence[SourceFile], wheels: Path) -> Path:
-    """The folder of a project that holds the package, with its dependencies in ``.venv``; made once.
-
-    Raises
-    ------
-    EnvironmentFailedError
-        pip fails.
-    """
-    root = cache_folder().parent / "soundness" / f"{package.name}-{package.version}"
-    if not (root / ".ready").exists():
-        private.folder(root)
-        wheel = wheel_in(wheels, package)
-        if wheel is None:
-            raise EnvironmentFailedError(f"{package.name} has not been downloaded", "Run the command again")
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(root)
-        _run("-P", "-m", "venv", "--without-pip", str(root / ".venv"))
-        _run(
-            "-P", "-m", "pip", "--python", str(root / ".venv"), "install", "--quiet", "--disable-pip-version-check",
-            "--only-binary=:all:", f"{package.name}=={package.version}",
-        )  # fmt: skip
-        (root / ".ready").touch()
-    for file in files:
-        (root / file.path).write_text(file.text, encoding="utf-8")
-    return root
-
-
-def _run(*words: str) -> None:
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=INSTALL_S, check=False)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise EnvironmentFailedError(f"the environment cannot be made: {reason}", "Check network and pip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,11 +241,5 @@ def trust_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _share(verdicts: Sequence[Verdict], holds: Callable[[Verdict], bool], seed: int) -> Mapping[str, Any] | None:
-    parts: dict[str, tuple[float, float]] = {}
-    for verdict in verdicts:
-        hits, total = parts.get(verdict.package, (0.0, 0.0))
-        parts[verdict.package] = (hits + holds(verdict), total + 1)
-    if not parts:
-        return None
-    hits, total = (sum(column) for column in zip(*parts.values(), strict=True))
-    return {"share": hits / total, "interval": interval(parts, seed=seed)}
+    found = parts(verdicts, lambda verdict: (float(holds(verdict)), 1.0))
+    return {"share": ratio(found), "interval": interval(found, seed=seed)} if found else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from guiderail.cache.policy import Policy
 from guiderail.engine.completer import Completer
 from guiderail.engine.request import CompletionRequest, Layout
 from guiderail.errors import UsageError
-from guiderail.evaluation.metrics import edit_similarity, exact_match
 from guiderail.evaluation.packages import SourceFile
+from guiderail.evaluation.scoring import edit_similarity, exact_match, first_line
+from guiderail.evaluation.study import AnswerPlan
 from guiderail.evaluation.tasks import spread
 from guiderail.evaluation.traces import State, draw
 from guiderail.text.document import Document
@@ -31,26 +33,14 @@ POLICIES: tuple[Policy, ...] = ("exact", "patch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How much is measured.
+class Plan(AnswerPlan):
+    """How much is measured; `traces` are files that are written in, spread evenly over the packages."""
 
-    Parameters
-    ----------
-    packages
-        The first so many of the manifest; None for all.
-    traces
-        Files that are written in, spread evenly over the packages.
-    prompt_tokens, max_tokens
-        Of a prompt and of a suggestion at most.
-    seed
-        Of the traces.
-    """
+    counted = ("traces",)
 
-    packages: int | None = None
     traces: int = 60
     prompt_tokens: int = 2048
     max_tokens: int = 32
-    seed: int = 0
 
 
 FULL = Plan()
@@ -129,8 +119,8 @@ def _follow(
             rotated=report.rotated,
             stale=report.stale,
             seconds=sum(report.seconds.values()),
-            exact=None if answer is None else exact_match(answer, state.truth or ""),
-            similarity=None if answer is None else edit_similarity(answer, state.truth or ""),
+            exact=None if answer is None else exact_match(first_line(answer), state.truth or ""),
+            similarity=None if answer is None else edit_similarity(first_line(answer), state.truth or ""),
         )
 
 
@@ -140,23 +130,20 @@ def rows(samples: Sequence[Sample]) -> list[dict[str, Any]]:
     for layout, policy in dict.fromkeys((s.layout, s.policy) for s in samples):
         found = [s for s in samples if (s.layout, s.policy) == (layout, policy)]
         judged = [s for s in found if s.exact is not None]
-        seconds = np.array([s.seconds for s in found])
+        milliseconds = np.array([1000 * s.seconds for s in found])
         table.append(
             {
                 "layout": layout,
                 "policy": policy,
                 "n": len(found),
-                "tokens": float(np.mean([s.tokens for s in found])),
-                "encoded": float(np.mean([s.encoded for s in found])),
+                **{name: fmean(getattr(s, name) for s in found) for name in ("tokens", "encoded", "rotated", "stale")},
                 "encoded_share": sum(s.encoded for s in found) / sum(s.tokens for s in found),
-                "rotated": float(np.mean([s.rotated for s in found])),
-                "stale": float(np.mean([s.stale for s in found])),
-                "fit_ms_p50": 1000 * float(np.percentile(seconds, 50)),
-                "fit_ms_mean": 1000 * float(seconds.mean()),
-                "fit_ms_p95": 1000 * float(np.percentile(seconds, 95)),
+                "fit_ms_p50": float(np.percentile(milliseconds, 50)),
+                "fit_ms_mean": float(milliseconds.mean()),
+                "fit_ms_p95": float(np.percentile(milliseconds, 95)),
                 "judged": len(judged),
-                "em": float(np.mean([bool(s.exact) for s in judged])) if judged else None,
-                "es": float(np.mean([s.similarity or 0.0 for s in judged])) if judged else None,
+                "em": fmean(bool(s.exact) for s in judged) if judged else None,
+                "es": fmean(s.similarity or 0.0 for s in judged) if judged else None,
             }
         )
     return table

@@ -1,4 +1,4 @@
-"""Whether an answer brings errors that the author's text has not: a type checker over files with answers in them."""
+"""Pyrefly on many variants of a package's files at once: far fewer runs than one for each answer."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from guiderail.errors import GuiderailError
 from guiderail.evaluation.packages import SourceFile
+from guiderail.evaluation.scoring import new_errors
 
 PATIENCE_S = 600
 FILES = 200  # of one call
+Error = tuple[str, str]  # kind and message
 VARIANT = re.compile(r"__variant\d+")
 
 
@@ -24,11 +25,13 @@ class CheckError(GuiderailError):
     """The type checker does not answer."""
 
 
-def new_errors(files: Sequence[SourceFile], variants: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], int]:
-    """How many errors each variant of a file has that the file has not, by path and text.
+def errors_of_variants(
+    files: Sequence[SourceFile], variants: Mapping[str, Sequence[str]]
+) -> dict[tuple[str, str], list[Error]]:
+    """The new errors (`guiderail.evaluation.scoring.new_errors`) of each variant of a file, by path and text.
 
     Pyrefly checks every variant in its file's place in the package. Dependencies are not installed: what is missing for
-    that is missing on both sides. An error is known by its kind and message, wherever it stands.
+    that is missing on both sides.
 
     Parameters
     ----------
@@ -56,11 +59,11 @@ def new_errors(files: Sequence[SourceFile], variants: Mapping[str, Sequence[str]
                 (root / name).write_text(text, encoding="utf-8")
                 named[name] = path, text
         found = _errors(root, [*variants, *named])
-    return {(path, text): sum((found[name] - found[path]).values()) for name, (path, text) in named.items()}
+    return {(path, text): new_errors(found[name], found[path]) for name, (path, text) in named.items()}
 
 
-def _errors(root: Path, names: Sequence[str]) -> dict[str, Counter[tuple[str, str]]]:
-    found: dict[str, Counter[tuple[str, str]]] = {name: Counter() for name in names}
+def _errors(root: Path, names: Sequence[str]) -> dict[str, list[Error]]:
+    found: dict[str, list[Error]] = {name: [] for name in names}
     for start in range(0, len(names), FILES):
         for error in _check(root, names[start : start + FILES]):
             path = Path(error["path"])
@@ -68,7 +71,7 @@ def _errors(root: Path, names: Sequence[str]) -> dict[str, Counter[tuple[str, st
             # A message may name a class with its module in front, which is another for each variant.
             message = VARIANT.sub("", error["concise_description"])
             if error.get("severity", "error") == "error" and name in found:
-                found[name][error["name"], message] += 1
+                found[name].append((error["name"], message))
     return found
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from guiderail.decoding.stops import Until
 from guiderail.errors import UsageError
-from guiderail.evaluation.judge import is_valid
 from guiderail.evaluation.manifest import datasets_folder
+from guiderail.evaluation.scoring import is_valid
 from guiderail.text.document import Document
 from guiderail.text.language import language_of
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.soundness import Run, Verdict, folder_files, positions, replay, row, trust_rows
+from guiderail.evaluation.studies.soundness import Run, Verdict, folder_files, positions, replay, row, trust_rows
 from guiderail.monitors.analysis.server import Server
 from guiderail.monitors.dereference import Dereference
 
-FAKE = Path(__file__).parents[1] / "monitors" / "analysis" / "fake_server.py"
+FAKE = Path(__file__).parents[2] / "monitors" / "analysis" / "fake_server.py"
 TEXT = "import os\n\n\nclass A:\n    def f(self, größe):\n"
 TEXT += "        self.new = größe.half\n        return f(os.path.join(x))  # a. b\n"
 
