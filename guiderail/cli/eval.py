@@ -45,7 +45,7 @@ for command in (*STUDIES, run, dotprompts, tasks, report):
 @click.option("--json", "target", type=OUTPUT, help="Write the copies as JSON; - is standard output.")
 def contamination(corpus: str | None, target: str | None) -> None:
     """Look for text of the evaluation in the training corpus; fails if there is any."""
-    from guiderail.evaluation import record
+    from guiderail.evaluation import measurement
     from guiderail.evaluation.contamination import THRESHOLD, Index, search
 
     source = _corpus(corpus, "train.jsonl")
@@ -55,7 +55,7 @@ def contamination(corpus: str | None, target: str | None) -> None:
         copies = list(search(index, source, advance=lambda size: bar.advance(task, size)))
     rows = [asdict(copy) for copy in copies]
     if target:
-        record.write(target, record.meta({}, threshold=THRESHOLD, files=len(index)), rows)
+        measurement.write(target, measurement.meta({}, threshold=THRESHOLD, files=len(index)), rows)
     if target != "-":
         for copy in copies:
             click.echo(f"{copy.package} {copy.path} is {copy.share:.0%} in {copy.found_in}")
@@ -84,9 +84,9 @@ def tune(corpus: str | None, files: int, target: str | None, **flags: Any) -> No
     Weights are found on every second file, and the figures are of the others.
     """
     from guiderail.decoding.stages.ngram import WEIGHTS
-    from guiderail.evaluation import record
+    from guiderail.evaluation import measurement
     from guiderail.evaluation.likelihood import Scorer
-    from guiderail.evaluation.mixing import fit, mixed_bits, read_corpus
+    from guiderail.evaluation.ngram_mixing import fit, mixed_bits, read_corpus
     from guiderail.model.load import load
 
     source, settings = _corpus(corpus, "validation.jsonl"), resolved(flags).settings
@@ -106,7 +106,7 @@ def tune(corpus: str | None, files: int, target: str | None, **flags: Any) -> No
     weights = {"without": None, "shipped": asdict(WEIGHTS), "found": asdict(found)}
     rows = [{"weights": name, "bits_per_byte": bits / size, **(weights[name] or {})} for name, bits in costs.items()]
     if target:
-        record.write(target, record.meta({"files": 0}, model=settings.model, n_text_bytes=size), rows)
+        measurement.write(target, measurement.meta({"files": 0}, model=settings.model, n_text_bytes=size), rows)
     if target != "-":
         for row in rows:
             click.echo(json.dumps(row))

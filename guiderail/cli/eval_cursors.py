@@ -48,7 +48,7 @@ def cursors(cursors: str | None, target: str | None, **flags: Any) -> None:
     guiderail eval cursors --model FILE.gguf --json cursors.json
     """
     from guiderail.cli.engine import Cursor, Engine
-    from guiderail.evaluation import record
+    from guiderail.evaluation import measurement
     from guiderail.evaluation.studies import cursors as evaluation
 
     made = evaluation.read_cursors(Path(cursors) if cursors else None)
@@ -67,4 +67,4 @@ def cursors(cursors: str | None, target: str | None, **flags: Any) -> None:
     TABLE.show(rows, to_stdout=target != "-")
     if target:
         conditions = {"model": settings.model, "dtype": settings.dtype, "monitors": settings.monitors}
-        record.write(target, record.meta({"draws": settings.seed}, **conditions), rows)
+        measurement.write(target, measurement.meta({"draws": settings.seed}, **conditions), rows)

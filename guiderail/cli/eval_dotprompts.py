@@ -36,11 +36,11 @@ def dotprompts(results: str, repositories: str, target: str | None) -> None:
     \b
     guiderail eval dotprompts dotprompts_results.csv --repositories PragmaticCode
     """
-    from guiderail.evaluation import packages, record
+    from guiderail.evaluation import measurement, packages
     from guiderail.evaluation.formats.dotprompts import score
 
     rows = score(Path(results), Path(repositories))
     TABLE.show(rows, to_stdout=target != "-")
     if target:
         digest = packages.sha256_of(Path(results))
-        record.write(target, record.meta({}, libraries=("pygments",), results_sha256=digest), rows)
+        measurement.write(target, measurement.meta({}, libraries=("pygments",), results_sha256=digest), rows)

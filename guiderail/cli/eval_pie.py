@@ -69,15 +69,15 @@ def pie(study: Study, name: str | None, samples: str | None, picture: str | None
     guiderail eval pie --quick
     guiderail eval pie --samples pie.jsonl --json pie.json
     """
-    from guiderail.evaluation import java
+    from guiderail.evaluation import jdk_sources
     from guiderail.evaluation.studies import pie as evaluation
     from guiderail.evaluation.studies import repeated_edits
 
-    archive = java.sources()
+    archive = jdk_sources.sources()
     if archive is None:
         click.echo("no JDK with its sources on this machine: Java is left out", err=True)
     model, plan, files = study.load(name), study.plan, study.files()
-    java_files = java.read(archive, 200, plan.seed) if archive else []
+    java_files = jdk_sources.read(archive, 200, plan.seed) if archive else []
     drawn = evaluation.revisions(model, files, java_files, plan)
     advance = study.phase("following edits", len(drawn))
     evaluate = partial(evaluation.evaluate, model, drawn, plan, advance=advance)
@@ -87,7 +87,7 @@ def pie(study: Study, name: str | None, samples: str | None, picture: str | None
     links = list(repeated_edits.evaluate(model, chains, plan, advance=advance))
     classes = evaluation.by_distance(found)
     if picture:
-        from guiderail.evaluation.picture import draw_divergence
+        from guiderail.evaluation.png_charts import draw_divergence
 
         draw_divergence(Path(picture), classes)
     study.conditions |= {"java": archive is not None, "by_distance": classes}

@@ -34,19 +34,19 @@ def report(runs: tuple[str, ...], html: str | None, target: str | None) -> None:
 
 def show(paths: Sequence[Path], html: str | None, target: str | None = None) -> None:
     """Print the tables of runs and other measurements, and write them where it is asked for."""
-    from guiderail.evaluation import page, record, rundir, summary
+    from guiderail.evaluation import html_report, measurement, run_folder, summary
 
-    others = {path.stem: _measurement(rundir.read_json(path), path) for path in paths if not path.is_dir()}
+    others = {path.stem: _measurement(run_folder.read_json(path), path) for path in paths if not path.is_dir()}
     runs = [(run, summary.rows(run)) for path in paths if path.is_dir() for run in [summary.read_run(path)]]
     for run, found in runs:
         _print(run, found, to_stdout=target != "-")
     for name, measured in others.items():
         _print_other(name, measured["rows"], to_stdout=target != "-")
     if html:
-        _write(html, page.page(runs, others))
+        _write(html, html_report.page(runs, others))
         click.echo(f"the report is in {html}", err=True)
     if target and runs:
-        record.write(target, runs[0][0].meta, [row for _, found in runs for row in found])
+        measurement.write(target, runs[0][0].meta, [row for _, found in runs for row in found])
 
 
 def _measurement(found: Mapping[str, Any], path: Path) -> Mapping[str, Any]:

@@ -59,8 +59,8 @@ def shipped(name: str) -> Path:
 
 
 def _run(config: Config, folder: Path, on_ray: bool, slots: int | None) -> None:
-    from guiderail.evaluation import cluster, runner
-    from guiderail.evaluation.rundir import RunFolder
+    from guiderail.evaluation import ray_cluster, runner
+    from guiderail.evaluation.run_folder import RunFolder
 
     with progress() as bar:
         tasks = runner.collect(config, _Bar(bar), lambda words: click.echo(words, err=True))
@@ -72,7 +72,7 @@ def _run(config: Config, folder: Path, on_ray: bool, slots: int | None) -> None:
         if results.done:
             click.echo(f"{len(results.done)} of {total} are there already", err=True)
         pace = _Pace(bar, total, len(results.done))
-        for rows in cluster.run(config, waiting, slots) if on_ray else runner.run(config, waiting):
+        for rows in ray_cluster.run(config, waiting, slots) if on_ray else runner.run(config, waiting):
             results.add(rows)
             pace.advance(len(rows))
     pace.finish(folder)

@@ -68,7 +68,7 @@ def uplift(
     guiderail eval uplift --samples answers.jsonl --json uplift.json
     """
     from guiderail.evaluation import packages
-    from guiderail.evaluation.samples import SampleLog
+    from guiderail.evaluation.sample_log import SampleLog
     from guiderail.evaluation.studies import uplift as evaluation
     from guiderail.monitors.analysis.servers import choose
 

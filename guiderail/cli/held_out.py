@@ -31,7 +31,7 @@ def held_out(limit: int | None, bar: Progress) -> dict[str, list[SourceFile]]:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A bar on standard error with the time that remains; nothing where nobody watches."""
+    """A bar on standard error with the time that remains; nothing where standard error is no terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

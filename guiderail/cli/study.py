@@ -99,7 +99,7 @@ class Study:
 
     def answers(self, evaluate: Callable[..., Any], kind: type[Any], drawn: Sequence[Any], kept: str | None) -> Any:
         """All samples of a study over what was drawn; those in the file `kept` are not made again."""
-        from guiderail.evaluation.samples import answered
+        from guiderail.evaluation.sample_log import answered
 
         run = {"model": self.conditions["model"], "n": len(drawn), **asdict(self.plan)}
         return answered(evaluate, kind, run, kept)
@@ -123,12 +123,12 @@ def study(
     settings
         Settings with flags.
     more
-        Further arguments of `guiderail.evaluation.record.meta`.
+        Further arguments of `guiderail.evaluation.measurement.meta`.
     """
 
     def decorate(measure: Callable[..., list[dict[str, Any]]]) -> click.Command:
         def command(seed: int, target: str | None, quick: bool = False, count: int | None = None, **given: Any) -> None:
-            from guiderail.evaluation import record
+            from guiderail.evaluation import measurement
 
             own = import_module(f"guiderail.evaluation.studies.{module}")
             plan = replace(own.QUICK if quick else own.FULL, seed=seed).sized(count)
@@ -139,7 +139,7 @@ def study(
             table.show(rows, to_stdout=target != "-")
             if target:
                 conditions = {"plan": asdict(under_way.plan)} | under_way.conditions
-                record.write(target, record.meta(dict.fromkeys(seeds, seed), **conditions, **more), rows)
+                measurement.write(target, measurement.meta(dict.fromkeys(seeds, seed), **conditions, **more), rows)
 
         command.__doc__, command.__name__ = measure.__doc__, measure.__name__
         flags = setting_flags(*settings)(command)

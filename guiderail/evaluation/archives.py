@@ -114,7 +114,7 @@ def source_files(package: Package, folder: Path, language: str) -> list[SourceFi
 
 
 def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """The files of a tarball without the one folder that they all stand in."""
+    """The files of a tarball without the one folder that holds them all."""
     with tarfile.open(archive) as tar:
         for member in sorted(tar.getmembers(), key=lambda m: m.name):
             _, _, path = member.name.partition("/")
@@ -155,7 +155,7 @@ def is_wanted(path: str, language: str) -> bool:
 
 
 def unpack(package: Package, folder: Path, into: Path) -> None:
-    """Lay out a fetched tarball in `into`, without the folder that it all stands in."""
+    """Lay out a fetched tarball in `into`, without the folder that holds it all."""
     with tarfile.open(archive_in(folder, package)) as tar:
         for member in tar.getmembers():
             _, _, path = member.name.partition("/")

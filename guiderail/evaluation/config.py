@@ -109,8 +109,6 @@ class Settings:
         Of the prompt, for the project's other files; 0 shows the file alone.
     layout
         Order of the prompt: auto, psm, spm, or prefix (nothing after the cursor is shown).
-    project_ngrams
-        Whether what the project's files repeat is mixed in.
     deadline_s
         How long an analyser may be waited for: this measures quality, not speed.
     analyser

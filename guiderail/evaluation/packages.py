@@ -195,7 +195,7 @@ def parses(text: str) -> bool:
 
 
 def without_copies(files: Iterable[SourceFile]) -> list[SourceFile]:
-    """Each text once, where it stands first."""
+    """Each text once: the first file that has it."""
     first: dict[str, SourceFile] = {}
     for file in files:
         first.setdefault(file.text, file)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from guiderail.errors import GuiderailError, UsageError
-from guiderail.evaluation import packages, places, projects, record, taskset
+from guiderail.evaluation import cursor_positions, measurement, packages, projects, taskset
 from guiderail.evaluation.config import OFF, Config, Source, System
 from guiderail.evaluation.formats import reader
-from guiderail.evaluation.rundir import RunFolder
+from guiderail.evaluation.run_folder import RunFolder
 from guiderail.evaluation.task import TRUNCATION, Task
 from guiderail.evaluation.worker import Worker
 
@@ -98,9 +98,9 @@ def _set(source: Source, needed: bool, progress: Progress, note: Note) -> list[T
 def conditions(config: Config, tasks: Sequence[Task]) -> dict[str, Any]:
     """What the rows of a run depend on."""
     seeds = {"answers": config.settings.seed, "bootstrap": config.settings.seed}
-    return record.meta(
+    return measurement.meta(
         seeds,
-        libraries=("pyrefly", "pygments", "tree-sitter", *(f"tree-sitter-{name}" for name in places.SHAPES)),
+        libraries=("pyrefly", "pygments", "tree-sitter", *(f"tree-sitter-{name}" for name in cursor_positions.SHAPES)),
         config=asdict(config),
         config_sha256=config.digest(),
         tasks_sha256=taskset.digest_of(tasks),
@@ -150,5 +150,5 @@ def run(config: Config, waiting: Sequence[tuple[Task, System]]) -> Iterator[Rows
 
 def hardware() -> str:
     """The machine in a few words."""
-    found: Mapping[str, Any] = record.hardware()
+    found: Mapping[str, Any] = measurement.hardware()
     return found["gpu"] or f"{found['cpu']}, {found['cores']} cores"

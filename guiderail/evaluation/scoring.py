@@ -76,7 +76,7 @@ def edit_similarity(answer: str, truth: str) -> float:
 def new_errors(having: Iterable[E], before: Iterable[E]) -> list[E]:
     """The errors of a file with an answer that the author's file has not, or not as often.
 
-    An error is known by its kind and message; where it stands does not count. "No new errors" stands in for the
+    An error is known by its kind and message; where it is does not count. "No new errors" stands in for the
     compilation rate of "Guiding Language Models of Code with Global Context using Monitors" (NeurIPS 2023), section 4,
     the share of answers with which the project still compiles: not every project compiles on every machine.
     """

@@ -9,7 +9,7 @@ from statistics import fmean, median, quantiles
 from typing import Any
 
 from guiderail.errors import UsageError
-from guiderail.evaluation.rundir import RUN, SAMPLES, TASKS, read_json, read_lines
+from guiderail.evaluation.run_folder import RUN, SAMPLES, TASKS, read_json, read_lines
 from guiderail.evaluation.scoring import MEASURES, score_at
 from guiderail.evaluation.tables import Measure, Parts, columns, differences, parts
 
@@ -46,7 +46,7 @@ def read_run(folder: Path) -> Run:
 def rows(run: Run) -> list[dict[str, Any]]:
     """One row for each kind of tasks and each system; over the tasks that all systems have answered so far.
 
-    score@1 stands under a measure's own name, score@k of all k samples under ``name@k``.
+    score@1 has a measure's own name as its key, score@k of all k samples under ``name@k``.
     """
     seed = run.meta["seeds"]["bootstrap"]
     found = []

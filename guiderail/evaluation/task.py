@@ -19,7 +19,7 @@ TRUNCATION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A cursor in a file, what stands around it, and the truth.
+    """A cursor in a file, the text around it, and the truth.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from pathlib import Path
 from guiderail.evaluation import config as configs
 from guiderail.evaluation import runner
 from guiderail.evaluation.config import Config
-from guiderail.evaluation.rundir import RunFolder
+from guiderail.evaluation.run_folder import RunFolder
 from tests.helpers.models import tiny_folder
 
 METHODS = """

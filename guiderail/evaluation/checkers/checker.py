@@ -17,8 +17,6 @@ class CannotCheck(Exception):
 class Checker(Protocol):
     """Finds the errors of a file in its project."""
 
-    name: str
-
     def errors(self, root: Path, path: str, text: str) -> list[str]:
         """What is wrong with the file `path` of the project `root` if it holds `text`; one word or line an error.
 
@@ -54,7 +52,7 @@ class Judge:
         Raises
         ------
         CannotCheck
-            The project is not laid out, nobody checks its language, or the checker does not say.
+            The project is not laid out, no checker knows its language, or the checker does not say.
         """
         if task.root is None or task.language not in self._makers:
             raise CannotCheck("no project" if task.root is None else "no checker")
@@ -63,10 +61,6 @@ class Judge:
         if key not in self._own:
             self._own[key] = checker.errors(task.root, task.path, task.completed(task.truth))
         return new_errors(checker.errors(task.root, task.path, task.completed(answer)), self._own[key])
-
-    def names(self) -> list[str]:
-        """Who has judged."""
-        return sorted(checker.name for checker in self._made.values())
 
     def stop(self) -> None:
         """End all checkers."""

@@ -22,8 +22,6 @@ class Javac:
     Other files' errors do not count, and what missing dependencies leave unknown is wrong with the author's text too.
     """
 
-    name = "javac"
-
     def errors(self, root: Path, path: str, text: str) -> list[str]:
         """See `Checker.errors`."""
         compiler = programs.find("javac", untrusted=root)

@@ -1,7 +1,7 @@
-"""Hand-made cursors, to be looked at: what is suggested where people stand while they write code.
+"""Hand-made cursors, to be looked at: what is suggested at places where people write code.
 
 There is no truth and no score: whether a suggestion would be taken is for a person to say. What a program can see (the
-file with it parses; it repeats what follows; it is blank or cut) stands beside it.
+file with it parses; it repeats what follows; it is blank or cut) is noted beside it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class HandMade:
     name
         What is peculiar about the place.
     document, offset
-        The file without the mark, and where it stood, in code points.
+        The file without the mark, and the mark's place, in code points.
     until
         Where a suggestion ends.
     """

@@ -22,7 +22,7 @@ from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.scoring import edit_similarity, exact_match, first_line
 from guiderail.evaluation.study import AnswerPlan
 from guiderail.evaluation.tasks import spread
-from guiderail.evaluation.traces import State, draw
+from guiderail.evaluation.typing_traces import State, draw
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:

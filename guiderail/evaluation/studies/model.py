@@ -24,9 +24,9 @@ from guiderail.decoding.stages.ngram import WEIGHTS, FimMarks, NgramMix
 from guiderail.decoding.stages.ngram_counts import NgramCounts
 from guiderail.engine.completer import Completer
 from guiderail.engine.request import CompletionRequest
-from guiderail.evaluation import baseline
+from guiderail.evaluation import ngram_model
 from guiderail.evaluation.likelihood import Scorer
-from guiderail.evaluation.mixing import PROJECT_CHARACTERS, Trace, mixed_bits, project_counts
+from guiderail.evaluation.ngram_mixing import PROJECT_CHARACTERS, Trace, mixed_bits, project_counts
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.scoring import first_line
 from guiderail.evaluation.study import Answer, AnswerPlan, scored
@@ -161,7 +161,7 @@ class _Runner:
         self.completer = Completer(self.model, prompt_tokens=self.plan.prompt_tokens)
         self.tokenizer = self.model.tokenizer
         self.marks = FimMarks.of(self.model)
-        self.nothing = NgramCounts(baseline.ORDERS)
+        self.nothing = NgramCounts(ngram_model.ORDERS)
         self.mixed, self.shuffled = variants(self.name)
 
     def samples(self, own: Material) -> Iterator[Sample]:
@@ -189,7 +189,7 @@ class _Runner:
         }
         if self.baselines:
             for system, counts in ((FILE_NGRAMS, self.nothing), (PROJECT_NGRAMS, project)):
-                found[system] = baseline.NgramModel(counts, self.tokenizer.token_bytes).bits(ids)
+                found[system] = ngram_model.NgramModel(counts, self.tokenizer.token_bytes).bits(ids)
         for system, bits in found.items():
             yield TextSample(system, text.package, text.path, bits, size)
 
@@ -213,9 +213,9 @@ class _Runner:
         return _sample(system, task, answer.text, len(answer.token_ids), answer.timings.decode_s)
 
     def _copy(self, system: str, task: Task, counts: NgramCounts) -> LineSample:
-        typed = baseline.half_typed(task.prefix)
+        typed = ngram_model.half_typed(task.prefix)
         prefix = self.tokenizer.encode(task.prefix[: len(task.prefix) - len(typed)])
-        ngrams = baseline.NgramModel(counts, self.tokenizer.token_bytes)
+        ngrams = ngram_model.NgramModel(counts, self.tokenizer.token_bytes)
         began = time.perf_counter()
         answer, tokens = ngrams.complete(
             prefix, self.tokenizer.encode(task.suffix), typed.encode(), max_tokens=self.plan.max_tokens

@@ -152,7 +152,7 @@ def evaluate(
     Raises
     ------
     GuiderailError
-        The model's keys cannot be turned.
+        The model's keys cannot be rotated.
     """
     rotation = proved(model)
     known = {sample.revision for sample in done}
@@ -163,7 +163,7 @@ def evaluate(
 
 
 def proved(model: Model) -> Rotation:
-    """What turns the model's keys; raises GuiderailError where nothing does."""
+    """What rotates the model's keys; raises GuiderailError where nothing does."""
     rotation = rotation_of(model)
     if isinstance(rotation, Refusal):
         raise GuiderailError(f"{model.info.name} cannot be patched: {rotation.reason}", "Measure another model")
@@ -185,7 +185,7 @@ def _follow(model: Model, rotation: Rotation, number: int, revision: Revision, p
         began = time.perf_counter()
         report = cache.fit(after)
         seconds = time.perf_counter() - began
-        assert report.logits is not None, "nobody cancels"
+        assert report.logits is not None, "an encoding is not cancelled here"
         scores = report.logits.double().log_softmax(-1)
         logprob = _logprob(cache, scores, truth)
         answer = greedy_line(cache, scores, plan.max_tokens)
@@ -228,9 +228,9 @@ def _methods(edited: LiveCache, rotation: Rotation, layers: int) -> Iterator[tup
 
 def _logprob(cache: LiveCache, scores: torch.Tensor, truth: Sequence[int]) -> float:
     """Log-probability of the true line."""
-    behind = cache.read(truth)[:-1].double().log_softmax(-1)
+    after = cache.read(truth)[:-1].double().log_softmax(-1)
     wanted = torch.tensor(list(truth), device=scores.device)
-    return float(torch.cat((scores[None], behind)).gather(1, wanted[:, None]).sum())
+    return float(torch.cat((scores[None], after)).gather(1, wanted[:, None]).sum())
 
 
 def greedy_line(cache: LiveCache, scores: torch.Tensor, limit: int) -> str:

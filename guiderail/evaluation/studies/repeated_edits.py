@@ -1,4 +1,4 @@
-"""Many edits in a row: whether what patches leave after adds up, and what healing in between is worth."""
+"""Many edits in a row: whether the error that patches leave adds up, and what healing in between is worth."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _compared(
     first = next(iter(ways.values()))
     full = LiveCache(first.model)
     reference = full.fit(first.ids).logits
-    assert reference is not None, "nobody cancels"
+    assert reference is not None, "an encoding is not cancelled here"
     reference = reference.double().log_softmax(-1)
     line = greedy_line(full, reference, plan.max_tokens)
     for name, cache in ways.items():

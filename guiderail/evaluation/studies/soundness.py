@@ -1,8 +1,8 @@
 """Soundness of monitors: true code replayed, trigger by trigger, through each monitor and a real analyser.
 
-Every held-out package stands in a project of its own with its dependencies installed. A position is a place that
-triggers the monitor; the rest of its line is hidden, as it is while a line is being written, and what stands below is
-kept. The monitor either abstains, or what the author wrote is legal, or it forbids the truth.
+Every held-out package is laid out as a project with its dependencies installed. A position is a place that triggers the
+monitor; the rest of its line is hidden, as it is while a line is being written, and what follows the line is kept. The
+monitor either abstains, or what the author wrote is legal, or it forbids the truth.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Verdict:
 def positions(files: Sequence[SourceFile], root: Path, monitor: Monitor, count: int, seed: int) -> list[Position]:
     """Up to `count` places of one package that trigger a monitor, every one as likely as any other.
 
-    The rest of the line is hidden, as it is while a line is being written, and what stands below is kept.
+    The rest of the line is hidden, as it is while a line is being written, and what follows the line is kept.
     """
     ends = re.compile(f"[{re.escape(monitor.endings.decode())}](?=.)", re.DOTALL)
     places = [(file, found.end()) for file in files for found in ends.finditer(file.text)]

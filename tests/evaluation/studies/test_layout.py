@@ -5,7 +5,7 @@ import pytest
 from guiderail.errors import UsageError
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.studies.layout import Plan, Sample, evaluate, known, rows, traces
-from tests.evaluation.test_traces import TEXT
+from tests.evaluation.test_typing_traces import TEXT
 from tests.helpers.models import tiny_model
 
 PLAN = Plan(traces=1, prompt_tokens=400, max_tokens=4)

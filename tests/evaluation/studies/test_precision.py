@@ -8,7 +8,7 @@ from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.studies.precision import REFERENCE, ROWS, Plan, evaluate, lines
 from guiderail.model.load import load
 from guiderail.model.matrix import int8_is_possible
-from tests.evaluation.test_traces import TEXT
+from tests.evaluation.test_typing_traces import TEXT
 from tests.helpers.tiny import tiny_model_folder
 
 PLAN = Plan(lines=4, prompt_tokens=200, max_tokens=4)

@@ -100,7 +100,7 @@ class _Pool:
             try:
                 rows = self._ray.get(reference)
             except self._ray.exceptions.RayActorError:
-                self._mourn(unit)
+                self._count_loss(unit)
                 queue.appendleft(unit)
                 actor = self._actor.remote(self._config)
             except self._ray.exceptions.RayTaskError as error:
@@ -114,7 +114,7 @@ class _Pool:
         unit = queue.popleft()
         self._under_way[actor.answer.remote(*unit)] = actor, unit
 
-    def _mourn(self, unit: Unit) -> None:
+    def _count_loss(self, unit: Unit) -> None:
         task, system = unit
         self._lost[task.id, system.label] += 1
         if self._lost[task.id, system.label] == TRIES:

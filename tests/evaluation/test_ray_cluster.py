@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.evaluation import cluster, runner
 from guiderail.evaluation import config as configs
-from guiderail.evaluation.rundir import SAMPLES, read_lines
+from guiderail.evaluation import ray_cluster, runner
+from guiderail.evaluation.run_folder import SAMPLES, read_lines
 from tests.evaluation.runs import Quiet, complete, opened, written
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
@@ -25,7 +25,7 @@ def test_a_worker_killed_in_the_middle_costs_nothing(tmp_path: Path) -> None:
     tasks = runner.collect(config, Quiet(), lambda words: None)
     workers, killed = set[int](), None
     with opened(config, tasks, tmp_path / "ray") as results:
-        for rows in cluster.run(config, runner.units(config, tasks, results), slots=2):
+        for rows in ray_cluster.run(config, runner.units(config, tasks, results), slots=2):
             results.add(rows)
             workers.add(rows[0]["worker"])
             if killed is None and len(results.done) == 3:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.evaluation import picture
-from guiderail.evaluation.picture import draw_divergence, draw_times
+from guiderail.evaluation import png_charts
+from guiderail.evaluation.png_charts import draw_divergence, draw_times
 
 
 def test_times_are_drawn_for_the_longest_sequences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,9 +21,9 @@ def test_times_are_drawn_for_the_longest_sequences(tmp_path: Path, monkeypatch: 
     ]
     rows += [{**row, "model": "b", "tokens": 4096, "llama_cpp_s": 2.0} for row in rows[:3]]
     drawn = {}
-    save = picture._save
+    save = png_charts._save
     monkeypatch.setattr(
-        picture, "_save", lambda file, figure, axes: drawn.update(axes=axes) or save(file, figure, axes)
+        png_charts, "_save", lambda file, figure, axes: drawn.update(axes=axes) or save(file, figure, axes)
     )
     draw_times(tmp_path / "times.png", rows)
     lines = drawn["axes"].get_lines()
@@ -41,9 +41,9 @@ def test_methods_without_divergence_are_left_out(tmp_path: Path, monkeypatch: py
         for low in (64, 128)
     ]
     drawn = {}
-    save = picture._save
+    save = png_charts._save
     monkeypatch.setattr(
-        picture, "_save", lambda file, figure, axes: drawn.update(axes=axes) or save(file, figure, axes)
+        png_charts, "_save", lambda file, figure, axes: drawn.update(axes=axes) or save(file, figure, axes)
     )
     draw_divergence(tmp_path / "kl.png", classes)
     assert [line.get_label() for line in drawn["axes"].get_lines()] == ["pie", "aim: 2e-4"]

@@ -8,10 +8,10 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from guiderail.evaluation import plots
-from guiderail.evaluation.plots import COLOURS, Bar
+from guiderail.evaluation import svg_charts
 from guiderail.evaluation.scoring import MEASURES
 from guiderail.evaluation.summary import Run, by_package
+from guiderail.evaluation.svg_charts import COLOURS, Bar
 
 EXPLORED = 400  # tasks of a run in the explorer; the records hold all
 PLOTTED = 6  # numbers of another measurement that get bars
@@ -28,7 +28,7 @@ def page(runs: Sequence[tuple[Run, Sequence[Mapping[str, Any]]]], others: Mappin
         Measurements of other commands by name, each with ``meta`` and ``rows``.
     """
     own = files("guiderail.evaluation")
-    style, script = (own.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    style, script = (own.joinpath(name).read_text(encoding="utf-8") for name in ("html_report.css", "html_report.js"))
     names = [run.name for run, _ in runs] + list(others)
     body = [_run(run, found, number) for number, (run, found) in enumerate(runs)]
     body += [_other(name, measured) for name, measured in others.items()]
@@ -57,8 +57,8 @@ def _kind(run: Run, kind: str, found: Sequence[Mapping[str, Any]]) -> str:
     pictures += _scatters(run, kind, found, measures)
     latencies = {row["system"]: [s["seconds"] for s in _of(run, kind, row["system"])] for row in found}
     pictures.append(
-        plots.distributions(
-            "Seconds behind the encoded prompt: share of answers that took at most so long", "s", latencies
+        svg_charts.distributions(
+            "Seconds after the encoded prompt: share of answers that took at most so long", "s", latencies
         )
     )
     return (
@@ -116,7 +116,7 @@ def _bars(name: str, found: Sequence[Mapping[str, Any]]) -> str:
         for number, row in enumerate(found)
         if name in row
     ]
-    return plots.bars(MEASURES[name], shown)
+    return svg_charts.bars(MEASURES[name], shown)
 
 
 def _named(row: Mapping[str, Any]) -> str:
@@ -133,7 +133,7 @@ def _scatters(run: Run, kind: str, found: Sequence[Mapping[str, Any]], measures:
                 points = {name: (theirs[name], mine[name]) for name in mine.keys() & theirs.keys()}
                 across, up = (name.partition(" · ")[2] for name in (base, row["system"]))
                 heading = f"{MEASURES[measure]} by package"
-                pictures.append(plots.scatter(heading, across, up, dict(sorted(points.items()))))
+                pictures.append(svg_charts.scatter(heading, across, up, dict(sorted(points.items()))))
     return pictures
 
 
@@ -224,7 +224,7 @@ def _other_bars(found: Sequence[Mapping[str, Any]], key: str) -> str:
             low, high = bounds or (row[key], row[key])
             label = ", ".join(str(value) for value in row.values() if isinstance(value, str)) or f"row {number + 1}"
             shown.append(Bar(label[:40], float(row[key]), low, high, number % COLOURS))
-    return plots.bars(key, shown)
+    return svg_charts.bars(key, shown)
 
 
 def _conditions(meta: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Where a cursor may stand: dereferences, lines, blocks, calls and names of other files, found in syntax trees.
+"""Where a cursor may be put: dereferences, lines, blocks, calls and names of other files, found in syntax trees.
 
 All places are inside bodies of functions, outside strings and comments.
 """
@@ -23,7 +23,7 @@ SHORTEST_NAME = 3  # of a name in another file: shorter ones are i, x, np
 BLOCK_LINES = range(2, 13)  # lines of a block that is asked for
 
 
-class Place(NamedTuple):
+class Span(NamedTuple):
     """The truth of a place is `text[start:end]`, code points."""
 
     start: int
@@ -45,7 +45,7 @@ class Shape:
     calls
         Nodes whose field ``arguments`` is a list in brackets.
     opaque
-        Nodes in which no cursor stands.
+        Nodes in which no cursor is put.
     definitions
         Query of the names that a file defines.
     """
@@ -99,7 +99,7 @@ JAVA = Shape(
 SHAPES: Mapping[str, Shape] = {"python": PYTHON, "typescript": TYPESCRIPT, "java": JAVA}
 
 
-class Places:
+class CursorPositions:
     """The places of a package's files.
 
     Parameters
@@ -118,7 +118,7 @@ class Places:
         self._defined = {path: set(self._definitions(tree)) for path, tree in self._trees.items()}
         self._last: tuple[str, list[Node]] = "", []
 
-    def find(self, path: str, kind: Kind) -> list[Place]:
+    def find(self, path: str, kind: Kind) -> list[Span]:
         """The places of a kind in one file, in its order."""
         text = self._files[path].text
         offset, nodes = _Offsets(text), self._nodes(path)
@@ -126,7 +126,7 @@ class Places:
             starts = [node.start_byte for node in nodes if self._is_statement(node)]
         elif kind == "block":
             return [
-                Place(offset(node.start_byte + _lead(node)), offset(node.end_byte - _tail(node)))
+                Span(offset(node.start_byte + _lead(node)), offset(node.end_byte - _tail(node)))
                 for node in nodes
                 if self._is_inner_block(node) and _lines(node) in BLOCK_LINES
             ]
@@ -137,7 +137,7 @@ class Places:
             foreign = self._foreign(path) if kind == "cross_file" else None
             starts = [name.start_byte for name in names if foreign is None or _text(name) in foreign]
         return [
-            Place(start, end) for start in map(offset, sorted(set(starts))) if (end := _line_end(text, start)) > start
+            Span(start, end) for start in map(offset, sorted(set(starts))) if (end := _line_end(text, start)) > start
         ]
 
     def _nodes(self, path: str) -> list[Node]:

@@ -19,7 +19,7 @@ from guiderail.evaluation.task import Task
 
 RUN, TASKS, SAMPLES = "run.json", "tasks.jsonl", "samples.jsonl"
 SHOWN_BEFORE, SHOWN_BEHIND = 2000, 600  # characters of a prompt that a report shows
-# What must be the same for rows to stand in one file.
+# What must be the same for rows to be kept in one file.
 IDENTITY = ("config_sha256", "tasks_sha256", "versions", "commit", "builders")
 
 Unit = tuple[str, str]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from guiderail.errors import UsageError
-from guiderail.evaluation.rundir import SAMPLES, RunFolder, read_json, read_lines
+from guiderail.evaluation.run_folder import SAMPLES, RunFolder, read_json, read_lines
 
 CONDITIONS = {
     "config_sha256": "a",

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.evaluation import java
+from guiderail.evaluation import jdk_sources
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.revisions import TASKS, draw
 
 CLASS = """/* Licence */
-package java.util;
+package jdk_sources.util;
 
 class Thing {
 %s}
@@ -43,15 +43,15 @@ def test_the_base_library_is_read_without_licence(tmp_path: Path, monkeypatch: p
     """The archive of JAVA_HOME goes first; only classes of the base library are read, from their package line on."""
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     file = archive(tmp_path)
-    assert java.sources() == file
-    (read,) = java.read(file, 10, seed=0)
+    assert jdk_sources.sources() == file
+    (read,) = jdk_sources.read(file, 10, seed=0)
     assert read.path == "java.base/java/util/Thing.java"
-    assert read.text.startswith("package java.util;")
+    assert read.text.startswith("package jdk_sources.util;")
 
 
 def test_the_lines_of_methods_are_found() -> None:
     """Lines inside bodies, neither comments nor lone brackets."""
-    lines = {TEXT[start:end] for start, end in java.body_lines(TEXT)}
+    lines = {TEXT[start:end] for start, end in jdk_sources.body_lines(TEXT)}
     assert "return total;" in lines
     assert "while (total > limit) {" in lines
     assert not any(line.startswith(("/", "*", "}", "int count")) for line in lines)

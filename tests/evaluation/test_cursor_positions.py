@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from guiderail.evaluation.cursor_positions import KINDS, SHAPES, CursorPositions
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.places import KINDS, SHAPES, Places
 
 PYTHON = '''import os
 TOP = os.sep
@@ -50,7 +50,7 @@ JAVA = """class Thing {
 def found(text: str, language: str, kind: str, others: dict[str, str] | None = None) -> list[str]:
     """What stands at the places of a kind."""
     files = [SourceFile("p", "own", text), *(SourceFile("p", name, t) for name, t in (others or {}).items())]
-    places = Places(files, language).find("own", kind)  # pyright: ignore[reportArgumentType]
+    places = CursorPositions(files, language).find("own", kind)  # pyright: ignore[reportArgumentType]
     return [text[place.start : place.end] for place in places]
 
 

@@ -11,7 +11,7 @@ from guiderail.decoding.stage import StepState
 from guiderail.decoding.stages.ngram import WEIGHTS, NgramMix
 from guiderail.decoding.stages.ngram_counts import NgramCounts
 from guiderail.evaluation.likelihood import Scores
-from guiderail.evaluation.mixing import Trace, fit, mixed_bits
+from guiderail.evaluation.ngram_mixing import Trace, fit, mixed_bits
 
 IDS = [1, 2, 3, 4, 1, 2, 3, 5, 1, 2, 3, 4, 0, 2]
 

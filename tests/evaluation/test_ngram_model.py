@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guiderail.decoding.stages.ngram_counts import NgramCounts
-from guiderail.evaluation.baseline import ORDERS, NgramModel, half_typed
+from guiderail.evaluation.ngram_model import ORDERS, NgramModel, half_typed
 
 BYTES = [b"a", b"b", b"ab", b"\n", b" c", b"c", b""]
 texts = st.lists(st.integers(0, 5), max_size=20)

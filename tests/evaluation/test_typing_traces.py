@@ -1,7 +1,7 @@
 """Replayed typing."""
 
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.traces import AWAY, WRITTEN, draw
+from guiderail.evaluation.typing_traces import AWAY, WRITTEN, draw
 
 BODY = "".join(f"def step_{n}(value):\n    first = value + {n}\n    second = first\n" for n in range(12))
 TEXT = BODY + "def whole(value):\n" + "".join(f"    line_{n} = value + {n}\n" for n in range(20)) + BODY

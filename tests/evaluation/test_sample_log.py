@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from guiderail.errors import UsageError
-from guiderail.evaluation.samples import SampleLog, answered
+from guiderail.evaluation.sample_log import SampleLog, answered
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What the n-gram mix-in makes of a whole text, and how its weights were found."""
+"""Bits of a whole text under the mixture of a model and n-grams, and the fit of the mixture's weights."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import torch
 
 from guiderail.decoding.stages.ngram import Evidence, MixWeights, features, gather
 from guiderail.decoding.stages.ngram_counts import ORDERS, NgramCounts
-from guiderail.evaluation.baseline import ORDERS as BASELINE_ORDERS
 from guiderail.evaluation.likelihood import Scorer, Scores
+from guiderail.evaluation.ngram_model import ORDERS as BASELINE_ORDERS
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.tasks import by_package, draw_texts
 
@@ -34,7 +34,7 @@ class Trace:
     evidence
         At each position; None where no context was known.
     lent
-        The n-grams' probability of the token that stands there.
+        The n-grams' probability of the text's own token.
     """
 
     evidence: list[Evidence | None]
