@@ -19,7 +19,7 @@ from guiderail.cli.eval_report import report
 from guiderail.cli.eval_run import run, tasks
 from guiderail.cli.eval_soundness import soundness
 from guiderail.cli.eval_uplift import uplift
-from guiderail.cli.held_out import held_out, progress
+from guiderail.cli.held_out import held_out, phases, progress
 from guiderail.cli.options import OUTPUT, resolved, setting_flags
 from guiderail.cli.study import JSON
 from guiderail.errors import GuiderailError, UsageError
@@ -51,8 +51,7 @@ def contamination(corpus: str | None, target: str | None) -> None:
     source = _corpus(corpus, "train.jsonl")
     with progress() as bar:
         index = Index(file for files in held_out(None, bar).values() for file in files)
-        task = bar.add_task("comparing", total=source.stat().st_size)
-        copies = list(search(index, source, advance=lambda size: bar.advance(task, size)))
+        copies = list(search(index, source, advance=phases(bar)("comparing", source.stat().st_size)))
     rows = [asdict(copy) for copy in copies]
     if target:
         measurement.write(target, measurement.meta({}, threshold=THRESHOLD, files=len(index)), rows)
@@ -91,11 +90,10 @@ def tune(corpus: str | None, files: int, target: str | None, **flags: Any) -> No
 
     source, settings = _corpus(corpus, "validation.jsonl"), resolved(flags).settings
     with progress() as bar:
-        task = bar.add_task("reading", total=None)
+        advance = phases(bar)("reading", None)
         scorer = Scorer(
             load(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads), 1024
         )
-        advance = lambda: bar.advance(task)  # noqa: E731
         read = list(read_corpus(source, scorer, files=files, characters=6000, seed=0, advance=advance))
     found = fit([(trace, scores) for _, trace, scores in read[::2]])
     size = sum(bytes_read for bytes_read, _, _ in read[1::2])

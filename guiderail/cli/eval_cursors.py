@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from guiderail.cli.held_out import progress
+from guiderail.cli.held_out import phases, progress
 from guiderail.cli.options import OUTPUT, resolved, setting_flags
 from guiderail.cli.study import Row, Table
 from guiderail.cli.terminal import visible
@@ -56,10 +56,10 @@ def cursors(cursors: str | None, target: str | None, **flags: Any) -> None:
     engine = Engine(settings)
 
     with progress() as bar:
-        task = bar.add_task("completing", total=len(made))
+        advance = phases(bar)("completing", len(made))
 
         def answer(one: evaluation.HandMade) -> Any:
-            bar.advance(task)
+            advance()
             found = engine.answer(Cursor(one.document, one.offset), until=one.until).suggestions
             return found[0] if found else None
 

@@ -64,7 +64,7 @@ def model(study: Study, names: tuple[str, ...], samples: str | None) -> list[dic
     target = click.get_current_context().params["target"]
     if samples and target and Path(samples).absolute() == Path(target).absolute():
         raise UsageError("--json and --samples name the same file", "Choose another one")
-    from guiderail.evaluation import manifest, packages
+    from guiderail.evaluation import manifest, measurement, packages
     from guiderail.evaluation.studies import model as evaluation
 
     chosen = list(dict.fromkeys(names)) or [study.settings.model]
@@ -73,7 +73,7 @@ def model(study: Study, names: tuple[str, ...], samples: str | None) -> list[dic
     models = {name: study.load(name) for name in chosen}
     found = list(evaluation.evaluate(models, material, study.plan, advance=advance))
     if samples:
-        _write(samples, found)
+        measurement.write_text(samples, "".join(json.dumps(asdict(sample)) + "\n" for sample in found))
     bases = {system: name for name in chosen for system in evaluation.variants(name)}
     bases |= dict.fromkeys((evaluation.FILE_NGRAMS, evaluation.PROJECT_NGRAMS), chosen[0])
     study.conditions |= {
@@ -83,11 +83,3 @@ def model(study: Study, names: tuple[str, ...], samples: str | None) -> list[dic
         "truth": {"parse_rate": 1.0},
     }
     return evaluation.rows(found, seed=study.plan.seed, bases=bases)
-
-
-def _write(target: str, samples: list[Any]) -> None:
-    try:
-        with Path(target).open("w", encoding="utf-8") as stream:
-            stream.writelines(json.dumps(asdict(sample)) + "\n" for sample in samples)
-    except OSError as error:
-        raise UsageError(f"cannot write {target}: {error.strerror}", "Choose another file") from error

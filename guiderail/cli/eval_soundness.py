@@ -157,13 +157,12 @@ def _prepared(name: str, files: Sequence[SourceFile]) -> Path | None:
 
 
 def _write_trust(target: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    from guiderail.evaluation import measurement
+
     kept = [] if target == "-" else _kept(Path(target), rows)
     lines = ",\n".join(f"  {json.dumps(row)}" for row in [*kept, *rows])
     text = '{"rows": [\n' + lines + "\n]}\n"
-    if target == "-":
-        click.echo(text, nl=False)
-    else:
-        Path(target).write_text(text, encoding="utf-8")
+    measurement.write_text(target, text)
 
 
 def _kept(table: Path, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

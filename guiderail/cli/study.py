@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guiderail.cli.held_out import held_out, progress
+from guiderail.cli.held_out import held_out, phases, progress
 from guiderail.cli.options import OUTPUT, resolved, setting_flags
 
 if TYPE_CHECKING:
@@ -92,10 +92,10 @@ class Study:
         self.conditions.setdefault("model", model.info.name)
         return model
 
-    def phase(self, what: str, total: int | None) -> Callable[..., None]:
-        """Begin a bar; what comes back is called for every step, or with a number of them."""
-        task = self.bar.add_task(what, total=total)
-        return lambda steps=1: self.bar.advance(task, steps)
+    @property
+    def phase(self) -> Callable[[str, int | None], Callable[..., None]]:
+        """Begins a part of the work (`guiderail.cli.held_out.phases`)."""
+        return phases(self.bar)
 
     def answers(self, evaluate: Callable[..., Any], kind: type[Any], drawn: Sequence[Any], kept: str | None) -> Any:
         """All samples of a study over what was drawn; those in the file `kept` are not made again."""

@@ -115,7 +115,17 @@ def write(target: str, conditions: Mapping[str, Any], rows: Sequence[Mapping[str
     UsageError
         The file cannot be written.
     """
-    text = json.dumps({"meta": conditions, "rows": list(rows)}, indent=2, allow_nan=False) + "\n"
+    write_text(target, json.dumps({"meta": conditions, "rows": list(rows)}, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(target: str, text: str) -> None:
+    """Write a text to a file, or to standard output for "-".
+
+    Raises
+    ------
+    UsageError
+        The file cannot be written.
+    """
     if target == "-":
         sys.stdout.write(text)
         return

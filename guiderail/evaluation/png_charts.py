@@ -15,7 +15,7 @@ def draw_divergence(file: Path, classes: Sequence[Mapping[str, Any]]) -> None:
     Parameters
     ----------
     classes
-        As `guiderail.evaluation.pie.by_distance` gives them.
+        As `guiderail.evaluation.studies.pie.by_distance` gives them.
     """
     figure, axes = _figure()
     for method in dict.fromkeys(row["method"] for row in classes):

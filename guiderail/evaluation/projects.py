@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import zipfile
 from collections.abc import Sequence
@@ -75,10 +74,7 @@ def _wheel(package: Package, wheels: Path, root: Path) -> None:
 
 
 def _python(*words: str) -> None:
-    command = [sys.executable, "-P", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+    if reason := packages.failure([sys.executable, "-P", *words], INSTALL_S):
         raise ProjectError(f"the environment cannot be made: {reason}", "Check network and pip")
 
 
@@ -88,9 +84,5 @@ def _npm(root: Path) -> None:
         raise ProjectError("npm is not installed", "Install Node.js, or measure on another set")
     (root / ".npmrc").unlink(missing_ok=True)  # it can name the programs that npm runs
     words = ("install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--no-package-lock")
-    done = subprocess.run(
-        [npm, *words], cwd=root, env=programs.environment(), capture_output=True, text=True, timeout=NPM_S, check=False
-    )
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["npm said nothing"])[-1]
+    if reason := packages.failure([npm, *words], NPM_S, cwd=root, env=programs.environment()):
         raise ProjectError(f"the dependencies of {root.name} cannot be installed: {reason}", "Check the network")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.evaluation import cursor_positions, measurement, packages, projects, taskset
@@ -16,25 +16,14 @@ from guiderail.evaluation.task import TRUNCATION, Task
 from guiderail.evaluation.worker import Worker
 
 Note = Callable[[str], None]
+# Begins a phase of so many steps; what comes back is called at every step.
+Phase = Callable[[str, int | None], Callable[[], None]]
 Rows = list[dict[str, Any]]
-
 
 UNTRUNCATED = ", not truncated"
 
 
-class Progress(Protocol):
-    """Who is told how far the run is."""
-
-    def begin(self, what: str, total: int | None) -> None:
-        """A new phase."""
-        ...
-
-    def advance(self) -> None:
-        """One step of it is done."""
-        ...
-
-
-def collect(config: Config, progress: Progress, note: Note) -> list[Task]:
+def collect(config: Config, phase: Phase, note: Note) -> list[Task]:
     """The tasks of a configuration, with their projects laid out where something analyses or compiles.
 
     A package whose dependencies cannot be installed is left out where something analyses or compiles; `note` is told.
@@ -47,7 +36,7 @@ def collect(config: Config, progress: Progress, note: Note) -> list[Task]:
     for system in config.systems():
         system.recipe()  # what does not compose is said before anything is fetched
     needed = config.settings.check or config.settings.context_tokens or any(m != OFF for m in config.monitors)
-    tasks = [task for source in config.tasks for task in _source(source, bool(needed), progress, note)]
+    tasks = [task for source in config.tasks for task in _source(source, bool(needed), phase, note)]
     if not tasks:
         raise UsageError(f"{config.name} asks nothing", "Look at the kinds and counts of its [[tasks]]")
     seen = {task.id for task in tasks}
@@ -56,11 +45,11 @@ def collect(config: Config, progress: Progress, note: Note) -> list[Task]:
     return tasks
 
 
-def _source(source: Source, needed: bool, progress: Progress, note: Note) -> list[Task]:
+def _source(source: Source, needed: bool, phase: Phase, note: Note) -> list[Task]:
     if source.reader:
         tasks = reader.read(source.reader, Path(source.path), Path(source.repositories))
     else:
-        tasks = _set(source, needed, progress, note)
+        tasks = _set(source, needed, phase, note)
     kinds = dict.fromkeys(source.kinds or [task.kind for task in tasks])
     tasks = [task for kind in kinds for task in [t for t in tasks if t.kind == kind][: source.count]]
     if source.truncate:
@@ -70,7 +59,7 @@ def _source(source: Source, needed: bool, progress: Progress, note: Note) -> lis
     ]
 
 
-def _set(source: Source, needed: bool, progress: Progress, note: Note) -> list[Task]:
+def _set(source: Source, needed: bool, phase: Phase, note: Note) -> list[Task]:
     of = taskset.read_set(source.set)
     wrong = set(source.kinds) - set(of.kinds)
     if wrong:
@@ -78,20 +67,18 @@ def _set(source: Source, needed: bool, progress: Progress, note: Note) -> list[T
     if source.kinds:
         of = replace(of, kinds=tuple(kind for kind in of.kinds if kind in source.kinds))
     pinned = {package.name: package for package in taskset.members(of, source.packages)}
-    progress.begin(f"reading {of.name}", len(pinned))
-    files = taskset.files_of(of, source.packages, advance=progress.advance)
-    progress.begin(f"drawing {of.name}", len(files))
-    tasks = taskset.build(of, files, advance=progress.advance)
+    files = taskset.files_of(of, source.packages, advance=phase(f"reading {of.name}", len(pinned)))
+    tasks = taskset.build(of, files, advance=phase(f"drawing {of.name}", len(files)))
     if of.folder is not None:
         return [replace(task, root=of.folder / task.package) for task in tasks]
     roots: dict[str, Path] = {}
-    progress.begin(f"laying out {of.name}", len(files) if needed else 0)
+    advance = phase(f"laying out {of.name}", len(files) if needed else 0)
     for name in files if needed else ():
         try:
             roots[name] = projects.prepare(pinned[name], files[name])
         except GuiderailError as error:
             note(f"{name} is left out: {error}")
-        progress.advance()
+        advance()
     return [replace(task, root=roots.get(task.package)) for task in tasks if task.package in roots or not needed]
 
 
