@@ -6,8 +6,9 @@ the sum of the denominators.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
+from statistics import fmean
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,6 +30,11 @@ def mean(field: str, **only: Any) -> Measure[Any]:
         return (float(getattr(sample, field)), 1.0) if counts else None
 
     return measure
+
+
+def means(samples: Collection[Any], *fields: str) -> dict[str, float]:
+    """The plain mean of each field over all samples; there must be one."""
+    return {field: fmean(getattr(sample, field) for sample in samples) for field in fields}
 
 
 def parts(

@@ -21,6 +21,7 @@ from guiderail.errors import UsageError
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.scoring import edit_similarity, exact_match, first_line
 from guiderail.evaluation.study import AnswerPlan
+from guiderail.evaluation.tables import means
 from guiderail.evaluation.tasks import spread
 from guiderail.evaluation.typing_traces import State, draw
 from guiderail.text.document import Document
@@ -136,7 +137,7 @@ def rows(samples: Sequence[Sample]) -> list[dict[str, Any]]:
                 "layout": layout,
                 "policy": policy,
                 "n": len(found),
-                **{name: fmean(getattr(s, name) for s in found) for name in ("tokens", "encoded", "rotated", "stale")},
+                **means(found, "tokens", "encoded", "rotated", "stale"),
                 "encoded_share": sum(s.encoded for s in found) / sum(s.tokens for s in found),
                 "fit_ms_p50": float(np.percentile(milliseconds, 50)),
                 "fit_ms_mean": float(milliseconds.mean()),

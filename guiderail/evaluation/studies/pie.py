@@ -28,6 +28,7 @@ from guiderail.evaluation.likelihood import begin_id
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.revisions import TASKS, Revision, draw
 from guiderail.evaluation.scoring import edit_similarity, exact_match, first_line
+from guiderail.evaluation.tables import means
 from guiderail.evaluation.tasks import spread
 
 if TYPE_CHECKING:
@@ -280,8 +281,7 @@ def _row(language: str, task: str, method: str, every: Sequence[Sample]) -> dict
         "kl_mean": float(kl.mean()),
         **{f"kl_p{share}": float(np.percentile(kl, share)) for share in (50, 95, 99)},
         "top1": fmean(s.agrees for s in found),
-        "same_line": fmean(s.same_line for s in found),
-        **{name: fmean(getattr(s, name) for s in found) for name in ("truth_logprob", "tokens", "encoded")},
+        **means(found, "same_line", "truth_logprob", "tokens", "encoded"),
         "fit_s": median(s.seconds for s in found),
     }
 

@@ -15,6 +15,7 @@ from guiderail.cache.selection import PIE
 from guiderail.evaluation.likelihood import begin_id
 from guiderail.evaluation.revisions import NEAR, Revision
 from guiderail.evaluation.studies.pie import Plan, divergence, greedy_line, proved
+from guiderail.evaluation.tables import means
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
@@ -114,8 +115,7 @@ def rows(links: Sequence[Link]) -> list[dict[str, Any]]:
                 "kl_mean": fmean(kl),
                 "kl_p99": float(np.percentile(kl, 99)),
                 "top1": fmean(link.agrees for link in found),
-                "same_line": fmean(link.same_line for link in found),
-                "stale": fmean(link.stale for link in found),
+                **means(found, "same_line", "stale"),
             }
         )
     return table
