@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from guiderail.benchmarks.llama_cpp import ARCHITECTURES, LlamaCpp, export
-from guiderail.cache.live import FitReport, LiveCache
+from guiderail.cache.live import LiveCache
 from guiderail.cache.policy import Costs, costs_of
+from guiderail.cache.report import FitReport
 from guiderail.cache.selection import PIE
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _rounds(plan: Plan, length: int) -> int:
 
 def _row(model: Model, plan: Plan, costs: Costs, case: Case, full_s: float, rival: LlamaCpp | None) -> dict[str, Any]:
     before = LiveCache(model, policy="exact", costs=costs)
-    before.append(case.old)
+    before.feed(case.old)
     ways: dict[str, Callable[[], LiveCache]] = {
         "truncate": before.copy,
         "pie": lambda: before.copy(policy="patch", effort=PIE),

@@ -14,7 +14,7 @@ from guiderail.decoding.recipe import Recipe, recipe
 from guiderail.decoding.registry import known
 from guiderail.decoding.sampling import Sampling
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
 from guiderail.engine.suggestion import Suggestion
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.text.document import Document
@@ -120,7 +120,7 @@ def run(model: Model, plan: Plan, skipped: Callable[[str, str], None]) -> Iterat
 def _decode(
     completer: Completer, way: Recipe, sampling: Sampling, document: Document, offset: int, plan: Plan
 ) -> Suggestion:
-    request = CompletionRequest(
+    request = CompletionPlan(
         document=document, offset=offset, until="tokens", max_tokens=plan.tokens, sampling=sampling, recipe=way
     )
     return completer.complete(request)[0]

@@ -32,7 +32,7 @@ from guiderail.decoding.recipe import AUTO, recipe
 from guiderail.decoding.sampling import Chooser, Sampling
 from guiderail.decoding.session import Session
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
 from guiderail.engine.suggestion import Suggestion
 from guiderail.errors import GuiderailError
 from guiderail.evaluation.packages import SourceFile, parses
@@ -241,7 +241,7 @@ def _complete(
     monitors: Monitors | None,
     drafter: str,
 ) -> Suggestion:
-    request = CompletionRequest(
+    request = CompletionPlan(
         document=Document(position.text, root / position.path, "python"),
         offset=position.start,
         root=root,

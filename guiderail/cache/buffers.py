@@ -108,14 +108,14 @@ class KeyValueBuffers:
             self.write(layer, slots, keys, values)
 
     def move(
-        self, source: torch.Tensor, target: torch.Tensor, turned: Callable[[int, torch.Tensor], torch.Tensor]
+        self, source: torch.Tensor, target: torch.Tensor, rotate: Callable[[int, torch.Tensor], torch.Tensor]
     ) -> None:
         """Copy the slots `source` to `target` (int64 [m]; they may overlap), layer by layer.
 
-        `turned(layer, keys)` gives the keys ([heads, m, head_dim]) as they are to be stored.
+        `rotate(layer, keys)` gives the keys ([heads, m, head_dim]) as they are to be stored.
         """
         for layer in range(self.shape.layers):
-            self._keys[layer][:, target] = turned(layer, self._keys[layer][:, source])
+            self._keys[layer][:, target] = rotate(layer, self._keys[layer][:, source])
             self._values[layer][:, target] = self._values[layer][:, source]
 
     def read(self, layer: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:

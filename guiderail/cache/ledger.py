@@ -1,4 +1,4 @@
-"""Which tokens of a cache are exact: computed after the very tokens that stand before them now.
+"""Which tokens of a cache are exact: computed after the very tokens that come before them now.
 
 Every token carries a fingerprint of the sequence up to itself, and the one under which its keys and values were
 computed from exact ones. It is exact while both are equal, which an undo can make true again.
@@ -20,14 +20,14 @@ class Ledger:
 
     Parameters
     ----------
-    turned_is_exact
-        Whether turning a key loses nothing that matters: in 32 bit, but not in 16.
+    rotated_is_exact
+        Whether rotating a key loses nothing that matters: in 32 bit, but not in 16.
     """
 
-    def __init__(self, *, turned_is_exact: bool) -> None:
+    def __init__(self, *, rotated_is_exact: bool) -> None:
         self.ids: list[int] = []
-        self.turns: list[int] = []  # rotations of each key since it was computed
-        self._turned_is_exact = turned_is_exact
+        self.rotations: list[int] = []  # rotations of each key since it was computed
+        self._rotated_is_exact = rotated_is_exact
         self._contexts: list[int] = []
         self._computed: list[int] = []
         self._exact_upto = 0
@@ -47,7 +47,7 @@ class Ledger:
 
     def is_exact(self, index: int) -> bool:
         """Whether this token's keys and values are those of a fresh encoding."""
-        return self._computed[index] == self._contexts[index] and (self._turned_is_exact or not self.turns[index])
+        return self._computed[index] == self._contexts[index] and (self._rotated_is_exact or not self.rotations[index])
 
     def inexact(self) -> list[int]:
         """The tokens that are not exact, in order."""
@@ -65,7 +65,7 @@ class Ledger:
 
     def truncate(self, length: int) -> None:
         """Forget the tokens from `length` on."""
-        for column in (self.ids, self.turns, self._contexts, self._computed):
+        for column in (self.ids, self.rotations, self._contexts, self._computed):
             del column[length:]
         self._exact_upto = min(self._exact_upto, length)
 
@@ -76,12 +76,12 @@ class Ledger:
             context = _following(context, token)
             self._contexts.append(context)
         self.ids.extend(ids)
-        self.turns.extend([0] * len(ids))
+        self.rotations.extend([0] * len(ids))
         self._computed.extend([_MISSING] * len(ids))
 
     def spliced(self, ids: Sequence[int], blocks: Iterable[Block]) -> Ledger:
         """The ledger of `ids` once `blocks` of this sequence have been moved to their new places."""
-        new = Ledger(turned_is_exact=self._turned_is_exact)
+        new = Ledger(rotated_is_exact=self._rotated_is_exact)
         blocks = list(blocks)
         head = blocks[0].length if blocks and not blocks[0].old and not blocks[0].new else 0
         for mine, theirs in zip(new._columns(), self._columns(), strict=True):
@@ -90,7 +90,7 @@ class Ledger:
         for block in blocks:
             old, now = slice(block.old, block.old + block.length), slice(block.new, block.new + block.length)
             new._computed[now] = self._computed[old]
-            new.turns[now] = [turns + (block.shift != 0) for turns in self.turns[old]]
+            new.rotations[now] = [rotations + (block.shift != 0) for rotations in self.rotations[old]]
         new._exact_upto = min(self._exact_upto, head)
         new._advance()
         return new
@@ -102,12 +102,12 @@ class Ledger:
             self._exact_upto = min(self._exact_upto, index)
 
     def written(self, indices: Sequence[int], *, exact: bool = True) -> None:
-        """Say that these tokens (in order) were computed in one pass, each from all that stands before it.
+        """Say that these tokens (in order) were computed in one pass, each from all that comes before it.
 
         They are exact if all before them is; `exact` False says that they are not in any case.
         """
         for index in indices:
-            self.turns[index] = 0
+            self.rotations[index] = 0
             self._computed[index] = self._contexts[index] if exact else _STALE
         self._advance()
         for index in indices:
@@ -119,7 +119,7 @@ class Ledger:
             self._exact_upto += 1
 
     def _columns(self) -> tuple[list[int], list[int], list[int], list[int]]:
-        return self.ids, self.turns, self._contexts, self._computed
+        return self.ids, self.rotations, self._contexts, self._computed
 
 
 def _following(context: int, token: int) -> int:

@@ -39,7 +39,7 @@ WORTHWHILE = 0.3
 # cursor moved by ten lines leaves a divergence of 6e-4 in PSM and 9e-3 in SPM however much else is run again).
 MOST_ROLES = 16
 # Rotations of a key stored in 16 bit at most: each rounds again, and the error grows with their square root.
-MOST_TURNS = 10
+MOST_ROTATIONS = 10
 
 _ROUNDS = 2
 _PASSES = ((8, 256), (64, 256), (256, 512), (64, 1024), (256, 1024))  # (tokens run, tokens read)
@@ -53,7 +53,7 @@ class Costs:
     pass_s: float
     token_s: float
     pair_s: float
-    move_s: float  # a token moved and turned
+    move_s: float  # a token moved and rotated
 
     def __post_init__(self) -> None:
         """Raise ValueError or TypeError for what cannot have been measured."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from guiderail.cache.diff import common_prefix
 
 if TYPE_CHECKING:
-    from guiderail.cache.live import LiveCache, Parked
+    from guiderail.cache.live import LiveCache
+    from guiderail.cache.parked import Parked
 
 
 class CachePool:

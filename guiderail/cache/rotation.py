@@ -1,9 +1,9 @@
-"""Turning stored keys to another position, for models whose positions are rotations (RoPE).
+"""Rotates stored keys to another position, for models whose positions are rotations (RoPE).
 
-A key at position j is R(j) k, so R(d) turns it into the key at j + d. Which dimensions are paired, which frequencies a
-layer uses, and whether positions enter in some other way too, differs between architectures. So nothing is believed:
+A key at position j is R(j) k, so R(d) rotates it into the key at j + d. Which dimensions are paired, which frequencies
+a layer uses, and whether positions enter in some other way too, differs between architectures. So nothing is believed:
 the frequencies are read from the module, and `prove` runs the same tokens at two places and keeps, for each layer, the
-rotation that turns the one result into the other. A model for which there is none is not patched.
+rotation that takes the one result to the other. A model for which there is none is not patched.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TOKENS, SHIFT, SEED = 32, 61, 0
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-3}
 TOLERANCE_16_BIT = 5e-2
-# Activations of 8 bits: a difference in the last bit of a float turns a whole step of them. 24 layers leave up to 8e-2.
+# Activations of 8 bits: a difference in the last bit of a float changes a whole step. 24 layers leave up to 8e-2.
 TOLERANCE_8_BIT = 0.12
 # RoPE whose frequencies depend on the length, once the length passes what the model was first trained on.
 LENGTH_DEPENDENT = frozenset({"dynamic", "longrope"})
@@ -34,8 +34,8 @@ Pairing = Literal["half", "interleaved"]
 
 
 @dataclass(frozen=True, slots=True)
-class LayerTurn:
-    """How one layer's keys turn: the first `2 * len(frequencies)` dimensions, paired as (i, i + half) or (2i, 2i + 1).
+class LayerRotation:
+    """How a layer's keys rotate: the first `2 * len(frequencies)` dimensions, paired as (i, i + half) or (2i, 2i + 1).
 
     `frequencies` is float64 [pairs], radians a position.
     """
@@ -44,28 +44,28 @@ class LayerTurn:
     pairing: Pairing
 
     def angles(self, shifts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """1 - cos and sin of the turn by `shifts` (int64 [m]): float32 [m, pairs]; the angles are float64.
+        """1 - cos and sin of the rotation by `shifts` (int64 [m]): float32 [m, pairs]; the angles are float64.
 
-        The cosine of a small angle, rounded, is always off to the same side, and a thousand turns would lengthen the
-        key by 1e-5; what it lacks to 1 has no such error.
+        The cosine of a small angle, rounded, is always off to the same side, and a thousand rotations would lengthen
+        the key by 1e-5; what it lacks to 1 has no such error.
         """
         angle = shifts.double()[:, None] * self.frequencies
         return (2 * (angle / 2).sin().square()).float(), angle.sin().float()
 
-    def turn(self, keys: torch.Tensor, lack: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-        """`keys` ([heads, m, head_dim]) turned, in their own dtype; the arithmetic is float32."""
+    def rotate(self, keys: torch.Tensor, lack: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+        """`keys` ([heads, m, head_dim]) rotated, in their own dtype; the arithmetic is float32."""
         size = 2 * sin.shape[-1]
         rotary = keys[..., :size].float()
         a, b = rotary.chunk(2, -1) if self.pairing == "half" else (rotary[..., ::2], rotary[..., 1::2])
-        turned = (a - (a * lack + b * sin), b - (b * lack - a * sin))
-        both = torch.cat(turned, -1) if self.pairing == "half" else torch.stack(turned, -1).flatten(-2)
+        rotated = (a - (a * lack + b * sin), b - (b * lack - a * sin))
+        both = torch.cat(rotated, -1) if self.pairing == "half" else torch.stack(rotated, -1).flatten(-2)
         both = both.to(keys.dtype)
         return both if size == keys.shape[-1] else torch.cat((both, keys[..., size:]), -1)
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What turns the keys of every layer; None for a layer without positions.
+    """What rotates the keys of every layer; None for a layer without positions.
 
     Parameters
     ----------
@@ -75,16 +75,16 @@ class Rotation:
         The largest relative error that the self-test left.
     """
 
-    layers: tuple[LayerTurn | None, ...]
+    layers: tuple[LayerRotation | None, ...]
     error: float
 
-    def by(self, shifts: torch.Tensor) -> Turn:
-        """The turn of tokens by `shifts` (int64 [m], on the keys' device)."""
-        return Turn(self, shifts)
+    def by(self, shifts: torch.Tensor) -> ShiftedKeys:
+        """The rotation of tokens by `shifts` (int64 [m], on the keys' device)."""
+        return ShiftedKeys(self, shifts)
 
 
-class Turn:
-    """A turn of given tokens, for all layers; the angles of equal layers are computed once."""
+class ShiftedKeys:
+    """A rotation of given tokens, for all layers; the angles of equal layers are computed once."""
 
     def __init__(self, rotation: Rotation, shifts: torch.Tensor) -> None:
         self._layers = rotation.layers
@@ -93,17 +93,17 @@ class Turn:
 
     def __call__(self, layer: int, keys: torch.Tensor) -> torch.Tensor:
         """The keys of `layer`, [heads, m, head_dim], at their new places."""
-        turn = self._layers[layer]
-        if turn is None:
+        own = self._layers[layer]
+        if own is None:
             return keys
-        if id(turn.frequencies) not in self._angles:
-            self._angles[id(turn.frequencies)] = turn.angles(self._shifts)
-        return turn.turn(keys, *self._angles[id(turn.frequencies)])
+        if id(own.frequencies) not in self._angles:
+            self._angles[id(own.frequencies)] = own.angles(self._shifts)
+        return own.rotate(keys, *self._angles[id(own.frequencies)])
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a model's keys cannot be turned."""
+    """Why a model's keys cannot be rotated."""
 
     reason: str
 
@@ -120,7 +120,7 @@ def rotation_of(model: Model) -> Rotation | Refusal:
 
 @torch.inference_mode()
 def prove(model: Model) -> Rotation | Refusal:
-    """Find out by a self-test how the model's keys turn.
+    """Find out by a self-test how the model's keys rotate.
 
     The same random tokens are run at positions 0.. and `SHIFT`..: with relative positions every layer's values must be
     equal, and every layer's keys must differ by one rotation. Then a few of them are run again in the middle, under a
@@ -131,13 +131,13 @@ def prove(model: Model) -> Rotation | Refusal:
         return Refusal(f"its context of {model.info.context_length} tokens is too short for the self-test")
     here, there = _run(model, 0), _run(model, shift)
     tolerance = _tolerance(model)
-    layers, worst = list[LayerTurn | None](), 0.0
+    layers, worst = list[LayerRotation | None](), 0.0
     candidates = [None, *_candidates(model)]
     for index in range(model.layers):
         (keys, values), (moved, same) = here.read(index, TOKENS), there.read(index, TOKENS)
         if _error(values, same) > tolerance:
             return Refusal(f"values of layer {index} depend on the position, so moving keys is not enough")
-        error, best = min((_turning_error(c, keys, moved, shift), at) for at, c in enumerate(candidates))
+        error, best = min((_rotation_error(c, keys, moved, shift), at) for at, c in enumerate(candidates))
         if error > tolerance:
             return Refusal(f"no rotation moves the keys of layer {index}: the best leaves an error of {error:.1e}")
         layers.append(candidates[best])
@@ -162,14 +162,14 @@ def length_limit(model: Model) -> tuple[str, int] | None:
     return kinds[0], min([model.first_length, *(limit for limit in limits if limit)])
 
 
-def _candidates(model: Model) -> list[LayerTurn]:
+def _candidates(model: Model) -> list[LayerRotation]:
     """Every frequency set of the model in both pairings; half-split first, the commoner."""
     sets: list[torch.Tensor] = []
     for found in model.frequencies():
         frequencies = found.double()
         if 2 * len(frequencies) <= model.head_dim and not any(torch.equal(frequencies, s) for s in sets):
             sets.append(frequencies)
-    return [LayerTurn(s, pairing) for s in sets for pairing in ("half", "interleaved")]
+    return [LayerRotation(s, pairing) for s in sets for pairing in ("half", "interleaved")]
 
 
 def _run(model: Model, first: int) -> KeyValueBuffers:
@@ -202,9 +202,9 @@ def _rerun_error(model: Model, buffers: KeyValueBuffers) -> float:
     )
 
 
-def _turning_error(turn: LayerTurn | None, keys: torch.Tensor, moved: torch.Tensor, shift: int) -> float:
-    if turn is not None:
-        keys = turn.turn(keys, *turn.angles(torch.full((keys.shape[1],), shift, device=keys.device)))
+def _rotation_error(layer: LayerRotation | None, keys: torch.Tensor, moved: torch.Tensor, shift: int) -> float:
+    if layer is not None:
+        keys = layer.rotate(keys, *layer.angles(torch.full((keys.shape[1],), shift, device=keys.device)))
     return _error(moved, keys)
 
 

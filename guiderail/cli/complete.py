@@ -6,9 +6,12 @@ from typing import Any
 
 import click
 
-from guiderail.cli.engine import Cursor, Engine
+from guiderail.cli.loading import load_engine
 from guiderail.cli.options import resolved, setting_flags
+from guiderail.engine.engine import Engine
+from guiderail.engine.request import CompletionRequest
 from guiderail.errors import UsageError
+from guiderail.settings import Settings
 from guiderail.text.document import Document
 
 STDIN = "-"
@@ -59,9 +62,9 @@ def complete(
         _watch(file, {"--line": line, "--column": column, "--language": language}, as_json, flags)
         return
     _refuse({"--output": None if output == STDIN else output}, "needs --positions")
-    cursor = _cursor(file, line, column, language)
-    engine = Engine(resolved(flags, cursor.document.path).settings, ahead=cursor)
-    _show(engine, cursor, as_json)
+    document = _read(file, language)
+    request = request_at(document, line, column, resolved(flags, document.path).settings)
+    _show(load_engine(request.settings, request), request, as_json)
 
 
 def _watch(file: str | None, given: dict[str, object], as_json: bool, flags: dict[str, Any]) -> None:
@@ -81,25 +84,19 @@ def _refuse(given: dict[str, object], why: str) -> None:
             raise UsageError(f"{name} {why}", "Leave it out")
 
 
-def _show(engine: Engine, cursor: Cursor, as_json: bool) -> None:
+def _show(engine: Engine, request: CompletionRequest, as_json: bool) -> None:
     from guiderail.cli import output
 
-    answer = engine.answer(cursor)
+    found = engine.complete(request)
     if as_json:
-        output.write(output.as_json(answer, engine.model))
-    elif any(suggestion.text for suggestion in answer.suggestions):
-        text = output.as_text(answer, colour=output.wants_colour(sys.stdout), terminal=sys.stdout.isatty())
+        output.write(output.as_json(request, found, engine.model))
+    elif any(suggestion.text for suggestion in found.suggestions):
+        text = output.as_text(
+            request.document, found, colour=output.wants_colour(sys.stdout), terminal=sys.stdout.isatty()
+        )
         output.write(text)
     else:
         click.echo("the model has nothing to suggest here", err=True)
-
-
-def _cursor(file: str | None, line: int | None, column: int | None, language: str | None) -> Cursor:
-    """Read the text and find the cursor; everything cheap is checked before a model is loaded."""
-    document = _read(file, language)
-    if line is None and column is not None:
-        raise UsageError("--column needs --line", "Give both")
-    return cursor_at(document, line, column)
 
 
 def _read(file: str | None, language: str | None) -> Document:
@@ -117,20 +114,30 @@ def _read(file: str | None, language: str | None) -> Document:
     return document
 
 
-def cursor_at(document: Document, line: int | None, column: int | None) -> Cursor:
-    """The cursor at a line from 1 and a column from 0; the end of the text or of the line where one is missing.
+def request_at(document: Document, line: int | None, column: int | None, settings: Settings) -> CompletionRequest:
+    """A request at a line from 1 and a column from 0; at the end of the text or of the line where one is missing.
 
     Raises
     ------
     PositionError
         There is no such position.
     """
-    from guiderail.prompt.project import find_root
-
+    if line is None and column is not None:
+        raise UsageError("--column needs --line", "Give both")
     if line is None:
         offset = len(document.text)
     elif column is None:
         offset = document.line_end(line - 1)
     else:
         offset = document.offset_at(line - 1, column)
-    return Cursor(document, offset, find_root((document.path or Path.cwd()).absolute()))
+    return request_of(document, offset, settings)
+
+
+def request_of(document: Document, offset: int, settings: Settings) -> CompletionRequest:
+    """A request at an offset, in the project that the file belongs to; whoever types a command asks by hand."""
+    from guiderail.prompt.project import find_root
+
+    root = find_root((document.path or Path.cwd()).absolute())
+    return CompletionRequest(
+        document=document, offset=offset, root=root, settings=settings, n=settings.suggestions, by_hand=True
+    )

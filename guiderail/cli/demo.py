@@ -6,7 +6,6 @@ out of training holds for it, because the SHA-256 of its name begins with 2.
 
 import ast
 import importlib.util
-import math
 import shutil
 import statistics
 import sys
@@ -19,13 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guiderail.cli.engine import Answer, Cursor, Engine
+from guiderail.cli.loading import load_engine
 from guiderail.cli.options import resolved, setting_flags
 from guiderail.cli.output import in_context, visible, wants_colour, watched
+from guiderail.engine.patience import UNHURRIED
+from guiderail.engine.request import CompletionRequest
 from guiderail.errors import GuiderailError
+from guiderail.settings import Settings
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
+    from guiderail.engine.completion import Completion
+    from guiderail.engine.engine import Engine
     from guiderail.engine.suggestion import Suggestion
 
 PACKAGE = "fsspec"
@@ -54,10 +58,10 @@ SPOTS = (
 
 @dataclass(frozen=True)
 class Case:
-    """A spot found in the installed package: the cursor with the rest of its line taken away, and that rest."""
+    """A spot found in the installed package: a request with the rest of its line taken away, and that rest."""
 
     spot: Spot
-    cursor: Cursor
+    request: CompletionRequest
     truth: str
 
 
@@ -71,16 +75,17 @@ def demo(**flags: Any) -> None:
     The rest of each line is hidden from the model and shown for comparison.
     """
     began = time.perf_counter()
-    engine = Engine(resolved(flags).settings, patience=math.inf)
+    settings = resolved(flags).settings
+    engine = load_engine(settings, patience=UNHURRIED)
     colour = wants_colour(sys.stdout)
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        cases = list(find_cases(_copy_package(Path(folder).resolve())))
+        cases = list(find_cases(_copy_package(Path(folder).resolve()), settings))
         _say(_heading(engine, len(cases)), colour)
         for case in cases:
-            answer = engine.answer(case.cursor)
-            results.append((case, answer.suggestions[0]))
-            _say(_shown(case, answer), colour)
+            found = engine.complete(case.request)
+            results.append((case, found.suggestions[0]))
+            _say(_shown(case, found), colour)
     _say(_summary(results, time.perf_counter() - began), colour)
 
 
@@ -101,7 +106,7 @@ def _copy_package(folder: Path) -> Path:
     return Path(shutil.copytree(Path(found.origin).parent, folder / PACKAGE / PACKAGE, ignore=skip)).parent
 
 
-def find_cases(root: Path, spots: tuple[Spot, ...] = SPOTS) -> Iterator[Case]:
+def find_cases(root: Path, settings: Settings, spots: tuple[Spot, ...] = SPOTS) -> Iterator[Case]:
     """The spots that this release of the package has.
 
     Raises
@@ -109,13 +114,13 @@ def find_cases(root: Path, spots: tuple[Spot, ...] = SPOTS) -> Iterator[Case]:
     GuiderailError
         It has none of them.
     """
-    cases = [case for spot in spots if (case := _find(root, spot))]
+    cases = [case for spot in spots if (case := _find(root, spot, settings))]
     if not cases:
         raise GuiderailError(f"this release of {PACKAGE} has none of the demo's functions", "Install another one")
     yield from cases
 
 
-def _find(root: Path, spot: Spot) -> Case | None:
+def _find(root: Path, spot: Spot, settings: Settings) -> Case | None:
     path = root / PACKAGE / spot.file
     if not path.exists():
         return None
@@ -127,7 +132,8 @@ def _find(root: Path, spot: Spot) -> Case | None:
     offset = found + len(spot.marker)
     line_end = text.find("\n", offset)
     document = Document(text[:offset] + text[line_end:], path, "python")
-    return Case(spot, Cursor(document, offset, root), text[offset:line_end])
+    request = CompletionRequest(document=document, offset=offset, root=root, settings=settings, by_hand=True)
+    return Case(spot, request, text[offset:line_end])
 
 
 def _function_range(text: str, name: str) -> tuple[int, int]:
@@ -142,7 +148,7 @@ def _function_range(text: str, name: str) -> tuple[int, int]:
     return document.line_start(node.lineno - 1), document.line_end((node.end_lineno or node.lineno) - 1)
 
 
-def _heading(engine: Engine, count: int) -> str:
+def _heading(engine: "Engine", count: int) -> str:
     info, model = engine.model.info, engine.model
     fim = f"{info.fim.name} fill-in-the-middle" if info.fim else "no fill-in-the-middle"
     size = f"{info.parameters / 1e6:.1f} M parameters"
@@ -151,13 +157,13 @@ def _heading(engine: Engine, count: int) -> str:
     return f"{click.style('guiderail', bold=True)} completes {count} positions in {PACKAGE} with {about}"
 
 
-def _shown(case: Case, answer: Answer) -> str:
-    document, suggestion = case.cursor.document, answer.suggestions[0]
+def _shown(case: Case, found: "Completion") -> str:
+    document, suggestion = case.request.document, found.suggestions[0]
     line = document.position_at(suggestion.start)[0] + 1
     title = click.style(f"{PACKAGE}/{case.spot.file}:{line}", fg="cyan", bold=True)
     truth = click.style(f"in the file: {visible(case.truth)}", dim=True)
     mark = click.style("same", fg="green") if _same(case, suggestion) else click.style("different", fg="yellow")
-    files = sorted({snippet.path for snippet in answer.snippets})
+    files = sorted({snippet.path for snippet in found.snippets})
     context = f" · context from {', '.join(files)}" if files else ""
     figures = click.style(f"{_figures(suggestion)}{context}", dim=True)
     body = in_context(document, suggestion, before=CONTEXT_LINES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +48,23 @@ def cursors(cursors: str | None, target: str | None, **flags: Any) -> None:
     guiderail eval cursors
     guiderail eval cursors --model FILE.gguf --json cursors.json
     """
-    from guiderail.cli.engine import Cursor, Engine
+    from guiderail.cli.loading import load_engine
+    from guiderail.engine.request import CompletionRequest
     from guiderail.evaluation import measurement
     from guiderail.evaluation.studies import cursors as evaluation
 
     made = evaluation.read_cursors(Path(cursors) if cursors else None)
     settings = resolved(flags).settings
-    engine = Engine(settings)
+    engine = load_engine(settings)
 
     with progress() as bar:
         advance = phases(bar)("completing", len(made))
 
         def answer(one: evaluation.HandMade) -> Any:
             advance()
-            found = engine.answer(Cursor(one.document, one.offset), until=one.until).suggestions
-            return found[0] if found else None
+            own = replace(settings, until=one.until)
+            request = CompletionRequest(document=one.document, offset=one.offset, settings=own, by_hand=True)
+            return next(iter(engine.complete(request).suggestions), None)
 
         rows = list(evaluation.rows(made, answer))
     TABLE.show(rows, to_stdout=target != "-")

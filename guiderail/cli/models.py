@@ -75,6 +75,7 @@ def pull(name: str, file: str | None, chosen: bool, dtype: str | None, report: b
     goes on where it stopped when the command is given again.
     """
     from guiderail.model import store
+    from guiderail.model.pull import pull as pull_model
 
     hub_id, _, revision = name.partition("@")
     if not store.is_hub_id(hub_id):
@@ -84,7 +85,7 @@ def pull(name: str, file: str | None, chosen: bool, dtype: str | None, report: b
     if dtype:
         checked("dtype", dtype, Source("flag", "--dtype"))
     with _reported() if report else _progress(hub_id) as progress:
-        info = store.pull(hub_id, revision or None, progress, file)
+        info = pull_model(hub_id, revision or None, progress, file)
     advice = "" if chosen else f" Use it: guiderail models use {info.name}"
     click.echo(f"{info.name} at {info.revision} is ready.{advice}", err=True)
     click.echo(info.file or info.folder)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from guiderail import __version__
-from guiderail.cli.engine import Answer
 from guiderail.cli.terminal import visible
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
+    from guiderail.engine.completion import Completion
+    from guiderail.engine.request import CompletionRequest
     from guiderail.engine.suggestion import Suggestion
     from guiderail.model.model import Model
 
@@ -35,21 +36,21 @@ def write(text: str, *, end: str = "\n") -> None:
     sys.stdout.write(text if end and text.endswith(end) else text + end)
 
 
-def payload(answer: Answer, model: "Model") -> dict[str, Any]:
-    """The answer as the JSON object of ``schema/complete.json``.
+def payload(request: "CompletionRequest", found: "Completion", model: "Model") -> dict[str, Any]:
+    """A completion as the JSON object of ``schema/complete.json``.
 
     Lines count from 1 and columns, in code points, from 0: as on the command line.
     """
-    document = answer.cursor.document
+    document = request.document
     return {
         "version": __version__,
         "file": str(document.path) if document.path else None,
         "language": document.language,
-        "position": _position(document, answer.cursor.offset),
-        "suggestions": [_suggestion(document, suggestion) for suggestion in answer.suggestions],
+        "position": _position(document, request.offset),
+        "suggestions": [_suggestion(document, suggestion) for suggestion in found.suggestions],
         "model": _model(model),
         "context_files": [
-            {"path": snippet.path, "reason": snippet.reason, "score": snippet.score} for snippet in answer.snippets
+            {"path": snippet.path, "reason": snippet.reason, "score": snippet.score} for snippet in found.snippets
         ],
     }
 
@@ -86,25 +87,25 @@ def _model(model: "Model") -> dict[str, Any]:
     }
 
 
-def as_json(answer: Answer, model: "Model") -> str:
-    """The answer as indented JSON."""
-    return json.dumps(payload(answer, model), indent=2)
+def as_json(request: "CompletionRequest", found: "Completion", model: "Model") -> str:
+    """A completion as indented JSON."""
+    return json.dumps(payload(request, found, model), indent=2)
 
 
-def as_text(answer: Answer, *, colour: bool, terminal: bool = False) -> str:
+def as_text(document: Document, found: "Completion", *, colour: bool, terminal: bool = False) -> str:
     """The suggestions as a person reads them; a heading stands before each when there are several.
 
     On a terminal that is to have no colour, control characters are shown all the same; a pipe gets the exact text.
     """
-    several = len(answer.suggestions) > 1
+    several = len(found.suggestions) > 1
     parts = []
-    for number, suggestion in enumerate(answer.suggestions, start=1):
+    for number, suggestion in enumerate(found.suggestions, start=1):
         judged = visible(f", {suggestion.verdict}") if suggestion.verdict else ""
-        heading = f"--- {number} of {len(answer.suggestions)}, score {suggestion.score:.2f}{judged} ---"
+        heading = f"--- {number} of {len(found.suggestions)}, score {suggestion.score:.2f}{judged} ---"
         if several:
             parts.append(click.style(heading, bold=True) if colour else heading)
         exact = visible(suggestion.text) if terminal else suggestion.text
-        text = in_context(answer.cursor.document, suggestion) if colour else exact
+        text = in_context(document, suggestion) if colour else exact
         parts.append(text.removesuffix("\n"))
         if colour:
             parts += [click.style(line, dim=True) for line in watched(suggestion)]

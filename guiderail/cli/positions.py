@@ -6,7 +6,6 @@ that a second run can tell what is done, repair a line that was torn, and refuse
 
 import hashlib
 import json
-import math
 import os
 import re
 import sys
@@ -14,15 +13,18 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
 from guiderail import __version__
-from guiderail.cli.complete import STDIN, cursor_at
-from guiderail.cli.engine import Cursor, Engine
+from guiderail.cli.complete import STDIN, request_at
+from guiderail.cli.loading import load_engine
+from guiderail.engine.engine import Engine
+from guiderail.engine.patience import UNHURRIED
+from guiderail.engine.request import CompletionRequest
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.settings import Settings, SettingsError, Source, checked
 
@@ -77,7 +79,8 @@ def complete_all(positions: str, output: str, settings: Settings) -> None:
     failed = sum(done.get(task.key, False) for task in tasks)
     if todo:
         with _sink(output) as sink:
-            failed += _answer(Engine(settings, patience=math.inf), todo, identity, sink, len(tasks))
+            engine = load_engine(settings, patience=UNHURRIED)
+            failed += _answer(engine, settings, todo, identity, sink, len(tasks))
     _summarise(len(tasks), len(todo), failed)
     if failed:
         raise click.exceptions.Exit(1)
@@ -90,12 +93,14 @@ def _refuse_same_file(positions: str, output: str) -> None:
         raise UsageError(f"{output} holds the positions themselves", "Choose another --output")
 
 
-def _answer(engine: Engine, todo: list[Task], identity: dict[str, Any], sink: "_Sink", total: int) -> int:
+def _answer(
+    engine: Engine, settings: Settings, todo: list[Task], identity: dict[str, Any], sink: "_Sink", total: int
+) -> int:
     """Write the row of each task; return how many are errors."""
     failed = 0
     with _progress(total, total - len(todo)) as advance:
         for task in todo:
-            row = _row(engine, task, identity)
+            row = _row(engine, settings, task, identity)
             failed += "error" in row
             sink.write(json.dumps(row) + "\n")
             advance()
@@ -217,23 +222,22 @@ def _same(output: Path, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
             )
 
 
-def _row(engine: Engine, task: Task, identity: dict[str, Any]) -> dict[str, Any]:
+def _row(engine: Engine, settings: Settings, task: Task, identity: dict[str, Any]) -> dict[str, Any]:
     """The answer to one task, or its error: a bad position never stops the others."""
     from guiderail.cli.output import payload
 
     head: dict[str, Any] = {"key": task.key}
     head |= {name: task.position[name] for name in ("id", "file") if name in task.position}
     try:
-        cursor = _cursor(task)
-        limits = {name: _limit(task, name) for name in ("until", "max_tokens")}
-        answer = engine.answer(cursor, **limits)
-        return head | payload(answer, engine.model) | {"file": task.position["file"], "settings": identity}
+        request = _request(task, settings)
+        found = engine.complete(request)
+        return head | payload(request, found, engine.model) | {"file": task.position["file"], "settings": identity}
     except GuiderailError as error:
         problem = {"message": error.message, "remedy": error.remedy}
         return head | {"error": problem, "settings": identity}
 
 
-def _cursor(task: Task) -> Cursor:
+def _request(task: Task, settings: Settings) -> CompletionRequest:
     from guiderail.text.language import language_named
     from guiderail.text.source import read_source
 
@@ -250,7 +254,8 @@ def _cursor(task: Task) -> Cursor:
             raise UsageError(f"{name!r} must be {noun}, {given}", "Correct the position")
     language = language_named(str(position["language"])) if position.get("language") else None
     document = read_source(Path(position["file"]), language)
-    return cursor_at(document, position["line"], position["column"])
+    own = {name: value for name in ("until", "max_tokens") if (value := _limit(task, name)) is not None}
+    return request_at(document, position["line"], position["column"], replace(settings, **own))
 
 
 def _limit(task: Task, name: str) -> Any:

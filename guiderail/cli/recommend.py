@@ -33,7 +33,7 @@ def recommend(again: bool, idle: bool, target: str | None) -> None:
 
     found = None if again else measurement.remembered()
     if found is None:
-        from guiderail.cli.engine import status
+        from guiderail.cli.loading import status
         from guiderail.model.threads import allow
 
         allow(0)

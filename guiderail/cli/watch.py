@@ -6,20 +6,22 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from guiderail.cli.engine import Cursor, Engine
+from guiderail.cli.complete import request_of
+from guiderail.cli.loading import load_engine
 from guiderail.cli.terminal import visible
-from guiderail.prompt.project import find_root
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit, diff
 from guiderail.text.source import SourceError, read_source
 
 if TYPE_CHECKING:
+    from guiderail.engine.engine import Engine
+    from guiderail.engine.request import CompletionRequest
     from guiderail.settings import Settings
 
 POLL_S = 0.1
@@ -70,9 +72,10 @@ class Change:
 def watch(path: Path, settings: Settings, *, as_json: bool) -> None:
     """Print a `Change` for every version of the file, until interrupted."""
     versions = Versions(path)
-    engine = Engine(settings, ahead=_end_of(versions.document))
+    document = versions.document
+    engine = load_engine(settings, request_of(document, len(document.text), settings))
     click.echo(f"watching {visible(str(path))}: save it to see what the cache does; Ctrl-C ends", err=True)
-    for change in follow(engine, versions, versions.is_outdated):
+    for change in follow(engine, settings, versions, versions.is_outdated):
         click.echo(json.dumps(asdict(change)) if as_json else visible(as_text(change)))
 
 
@@ -114,7 +117,9 @@ class Versions:
         return found.st_mtime_ns, found.st_size
 
 
-def follow(engine: Engine, documents: Iterable[Document], interrupted: Callable[[], bool]) -> Iterator[Change]:
+def follow(
+    engine: Engine, settings: Settings, documents: Iterable[Document], interrupted: Callable[[], bool]
+) -> Iterator[Change]:
     """What the cache does with each of a file's versions; the first one is a change from nothing.
 
     Context from other files is chosen once: another choice would void the cache, and the language server keeps its too.
@@ -123,18 +128,19 @@ def follow(engine: Engine, documents: Iterable[Document], interrupted: Callable[
     old, snippets = "", None
     for document in documents:
         edit = diff(old, document.text)
-        root = find_root((document.path or Path.cwd()).absolute())
-        cursor = Cursor(document, edit.start + len(edit.text), root)
-        answer = engine.answer(cursor, snippets=snippets)
-        snippets, old = answer.snippets, document.text
-        yield _change(engine, cursor, edit, answer.suggestions[0].text if answer.suggestions else "", interrupted)
+        request = replace(request_of(document, edit.start + len(edit.text), settings), snippets=snippets)
+        found = engine.complete(request)
+        snippets, old = found.snippets, document.text
+        yield _change(engine, request, edit, found.suggestions[0].text if found.suggestions else "", interrupted)
 
 
-def _change(engine: Engine, cursor: Cursor, edit: Edit, suggestion: str, interrupted: Callable[[], bool]) -> Change:
+def _change(
+    engine: Engine, request: CompletionRequest, edit: Edit, suggestion: str, interrupted: Callable[[], bool]
+) -> Change:
     cache, report = engine.cache, engine.report
     began = time.perf_counter()
     healed = cache.heal(cancelled=interrupted)
-    line, column = cursor.document.position_at(cursor.offset)
+    line, column = request.document.position_at(request.offset)
     return Change(
         line=line + 1,
         column=column,
@@ -160,11 +166,7 @@ def as_text(change: Change) -> str:
     healed = f"; healed {change.healed} in {1000 * change.heal_s:.0f} ms" if change.healed else ""
     return (
         f"{change.line}:{change.column}  +{change.inserted} -{change.deleted} characters  "
-        f"{change.tokens} tokens: kept {change.kept} (turned {change.rotated}), encoded {change.encoded}, "
+        f"{change.tokens} tokens: kept {change.kept} (rotated {change.rotated}), encoded {change.encoded}, "
         f"stale {change.stale}  {change.policy}, {1000 * change.fit_s:.0f} ms{healed}  "
         f"→ {change.suggestion.splitlines()[0] if change.suggestion.strip() else '(nothing)'}"
     )
-
-
-def _end_of(document: Document) -> Cursor:
-    return Cursor(document, len(document.text), find_root((document.path or Path.cwd()).absolute()))

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from weakref import ref
 
 import torch
 
 from guiderail.cache.buffers import KeyValueBuffers
-from guiderail.cache.live import CHUNK, FitReport, LiveCache
+from guiderail.cache.live import LiveCache
+from guiderail.cache.plan import CHUNK
 from guiderail.cache.tree import TokenTree
-from guiderail.decoding import graphs
 from guiderail.decoding.branches import Branches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from guiderail.cache.policy import Policy
+    from guiderail.cache.report import FitReport
     from guiderail.cache.selection import Effort
     from guiderail.model.model import Model
 
@@ -42,16 +42,9 @@ class Session:
 
     def __init__(self, model: Model, *, policy: Policy = "exact", effort: Effort | None = None) -> None:
         self.model = model
-        me = ref(self)  # a cycle would keep the buffers until the garbage collector comes by
-
-        def fixed_step(ids: torch.Tensor, start: int) -> torch.Tensor | None:
-            session = me()
-            return session._graphs.step(ids, start) if session and session._graphs else None
-
-        self.cache = LiveCache(model, policy=policy, effort=effort, fixed_step=fixed_step)
+        self.cache = LiveCache(model, policy=policy, effort=effort)
         self.report: FitReport | None = None  # of the last `fit`
         self.passes = 0
-        self._graphs = graphs.DecodeGraphs(model, self.cache.buffers) if graphs.supports(model) else None
 
     @property
     def buffers(self) -> KeyValueBuffers:
@@ -91,7 +84,7 @@ class Session:
         None if `cancelled` became true between two chunks; the chunks that were run stay.
         """
         self.passes += 1
-        return self.cache.append(ids, cancelled=cancelled)
+        return self.cache.feed(ids, cancelled=cancelled)
 
     def feed_tree(self, tree: TokenTree, embeddings: torch.Tensor | None = None) -> torch.Tensor:
         """Run a tree after the sequence in one pass; the logits of each node, float32 [nodes, vocabulary].
@@ -101,7 +94,7 @@ class Session:
         `embeddings` ([new nodes, hidden]) stand in place of the new nodes' tokens; then no path can be kept.
         """
         self.passes += 1
-        return self.cache.grow(tree, embeddings)
+        return self.cache.feed_tree(tree, embeddings)
 
     def keep(self, path: Sequence[int]) -> None:
         """Append these nodes of the tree that was run last, from the root on: afterwards they are as if fed.

@@ -5,19 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import lru_cache
 from itertools import chain, count
 from typing import Literal, cast
 
-from guiderail.cache.live import FitReport
 from guiderail.cache.policy import Policy
 from guiderail.cache.pool import CachePool
+from guiderail.cache.report import FitReport
 from guiderail.decoding.draft import Drafter
 from guiderail.decoding.price import Prices, prices_of
 from guiderail.decoding.recipe import Recipe
 from guiderail.decoding.session import Session
 from guiderail.decoding.vocabulary import Vocabulary
-from guiderail.engine.request import CompletionRequest, Layout
+from guiderail.engine.plan import CompletionPlan, Layout
 from guiderail.engine.run import Run
 from guiderail.engine.suggestion import Suggestion
 from guiderail.errors import UsageError
@@ -26,8 +25,6 @@ from guiderail.monitors.joint import JointMonitors
 from guiderail.monitors.verdict import Change
 from guiderail.prompt.prompt import Prompt, build_prompt, half_typed
 
-COUNTED = 16384  # lines whose token counts are kept
-LINE = 200  # characters; longer texts are counted anew, so that what is kept stays small
 UNFINISHED = frozenset({"length", "cancelled"})  # ends of a text that was cut: it may be right and look wrong
 
 
@@ -56,11 +53,10 @@ class Completer:
         self.pool = CachePool(self.session.cache, device_bytes=cache_bytes, host_bytes=cache_bytes)
         self.vocabulary = Vocabulary(model.tokenizer.token_bytes)
         self.store: dict[object, object] = {}  # what methods and drafters keep between requests (`Situation.kept`)
-        self._count_line = lru_cache(COUNTED)(lambda text: len(model.tokenizer.encode(text)))
 
     def complete(
         self,
-        request: CompletionRequest,
+        request: CompletionPlan,
         *,
         cancelled: Callable[[], bool] = lambda: False,
         on_token: Callable[[bytes], None] | None = None,
@@ -82,13 +78,13 @@ class Completer:
         run = Run(self, request, prompt, logits, began, monitors)
         return _judged(request, run.suggestions(cancelled, on_token), cancelled)
 
-    def encode(self, request: CompletionRequest) -> FitReport:
+    def encode(self, request: CompletionPlan) -> FitReport:
         """Encode the prompt of `request`; what that took."""
         self.session.fit(self._opened(request, self.prompt(request)))
         assert self.session.report is not None, "fit makes one"
         return self.session.report
 
-    def prepare(self, request: CompletionRequest, prompt: Prompt, *, cancelled: Callable[[], bool]) -> None:
+    def prepare(self, request: CompletionPlan, prompt: Prompt, *, cancelled: Callable[[], bool]) -> None:
         """Encode the prompt of `request`, so that `complete` only decodes; make it exact in the time that is left."""
         ids = self._opened(request, prompt)
         if self.session.ids[: len(ids)] != ids:
@@ -96,7 +92,7 @@ class Completer:
         if not cancelled():
             self.heal(cancelled=cancelled)
 
-    def _opened(self, request: CompletionRequest, prompt: Prompt) -> list[int]:
+    def _opened(self, request: CompletionPlan, prompt: Prompt) -> list[int]:
         """The ids of a prompt, with its file's cache in use."""
         ids = self.model.tokenizer.encode_prompt(prompt)
         self.pool.open(request.file or request.document.path, ids)
@@ -107,7 +103,7 @@ class Completer:
         if recipe.drafters and Prices not in self.store:
             self.store[Prices] = prices_of(self.model)
 
-    def show(self, request: CompletionRequest) -> None:
+    def show(self, request: CompletionPlan) -> None:
         """Have the drafters read the prompt that was encoded, and the project, before a request waits for that."""
         for part in request.recipe.drafters:
             if part in self.store:  # else no request came yet
@@ -122,9 +118,9 @@ class Completer:
 
     def count(self, text: str) -> int:
         """Tokens of a plain text; laying out a prompt counts the same lines again at every key stroke."""
-        return self._count_line(text) if len(text) <= LINE else len(self.model.tokenizer.encode(text))
+        return len(self.model.tokenizer.lines.encode(text))
 
-    def prompt(self, request: CompletionRequest) -> Prompt:
+    def prompt(self, request: CompletionPlan) -> Prompt:
         """The prompt for `request`."""
         info = self.model.info
         budget = min(self.prompt_tokens, info.context_length - request.max_tokens)
@@ -146,7 +142,7 @@ class Completer:
             joins=self.model.tokenizer.joined_blanks,
         )
 
-    def typed(self, request: CompletionRequest) -> str:
+    def typed(self, request: CompletionPlan) -> str:
         """What is decoded once more of the text before the cursor; on the cursor's line, and never shown."""
         line, _ = request.document.position_at(request.offset)
         before = request.document.text[request.document.line_start(line) : request.offset]
@@ -159,7 +155,7 @@ class Completer:
         return fim.preferred if fim else "prefix"
 
 
-def _judged(request: CompletionRequest, found: list[Suggestion], cancelled: Callable[[], bool]) -> list[Suggestion]:
+def _judged(request: CompletionPlan, found: list[Suggestion], cancelled: Callable[[], bool]) -> list[Suggestion]:
     """The suggestions with their verdicts, those that bring errors last, or left out if the inspector drops them."""
     inspector = request.inspector
     if inspector is None or not found or cancelled():
@@ -171,7 +167,7 @@ def _judged(request: CompletionRequest, found: list[Suggestion], cancelled: Call
     return [one for one in judged if one not in wrong] + ([] if inspector.drops else wrong)
 
 
-def _monitors(request: CompletionRequest, prompt: Prompt) -> Iterator[JointMonitors | None]:
+def _monitors(request: CompletionPlan, prompt: Prompt) -> Iterator[JointMonitors | None]:
     """The monitors of each suggestion, those of the first at work already; None where nobody can be asked."""
     watch = None
     if request.monitors is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guiderail.engine.lending import Lending, is_wanted
+from guiderail.engine.project_ngrams import ProjectNgrams, is_wanted
 from guiderail.prompt.index import ProjectIndex
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class OpenProject:
         self.root = root
         self.index = ProjectIndex(root) if root else None
         shared = self.index if others else None
-        self._lending = Lending(model, shared) if is_wanted(ngrams, model) else None
+        self._lending = ProjectNgrams(model, shared) if is_wanted(ngrams, model) else None
 
     @property
     def counts(self) -> NgramCounts | None:

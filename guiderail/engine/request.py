@@ -1,90 +1,78 @@
-"""A cursor, and what is wanted there."""
+"""What a caller asks for: a cursor, and the settings to complete it with."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from guiderail.decoding.recipe import PLAIN, Recipe
-from guiderail.decoding.sampling import Sampling
-from guiderail.decoding.stage import LogitsStage
-from guiderail.decoding.stages.ngram_counts import NgramCounts
-from guiderail.decoding.stops import Until
-from guiderail.monitors.monitors import Monitors
-from guiderail.monitors.verdict import Inspector
-from guiderail.prompt.snippet import Snippet
+from guiderail.settings import Settings
 from guiderail.text.document import Document
 
-Layout = Literal["auto", "psm", "spm", "efim", "prefix"]
+if TYPE_CHECKING:
+    from guiderail.decoding.stage import LogitsStage
+    from guiderail.prompt.snippet import Snippet
 
-# Further suggestions of a greedy request are drawn like this: the spread that Tabby and MGD's evaluation use.
-ALTERNATIVES = Sampling(temperature=0.8, top_p=0.95)
+DocumentName = tuple[int, str]  # of an open document: its client's number and its URI
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionRequest:
-    """A cursor, and what is wanted there.
+    """A cursor, and the settings to complete it with.
 
     Parameters
     ----------
     document, offset
-        The text and the cursor in it, in code points.
-    snippets
-        Text from other files (`guiderail.prompt.context.gather`).
+        The text, and the cursor in it in code points.
     root
-        The project's root; it names the repository and the file in the prompt.
-    until
-        Where a suggestion ends: with the line, the block, or the token budget.
-    max_tokens
-        Tokens of one suggestion at most, the half-typed word included.
+        The project that context may come from; None for a file that belongs to none.
+    settings
+        How to complete.
     n
-        Suggestions at most; fewer come when the model writes the same twice and they must be `distinct`. With greedy
-        sampling the first is greedy and the others are drawn (`ALTERNATIVES`).
-    sampling
-        How tokens are chosen.
-    layout
-        Order of the prompt; "auto" takes the model's best.
-    heal
-        Whether a half-typed word is completed as one.
-    end_loops
-        Whether a suggestion that goes round in circles ends after the first.
-    fit
-        Whether what would stand twice with what follows the cursor is left out, or replaced (`text.fitting`), and a
-        text ends where that begins (`decoding.following`); for who shows suggestions to a person.
+        Suggestions at most.
+    uri, client
+        Name a document that is open in an editor; two clients may have one file open, each with its own text. What is
+        learned about an open document (context, cache) is kept until `Engine.forget`.
+    by_hand
+        Whether a person asked, beyond doubt; else no method runs the project's code.
+    snippets
+        Context from other files, instead of what the engine would choose.
+    stages
+        Changes of the scores before those of the settings; for measurements.
     distinct
         Whether suggestions must differ from each other; if not, draws are independent.
-    stages
-        Changes of the scores that come before the recipe's.
-    monitors
-        What forbids names that do not exist; none by default.
-    file
-        Names the file whose cache is to be used; by default its path.
-    recipe
-        The method, and the stages, constraints and drafters that were chosen with it; plain decoding by default.
-    project
-        The ids and counts of the project's other files, for drafters and methods that read them.
-    inspector
-        Who gives a verdict on each suggestion; nobody by default.
     """
 
     document: Document
     offset: int
-    snippets: Sequence[Snippet] = ()
     root: Path | None = None
-    until: Until = "line"
-    max_tokens: int = 64
+    settings: Settings = field(default_factory=Settings)
     n: int = 1
-    sampling: Sampling = field(default_factory=Sampling)
-    layout: Layout = "auto"
-    heal: bool = True
-    end_loops: bool = False
-    fit: bool = False
-    distinct: bool = True
+    uri: str = ""
+    client: int = 0
+    by_hand: bool = False
+    snippets: Sequence[Snippet] | None = None
     stages: Sequence[LogitsStage] = ()
-    monitors: Monitors | None = None
-    file: Hashable = None
-    recipe: Recipe = PLAIN
-    project: NgramCounts | None = None
-    inspector: Inspector | None = None
+    distinct: bool = True
+
+    @property
+    def name(self) -> DocumentName | None:
+        """Under which what belongs to an open document is kept."""
+        return (self.client, self.uri) if self.uri else None
+
+    @property
+    def before(self) -> str:
+        """The text up to the cursor."""
+        return self.document.text[: self.offset]
+
+    @property
+    def after(self) -> str:
+        """The text after the cursor."""
+        return self.document.text[self.offset :]
+
+    def typed_since(self, earlier: CompletionRequest) -> str | None:
+        """What was typed between an earlier cursor and this one; None if the text before the earlier one changed."""
+        text = self.document.text
+        continues = earlier.offset <= self.offset and text.startswith(earlier.before)
+        return text[earlier.offset : self.offset] if continues else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from guiderail.decoding.plain import PlainPart
 from guiderail.decoding.price import Prices, prices_of
 from guiderail.decoding.sampling import Chooser, Sampling
 from guiderail.decoding.stops import StopRule, stop_rule
-from guiderail.engine.request import ALTERNATIVES, CompletionRequest
+from guiderail.engine.plan import ALTERNATIVES, CompletionPlan
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.monitors.joint import JointMonitors
 from guiderail.prompt.prompt import Prompt
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 WIDEST = 16  # texts that are written at once: all their keys and values are held, and read at every step
 LINE = 20_000  # characters before the cursor in which a quote may have been opened
-_BARE_NEWLINE = re.compile(r"(?<!\r)\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ class Run:
     def __init__(
         self,
         completer: Completer,
-        request: CompletionRequest,
+        request: CompletionPlan,
         prompt: Prompt,
         logits: torch.Tensor,
         began: float,
@@ -194,12 +192,11 @@ class Run:
         """The text that is suggested, and how much after the cursor it replaces."""
         text = end.text
         if not self.request.fit:
-            return Shaped(_line_ends_of(self.request.document, text))
+            return Shaped(text)
         if end.reason == "eos" and (cut := self._stop.end(f"{text}\n")) is not None:
             text = text[:cut]  # its last line has ended too
         if self.request.document.language == "python":  # in YAML, say, the depth is the meaning
             text = at_depth(text, self._before, self._above)
-        text = _line_ends_of(self.request.document, text)
         return shape(text, self._before[-LINE:], self._after(len(text))) or Shaped("")
 
     def _situation(self, index: int) -> Situation:
@@ -284,9 +281,3 @@ class Run:
                 tokens_per_s=(len(tokens) - 1) / decode_s if len(tokens) > 1 else 0.0,
             ),
         )
-
-
-def _line_ends_of(document: Document, text: str) -> str:
-    """`text` with the line ends of the document's first line, so that a file never mixes them."""
-    first = document.text[: document.line_start(1)] if document.line_count > 1 else ""
-    return _BARE_NEWLINE.sub("\r\n", text) if first.endswith("\r\n") else text

@@ -6,12 +6,11 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from guiderail.decoding.recipe import Recipe, recipe
-from guiderail.decoding.sampling import Sampling
+from guiderail import settings
 from guiderail.errors import UsageError
 
 OFF, SYNTAX = "off", "syntax"
@@ -48,10 +47,6 @@ class Method:
     top_p: float = 1.0
     min_p: float = 0.0
     samples: int = 1
-
-    def sampling(self, seed: int) -> Sampling:
-        """How tokens are chosen in one answer."""
-        return Sampling(temperature=self.temperature, top_k=self.top_k, top_p=self.top_p, min_p=self.min_p, seed=seed)
 
     @property
     def is_greedy(self) -> bool:
@@ -97,41 +92,26 @@ class Source:
         return (self.set or Path(self.path).name) + ("" if self.truncate else ", not truncated")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What all systems of a run share.
+@dataclass(frozen=True, kw_only=True)
+class Settings(settings.Settings):
+    """What all systems of a run share: the product's settings with the product's defaults, and two more.
+
+    What a system decides (model, method, sampling, monitors) or a task (`until`) is not set here.
 
     Parameters
     ----------
-    prompt_tokens, max_tokens
-        Tokens of a prompt and of an answer at most.
-    context_tokens
-        Of the prompt, for the project's other files; 0 shows the file alone.
-    layout
-        Order of the prompt: auto, psm, spm, or prefix (nothing after the cursor is shown).
     deadline_s
         How long an analyser may be waited for: this measures quality, not speed.
-    analyser
-        Who analyses; auto takes the best one installed.
     check
         Whether every answer is checked by the language's compiler or analyser (compilation rate).
-    seed
-        Of the draws and the bootstrap.
-    device, dtype, threads
-        Where and how models run.
     """
 
-    prompt_tokens: int = 768
-    max_tokens: int = 48
-    context_tokens: int = 0
-    layout: str = "auto"
     deadline_s: float = 20.0
-    analyser: str = "auto"
     check: bool = True
-    seed: int = 0
-    device: str = "auto"
-    dtype: str = "auto"
-    threads: int = 0
+
+
+DECIDED = frozenset({"model", "method", "parameters", "drafter", "suggestions", "until", "monitors", "only_monitors"})
+DRAWN = frozenset({"temperature", "top_k", "top_p", "min_p"})  # these belong to a [[method]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +122,22 @@ class System:
     method: Method
     monitors: str
 
-    def recipe(self) -> Recipe:
-        """How it decodes.
-
-        Raises
-        ------
-        UsageError
-            There is no such method, or what was chosen does not work together.
-        """
+    def settings(self, shared: Settings) -> Settings:
+        """The product's settings of this system."""
         method, watched = self.method, self.monitors not in {OFF, SYNTAX}
-        greedy = method.temperature == 0
-        return recipe(method.name, method.set, method.drafter, greedy=greedy, monitored=watched)
+        return replace(
+            shared,
+            model=self.model,
+            method=method.name,
+            parameters=method.set,
+            drafter=method.drafter,
+            temperature=method.temperature,
+            top_k=method.top_k,
+            top_p=method.top_p,
+            min_p=method.min_p,
+            monitors=watched,
+            only_monitors=self.monitors if watched else shared.only_monitors,
+        )
 
     @property
     def label(self) -> str:
@@ -224,7 +209,7 @@ def read(path: Path) -> Config:
             methods=tuple(replace(each, label=each.label or each.name) for each in methods),
             monitors=tuple(table.get("monitors", [OFF])),
             tasks=tuple(_source(each, path.parent) for each in table.get("tasks", [])),
-            settings=_made(Settings, table.get("settings", {}), "settings"),
+            settings=_settings(table.get("settings", {}), path),
         )
     )
 
@@ -261,6 +246,22 @@ def _source(table: Mapping[str, Any], beside: Path) -> Source:
     if found.set.endswith(".toml"):
         paths["set"] = str(beside / found.set)
     return replace(found, **paths)
+
+
+def _settings(table: Mapping[str, Any], path: Path) -> Settings:
+    """The settings of a run, each value checked as the product checks it."""
+    own = {item.name for item in fields(Settings)} - set(settings.KEYS)
+    wrong = next((key for key in table if key in DECIDED | DRAWN), None)
+    if wrong is not None:
+        place = "a [[method]]" if wrong in DRAWN | {"method", "parameters", "drafter"} else "the top, or of a [[tasks]]"
+        raise UsageError(f"{wrong} is not for [settings] of {path.name}", f"It belongs to {place}")
+    source = settings.Source("user", path.name)
+    return Settings(
+        **{
+            key: value if key in own else settings.checked(settings.known(key, path.name), value, source)
+            for key, value in table.items()
+        }
+    )
 
 
 def _made(kind: type[T], table: Mapping[str, Any], where: str) -> T:

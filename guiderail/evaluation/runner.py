@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from guiderail.engine.choice import chosen
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.evaluation import cursor_positions, measurement, packages, projects, taskset
 from guiderail.evaluation.config import OFF, Config, Source, System
@@ -34,7 +35,7 @@ def collect(config: Config, phase: Phase, note: Note) -> list[Task]:
         A set or file cannot be read.
     """
     for system in config.systems():
-        system.recipe()  # what does not compose is said before anything is fetched
+        chosen(system.settings(config.settings))  # what does not compose is said before anything is fetched
     needed = config.settings.check or config.settings.context_tokens or any(m != OFF for m in config.monitors)
     tasks = [task for source in config.tasks for task in _source(source, bool(needed), phase, note)]
     if not tasks:

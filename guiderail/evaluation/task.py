@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from guiderail.decoding.stops import Until, stop_rule
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
 from guiderail.evaluation.packages import SourceFile
 from guiderail.prompt.snippet import Snippet
 from guiderail.text.document import Document
@@ -75,12 +75,12 @@ class Task:
         """What a system sees of the file."""
         return self.prefix + self.suffix
 
-    def request(self, **options: Any) -> CompletionRequest:
+    def request(self, **options: Any) -> CompletionPlan:
         """The question as the engine takes it; `options` are further fields, or go before the task's own."""
         path = (self.root or Path()) / self.path
         document = Document(self.text, path, self.language)
         own = {"until": self.until, "snippets": self.snippets, "root": self.root}
-        return CompletionRequest(document=document, offset=self.start, **{**own, **options})
+        return CompletionPlan(document=document, offset=self.start, **{**own, **options})
 
     def truncated(self, text: str) -> str:
         """What counts of a text written at the cursor: the rule that decoding stops by, without blanks at the end."""

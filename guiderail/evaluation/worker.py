@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guiderail.engine.completer import Completer
+from guiderail.engine.analysers import AnalyserPools
+from guiderail.engine.engine import Engine
+from guiderail.engine.patience import UNHURRIED
 from guiderail.engine.request import CompletionRequest
-from guiderail.engine.suggestion import Suggestion
+from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.evaluation.checkers.checker import CannotCheck, judge_for
-from guiderail.evaluation.config import OFF, SYNTAX, Config, System
+from guiderail.evaluation.config import SYNTAX, Config, System
 from guiderail.evaluation.scoring import repetition, score
 from guiderail.evaluation.syntax_mask import SyntaxMask
 from guiderail.evaluation.task import Task
-from guiderail.model.load import load
-from guiderail.monitors.analysis.pool import ServerPool
-from guiderail.monitors.monitors import Monitors
-from guiderail.prompt.context import gather
-from guiderail.prompt.index import ProjectIndex
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
     from guiderail.decoding.stage import LogitsStage
 
 KEPT_ERRORS = 5  # of an answer, in its record
+NOTHING = Suggestion("", 0, 0, 0.0, (), "eos", "", Timings(0, 0, 0.0, 0.0, 0.0, 0.0))
 
 
 class Worker:
-    """Whoever answers: loads what it needs when it first needs it.
+    """Whoever answers: an engine for each model, loaded when it is first needed.
 
     Parameters
     ----------
@@ -44,29 +41,29 @@ class Worker:
     def __init__(self, config: Config, hardware: str = "") -> None:
         self._config = config
         self._hardware = hardware
-        self._completers: dict[str, Completer] = {}
-        self._monitors: dict[tuple[str, str], Monitors] = {}
-        self._indexes: dict[Path, ProjectIndex] = {}
-        self._pool = ServerPool(config.settings.analyser)
+        self._engines: dict[str, Engine] = {}
+        self._analysers = AnalyserPools()
         self._judge = judge_for(config.settings.analyser)
         self._checked: dict[tuple[str, str], dict[str, Any]] = {}
 
     def answer(self, task: Task, system: System) -> list[dict[str, Any]]:
         """The rows of one task answered by one system: one for each sample."""
-        completer, request = self._completer(system.model), self._request(task, system)
+        engine, request = self._engine(system.model), self._request(task, system)
         began = time.perf_counter()
-        found = completer.complete(request)
+        found = list(engine.complete(request).suggestions)
+        seconds = time.perf_counter() - began
         # The prompt is encoded once for all systems of a task: its time would fall to the first one alone.
-        seconds = time.perf_counter() - began - found[0].timings.prompt_s
+        seconds -= found[0].timings.prompt_s if found else 0.0
+        found += [NOTHING] * (request.n - len(found))  # what the product keeps back is an empty answer
         return [self._row(task, system, index, one, seconds / len(found)) for index, one in enumerate(found)]
 
     def stop(self) -> None:
         """End the analysers and checkers."""
-        self._pool.stop()
+        self._analysers.stop()
         self._judge.stop()
 
     def _row(self, task: Task, system: System, index: int, found: Suggestion, seconds: float) -> dict[str, Any]:
-        answer = task.truncated(found.text)
+        answer = task.truncated(_inserted(task, found))
         decode_s = found.timings.decode_s / found.shared_by
         return {
             "task": task.id,
@@ -97,57 +94,35 @@ class Worker:
         }
 
     def _request(self, task: Task, system: System) -> CompletionRequest:
-        settings, source = self._config.settings, task.prefix + task.suffix
-        path = (task.root or Path()) / task.path
+        settings = replace(system.settings(self._config.settings), until=task.until)
+        if task.root is None:  # as with the tasks of published benchmarks: there is nothing to analyse
+            settings = replace(settings, monitors=False)
         request = CompletionRequest(
-            document=Document(source, path, task.language),
+            document=Document(task.prefix + task.suffix, (task.root or Path()) / task.path, task.language),
             offset=len(task.prefix),
-            snippets=task.snippets,
             root=task.root,
-            until=task.until,
-            max_tokens=settings.max_tokens,
+            settings=settings,
             n=system.method.samples,
-            distinct=False,
-            sampling=system.method.sampling(settings.seed),
-            recipe=system.recipe(),
-            layout=settings.layout,  # pyright: ignore[reportArgumentType]  # checked by `read`
+            distinct=system.method.samples == 1,
+            snippets=task.snippets or None,
+            by_hand=True,
         )
-        request = replace(request, snippets=[*task.snippets, *self._context(request, system.model)])
-        if system.monitors == SYNTAX:
-            return replace(request, stages=self._syntax(request, system.model))
-        # Without a project, as with the tasks of published benchmarks, there is nothing to analyse.
-        watched = system.monitors != OFF and task.root is not None
-        return replace(request, monitors=self._watching(system)) if watched else request
-
-    def _context(self, request: CompletionRequest, model: str) -> list[Any]:
-        budget, root = self._config.settings.context_tokens, request.root
-        if not budget or root is None:
-            return []
-        index = self._indexes.setdefault(root, ProjectIndex(root))
-        count = self._completer(model).count
-        return gather(request.document, request.offset, root, budget=budget, count=count, index=index, seconds=math.inf)
+        return replace(request, stages=self._syntax(request, system.model)) if system.monitors == SYNTAX else request
 
     def _syntax(self, request: CompletionRequest, model: str) -> tuple[LogitsStage, ...]:
         if request.document.language != "python":
             return ()
-        completer = self._completer(model)
-        typed = completer.prompt(request).typed
-        before = request.document.text[: request.offset - len(typed)]
-        return (SyntaxMask(before, completer.model.tokenizer.token_bytes),)
+        engine = self._engine(model)
+        before = request.document.text[: request.offset - len(engine.typed(request))]
+        return (SyntaxMask(before, engine.model.tokenizer.token_bytes),)
 
-    def _watching(self, system: System) -> Monitors:
-        key = (system.model, system.monitors)
-        if key not in self._monitors:
-            vocabulary, deadline_s = self._completer(system.model).vocabulary, self._config.settings.deadline_s
-            self._monitors[key] = Monitors(vocabulary, self._pool, deadline_s=deadline_s, names=system.monitors)
-        return self._monitors[key]
-
-    def _completer(self, name: str) -> Completer:
-        if name not in self._completers:
-            settings = self._config.settings
-            model = load(name, device=settings.device, dtype=settings.dtype, threads=settings.threads)
-            self._completers[name] = Completer(model, prompt_tokens=settings.prompt_tokens)
-        return self._completers[name]
+    def _engine(self, model: str) -> Engine:
+        if model not in self._engines:
+            patience = replace(UNHURRIED, analyser_s=self._config.settings.deadline_s)
+            engine = Engine(patience, analysers=self._analysers)
+            engine.load(replace(self._config.settings, model=model))
+            self._engines[model] = engine
+        return self._engines[model]
 
     def _check(self, task: Task, answer: str) -> Mapping[str, Any]:
         """Whether the file compiles with the answer in it; the same answer is checked once."""
@@ -163,3 +138,8 @@ class Worker:
                 found = {"compiles": float(not errors), "errors": errors[:KEPT_ERRORS], "unchecked": None}
                 self._checked[key] = found
         return self._checked[key]
+
+
+def _inserted(task: Task, found: Suggestion) -> str:
+    """A suggestion as a text that replaces nothing: without what it repeats of the text after the cursor."""
+    return found.text.removesuffix(task.suffix[: found.end - found.start])

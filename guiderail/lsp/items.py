@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from guiderail.engine.request import CompletionRequest
 from guiderail.lsp.buffer import Buffer
-from guiderail.lsp.engine import Wish
 from guiderail.lsp.memory import Offer
 from guiderail.lsp.positions import Encoding, to_units
 from guiderail.text.backwards import word_start
@@ -93,11 +93,11 @@ def place_of(
     )
 
 
-def next_wish(wish: Wish, shaped: Shaped) -> Wish:
+def next_wish(wish: CompletionRequest, shaped: Shaped) -> CompletionRequest:
     """What will be asked once a suggestion is accepted."""
     accepted = Edit(wish.offset, wish.offset + shaped.covers, shaped.text)
     document = replace(wish.document, text=accepted.apply(wish.document.text))
-    return replace(wish, document=document, offset=wish.offset + len(shaped.text), wanted=1, by_hand=False)
+    return replace(wish, document=document, offset=wish.offset + len(shaped.text), n=1, by_hand=False)
 
 
 def fitted(place: Place, offer: Offer) -> Shaped | None:

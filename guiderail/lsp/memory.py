@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from guiderail.engine.completion import Completion
     from guiderail.engine.suggestion import Suggestion
-    from guiderail.lsp.engine import Answer
 
 KEPT = 8
 _AUTO_CLOSED = frozenset(")]}>\"'`")
@@ -30,7 +30,7 @@ class Offer:
 
     text: str
     suggestion: Suggestion
-    answer: Answer
+    answer: Completion
     typed: int = 0
 
 
@@ -50,7 +50,7 @@ class Kept:
 
     before: str
     after: str
-    answer: Answer
+    answer: Completion
     wanted: int
 
 
@@ -78,7 +78,7 @@ class Memory:
         return None
 
 
-def offers(answer: Answer, typed: str = "") -> list[Offer]:
+def offers(answer: Completion, typed: str = "") -> list[Offer]:
     """What is left of an answer's suggestions when `typed` was typed after the cursor."""
     return [
         Offer(suggestion.text[len(typed) :], suggestion, answer, len(typed))

@@ -9,9 +9,15 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
+import threading
+import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from guiderail.engine.engine import Engine
+
+SETTLED_S = 1.0  # after an analyser's end, until nothing of it runs any more
 LONG = 1_000_000  # characters of a text that is worth it
 
 
@@ -26,6 +32,20 @@ def give_back() -> None:
         kept.cache_clear()
     gc.collect()
     trim()
+
+
+def give_back_texts(engine: Engine) -> None:
+    """Let go of all that may hold a long text: caches, and analysers, which start again when they are wanted."""
+    engine.let_analysers_go()
+    give_back()
+    threading.Thread(target=_give_back_again, args=(engine,), name="guiderail-give-back", daemon=True).start()
+
+
+def _give_back_again(engine: Engine) -> None:
+    """Once the analysers are gone, and a moment later their tasks: they keep the texts that were asked about."""
+    engine.analysers.wait()
+    time.sleep(SETTLED_S)
+    give_back()
 
 
 def _kept() -> tuple[Any, ...]:

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from guiderail.lsp.engine import Answer, Wish, Written
+from guiderail.engine.completion import Completion
+from guiderail.engine.request import CompletionRequest
+from guiderail.engine.stream import TextStream
 from guiderail.lsp.memory import Kept, Memory, Offer, offers, same_after
 from guiderail.lsp.pace import Pace
 from guiderail.lsp.worker import Job, Rank, Worker
@@ -29,14 +31,14 @@ class Running:
         The answer, on the event loop's side.
     """
 
-    wish: Wish
+    wish: CompletionRequest
     job: Job
-    written: Written
-    done: asyncio.Future[Answer]
+    written: TextStream
+    done: asyncio.Future[Completion]
 
-    def covers(self, wish: Wish) -> bool:
+    def covers(self, wish: CompletionRequest) -> bool:
         """Whether this will answer `wish` too: since it began, only what the model has written was typed."""
-        if self.job.cancelled or self._failed or self.wish.wanted < wish.wanted or self.wish.settings != wish.settings:
+        if self.job.cancelled or self._failed or self.wish.n < wish.n or self.wish.settings != wish.settings:
             return False
         typed = wish.typed_since(self.wish)
         return typed is not None and self.written.text.startswith(typed) and same_after(self.wish.after, wish.after)
@@ -77,7 +79,7 @@ class Counts:
 class _Ahead:
     """A question that may be asked next, and the timer that will ask it."""
 
-    wish: Wish
+    wish: CompletionRequest
     timer: asyncio.TimerHandle | None = None
     running: Running | None = None
 
@@ -88,7 +90,7 @@ class _Desk:
 
     memory: Memory = field(default_factory=Memory)
     turns: dict[str, Turn] = field(default_factory=dict)
-    now: Wish | None = None  # what would be asked after the last edit
+    now: CompletionRequest | None = None  # what would be asked after the last edit
     loose: Running | None = None  # decoding on, though nobody waits for it now
     ahead: _Ahead | None = None
     preparing: Job | None = None
@@ -120,7 +122,7 @@ class Scheduler:
         self._desks: dict[str, _Desk] = {}
         self.busy = 0  # requests that wait for the worker
 
-    async def ask(self, lane: str, wish: Wish, *, debounce: float = 0.0) -> list[Offer]:
+    async def ask(self, lane: str, wish: CompletionRequest, *, debounce: float = 0.0) -> list[Offer]:
         """What to offer for a wish; nothing once a newer one of this document and lane came.
 
         Parameters
@@ -142,7 +144,7 @@ class Scheduler:
         turn, earlier = self._take(desk, lane, wish)
         try:
             if earlier is None:
-                known = desk.memory.find(wish.before, wish.after, wish.wanted, by_hand=wish.by_hand)
+                known = desk.memory.find(wish.before, wish.after, wish.n, by_hand=wish.by_hand)
                 if known is not None:
                     self.counts.remembered += 1
                     return known
@@ -155,7 +157,7 @@ class Scheduler:
         finally:
             self._leave(desk, lane, turn)
 
-    def changed(self, uri: str, now: Wish | None) -> None:
+    def changed(self, uri: str, now: CompletionRequest | None) -> None:
         """A document was edited: end what became untrue, and encode its new prompt when there is time.
 
         Parameters
@@ -182,12 +184,12 @@ class Scheduler:
                 Job(Rank.PREPARE, lambda engine, cancelled: engine.prepare(wish, cancelled))
             )
 
-    def opened(self, wish: Wish) -> None:
+    def opened(self, wish: CompletionRequest) -> None:
         """A document was opened: read in idle time what its first question will need."""
         desk = self._desks.setdefault(wish.uri, _Desk())
         desk.opening = self.worker.submit(Job(Rank.PREPARE, lambda engine, cancelled: engine.warm(wish, cancelled)))
 
-    def ahead(self, wish: Wish, seconds: float) -> None:
+    def ahead(self, wish: CompletionRequest, seconds: float) -> None:
         """Ask a question that is likely to come, after a while, if nothing else happens until then."""
         desk = self._desks.setdefault(wish.uri, _Desk())
         if desk.ahead and desk.ahead.wish.before == wish.before and desk.ahead.running:
@@ -220,7 +222,7 @@ class Scheduler:
         for uri in tuple(self._desks):
             self.closed(uri)
 
-    def _take(self, desk: _Desk, lane: str, wish: Wish) -> tuple[Turn, Running | None]:
+    def _take(self, desk: _Desk, lane: str, wish: CompletionRequest) -> tuple[Turn, Running | None]:
         """Begin a turn, ending the lane's last one; with work that goes on for the new one."""
         turn = Turn(asyncio.get_running_loop().create_future())
         last, desk.turns[lane] = desk.turns.get(lane), turn
@@ -278,18 +280,18 @@ class Scheduler:
             self.counts.replaced += 1
         return turn.replaced.done()
 
-    async def _decoded(self, desk: _Desk, turn: Turn, wish: Wish, earlier: Running | None) -> list[Offer]:
+    async def _decoded(self, desk: _Desk, turn: Turn, wish: CompletionRequest, earlier: Running | None) -> list[Offer]:
         """The answer of the work that goes on already, or of new work."""
         if earlier is not None:
             found = await self._outcome(turn, earlier, wish)
             if found or turn.replaced.done():
                 return found
-            known = desk.memory.find(wish.before, wish.after, wish.wanted, by_hand=wish.by_hand)
+            known = desk.memory.find(wish.before, wish.after, wish.n, by_hand=wish.by_hand)
             if known is not None:
                 return known
         return await self._outcome(turn, self._submit(desk, wish, Rank.REQUEST), wish)
 
-    async def _outcome(self, turn: Turn, running: Running, wish: Wish) -> list[Offer]:
+    async def _outcome(self, turn: Turn, running: Running, wish: CompletionRequest) -> list[Offer]:
         """What work leads to; nothing once the turn is over, or the work was given up."""
         turn.running = running
         self._mark_busy(1)
@@ -300,15 +302,15 @@ class Scheduler:
         if turn.replaced.done():
             self.counts.replaced += 1
             return []
-        answer = Answer([]) if running.done.cancelled() else running.done.result()
+        answer = Completion([]) if running.done.cancelled() else running.done.result()
         if answer.is_stand_in and wish.by_hand:  # work that an automatic request began
             return []
         return offers(answer, wish.typed_since(running.wish) or "") if answer.is_whole else []
 
-    def _submit(self, desk: _Desk, wish: Wish, rank: Rank) -> Running:
-        written, began, memory = Written(), 0.0, desk.memory
+    def _submit(self, desk: _Desk, wish: CompletionRequest, rank: Rank) -> Running:
+        written, began, memory = TextStream(), 0.0, desk.memory
 
-        def work(engine, cancelled) -> Answer:  # on the worker's thread
+        def work(engine, cancelled) -> Completion:  # on the worker's thread
             nonlocal began
             began = time.monotonic()
             return engine.complete(wish, cancelled, written)
@@ -316,12 +318,12 @@ class Scheduler:
         job = Job(rank, work)
         running = Running(wish, job, written, asyncio.wrap_future(job.future))
 
-        def finish(done: asyncio.Future[Answer]) -> None:
+        def finish(done: asyncio.Future[Completion]) -> None:
             if not done.cancelled() and done.exception() is None and done.result().is_whole and not job.cancelled:
                 self.counts.decoded += 1
-                self.counts.secret += done.result().secret
+                self.counts.secret += done.result().withheld
                 self.pace.answered(time.monotonic() - began)
-                memory.keep(Kept(wish.before, wish.after, done.result(), wish.wanted))
+                memory.keep(Kept(wish.before, wish.after, done.result(), wish.n))
 
         running.done.add_done_callback(finish)
         self.worker.submit(job)
@@ -331,7 +333,7 @@ class Scheduler:
         wish = ahead.wish
         if desk.ahead is not ahead or self.worker.health.state != "ready":
             return
-        if desk.memory.find(wish.before, wish.after, wish.wanted) is None:
+        if desk.memory.find(wish.before, wish.after, wish.n) is None:
             ahead.running = self._submit(desk, wish, Rank.AHEAD)
 
     def _mark_busy(self, step: int) -> None:
@@ -339,6 +341,6 @@ class Scheduler:
         self.on_busy(self.busy)
 
 
-def _leads_to(now: Wish, later: Wish) -> bool:
+def _leads_to(now: CompletionRequest, later: CompletionRequest) -> bool:
     """Whether typing on from `now` can still arrive at `later`."""
     return later.typed_since(now) is not None and later.after == now.after

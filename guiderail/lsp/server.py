@@ -19,12 +19,13 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from guiderail import __version__
+from guiderail.engine.engine import NotLoadedError
+from guiderail.engine.request import CompletionRequest
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.lsp import items, journal, status
 from guiderail.lsp.buffer import Buffer, path_of
 from guiderail.lsp.bulletin import Bulletin
 from guiderail.lsp.configuration import SECTION, Said, camel, read, settle
-from guiderail.lsp.engine import NotLoadedError, Wish
 from guiderail.lsp.explain import explanation
 from guiderail.lsp.host import Host
 from guiderail.lsp.items import Place
@@ -422,31 +423,29 @@ class Server(LanguageServer):
             return None
         return items.place_of(buffer, position, selected)
 
-    def _wish(self, uri: str, place: Place, wanted: int, *, by_hand: bool = False) -> Wish:
-        return Wish(
+    def _wish(self, uri: str, place: Place, wanted: int, *, by_hand: bool = False) -> CompletionRequest:
+        return CompletionRequest(
             uri=uri,
             document=place.document,
             offset=place.offset,
             root=self.policy.root_of(place.document.path),
             settings=self.policy.of(place.document.path).settings,
-            wanted=wanted,
-            line_ending=place.line_ending,
+            n=wanted,
             client=self.scheduler.client,
             by_hand=by_hand,
         )
 
-    def _wish_behind_edit(self, buffer: Buffer) -> Wish:
-        return Wish(
+    def _wish_behind_edit(self, buffer: Buffer) -> CompletionRequest:
+        return CompletionRequest(
             uri=buffer.uri,
             document=buffer.document,
             offset=min(buffer.cursor, len(buffer.text)),
             root=self.policy.root_of(buffer.path),
             settings=self.policy.of(buffer.path).settings,
-            line_ending=buffer.line_ending,
             client=self.scheduler.client,
         )
 
-    async def _offered(self, lane: str, wish: Wish, place: Place, *, by_hand: bool) -> list[Shown]:
+    async def _offered(self, lane: str, wish: CompletionRequest, place: Place, *, by_hand: bool) -> list[Shown]:
         """What is offered, fitted into its place, each under a name by which it can be reported accepted."""
         preferences, began = self.policy.of(wish.document.path), time.monotonic()
         debounce = 0.0 if by_hand else preferences.debounce_ms / 1000

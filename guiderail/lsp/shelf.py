@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from guiderail.engine.request import CompletionRequest
 from guiderail.lsp import items
-from guiderail.lsp.engine import Wish
 from guiderail.lsp.items import Place
 from guiderail.lsp.memory import Offer
 from guiderail.text.document import Document
@@ -43,7 +43,7 @@ class Shown:
     name: str
     offer: Offer
     shaped: Shaped
-    wish: Wish
+    wish: CompletionRequest
     waited_s: float
     displayed: bool = False
     accepted: int = 0
@@ -70,7 +70,7 @@ class Shelf:
     def __len__(self) -> int:
         return len(self._shown)
 
-    def put(self, offers: Iterable[Offer], place: Place, wish: Wish, waited_s: float) -> list[Shown]:
+    def put(self, offers: Iterable[Offer], place: Place, wish: CompletionRequest, waited_s: float) -> list[Shown]:
         """The offers fitted into their place, each text once, under names by which they can be reported accepted."""
         made: dict[str, Shown] = {}
         for offer in offers:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Literal
 
+from guiderail.engine.engine import Engine
+from guiderail.engine.patience import TYPING
 from guiderail.errors import GuiderailError
-from guiderail.lsp.engine import Engine
 from guiderail.lsp.journal import where
+from guiderail.lsp.returning import give_back_texts
 from guiderail.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -96,7 +98,7 @@ class Worker:
     """
 
     def __init__(self, engine: Engine | None = None) -> None:
-        self.engine = engine or Engine()
+        self.engine = engine or Engine(TYPING, stays=True)
         self.health = Health()
         self.watchers: list[Callable[[Health], None]] = []
         self._wanted: tuple[object, ...] | None = None  # by the clients
@@ -159,7 +161,7 @@ class Worker:
 
     def give_back(self) -> None:
         """Have the memory given back that was taken for a long text which nobody needs any more."""
-        self.submit(Job(Rank.PREPARE, lambda engine, _: engine.give_back()))
+        self.submit(Job(Rank.PREPARE, lambda engine, _: give_back_texts(engine)))
 
     def _unload(self, engine: Engine) -> None:
         if self._wanted is None:  # else one was asked for meanwhile

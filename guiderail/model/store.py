@@ -11,20 +11,16 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from fnmatch import fnmatchcase
-from logging import CRITICAL
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from guiderail import private, projectfile
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model import derived
-from guiderail.model.guard import COMMIT, Guard, HostileAnswerError, guarded, is_plain
-from guiderail.model.info import TEXT_LIMIT, ModelFolderError, ModelInfo, read_info, weight_files
-from guiderail.model.transfer import fetch_file
+from guiderail.model.info import ModelFolderError, ModelInfo, read_info, weight_files
 from guiderail.projectfile import ProjectFileError
 
 if TYPE_CHECKING:
@@ -35,24 +31,11 @@ _log = logging.getLogger(__name__)
 EMBEDDED = "embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded" / "weights"
 EMBEDDED_LICENCE = "apache-2.0"  # this project's own
-# What a pull fetches, from the top folder only: nothing that could hold code or pickles, no second copies.
-WANTED = (
-    "model*.safetensors", "model*.safetensors.index.json", "config.json", "generation_config.json",
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "README.md", "LICENSE*",
-)  # fmt: skip
-WEIGHTS = (".safetensors", ".gguf")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-
-# Called with bytes done so far and bytes in all (0 while unknown).
-Progress = Callable[[int, int], None]
 
 
 class UnknownModelError(UsageError):
     """No model of that name is on this machine."""
-
-
-class DownloadError(GuiderailError):
-    """The hub cannot be reached, or does not have what was asked for."""
 
 
 class StorageError(GuiderailError):
@@ -134,10 +117,10 @@ def model_in(folder: Path, chosen: str | None = None) -> Path:
 
 def pinned_file(hub_id: str) -> str | None:
     """The GGUF file that was pulled last of a hub model, by its name; None for one in safetensors."""
-    return pins().get(_file_key(hub_id))
+    return pins().get(file_key(hub_id))
 
 
-def _file_key(hub_id: str) -> str:
+def file_key(hub_id: str) -> str:
     return f"{hub_id}@:file"  # no branch or tag may hold a colon
 
 
@@ -146,7 +129,7 @@ def find(hub_id: str, revision: str | None = None) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    pinned = pins().get(_reference(hub_id, revision))
+    pinned = pins().get(reference_of(hub_id, revision))
     for wanted in dict.fromkeys((pinned, revision or "main")):
         if wanted is None:
             continue
@@ -155,160 +138,6 @@ def find(hub_id: str, revision: str | None = None) -> Path | None:
         except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError):
             continue
     return None
-
-
-def pull(
-    hub_id: str, revision: str | None = None, progress: Progress | None = None, file: str | None = None
-) -> ModelInfo:
-    """Fetch a model into the hub's cache and pin its commit; what an earlier attempt fetched is kept.
-
-    Parameters
-    ----------
-    hub_id
-        ``owner/name``.
-    revision
-        A branch, tag or commit; the main branch by default.
-    progress
-        Called as bytes arrive.
-    file
-        The GGUF file that is wanted, or its type; without it the one for this machine is taken, and only of a
-        repository that has no safetensors.
-
-    Raises
-    ------
-    DownloadError
-        If the hub cannot be reached or has no such model, or the model has neither safetensors nor GGUF weights.
-    UsageError
-        If no GGUF file can be chosen, or there is none of that name.
-    StorageError
-        If the model is here but its commit cannot be pinned; it can be used by naming the commit.
-    """
-    with _explained(hub_id), private.umask(), _guarded() as guard:
-        commit, sizes, chosen = _wanted_files(hub_id, revision, file)
-        folder = _fetch(hub_id, commit, sizes, guard, progress)
-    info = read_place(folder / chosen if chosen else folder, hub_id, commit)
-    try:
-        # The cache knows commits only: a branch or tag is found again by what it was when it was pulled.
-        now = {hub_id: commit, _reference(hub_id, revision): commit} | ({_file_key(hub_id): chosen} if chosen else {})
-        _write_pins({key: value for key, value in pins().items() if key != _file_key(hub_id)} | now)
-    except StorageError as error:
-        raise StorageError(
-            f"{hub_id} is fetched, but its commit is not pinned: {error.message}", f"Name it {hub_id}@{commit}"
-        ) from error
-    return info
-
-
-def _wanted_files(hub_id: str, revision: str | None, file: str | None) -> tuple[str, dict[str, int], str | None]:
-    """The commit that `revision` is now, the files to fetch with their sizes, and the GGUF file among them to load."""
-    from huggingface_hub import HfApi
-
-    found = HfApi().model_info(hub_id, revision=revision, files_metadata=True)
-    if found.sha is None:
-        raise DownloadError(f"The hub names no commit of {hub_id}", "Try again later")
-    if not isinstance(found.sha, str) or COMMIT.fullmatch(found.sha) is None:
-        raise HostileAnswerError("its commit is none")
-    listed: dict[str, int] = {}
-    for one in found.siblings or ():
-        if _is_wanted(one.rfilename) and one.rfilename.lower() not in {name.lower() for name in listed}:
-            listed[one.rfilename] = _checked_size(one.rfilename, one.size)
-    sizes = {name: size for name, size in listed.items() if not name.lower().endswith(".gguf")}
-    chosen = None
-    if file or not any(name.endswith(".safetensors") for name in sizes):
-        sizes, chosen = _gguf_files(hub_id, listed, file)
-    _check_room(hub_id, sum(sizes.values()))
-    return found.sha, sizes, chosen
-
-
-def _gguf_files(hub_id: str, sizes: dict[str, int], file: str | None) -> tuple[dict[str, int], str]:
-    """The files to fetch of a repository with GGUF files, and the one to load."""
-    from guiderail.model import memory
-    from guiderail.model.gguf.choice import best, named, offers
-
-    given = offers(sizes)
-    if not given:
-        what = "GGUF files" if file else "safetensors weights, and no GGUF file"
-        raise DownloadError(f"{hub_id} has no {what}", "Choose a model that has")
-    chosen = named(given, file) if file else best(given, memory.available("cpu"))
-    cards = {name: size for name, size in sizes.items() if name == "README.md" or fnmatchcase(name, "LICENSE*")}
-    return cards | {name: sizes[name] for name in chosen.files}, chosen.name
-
-
-def _is_wanted(name: Any) -> bool:
-    return isinstance(name, str) and is_plain(name) and _is_of_a_model(name)
-
-
-def _is_of_a_model(name: str) -> bool:
-    return name.lower().endswith(".gguf") or any(fnmatchcase(name, pattern) for pattern in WANTED)
-
-
-def _checked_size(name: str, size: Any) -> int:
-    """A file's size as the listing says; what is no weights is small."""
-    if type(size) is not int or size < 0:
-        raise HostileAnswerError(f"{name} has no size")
-    if size > TEXT_LIMIT and not name.lower().endswith(WEIGHTS):
-        raise HostileAnswerError(f"{name} has {size} bytes")
-    return size
-
-
-def _check_room(hub_id: str, size: int) -> None:
-    from huggingface_hub import constants
-
-    folder = Path(constants.HF_HUB_CACHE)
-    existing = next((path for path in (folder, *folder.parents) if path.is_dir()), folder)
-    with _storing("look at", existing):
-        free = shutil.disk_usage(existing).free
-    if size > free:
-        raise DownloadError(f"{hub_id} has {size} bytes, and {existing} has room for {free}", "Make room")
-
-
-def _guarded() -> AbstractContextManager[Guard]:
-    from huggingface_hub import constants
-
-    return guarded(constants.ENDPOINT)
-
-
-def _fetch(hub_id: str, commit: str, sizes: dict[str, int], guard: Guard, progress: Progress | None) -> Path:
-    """Fetch the files one after the other."""
-    total, done, folder = sum(sizes.values()), 0, Path()
-    for name, size in sorted(sizes.items()):
-        bar = _reporting(progress, done, total) if progress else _reporting(_silent, 0, 0)
-        guard.expect(size, commit)
-        folder = fetch_file(hub_id, name, commit, size, bar).parent
-        done += size
-        if progress:
-            progress(done, total)
-    return folder
-
-
-@contextmanager
-def _explained(hub_id: str) -> Iterator[None]:
-    """Turn what the hub client raises into one line each, and keep it from writing more."""
-    from huggingface_hub import errors
-    from huggingface_hub.utils import logging
-
-    level = logging.get_verbosity()
-    logging.set_verbosity(CRITICAL)
-    try:
-        yield
-    except GuiderailError:
-        raise
-    except errors.GatedRepoError as error:
-        raise DownloadError(
-            f"{hub_id} is gated: its owner gives access on request", f"See https://huggingface.co/{hub_id}"
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise DownloadError(f"{hub_id} has no such revision", "Check the name behind @") from error
-    except errors.RepositoryNotFoundError as error:
-        raise DownloadError(f"The hub has no model {hub_id}", "Check the name") from error
-    except errors.OfflineModeIsEnabled as error:
-        raise DownloadError("The hub client is set to work offline", "Unset HF_HUB_OFFLINE") from error
-    except Exception as error:  # the client lets its HTTP library's errors through
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DownloadError(
-            f"{hub_id} could not be fetched ({reason})", "Try again: what has arrived is kept"
-        ) from error
-    finally:
-        logging.set_verbosity(level)
 
 
 def removable(name: str) -> CachedRepoInfo:
@@ -339,13 +168,13 @@ def remove(name: str) -> int:
     """
     repository = removable(name)
     # Not by its revisions, as the client would: a copy of a repository has the same commits.
-    with _storing("delete", repository.repo_path):
+    with storing("delete", repository.repo_path):
         shutil.rmtree(repository.repo_path)
     made = derived.forget(repository.repo_path)
     pinned = pins()
     others = {reference: commit for reference, commit in pinned.items() if reference.partition("@")[0] != name}
     if others != pinned:
-        _write_pins(others)
+        write_pins(others)
     return repository.size_on_disk + made
 
 
@@ -372,7 +201,7 @@ def use(name: str, file: Path, dtype: str | None = None) -> None:
     from tomlkit.exceptions import ParseError
 
     try:
-        with _storing("read", file):
+        with storing("read", file):
             document = tomlkit.parse(file.read_text(encoding="utf-8") if file.is_file() else "")
     except (ParseError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{file} is not valid TOML ({error})", "Correct it or delete it") from error
@@ -392,22 +221,22 @@ def pins() -> dict[str, str]:
     return {key: pin for key, pin in values.items() if isinstance(pin, str)} if isinstance(values, dict) else {}
 
 
-def _reference(hub_id: str, revision: str | None) -> str:
+def reference_of(hub_id: str, revision: str | None) -> str:
     return f"{hub_id}@{revision}" if revision else hub_id
 
 
-def _write_pins(values: dict[str, str]) -> None:
+def write_pins(values: dict[str, str]) -> None:
     _write(_pin_file(), json.dumps(dict(sorted(values.items())), indent=2) + "\n")
 
 
 def _write(path: Path, text: str) -> None:
     """Write a file whole or not at all; raises StorageError."""
-    with _storing("write", path):
+    with storing("write", path):
         private.write_text(path, text)
 
 
 @contextmanager
-def _storing(verb: str, path: Path) -> Iterator[None]:
+def storing(verb: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -431,25 +260,3 @@ def _cached_repositories() -> dict[str, CachedRepoInfo]:
         }
     except CacheNotFound:
         return {}
-
-
-def _silent(_done: int, _total: int) -> None: ...
-
-
-def _reporting(progress: Progress, before: int, total: int) -> Any:
-    """A progress bar class, as the hub client wants one, that calls `progress` instead of drawing.
-
-    `before` bytes of `total` were there before this file.
-    """
-    from tqdm.auto import tqdm
-
-    class Reporting(tqdm):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs | {"disable": True})
-            self.n = kwargs.get("initial") or 0
-
-        def update(self, n: float | None = 1) -> None:
-            self.n += n or 0
-            progress(before + int(self.n), total)
-
-    return Reporting

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from string import ascii_letters
@@ -22,14 +22,14 @@ from guiderail.errors import GuiderailError, UsageError
 from guiderail.model.backend import build
 from guiderail.model.cuts import cut_pattern
 from guiderail.model.info import read_tokenizer
+from guiderail.model.line_tokens import LineTokens
+from guiderail.model.token_bytes import WORD_MARK, token_bytes_of
 from guiderail.prompt.fim import CONTROL_TOKENS, FimFormat, find_fim
 
 if TYPE_CHECKING:
     from guiderail.prompt.prompt import Prompt
 
 LONGEST_JOINED = 128  # blanks: of more only the last are tried, each by encoding them
-WORD_MARK = "▁"  # U+2581: SentencePiece's space
-_BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _CONTROL = re.compile(r"<[|｜].*[|｜]>")
 # Text with everything that a lossy tokenizer loses: spaces in front, runs of blanks, combining marks, control bytes.
 _PROBE = "  def f(x):\r\n\t\n\n    é\u0301 = '日本'  # \x00 ▁ 🙂  \n"
@@ -76,6 +76,8 @@ class Tokenizer:
     cuts
         Zero-width pattern of the places where a text may be cut for encoding its parts apart, or None if no such
         place is known (see `guiderail.model.cuts`).
+    lines
+        Tokenises like `encode`, and remembers the lines of texts that are being edited.
 
     Raises
     ------
@@ -98,8 +100,9 @@ class Tokenizer:
         self.special: dict[str, int] = {
             token["content"]: token["id"] for token in prepared["added_tokens"] if token["special"]
         }
-        self.token_bytes: list[bytes] = _token_bytes(prepared, self.kind)
+        self.token_bytes: list[bytes] = token_bytes_of(prepared, self.kind)
         self.cuts = cut_pattern(prepared)
+        self.lines = LineTokens(self.encode, self.cuts)
         self._joined: dict[tuple[str, str], int] = {}
         self.bos_id = self._find_bos(specification, settings)
         self.eos_ids = frozenset(eos_ids) | self._named(settings, "eos_token")
@@ -244,7 +247,7 @@ class Tokenizer:
                 ids.append(self.special[segment.text])
             elif segment.text:
                 space = " " if self.dummy_prefix and after_special and segment.kind != "suffix" else ""
-                ids += self.encode(space + segment.text)
+                ids += self.lines.encode(space + segment.text)
             after_special = segment.kind == "special" or (after_special and not segment.text)
         return ids
 
@@ -338,57 +341,6 @@ def _name_of(value: Any) -> str | None:
     if isinstance(value, dict):
         value = value.get("content")
     return value if isinstance(value, str) else None
-
-
-def _token_bytes(prepared: dict[str, Any], kind: str) -> list[bytes]:
-    vocab: dict[str, int] = prepared["model"]["vocab"]
-    added = prepared["added_tokens"]
-    size = max([*vocab.values(), *(token["id"] for token in added)]) + 1
-    table = [b""] * size
-    read = _read_alphabet if kind == "byte_level" else _read_pieces
-    for index, data in zip(vocab.values(), read(list(vocab)), strict=True):
-        table[index] = data
-    for token in added:
-        text = token["content"]
-        if kind == "sentencepiece" and token["normalized"]:
-            text = text.replace(WORD_MARK, " ")  # found in the text after spaces were replaced
-        table[token["id"]] = b"" if token["special"] else text.encode()
-    unknown = prepared["model"].get("unk_token")
-    if unknown in vocab:
-        table[vocab[unknown]] = b""
-    return table
-
-
-def _read_pieces(pieces: list[str]) -> Iterator[bytes]:
-    for piece in pieces:
-        byte = _BYTE_TOKEN.fullmatch(piece)
-        yield bytes([int(byte[1], 16)]) if byte else piece.replace(WORD_MARK, " ").encode()
-
-
-def _read_alphabet(names: list[str]) -> Iterator[bytes]:
-    """The bytes that names in the alphabet stand for; none for others, such as control tokens in the vocabulary.
-
-    All names are read at once: one by one, 150,000 of them take a tenth of a second.
-    """
-    texts = _BETWEEN.join(names).translate(_TO_LATIN).split(_BETWEEN)
-    if len(texts) != len(names):  # a name holds what stands between them
-        texts = [name.translate(_TO_LATIN) for name in names]
-    return (b"" if _OUTSIDE.search(text) else text.encode("latin-1") for text in texts)
-
-
-def _byte_alphabet() -> dict[str, int]:
-    """GPT-2's byte alphabet: printable Latin-1 stands for itself, the other bytes for U+0100 and up in order."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    rest = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(0x100 + i): byte for i, byte in enumerate(rest)}
-
-
-_ALPHABET = _byte_alphabet()
-_NO_BYTE = "\uffff"  # outside Latin-1
-_BETWEEN = "\U0010ffff"  # in no name
-_OUTSIDE = re.compile(r"[^\x00-\xff]")
-# Characters of the alphabet to the Latin-1 character of their byte; the others of Latin-1 to what has no byte.
-_TO_LATIN = dict.fromkeys(range(256), _NO_BYTE) | {ord(name): chr(byte) for name, byte in _ALPHABET.items()}
 
 
 def _first_of_template(post_processor: dict[str, Any] | None) -> str | None:

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guiderail.cache.buffers import KeyValueBuffers
-from guiderail.cache.live import CHUNK, HEAL_CHUNK, LiveCache
-from guiderail.cache.policy import MOST_TURNS, Costs
+from guiderail.cache.live import HEAL_CHUNK, LiveCache
+from guiderail.cache.plan import CHUNK
+from guiderail.cache.policy import MOST_ROTATIONS, Costs
 from guiderail.cache.rotation import Refusal, Rotation, rotation_of
 from guiderail.cache.selection import PIE, Effort
 from guiderail.model.load import load
@@ -33,7 +34,7 @@ def follow(ids: list[int], several: list[Edit]) -> list[int]:
 def fresh(cache: LiveCache) -> LiveCache:
     """The same sequence encoded from nothing."""
     other = LiveCache(cache.model)
-    other.append(list(cache.ids))
+    other.feed(list(cache.ids))
     return other
 
 
@@ -94,7 +95,7 @@ def test_layer_0_needs_no_healing(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_no_effort_is_the_formula_of_the_paper(name: str) -> None:
-    """Without halo: K[q:] turned by the shift, V[q:] untouched, new tokens exact, in each layer."""
+    """Without halo: K[q:] rotated by the shift, V[q:] untouched, new tokens exact, in each layer."""
     model = model_of(name)
     rotation = rotation_of(model)
     assert isinstance(rotation, Rotation)
@@ -102,11 +103,11 @@ def test_no_effort_is_the_formula_of_the_paper(name: str) -> None:
     cache.fit(START)
     old = [(k.clone(), v.clone()) for k, v in stored(cache)]
     cache.fit([*START[:50], 300, 301, 302, *START[52:]])
-    turn = rotation.by(torch.ones(len(START) - 53, dtype=torch.int64))
+    rotate = rotation.by(torch.ones(len(START) - 53, dtype=torch.int64))
     for layer, ((keys, values), (old_keys, old_values)) in enumerate(zip(stored(cache), old, strict=True)):
         assert torch.equal(keys[:, :50], old_keys[:, :50])
         assert torch.equal(values[:, 53:-1], old_values[:, 52:-1])
-        assert torch.equal(keys[:, 53:-1], turn(layer, old_keys[:, 52:-1]))
+        assert torch.equal(keys[:, 53:-1], rotate(layer, old_keys[:, 52:-1]))
     assert error(cache, list(range(53))) < 1e-5
 
 
@@ -117,7 +118,7 @@ def test_running_everything_is_a_full_encoding(name: str) -> None:
     cache.fit(START)
     new = [*START[:50], 7, 8, 9, *START[54:]]
     report = cache.fit(new)
-    want = LiveCache(cache.model).append(new)
+    want = LiveCache(cache.model).feed(new)
     assert want is not None and report.logits is not None
     assert (report.logits - want).abs().max() <= 1e-5 * want.abs().max()
     assert report.exact
@@ -177,7 +178,7 @@ def test_a_cancelled_patch_is_finished_before_anything_is_appended(monkeypatch: 
         assert (cache.fit(new, cancelled=lambda answer=answer: answer).logits is None) is answer
     cut, whole = caches
     assert cut.missing
-    got, want = cut.append([33]), whole.append([33])
+    got, want = cut.feed([33]), whole.feed([33])
     assert not cut.missing
     assert got is not None and want is not None
     assert (got - want).abs().max() <= 1e-5 * want.abs().max()
@@ -404,17 +405,17 @@ def test_nothing_to_fit_is_refused() -> None:
         cache.rollback(1)
 
 
-def test_sixteen_bit_keys_are_not_turned_for_ever() -> None:
-    """In bfloat16 a turned key is never called exact, and after ten turns the cache encodes again."""
+def test_sixteen_bit_keys_are_not_rotated_for_ever() -> None:
+    """In bfloat16 a rotated key is never called exact, and after ten rotations the cache encodes again."""
     model = load(str(tiny_folder("qwen3")), device="cpu", dtype="bfloat16", threads=1)
     cache = LiveCache(model, policy="patch", effort=PIE)
     cache.fit(START)
     cache.fit([*START[:10], 7, *START[10:]])
     assert not cache.fit(START).exact
-    reports = [cache.fit([*START[:10], *range(1, 2 + n % 2), *START[10:]]) for n in range(MOST_TURNS)]
-    turned = next(n for n, report in enumerate(reports) if "turned more than" in report.reason)
-    assert turned == MOST_TURNS - 2
-    assert reports[turned].exact
+    reports = [cache.fit([*START[:10], *range(1, 2 + n % 2), *START[10:]]) for n in range(MOST_ROTATIONS)]
+    last = next(n for n, report in enumerate(reports) if "rotated more than" in report.reason)
+    assert last == MOST_ROTATIONS - 2
+    assert reports[last].exact
 
 
 def test_sixteen_bit_healing_is_as_good_as_other_chunks() -> None:
@@ -427,8 +428,8 @@ def test_sixteen_bit_healing_is_as_good_as_other_chunks() -> None:
     cache.fit(new)
     cache.heal()
     for start in range(0, len(new), 50):
-        chunked.append(new[start : start + 50])
-    reference.append(new)
+        chunked.feed(new[start : start + 50])
+    reference.feed(new)
 
     def distance(other: LiveCache) -> float:
         pairs = [
@@ -455,10 +456,10 @@ def test_a_copy_is_a_cache_of_its_own() -> None:
     assert all(torch.equal(old, now) for old, (now, _) in zip(before, stored(cache), strict=True))
 
 
-def test_the_self_test_is_run_when_there_is_something_to_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_self_test_is_run_when_there_is_something_to_rotate(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not for a first prompt, whose token somebody waits for; before the next one where there is idle time."""
     proofs: list[Model] = []
-    monkeypatch.setattr("guiderail.cache.live.rotation_of", lambda model: proofs.append(model) or rotation_of(model))
+    monkeypatch.setattr("guiderail.cache.plan.rotation_of", lambda model: proofs.append(model) or rotation_of(model))
     idle, busy = (LiveCache(model_of("qwen3"), policy="auto") for _ in range(2))
     for cache in (idle, busy):
         cache.fit(START)

@@ -128,7 +128,7 @@ def test_memory_is_a_plain_caches_and_a_tenth() -> None:
     model = model_of("qwen3")
     for length in (1000, 1023):
         cache = LiveCache(model)
-        cache.append([i % 300 for i in range(length)])
+        cache.feed([i % 300 for i in range(length)])
         plain = length * cache.buffers.shape.bytes_per_token
         ledger = cache.nbytes - cache.buffers.nbytes
         assert plain <= cache.buffers.nbytes <= 1.1 * plain

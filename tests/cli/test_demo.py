@@ -12,6 +12,7 @@ from guiderail.errors import GuiderailError
 from guiderail.prompt.fim import FORMATS
 from guiderail.prompt.prompt import Segment, build_prompt
 from guiderail.prompt.snippet import Snippet
+from guiderail.settings import Settings
 from tests.cli.conftest import Result
 
 
@@ -34,7 +35,7 @@ def test_the_package_was_never_trained_on() -> None:
 
 def test_every_spot_is_in_the_installed_release(tmp_path: Path) -> None:
     """All of the demo's functions and markers exist."""
-    cases = list(find_cases(demo._copy_package(tmp_path)))
+    cases = list(find_cases(demo._copy_package(tmp_path), Settings()))
     assert [case.spot for case in cases] == list(SPOTS)
     assert all(case.truth.strip() for case in cases)
 
@@ -44,8 +45,8 @@ def test_the_prompt_does_not_depend_on_where_the_copy_lies(tmp_path: Path) -> No
     snippet = Snippet(f"{PACKAGE}/spec.py", "x = 1\n", "similar", 1.0)
     prompts = []
     for name in ("tmp1", "tmp2"):
-        case = next(find_cases(demo._copy_package(tmp_path / name)))
-        document, offset, root = case.cursor.document, case.cursor.offset, case.cursor.root
+        case = next(find_cases(demo._copy_package(tmp_path / name), Settings()))
+        document, offset, root = case.request.document, case.request.offset, case.request.root
         (fim,) = (form for form in FORMATS if form.name == "guiderail")
         prompts.append(
             build_prompt(document, offset, [snippet], fim, layout="psm", budget=500, count=len, root=root).segments
@@ -56,8 +57,8 @@ def test_the_prompt_does_not_depend_on_where_the_copy_lies(tmp_path: Path) -> No
 
 def test_the_marker_is_sought_in_its_function(package: Path) -> None:
     """The same text in another function is not the spot, and the rest of the line is taken away."""
-    (case,) = find_cases(package, (Spot("cache.py", "Cache.__len__", "return len("),))
-    text, offset = case.cursor.document.text, case.cursor.offset
+    (case,) = find_cases(package, Settings(), (Spot("cache.py", "Cache.__len__", "return len("),))
+    text, offset = case.request.document.text, case.request.offset
     assert case.truth == "self.kept)"
     assert text[:offset].endswith("def __len__(self):\n        return len(")
     assert text[offset:] == "\n"
@@ -67,9 +68,9 @@ def test_a_release_without_a_spot_is_shown_without_it(package: Path) -> None:
     """Functions, markers and files that went are left out."""
     present = Spot("cache.py", "read", "return ")
     gone = (Spot("cache.py", "write", "x"), Spot("cache.py", "read", "yield"), Spot("none.py", "read", "return "))
-    assert [case.spot for case in find_cases(package, (*gone, present))] == [present]
+    assert [case.spot for case in find_cases(package, Settings(), (*gone, present))] == [present]
     with pytest.raises(GuiderailError, match="none of the demo's functions"):
-        list(find_cases(package, gone))
+        list(find_cases(package, Settings(), gone))
 
 
 @pytest.mark.usefixtures("small")

@@ -85,7 +85,7 @@ def test_a_pulled_file_is_compared_with_what_the_hub_has(
     several = guiderail("models", "show", "owner/tiny")
     assert (several.code, several.err.count("\n")) == (1, 1)
     assert "has several models: tiny-f32.gguf, tiny-q8_0.gguf" in several.err
-    store._write_pins({store._file_key("owner/tiny"): "tiny-f32.gguf"})
+    store.write_pins({store.file_key("owner/tiny"): "tiny-f32.gguf"})
     assert json.loads(guiderail("models", "show", "owner/tiny", "--json").out)["file"] == "tiny-f32.gguf"
     monkeypatch.setenv("GUIDERAIL_MODEL", "owner/tiny")
     assert _statuses(guiderail("doctor", "--json"))["model files"] == "ok"

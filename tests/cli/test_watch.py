@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.cli.engine import Engine
+from guiderail.cli.loading import load_engine
 from guiderail.cli.watch import Versions, as_text, follow
 from guiderail.settings import Settings
 from guiderail.text.document import Document
@@ -24,7 +24,7 @@ def test_each_version_is_followed_from_the_one_before(tiny_model: Path) -> None:
     """An edit keeps what it can and turns what moved; healing then makes the cache exact; the numbers add up."""
     settings = Settings(model=str(tiny_model), threads=1, cache_policy="patch", layout="prefix", monitors=False)
     documents = [Document(text, Path("app.py"), "python") for text in TEXTS]
-    changes = list(follow(Engine(settings), documents, lambda: False))
+    changes = list(follow(load_engine(settings), settings, documents, lambda: False))
     first, inserted, replaced, back = changes
     assert first.encoded == first.tokens and first.inserted == len(BODY)
     assert (inserted.line, inserted.column) == (2, 0)
@@ -41,7 +41,7 @@ def test_an_interrupted_healing_leaves_the_rest(tiny_model: Path) -> None:
     """A save during healing ends it; the cache says that it is not exact."""
     settings = Settings(model=str(tiny_model), threads=1, cache_policy="patch", layout="spm", monitors=False)
     documents = [Document(text, Path("app.py"), "python") for text in (BODY, BODY[:1000] + "x = 1\n" + BODY[1000:])]
-    *_, change = follow(Engine(settings), documents, lambda: True)
+    *_, change = follow(load_engine(settings), settings, documents, lambda: True)
     assert change.exact is (change.stale == 0)
     assert change.healed == 0
 

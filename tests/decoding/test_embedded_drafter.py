@@ -11,7 +11,7 @@ from guiderail.decoding.price import Prices
 from guiderail.decoding.recipe import Recipe
 from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
 from guiderail.errors import GuiderailError
 from guiderail.model.load import load
 from guiderail.model.model import Model
@@ -40,7 +40,7 @@ def complete(model: Model, offset: int, drafter: EmbeddedDrafter | None) -> tupl
     completer, part = Completer(model), EmbeddedPart()
     completer.store |= {part: drafter, Prices: FREE}
     recipe = Recipe(drafters=(part,)) if drafter else Recipe()
-    request = CompletionRequest(
+    request = CompletionPlan(
         document=Document(SOURCE, language="python"), offset=offset, until="tokens", max_tokens=12, recipe=recipe
     )
     (suggestion,) = completer.complete(request)
@@ -73,7 +73,7 @@ def test_the_text_around_the_cursor_is_read_from_a_prompt(family: str, layout) -
     completer = Completer(model)
     for offset in CURSORS:
         document = Document(SOURCE, language="python")
-        prompt = completer.prompt(CompletionRequest(document=document, offset=offset, layout=layout))
+        prompt = completer.prompt(CompletionPlan(document=document, offset=offset, layout=layout))
         before, after = around(model.tokenizer.encode_prompt(prompt), model.tokenizer, model.info.fim)
         wanted = SOURCE[: offset - len(prompt.typed)]
         assert before.endswith(wanted)

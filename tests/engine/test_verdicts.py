@@ -2,7 +2,7 @@
 
 from guiderail.decoding.sampling import Sampling
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
 from guiderail.engine.suggestion import Suggestion
 from guiderail.monitors.verdict import Inspector
 from guiderail.text.document import Document
@@ -16,7 +16,7 @@ def complete(inspector: Inspector | None, **changes) -> list[Suggestion]:
     request = {"n": 3, "max_tokens": 6, "sampling": Sampling(temperature=1.0, seed=1)} | changes
     document = Document(SOURCE + "\n", language="text")  # which has no syntax of its own
     return Completer(tiny_model("qwen3")).complete(
-        CompletionRequest(document=document, offset=len(SOURCE), until="tokens", inspector=inspector, **request)
+        CompletionPlan(document=document, offset=len(SOURCE), until="tokens", inspector=inspector, **request)
     )
 
 
@@ -64,7 +64,7 @@ def test_a_cancelled_request_asks_nobody() -> None:
     """What was written so far comes without a verdict."""
     told = finds("")
     document = Document(SOURCE, language="text")
-    request = CompletionRequest(document=document, offset=len(SOURCE), inspector=Inspector(told, 5.0), max_tokens=4)
+    request = CompletionPlan(document=document, offset=len(SOURCE), inspector=Inspector(told, 5.0), max_tokens=4)
     seen: list[bytes] = []
     Completer(tiny_model("qwen3")).complete(request, cancelled=lambda: bool(seen), on_token=seen.append)
     assert told.shown == []

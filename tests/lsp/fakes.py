@@ -5,8 +5,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from guiderail.engine.completion import Completion
+from guiderail.engine.engine import Engine
+from guiderail.engine.request import CompletionRequest
 from guiderail.engine.suggestion import Suggestion, Timings
-from guiderail.lsp.engine import Answer, Engine, Wish
 from guiderail.settings import Settings
 from guiderail.text.document import Document
 
@@ -78,7 +80,7 @@ class FakeEngine(Engine):
     def recover(self) -> None:
         self.recovered += 1
 
-    def complete(self, wish, cancelled, written) -> Answer:
+    def complete(self, wish, cancelled, written) -> Completion:
         self.asked.append(wish.before)
         self.settings.append(wish.settings)
         self.by_hand.append(wish.by_hand)
@@ -89,13 +91,13 @@ class FakeEngine(Engine):
         for count, character in enumerate(text):
             self._pass_gate()
             if cancelled():
-                return Answer([replace(BLANK, text=text[:count], finish="cancelled")])
+                return Completion([replace(BLANK, text=text[:count], finish="cancelled")])
             self.steps += 1
             time.sleep(self.step)
             written.add(character.encode())
-        texts = [text, *(f"{text}{number}" for number in range(1, wish.wanted))]
+        texts = [text, *(f"{text}{number}" for number in range(1, wish.n))]
         stands_in = self.runs_code and not wish.by_hand
-        return Answer([replace(BLANK, text=one) for one in texts], is_stand_in=stands_in)
+        return Completion([replace(BLANK, text=one) for one in texts], is_stand_in=stands_in)
 
     def _pass_gate(self) -> None:
         if self.steps == self.stop_at:
@@ -112,13 +114,15 @@ class FakeEngine(Engine):
         self.warmed.append(wish.before)
 
 
-def wish(before: str, after: str = "", uri: str = "untitled:1", wanted: int = 1, *, by_hand: bool = False) -> Wish:
-    return Wish(
+def wish(
+    before: str, after: str = "", uri: str = "untitled:1", wanted: int = 1, *, by_hand: bool = False
+) -> CompletionRequest:
+    return CompletionRequest(
         uri=uri,
         document=Document(before + after),
         offset=len(before),
         root=None,
         settings=Settings(),
-        wanted=wanted,
+        n=wanted,
         by_hand=by_hand,
     )

@@ -5,15 +5,15 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guiderail.engine.completion import Completion
 from guiderail.engine.suggestion import Suggestion, Timings
-from guiderail.lsp.engine import Answer
 from guiderail.lsp.memory import KEPT, Kept, Memory
 
 BLANK = Suggestion("", 0, 0, 0.0, (), "line", "psm", Timings(0, 0, 0, 0, 0, 0))
 
 
 def kept(before: str, after: str, *texts: str) -> Kept:
-    return Kept(before, after, Answer([replace(BLANK, text=text) for text in texts]), max(1, len(texts)))
+    return Kept(before, after, Completion([replace(BLANK, text=text) for text in texts]), max(1, len(texts)))
 
 
 def texts(memory: Memory, before: str, after: str = "", wanted: int = 1) -> list[str] | None:

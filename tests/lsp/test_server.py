@@ -12,8 +12,8 @@ import pytest
 from lsprotocol import types
 from pytest_lsp import client_capabilities
 
+from guiderail.engine.engine import NotLoadedError
 from guiderail.errors import GuiderailError, UsageError
-from guiderail.lsp.engine import NotLoadedError
 from guiderail.lsp.wire import converter
 from guiderail.lsp.worker import Health
 from guiderail.settings import Settings

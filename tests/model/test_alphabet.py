@@ -2,7 +2,7 @@
 
 import pytest
 
-from guiderail.model import tokenizer
+from guiderail.model import token_bytes
 
 
 @pytest.mark.parametrize(
@@ -11,8 +11,8 @@ from guiderail.model import tokenizer
 def test_all_names_of_an_alphabet_are_read_as_each_is_alone(odd: list[str]) -> None:
     """Names with a character outside of it stand for no bytes, whatever stands beside them."""
     names = ["Ġdef", *odd, "Ċ", "é", "!", *odd]
-    found = list(tokenizer._read_alphabet(names))
-    assert found == [next(iter(tokenizer._read_alphabet([name]))) for name in names]
-    outside = [name for name in names if set(name) - tokenizer._ALPHABET.keys()]
+    found = list(token_bytes._read_alphabet(names))
+    assert found == [next(iter(token_bytes._read_alphabet([name]))) for name in names]
+    outside = [name for name in names if set(name) - token_bytes._ALPHABET.keys()]
     assert all(not data for name, data in zip(names, found, strict=True) if name in outside)
     assert found[0] == b" def"

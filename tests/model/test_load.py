@@ -116,7 +116,7 @@ def test_the_pinned_commit_goes_before_the_newest(cache: Path, folder: Path) -> 
     pinned = fill_cache(cache, "owner/tiny", folder, "a" * 40, main=False)
     newest = fill_cache(cache, "owner/tiny", folder, "b" * 40)
     assert resolve("owner/tiny") == newest
-    store._write_pins({"owner/tiny": "a" * 40})
+    store.write_pins({"owner/tiny": "a" * 40})
     assert resolve("owner/tiny") == pinned
     assert resolve("owner/tiny@main") == newest
 

@@ -67,7 +67,7 @@ def test_without_a_cache_nothing_is_listed(cache: Path) -> None:
 def test_remove_deletes_the_files_and_the_pins(cache: Path, original: Path) -> None:
     fill_cache(cache, HUB_ID, original)
     fill_cache(cache, "owner/other", original)
-    store._write_pins({HUB_ID: COMMIT, f"{HUB_ID}@v2": COMMIT, "owner/other": COMMIT})
+    store.write_pins({HUB_ID: COMMIT, f"{HUB_ID}@v2": COMMIT, "owner/other": COMMIT})
     assert store.remove(HUB_ID) > 0
     assert [info.name for info in store.pulled()] == ["owner/other"]
     assert store.pins() == {"owner/other": COMMIT}

@@ -6,7 +6,7 @@ import pytest
 
 from guiderail.decoding.recipe import recipe
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
 from guiderail.engine.suggestion import Suggestion
 from guiderail.monitors.access import ACCESS
 from guiderail.monitors.monitors import Monitors
@@ -21,7 +21,7 @@ NAMES = ("path", "parent", "join", "sep")
 def complete(method: str, parameters: str, n: int = 1) -> list[Suggestion]:
     completer = Completer(tiny_model("qwen3"))
     told = Told(lambda _: listing(*NAMES))
-    request = CompletionRequest(
+    request = CompletionPlan(
         document=Document(SOURCE + "\n", language="python"),
         offset=len(SOURCE),
         until="tokens",

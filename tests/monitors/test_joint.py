@@ -19,7 +19,7 @@ from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stops import stop_rule
 from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import ALTERNATIVES, CompletionRequest
+from guiderail.engine.plan import ALTERNATIVES, CompletionPlan
 from guiderail.engine.suggestion import Suggestion
 from guiderail.monitors.access import ACCESS
 from guiderail.monitors.analysis.answers import Member, Members, NoAnswer
@@ -46,7 +46,7 @@ def complete(watching: Monitors | None, source: str = SOURCE, behind: str = "\n"
     request = {"until": "tokens", "max_tokens": 16} | changes
     document = Document(source + behind, language="python")
     return Completer(tiny_model("qwen3")).complete(
-        CompletionRequest(document=document, offset=len(source), monitors=watching, **request)
+        CompletionPlan(document=document, offset=len(source), monitors=watching, **request)
     )
 
 
@@ -347,7 +347,7 @@ def test_several_suggestions_equal_separate_runs() -> None:
     document = Document(SOURCE + "\n", language="python")
     for suggestion in several:
         alone = Completer(model)
-        request = CompletionRequest(document=document, offset=len(SOURCE), until="tokens", max_tokens=16)
+        request = CompletionPlan(document=document, offset=len(SOURCE), until="tokens", max_tokens=16)
         logits = alone.session.fit(model.tokenizer.encode_prompt(alone.prompt(request)))
         assert logits is not None
         found = set()

@@ -26,7 +26,7 @@ PRELUDE = """
 import os, re, sys, time
 from pathlib import Path
 from guiderail.__main__ import main
-from guiderail.lsp.engine import Engine
+from guiderail.engine.engine import Engine
 from guiderail.lsp.server import Server
 
 def busy():

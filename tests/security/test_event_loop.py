@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from lsprotocol import types
 
 from guiderail.decoding.stops import BlockStop, stop_rule
-from guiderail.lsp.engine import Engine
+from guiderail.engine.engine import Engine
 from guiderail.lsp.host import Host
 from guiderail.lsp.server import Server
 from guiderail.lsp.worker import Worker

@@ -20,7 +20,8 @@ from guiderail.errors import GuiderailError
 from guiderail.model import store
 from guiderail.model.guard import Guard, HostileAnswerError, is_plain
 from guiderail.model.info import ModelFolderError, read_info
-from guiderail.model.store import _is_wanted
+from guiderail.model.pull import _is_wanted
+from guiderail.model.pull import pull as pull_model
 from tests.helpers.hub import COMMIT, Hub, serving
 from tests.helpers.tiny import tiny_model_folder
 
@@ -61,7 +62,7 @@ def pull(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Pulled:
     template = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     try:
-        return Pulled(store.pull(HUB_ID).folder, "")
+        return Pulled(pull_model(HUB_ID).folder, "")
     except GuiderailError as error:
         return Pulled(None, error.message)
 

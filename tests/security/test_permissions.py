@@ -20,6 +20,7 @@ from guiderail.decoding import calibration
 from guiderail.evaluation import packages
 from guiderail.lsp import journal
 from guiderail.model import store
+from guiderail.model.pull import pull
 from guiderail.monitors.analysis import workspaces
 from guiderail.settings import user_file
 from tests.helpers.models import tiny_folder
@@ -80,7 +81,7 @@ WRITERS: dict[str, Callable[[pytest.MonkeyPatch], object]] = {
     "log": lambda _: _log(),
     "errors": lambda _: main._internal(RuntimeError("a person's text")),
     "config": lambda _: store.use("embedded", user_file()),
-    "pins": lambda _: store._write_pins({"a/b": "1"}),
+    "pins": lambda _: store.write_pins({"a/b": "1"}),
     "trust": lambda _: workspaces.trust(Path.cwd()),
     "calibration": _calibration,
     "costs": _costs,
@@ -110,10 +111,10 @@ def test_what_is_written_is_the_persons_alone(
 
 def test_a_written_file_is_whole_or_not_there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure leaves the old content, and nothing half-written beside it."""
-    store._write_pins({"a/b": "1"})
+    store.write_pins({"a/b": "1"})
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(store.StorageError):
-        store._write_pins({"a/b": "2"})
+        store.write_pins({"a/b": "2"})
     folder = home / "data" / "guiderail"
     assert [path.name for path in folder.iterdir()] == ["models.json"]
     assert json.loads((folder / "models.json").read_text()) == {"a/b": "1"}
@@ -121,12 +122,12 @@ def test_a_written_file_is_whole_or_not_there(home: Path, monkeypatch: pytest.Mo
 
 def test_a_link_is_not_followed_to_be_closed(home: Path) -> None:
     """A link in a folder of ours does not close what it leads to."""
-    store._write_pins({})
+    store.write_pins({})
     other = home / "other"
     other.write_text("")
     other.chmod(0o644)
     (home / "data" / "guiderail" / "link").symlink_to(other)
-    store._write_pins({})
+    store.write_pins({})
     assert stat.S_IMODE(other.stat().st_mode) == 0o644
 
 
@@ -151,10 +152,10 @@ def test_what_a_pull_fetches_is_the_persons_alone(home: Path, monkeypatch: pytes
         (folder / "model.safetensors").write_bytes(b"x")
         return folder
 
-    monkeypatch.setattr(store, "_wanted_files", lambda *_: ("1", {}, None))
-    monkeypatch.setattr(store, "_fetch", fetch)
-    monkeypatch.setattr(store, "read_place", lambda *_: None)
-    store.pull("a/b")
+    monkeypatch.setattr("guiderail.model.pull._wanted_files", lambda *_: ("1", {}, None))
+    monkeypatch.setattr("guiderail.model.pull._fetch", fetch)
+    monkeypatch.setattr("guiderail.model.pull.read_place", lambda *_: None)
+    pull("a/b")
     assert (home / "cache" / "huggingface").exists()
     assert open_to_others(home) == []
 

@@ -26,7 +26,9 @@ from guiderail.decoding.planning import PlanningPart
 from guiderail.decoding.sandbox import DISK, OUTPUT, PROCESSES, Tree, run
 from guiderail.decoding.tree import LARGEST, TreeError, read_tree
 from guiderail.decoding.trial import Trial, TrialError, _share
-from guiderail.lsp.engine import Engine, Wish, Written
+from guiderail.engine.engine import Engine
+from guiderail.engine.request import CompletionRequest
+from guiderail.engine.stream import TextStream
 from guiderail.settings import Settings
 from guiderail.text.document import Document
 from tests.helpers.models import tiny_folder
@@ -676,15 +678,15 @@ def test_the_engine_runs_it_by_hand_alone(
     )
     engine.load(settings)
     document = Document("x = ", tmp_path / "a.py", "python")
-    wish = Wish(uri="file:///a.py", document=document, offset=4, root=None, settings=settings)
+    wish = CompletionRequest(uri="file:///a.py", document=document, offset=4, root=None, settings=settings)
     for _ in range(2):
-        assert engine.complete(wish, lambda: False, Written()).is_stand_in
+        assert engine.complete(wish, lambda: False, TextStream()).is_stand_in
         engine.prepare(wish, lambda: False)
     assert built == []
     assert [record.message for record in caplog.records].count(
         "pg-td runs the project's code: it is used when asked for by hand alone"
     ) == 1
-    assert not engine.complete(replace(wish, by_hand=True), lambda: False, Written()).is_stand_in
+    assert not engine.complete(replace(wish, by_hand=True), lambda: False, TextStream()).is_stand_in
     assert built == ["x = "]
 
 

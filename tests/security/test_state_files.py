@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 
 from guiderail.cache import policy
 from guiderail.decoding import calibration, price
+from guiderail.engine.engine import Engine
 from guiderail.errors import GuiderailError
-from guiderail.lsp.engine import Engine
 from guiderail.model import store
 from guiderail.model.fingerprint import fingerprint
 from guiderail.model.load import MissingWeightsError, load

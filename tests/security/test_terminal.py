@@ -2,15 +2,14 @@
 
 import logging
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from guiderail.cli import output
 from guiderail.cli.doctor import Check, _line
-from guiderail.cli.engine import start_logging
+from guiderail.cli.loading import start_logging
 from guiderail.cli.main import run
+from guiderail.engine.completion import Completion
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.text.document import Document
 
@@ -41,15 +40,14 @@ def test_what_is_said_of_a_file_holds_no_escapes(
     assert "\x07" not in shown.out + shown.err
 
 
-def answer(text: str) -> Any:
-    one = Suggestion(text, 0, 0, 0.0, (), "line", "psm", Timings(1, 0, 0.0, 0.0, 0.0, 0.0))
-    return SimpleNamespace(suggestions=[one], cursor=SimpleNamespace(document=Document("x")))
+def completion(text: str) -> Completion:
+    return Completion([Suggestion(text, 0, 0, 0.0, (), "line", "psm", Timings(1, 0, 0.0, 0.0, 0.0, 0.0))])
 
 
 def test_a_suggestion_does_not_drive_a_terminal_without_colours() -> None:
     """NO_COLOR and a dumb terminal are terminals too; a pipe gets the exact text."""
-    assert "\x1b" not in output.as_text(answer(TITLE), colour=False, terminal=True)
-    assert output.as_text(answer(TITLE), colour=False) == TITLE
+    assert "\x1b" not in output.as_text(Document("x"), completion(TITLE), colour=False, terminal=True)
+    assert output.as_text(Document("x"), completion(TITLE), colour=False) == TITLE
 
 
 def test_neither_a_log_record_nor_a_check_does(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Lending a small model what the open project repeats: its n-grams, mixed into every step's probabilities.
+"""ProjectNgrams a small model what the open project repeats: its n-grams, mixed into every step's probabilities.
 
     p(token) = (1 - w) p_model(token) + w p_ngram(token)
 

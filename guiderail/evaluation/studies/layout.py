@@ -16,7 +16,7 @@ import numpy as np
 
 from guiderail.cache.policy import Policy
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest, Layout
+from guiderail.engine.plan import CompletionPlan, Layout
 from guiderail.errors import UsageError
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.scoring import edit_similarity, exact_match, first_line
@@ -101,7 +101,7 @@ def _follow(
     completer: Completer, layout: Layout, policy: str, package: str, trace: Sequence[State], plan: Plan
 ) -> Iterator[Sample]:
     for number, state in enumerate(trace):
-        request = CompletionRequest(
+        request = CompletionPlan(
             document=Document(state.text, Path("file.py"), "python"),
             offset=state.offset,
             layout=layout,

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from guiderail.decoding.stages.ngram import WEIGHTS, FimMarks, NgramMix
 from guiderail.decoding.stages.ngram_counts import NgramCounts
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
 from guiderail.evaluation import ngram_model
 from guiderail.evaluation.likelihood import Scorer
 from guiderail.evaluation.ngram_mixing import PROJECT_CHARACTERS, Trace, mixed_bits, project_counts
@@ -204,11 +204,11 @@ class _Runner:
             for system, counts in ((FILE_NGRAMS, self.nothing), (PROJECT_NGRAMS, project)):
                 yield self._copy(system, task, counts)
 
-    def _request(self, task: Task) -> CompletionRequest:
+    def _request(self, task: Task) -> CompletionPlan:
         layout = "prefix" if task.kind == "next_line" else "auto"
         return task.request(max_tokens=self.plan.max_tokens, layout=layout)
 
-    def _complete(self, system: str, task: Task, request: CompletionRequest) -> LineSample:
+    def _complete(self, system: str, task: Task, request: CompletionPlan) -> LineSample:
         [answer] = self.completer.complete(request)
         return _sample(system, task, answer.text, len(answer.token_ids), answer.timings.decode_s)
 

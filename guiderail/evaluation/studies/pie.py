@@ -177,7 +177,7 @@ def _follow(model: Model, rotation: Rotation, number: int, revision: Revision, p
     if max(len(before), len(after)) + plan.max_tokens > model.info.context_length:
         return
     edited = LiveCache(model, policy="patch", rotation=rotation)
-    edited.append(before)
+    edited.feed(before)
     truth = model.tokenizer.encode(revision.truth)
     distance = common_prefix(before[::-1], after[::-1])
     reference: torch.Tensor | None = None
@@ -242,7 +242,7 @@ def greedy_line(cache: LiveCache, scores: torch.Tensor, limit: int) -> str:
         data = tokenizer.token_bytes[ids[-1]]
         if not data or b"\n" in data:
             break
-        logits = cache.append(ids[-1:])
+        logits = cache.feed(ids[-1:])
         assert logits is not None
         scores = logits
     cache.rollback(cache.length - length)

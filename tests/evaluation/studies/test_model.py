@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
 from guiderail.engine.suggestion import Suggestion
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.studies import model as study
@@ -51,10 +51,10 @@ def test_the_number_of_samples_is_known_beforehand(samples: list[study.Sample]) 
 
 def test_a_prompt_names_its_file_and_shows_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the product's prompts do; what other files say is never in one."""
-    asked: list[CompletionRequest] = []
+    asked: list[CompletionPlan] = []
     complete = Completer.complete
 
-    def listening(self: Completer, request: CompletionRequest) -> list[Suggestion]:
+    def listening(self: Completer, request: CompletionPlan) -> list[Suggestion]:
         asked.append(request)
         return complete(self, request)
 

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 
 from guiderail.decoding.session import Session
 from guiderail.engine.completer import Completer
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
 from guiderail.model.load import load
 from guiderail.model.model import Model
 from guiderail.model.tokenizer import Tokenizer
@@ -130,7 +130,7 @@ def test_a_completion_from_a_file_is_the_one_from_the_folder(
     def complete(path: Path) -> tuple[str, tuple[int, ...]]:
         completer = Completer(load(str(path), device="cpu", dtype="float32"))
         document = Document(TEXT[:900] + "\n" + TEXT[900:1800], language="python")
-        (found,) = completer.complete(CompletionRequest(document=document, offset=900, max_tokens=12))
+        (found,) = completer.complete(CompletionPlan(document=document, offset=900, max_tokens=12))
         return found.text, found.token_ids
 
     assert complete(gguf_file("qwen2")) == complete(hub_folder("qwen2"))

@@ -1,4 +1,4 @@
-"""The engine with a tiny model of the embedded one's shape."""
+"""Laws of the completion service, with tiny models."""
 
 import gc
 import math
@@ -6,13 +6,21 @@ import shutil
 import threading
 import weakref
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from guiderail.decoding import price
+from guiderail.decoding.calibration import NotCalibratedError
 from guiderail.decoding.drafters.suffix import IndexedText
 from guiderail.decoding.price import Prices
-from guiderail.lsp.engine import POOLS, Engine, NotLoadedError, Wish, Written
+from guiderail.engine.analysers import POOLS
+from guiderail.engine.engine import Engine, NotLoadedError
+from guiderail.engine.patience import TYPING
+from guiderail.engine.request import CompletionRequest
+from guiderail.engine.stream import TextStream
+from guiderail.errors import GuiderailError
 from guiderail.settings import Settings
 from guiderail.text.document import Document
 from tests.helpers.models import tiny_folder
@@ -23,15 +31,15 @@ CURSOR = SOURCE.index("os.sta") + len("os.sta")
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    made = Engine()
+    made = Engine(TYPING, stays=True)
     made.load(Settings(model=str(tiny_folder("guiderail")), device="cpu", threads=1))
     return made
 
 
-def wish(text: str = SOURCE, offset: int = CURSOR, **changes) -> Wish:
+def wish(text: str = SOURCE, offset: int = CURSOR, **changes) -> CompletionRequest:
     settings = Settings(max_tokens=12, until="tokens", monitors=False)
     defaults = {"uri": "untitled:1", "root": None, "settings": settings}
-    return Wish(document=Document(text, language="python"), offset=offset, **(defaults | changes))
+    return CompletionRequest(document=Document(text, language="python"), offset=offset, **(defaults | changes))
 
 
 def never() -> bool:
@@ -41,7 +49,7 @@ def never() -> bool:
 def test_preparing_leaves_only_the_decoding(engine: Engine) -> None:
     """After a prepared prompt a request encodes nothing but its last token, and preparing twice does no work."""
     engine.prepare(wish(), never)
-    answer = engine.complete(wish(), never, Written())
+    answer = engine.complete(wish(), never, TextStream())
     timings = answer.suggestions[0].timings
     assert timings.reused_tokens == timings.prompt_tokens - 1
 
@@ -49,7 +57,7 @@ def test_preparing_leaves_only_the_decoding(engine: Engine) -> None:
 def test_what_is_written_can_be_watched(engine: Engine) -> None:
     """While the model writes, its text so far is known, without the half-typed word that it writes again."""
     engine.recover()  # else all of it is drafted from what was written before, and comes at once
-    written, seen = Written(), []
+    written, seen = TextStream(), []
 
     def cancelled() -> bool:
         seen.append(written.text)
@@ -62,19 +70,19 @@ def test_what_is_written_can_be_watched(engine: Engine) -> None:
 
 def test_a_cancel_ends_between_two_tokens(engine: Engine) -> None:
     """A cancelled request runs no further forward pass, and the next one is right."""
-    whole = engine.complete(wish(), never, Written()).suggestions[0]
-    written = Written()
+    whole = engine.complete(wish(), never, TextStream()).suggestions[0]
+    written = TextStream()
     cut = engine.complete(wish(), lambda: bool(written._data), written)
     assert not cut.is_whole
     assert cut.suggestions[0].token_ids == whole.token_ids[:1]
-    assert engine.complete(wish(), never, Written()).suggestions[0].token_ids == whole.token_ids
+    assert engine.complete(wish(), never, TextStream()).suggestions[0].token_ids == whole.token_ids
 
 
 def test_line_ends_are_the_documents(engine: Engine) -> None:
     """A document with carriage returns gets the same suggestion as one without, with its own line ends."""
-    plain = engine.complete(wish(), never, Written()).suggestions[0].text
+    plain = engine.complete(wish(), never, TextStream()).suggestions[0].text
     text, offset = SOURCE.replace("\n", "\r\n"), CURSOR + SOURCE[:CURSOR].count("\n")
-    found = engine.complete(wish(text, offset, line_ending="\r\n"), never, Written()).suggestions[0].text
+    found = engine.complete(wish(text, offset), never, TextStream()).suggestions[0].text
     assert found == plain.replace("\n", "\r\n")
 
 
@@ -85,9 +93,9 @@ def test_context_stays_while_the_cursor_does(engine: Engine, tmp_path: Path) -> 
     text = "from tools import helper\n\nx = helper("
     path = tmp_path / "main.py"
 
-    def asked() -> Wish:
+    def asked() -> CompletionRequest:
         document = Document(text, path, "python")
-        return Wish(
+        return CompletionRequest(
             uri=path.as_uri(),
             document=document,
             offset=len(text),
@@ -96,7 +104,7 @@ def test_context_stays_while_the_cursor_does(engine: Engine, tmp_path: Path) -> 
         )
 
     def seen() -> str:
-        return "".join(one.text for one in engine.complete(asked(), never, Written()).snippets)
+        return "".join(one.text for one in engine.complete(asked(), never, TextStream()).snippets)
 
     assert "def helper" in seen()
     (tmp_path / "tools.py").write_text("def helper(value, other):\n    return value + other\n")
@@ -113,15 +121,17 @@ def test_a_project_lends_its_ngrams_once_there_was_time_to_read_it(engine: Engin
     (tmp_path / "tools.py").write_text("def helper(value):\n    return value + 1\n")
     path, settings = tmp_path / "main.py", Settings(max_tokens=4, monitors=False, context=True, project_ngrams="on")
     document = Document("import tools\n\ntools.", path, "python")
-    asked = Wish(uri=path.as_uri(), document=document, offset=len(document.text), root=tmp_path, settings=settings)
+    asked = CompletionRequest(
+        uri=path.as_uri(), document=document, offset=len(document.text), root=tmp_path, settings=settings
+    )
 
     def lent() -> bool:
-        request = engine._request(asked)
+        request = engine.plan(asked)
         assert request.project is not None
         assert request.stages
         return list(request.project.texts) == ["tools.py"]
 
-    engine.complete(asked, never, Written())
+    engine.complete(asked, never, TextStream())
     assert not lent()
     engine.prepare(asked, never)
     assert lent()
@@ -134,12 +144,14 @@ def test_drafters_read_a_project_in_idle_time(engine: Engine, tmp_path: Path, mo
         (tmp_path / name).write_text("def helper(value):\n    return value + 1\n")
     settings = Settings(max_tokens=1, monitors=False, context=True, project_ngrams="on", drafter="suffix")
 
-    def asked(name: str) -> Wish:
+    def asked(name: str) -> CompletionRequest:
         path = tmp_path / name
         document = Document("import tools\n\ntools.helper(1)\ntools.", path, "python")
-        return Wish(uri=path.as_uri(), document=document, offset=len(document.text), root=tmp_path, settings=settings)
+        return CompletionRequest(
+            uri=path.as_uri(), document=document, offset=len(document.text), root=tmp_path, settings=settings
+        )
 
-    engine.complete(asked("main.py"), never, Written())
+    engine.complete(asked("main.py"), never, TextStream())
     engine.prepare(asked("main.py"), never)
     read: list[int] = []
     extend = IndexedText.extend
@@ -149,11 +161,11 @@ def test_drafters_read_a_project_in_idle_time(engine: Engine, tmp_path: Path, mo
         extend(text, ids)
 
     monkeypatch.setattr(IndexedText, "extend", counted)
-    engine.complete(asked("main.py"), never, Written())
+    engine.complete(asked("main.py"), never, TextStream())
     assert read == []
     engine.prepare(asked("tools.py"), never)
     read.clear()
-    engine.complete(asked("tools.py"), never, Written())
+    engine.complete(asked("tools.py"), never, TextStream())
     assert read == []
 
 
@@ -180,7 +192,7 @@ def test_analysers_start_when_wanted_and_end_with_the_model(monkeypatch: pytest.
     watched = wish(settings=Settings(max_tokens=2))
     engine.warm(watched, never)
     engine.prepare(watched, never)
-    engine.complete(watched, never, Written())
+    engine.complete(watched, never, TextStream())
     assert events == ["made auto", *["get python"] * 4]
     engine.unload()
     assert events[-1] == "stopped"
@@ -241,12 +253,12 @@ def test_a_client_that_closes_a_file_takes_nothing_from_another(
     engine.stop_analysers()
     one, two = (wish(root=tmp_path, settings=Settings(max_tokens=2), client=client) for client in (1, 2))
     for asked in (one, two):
-        engine.complete(asked, never, Written())
-    engine.forget(two.name)
+        engine.complete(asked, never, TextStream())
+    engine.forget((two.client, two.uri))
     assert needed == [{tmp_path}]
-    timings = engine.complete(one, never, Written()).suggestions[0].timings
+    timings = engine.complete(one, never, TextStream()).suggestions[0].timings
     assert timings.reused_tokens == timings.prompt_tokens - 1
-    engine.forget(one.name)
+    engine.forget((one.client, one.uri))
     assert needed[-1] == set()
     engine.stop_analysers()
 
@@ -280,11 +292,11 @@ def test_a_folder_that_comes_is_told_by_its_code(
     names = ("a.py", "inner/b.py", "notes.md", "secrets.py")
     for name in names:
         (folder / name).write_text("x = 1\n")
-    engine.complete(wish(root=tmp_path, settings=Settings(max_tokens=2)), never, Written())
-    monkeypatch.setattr("guiderail.lsp.engine.NEW_FILES_S", math.inf)
+    engine.complete(wish(root=tmp_path, settings=Settings(max_tokens=2)), never, TextStream())
+    monkeypatch.setattr("guiderail.engine.engine.NEW_FILES_S", math.inf)
     engine.files_changed(folder, folder / "a.py")
     assert told == [[folder, folder / "a.py", folder / "inner" / "b.py"]]
-    monkeypatch.setattr("guiderail.lsp.engine.NEW_FILES", 0)
+    monkeypatch.setattr("guiderail.engine.engine.NEW_FILES", 0)
     engine.files_changed(folder)
     assert told[1:] == [[folder]]
     engine.stop_analysers()
@@ -301,7 +313,7 @@ def test_a_folder_that_is_gone_is_forgotten_with_its_files(
     link.symlink_to(root)
     (inner / "text.py").write_text("def helper(value):\n    return value + 1\n")
     asked = wish("from tools import helper\n\nx = helper(", 36, root=link, settings=Settings(max_tokens=2))
-    engine.complete(asked, never, Written())
+    engine.complete(asked, never, TextStream())
     folder = link / "tools.d"
     assert engine.knows(folder) and not engine.knows(link / "text.d")
     shutil.rmtree(root / "tools.d")
@@ -318,19 +330,19 @@ def test_a_request_never_waits_for_analysers_to_end(monkeypatch: pytest.MonkeyPa
 
     class Pool:
         def __init__(self, wanted: str, trust: str) -> None:
-            self.trust = trust
+            self.wanted = wanted
 
         def get(self, language: str, folder: Path) -> None: ...
 
         def stop(self) -> None:
             assert may_end.wait(30)
-            ended.append(self.trust)
+            ended.append(self.wanted)
 
     monkeypatch.setattr("guiderail.monitors.analysis.pool.ServerPool", Pool)
     engine.stop_analysers()
     names = [str(number) for number in range(POOLS + 1)]
     for name in names:
-        engine.complete(wish(settings=Settings(max_tokens=2, trust=name)), never, Written())
+        engine.complete(wish(settings=Settings(max_tokens=2, analyser=name)), never, TextStream())
     assert ended == []
     may_end.set()
     engine.stop_analysers()
@@ -341,13 +353,13 @@ def test_without_a_model_the_remedy_is_named() -> None:
     """An engine that has no model, or gave it back, says what to do; set up anew it answers again."""
     engine = Engine()
     with pytest.raises(NotLoadedError, match="restart"):
-        engine.complete(wish(), never, Written())
+        engine.complete(wish(), never, TextStream())
     engine.load(Settings(model=str(tiny_folder("guiderail")), device="cpu", threads=1))
     engine.recover()
-    assert engine.complete(wish(), never, Written()).suggestions
+    assert engine.complete(wish(), never, TextStream()).suggestions
     engine.unload()
     with pytest.raises(NotLoadedError):
-        engine.complete(wish(), never, Written())
+        engine.complete(wish(), never, TextStream())
 
 
 def test_an_engine_put_back_to_work_is_warm(engine: Engine) -> None:
@@ -361,20 +373,60 @@ def test_switching_files_encodes_nothing_again(engine: Engine) -> None:
     """A prepared document stays prepared while another one is worked on, and is dropped when it is closed."""
     other = wish("class Box:\n    def open(self):\n        return self.\n", 48, uri="untitled:2")
     engine.prepare(wish(), never)
-    engine.complete(other, never, Written())
-    timings = engine.complete(wish(), never, Written()).suggestions[0].timings
+    engine.complete(other, never, TextStream())
+    timings = engine.complete(wish(), never, TextStream()).suggestions[0].timings
     assert timings.reused_tokens == timings.prompt_tokens - 1
-    engine.forget(other.name)
+    engine.forget((other.client, other.uri))
     assert engine._completer is not None
     assert other.name not in engine._completer.pool.keys
 
 
 def test_collections_pass_over_the_model_until_it_is_unloaded() -> None:
     """No collection looks through what was loaded while people type; it is given back when the model goes."""
-    made = Engine()
+    made = Engine(TYPING, stays=True)
     made.load(Settings(model=str(tiny_folder("guiderail")), device="cpu", threads=1))
     gone = weakref.ref(made._loaded())
     assert gc.get_freeze_count() > 0
     made.unload()
     assert gc.get_freeze_count() == 0
     assert gone() is None
+
+
+def test_what_drafting_costs_is_no_part_of_the_first_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is measured while the model is loaded: the time to the first token is that of a completion."""
+    engine = Engine()
+    engine.load(Settings(model=str(tiny_folder("guiderail")), device="cpu", threads=1))
+    monkeypatch.setattr(price, "measure", lambda model: pytest.fail("measured while somebody waits"))
+    assert engine.complete(wish()).suggestions
+
+
+def test_a_start_that_fails_leaves_no_analyser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was started ahead is stopped when the model cannot be loaded."""
+    events: list[str] = []
+
+    class Pool:
+        def __init__(self, wanted: str, trust: str) -> None: ...
+
+        def get(self, language: str, folder: Path) -> None:
+            events.append("started")
+
+        def stop(self) -> None:
+            events.append("stopped")
+
+    monkeypatch.setattr("guiderail.monitors.analysis.pool.ServerPool", Pool)
+    with pytest.raises(GuiderailError):
+        Engine().load(Settings(model="no such folder"), wish())
+    assert events == ["started", "stopped"]
+
+
+def test_a_model_that_is_not_calibrated_is_refused_before_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AdaDec needs a threshold; with one that is given nothing is asked for."""
+    model = str(tiny_folder("guiderail"))
+    settings = Settings(model=model, device="cpu", threads=1, monitors=False, max_tokens=2, method="adadec")
+    with monkeypatch.context() as patched:
+        patched.setattr("guiderail.model.load.configuration", lambda info: pytest.fail("loading began"))
+        with pytest.raises(NotCalibratedError):
+            Engine().load(settings)
+    engine, given = Engine(), replace(settings, parameters="adadec.threshold=1")
+    engine.load(given)
+    assert engine.complete(wish(settings=given)).suggestions

@@ -12,8 +12,8 @@ import torch
 
 from guiderail.decoding.stages.ngram_counts import NgramCounts
 from guiderail.engine.completer import Completer
-from guiderail.engine.lending import Lending, is_wanted
-from guiderail.engine.request import CompletionRequest
+from guiderail.engine.plan import CompletionPlan
+from guiderail.engine.project_ngrams import ProjectNgrams, is_wanted
 from guiderail.prompt.index import ProjectIndex, SourceFile
 from guiderail.text.document import Document
 from tests.helpers.models import tiny_model
@@ -29,14 +29,14 @@ def project(root: Path) -> Path:
     return root
 
 
-def counts_of(lending: Lending) -> NgramCounts:
+def counts_of(lending: ProjectNgrams) -> NgramCounts:
     return lending.counts
 
 
 def test_the_projects_other_files_are_counted(tmp_path: Path) -> None:
     """The counts are those of all readable files but the one being completed; secrets are never among them."""
     model = tiny_model("guiderail")
-    lending = Lending(model, ProjectIndex(project(tmp_path)))
+    lending = ProjectNgrams(model, ProjectIndex(project(tmp_path)))
     lending.stage("app.py", "python", seconds=math.inf)
     assert lending.paths == ["names.py"]
     brute = NgramCounts()
@@ -47,7 +47,7 @@ def test_the_projects_other_files_are_counted(tmp_path: Path) -> None:
 def test_counts_follow_the_disk_and_the_cursor(tmp_path: Path) -> None:
     """A changed file is counted anew, and a file that is being completed no longer counts."""
     model = tiny_model("guiderail")
-    lending = Lending(model, ProjectIndex(project(tmp_path)))
+    lending = ProjectNgrams(model, ProjectIndex(project(tmp_path)))
     lending.stage("app.py", "python", seconds=math.inf)
     (tmp_path / "names.py").write_text(NAMES)
     lending.stage("app.py", "python", seconds=math.inf)
@@ -60,7 +60,7 @@ def test_counts_follow_the_disk_and_the_cursor(tmp_path: Path) -> None:
 
 def test_a_deleted_file_counts_no_more(tmp_path: Path) -> None:
     """When a file goes, as after a change of branch, so do its n-grams."""
-    lending = Lending(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
+    lending = ProjectNgrams(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
     lending.stage("app.py", "python", seconds=math.inf)
     (tmp_path / "names.py").unlink()
     lending.stage("app.py", "python", seconds=math.inf)
@@ -71,9 +71,9 @@ def test_a_deleted_file_counts_no_more(tmp_path: Path) -> None:
 def test_what_the_project_repeats_is_suggested(tmp_path: Path) -> None:
     """Where the model knows nothing (all scores equal), a name that the project uses is completed from its n-grams."""
     model = tiny_model("guiderail")
-    lending = Lending(model, ProjectIndex(project(tmp_path)))
+    lending = ProjectNgrams(model, ProjectIndex(project(tmp_path)))
     text = NAMES + "\n\ndef main(widget):\n    return frobnicate_the_"
-    request = CompletionRequest(
+    request = CompletionPlan(
         document=Document(text, path=Path("app.py"), language="python"),
         offset=len(text),
         max_tokens=24,
@@ -85,7 +85,7 @@ def test_what_the_project_repeats_is_suggested(tmp_path: Path) -> None:
 
 def test_no_time_means_no_counting(tmp_path: Path) -> None:
     """Without time nothing is counted, and the stage still works on the prompt."""
-    lending = Lending(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
+    lending = ProjectNgrams(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
     lending.stage("app.py", "python", seconds=0)
     assert lending.paths == []
 
@@ -93,10 +93,10 @@ def test_no_time_means_no_counting(tmp_path: Path) -> None:
 def test_counting_ends_at_the_next_slice_and_goes_on_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelled at every look, each call counts one slice or tokenises one part, and in the end all is counted as at
     once; a file that is given up, in the midst or at the end, is taken back in the same way and leaves nothing."""
-    monkeypatch.setattr("guiderail.engine.lending.PART", 40)
+    monkeypatch.setattr("guiderail.engine.project_ngrams.PART", 40)
     monkeypatch.setattr("guiderail.decoding.stages.ngram_counts.SLICE", 7)
     model, work = tiny_model("guiderail"), list[int]()
-    lending = Lending(model, index := ProjectIndex(project(tmp_path)))
+    lending = ProjectNgrams(model, index := ProjectIndex(project(tmp_path)))
     os.utime(tmp_path / "names.py", (0, 0))  # a file that was written just now is read again at every look
     monkeypatch.setattr(index, "around", lambda near, language, expired: [index.file("names.py")])
     count, encode = NgramCounts.count, type(model.tokenizer).encode
@@ -133,7 +133,7 @@ def test_going_into_a_counted_file_counts_nothing_before_there_is_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request in a file that was counted does not wait until it is taken back, and is lent nothing meanwhile."""
-    lending = Lending(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
+    lending = ProjectNgrams(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
     lending.stage("app.py", "python", seconds=math.inf)
     (tmp_path / "more.py").write_text("more = 1\n")
     with monkeypatch.context() as patch:
@@ -148,7 +148,7 @@ def test_listing_the_files_never_takes_all_the_time(tmp_path: Path, monkeypatch:
     """Where looking at the project takes all the time it is given, some of its files are counted nevertheless."""
     index = ProjectIndex(project(tmp_path))
     ticks = count()
-    monkeypatch.setattr("guiderail.engine.lending.time", SimpleNamespace(monotonic=lambda: next(ticks) / 100))
+    monkeypatch.setattr("guiderail.engine.project_ngrams.time", SimpleNamespace(monotonic=lambda: next(ticks) / 100))
     around = index.around
 
     def slow(near: str, language: str | None, expired: Callable[[], bool]) -> list[SourceFile]:
@@ -157,7 +157,7 @@ def test_listing_the_files_never_takes_all_the_time(tmp_path: Path, monkeypatch:
         return around(near, language, lambda: False)
 
     monkeypatch.setattr(index, "around", slow)
-    lending = Lending(tiny_model("guiderail"), index)
+    lending = ProjectNgrams(tiny_model("guiderail"), index)
     lending.stage("app.py", "python", seconds=1.0)
     assert lending.paths == ["names.py"]
 
@@ -172,8 +172,8 @@ def test_no_more_is_counted_than_may_be_wherever_the_cursor_goes(
         for name in ("own", "one", "two"):
             (tmp_path / folder / f"{name}.py").write_text(f"{folder}_{name} = 1\n" * 4)
         (tmp_path / folder / "long.py").write_text("long = 1\n" * 100)
-    monkeypatch.setattr("guiderail.engine.lending.CHARACTERS", 100)
-    lending = Lending(tiny_model("guiderail"), ProjectIndex(tmp_path))
+    monkeypatch.setattr("guiderail.engine.project_ngrams.CHARACTERS", 100)
+    lending = ProjectNgrams(tiny_model("guiderail"), ProjectIndex(tmp_path))
     for folder in ("a", "b"):
         lending.stage(f"{folder}/own.py", "python", seconds=math.inf)
         assert sorted(lending.paths) == [f"{folder}/one.py", f"{folder}/two.py"]
@@ -182,7 +182,7 @@ def test_no_more_is_counted_than_may_be_wherever_the_cursor_goes(
 
 def test_models_with_a_format_without_middle_are_served() -> None:
     """A family whose format has no middle sentinel (Codestral) gets a stage as well."""
-    assert Lending(tiny_model("mistral")).stage(None, None) is not None
+    assert ProjectNgrams(tiny_model("mistral")).stage(None, None) is not None
 
 
 def test_only_the_embedded_model_is_lent_to_by_default() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.engine.recent import Recent
+from guiderail.engine.lru import LruCache
 
 
 @given(st.lists(st.integers(0, 6)), st.integers(1, 4))
@@ -18,7 +18,7 @@ def test_those_used_last_are_kept_and_the_others_let_go(used: list[int], most: i
         made.append(name)
         return name
 
-    recent = Recent[int, int](most, dropped.append)
+    recent = LruCache[int, int](most, dropped.append)
     for name in used:
         assert recent.get(name, lambda name=name: make(name)) == name
     last = list(dict.fromkeys(reversed(used)))[:most][::-1]
@@ -30,7 +30,7 @@ def test_those_used_last_are_kept_and_the_others_let_go(used: list[int], most: i
 
 def test_what_is_used_is_never_away() -> None:
     """Another thread that looks while things are used sees all of them."""
-    recent = Recent[Path, int](2)  # keys whose comparison lets other threads in
+    recent = LruCache[Path, int](2)  # keys whose comparison lets other threads in
     for name in (1, 2):
         recent.get(Path(str(name)), lambda name=name: name)
     done = threading.Event()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from guiderail.decoding.graphs import WIDTHS, DecodeGraphs, FixedStep, bucket
+from guiderail.cache.graphs import WIDTHS, DecodeGraphs, FixedStep, bucket
 from guiderail.decoding.session import Session
 from guiderail.model.load import load
 from tests.helpers.models import FAMILIES, tiny_folder, tiny_model
@@ -43,8 +43,8 @@ def test_replayed_graphs_equal_the_plain_step(family: str) -> None:
     """Greedy tokens through captured graphs are those of the same model without graphs, across a growing buffer."""
     model = load(str(tiny_folder(family)), device="cuda", dtype="float32")
     with_graphs, without = Session(model), Session(model)
-    without._graphs = None
-    assert isinstance(with_graphs._graphs, DecodeGraphs)
+    without.cache._runner._graphs = None
+    assert isinstance(with_graphs.cache._runner._graphs, DecodeGraphs)
     one, other = with_graphs.feed(PROMPT), without.feed(PROMPT)
     for _ in range(300):
         assert one is not None and other is not None

@@ -11,7 +11,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
+class LruCache(Generic[K, V]):
     """Things by name, each made when it is first wanted; the one unused for longest goes when there are too many.
 
     Parameters

@@ -30,7 +30,7 @@ def is_wanted(choice: str, model: Model) -> bool:
     return choice == "on" or (choice == "auto" and model.info.name == EMBEDDED)
 
 
-class Lending:
+class ProjectNgrams:
     """The n-gram counts of one project, for one model.
 
     Counting goes on where the last call ended, nearest files first; a file that changed on disk is counted again, by

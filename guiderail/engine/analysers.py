@@ -1,0 +1,86 @@
+"""The analysers of an engine: a pool of language servers for each combination of settings, started when wanted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guiderail.engine.lru import LruCache
+
+if TYPE_CHECKING:
+    from guiderail.engine.request import DocumentName
+    from guiderail.monitors.analysis.analyser import ServerAnalyser
+    from guiderail.monitors.analysis.pool import ServerPool
+    from guiderail.settings import Settings
+    from guiderail.text.document import Document
+
+POOLS = 4  # each for other settings
+
+
+class AnalyserPools:
+    """Pools of language servers by settings, and the folders in which open documents need them.
+
+    Stopping a language server may take seconds, so a thread does it and no request waits.
+    """
+
+    def __init__(self) -> None:
+        self._pools: LruCache[tuple[str, str], ServerPool] = LruCache(POOLS, self._stop)
+        self._stopping: list[threading.Thread] = []
+        self._folders: dict[DocumentName, Path] = {}
+
+    def of(self, settings: Settings) -> ServerPool:
+        """The pool that the settings name."""
+        return self._pools.get((settings.analyser, settings.trust), lambda: _pool(settings))
+
+    def start(self, settings: Settings, document: Document, root: Path | None) -> None:
+        """Start the analyser of a document, which takes a while; nobody waits for it here."""
+        from guiderail.monitors.analysis.pool import folder_of
+
+        if settings.monitors and document.language:
+            self.of(settings).get(document.language, folder_of(document, root))
+
+    def enter(self, name: DocumentName, document: Document, root: Path | None) -> None:
+        """Remember the folder in which the analysers of an open document work."""
+        from guiderail.monitors.analysis.pool import folder_of
+
+        self._folders[name] = folder_of(document, root)
+
+    def forget(self, name: DocumentName) -> None:
+        """A document was closed: stop the analysers that no open document needs."""
+        self._folders.pop(name, None)
+        for pool in self._pools:
+            for analyser in pool.trim(set(self._folders.values())):
+                self._stop(analyser)
+
+    def files_changed(self, paths: Sequence[Path]) -> None:
+        """Let all of them know that files were written or deleted. From any thread."""
+        for pool in self._pools:
+            pool.files_changed(paths)
+
+    def let_go(self) -> None:
+        """Stop all of them, and do not wait for it; they start again when they are wanted."""
+        self._pools.clear()
+
+    def wait(self) -> None:
+        """Wait until those that were let go have ended."""
+        for thread in self._stopping:
+            thread.join()
+
+    def stop(self) -> None:
+        """Stop all of them, and wait for it."""
+        self.let_go()
+        self.wait()
+        self._stopping.clear()
+
+    def _stop(self, what: ServerPool | ServerAnalyser) -> None:
+        thread = threading.Thread(target=what.stop, name="guiderail-stopper", daemon=True)
+        self._stopping = [thread, *(one for one in self._stopping if one.is_alive())]
+        thread.start()
+
+
+def _pool(settings: Settings) -> ServerPool:
+    from guiderail.monitors.analysis.pool import ServerPool
+
+    return ServerPool(settings.analyser, trust=settings.trust)

@@ -1,0 +1,398 @@
+"""The completion service: the command line, the language server and the evaluation all complete through it."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guiderail.engine.analysers import AnalyserPools
+from guiderail.engine.completion import Completion
+from guiderail.engine.context import ContextChooser, code_in
+from guiderail.engine.line_ends import with_line_ends_of, with_line_feeds
+from guiderail.engine.lru import LruCache
+from guiderail.engine.patience import WAITING, Patience
+from guiderail.errors import GuiderailError
+
+if TYPE_CHECKING:
+    from guiderail.cache.live import LiveCache
+    from guiderail.cache.report import FitReport
+    from guiderail.decoding.recipe import Recipe
+    from guiderail.engine.completer import Completer
+    from guiderail.engine.plan import CompletionPlan
+    from guiderail.engine.project import OpenProject
+    from guiderail.engine.request import CompletionRequest, DocumentName
+    from guiderail.engine.stream import TextStream
+    from guiderail.model.model import Model
+    from guiderail.monitors.analysis.pool import ServerPool
+    from guiderail.monitors.monitors import Monitors
+    from guiderail.monitors.verdict import Inspector
+    from guiderail.prompt.snippet import Snippet
+    from guiderail.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PROJECTS = 8  # whose files and n-grams are kept
+MONITORS = 4  # combinations of analysers and monitors that are kept
+NEW_FILES, NEW_FILES_S = 1000, 0.02  # that analysers are told of at once, and seconds in which they are looked for
+IDLE_S = 0.05  # for counting other files' n-grams, whenever there is nothing else to do
+
+Cancelled = Callable[[], bool]
+
+
+class NotLoadedError(GuiderailError):
+    """There is no model to ask."""
+
+
+class Engine:
+    """One model, and what is known of the projects that it completes in.
+
+    Not safe for use by several threads at once, except where a method says so.
+
+    Parameters
+    ----------
+    patience
+        How long a completion may wait for others.
+    analysers
+        Pools of language servers that several engines share; by default this engine's own.
+    stays
+        Whether the model is going to stay for long: then it is left out of Python's garbage collections, which take a
+        fifth of a second with a model's modules.
+
+    Attributes
+    ----------
+    name, device
+        Of the loaded model; "" without one.
+    """
+
+    def __init__(
+        self, patience: Patience = WAITING, *, analysers: AnalyserPools | None = None, stays: bool = False
+    ) -> None:
+        self.analysers = analysers or AnalyserPools()
+        self.name = ""
+        self.device = ""
+        self._patience = patience
+        self._stays = stays
+        self._model: Model | None = None
+        self._completer: Completer | None = None
+        self._settings: Settings | None = None  # that the model was loaded with
+        self._context: ContextChooser | None = None
+        self._projects: LruCache[tuple[Path | None, str, bool], OpenProject] = LruCache(PROJECTS)
+        self._monitors: LruCache[tuple[ServerPool, str], Monitors] = LruCache(MONITORS)
+        self._warned = False  # that a method runs at a person's word alone
+
+    # -- the model
+
+    @property
+    def model(self) -> Model:
+        """The loaded model; raises NotLoadedError."""
+        return self._loaded().model
+
+    @property
+    def cache(self) -> LiveCache:
+        """The keys and values of the last prompt."""
+        return self._loaded().session.cache
+
+    @property
+    def report(self) -> FitReport:
+        """How the cache was made to fit the last prompt."""
+        report = self._loaded().session.report
+        assert report is not None, "there was no completion yet"
+        return report
+
+    def load(self, settings: Settings, first: CompletionRequest | None = None) -> None:
+        """Load the model that the settings name; an old one is dropped first, so that two never share the memory.
+
+        Parameters
+        ----------
+        first
+            A request that is going to come: its analyser starts while the model is loaded.
+
+        Raises
+        ------
+        GuiderailError
+            The model cannot be found or loaded, or the method of the settings does not suit it.
+        """
+        self.unload()
+        with ExitStack() as started:
+            if first is not None:
+                started.callback(self.stop_analysers)
+                self.analysers.start(settings, first.document, first.root)
+            recipe = _recipe_of(settings)  # what does not compose is refused before anything is loaded
+            self._model = _load(settings, recipe)
+            self._settings = settings
+            self._start()
+            self.name, self.device = self._model.info.name, str(self._model.device)
+            started.pop_all()  # nothing failed: the analysers go on
+
+    def _start(self) -> None:
+        from guiderail.engine.completer import Completer
+
+        assert self._model is not None and self._settings is not None
+        settings = self._settings
+        self._completer = Completer(
+            self._model,
+            prompt_tokens=settings.prompt_tokens,
+            cache_policy=settings.cache_policy,
+            cache_bytes=settings.cache_mb << 20,
+        )
+        self._context = ContextChooser(self._completer.count, self._patience.context_s)
+        self._completer.warm(_recipe_of(settings))  # no part of the first completion's time
+        if self._stays:
+            gc.collect()
+            gc.freeze()
+
+    def unload(self) -> None:
+        """Give the model's memory back."""
+        self._drop()
+        had_model, self._model, self._settings = self._model is not None, None, None
+        self.name = self.device = ""
+        self.stop_analysers()
+        if had_model:
+            gc.collect()
+            torch = sys.modules.get("torch")
+            if torch is not None and torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+    def recover(self) -> None:
+        """Start afresh with the same model: after a failure the cache may hold anything, or be too large."""
+        self._drop()
+        gc.collect()
+        if self._model is not None:
+            self._start()
+
+    def _drop(self) -> None:
+        """Drop all that was made with the model."""
+        self._completer = self._context = None
+        self._projects.clear()
+        self._monitors.clear()
+        if self._stays:
+            gc.unfreeze()
+
+    def _loaded(self) -> Completer:
+        if self._completer is None:
+            raise NotLoadedError("no model is loaded", "Run the command guiderail.restart")
+        return self._completer
+
+    # -- completing
+
+    def complete(
+        self, request: CompletionRequest, cancelled: Cancelled = lambda: False, stream: TextStream | None = None
+    ) -> Completion:
+        """Suggestions for a request; few or none once `cancelled`.
+
+        Parameters
+        ----------
+        stream
+            Is given the first suggestion while it is being written.
+
+        Raises
+        ------
+        GuiderailError
+            No model is loaded, or the request does not fit it.
+        """
+        from guiderail.engine.leaks import without_secrets
+
+        completer, plan = self._loaded(), self.plan(request)
+        if stream is not None:
+            stream.begin(completer.typed(plan))
+        if cancelled():
+            return Completion(())
+        found = completer.complete(plan, cancelled=cancelled, on_token=stream.add if stream else None)
+        kept = without_secrets(plan.document, found)
+        if len(kept) < len(found):
+            log.info("kept back %d of %d suggestions: they hold a token or key", len(found) - len(kept), len(found))
+        suggestions = [with_line_ends_of(request, one) for one in kept]
+        is_stand_in = plan.recipe != _recipe_of(request.settings)
+        return Completion(suggestions, plan.snippets, len(found) - len(kept), is_stand_in)
+
+    def prepare(self, request: CompletionRequest, cancelled: Cancelled = lambda: False) -> None:
+        """Use idle time to do all that a request at this cursor would do before it decodes.
+
+        Encodes the prompt, asks the analyser, counts n-grams; what the cache had patched on the way is made exact in
+        the time that is left.
+        """
+        completer, plan = self._loaded(), self.plan(request, renew=True)
+        if cancelled():
+            return
+        prompt = completer.prompt(plan)
+        if plan.monitors:
+            ask = plan.monitors.watch(plan.document, plan.offset, plan.root, prompt.typed)
+            if ask:
+                ask()  # the answer is kept, and nobody waits here
+        completer.prepare(plan, prompt, cancelled=cancelled)
+        if not cancelled():
+            project = self._project(request)
+            project.read(plan.document, IDLE_S, cancelled=cancelled)
+            completer.show(replace(plan, project=project.counts))
+
+    def warm(self, request: CompletionRequest, cancelled: Cancelled = lambda: False) -> None:
+        """Read what a first request in this document would have to read, and start its analyser."""
+        project = self._project(request)
+        self._snippets(request, project, renew=False)
+        monitors = self._watching(request)
+        if monitors:
+            monitors.watch(request.document, request.offset, request.root)
+        project.read(request.document, IDLE_S, cancelled=cancelled)
+
+    def plan(self, request: CompletionRequest, *, renew: bool = False) -> CompletionPlan:
+        """How a request is going to be completed: what the settings choose, and what is known of the project.
+
+        Parameters
+        ----------
+        renew
+            Whether there is time to choose the context of an open document anew.
+        """
+        from guiderail.decoding.sampling import Sampling
+        from guiderail.engine.plan import CompletionPlan
+
+        settings, request = request.settings, with_line_feeds(request)
+        project = self._project(request)
+        snippets = self._snippets(request, project, renew=renew)
+        return CompletionPlan(
+            document=request.document,
+            offset=request.offset,
+            snippets=snippets,
+            root=request.root,
+            until=settings.until,
+            max_tokens=settings.max_tokens,
+            n=request.n,
+            end_loops=settings.end_loops,
+            fit=True,
+            distinct=request.distinct,
+            layout=settings.layout,
+            sampling=Sampling(
+                temperature=settings.temperature,
+                top_k=settings.top_k,
+                top_p=settings.top_p,
+                min_p=settings.min_p,
+                seed=settings.seed,
+            ),
+            monitors=self._watching(request),
+            file=request.name,
+            recipe=self._recipe(request),
+            stages=(*request.stages, *project.stages(request.document, self._patience.ngrams_s)),
+            project=project.counts,
+            inspector=self._inspector(settings) if request.distinct else None,  # draws stay in their order
+        )
+
+    def typed(self, request: CompletionRequest) -> str:
+        """What of the text before the cursor is decoded once more, and never shown."""
+        from guiderail.engine.plan import CompletionPlan
+
+        request = with_line_feeds(request)
+        return self._loaded().typed(CompletionPlan(document=request.document, offset=request.offset))
+
+    def _recipe(self, request: CompletionRequest) -> Recipe:
+        """What the settings choose, without what runs the project's code unless a person asked."""
+        recipe = _recipe_of(request.settings)
+        if request.by_hand or not recipe.runs_code:
+            return recipe
+        if not self._warned:
+            self._warned = True
+            method = request.settings.method
+            log.warning("%s runs the project's code: it is used when asked for by hand alone", method)
+        return recipe.without_code()
+
+    # -- the project
+
+    def _project(self, request: CompletionRequest) -> OpenProject:
+        """What is kept of a request's project, under the settings that decide what is read of it."""
+        from guiderail.engine.project import OpenProject
+
+        root, ngrams, others = request.root, request.settings.project_ngrams, request.settings.context
+        return self._projects.get(
+            (root, ngrams, others), lambda: OpenProject(root, self.model, ngrams=ngrams, others=others)
+        )
+
+    def _snippets(self, request: CompletionRequest, project: OpenProject, *, renew: bool) -> tuple[Snippet, ...]:
+        self._loaded()
+        assert self._context is not None, "it comes with the model"
+        snippets = tuple(self._context.snippets(request, project.index, renew=renew))
+        log.debug("context from %s", ", ".join(snippet.path for snippet in snippets) or "no other file")
+        return snippets
+
+    def files_changed(self, *paths: Path) -> None:
+        """Choose context anew at the next occasion, and let analysers know; may be called from any thread.
+
+        Of a folder that is gone they are told which known files went with it, of one that is there what code is in it.
+        """
+        if self._context is not None:
+            self._context.files_changed()
+        gone = [path for path in paths if not path.exists()]
+        lost = [file for project in self._projects for path in gone for file in project.forget(path)]
+        found = list(islice(code_in([path for path in paths if path.is_dir()], NEW_FILES_S), NEW_FILES))
+        self.analysers.files_changed(list(dict.fromkeys([*paths, *lost, *found])))
+
+    def knows(self, folder: Path) -> bool:
+        """Whether a path is, or was, a folder of a project that is open; may be called from any thread."""
+        return any(project.knows(folder) for project in self._projects)
+
+    def forget(self, name: DocumentName) -> None:
+        """Drop what is kept for a closed document."""
+        self.analysers.forget(name)
+        if self._context is not None:
+            self._context.forget(name)
+        if self._completer is not None:
+            self._completer.pool.forget(name)
+
+    # -- the analysers
+
+    def _watching(self, request: CompletionRequest) -> Monitors | None:
+        """What forbids names that do not exist; None where monitors are off."""
+        settings = request.settings
+        if not settings.monitors:
+            return None
+        if request.name is not None:
+            self.analysers.enter(request.name, request.document, request.root)
+        pool = self.analysers.of(settings)
+        return self._monitors.get((pool, settings.only_monitors), lambda: self._made(pool, settings.only_monitors))
+
+    def _made(self, pool: ServerPool, names: str) -> Monitors:
+        from guiderail.monitors.monitors import Monitors
+
+        return Monitors(self._loaded().vocabulary, pool, deadline_s=self._patience.analyser_s, names=names)
+
+    def _inspector(self, settings: Settings) -> Inspector | None:
+        """What tells whether a suggestion brings errors; it keeps none back for longer than an answer may take."""
+        if not settings.monitors or settings.verdict == "off":
+            return None
+        from guiderail.monitors.verdict import Inspector
+
+        return Inspector(self.analysers.of(settings), self._patience.analyser_s, drops=settings.verdict == "drop")
+
+    def stop_analysers(self) -> None:
+        """End the analysers' processes, and wait for it; they start again when they are wanted."""
+        self._monitors.clear()
+        self.analysers.stop()
+
+    def let_analysers_go(self) -> None:
+        """End the analysers' processes, and do not wait for it."""
+        self._monitors.clear()
+        self.analysers.let_go()
+
+
+def _recipe_of(settings: Settings) -> Recipe:
+    from guiderail.model.memory import uncollected
+
+    with uncollected():  # what importing makes stays
+        from guiderail.engine.choice import chosen
+    return chosen(settings)
+
+
+def _load(settings: Settings, recipe: Recipe) -> Model:
+    from guiderail.model.load import load
+
+    return load(
+        settings.model,
+        device=settings.device,
+        dtype=settings.dtype,
+        threads=settings.threads,
+        accept=recipe.check,
+    )

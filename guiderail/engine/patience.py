@@ -1,0 +1,32 @@
+"""How long a completion may wait for disks and analysers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a completion may wait for others; seconds.
+
+    With infinite times for files, an answer does not depend on how busy the machine is.
+
+    Parameters
+    ----------
+    context_s
+        For the search for context in the project's other files.
+    ngrams_s
+        For counting their n-grams.
+    analyser_s
+        For one answer of an analyser.
+    """
+
+    context_s: float
+    ngrams_s: float
+    analyser_s: float
+
+
+TYPING = Patience(context_s=0.15, ngrams_s=0.0, analyser_s=0.05)  # n-grams are counted in idle time alone
+WAITING = Patience(context_s=0.5, ngrams_s=0.5, analyser_s=2.0)
+UNHURRIED = Patience(context_s=math.inf, ngrams_s=math.inf, analyser_s=2.0)
