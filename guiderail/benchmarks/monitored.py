@@ -35,9 +35,10 @@ from guiderail.engine.completer import Completer
 from guiderail.engine.plan import CompletionPlan
 from guiderail.engine.suggestion import Suggestion
 from guiderail.errors import GuiderailError
-from guiderail.evaluation.dereferences import Dereference, draw_dereferences
 from guiderail.evaluation.packages import SourceFile, parses
-from guiderail.evaluation.soundness import ANSWER_S
+from guiderail.evaluation.studies.soundness import ANSWER_S
+from guiderail.evaluation.task import Task
+from guiderail.evaluation.tasks import draw_dereferences
 from guiderail.model.model import Model
 from guiderail.monitors.analysis.pool import ServerPool
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
@@ -173,7 +174,7 @@ def _shaped(name: str, plan: Plan, load: Callable[[str], Model]) -> Model:
 
 
 def _rows(
-    model: Model, drafter: str, chosen: Sequence[Dereference], root: Path, plan: Plan, advance: Callable[[], None]
+    model: Model, drafter: str, chosen: Sequence[Task], root: Path, plan: Plan, advance: Callable[[], None]
 ) -> list[dict[str, Any]]:
     session, sides = TimedSession(model), {OFF: Side(), NEW: Side(), OPEN: Side()}
     completers = {name: _completer(session, plan) for name in sides}
@@ -215,17 +216,17 @@ def _analyser() -> Iterator[ServerPool]:
         pool.stop()
 
 
-def _read(pool: ServerPool, position: Dereference, root: Path) -> None:
+def _read(pool: ServerPool, position: Task, root: Path) -> None:
     """Let the analyser read the file as it is before the dot is typed."""
     analyser = pool.get("python", root)
     assert analyser is not None, "an analyser of Python comes with guiderail"
-    dot = position.hidden.rindex(".", 0, position.start)
-    text = position.hidden[:dot] + position.hidden[position.start :]
-    analyser.ask(DIAGNOSTICS, Question(root / position.file.path, "python", text, dot)).result(ANSWER_S)
+    dot = position.text.rindex(".", 0, position.start)
+    text = position.text[:dot] + position.text[position.start :]
+    analyser.ask(DIAGNOSTICS, Question(root / position.path, "python", text, dot)).result(ANSWER_S)
 
 
 def _warm_up(
-    completer: Completer, pool: ServerPool | None, position: Dereference, root: Path, plan: Plan, drafter: str
+    completer: Completer, pool: ServerPool | None, position: Task, root: Path, plan: Plan, drafter: str
 ) -> None:
     """Let the analyser read the project, the model run once, and drafters learn what a wide pass costs."""
     monitors = Monitors(completer.vocabulary, pool, deadline_s=ANSWER_S) if pool else None
@@ -234,14 +235,14 @@ def _warm_up(
 
 def _complete(
     completer: Completer,
-    position: Dereference,
+    position: Task,
     root: Path,
     plan: Plan,
     monitors: Monitors | None,
     drafter: str,
 ) -> Suggestion:
     request = CompletionPlan(
-        document=Document(position.hidden, root / position.file.path, "python"),
+        document=Document(position.text, root / position.path, "python"),
         offset=position.start,
         root=root,
         until="tokens",

@@ -47,7 +47,7 @@ def decode(models: tuple[str, ...], device: str | None, quick: bool, target: str
     import torch
 
     from guiderail.benchmarks import decode as benchmark
-    from guiderail.evaluation import record
+    from guiderail.evaluation import measurement
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     plan = benchmark.Plan(
@@ -62,10 +62,10 @@ def decode(models: tuple[str, ...], device: str | None, quick: bool, target: str
     if target:
         settings = {"prompt_tokens": plan.prompt, "tokens": plan.tokens, "runs": plan.runs}
         settings |= {"threads": plan.threads, "busy": plan.busy}
-        conditions = record.meta(
+        conditions = measurement.meta(
             {"weights": plan.seed}, libraries=("xllamacpp", "gguf"), **settings, **benchmark.bandwidth(plan)
         )
-        record.write(target, conditions, rows)
+        measurement.write(target, conditions, rows)
 
 
 def _run(benchmark: Any, plan: Plan) -> list[dict[str, Any]]:

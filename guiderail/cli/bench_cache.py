@@ -47,7 +47,7 @@ def cache(
 
     from guiderail.benchmarks import cache as benchmark
     from guiderail.benchmarks import decode as shapes
-    from guiderail.evaluation import record
+    from guiderail.evaluation import measurement
     from guiderail.model.threads import allow, allowed
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -71,13 +71,13 @@ def cache(
     if target != "-":
         _print(rows, crossovers)
     if picture:
-        from guiderail.evaluation.picture import draw_times
+        from guiderail.evaluation.png_charts import draw_times
 
         draw_times(Path(picture), rows)
     if target:
         conditions = {"plan": asdict(plan), "reuse": benchmark.REUSE, "crossovers": crossovers}
-        record.write(
-            target, record.meta({"weights": seed, "tokens": seed}, libraries=("xllamacpp",), **conditions), rows
+        measurement.write(
+            target, measurement.meta({"weights": seed, "tokens": seed}, libraries=("xllamacpp",), **conditions), rows
         )
 
 

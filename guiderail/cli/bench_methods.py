@@ -27,7 +27,7 @@ def methods(
 
     from guiderail.benchmarks import methods as benchmark
     from guiderail.decoding.registry import find
-    from guiderail.evaluation import record
+    from guiderail.evaluation import measurement
     from guiderail.model.load import load
 
     for name in names:
@@ -38,7 +38,7 @@ def methods(
     if target != "-":
         _print(rows)
     if target:
-        record.write(target, record.meta({"sampling": 0}, plan=asdict(plan), threads=threads), rows)
+        measurement.write(target, measurement.meta({"sampling": 0}, plan=asdict(plan), threads=threads), rows)
 
 
 def _skipped(name: str, why: str) -> None:

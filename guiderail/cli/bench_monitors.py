@@ -40,7 +40,7 @@ def monitors(
 
     from guiderail.benchmarks import monitored
     from guiderail.benchmarks import monitors as masks
-    from guiderail.evaluation import record
+    from guiderail.evaluation import measurement
     from guiderail.model.threads import allow
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -57,8 +57,8 @@ def monitors(
         _print_speeds(speeds)
     if target:
         seeds = {"names": seed, "positions": seed, "weights": seed}
-        conditions = record.meta(seeds, libraries=("pyrefly",), masks=asdict(plan), decoding=asdict(speed))
-        record.write(target, conditions, [*costs, *speeds])
+        conditions = measurement.meta(seeds, libraries=("pyrefly",), masks=asdict(plan), decoding=asdict(speed))
+        measurement.write(target, conditions, [*costs, *speeds])
 
 
 def _run(plan: Any, speed: Any, threads: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

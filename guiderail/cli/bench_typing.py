@@ -40,7 +40,7 @@ def bench_typing(engines: tuple[str, ...], quick: bool, target: str | None, **gi
     import torch
 
     from guiderail.benchmarks import typing as benchmark
-    from guiderail.evaluation import record
+    from guiderail.evaluation import measurement
 
     given["threads"] = given["threads"] or torch.get_num_threads()
     plan = benchmark.Plan(engines=engines or benchmark.ENGINES, **given)
@@ -51,8 +51,9 @@ def bench_typing(engines: tuple[str, ...], quick: bool, target: str | None, **gi
     if target:
         from dataclasses import asdict
 
-        conditions = record.meta({"typing": plan.seed}, libraries=("xllamacpp", "gguf", "pygls"), plan=asdict(plan))
-        record.write(target, conditions, rows)
+        libraries = ("xllamacpp", "gguf", "pygls")
+        conditions = measurement.meta({"typing": plan.seed}, libraries=libraries, plan=asdict(plan))
+        measurement.write(target, conditions, rows)
 
 
 def _run(work: Callable[[Callable[[str, int], Callable[[], None]]], list[dict[str, Any]]]) -> list[dict[str, Any]]:

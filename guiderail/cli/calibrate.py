@@ -38,19 +38,19 @@ def calibrate(
     """
     from guiderail.decoding import calibration
     from guiderail.evaluation import calibrate as learning
-    from guiderail.evaluation import record
+    from guiderail.evaluation import measurement
     from guiderail.model.load import load
 
     loaded = load(model)
     tokens = min(tokens, QUICK_TOKENS) if quick else tokens
     places = _observed(loaded, learning.source_files(folder, seed), tokens, seed)
     found = learning.learn(places, seed)
-    conditions = record.meta(
+    conditions = measurement.meta(
         {"calibration": seed}, model=loaded.info.name, code="a folder" if folder else "site-packages"
     )
     kept = calibration.write(loaded.info, {**found, "seed": seed, "commit": conditions["commit"]}) if keep else None
     if picture:
-        from guiderail.evaluation.picture import draw_calibration
+        from guiderail.evaluation.png_charts import draw_calibration
 
         draw_calibration(Path(picture), places.entropies, places.ranks, found["threshold"])
     if target != "-":
@@ -58,7 +58,7 @@ def calibrate(
         if kept:
             click.echo(f"kept in {kept}")
     if target:
-        record.write(target, conditions, [{"model": loaded.info.name, **found}])
+        measurement.write(target, conditions, [{"model": loaded.info.name, **found}])
 
 
 def _observed(model: Any, files: list[Path], tokens: int, seed: int) -> Any:

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from guiderail.cli.held_out import progress
+from guiderail.cli.held_out import phases, progress
 from guiderail.cli.options import OUTPUT, resolved, setting_flags
+from guiderail.cli.study import Row, Table
+from guiderail.cli.terminal import visible
+
+
+def _suggestion(row: Row) -> str:
+    from rich.markup import escape
+
+    return escape("\n".join(map(visible, row["suggestion"].split("\n"))))
+
+
+TABLE = Table(
+    {
+        "cursor": "{cursor}",
+        "suggestion": _suggestion,
+        "parses": lambda row: "yes" if row["parses"] else "no",
+        "notes": lambda row: ", ".join(row["notes"]),
+    },
+    left=4,
+    has_lines=True,
+)
 
 
 @click.command()
@@ -31,40 +50,24 @@ def cursors(cursors: str | None, target: str | None, **flags: Any) -> None:
     """
     from guiderail.cli.loading import load_engine
     from guiderail.engine.request import CompletionRequest
-    from guiderail.evaluation import cursors as evaluation
-    from guiderail.evaluation import record
+    from guiderail.evaluation import measurement
+    from guiderail.evaluation.studies import cursors as evaluation
 
     made = evaluation.read_cursors(Path(cursors) if cursors else None)
     settings = resolved(flags).settings
     engine = load_engine(settings)
 
     with progress() as bar:
-        task = bar.add_task("completing", total=len(made))
+        advance = phases(bar)("completing", len(made))
 
         def answer(one: evaluation.HandMade) -> Any:
-            bar.advance(task)
+            advance()
             own = replace(settings, until=one.until)
             request = CompletionRequest(document=one.document, offset=one.offset, settings=own, by_hand=True)
             return next(iter(engine.complete(request).suggestions), None)
 
         rows = list(evaluation.rows(made, answer))
-    if target != "-":
-        _print(rows)
+    TABLE.show(rows, to_stdout=target != "-")
     if target:
         conditions = {"model": settings.model, "dtype": settings.dtype, "monitors": settings.monitors}
-        record.write(target, record.meta({"draws": settings.seed}, **conditions), rows)
-
-
-def _print(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from guiderail.cli.terminal import visible
-
-    table = Table("cursor", "suggestion", "parses", "notes", show_lines=True)
-    for row in rows:
-        shown = "\n".join(map(visible, row["suggestion"].split("\n")))
-        parses = "yes" if row["parses"] else "no"
-        table.add_row(row["cursor"], Text(shown), parses, ", ".join(row["notes"]))
-    Console(width=None if sys.stdout.isatty() else 130).print(table)
+        measurement.write(target, measurement.meta({"draws": settings.seed}, **conditions), rows)

@@ -2,80 +2,71 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import click
 
-from guiderail.cli.held_out import held_out, progress
-from guiderail.cli.options import OUTPUT, resolved, setting_flags
+from guiderail.cli.study import JSON, Row, Study, Table, number, quick, seed, study
 
 COMPARED = "int8,bfloat16"
 
 
-@click.command()
-@click.option("--quick", is_flag=True, help="A few lines; some minutes for a model of half a billion parameters.")
-@click.option("--n", "count", type=click.IntRange(1), help="Lines to complete.")
-@click.option(
-    "--dtypes",
-    default=COMPARED,
-    show_default=True,
-    help="Precisions to compare with float32, with commas between them.",
+def _lost(row: Row) -> str:
+    low, high = row["exact_lost_interval"]
+    return f"{100 * row['exact_lost']:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _pass(row: Row, rows: str) -> str:
+    return f"{row['ms_of_rows'][rows]:.1f} ms"
+
+
+TABLE = Table(
+    {
+        "dtype": "{dtype}",
+        "lines": "{lines}",
+        "KL": "{kl:.1e}",
+        "top-1": "{top1:.1%}",
+        "bits/byte": "{bits_per_byte:.3f}",
+        "exact": "{exact:.1%}",
+        "lost (95 %)": _lost,
+        "prefill": "{prefill_tokens_per_s:.0f} tokens/s",
+        **{title: partial(_pass, rows=title.split()[0]) for title in ("1 row", "4", "8", "16")},
+        "load": "{load_s:.1f} s",
+        "memory": "{memory_mb:.0f} MB",
+    },
+    title="Precision, rests of lines",
+    width=150,
 )
-@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the lines.  [default: 0]")
-@click.option("--json", "target", type=OUTPUT, help="Write the figures as JSON; - is standard output.")
-@setting_flags("model", "device", "threads")
-def precision(quick: bool, count: int | None, dtypes: str, seed: int, target: str | None, **flags: Any) -> None:
+
+
+@study(
+    "precision",
+    TABLE,
+    quick("A few lines; some minutes for a model of half a billion parameters"),
+    number("Lines to complete"),
+    click.option(
+        "--dtypes",
+        default=COMPARED,
+        show_default=True,
+        help="Precisions to compare with float32, with commas between them.",
+    ),
+    seed("the lines"),
+    JSON,
+    settings=("model", "device", "threads"),
+    seeds=("lines",),
+)
+def precision(study: Study, dtypes: str) -> list[dict[str, Any]]:
     """Complete lines of held-out packages in several precisions: what is lost against float32, and what it takes.
 
     \b
     guiderail eval precision --model FOLDER --quick --json -
     """
-    from guiderail.evaluation import manifest, packages, record
-    from guiderail.evaluation import precision as evaluation
-    from guiderail.model.load import load
+    from guiderail.evaluation.studies import precision as evaluation
 
-    plan = replace(evaluation.QUICK if quick else evaluation.FULL, seed=seed)
-    plan = replace(plan, lines=count) if count else plan
-    settings = resolved(flags).settings
+    study.conditions["model"] = study.settings.model
     compared = [name.strip() for name in dtypes.split(",") if name.strip()]
-    with progress() as bar:
-        tasks = evaluation.lines(held_out(plan.packages, bar), plan)
-        task = bar.add_task("lines", total=len(tasks) * (1 + len(set(compared) - {evaluation.REFERENCE})))
-
-        def in_precision(dtype: str) -> Any:
-            return load(settings.model, device=settings.device, dtype=dtype, threads=settings.threads)
-
-        found = evaluation.evaluate(in_precision, compared, tasks, plan, advance=lambda: bar.advance(task))
-        rows = list(found)
-    _print(rows, to_stdout=target != "-")
-    if target:
-        digest = packages.sha256_of(manifest.datasets_folder() / manifest.DEFAULT)
-        conditions = {"model": settings.model, "plan": asdict(plan), "manifest_sha256": digest}
-        record.write(target, record.meta({"lines": seed}, **conditions), rows)
-
-
-def _print(rows: list[dict[str, Any]], *, to_stdout: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("dtype", title=f"Precision, {rows[0]['lines']} rests of lines")
-    titles = ("KL", "top-1", "bits/byte", "exact", "lost (95 %)", "prefill", "1 row", "4", "8", "16", "load", "memory")
-    for title in titles:
-        table.add_column(title, justify="right")
-    for row in rows:
-        low, high = row["exact_lost_interval"]
-        table.add_row(
-            row["dtype"],
-            f"{row['kl']:.1e}",
-            f"{row['top1']:.1%}",
-            f"{row['bits_per_byte']:.3f}",
-            f"{row['exact']:.1%}",
-            f"{100 * row['exact_lost']:.1f} [{100 * low:.1f}, {100 * high:.1f}]",
-            f"{row['prefill_tokens_per_s']:.0f} tokens/s",
-            *(f"{row['ms_of_rows'][rows_]:.1f} ms" for rows_ in ("1", "4", "8", "16")),
-            f"{row['load_s']:.1f} s",
-            f"{row['memory_mb']:.0f} MB",
-        )
-    Console(stderr=not to_stdout, width=None if sys.stdout.isatty() else 150).print(table)
+    tasks = evaluation.lines(study.files(), study.plan)
+    advance = study.phase("lines", len(tasks) * (1 + len(set(compared) - {evaluation.REFERENCE})))
+    load = lambda dtype: study.load(dtype=dtype)  # noqa: E731
+    return list(evaluation.evaluate(load, compared, tasks, study.plan, advance=advance))

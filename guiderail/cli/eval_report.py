@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from guiderail.cli.options import OUTPUT
+from guiderail.cli.study import Cell, Row, Table
 from guiderail.errors import UsageError
 
 if TYPE_CHECKING:
     from guiderail.evaluation.summary import Run
 
-PIPE_WIDTH = 170  # columns of the table where no terminal says how wide it is
+WIDTH = 170  # of a table where no terminal says how wide it is
 
 
 @click.command("report")
@@ -34,19 +35,19 @@ def report(runs: tuple[str, ...], html: str | None, target: str | None) -> None:
 
 def show(paths: Sequence[Path], html: str | None, target: str | None = None) -> None:
     """Print the tables of runs and other measurements, and write them where it is asked for."""
-    from guiderail.evaluation import page, record, rundir, summary
+    from guiderail.evaluation import html_report, measurement, run_folder, summary
 
-    others = {path.stem: _measurement(rundir.read_json(path), path) for path in paths if not path.is_dir()}
+    others = {path.stem: _measurement(run_folder.read_json(path), path) for path in paths if not path.is_dir()}
     runs = [(run, summary.rows(run)) for path in paths if path.is_dir() for run in [summary.read_run(path)]]
-    for run, found in runs:
-        _print(run, found, to_stdout=target != "-")
-    for name, measured in others.items():
-        _print_other(name, measured["rows"], to_stdout=target != "-")
+    tables = [table for run, found in runs for table in _tables(run, found)]
+    tables += [(_table_of(name, measured["rows"]), measured["rows"]) for name, measured in others.items()]
+    for table, rows in tables:
+        table.show(rows, to_stdout=target != "-")
     if html:
-        _write(html, page.page(runs, others))
+        measurement.write_text(html, html_report.page(runs, others))
         click.echo(f"the report is in {html}", err=True)
     if target and runs:
-        record.write(target, runs[0][0].meta, [row for _, found in runs for row in found])
+        measurement.write(target, runs[0][0].meta, [row for _, found in runs for row in found])
 
 
 def _measurement(found: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
@@ -57,38 +58,29 @@ def _measurement(found: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     return found
 
 
-def _write(target: str, text: str) -> None:
-    try:
-        with click.open_file(target, "w", encoding="utf-8") as stream:
-            stream.write(text)
-    except OSError as error:
-        raise UsageError(f"cannot write {target}: {error.strerror}", "Choose another file") from error
-
-
-def _print(run: Run, rows: Sequence[Mapping[str, Any]], *, to_stdout: bool) -> None:
-    from rich.table import Table
-
-    from guiderail.evaluation.judge import MEASURES
+def _tables(run: Run, rows: Sequence[Row]) -> Iterator[tuple[Table, list[Row]]]:
+    """A table of each kind of tasks, and its rows."""
+    from guiderail.evaluation.scoring import MEASURES
 
     for kind in dict.fromkeys(row["tasks"] for row in rows):
         found = [row for row in rows if row["tasks"] == kind]
-        columns = [name for name in dict.fromkeys(n for row in found for n in row["intervals"]) if _is_shown(name)]
-        caption = "95 % intervals over packages; then the difference to the same without monitors, or greedily"
-        title = f"{run.name}: {kind}, {found[0]['n']} tasks of {found[0]['packages']} packages"
-        table = Table(*(("model",) if len({row["model"] for row in found}) > 1 else ()), title=title, caption=caption)
-        table.add_column("method")
-        table.add_column("monitors")
-        for name in columns:
-            measure, _, k = name.partition("@")
-            table.add_column(MEASURES[measure] + (f"@{k}" if k else ""), justify="right")
-        for heading in ("s p50", "p95", "forbidden"):
-            table.add_column(heading, justify="right")
-        for row in found:
-            times = [f"{row['seconds_p50']:.2f}", f"{row['seconds_p95']:.2f}", str(row["forbidden_tokens"])]
-            names = [Path(row["model"]).name, row["method"], row["monitors"]]
-            named = names[-len(table.columns) + len(columns) + len(times) :]
-            table.add_row(*named, *(_cell(row, name) for name in columns), *times)
-        _console(to_stdout).print(table)
+        names = [name for name in dict.fromkeys(n for row in found for n in row["intervals"]) if _is_shown(name)]
+        several = len({row["model"] for row in found}) > 1
+        words: dict[str, Cell] = {"model": lambda row: Path(row["model"]).name} if several else {}
+        words |= {"method": "{method}", "monitors": "{monitors}"}
+        titles = {name: "@".join([MEASURES[name.partition("@")[0]], *name.split("@")[1:]]) for name in names}
+        figures = {title: partial(_cell, name=name) for name, title in titles.items()}
+        times = {"s p50": "{seconds_p50:.2f}", "p95": "{seconds_p95:.2f}", "forbidden": "{forbidden_tokens}"}
+        yield (
+            Table(
+                {**words, **figures, **times},
+                left=len(words),
+                title=f"{run.name}: {kind}, {found[0]['n']} tasks of {found[0]['packages']} packages",
+                caption="95 % intervals over packages; then the difference to the same without monitors, or greedily",
+                width=WIDTH,
+            ),
+            found,
+        )
 
 
 def _is_shown(name: str) -> bool:
@@ -105,23 +97,12 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
     return "\n".join(lines)
 
 
-def _print_other(name: str, rows: Sequence[Mapping[str, Any]], *, to_stdout: bool) -> None:
-    from rich.table import Table
-
-    keys = [
-        k
-        for k in dict.fromkeys(k for row in rows for k in row)
-        if any(isinstance(r.get(k), str | int | float) for r in rows)
-    ]
-    table = Table(*keys, title=name)
-    for row in rows:
-        values = [row.get(key) for key in keys]
-        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else "" if v is None else str(v) for v in values))
-    _console(to_stdout).print(table)
+def _table_of(name: str, rows: Sequence[Row]) -> Table:
+    """A table of whatever plain figures some rows have."""
+    keys = dict.fromkeys(key for row in rows for key, value in row.items() if isinstance(value, str | int | float))
+    return Table({key: partial(_plain, key=key) for key in keys}, left=len(keys), title=name, width=WIDTH)
 
 
-def _console(to_stdout: bool) -> Any:
-    from rich.console import Console
-
-    width = None if (sys.stdout if to_stdout else sys.stderr).isatty() else PIPE_WIDTH
-    return Console(stderr=not to_stdout, width=width)
+def _plain(row: Row, key: str) -> str:
+    value = row.get(key)
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

@@ -7,13 +7,12 @@ import os
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from guiderail.cli.held_out import progress
+from guiderail.cli.held_out import phases, progress
 from guiderail.cli.options import OUTPUT
-from guiderail.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -59,11 +58,11 @@ def shipped(name: str) -> Path:
 
 
 def _run(config: Config, folder: Path, on_ray: bool, slots: int | None) -> None:
-    from guiderail.evaluation import cluster, runner
-    from guiderail.evaluation.rundir import RunFolder
+    from guiderail.evaluation import ray_cluster, runner
+    from guiderail.evaluation.run_folder import RunFolder
 
     with progress() as bar:
-        tasks = runner.collect(config, _Bar(bar), lambda words: click.echo(words, err=True))
+        tasks = runner.collect(config, phases(bar), lambda words: click.echo(words, err=True))
     counts = {system.label: system.method.samples for system in config.systems()}
     with RunFolder(folder, runner.conditions(config, tasks), counts) as results, progress() as bar:
         results.write_tasks(tasks)
@@ -72,28 +71,10 @@ def _run(config: Config, folder: Path, on_ray: bool, slots: int | None) -> None:
         if results.done:
             click.echo(f"{len(results.done)} of {total} are there already", err=True)
         pace = _Pace(bar, total, len(results.done))
-        for rows in cluster.run(config, waiting, slots) if on_ray else runner.run(config, waiting):
+        for rows in ray_cluster.run(config, waiting, slots) if on_ray else runner.run(config, waiting):
             results.add(rows)
             pace.advance(len(rows))
     pace.finish(folder)
-
-
-class _Bar:
-    """`guiderail.evaluation.runner.Progress` on a terminal."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._task: Any = None
-
-    def begin(self, what: str, total: int | None) -> None:
-        """Replace the last phase's bar."""
-        if self._task is not None:
-            self._bar.remove_task(self._task)
-        self._task = self._bar.add_task(what, total=total)
-
-    def advance(self) -> None:
-        """One step."""
-        self._bar.advance(self._task)
 
 
 class _Pace:
@@ -137,35 +118,20 @@ def tasks(name: str, limit: int | None, target: str | None) -> None:
     guiderail eval tasks dotprompts_py
     guiderail eval tasks positions_ts --out tasks.jsonl
     """
-    from guiderail.evaluation import taskset
+    from guiderail.evaluation import measurement, taskset
 
     of = taskset.read_set(name)
     with progress() as bar:
-        shown = _Bar(bar)
-        shown.begin(f"reading {of.name}", len(taskset.members(of, limit)))
-        files = taskset.files_of(of, limit, advance=shown.advance)
-        shown.begin(f"drawing {of.name}", len(files))
-        built = taskset.build(of, files, advance=shown.advance)
+        phase = phases(bar)
+        files = taskset.files_of(of, limit, advance=phase(f"reading {of.name}", len(taskset.members(of, limit))))
+        built = taskset.build(of, files, advance=phase(f"drawing {of.name}", len(files)))
     if target:
-        _write(target, built)
+        keys = ("id", "kind", "package", "path", "language", "prefix", "suffix", "truth", "until")
+        lines = (json.dumps({key: getattr(task, key) for key in keys}) for task in built)
+        measurement.write_text(target, "".join(f"{line}\n" for line in lines))
     for kind, count in Counter(task.kind for task in built).items():
         packages = len({task.package for task in built if task.kind == kind})
         click.echo(f"{count} {kind}, {packages} packages", err=target == "-")
     if limit is None:
         taskset.check(of, built)
         click.echo(f"digest {taskset.digest_of(built)}", err=target == "-")
-
-
-def _write(target: str, built: list[Any]) -> None:
-    lines = [
-        json.dumps(
-            {"id": t.id, "kind": t.kind, "package": t.package, "path": t.path, "language": t.language}
-            | {"prefix": t.prefix, "suffix": t.suffix, "truth": t.truth, "until": t.until}
-        )
-        for t in built
-    ]
-    try:
-        with click.open_file(target, "w", encoding="utf-8") as stream:
-            stream.write("\n".join(lines) + "\n")
-    except OSError as error:
-        raise UsageError(f"cannot write {target}: {error.strerror}", "Choose another file") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,20 +18,34 @@ def held_out(limit: int | None, bar: Progress) -> dict[str, list[SourceFile]]:
 
     pinned = manifest.read_manifest(manifest.datasets_folder() / manifest.DEFAULT)[:limit]
     folder = packages.cache_folder()
-    task = bar.add_task("fetching packages", total=None)
+    phase = phases(bar)
+    phase("fetching packages", None)
     packages.fetch(pinned, folder)
-    bar.update(task, description="reading packages", total=len(pinned))
-    found = {}
+    advance, found = phase("reading packages", len(pinned)), {}
     for package in pinned:
         found[package.name] = packages.source_files(package, folder)
-        bar.advance(task)
-    bar.remove_task(task)
+        advance()
     return found
+
+
+def phases(bar: Progress) -> Callable[[str, int | None], Callable[..., None]]:
+    """What begins a phase and gives what is called at each of its steps, or with a number of them.
+
+    A phase takes the place of those before it on the terminal.
+    """
+
+    def begin(what: str, total: int | None) -> Callable[..., None]:
+        for task in bar.task_ids:
+            bar.remove_task(task)
+        task = bar.add_task(what, total=total)
+        return lambda steps=1: bar.advance(task, steps)
+
+    return begin
 
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A bar on standard error with the time that remains; nothing where nobody watches."""
+    """A bar on standard error with the time that remains; nothing where standard error is no terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

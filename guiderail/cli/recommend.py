@@ -59,11 +59,12 @@ def _machine(device: str, threads: int, *, again: bool) -> Machine:
 
 def _write(target: str, machine: Machine, rows: list[Row]) -> None:
     from guiderail.engine import recommendation
-    from guiderail.evaluation import record
+    from guiderail.evaluation import measurement
 
     rule = {"most_edit_s": recommendation.MOST_EDIT_S, "least_tokens_per_s": recommendation.LEAST_TOKENS_PER_S}
     tokens: dict[str, Any] = {"prompt_tokens": recommendation.PROMPT, "edited_tokens": recommendation.PATCHED}
-    record.write(target, record.meta({}, machine=asdict(machine), rule=rule, **tokens), list(map(as_json, rows)))
+    conditions = measurement.meta({}, machine=asdict(machine), rule=rule, **tokens)
+    measurement.write(target, conditions, list(map(as_json, rows)))
 
 
 def as_json(row: Row) -> dict[str, Any]:

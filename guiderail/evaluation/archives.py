@@ -5,7 +5,6 @@ Nothing that is fetched is run. As with wheels, an archive is known by its SHA-2
 
 from __future__ import annotations
 
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -88,12 +87,9 @@ def _run(program: str, *words: str, cwd: Path | None = None, may_fail: bool = Fa
     found = programs.find(program)
     if found is None:
         raise DownloadError(f"{program} is not installed", f"Install {program}, or measure on another set")
-    done = subprocess.run(
-        [found, *words], capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
-        cwd=cwd or programs.working_directory(), env=programs.environment(),
-    )  # fmt: skip
-    if done.returncode and not may_fail:
-        reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    place = cwd or programs.working_directory()
+    reason = packages.failure([found, *words], TIMEOUT_S, cwd=place, env=programs.environment())
+    if reason and not may_fail:
         raise DownloadError(f"{program} cannot fetch the packages: {reason}", "Check the network; what came is kept")
 
 
@@ -114,7 +110,7 @@ def source_files(package: Package, folder: Path, language: str) -> list[SourceFi
 
 
 def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """The files of a tarball without the one folder that they all stand in."""
+    """The files of a tarball without the one folder that holds them all."""
     with tarfile.open(archive) as tar:
         for member in sorted(tar.getmembers(), key=lambda m: m.name):
             _, _, path = member.name.partition("/")
@@ -155,7 +151,7 @@ def is_wanted(path: str, language: str) -> bool:
 
 
 def unpack(package: Package, folder: Path, into: Path) -> None:
-    """Lay out a fetched tarball in `into`, without the folder that it all stands in."""
+    """Lay out a fetched tarball in `into`, without the folder that holds it all."""
     with tarfile.open(archive_in(folder, package)) as tar:
         for member in tar.getmembers():
             _, _, path = member.name.partition("/")

@@ -37,7 +37,7 @@ PAUSE_RATE = 0.0759  # the paper's mean share of pauses
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Observations:
     """Places of true code.
 
     Parameters
@@ -71,7 +71,7 @@ def source_files(folder: Path | None, seed: int) -> list[Path]:
 
 
 @torch.inference_mode()
-def observe(model: Model, files: Sequence[Path], wanted: int, seed: int) -> Iterator[Places]:
+def observe(model: Model, files: Sequence[Path], wanted: int, seed: int) -> Iterator[Observations]:
     """Places window by window, one window a file, until `wanted` were seen (teacher forcing)."""
     source, seen = random.Random(seed), 0
     window = min(WINDOW, model.info.context_length)
@@ -102,19 +102,19 @@ def _window(model: Model, file: Path, size: int, source: random.Random) -> list[
     return model.tokenizer.encode("".join(lines[start : start + size]))[:size]
 
 
-def _places(scores: torch.Tensor, truth: torch.Tensor) -> Places:
+def _places(scores: torch.Tensor, truth: torch.Tensor) -> Observations:
     logprobs = scores.double().log_softmax(-1)
     own = logprobs.gather(1, truth[:, None])
     entropies = -(logprobs.exp() * logprobs).sum(-1)
-    return Places(entropies.cpu().numpy(), ((logprobs > own).sum(-1) + 1).cpu().numpy())
+    return Observations(entropies.cpu().numpy(), ((logprobs > own).sum(-1) + 1).cpu().numpy())
 
 
-def gathered(parts: Sequence[Places]) -> Places:
+def gathered(parts: Sequence[Observations]) -> Observations:
     """All places together."""
-    return Places(np.concatenate([p.entropies for p in parts]), np.concatenate([p.ranks for p in parts]))
+    return Observations(np.concatenate([p.entropies for p in parts]), np.concatenate([p.ranks for p in parts]))
 
 
-def learn(places: Places, seed: int = 42) -> dict[str, Any]:
+def learn(places: Observations, seed: int = 42) -> dict[str, Any]:
     """The threshold and what is known of it.
 
     Returns
@@ -160,7 +160,7 @@ def learn(places: Places, seed: int = 42) -> dict[str, Any]:
     }
 
 
-def _accuracy(places: Places, right: np.ndarray, part: np.ndarray, threshold: float) -> float:
+def _accuracy(places: Observations, right: np.ndarray, part: np.ndarray, threshold: float) -> float:
     """How often "the model is right where its entropy is below the threshold" holds."""
     return float(((places.entropies[part] < threshold) == right[part]).mean())
 

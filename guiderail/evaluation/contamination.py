@@ -1,6 +1,6 @@
 """Whether text of the evaluation was trained on: exact copies and near duplicates, by shared lines.
 
-A file is a near duplicate of a training file if at least `THRESHOLD` of its characteristic lines stand in that one
+A file is a near duplicate of a training file if at least `THRESHOLD` of its characteristic lines are in that one
 file. Characteristic are lines with enough in them that two authors would not write them alike; containment finds a
 file that was bundled into a larger one, which resemblance of whole files would miss.
 """
@@ -23,7 +23,7 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A file of the evaluation that stands in the training corpus, and how much of it."""
+    """A file of the evaluation that is in the training corpus, and how much of it."""
 
     package: str
     path: str

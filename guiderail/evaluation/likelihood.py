@@ -1,4 +1,4 @@
-"""How probable a model finds a text: the numbers behind bits per byte."""
+"""How probable a model finds a text: the log-probabilities from which bits per byte are computed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Scores:
     Parameters
     ----------
     truth
-        Of the token that stands there, [n].
+        Of the text's own token, [n].
     top
         Of the likeliest token, [n].
     """

@@ -1,4 +1,4 @@
-"""The list of held-out packages, and the rule that only such packages may stand in it."""
+"""The list of held-out packages, and the rule that it may hold no others."""
 
 from __future__ import annotations
 

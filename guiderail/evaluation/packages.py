@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import platformdirs
 
@@ -97,13 +98,24 @@ def _pip_download(pins: Path, folder: Path) -> None:
         "--only-binary=:all:", "--ignore-requires-python", "--require-hashes", "-d", str(folder), "-r", str(pins),
     ]  # fmt: skip
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False)
+        reason = failure(command, DOWNLOAD_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
         raise DownloadError("downloading the packages took too long", "Try again: what came is kept") from error
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+    if reason:
         remedy = "Check network and pip; what came is kept"
         raise DownloadError(f"the evaluation's packages cannot be downloaded: {reason}", remedy)
+
+
+def failure(command: Sequence[str], timeout_s: float, **options: Any) -> str | None:
+    """Run a program to its end: the last line of what it says on failing, None if it does not fail.
+
+    Raises
+    ------
+    subprocess.TimeoutExpired
+        It takes too long.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False, **options)
+    return (done.stderr.strip().splitlines() or ["it gave no reason"])[-1] if done.returncode else None
 
 
 def sha256_of(path: Path) -> str:
@@ -195,7 +207,7 @@ def parses(text: str) -> bool:
 
 
 def without_copies(files: Iterable[SourceFile]) -> list[SourceFile]:
-    """Each text once, where it stands first."""
+    """Each text once: the first file that has it."""
     first: dict[str, SourceFile] = {}
     for file in files:
         first.setdefault(file.text, file)

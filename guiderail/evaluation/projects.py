@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import subprocess
+import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from guiderail import private, programs
 from guiderail.errors import GuiderailError
-from guiderail.evaluation import archives, packages, soundness
+from guiderail.evaluation import archives, manifest, packages
 from guiderail.evaluation.manifest import Package
 from guiderail.evaluation.packages import SourceFile
 
+INSTALL_S = 900
 NPM_S = 600
 
 
 class ProjectError(GuiderailError):
     """A project cannot be laid out."""
+
+
+def pinned(name: str) -> Package:
+    """The held-out package of this name."""
+    held_out = manifest.read_manifest(manifest.datasets_folder() / manifest.DEFAULT)
+    return next(package for package in held_out if package.name == name)
 
 
 def prepare(package: Package, files: Sequence[SourceFile]) -> Path:
@@ -32,11 +40,15 @@ def prepare(package: Package, files: Sequence[SourceFile]) -> Path:
     """
     wheels = packages.cache_folder()
     if package.registry == "pypi":
-        return soundness.prepare(package, files, wheels)
-    root = wheels.parent / "projects" / f"{package.name.replace('/', '__')}-{package.version}"
+        root = wheels.parent / "soundness" / f"{package.name}-{package.version}"
+    else:
+        root = wheels.parent / "projects" / f"{package.name.replace('/', '__')}-{package.version}"
     if not (root / ".ready").exists():
         private.folder(root.parent)
-        archives.unpack(package, wheels, root)
+        if package.registry == "pypi":
+            _wheel(package, wheels, root)
+        else:
+            archives.unpack(package, wheels, root)
         if package.registry == "npm":
             _npm(root)
         (root / ".ready").touch()
@@ -45,15 +57,32 @@ def prepare(package: Package, files: Sequence[SourceFile]) -> Path:
     return root
 
 
+def _wheel(package: Package, wheels: Path, root: Path) -> None:
+    """Unpack a wheel, with its dependencies beside it in an environment."""
+    wheel = packages.wheel_in(wheels, package)
+    if wheel is None:
+        raise ProjectError(f"{package.name} has not been downloaded", "Run the command again")
+    private.folder(root)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(root)
+    environment = str(root / ".venv")
+    _python("-m", "venv", "--without-pip", environment)
+    _python(
+        "-m", "pip", "--python", environment, "install", "--quiet", "--disable-pip-version-check",
+        "--only-binary=:all:", f"{package.name}=={package.version}",
+    )  # fmt: skip
+
+
+def _python(*words: str) -> None:
+    if reason := packages.failure([sys.executable, "-P", *words], INSTALL_S):
+        raise ProjectError(f"the environment cannot be made: {reason}", "Check network and pip")
+
+
 def _npm(root: Path) -> None:
     npm = programs.find("npm")
     if npm is None:
         raise ProjectError("npm is not installed", "Install Node.js, or measure on another set")
     (root / ".npmrc").unlink(missing_ok=True)  # it can name the programs that npm runs
     words = ("install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--no-package-lock")
-    done = subprocess.run(
-        [npm, *words], cwd=root, env=programs.environment(), capture_output=True, text=True, timeout=NPM_S, check=False
-    )
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["npm said nothing"])[-1]
+    if reason := packages.failure([npm, *words], NPM_S, cwd=root, env=programs.environment()):
         raise ProjectError(f"the dependencies of {root.name} cannot be installed: {reason}", "Check the network")

@@ -15,7 +15,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from guiderail.evaluation import java, tasks
+from guiderail.evaluation import jdk_sources, tasks
 from guiderail.evaluation.packages import SourceFile
 
 # Lines at the end of a window that are never edited: an edit right at the cursor is no test of a cache.
@@ -26,7 +26,7 @@ ATTEMPTS = 40
 
 _NAME = re.compile(r"[A-Za-z_]\w{2,}")
 _VALUE = re.compile(r"(?<![\w.])\d{2,}(?![\w.])|'[^'\\\n]{2,30}'|\"[^\"\\\n]{2,30}\"")
-_KNOWN = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | {"self", "cls"} | java.KEYWORDS
+_KNOWN = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | {"self", "cls"} | jdk_sources.KEYWORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,13 @@ def edition(place: _Place, rng: random.Random) -> str | None:
 
 
 def rename(place: _Place, rng: random.Random) -> str | None:
-    """The window in which a name that the truth uses was called otherwise, everywhere."""
+    """The window in which a name that the truth uses had another name, everywhere."""
     name = _used_name(place, rng)
     return re.sub(rf"\b{name}\b", _other_name(place, rng), place.window) if name else None
 
 
 def definition(place: _Place, rng: random.Random) -> str | None:
-    """The window in which a name that the truth uses was called otherwise where it first stands."""
+    """The window in which a name that the truth uses had another name at its first occurrence."""
     name = _used_name(place, rng)
     return re.sub(rf"\b{name}\b", _other_name(place, rng), place.window, count=1) if name else None
 
@@ -156,7 +156,7 @@ def _places(file: SourceFile, tokens: int, rng: random.Random, size: Callable[[s
     for line in lines:
         upto.append(upto[-1] + size(line))
         at.append(at[-1] + len(line))
-    body = java.body_lines if file.path.endswith(".java") else tasks.body_lines
+    body = jdk_sources.body_lines if file.path.endswith(".java") else tasks.body_lines
     far = [(start, end) for start, end in body(file.text) if upto[bisect_right(at, start) - 1] > tokens]
     for start, end in rng.sample(far, min(ATTEMPTS, len(far))):
         row = bisect_right(at, start) - 1
@@ -172,7 +172,7 @@ def _some_lines(lines: Sequence[str], rng: random.Random) -> tuple[int, int]:
 
 
 def _borrowed(place: _Place, count: int, rng: random.Random) -> list[str]:
-    """Lines that stand one after the other, after the cursor in the same file."""
+    """Consecutive lines after the cursor in the same file."""
     if not count or len(place.donors) < count:
         return []
     start = rng.randrange(len(place.donors) - count + 1)

@@ -5,37 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from guiderail.engine.choice import chosen
 from guiderail.errors import GuiderailError, UsageError
-from guiderail.evaluation import packages, places, projects, record, taskset
+from guiderail.evaluation import cursor_positions, measurement, packages, projects, taskset
 from guiderail.evaluation.config import OFF, Config, Source, System
 from guiderail.evaluation.formats import reader
-from guiderail.evaluation.rundir import RunFolder
+from guiderail.evaluation.run_folder import RunFolder
 from guiderail.evaluation.task import TRUNCATION, Task
 from guiderail.evaluation.worker import Worker
 
 Note = Callable[[str], None]
+# Begins a phase of so many steps; what comes back is called at every step.
+Phase = Callable[[str, int | None], Callable[[], None]]
 Rows = list[dict[str, Any]]
-
 
 UNTRUNCATED = ", not truncated"
 
 
-class Progress(Protocol):
-    """Who is told how far the run is."""
-
-    def begin(self, what: str, total: int | None) -> None:
-        """A new phase."""
-        ...
-
-    def advance(self) -> None:
-        """One step of it is done."""
-        ...
-
-
-def collect(config: Config, progress: Progress, note: Note) -> list[Task]:
+def collect(config: Config, phase: Phase, note: Note) -> list[Task]:
     """The tasks of a configuration, with their projects laid out where something analyses or compiles.
 
     A package whose dependencies cannot be installed is left out where something analyses or compiles; `note` is told.
@@ -48,7 +37,7 @@ def collect(config: Config, progress: Progress, note: Note) -> list[Task]:
     for system in config.systems():
         chosen(system.settings(config.settings))  # what does not compose is said before anything is fetched
     needed = config.settings.check or config.settings.context_tokens or any(m != OFF for m in config.monitors)
-    tasks = [task for source in config.tasks for task in _source(source, bool(needed), progress, note)]
+    tasks = [task for source in config.tasks for task in _source(source, bool(needed), phase, note)]
     if not tasks:
         raise UsageError(f"{config.name} asks nothing", "Look at the kinds and counts of its [[tasks]]")
     seen = {task.id for task in tasks}
@@ -57,11 +46,11 @@ def collect(config: Config, progress: Progress, note: Note) -> list[Task]:
     return tasks
 
 
-def _source(source: Source, needed: bool, progress: Progress, note: Note) -> list[Task]:
+def _source(source: Source, needed: bool, phase: Phase, note: Note) -> list[Task]:
     if source.reader:
         tasks = reader.read(source.reader, Path(source.path), Path(source.repositories))
     else:
-        tasks = _set(source, needed, progress, note)
+        tasks = _set(source, needed, phase, note)
     kinds = dict.fromkeys(source.kinds or [task.kind for task in tasks])
     tasks = [task for kind in kinds for task in [t for t in tasks if t.kind == kind][: source.count]]
     if source.truncate:
@@ -71,7 +60,7 @@ def _source(source: Source, needed: bool, progress: Progress, note: Note) -> lis
     ]
 
 
-def _set(source: Source, needed: bool, progress: Progress, note: Note) -> list[Task]:
+def _set(source: Source, needed: bool, phase: Phase, note: Note) -> list[Task]:
     of = taskset.read_set(source.set)
     wrong = set(source.kinds) - set(of.kinds)
     if wrong:
@@ -79,29 +68,27 @@ def _set(source: Source, needed: bool, progress: Progress, note: Note) -> list[T
     if source.kinds:
         of = replace(of, kinds=tuple(kind for kind in of.kinds if kind in source.kinds))
     pinned = {package.name: package for package in taskset.members(of, source.packages)}
-    progress.begin(f"reading {of.name}", len(pinned))
-    files = taskset.files_of(of, source.packages, advance=progress.advance)
-    progress.begin(f"drawing {of.name}", len(files))
-    tasks = taskset.build(of, files, advance=progress.advance)
+    files = taskset.files_of(of, source.packages, advance=phase(f"reading {of.name}", len(pinned)))
+    tasks = taskset.build(of, files, advance=phase(f"drawing {of.name}", len(files)))
     if of.folder is not None:
         return [replace(task, root=of.folder / task.package) for task in tasks]
     roots: dict[str, Path] = {}
-    progress.begin(f"laying out {of.name}", len(files) if needed else 0)
+    advance = phase(f"laying out {of.name}", len(files) if needed else 0)
     for name in files if needed else ():
         try:
             roots[name] = projects.prepare(pinned[name], files[name])
         except GuiderailError as error:
             note(f"{name} is left out: {error}")
-        progress.advance()
+        advance()
     return [replace(task, root=roots.get(task.package)) for task in tasks if task.package in roots or not needed]
 
 
 def conditions(config: Config, tasks: Sequence[Task]) -> dict[str, Any]:
     """What the rows of a run depend on."""
     seeds = {"answers": config.settings.seed, "bootstrap": config.settings.seed}
-    return record.meta(
+    return measurement.meta(
         seeds,
-        libraries=("pyrefly", "pygments", "tree-sitter", *(f"tree-sitter-{name}" for name in places.SHAPES)),
+        libraries=("pyrefly", "pygments", "tree-sitter", *(f"tree-sitter-{name}" for name in cursor_positions.SHAPES)),
         config=asdict(config),
         config_sha256=config.digest(),
         tasks_sha256=taskset.digest_of(tasks),
@@ -151,5 +138,5 @@ def run(config: Config, waiting: Sequence[tuple[Task, System]]) -> Iterator[Rows
 
 def hardware() -> str:
     """The machine in a few words."""
-    found: Mapping[str, Any] = record.hardware()
+    found: Mapping[str, Any] = measurement.hardware()
     return found["gpu"] or f"{found['cpu']}, {found['cores']} cores"

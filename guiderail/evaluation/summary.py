@@ -9,11 +9,9 @@ from statistics import fmean, median, quantiles
 from typing import Any
 
 from guiderail.errors import UsageError
-from guiderail.evaluation.judge import MEASURES
-from guiderail.evaluation.metrics import interval, paired_interval, ratio, score_at
-from guiderail.evaluation.rundir import RUN, SAMPLES, TASKS, read_json, read_lines
-
-Parts = dict[str, tuple[float, float]]
+from guiderail.evaluation.run_folder import RUN, SAMPLES, TASKS, read_json, read_lines
+from guiderail.evaluation.scoring import MEASURES, score_at
+from guiderail.evaluation.tables import Measure, Parts, columns, differences, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +46,19 @@ def read_run(folder: Path) -> Run:
 def rows(run: Run) -> list[dict[str, Any]]:
     """One row for each kind of tasks and each system; over the tasks that all systems have answered so far.
 
-    score@1 stands under a measure's own name, score@k of all k samples under ``name@k``.
+    score@1 has a measure's own name as its key, score@k of all k samples under ``name@k``.
     """
     seed = run.meta["seeds"]["bootstrap"]
     found = []
     for kind, systems in _by_kind(run.samples).items():
         shared = set.intersection(*({sample["task"] for sample in own} for own in systems.values()))
         paired = {name: [s for s in own if s["task"] in shared] for name, own in systems.items()}
-        parts = {name: _parts(own) for name, own in paired.items() if own}
+        figures = {name: _figures(own) for name, own in paired.items() if own}
         for system, own in paired.items():
             if own:
-                bases = [base for base in run.meta["bases"].get(system, ()) if base in parts]
-                row = _row(kind, system, own, parts[system], seed)
-                row["against"] = {base: _differences(parts[system], parts[base], seed) for base in bases}
+                bases = [base for base in run.meta["bases"].get(system, ()) if base in figures]
+                row = _row(kind, system, own, figures[system], seed)
+                row["against"] = {base: differences(figures[system], figures[base], seed) for base in bases}
                 found.append(row)
     return found
 
@@ -73,7 +71,7 @@ def _by_kind(samples: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, list[M
 
 
 def _row(
-    kind: str, system: str, own: Sequence[Mapping[str, Any]], parts: Mapping[str, Parts], seed: int
+    kind: str, system: str, own: Sequence[Mapping[str, Any]], figures: Mapping[str, Parts], seed: int
 ) -> dict[str, Any]:
     first, seconds = own[0], [sample["seconds"] for sample in own]
     tokens = sum(max(sample["tokens"] - 1, 0) for sample in own)
@@ -87,9 +85,8 @@ def _row(
         "n": len({sample["task"] for sample in own}),
         "samples": max(sample["sample"] for sample in own) + 1,
         "packages": len({sample["package"] for sample in own}),
-        **{name: ratio(values) for name, values in parts.items()},
-        "n_checked": int(sum(below for _, below in parts["compiles"].values())) if "compiles" in parts else 0,
-        "intervals": {name: interval(values, seed=seed) for name, values in parts.items()},
+        **columns(figures, seed),
+        "n_checked": int(sum(below for _, below in figures.get("compiles", {}).values())),
         "seconds_p50": median(seconds),
         "seconds_p95": quantiles(seconds, n=20)[-1] if len(seconds) > 1 else seconds[0],
         "ttft_s_p50": median(sample["ttft_s"] for sample in own),
@@ -113,46 +110,28 @@ def _watches(samples: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [watch for sample in samples if sample["monitored"] for watch in sample["monitored"]["watches"]]
 
 
-def _parts(samples: Sequence[Mapping[str, Any]]) -> dict[str, Parts]:
-    """By measure, sum and number of the tasks' scores in each package; a task that was not checked is left out."""
+def _figures(samples: Sequence[Mapping[str, Any]]) -> dict[str, Parts]:
+    """The parts of every measure at every k; a task that was not checked is left out."""
     tasks: dict[str, list[Mapping[str, Any]]] = {}
     for sample in samples:
         tasks.setdefault(sample["task"], []).append(sample)
     most = min(len(own) for own in tasks.values())
-    found: dict[str, Parts] = {}
-    for name in MEASURES:
-        for k in sorted({1, most}):
-            parts = _scores(tasks.values(), name, k)
-            if parts:
-                found[name if k == 1 else f"{name}@{k}"] = parts
-    return found
+    found = {
+        name if k == 1 else f"{name}@{k}": parts(tasks.values(), _score(name, k), lambda own: own[0]["package"])
+        for name in MEASURES
+        for k in sorted({1, most})
+    }
+    return {name: own for name, own in found.items() if own}
 
 
-def _scores(tasks: Iterable[Sequence[Mapping[str, Any]]], name: str, k: int) -> Parts:
-    parts: Parts = {}
-    for own in tasks:
+def _score(name: str, k: int) -> Measure[Sequence[Mapping[str, Any]]]:
+    """score@k of a task, which counts where all its samples have the measure."""
+
+    def measure(own: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None:
         values = [sample[name] for sample in own if sample.get(name) is not None]
-        if len(values) == len(own):
-            above, below = parts.get(own[0]["package"], (0.0, 0.0))
-            parts[own[0]["package"]] = (above + score_at(k, values), below + 1)
-    return parts
+        return (score_at(k, values), 1.0) if len(values) == len(own) else None
 
-
-def _differences(own: Mapping[str, Parts], base: Mapping[str, Parts], seed: int) -> dict[str, Any]:
-    """By measure: the difference, its interval over packages, and the difference relative to the base."""
-    found = {}
-    for name in own.keys() & base.keys():
-        shared = own[name].keys() & base[name].keys()
-        mine, theirs = ({p: parts[name][p] for p in shared} for parts in (own, base))
-        if not shared:
-            continue
-        before = ratio(theirs)
-        found[name] = {
-            "difference": ratio(mine) - before,
-            "interval": paired_interval(mine, theirs, seed=seed),
-            "relative": ratio(mine) / before - 1 if before else None,
-        }
-    return dict(sorted(found.items()))
+    return measure
 
 
 def by_package(samples: Iterable[Mapping[str, Any]], measure: str) -> dict[str, float]:

@@ -27,7 +27,7 @@ UNFINISHED = re.compile(
 )
 # PyCF_ALLOW_INCOMPLETE_INPUT and PyCF_DONT_IMPLY_DEDENT, with which the standard library's `codeop` asks too.
 _FLAGS = ast.PyCF_ONLY_AST | 0x4000 | 0x200
-# The beginning of an operator and its rest; an ellipsis stands after no value.
+# The beginning of an operator and its rest; an ellipsis comes after no value.
 _OPERATORS = (("!", "="), ("-", ">"), (":", "="))
 _DOTS = re.compile(r"(?<![\w.)\]}\"'])\.{1,2}\Z")
 _WORD = re.compile(r"[^\W\d]\w*\Z")

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from guiderail.decoding.stops import Until, stop_rule
+from guiderail.engine.plan import CompletionPlan
+from guiderail.evaluation.packages import SourceFile
 from guiderail.prompt.snippet import Snippet
+from guiderail.text.document import Document
 
 # Raised whenever one answer would be cut elsewhere; every result records it.
 TRUNCATION = 1
@@ -15,7 +19,7 @@ TRUNCATION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A cursor in a file, what stands around it, and the truth.
+    """A cursor in a file, the text around it, and the truth.
 
     Parameters
     ----------
@@ -39,6 +43,8 @@ class Task:
         Context from other files that the set itself brings.
     root
         The folder of the project, where it is laid out; analysers work there.
+    hidden
+        The end of the file, after the suffix, where no system is to see it.
     """
 
     id: str
@@ -52,6 +58,29 @@ class Task:
     until: Until = "line"
     snippets: Sequence[Snippet] = ()
     root: Path | None = None
+    hidden: str = ""
+
+    @property
+    def start(self) -> int:
+        """The cursor's offset in the file, code points."""
+        return len(self.prefix)
+
+    @property
+    def end(self) -> int:
+        """Where the truth ends in the author's file."""
+        return self.start + len(self.truth)
+
+    @property
+    def text(self) -> str:
+        """What a system sees of the file."""
+        return self.prefix + self.suffix
+
+    def request(self, **options: Any) -> CompletionPlan:
+        """The question as the engine takes it; `options` are further fields, or go before the task's own."""
+        path = (self.root or Path()) / self.path
+        document = Document(self.text, path, self.language)
+        own = {"until": self.until, "snippets": self.snippets, "root": self.root}
+        return CompletionPlan(document=document, offset=self.start, **{**own, **options})
 
     def truncated(self, text: str) -> str:
         """What counts of a text written at the cursor: the rule that decoding stops by, without blanks at the end."""
@@ -61,4 +90,30 @@ class Task:
 
     def completed(self, answer: str) -> str:
         """The whole file with `answer` in place of the truth."""
-        return self.prefix + answer + self.suffix
+        return self.prefix + answer + self.suffix + self.hidden
+
+
+def cut_out(
+    file: SourceFile,
+    kind: str,
+    start: int,
+    end: int,
+    *,
+    language: str = "python",
+    until: Until = "line",
+    shows_rest: bool = True,
+) -> Task:
+    """The task to write `file.text[start:end]` anew, code points; `shows_rest` is whether systems see what follows."""
+    rest = file.text[end:]
+    return Task(
+        id=f"{kind}:{file.package}:{file.path}:{start}-{end}",
+        kind=kind,
+        package=file.package,
+        path=file.path,
+        language=language,
+        prefix=file.text[:start],
+        suffix=rest if shows_rest else "",
+        hidden="" if shows_rest else rest,
+        truth=file.text[start:end],
+        until=until,
+    )

@@ -9,54 +9,15 @@ from __future__ import annotations
 import ast
 import random
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from guiderail.evaluation.packages import SourceFile
+from guiderail.evaluation.task import Task, cut_out
+from guiderail.text.document import Document
 
 Kind = Literal["next_line", "fim_line"]
 KINDS: tuple[Kind, ...] = ("next_line", "fim_line")
-
-
-@dataclass(frozen=True, slots=True)
-class LineTask:
-    """A cursor in a line of a function's body; the truth is the rest of that line.
-
-    next_line: the cursor stands where the line's content begins, and what follows is not shown.
-    fim_line: the cursor stands inside the content, at a random character, and the lines that follow are shown.
-
-    Parameters
-    ----------
-    file
-        The file as it is.
-    start, end
-        The truth is `file.text[start:end]`, code points; `end` is the line's end.
-    """
-
-    kind: Kind
-    file: SourceFile
-    start: int
-    end: int
-
-    @property
-    def prefix(self) -> str:
-        """The text before the cursor."""
-        return self.file.text[: self.start]
-
-    @property
-    def truth(self) -> str:
-        """What stands there."""
-        return self.file.text[self.start : self.end]
-
-    @property
-    def suffix(self) -> str:
-        """What the model is shown after the cursor."""
-        return self.file.text[self.end :] if self.kind == "fim_line" else ""
-
-    def completed(self, text: str) -> str:
-        """The whole file with `text` in place of the truth."""
-        return self.file.text[: self.start] + text + self.file.text[self.end :]
 
 
 def spread(count: int, names: Sequence[str]) -> dict[str, int]:
@@ -65,22 +26,54 @@ def spread(count: int, names: Sequence[str]) -> dict[str, int]:
     return {name: each + (index < more) for index, name in enumerate(names)}
 
 
-def draw_lines(files: Sequence[SourceFile], kind: Kind, count: int, seed: int) -> list[LineTask]:
-    """`count` tasks from one package's files, no two with the same truth; fewer if there are not so many lines.
+def draw_lines(files: Sequence[SourceFile], kind: Kind, count: int, seed: int) -> list[Task]:
+    """`count` rests of lines of one package's function bodies, no two alike; fewer if there are not so many lines.
+
+    next_line: the cursor is where the line's content begins, and what follows is not shown.
+    fim_line: the cursor is inside the content, at a random character, and the lines that follow are shown.
 
     Every eligible line is as likely as any other.
     """
     rng = random.Random(f"{seed}:{kind}:{files[0].package}")
     places = [(file, *line) for file in files for line in body_lines(file.text)]
     rng.shuffle(places)
-    tasks: dict[str, LineTask] = {}
+    tasks: dict[str, Task] = {}
     for file, start, end in places if count else ():
         cut = start if kind == "next_line" else rng.randrange(start + 1, end)
-        task = LineTask(kind, file, cut, end)
+        task = cut_out(file, kind, cut, end, shows_rest=kind == "fim_line")
         tasks.setdefault(task.truth, task)
         if len(tasks) == count:
             break
     return list(tasks.values())
+
+
+def draw_dereferences(files: Sequence[SourceFile], count: int, seed: int) -> list[Task]:
+    """Up to `count` cursors after a dot in one package, in the order of the files; the truth is the rest of the line.
+
+    Every one is as likely as any other. More of them are the same ones and others: a longer run goes on where a
+    shorter one ended. Those inside f-strings are left out: ast gave no columns for them before Python 3.12.
+    """
+    places = [(file, start) for file in files for start in _attributes(file.text)]
+    random.Random(f"{seed}:dereference:{files[0].package}").shuffle(places)
+    chosen = sorted(places[:count], key=lambda place: (place[0].path, place[1]))
+    return [rest_of_line(file, "dereference", start) for file, start in chosen]
+
+
+def rest_of_line(file: SourceFile, kind: str, start: int) -> Task:
+    """The task to write the rest of the line after `start`."""
+    return cut_out(file, kind, start, start + len(file.text[start:].partition("\n")[0]))
+
+
+def _attributes(text: str) -> Iterator[int]:
+    """Where the names after dots begin, code points."""
+    document = Document(text)
+    for node in ast.walk(_tree(text)):
+        if isinstance(node, ast.Attribute) and node.end_lineno and node.end_col_offset is not None:
+            line = document.line_text(node.end_lineno - 1).encode()
+            end = document.line_start(node.end_lineno - 1) + len(line[: node.end_col_offset].decode(errors="replace"))
+            start = end - len(node.attr)
+            if text[start:end] == node.attr:
+                yield start
 
 
 def draw_texts(files: Sequence[SourceFile], count: int, limit: int, seed: int) -> list[SourceFile]:
@@ -101,11 +94,8 @@ def body_lines(text: str) -> list[tuple[int, int]]:
 
     Left out: docstrings, the inside of other strings of several lines, comments, and lines without a letter or digit.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tree = ast.parse(text)
     inside, outside = set[int](), set[int]()
-    for node in ast.walk(tree):
+    for node in ast.walk(_tree(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             inside.update(range(node.lineno + 1, (node.end_lineno or 0) + 1))
             outside.update(range(node.lineno, node.body[0].lineno))
@@ -121,6 +111,27 @@ def body_lines(text: str) -> list[tuple[int, int]]:
             found.append((begin, begin + len(content)))
         start += len(line) + 1
     return found
+
+
+def function_bodies(text: str) -> list[tuple[int, int]]:
+    """Where the bodies of functions begin, after their docstrings, and end: offsets of whole lines."""
+    starts = [0]
+    for line in text.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    found = []
+    for node in ast.walk(_tree(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first, last = node.body[0], node.body[-1]
+            above = first.end_lineno if ast.get_docstring(node, clean=False) is not None else first.lineno - 1
+            if above and last.end_lineno and node.lineno <= above < last.end_lineno:
+                found.append((starts[above], min(starts[last.end_lineno], len(text))))
+    return sorted(set(found))
+
+
+def _tree(text: str) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
 
 
 def _docstring(node: ast.FunctionDef | ast.AsyncFunctionDef) -> range:

@@ -13,10 +13,10 @@ from typing import Any
 
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.evaluation import archives, packages
+from guiderail.evaluation.cursor_positions import KINDS, SHAPES, CursorPositions, Kind, Span
 from guiderail.evaluation.manifest import Package, datasets_folder, read_manifest
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.places import KINDS, SHAPES, Kind, Place, Places
-from guiderail.evaluation.task import Task
+from guiderail.evaluation.task import Task, cut_out
 from guiderail.evaluation.tasks import spread
 
 # Raised whenever the same description would give other tasks; every result records it.
@@ -36,7 +36,7 @@ class TaskSet:
     name
         What configurations call it.
     language
-        One of `guiderail.evaluation.places.SHAPES`.
+        One of `guiderail.evaluation.cursor_positions.SHAPES`.
     kinds
         What is asked for.
     count
@@ -146,8 +146,8 @@ def build(
     drawn: dict[Kind, list[list[Task]]] = {kind: [] for kind in of.kinds}
     shares = spread(of.count, [package.name for package in members(of)] or list(files))
     for package, own in files.items():
-        places = Places(own, of.language)
-        found: dict[Kind, list[tuple[SourceFile, Place]]] = {kind: [] for kind in of.kinds}
+        places = CursorPositions(own, of.language)
+        found: dict[Kind, list[tuple[SourceFile, Span]]] = {kind: [] for kind in of.kinds}
         for file in own:
             for kind in of.kinds:
                 found[kind] += [(file, place) for place in places.find(file.path, kind)]
@@ -159,29 +159,16 @@ def build(
     return [task for kind in of.kinds for task in _without_copies(_interleaved(drawn[kind]))]
 
 
-def _first(places: Sequence[tuple[SourceFile, Place]], count: int, kind: Kind, language: str) -> list[Task]:
+def _first(places: Sequence[tuple[SourceFile, Span]], count: int, kind: Kind, language: str) -> list[Task]:
     """The first `count` tasks, no two of which ask the same question in the same line."""
     tasks: dict[tuple[str, str], Task] = {}
     for file, place in places:
         if len(tasks) == count:
             break
-        task = _task(file, place, kind, language)
+        until = "block" if kind == "block" else "line"
+        task = cut_out(file, kind, *place, language=language, until=until)
         tasks.setdefault(_question(task), task)
     return list(tasks.values())
-
-
-def _task(file: SourceFile, place: Place, kind: Kind, language: str) -> Task:
-    return Task(
-        id=f"{kind}:{file.package}:{file.path}:{place.start}-{place.end}",
-        kind=kind,
-        package=file.package,
-        path=file.path,
-        language=language,
-        prefix=file.text[: place.start],
-        suffix=file.text[place.end :],
-        truth=file.text[place.start : place.end],
-        until="block" if kind == "block" else "line",
-    )
 
 
 def _question(task: Task) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from guiderail.engine.request import CompletionRequest
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.evaluation.checkers.checker import CannotCheck, judge_for
 from guiderail.evaluation.config import SYNTAX, Config, System
-from guiderail.evaluation.judge import judge, repetition
+from guiderail.evaluation.scoring import repetition, score
 from guiderail.evaluation.syntax_mask import SyntaxMask
 from guiderail.evaluation.task import Task
 from guiderail.text.document import Document
@@ -77,7 +77,7 @@ class Worker:
             "package": task.package,
             "output": found.text,
             "answer": answer,
-            **judge(task, answer),
+            **score(task, answer),
             **repetition(task, answer),
             "ended": float(found.finish != "length"),
             **self._check(task, answer),

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from guiderail.cli.main import run
-from guiderail.evaluation import java, layouts, manifest, packages, pie
-from tests.evaluation.test_traces import TEXT
+from guiderail.evaluation import jdk_sources, manifest, packages
+from guiderail.evaluation.studies import layout, pie
+from tests.evaluation.test_typing_traces import TEXT
 from tests.helpers.models import tiny_folder
 
 MODEL = ("--device", "cpu", "--threads", "1")
@@ -29,9 +30,9 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / manifest.DEFAULT).write_text(pinned)
     monkeypatch.setattr(manifest, "datasets_folder", lambda: tmp_path)
     monkeypatch.setattr(packages, "cache_folder", lambda: tmp_path)
-    monkeypatch.setattr(java, "sources", lambda: None)
+    monkeypatch.setattr(jdk_sources, "sources", lambda: None)
     monkeypatch.setattr(pie, "QUICK", pie.Plan(samples=1, contexts=(300,), chains=1, edits=2, chain_tokens=200))
-    monkeypatch.setattr(layouts, "QUICK", layouts.Plan(traces=1, prompt_tokens=300, max_tokens=3))
+    monkeypatch.setattr(layout, "QUICK", layout.Plan(traces=1, prompt_tokens=300, max_tokens=3))
 
 
 def test_pie_writes_figures_a_picture_and_its_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +70,5 @@ def test_layouts_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["eval", "layout", "--quick", "--model", str(tiny_folder("guiderail")), *MODEL, "--json", "-"]
     assert run(command) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
-    assert {(row["layout"], row["policy"]) for row in rows} == {
-        (a, b) for a in layouts.LAYOUTS for b in layouts.POLICIES
-    }
+    assert {(row["layout"], row["policy"]) for row in rows} == {(a, b) for a in layout.LAYOUTS for b in layout.POLICIES}
     assert all(0 < row["encoded_share"] < 1 and row["judged"] for row in rows)

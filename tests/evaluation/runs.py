@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from guiderail.evaluation import config as configs
 from guiderail.evaluation import runner
 from guiderail.evaluation.config import Config
-from guiderail.evaluation.rundir import RunFolder
+from guiderail.evaluation.run_folder import RunFolder
 from tests.helpers.models import tiny_folder
 
 METHODS = """
@@ -39,13 +40,11 @@ def written(folder: Path, *, monitors: str = '["off"]', functions: int = 4, sett
 
 
 class Quiet:
-    """Nobody who watches."""
+    """Phases that nobody watches."""
 
-    def begin(self, what: str, total: int | None) -> None:
-        """Ignored."""
-
-    def advance(self) -> None:
-        """Ignored."""
+    def __call__(self, what: str, total: int | None) -> Callable[[], None]:
+        """A step is ignored."""
+        return lambda: None
 
 
 def opened(config: Config, tasks: list, folder: Path) -> RunFolder:

@@ -10,17 +10,17 @@ import torch
 from guiderail.decoding import calibration
 from guiderail.decoding.calibration import NotCalibratedError
 from guiderail.errors import UsageError
-from guiderail.evaluation.calibrate import LEAD, Places, auc, learn, observe, source_files
+from guiderail.evaluation.calibrate import LEAD, Observations, auc, learn, observe, source_files
 from guiderail.model import store
 from tests.helpers.models import tiny_model
 
 
-def places(count: int = 4000, seed: int = 0) -> Places:
+def places(count: int = 4000, seed: int = 0) -> Observations:
     """Places where the model is wrong with the probability 1 / (1 + exp(4 - 3 entropy))."""
     source = np.random.default_rng(seed)
     entropies = source.exponential(0.8, count)
     wrong = source.random(count) < 1 / (1 + np.exp(4 - 3 * entropies))
-    return Places(entropies, np.where(wrong, source.integers(2, 6, count), 1))
+    return Observations(entropies, np.where(wrong, source.integers(2, 6, count), 1))
 
 
 def test_the_threshold_is_where_being_wrong_becomes_likelier() -> None:
@@ -53,7 +53,7 @@ def test_auc_is_the_share_of_pairs_in_order() -> None:
 
 def test_a_model_that_is_always_right_teaches_nothing() -> None:
     with pytest.raises(UsageError, match="too few places"):
-        learn(Places(np.ones(100), np.ones(100, dtype=int)))
+        learn(Observations(np.ones(100), np.ones(100, dtype=int)))
 
 
 def test_places_are_the_models_own_at_every_token(tmp_path: Path) -> None:

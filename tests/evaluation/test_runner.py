@@ -14,7 +14,7 @@ import pytest
 from guiderail.errors import UsageError
 from guiderail.evaluation import config as configs
 from guiderail.evaluation import runner
-from guiderail.evaluation.rundir import SAMPLES, read_lines
+from guiderail.evaluation.run_folder import SAMPLES, read_lines
 from guiderail.evaluation.summary import read_run, rows
 from tests.evaluation.runs import Quiet, complete, written
 
@@ -83,7 +83,7 @@ def test_a_run_that_is_killed_goes_on_without_loss_or_repetition(whole: tuple[Pa
     file, finished = whole
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from guiderail.evaluation.rundir import RunFolder\n"
+        "from guiderail.evaluation.run_folder import RunFolder\n"
         "from tests.evaluation.runs import complete\n"
         "add, left = RunFolder.add, [int(sys.argv[3])]\n"
         "def counting(self, rows):\n"

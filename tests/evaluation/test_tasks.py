@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.tasks import body_lines, cut_at_line, draw_lines, draw_texts, spread
+from guiderail.evaluation.tasks import (
+    body_lines,
+    cut_at_line,
+    draw_dereferences,
+    draw_lines,
+    draw_texts,
+    rest_of_line,
+    spread,
+)
 
 TEXT = '''\
 import os
@@ -97,3 +105,21 @@ def test_tasks_are_spread_evenly() -> None:
 
 def test_nothing_is_drawn_where_nothing_is_wanted() -> None:
     assert draw_lines([source()], "fim_line", 0, 1) == []
+
+
+def test_dereferences_are_names_after_dots() -> None:
+    """Every one is an attribute's name, found by code points; the draw depends on seed and package alone."""
+    text = "import os\n\n\nclass A:\n    def f(self, größe):\n"
+    text += "        self.new = größe.half\n        return f(os.path.join(x))\n"
+    files = [source(text)]
+    found = draw_dereferences(files, 10, 0)
+    assert [one.truth.split("(")[0].split(".")[0] for one in found] == ["new = größe", "half", "path", "join"]
+    assert draw_dereferences(files, 2, 1) == draw_dereferences(files, 2, 1)
+    assert set(draw_dereferences(files, 2, 1)) < set(draw_dereferences(files, 3, 1))
+
+
+@pytest.mark.parametrize(("text", "hidden", "truth"), [("x.y + 1\nz\n", "x.\nz\n", "y + 1"), ("x.y", "x.", "y")])
+def test_the_rest_of_the_line_is_hidden(text: str, hidden: str, truth: str) -> None:
+    """What stands below is kept; the last line may have no end."""
+    task = rest_of_line(source(text), "dereference", 2)
+    assert (task.text, task.truth, task.completed(task.truth)) == (hidden, truth, text)

@@ -10,7 +10,7 @@ import pytest
 
 from guiderail.errors import UsageError
 from guiderail.evaluation import manifest, taskset
-from guiderail.evaluation.places import SHAPES
+from guiderail.evaluation.cursor_positions import SHAPES
 from guiderail.evaluation.taskset import TaskSetError, build, check, digest_of, files_of, known_sets, read_set, set_of
 
 

@@ -22,8 +22,8 @@ import platformdirs
 import pytest
 
 from guiderail import programs
+from guiderail.evaluation.checkers.batch import errors_of_variants
 from guiderail.evaluation.checkers.java import Javac
-from guiderail.evaluation.errors import new_errors
 from guiderail.evaluation.packages import SourceFile
 from guiderail.monitors.analysis import analyser, client, confinement, install, launcher, server
 from guiderail.monitors.analysis.analyser import ServerAnalyser
@@ -696,6 +696,6 @@ def test_checking_answers_runs_no_module_of_the_package(ran: Path, monkeypatch: 
     """Pyrefly is started in the folder of the package that it checks: a pyrefly.py there is not it."""
     evil = f"import pathlib\npathlib.Path({str(ran / 'pyrefly')!r}).touch()\n"
     files = [SourceFile("evil", name, evil) for name in ("pyrefly.py", "pyrefly/__main__.py", "json.py")]
-    found = new_errors(files, {"json.py": [evil + "\nx: int = ''\n"]})
-    assert sum(found.values()) == 1
+    found = errors_of_variants(files, {"json.py": [evil + "\nx: int = ''\n"]})
+    assert [len(errors) for errors in found.values()] == [1]
     assert not traces(ran)

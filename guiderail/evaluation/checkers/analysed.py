@@ -26,7 +26,6 @@ class AnalysedPython:
 
     def __init__(self, analyser: str = "auto") -> None:
         self._pool = ServerPool(analyser)
-        self.name = "python + analyser"
 
     def errors(self, root: Path, path: str, text: str) -> list[str]:
         """See `Checker.errors`."""
@@ -35,7 +34,6 @@ class AnalysedPython:
         analyser = self._pool.get("python", root)
         if analyser is None:
             raise CannotCheck("no analyser")
-        self.name = f"python + {analyser.name}"
         return self._asked(analyser, Question(root / path, "python", text, 0))
 
     def _asked(self, analyser: ServerAnalyser, question: Question) -> list[str]:

@@ -1,17 +1,12 @@
-"""The contract of a checker, and which one judges a language.
-
-Compilation rate in the sense of "Guiding Language Models of Code with Global Context using Monitors" (NeurIPS 2023),
-section 4, is the share of answers with which the whole project still compiles. Not every project compiles on every
-machine, so an answer is held against the author's text: it fails if it brings errors that the author's has not.
-"""
+"""The contract of a checker, and which one judges a language (`guiderail.evaluation.scoring.new_errors`)."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from guiderail.evaluation.scoring import new_errors
 from guiderail.evaluation.task import Task
 
 
@@ -21,8 +16,6 @@ class CannotCheck(Exception):
 
 class Checker(Protocol):
     """Finds the errors of a file in its project."""
-
-    name: str
 
     def errors(self, root: Path, path: str, text: str) -> list[str]:
         """What is wrong with the file `path` of the project `root` if it holds `text`; one word or line an error.
@@ -59,7 +52,7 @@ class Judge:
         Raises
         ------
         CannotCheck
-            The project is not laid out, nobody checks its language, or the checker does not say.
+            The project is not laid out, no checker knows its language, or the checker does not say.
         """
         if task.root is None or task.language not in self._makers:
             raise CannotCheck("no project" if task.root is None else "no checker")
@@ -68,10 +61,6 @@ class Judge:
         if key not in self._own:
             self._own[key] = checker.errors(task.root, task.path, task.completed(task.truth))
         return new_errors(checker.errors(task.root, task.path, task.completed(answer)), self._own[key])
-
-    def names(self) -> list[str]:
-        """Who has judged."""
-        return sorted(checker.name for checker in self._made.values())
 
     def stop(self) -> None:
         """End all checkers."""
@@ -82,17 +71,6 @@ class Judge:
         if language not in self._made:
             self._made[language] = self._makers[language]()
         return self._made[language]
-
-
-def new_errors(having: Iterable[str], before: Iterable[str]) -> list[str]:
-    """The errors of one list that the other has not, or not as often; where they stand does not count."""
-    known, found = Counter(before), []
-    for error in having:
-        if known[error]:
-            known[error] -= 1
-        else:
-            found.append(error)
-    return found
 
 
 def judge_for(analyser: str = "auto") -> Judge:

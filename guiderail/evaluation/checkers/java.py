@@ -1,4 +1,4 @@
-"""javac on one file of a project, against the project's sources; or the project's own build."""
+"""javac on one file of a project, against the project's sources."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ class Javac:
 
     Other files' errors do not count, and what missing dependencies leave unknown is wrong with the author's text too.
     """
-
-    name = "javac"
 
     def errors(self, root: Path, path: str, text: str) -> list[str]:
         """See `Checker.errors`."""
@@ -54,44 +52,6 @@ class Javac:
         except subprocess.TimeoutExpired as error:
             raise CannotCheck("late") from error
         return done.stderr
-
-    def stop(self) -> None:
-        """Nothing runs on."""
-
-
-class Build:
-    """The project's own build: compiles or does not, as in the original evaluation.
-
-    The file is replaced while the build runs and put back after it, so that one project is built at a time.
-
-    Parameters
-    ----------
-    command
-        What is run in the project's folder, such as ``("mvn", "-q", "compile")``.
-    timeout_s
-        How long a build may take.
-    """
-
-    name = "build"
-
-    def __init__(self, command: Sequence[str], timeout_s: float = 900) -> None:
-        self._command = list(command)
-        self._timeout_s = timeout_s
-
-    def errors(self, root: Path, path: str, text: str) -> list[str]:
-        """See `Checker.errors`: one error if the build fails."""
-        file = root / path
-        own = file.read_bytes()
-        try:
-            file.write_text(text, encoding="utf-8")
-            done = subprocess.run(self._command, cwd=root, capture_output=True, timeout=self._timeout_s, check=False)
-        except subprocess.TimeoutExpired as error:
-            raise CannotCheck("late") from error
-        except OSError as error:
-            raise CannotCheck(f"no {self._command[0]}") from error
-        finally:
-            file.write_bytes(own)
-        return ["the build fails"] if done.returncode else []
 
     def stop(self) -> None:
         """Nothing runs on."""

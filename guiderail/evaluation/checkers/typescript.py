@@ -20,9 +20,7 @@ _OPTIONS = (
 
 
 class Tsc:
-    """Errors of a file by TypeScript's compiler; the file stands beside the author's while it runs."""
-
-    name = "tsc"
+    """Errors of a file by TypeScript's compiler; the file is put beside the author's while it runs."""
 
     def __init__(self) -> None:
         self._program: str | None = None

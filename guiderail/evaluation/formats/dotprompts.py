@@ -17,8 +17,7 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import Token
 
 from guiderail.errors import UsageError
-from guiderail.evaluation.lexical import identifier_sequence_match, next_identifier_match, prefix_match
-from guiderail.evaluation.metrics import score_at
+from guiderail.evaluation.scoring import identifier_sequence_match, next_identifier_match, prefix_match, score_at
 from guiderail.evaluation.task import Task
 
 LARGEST_FIELD = 2**31 - 1

@@ -20,7 +20,7 @@ def read(path: Path) -> list[Task]:
     """The tasks of one file: block_completion, control_completion or api_completion."""
     tasks = []
     for row in rows(path):
-        before, hole, behind = row["eval_prompt"].partition(HOLE)
+        before, hole, after = row["eval_prompt"].partition(HOLE)
         if not hole:
             raise ValueError(f"{row['task_id']} has no {HOLE}")
         tasks.append(
@@ -31,7 +31,7 @@ def read(path: Path) -> list[Task]:
                 path=f"solution{_ENDINGS[row['lang']]}",
                 language=_LANGUAGES[row["lang"]],
                 prefix=before,
-                suffix=behind,
+                suffix=after,
                 truth=row["ground_truth"],
                 until="block" if "\n" in row["ground_truth"].strip() else "line",
             )

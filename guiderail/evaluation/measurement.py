@@ -1,0 +1,135 @@
+"""The one format of every measurement: what was measured (rows), and under which conditions (meta)."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from guiderail import __version__, programs
+from guiderail.errors import UsageError
+
+LIBRARIES = ("torch", "transformers", "tokenizers", "numpy")
+UNKNOWN = "unknown"
+
+
+def meta(seeds: Mapping[str, int], *, libraries: Iterable[str] = (), **more: Any) -> dict[str, Any]:
+    """The conditions of a measurement.
+
+    Parameters
+    ----------
+    seeds
+        Every seed by what it seeds.
+    libraries
+        Distributions whose versions matter here, beside torch, transformers, tokenizers and numpy.
+    more
+        Further conditions, under their names.
+    """
+    return {
+        "versions": {
+            "guiderail": __version__,
+            "python": platform.python_version(),
+            **{name: _version(name) for name in (*LIBRARIES, *libraries)},
+        },
+        "commit": commit(),
+        "hardware": hardware(),
+        "seeds": dict(seeds),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **more,
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def commit() -> str:
+    """The checkout's commit, with "+changes" if tracked files differ from it; "unknown" outside a checkout."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return UNKNOWN
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        return head + ("+changes" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return UNKNOWN
+
+
+def _git(root: Path, *words: str) -> str:
+    git = programs.find("git")
+    if git is None:
+        raise FileNotFoundError("git is not installed")
+    done = subprocess.run([git, "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=30)
+    return done.stdout.strip()
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores that this process may use, threads of a pass, memory, and the GPU if torch sees one."""
+    import torch
+
+    from guiderail.model.threads import allowed
+
+    affinity = getattr(os, "sched_getaffinity", None)
+    return {
+        "cpu": _cpu_name(),
+        "cores": len(affinity(0)) if affinity else os.cpu_count(),
+        "threads": allowed(),
+        "memory_bytes": _memory(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": platform.platform(),
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine() or UNKNOWN
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not a POSIX system
+        return None
+
+
+def write(target: str, conditions: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the measurement as JSON to a file, or to standard output for "-".
+
+    Raises
+    ------
+    UsageError
+        The file cannot be written.
+    """
+    write_text(target, json.dumps({"meta": conditions, "rows": list(rows)}, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(target: str, text: str) -> None:
+    """Write a text to a file, or to standard output for "-".
+
+    Raises
+    ------
+    UsageError
+        The file cannot be written.
+    """
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(target).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror}", "Choose another file") from error

@@ -1,0 +1,187 @@
+"""The folder of a run: what it measures, its tasks, and one row a sample, written so that a kill loses nothing.
+
+run.json        conditions: configuration, versions, commit, hardware, seeds
+tasks.jsonl     the prompts as far as a report shows them, and the truth
+samples.jsonl   one row a sample; all rows of a unit (one task, one system) are written at once
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from guiderail.errors import UsageError
+from guiderail.evaluation.task import Task
+
+RUN, TASKS, SAMPLES = "run.json", "tasks.jsonl", "samples.jsonl"
+SHOWN_BEFORE, SHOWN_BEHIND = 2000, 600  # characters of a prompt that a report shows
+# What must be the same for rows to be kept in one file.
+IDENTITY = ("config_sha256", "tasks_sha256", "versions", "commit", "builders")
+
+Unit = tuple[str, str]
+
+
+class RunFolder:
+    """A run's folder, open for writing by one process at a time.
+
+    Parameters
+    ----------
+    folder
+        Made if it is not there.
+    conditions
+        What the run is: must equal that of an earlier start.
+    samples
+        By system, rows of a unit.
+
+    Raises
+    ------
+    UsageError
+        The folder is another run's, is in use, or cannot be written.
+    """
+
+    def __init__(self, folder: Path, conditions: Mapping[str, Any], samples: Mapping[str, int]) -> None:
+        self.folder = folder
+        self._counts = samples
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(folder / "lock")
+        except OSError as error:
+            raise UsageError(f"cannot use {folder}: {error.strerror}", "Choose another folder by --out") from error
+        try:
+            self._agree(conditions)
+            self.done = self._resume()
+            self._stream = (folder / SAMPLES).open("ab", buffering=0)
+        except UsageError:
+            self._lock.close()
+            raise
+        except OSError as error:
+            self._lock.close()
+            raise UsageError(f"cannot use {folder}: {error.strerror}", "Choose another folder by --out") from error
+
+    def write_tasks(self, tasks: Iterable[Task]) -> None:
+        """Keep what a report shows of the tasks; once."""
+        target = self.folder / TASKS
+        if not target.exists():
+            whole = target.with_suffix(".part")
+            whole.write_text("".join(json.dumps(_shown(task)) + "\n" for task in tasks), encoding="utf-8")
+            whole.replace(target)
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write the rows of one unit, in one piece, down to the disk."""
+        unit = rows[0]["task"], rows[0]["system"]
+        if unit in self.done:
+            return
+        self._stream.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+        os.fsync(self._stream.fileno())
+        self.done.add(unit)
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.close()
+        self._lock.close()
+
+    def _agree(self, conditions: Mapping[str, Any]) -> None:
+        target = self.folder / RUN
+        if not target.exists():
+            whole = target.with_suffix(".part")
+            whole.write_text(json.dumps(conditions, indent=2) + "\n", encoding="utf-8")
+            whole.replace(target)
+            return
+        before = read_json(target)
+        now = json.loads(json.dumps(conditions))
+        other = [key for key in IDENTITY if before.get(key) != now.get(key)]
+        if other:
+            names = {"config_sha256": "configuration", "tasks_sha256": "tasks"}
+            what = ", ".join(names.get(key, key) for key in other)
+            raise UsageError(
+                f"{self.folder} was begun with other {what}: rows of two kinds are not mixed",
+                "Name another folder by --out, or go back to what it was begun with",
+            )
+
+    def _resume(self) -> set[Unit]:
+        """The units that are all there; what a kill left half written after them is cut off."""
+        target = self.folder / SAMPLES
+        if not target.exists():
+            return set()
+        done, kept, place = set[Unit](), 0, 0
+        rows: list[dict[str, Any]] = []
+        with target.open("rb") as stream:
+            for line in stream:
+                place += len(line)
+                row = _row(line)
+                if row is None:
+                    break
+                if rows and (row["task"], row["system"]) != (rows[0]["task"], rows[0]["system"]):
+                    break
+                rows.append(row)
+                if len(rows) == self._counts.get(row["system"], 1):
+                    done.add((row["task"], row["system"]))
+                    rows, kept = [], place
+        os.truncate(target, kept)
+        return done
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    try:
+        return json.loads(line) if line.endswith(b"\n") else None
+    except json.JSONDecodeError:
+        return None
+
+
+def _locked(path: Path) -> Any:
+    """The open lock file; a second process is refused, a killed one leaves no lock after."""
+    stream = path.open("w")
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system
+        return stream
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        stream.close()
+        raise UsageError(f"another process writes to {path.parent}", "Wait for it, or name another folder") from error
+    return stream
+
+
+def _shown(task: Task) -> dict[str, Any]:
+    return {
+        "task": task.id,
+        "kind": task.kind,
+        "package": task.package,
+        "path": task.path,
+        "language": task.language,
+        "before": task.prefix[-SHOWN_BEFORE:],
+        "behind": task.suffix[:SHOWN_BEHIND],
+        "truth": task.truth,
+    }
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of a file.
+
+    Raises
+    ------
+    UsageError
+        There is none.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as JSON", "Name a run's folder or a --json file") from error
+    if not isinstance(found, dict):
+        raise UsageError(f"{path} is not a measurement", "Name a run's folder or a --json file")
+    return found
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a JSONL file; a last one that is half written is left out."""
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    return [row for line in lines if (row := _row(line)) is not None]

@@ -1,0 +1,1 @@
+"""Studies, each a module that bears the name of its command: ``guiderail eval NAME``."""

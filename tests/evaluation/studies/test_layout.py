@@ -1,0 +1,41 @@
+"""Orders of a prompt, compared on a tiny model: the laws that hold whatever the weights are."""
+
+import pytest
+
+from guiderail.errors import UsageError
+from guiderail.evaluation.packages import SourceFile
+from guiderail.evaluation.studies.layout import Plan, Sample, evaluate, known, rows, traces
+from tests.evaluation.test_typing_traces import TEXT
+from tests.helpers.models import tiny_model
+
+PLAN = Plan(traces=1, prompt_tokens=400, max_tokens=4)
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[Sample]:
+    drawn = traces({"stdlib": [SourceFile("stdlib", "a.py", TEXT)]}, PLAN)
+    return list(evaluate(tiny_model("guiderail"), drawn, PLAN))
+
+
+def test_appending_layouts_encode_less(samples: list[Sample]) -> None:
+    """Typing shifts the suffix in psm; spm and efim append, and efim encodes the least again."""
+    share = {row["layout"]: row["encoded_share"] for row in rows(samples) if row["policy"] == "exact"}
+    assert share["efim"] <= share["spm"] < share["psm"]
+
+
+def test_the_exact_policy_leaves_nothing_stale(samples: list[Sample]) -> None:
+    """Each state is there in every layout and policy; under the exact one no token is stale."""
+    table = rows(samples)
+    assert len(table) == 6
+    assert len({(row["n"], row["judged"]) for row in table}) == 1
+    for row in table:
+        assert (row["stale"] == 0) or row["policy"] == "patch"
+        assert 0 <= row["em"] <= row["es"] <= 1
+
+
+def test_only_what_a_model_knows_is_compared() -> None:
+    """A model's layouts are those that its format knows; one layout alone cannot be compared."""
+    assert known(tiny_model("guiderail")) == ["psm", "spm", "efim"]
+    assert known(tiny_model("qwen2")) == ["psm", "efim"]
+    with pytest.raises(UsageError, match="one layout"):
+        known(tiny_model("mistral"))
