@@ -27,7 +27,7 @@ import torch
 
 from guiderail.benchmarks.decode import SHAPES, random_model
 from guiderail.cache.tree import TokenTree
-from guiderail.decoding.constraint import allowed
+from guiderail.decoding.masks import allowed
 from guiderail.decoding.recipe import AUTO, recipe
 from guiderail.decoding.sampling import Chooser, Sampling
 from guiderail.decoding.session import Session

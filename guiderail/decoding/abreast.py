@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from guiderail.cache.tree import ROOT, TokenTree
-from guiderail.decoding.constraint import Awaiting, Constraint, choose, offers
+from guiderail.decoding.choice import choose
+from guiderail.decoding.constraint import Constraint
 from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent, staged
 from guiderail.decoding.writing import Writing
 
@@ -64,7 +65,7 @@ class Draw:
     @property
     def awaits(self) -> bool:
         """Whether the next token depends on an answer that has not come yet."""
-        return any(offers(one, Awaiting) and one.awaits(None) for one in self._constraints)
+        return any(one.awaits(None) for one in self._constraints)
 
     def stand(self, logits: torch.Tensor, node: int = ROOT) -> None:
         """Be where the model's scores are `logits`, after this node of the tree."""

@@ -22,9 +22,9 @@ import torch
 from guiderail.cache.tree import ROOT, TokenTree
 from guiderail.decoding import calibration
 from guiderail.decoding.constraint import Constraint
-from guiderail.decoding.method import Event, FinishedEvent, Method, PausedEvent, Request
+from guiderail.decoding.method import Event, FinishedEvent, Method, PausedEvent, Request, advance
 from guiderail.decoding.part import About, MethodPart, Situation, parameter
-from guiderail.decoding.plain import Plain, advance
+from guiderail.decoding.plain import Plain
 from guiderail.decoding.walker import Walker
 from guiderail.decoding.writing import Writing
 

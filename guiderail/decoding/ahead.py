@@ -1,26 +1,27 @@
-"""Writing on while an answer is on its way.
+"""Choices that are made before an answer they depend on has come, and are checked when it has.
 
 What is legal after a dot is known some milliseconds after the dot. Most of what a model writes is legal, so decoding
-goes on without the answer, and when it has come each step is chosen once more from the scores that were kept, with the
-same random numbers: what is decoded is the same as if every answer had been waited for. Where a choice turns out
-another one, decoding goes back to it; the time was lost in any case.
+goes on without the answer. When it has come, each choice is made once more from the scores that were kept, with the
+same random numbers: the tokens are the same as if every answer had been waited for. Where a choice turns out another
+one, decoding goes back to it; nothing is lost but the time, which waiting would have taken too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 
-from guiderail.decoding.constraint import Awaiting, Constraint, admitted, apply, choose, offers
+from guiderail.decoding.choice import admitted, apply, choose
+from guiderail.decoding.constraint import Constraint
 from guiderail.decoding.sampling import Chooser
 
 if TYPE_CHECKING:
     from guiderail.decoding.writing import Writing
 
-MOST = 16  # steps without an answer; then it is waited for
+MOST = 16  # choices without an answer; then it is waited for
 
 
 @dataclass(slots=True)
@@ -29,37 +30,47 @@ class Step:
 
     Parameters
     ----------
-    place
+    position
         Of the token in the sequence.
-    before, after
-        The text before the token and after it.
+    before
+        The text before the token.
     raw, scores
         The model's scores, and those after the stages; float32 [vocabulary].
     chooser
-        Chooses the token of such scores again.
-    drawn
-        The random numbers' state before the choice; None where none are drawn.
+        Makes what chooses a token of such scores; each serves once.
+
+    Attributes
+    ----------
+    token, after
+        The token chosen, and the text with it.
+    rng_state
+        The state of the random numbers before the choice; None where none are drawn.
     """
 
-    place: int
-    token: int
+    position: int
     before: Writing
-    after: Writing
     raw: torch.Tensor
     scores: torch.Tensor
-    chooser: Callable[[torch.Tensor], int]
-    drawn: torch.Tensor | None
+    chooser: Callable[[], Callable[[torch.Tensor], int]]
+    token: int = field(default=-1, init=False)
+    after: Writing = field(init=False)
+    rng_state: torch.Tensor | None = field(default=None, init=False)
+
+    def take(self, token: int) -> None:
+        """Set the token."""
+        self.token = token
+        self.after = self.before.add(token)
 
 
-class Ahead:
-    """The steps of one text of which it is not known yet whether they stand.
+class DeferredChoice:
+    """The choices of one text, those that are not certain yet among them.
 
     Parameters
     ----------
     chooser
         How a token is chosen.
     constraints
-        Which of them have answers to wait for is seen at each step.
+        At each step they say whether they have answers to wait for.
     """
 
     def __init__(self, chooser: Chooser, constraints: Sequence[Constraint]) -> None:
@@ -69,49 +80,39 @@ class Ahead:
         self._certain: list[Step] = []
 
     @property
-    def is_certain(self) -> bool:
-        """Whether all steps stand."""
-        return not self._open
+    def first_open(self) -> Step | None:
+        """The first step that is not certain; None if all are."""
+        return self._open[0] if self._open else None
 
-    @property
-    def first(self) -> Step:
-        """The first step that is not certain."""
-        return self._open[0]
+    def choose(self, step: Step) -> None:
+        """Choose the token of a step, as far as is known without waiting; the constraints accept it."""
+        step.rng_state = self._rng_state()
+        token, is_certain = self._chosen(step)
+        step.take(token)
+        self._accept([step])
+        (self._certain if is_certain and not self._open else self._open).append(step)
 
-    def choose(self, scores: torch.Tensor, chooser: Callable[[torch.Tensor], int]) -> tuple[int, bool]:
-        """A token, as far as is known without waiting, and whether it stands; the constraints accept it."""
-        token, stands = self._chosen(scores, chooser)
-        for constraint in self._constraints:
-            constraint.accept(token)
-        return token, stands
-
-    def _chosen(self, scores: torch.Tensor, chooser: Callable[[torch.Tensor], int]) -> tuple[int, bool]:
-        unknown = [c for c in self._constraints if offers(c, Awaiting) and c.awaits(None)]
+    def _chosen(self, step: Step) -> tuple[int, bool]:
+        """A token, and whether no answer to come can change it."""
+        chooser = step.chooser()
+        unknown = [c for c in self._constraints if c.awaits(None)]
         known = [c for c in self._constraints if c not in unknown]
         while True:
-            token = chooser(apply(known, scores))
-            if unknown or any(offers(c, Awaiting) and c.awaits(token) for c in known):
+            token = chooser(apply(known, step.scores))
+            if unknown or any(c.awaits(token) for c in known):
                 return token, False
             if admitted(known, token):
                 return token, True
-
-    def add(self, step: Step, *, stands: bool) -> None:
-        """Keep a step, whose token the constraints have accepted."""
-        (self._certain if stands and self.is_certain else self._open).append(step)
 
     def taken(self) -> list[Step]:
         """The steps that have become certain since this was asked last."""
         taken, self._certain = self._certain, []
         return taken
 
-    def state(self) -> torch.Tensor | None:
-        """The random numbers' state; None where none are drawn."""
-        return None if self._chooser.sampling.greedy else self._chooser.generator.get_state()
-
     def check(self, *, wait: bool) -> Step | None:
         """Choose again where answers have come, in order; the first step whose token is now another one, if any.
 
-        That step stands then, the constraints have accepted its token, and what was after it is forgotten.
+        That step is certain then, the constraints have accepted its token, and the steps after it are forgotten.
         """
         wait = wait or len(self._open) >= MOST
         while self._open:
@@ -121,21 +122,21 @@ class Ahead:
             if not wait and self._awaits(step.token):
                 self._accept(self._open)
                 return None
-            if self._is_another(step):
+            if self._changes(step):
                 self._open.clear()
                 return step
             self._accept(self._open)
         return None
 
-    def _is_another(self, step: Step) -> bool:
-        """Make a step's choice again and accept it; whether what was written after it falls with it."""
-        latest = self.state()
-        self._restore(step.drawn)
-        token = choose(self._constraints, step.scores, step.chooser)
+    def _changes(self, step: Step) -> bool:
+        """Make a step's choice again and accept it; whether the steps after it fall with it."""
+        latest = self._rng_state()
+        self._restore(step.rng_state)
+        token = choose(self._constraints, step.scores, step.chooser())
         del self._open[0]
-        following = self._open[0].drawn if self._open else latest
-        same = token == step.token and _equal(self.state(), following)
-        step.token = token
+        following = self._open[0].rng_state if self._open else latest
+        same = token == step.token and _equal(self._rng_state(), following)
+        step.take(token)
         self._certain.append(step)
         self._accept([step])
         if same:
@@ -143,12 +144,15 @@ class Ahead:
         return not same
 
     def _awaits(self, token: int) -> bool:
-        return any(offers(c, Awaiting) and (c.awaits(None) or c.awaits(token)) for c in self._constraints)
+        return any(c.awaits(None) or c.awaits(token) for c in self._constraints)
 
     def _accept(self, steps: Sequence[Step]) -> None:
         for constraint in self._constraints:
             for step in steps:
                 constraint.accept(step.token)
+
+    def _rng_state(self) -> torch.Tensor | None:
+        return None if self._chooser.sampling.greedy else self._chooser.generator.get_state()
 
     def _restore(self, state: torch.Tensor | None) -> None:
         if state is not None:

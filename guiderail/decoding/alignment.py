@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from guiderail.decoding.constraint import Constraint, Fixed, allowed, full_mask
+from guiderail.decoding.constraint import Constraint
+from guiderail.decoding.masks import allowed, full_mask
 from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
 from guiderail.decoding.part import About, MethodPart, Situation, parameter
 from guiderail.decoding.revisit import revisit
@@ -93,10 +94,10 @@ class Tries:
         Raises
         ------
         UsageError
-            If one of them is not `Fixed` (a monitor, say).
+            If the language of one of them is not known in advance (a monitor's, say).
         """
-        keys = [constraint.key for constraint in constraints if isinstance(constraint, Fixed)]
-        if len(keys) < len(constraints):
+        keys = [constraint.key for constraint in constraints]
+        if None in keys:
             raise UsageError("sampling inside a grammar does not work with monitors", "Add --no-monitors")
         key = (tuple(prompt), temperature, tuple(keys))
         trie = self._kept.pop(key, None)

@@ -1,4 +1,4 @@
-"""The contract of what may still be written, and the packed masks that carry it.
+"""The contract of a constraint on what may be written next.
 
 A mask is int32 [ceil(vocabulary / 32)], 32 tokens a word, least significant bit first: the layout that llguidance and
 xgrammar share.
@@ -6,169 +6,78 @@ xgrammar share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Protocol, TypeGuard, TypeVar, runtime_checkable
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
 
 
-class Constraint(Protocol):
-    """A language over the text still to be written."""
+class Constraint(ABC):
+    """A language over the text still to be written.
+
+    A subclass fills masks and follows the tokens. The other methods have neutral defaults: override those that apply.
+    """
 
     @property
     def is_satisfied(self) -> bool:
         """Whether everything may be written from here on."""
-        ...
-
-    def fill_mask(self, bitmask: np.ndarray) -> None:
-        """Clear the bits of the tokens that may not come next (int32, in place)."""
-        ...
-
-    def accept(self, token: int) -> None:
-        """Move on by one token."""
-        ...
-
-    def rollback(self, tokens: int) -> None:
-        """Move back by `tokens` tokens."""
-        ...
-
-
-@runtime_checkable
-class Reporting(Protocol):
-    """A constraint that wants to know what it prevented."""
-
-    def forbade(self, token: int) -> None:
-        """Be told the best token of a step at which it was not allowed."""
-        ...
-
-
-@runtime_checkable
-class Weighing(Protocol):
-    """A constraint that makes some tokens less likely, beside what it forbids."""
-
-    def weigh(self, scores: torch.Tensor) -> torch.Tensor:
-        """Changed scores, float32 [vocabulary]; `scores` itself is left as it was."""
-        ...
-
-
-@runtime_checkable
-class Foreseeing(Protocol):
-    """A constraint that can say only of a chosen token whether it may come."""
-
-    def admits(self, token: int) -> bool:
-        """Whether the token stands; if not, the masks have become narrower, and the choice is to be made again.
-
-        It refuses a finite number of times at one step.
-        """
-        ...
-
-
-@runtime_checkable
-class Fixed(Protocol):
-    """A constraint whose language is known before anything is written."""
+        return False
 
     @property
     def key(self) -> Hashable:
-        """Two constraints with one key allow the same texts."""
-        ...
+        """Equal for two constraints that allow the same texts; None where the language is not known in advance."""
+        return None
 
+    @property
+    def may_await(self) -> bool:
+        """Whether `awaits` can be true at any step."""
+        return type(self).awaits is not Constraint.awaits
 
-@runtime_checkable
-class Awaiting(Protocol):
-    """A constraint that asks others, whose answers take their time."""
+    @property
+    def reports(self) -> bool:
+        """Whether `forbade` does anything: what it is told takes another mask to find out."""
+        return type(self).forbade is not Constraint.forbade
+
+    @abstractmethod
+    def fill_mask(self, bitmask: np.ndarray) -> None:
+        """Clear the bits of the tokens that may not come next (int32, in place)."""
+
+    @abstractmethod
+    def accept(self, token: int) -> None:
+        """Move on by one token."""
+
+    @abstractmethod
+    def rollback(self, tokens: int) -> None:
+        """Move back by `tokens` tokens."""
+
+    def weigh(self, scores: torch.Tensor) -> torch.Tensor:
+        """Scores in which some tokens are less likely, float32 [vocabulary]; `scores` itself is left as it was."""
+        return scores
+
+    def admits(self, token: int) -> bool:
+        """Whether a chosen token may come; if not, the masks have become narrower, and the choice is made again.
+
+        For constraints that can judge some tokens only once they are chosen. It refuses a finite number of times at
+        one step.
+        """
+        return True
 
     def awaits(self, token: int | None) -> bool:
         """Whether the mask (or, of a token, whether it is admitted) depends on an answer that has not come yet.
 
-        Asked nevertheless, the constraint waits for it.
+        Asked for the mask nevertheless, the constraint waits for the answer.
         """
-        ...
-
-
-@runtime_checkable
-class Listing(Protocol):
-    """A constraint that can list what may come next, for who drafts."""
+        return False
 
     def continuations(self, most: int) -> Sequence[bytes]:
-        """The texts one of which must come next, as far as that is known without waiting.
+        """The texts one of which must come next, as far as that is known without waiting; for drafters.
 
         Empty where it is not known, where there are more than `most`, or where anything may come.
         """
-        ...
+        return ()
 
-
-_Kind = TypeVar("_Kind")
-_KNOWN: dict[tuple[type, type], bool] = {}
-
-
-def offers(constraint: object, kind: type[_Kind]) -> TypeGuard[_Kind]:
-    """Whether a constraint has a protocol's methods: `isinstance`, which costs microseconds, once for each type."""
-    key = type(constraint), kind
-    if key not in _KNOWN:
-        _KNOWN[key] = isinstance(constraint, kind)
-    return _KNOWN[key]
-
-
-def full_mask(vocabulary: int) -> np.ndarray:
-    """A mask that allows every token."""
-    return np.full((vocabulary + 31) // 32, -1, dtype=np.int32)
-
-
-def allowed(bitmask: np.ndarray, vocabulary: int) -> torch.Tensor:
-    """The mask as bool [vocabulary]."""
-    bits = np.unpackbits(bitmask.view(np.uint8), bitorder="little")[:vocabulary]
-    return torch.from_numpy(bits.view(np.bool_))
-
-
-def permit(bitmask: np.ndarray, tokens: np.ndarray) -> None:
-    """Clear every bit of `bitmask` but those of `tokens` (int64 ids) that were set."""
-    chosen = np.zeros_like(bitmask).view(np.uint32)
-    np.bitwise_or.at(chosen, tokens >> 5, np.uint32(1) << (tokens & 31).astype(np.uint32))
-    bitmask &= chosen.view(np.int32)
-
-
-def choose(constraints: Sequence[Constraint], scores: torch.Tensor, chooser: Callable[[torch.Tensor], int]) -> int:
-    """A token that `chooser` takes of the scores that the constraints leave, and that all of them admit."""
-    while True:
-        token = chooser(apply(constraints, scores))
-        if admitted(constraints, token):
-            return token
-
-
-def admitted(constraints: Sequence[Constraint], token: int) -> bool:
-    """Whether all constraints that foresee admit a token; if not, masks have become narrower."""
-    return not [c for c in constraints if offers(c, Foreseeing) and not c.admits(token)]
-
-
-def apply(constraints: Sequence[Constraint], logits: torch.Tensor) -> torch.Tensor:
-    """Scores with -inf where a constraint forbids the token, changed where one weighs it.
-
-    If all constraints together allow nothing, the newest gives way, then the one before it: decoding never dead-ends.
-    """
-    waiting = [c for c in constraints if not c.is_satisfied]
-    weighed = logits
-    for constraint in constraints:
-        if offers(constraint, Weighing):
-            weighed = constraint.weigh(weighed)
-    while waiting:
-        mask = full_mask(logits.shape[-1])
-        for constraint in waiting:
-            constraint.fill_mask(mask)
-        allow = allowed(mask, logits.shape[-1])
-        if allow.any():
-            _tell(waiting, weighed, allow)
-            return weighed.masked_fill(~allow.to(logits.device), float("-inf"))
-        waiting.pop()
-    return weighed
-
-
-def _tell(constraints: Sequence[Constraint], logits: torch.Tensor, allow: torch.Tensor) -> None:
-    """Tell the constraints that want to know, if the best token may not come, that they forbid it (and which do)."""
-    if not any(offers(c, Reporting) for c in constraints) or allow[best := int(logits.argmax())]:
-        return
-    for constraint in constraints:
-        mask = full_mask(logits.shape[-1])
-        constraint.fill_mask(mask)
-        if offers(constraint, Reporting) and not allowed(mask, logits.shape[-1])[best]:
-            constraint.forbade(best)
+    def forbade(self, token: int) -> None:  # noqa: B027
+        """Be told the best token of a step at which this constraint did not allow it."""

@@ -17,6 +17,7 @@ import llguidance
 import numpy as np
 
 from guiderail import projectfile
+from guiderail.decoding.constraint import Constraint
 from guiderail.decoding.part import About, ConstraintPart, Situation, parameter
 from guiderail.errors import UsageError
 from guiderail.projectfile import ProjectFileError
@@ -146,8 +147,8 @@ def compile_grammar(source: str, form: GrammarFormat, typed: str = "") -> str:
     return compiled
 
 
-class Grammar:
-    """The texts of a grammar, as a Constraint: the end is allowed where one is complete, and nothing else where one
+class Grammar(Constraint):
+    """The texts of a grammar: the end is allowed where one is complete, and nothing else where one
     cannot go on.
 
     If the parser gives up (a grammar too large for its limits), or a token was taken that it forbids because another
@@ -162,7 +163,7 @@ class Grammar:
     """
 
     def __init__(self, vocabulary: GrammarVocabulary, compiled: str) -> None:
-        self.key = compiled
+        self._compiled = compiled
         self._token_bytes: Sequence[bytes] = vocabulary.token_bytes
         limits = llguidance.LLParserLimits(**LIMITS)
         self._matcher = llguidance.LLMatcher(vocabulary.tokens, compiled, limits=limits, log_level=0)
@@ -178,9 +179,9 @@ class Grammar:
         return self._lost > 0 or self._matcher.is_error()
 
     @property
-    def is_complete(self) -> bool:
-        """Whether what was written is a text of the grammar."""
-        return not self.is_satisfied and self._matcher.is_accepting()
+    def key(self) -> str:
+        """See `Constraint.key`."""
+        return self._compiled
 
     def fill_mask(self, bitmask: np.ndarray) -> None:
         """Clear the bits of the tokens that lead to no text of the grammar."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from guiderail.decoding.constraint import permit
+from guiderail.decoding.constraint import Constraint
+from guiderail.decoding.masks import permit
 from guiderail.decoding.vocabulary import Vocabulary
 
 
-class TypedText:
+class TypedText(Constraint):
     """The constraint that decoding first reproduces what was typed.
 
     Parameters
@@ -33,7 +34,7 @@ class TypedText:
 
     @property
     def key(self) -> bytes:
-        """See `constraint.Fixed`."""
+        """See `Constraint.key`."""
         return self._rest[0]
 
     @property

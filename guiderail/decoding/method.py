@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from guiderail.decoding.constraint import Constraint, apply
+from guiderail.decoding.choice import apply
+from guiderail.decoding.constraint import Constraint
 from guiderail.decoding.stage import LogitsStage, StepState
 from guiderail.decoding.stops import StopRule
 
@@ -135,8 +136,15 @@ def scored(
 ) -> torch.Tensor:
     """As `staged`, then masked and weighed by the constraints, which must have accepted exactly the decoded tokens.
 
-    A token of a constraint that can only foresee (`constraint.Foreseeing`) may still be refused: whoever takes one of
-    these scores asks `constraint.choose`, or takes what is refused for impossible (`constraint.admitted`).
+    A constraint may still refuse a token that is chosen from these scores (`Constraint.admits`): `choice.choose` asks,
+    and `choice.admitted` is for those who choose several.
     """
     scores = staged(raw, ids, step, request)
     return apply(constraints, scores) if constraints else scores
+
+
+def advance(session: Session, token: int) -> torch.Tensor:
+    """Feed one token; the model's scores after it, float32 [at least the vocabulary]."""
+    logits = session.feed([token])
+    assert logits is not None, "a single token is one chunk"
+    return logits

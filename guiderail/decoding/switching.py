@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from guiderail.decoding.constraint import Constraint, choose
+from guiderail.decoding.choice import choose
+from guiderail.decoding.constraint import Constraint
 from guiderail.decoding.method import Event, FinishedEvent, Request, staged
 from guiderail.decoding.part import About, MethodPart, Situation, parameter
 from guiderail.decoding.sampling import Chooser

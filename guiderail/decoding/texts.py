@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from guiderail.decoding.trie import pack
+from guiderail.decoding.masks import pack
 from guiderail.decoding.vocabulary import Vocabulary
 
 

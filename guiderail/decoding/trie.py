@@ -16,6 +16,7 @@ from itertools import chain
 
 import numpy as np
 
+from guiderail.decoding.masks import add, pack
 from guiderail.decoding.shares import Lists, Shares
 from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.decoding.words import Words
@@ -200,18 +201,6 @@ def _by_head(token_bytes: Sequence[bytes], extra: str) -> dict[bytes, list[int]]
         if length < len(data) and follows(data[length:], extra):
             heads.setdefault(data[:length], []).append(index)
     return heads
-
-
-def pack(ids: Sequence[int], size: int) -> np.ndarray:
-    """A packed mask of `size` tokens with these ids set."""
-    mask = np.zeros((size + 31) // 32, dtype=np.int32)
-    add(mask, np.array(ids, dtype=np.int64))
-    return mask
-
-
-def add(mask: np.ndarray, ids: np.ndarray) -> None:
-    """Set the bits of `ids` (int64)."""
-    np.bitwise_or.at(mask.view(np.uint32), ids >> 5, np.uint32(1) << (ids & 31).astype(np.uint32))
 
 
 def in_identifier(character: str, extra: str = "") -> bool:

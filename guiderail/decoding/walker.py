@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from guiderail.decoding.constraint import Constraint, admitted
+from guiderail.decoding.choice import admitted
+from guiderail.decoding.constraint import Constraint
 from guiderail.decoding.method import scored
 
 if TYPE_CHECKING:

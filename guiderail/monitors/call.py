@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from guiderail.decoding.trie import pack
+from guiderail.decoding.masks import pack
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.shape import Given, Shape
 

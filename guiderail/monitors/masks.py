@@ -11,8 +11,9 @@ from typing import TypeVar
 import numpy as np
 
 from guiderail.decoding.identifiers import Names, NamesOrNew, NoneOf, Perhaps
+from guiderail.decoding.masks import pack
 from guiderail.decoding.texts import Texts
-from guiderail.decoding.trie import IdentifierTrie, pack
+from guiderail.decoding.trie import IdentifierTrie
 from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.model.memory import uncollected
 

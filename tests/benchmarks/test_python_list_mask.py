@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guiderail.benchmarks.python_list_mask import PythonListMask
-from guiderail.decoding.constraint import allowed
 from guiderail.decoding.identifiers import Names
+from guiderail.decoding.masks import allowed
 from guiderail.decoding.trie import IdentifierTrie
 from guiderail.decoding.vocabulary import Vocabulary
 

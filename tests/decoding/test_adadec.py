@@ -3,14 +3,12 @@
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guiderail.decoding.adadec import AdaDec, entropy_of
-from guiderail.decoding.constraint import permit
 from guiderail.decoding.method import FinishedEvent, PausedEvent, Request, TokenEvent
 from guiderail.decoding.plain import Plain
 from guiderail.decoding.sampling import Sampling
@@ -18,6 +16,7 @@ from guiderail.decoding.session import Session
 from guiderail.decoding.stage import StepState
 from guiderail.decoding.stops import LineStop
 from guiderail.decoding.writing import Writing
+from tests.helpers.constraints import AllowedAfter
 from tests.helpers.models import tiny_model
 from tests.helpers.toy import ToySession, random_scores
 
@@ -108,20 +107,8 @@ def test_the_winners_look_ahead_is_not_run_again() -> None:
 def test_stages_and_constraints_reach_the_look_ahead() -> None:
     """As if the model's scores were what they leave: the same as AdaDec over a model changed and masked like that."""
 
-    class NoB:
-        is_satisfied = False
-
-        def __init__(self) -> None:
-            self.taken: list[int] = []
-
-        def fill_mask(self, bitmask: np.ndarray) -> None:
-            permit(bitmask, np.array([0, 1, 3, 4, 5] if len(self.taken) % 2 else [0, 2, 3, 4, 5]))
-
-        def accept(self, token: int) -> None:
-            self.taken.append(token)
-
-        def rollback(self, tokens: int) -> None:
-            del self.taken[len(self.taken) - tokens :]
+    def no_b(taken: list[int]) -> list[int]:
+        return [0, 1, 3, 4, 5] if len(taken) % 2 else [0, 2, 3, 4, 5]
 
     def lift(logits: torch.Tensor, state: StepState) -> torch.Tensor:
         return logits + torch.arange(len(logits)) * 0.3 * (state.step % 3)
@@ -135,7 +122,7 @@ def test_stages_and_constraints_reach_the_look_ahead() -> None:
             return row
 
         plain, worth, _ = run(AdaDec(0.8), lambda ids, changed=changed: changed(ids), request())
-        constraint = NoB()
+        constraint = AllowedAfter(no_b)
         tokens, pauses, _ = run(AdaDec(0.8), scores, request(stages=[lift]), [constraint])
         assert tokens == plain
         assert [p.candidates for p in pauses] == [p.candidates for p in worth]

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from guiderail.cache.tree import TokenTree
+from guiderail.decoding.constraint import Constraint
 from guiderail.decoding.draft import Draft, Drafter
 from guiderail.decoding.drafters.recycling import Recycling
 from guiderail.decoding.drafters.suffix import Suffix
 from guiderail.decoding.drafting import Drafting
-from guiderail.decoding.identifiers import Identifier, Names
+from guiderail.decoding.identifiers import Names
 from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
 from guiderail.decoding.plain import Plain
 from guiderail.decoding.sampling import Sampling
@@ -18,6 +19,7 @@ from guiderail.decoding.session import Session
 from guiderail.decoding.stops import NeverStop
 from guiderail.decoding.trie import IdentifierTrie
 from guiderail.decoding.vocabulary import Vocabulary
+from tests.helpers.constraints import OneOf
 from tests.helpers.models import tiny_model
 
 MODEL = tiny_model("qwen3")
@@ -28,7 +30,7 @@ RARE = ["checksum_of_parts", "other"]
 EVERY = [data.decode() for data in TABLE if data.isalpha() and data.isascii()]
 
 
-class Late(Identifier):
+class Late(OneOf):
     """A name of a list that becomes known when it has been asked for so many times, or is waited for."""
 
     def __init__(self, names: Names, asked: int) -> None:
@@ -36,8 +38,8 @@ class Late(Identifier):
         self.asked, self.waited = asked, 0
 
     def awaits(self, token: int | None) -> bool:
-        """See `Awaiting`."""
-        if token is not None or len(self._written) > 3:  # after the third token nothing depends on the list
+        """See `Constraint.awaits`."""
+        if token is not None or len(self.written) > 3:  # after the third token nothing depends on the list
             return False
         self.asked -= self.asked > 0
         return self.asked > 0
@@ -50,7 +52,7 @@ class Late(Identifier):
 
 
 def decode(
-    constraints: Sequence[Late], sampling: Sampling, tokens: int = 12, drafters: Sequence[Any] = ()
+    constraints: Sequence[Constraint], sampling: Sampling, tokens: int = 12, drafters: Sequence[Any] = ()
 ) -> list[Event]:
     session = Session(MODEL)
     logits = session.fit([5, 6, 7, 5, 6])
@@ -70,7 +72,7 @@ def decode(
 def test_a_late_answer_changes_nothing(names: list[str], asked: int, sampling: Sampling) -> None:
     """Tokens, scores and the end are those of an answer that is there at once, bit for bit, also when sampled."""
     legal = Names(TRIE, names)
-    at_once = decode([Late(legal, 0)], sampling)
+    at_once = decode([OneOf(legal, TABLE)], sampling)
     assert decode([Late(legal, asked)], sampling) == at_once
 
 
@@ -96,7 +98,7 @@ def test_drafts_and_late_answers_go_together(names: list[str], asked: int, sampl
     """With drafts that were picked the tokens are the same ones, whether the drafts are right or not, drawn or greedy;
     and drafts are verified before the answer has come."""
     legal = Names(TRIE, names)
-    at_once = ids_of(decode([Late(legal, 0)], sampling, 24))
+    at_once = ids_of(decode([OneOf(legal, TABLE)], sampling, 24))
     for drafters in ([Suffix(), Recycling(len(TABLE), nodes=16)], [Oracle(at_once, wrong)]):
         assert ids_of(decode([Late(legal, asked)], sampling, 24, drafters)) == at_once
 
@@ -109,7 +111,7 @@ def test_drafts_are_verified_before_the_answer_has_come(monkeypatch: pytest.Monk
     """Of a right draft several tokens come of one pass, while nothing is known."""
     legal = Names(TRIE, EVERY)
     sampling = Sampling(temperature=1.0, seed=2)
-    at_once = ids_of(decode([Late(legal, 0)], sampling))
+    at_once = ids_of(decode([OneOf(legal, TABLE)], sampling))
     passes = []
     monkeypatch.setattr(Session, "feed_tree", lambda self, *a, of=Session.feed_tree: passes.append(0) or of(self, *a))
     monkeypatch.setattr(Session, "feed", lambda self, *a, of=Session.feed: passes.append(0) or of(self, *a))

@@ -7,18 +7,17 @@ import math
 from collections import Counter
 from functools import cache
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guiderail.decoding.alignment import Aligned, Tries
-from guiderail.decoding.constraint import permit
 from guiderail.decoding.method import FinishedEvent, Request, TokenEvent
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stops import NeverStop
 from guiderail.errors import UsageError
+from tests.helpers.constraints import AllowedAfter
 from tests.helpers.statistics import follows
 
 TABLE = [b"", b"0", b"1"]
@@ -63,25 +62,22 @@ class Model:
         return total
 
 
-class Language:
+class Language(AllowedAfter):
     """The constraint that a text is one of a finite set."""
 
     def __init__(self, texts: set[Text]) -> None:
-        self.key = frozenset(texts)
+        super().__init__(self.fitting)
+        self.texts = frozenset(texts)
         self.beginnings = {text[:i] for text in texts for i in range(len(text) + 1)}
-        self.written: list[int] = []
-        self.is_satisfied = False
 
-    def fill_mask(self, bitmask: np.ndarray) -> None:
-        here = tuple(self.written)
+    @property
+    def key(self) -> frozenset[Text]:
+        return self.texts
+
+    def fitting(self, written: list[int]) -> list[int]:
+        here = tuple(written)
         fitting = [t for t in (ZERO, ONE) if (*here, t) in self.beginnings]
-        permit(bitmask, np.array([EOS, *fitting] if here in self.key else fitting, dtype=np.int64))
-
-    def accept(self, token: int) -> None:
-        self.written.append(token)
-
-    def rollback(self, tokens: int) -> None:
-        del self.written[len(self.written) - tokens :]
+        return [EOS, *fitting] if here in self.texts else fitting
 
 
 PALINDROMES = {bits for bits in itertools.product((ZERO, ONE), repeat=6) if bits == bits[::-1]}
@@ -235,11 +231,10 @@ def test_a_truncated_distribution_is_refused(sampling: Sampling) -> None:
 def test_constraints_that_are_not_known_beforehand_are_refused() -> None:
     """A monitor is found out while decoding: there is no distribution to follow."""
 
-    class Monitor:
-        is_satisfied = False
-
+    monitor = AllowedAfter(lambda _: [EOS])
+    assert monitor.key is None
     session = Model(3)
     method = Aligned(Sampling(temperature=1.0), 0, Tries(), attempts=1)
     request = Request(token_bytes=TABLE, stop=NeverStop())
     with pytest.raises(UsageError, match="monitors"):
-        next(method.decode(session, session.scores(PROMPT), request, [Monitor()]))  # pyright: ignore
+        next(method.decode(session, session.scores(PROMPT), request, [monitor]))  # pyright: ignore

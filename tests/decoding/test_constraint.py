@@ -5,23 +5,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.decoding.constraint import allowed, apply, full_mask, permit
+from guiderail.decoding.choice import apply
+from guiderail.decoding.masks import allowed, full_mask, permit
+from tests.helpers.constraints import AllowedAfter
 
 
-class Only:
-    """Allows a fixed set of tokens."""
-
-    is_satisfied = False
-
-    def __init__(self, *tokens: int) -> None:
-        self.tokens = np.array(tokens, dtype=np.int64)
-
-    def fill_mask(self, bitmask: np.ndarray) -> None:
-        permit(bitmask, self.tokens)
-
-    def accept(self, token: int) -> None: ...
-
-    def rollback(self, tokens: int) -> None: ...
+def only(*tokens: int) -> AllowedAfter:
+    return AllowedAfter(lambda _: tokens)
 
 
 @given(st.integers(1, 200), st.data())
@@ -38,13 +28,13 @@ def test_a_mask_holds_exactly_the_permitted_tokens(size: int, data: st.DataObjec
 
 def test_constraints_intersect() -> None:
     """Only tokens that every constraint allows keep their score."""
-    out = apply([Only(1, 2, 3), Only(2, 3, 4)], torch.arange(6.0))
+    out = apply([only(1, 2, 3), only(2, 3, 4)], torch.arange(6.0))
     assert out.isfinite().nonzero().flatten().tolist() == [2, 3]
 
 
 def test_the_newest_constraint_gives_way() -> None:
     """Where the intersection is empty the newest constraint yields: decoding never dead-ends."""
-    out = apply([Only(1, 2), Only(5)], torch.arange(6.0))
+    out = apply([only(1, 2), only(5)], torch.arange(6.0))
     assert out.isfinite().nonzero().flatten().tolist() == [1, 2]
 
 

@@ -3,14 +3,13 @@
 import random
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guiderail.cache.tree import ROOT, TokenTree
-from guiderail.decoding.constraint import Constraint, permit
+from guiderail.decoding.constraint import Constraint
 from guiderail.decoding.draft import Draft, Drafter, Verified
 from guiderail.decoding.drafting import Drafting
 from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
@@ -20,6 +19,7 @@ from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
 from guiderail.decoding.stage import StepState
 from guiderail.decoding.stops import NeverStop
+from tests.helpers.constraints import AllowedAfter
 from tests.helpers.models import tiny_model
 
 PROMPT = list(range(5, 60))
@@ -58,23 +58,9 @@ class Guess(Drafter):
         self.ended = list(ids)
 
 
-class Odd:
-    """The constraint that every token is odd where its place is; it can be rolled back."""
-
-    is_satisfied = False
-
-    def __init__(self) -> None:
-        self.taken: list[int] = []
-
-    def fill_mask(self, bitmask: np.ndarray) -> None:
-        permit(bitmask, np.arange(len(self.taken) % 2, 600, 2))
-
-    def accept(self, token: int) -> None:
-        assert token % 2 == len(self.taken) % 2
-        self.taken.append(token)
-
-    def rollback(self, tokens: int) -> None:
-        del self.taken[len(self.taken) - tokens :]
+def alternating() -> AllowedAfter:
+    """Even and odd tokens in turn."""
+    return AllowedAfter(lambda taken: range(len(taken) % 2, 600, 2))
 
 
 def lift(logits: torch.Tensor, state: StepState) -> torch.Tensor:
@@ -126,7 +112,7 @@ def test_drafts_work_under_stages_constraints_and_sampling(
         "stages": [lift] if staged else [],
         "sampling": Sampling(temperature=0.9 if sampled else 0.0, top_p=0.95, seed=seed),
     }
-    one, other = Odd(), Odd()
+    one, other = alternating(), alternating()
     plain, _ = run("qwen3", None, constraints=[one] if constrained else [], **changes)
     drafting = Drafting([Guess(ids_of(plain), right, seed)], FREE)
     drafted, _ = run("qwen3", drafting, constraints=[other] if constrained else [], **changes)

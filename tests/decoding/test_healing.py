@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.decoding.constraint import allowed, full_mask
 from guiderail.decoding.healing import TypedText
+from guiderail.decoding.masks import allowed, full_mask
 from guiderail.decoding.vocabulary import Vocabulary
 
 # A small alphabet makes prefixes collide; 0xff is the byte after which nothing sorts.

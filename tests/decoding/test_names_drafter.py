@@ -8,7 +8,7 @@ from guiderail.cache.tree import TokenTree
 from guiderail.decoding.draft import Verified
 from guiderail.decoding.drafters.names import ListedNames
 from guiderail.decoding.drafting import Drafting
-from guiderail.decoding.identifiers import Identifier, Names
+from guiderail.decoding.identifiers import Names
 from guiderail.decoding.method import Request, TokenEvent
 from guiderail.decoding.plain import Plain
 from guiderail.decoding.sampling import Sampling
@@ -16,18 +16,19 @@ from guiderail.decoding.session import Session
 from guiderail.decoding.stops import NeverStop
 from guiderail.decoding.trie import IdentifierTrie
 from guiderail.decoding.vocabulary import Vocabulary
+from tests.helpers.constraints import OneOf
 from tests.helpers.models import tiny_model
 
 TABLE = [b"", *(bytes([i]) for i in range(97, 123)), b"ab", b"abc", b"de"]
 NAMES = ["checksum_of_parts", "checksum_of_whole", "other_name_entirely"]
 
 
-class Listed(Identifier):
+class Listed(OneOf):
     """A name of a list, which a drafter may see."""
 
     def continuations(self, most: int) -> Sequence[bytes]:
-        """See `Listing`."""
-        return self._names.rests(self._written[-1], most)
+        """See `Constraint.continuations`."""
+        return self.names.rests(self.written[-1], most)
 
 
 def propose(drafter: ListedNames, *rests: bytes, room: int = 9):

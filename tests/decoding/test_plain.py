@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.decoding.constraint import permit
 from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
 from guiderail.decoding.plain import Plain
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stage import StepState
 from guiderail.decoding.stops import stop_rule
+from tests.helpers.constraints import AllowedAfter
 
 TABLE = [b"", b"a", b"b", b"\n", b"\xc3", b"\xa9", b"\xff", b"\xf0\x9f", b"\x99\x82", b"bc"]
 EOS, A, B, LINE, HALF, REST, BAD, HALF_FACE, REST_FACE, BC = range(len(TABLE))
@@ -115,25 +114,7 @@ def test_the_probability_of_a_token_is_the_models_own() -> None:
     assert token.logprob == pytest.approx(float(scores.log_softmax(-1)[B]))
 
 
-class Only:
-    """The constraint that allows one id and remembers what it was told."""
-
-    def __init__(self, token: int) -> None:
-        self.token = token
-        self.taken: list[int] = []
-        self.is_satisfied = False
-
-    def fill_mask(self, bitmask: np.ndarray) -> None:
-        permit(bitmask, np.array([self.token]))
-
-    def accept(self, token: int) -> None:
-        self.taken.append(token)
-
-    def rollback(self, tokens: int) -> None:
-        del self.taken[len(self.taken) - tokens :]
-
-
 def test_constraints_choose_and_are_told_every_token() -> None:
-    only = Only(B)
+    only = AllowedAfter(lambda _: [B])
     assert end([A, A], constraints=[only], max_tokens=2) == ("length", "bb")
     assert only.taken == [B, B]

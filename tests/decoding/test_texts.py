@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guiderail.decoding.constraint import allowed
+from guiderail.decoding.masks import allowed
 from guiderail.decoding.texts import Texts
 from guiderail.decoding.vocabulary import Vocabulary
 

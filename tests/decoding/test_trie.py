@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guiderail.decoding.constraint import allowed, full_mask
-from guiderail.decoding.identifiers import Identifier, Names, NamesOrNew, NoneOf, Perhaps
+from guiderail.decoding.identifiers import Names, NamesOrNew, NoneOf, Perhaps
+from guiderail.decoding.masks import allowed, full_mask
 from guiderail.decoding.trie import IdentifierTrie, _can_be, follows, identifier_length, in_identifier
 from guiderail.decoding.vocabulary import Vocabulary
+from tests.helpers.constraints import OneOf
 
 # Letters of one to four bytes, one foreign character of two bytes that shares its first with a letter, and the rest.
 LETTERS = "ab_1é\u4e2d𝒳"
@@ -90,7 +91,7 @@ def test_masks_of_perhaps_and_none_equal_brute_force(
     table = [*tokens, *BYTES, b""]
     kind = Perhaps if perhaps else NoneOf
     language = kind(IdentifierTrie(Vocabulary(table)), names, tail)
-    constraint, written = Identifier(language, table), b""
+    constraint, written = OneOf(language, table), b""
     while not constraint.is_satisfied:
         choices, expected = mask_of(constraint, len(table)), []
         possible = [completions(written + piece) for piece in table]
@@ -109,7 +110,7 @@ def test_masks_of_perhaps_and_none_equal_brute_force(
         written += table[token]
 
 
-def mask_of(constraint: Identifier, size: int) -> list[int]:
+def mask_of(constraint: OneOf, size: int) -> list[int]:
     mask = full_mask(size)
     constraint.fill_mask(mask)
     return allowed(mask, size).nonzero().flatten().tolist()
@@ -120,7 +121,7 @@ def mask_of(constraint: Identifier, size: int) -> list[int]:
 def test_masks_equal_brute_force(tokens: list[bytes], names: list[str], tail: str, data: st.DataObject) -> None:
     """On any path through any vocabulary, halves of characters included, a token is allowed exactly if it fits."""
     table = [*tokens, *BYTES, b""]
-    constraint = Identifier(Names(IdentifierTrie(Vocabulary(table)), names, tail), table)
+    constraint = OneOf(Names(IdentifierTrie(Vocabulary(table)), names, tail), table)
     written = b""
     while not constraint.is_satisfied:
         choices = mask_of(constraint, len(table))
@@ -141,7 +142,7 @@ def test_masks_equal_brute_force(tokens: list[bytes], names: list[str], tail: st
 def test_what_is_typed_already_counts(names: list[str], typed: str) -> None:
     """A half-typed name leaves the names that begin with it; a typed word that none begins with is let go."""
     table = [*BYTES, b""]
-    constraint = Identifier(Names(IdentifierTrie(Vocabulary(table)), names), table, typed.encode())
+    constraint = OneOf(Names(IdentifierTrie(Vocabulary(table)), names), table, typed.encode())
     assert constraint.is_satisfied == (not any(name.startswith(typed) for name in names))
     assert constraint.is_satisfied or mask_of(constraint, len(table)) == brute_force(table, names, typed.encode(), "")
 
@@ -150,9 +151,9 @@ def test_tokens_behind_a_dot() -> None:
     """Tokens may end a name and go on, or end within it; a space, another name and the end may not come."""
     table = [b"app", b"append", b"append(", b"append(x", b"appendix", b" append", b"(", b"end", b"", b"end\xc3"]
     names = Names(IdentifierTrie(Vocabulary(table)), ["append", "clear"])
-    assert mask_of(Identifier(names, table), len(table)) == [0, 1, 2, 3]
-    assert mask_of(Identifier(names, table, b"app"), len(table)) == [7, 9]
-    assert mask_of(Identifier(names, table, b"append"), len(table)) == [5, 6, 8]
+    assert mask_of(OneOf(names, table), len(table)) == [0, 1, 2, 3]
+    assert mask_of(OneOf(names, table, b"app"), len(table)) == [7, 9]
+    assert mask_of(OneOf(names, table, b"append"), len(table)) == [5, 6, 8]
 
 
 def test_what_is_no_identifier_is_no_name() -> None:
@@ -165,16 +166,16 @@ def test_half_a_character_finishes_no_forbidden_name_that_it_may_lengthen() -> N
     """After a forbidden é, half a character that may become a letter is allowed; one that cannot is not."""
     table = ["é".encode() + b"\xc3", b"\xc3", "é".encode() + b"\xf0\x9f\x98", b"\xf0\x9f\x98", "é(".encode(), b"("]
     names = NoneOf(IdentifierTrie(Vocabulary(table)), ["é"])
-    assert mask_of(Identifier(names, table), len(table)) == [0, 1, 3, 5]
-    assert mask_of(Identifier(names, table, "é".encode()), len(table)) == [0, 1, 2, 4]
+    assert mask_of(OneOf(names, table), len(table)) == [0, 1, 3, 5]
+    assert mask_of(OneOf(names, table, "é".encode()), len(table)) == [0, 1, 2, 4]
 
 
 def test_extra_characters_of_identifiers() -> None:
     """In languages whose names hold a dollar sign it lengthens a name and may stand in one."""
     table = [b"a", b"$", b"a$b", b"(", b"a$("]
     names = Names(IdentifierTrie(Vocabulary(table), extra="$"), ["a$b"])
-    assert mask_of(Identifier(names, table), len(table)) == [0, 2]
-    assert mask_of(Identifier(names, table, b"a"), len(table)) == [1]
+    assert mask_of(OneOf(names, table), len(table)) == [0, 2]
+    assert mask_of(OneOf(names, table, b"a"), len(table)) == [1]
     assert identifier_length(b"a$b-c", "$") == 3
 
 
@@ -198,7 +199,7 @@ def test_ids_of_equal_bytes_are_all_found() -> None:
     """Two ids that write the same are allowed together."""
     table = [b"a", b"a", b"a(", b"a("]
     names = Names(IdentifierTrie(Vocabulary(table)), ["a"])
-    assert np.array_equal(mask_of(Identifier(names, table), 4), [0, 1, 2, 3])
+    assert np.array_equal(mask_of(OneOf(names, table), 4), [0, 1, 2, 3])
 
 
 @settings(deadline=None)
@@ -206,7 +207,7 @@ def test_ids_of_equal_bytes_are_all_found() -> None:
 def test_new_names_cannot_be_used(tokens: list[bytes], names: list[str], typed: str) -> None:
     """Where a name may be defined, exactly the tokens that call, index or dereference an unknown one are forbidden."""
     table = [*tokens, *BYTES, *(text.encode() + b"(" for text in names), b""]
-    constraint = Identifier(NamesOrNew(IdentifierTrie(Vocabulary(table)), names), table, typed.encode())
+    constraint = OneOf(NamesOrNew(IdentifierTrie(Vocabulary(table)), names), table, typed.encode())
     forbidden = []
     for index, data in enumerate(table):
         length = identifier_length(data)

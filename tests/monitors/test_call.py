@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guiderail.decoding.constraint import allowed
+from guiderail.decoding.masks import allowed
 from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.monitors.analysis.answers import Signature
 from guiderail.monitors.call import BRACES, PYTHON, Arguments, Call, _Reading, fits

@@ -11,7 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guiderail.decoding.constraint import allowed, apply, choose, full_mask
+from guiderail.decoding.choice import apply, choose
+from guiderail.decoding.masks import allowed, full_mask
 from guiderail.decoding.method import Request as DecodingRequest
 from guiderail.decoding.method import TokenEvent
 from guiderail.decoding.plain import Plain

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guiderail.cache.tree import ROOT, TokenTree
-from guiderail.decoding.constraint import Listing, offers
 from guiderail.decoding.draft import Draft, Drafter, Verified
 from guiderail.decoding.drafters.rates import HitRates, tried
 from guiderail.decoding.part import About, DrafterPart, Situation, parameter
@@ -60,7 +59,7 @@ class ListedNames(Drafter):
 
     def propose(self, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> Draft | None:
         """The names that the first constraint allows that lists some; see `Drafter.propose`."""
-        listed = (c.continuations(self._most) for c in constraints if offers(c, Listing))
+        listed = (c.continuations(self._most) for c in constraints)
         paths = [self._tokens(rest)[:room] for rest in next(filter(None, listed), ())]
         if not any(paths):
             return None
