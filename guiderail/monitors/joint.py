@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from guiderail.decoding.constraint import Constraint
-from guiderail.decoding.identifiers import Names
-from guiderail.decoding.masks import allowed
-from guiderail.decoding.trie import begins_name, identifier_length
+from guiderail.decoding.constraints.constraint import Constraint
+from guiderail.decoding.constraints.identifier_trie import begins_name, identifier_length
+from guiderail.decoding.constraints.masks import allowed
+from guiderail.decoding.constraints.name_sets import Names
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.requests import Question, Request

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from guiderail.decoding.constraint import Constraint
-from guiderail.decoding.identifiers import Names
-from guiderail.decoding.masks import permit
+from guiderail.decoding.constraints.constraint import Constraint
+from guiderail.decoding.constraints.masks import permit
+from guiderail.decoding.constraints.name_sets import Names
 
 
 class AllowedAfter(Constraint):
