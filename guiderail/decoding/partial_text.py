@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from guiderail.decoding.method import Finish, Request, TokenEvent
 from guiderail.decoding.stops import loop_end
 
 if TYPE_CHECKING:
     import torch
-
-    from guiderail.decoding.method import Finish, Request, TokenEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,6 @@ class PartialText:
 
     def event(self, raw: torch.Tensor) -> TokenEvent:
         """The event of the last token, which was chosen at the scores `raw` (float32 [vocabulary])."""
-        from guiderail.decoding.method import TokenEvent
-
         token = self.tokens[-1]
         return TokenEvent(token, self.request.token_bytes[token], float(raw[token] - raw.logsumexp(-1)))
 

@@ -1,4 +1,4 @@
-"""A project as it is copied for tests: read once, without following a link, within bounds."""
+"""Reading a project into a tree that is copied for tests: once, without following links, within bounds."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class _Reader:
                 continue  # not ours to read, or changed meanwhile
 
     def _entry(self, folder: int, name: str, path: str, mode: int, depth: int) -> Iterator[Entry]:
-        """What one name holds; nothing for a FIFO, a socket or a device."""
+        """The entries of one name; none for a FIFO, a socket or a device."""
         if stat.S_ISLNK(mode):
             self._links += self._link(path)
         elif stat.S_ISDIR(mode):
@@ -85,7 +85,7 @@ class _Reader:
         return content
 
     def _link(self, path: str) -> list[Entry]:
-        """A link, by the way inside the tree to where it leads; none if that is outside, or nothing."""
+        """A link, relative and inside the tree; none if it leads outside, or nowhere."""
         try:
             target = (self._root / path).resolve(strict=True)
             place = (self._root / path).parent.resolve(strict=True)
@@ -100,7 +100,7 @@ class _Reader:
 
 
 def read_tree(root: Path) -> list[Entry]:
-    """A folder without what is hidden, installed or built, and without what is no regular file.
+    """Read a folder without hidden, installed and built files, and without all but regular ones.
 
     Parameters
     ----------

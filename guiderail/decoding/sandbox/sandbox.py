@@ -1,6 +1,6 @@
-"""Running a program that nobody has read, so that it can do nothing but spend what it is given.
+"""A sandbox for untrusted programs: they can do nothing but use up a bounded share of time, memory and files.
 
-It runs in namespaces of its own (`jail`): it sees the interpreter, the installed packages, the
+A program runs in namespaces of its own (`jail`): it sees the interpreter, the installed packages, the
 system's libraries and its own copy of a project, in memory, and can write to that copy alone, which vanishes with the
 run. It has no rights, no sockets with an address, and a filter of system calls. What it says comes through pipes, of
 which a bounded part is kept.
@@ -82,12 +82,12 @@ class Outcome:
 
 
 class Tree:
-    """What a program's folder holds at the start of every run.
+    """The files in a program's folder at the start of every run.
 
     Parameters
     ----------
     entries
-        As `tree.read_tree` gives them.
+        As `project_tree.read_tree` returns them.
     """
 
     def __init__(self, entries: Sequence[Entry] = ()) -> None:
@@ -178,7 +178,7 @@ def _start(inside: Sequence[int], says: int) -> subprocess.Popen[bytes]:
 
 
 def _outcome(output: bytes, report: bytes, status: bytes, *, is_late: bool) -> Outcome:
-    """What the status's first line means."""
+    """The outcome that the first line of the status tells."""
     said = output.decode(errors="replace")
     word, _, rest = status.decode(errors="replace").partition("\n")[0].partition(" ")
     if word == "exit":
@@ -191,7 +191,7 @@ def _outcome(output: bytes, report: bytes, status: bytes, *, is_late: bool) -> O
 
 
 class _Kept(dict[int, bytearray]):
-    """What pipes said, as far as it is kept; what comes beyond that is read and dropped.
+    """The beginnings of what pipes said; what comes after that is read and dropped.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ class _Kept(dict[int, bytearray]):
         self._open = set(most)
 
     def read(self, until: float) -> bool:
-        """Read until all are closed; whether that came in time."""
+        """Read until all are closed; whether they closed in time."""
         with selectors.DefaultSelector() as waiting:
             for pipe in self._open:
                 waiting.register(pipe, selectors.EVENT_READ)
@@ -232,7 +232,7 @@ def _in_memory(content: bytes) -> int:
 
 
 def _environment() -> dict[str, str]:
-    """What a program is told, which is nothing of the person's."""
+    """A program's environment variables, of which none are the user's."""
     return {
         "PATH": f"{Path(sys.executable).parent}:{os.defpath}",
         "HOME": FOLDER,

@@ -1,4 +1,4 @@
-"""A candidate text on trial: the project with the text in it, its doctests or its own tests, and what share passes."""
+"""Running a project's doctests or tests with a candidate text in it, for the share that passes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ os.write({sandbox.REPORT}, json.dumps([count.passed, count.all]).encode())
 
 
 class UntestableError(UsageError):
-    """A text cannot be tried: there is nothing to test it with, or nowhere safe to run it."""
+    """A text cannot be tested: there are no tests, or nowhere safe to run them."""
 
 
 class ProjectTests:
@@ -99,7 +99,7 @@ class ProjectTests:
             raise UntestableError(f"{runner} does not run in the sandbox", remedy)
 
     def share_passed(self, text: str) -> float:
-        """Of the tests, with `text` at the cursor: the share that passes; 0 if the file does not even load."""
+        """The share of the tests that pass with `text` at the cursor; 0 if the file does not even load."""
         content = (self._before + text + self._after).encode("utf-8", "replace")
         found = sandbox.run(
             self._command,
@@ -112,7 +112,7 @@ class ProjectTests:
 
 
 def _share(report: bytes) -> float:
-    """What a report says, which the tested text may have written itself; 0 if it says nothing that can be."""
+    """The share in a report, which the tested text may have written itself; 0 for anything but a valid share."""
     try:
         match json.loads(report):
             case [int(passed), int(count)] if 0 <= passed <= count and count > 0:
@@ -123,7 +123,7 @@ def _share(report: bytes) -> float:
 
 
 def _place(tests: str, root: Path, entries: list[Entry]) -> str:
-    """Where in the copy the tests are."""
+    """The path of the tests in the copy."""
     place = (root / tests).resolve()
     found = place.relative_to(root).as_posix() if place.is_relative_to(root) else None
     if found is None or (found != "." and found not in {path for path, _, _ in entries}):
@@ -132,7 +132,7 @@ def _place(tests: str, root: Path, entries: list[Entry]) -> str:
 
 
 def _with_file(entries: list[Entry], file: str) -> list[Entry]:
-    """A tree with a file in it that may be on no disk yet, or hidden."""
+    """The tree with the file in it, which may not be on disk yet, or be hidden."""
     known = {path for path, _, _ in entries}
     folders = [parent.as_posix() for parent in reversed(Path(file).parents)][1:]
     missing: list[Entry] = [(folder, 0o755, None) for folder in folders if folder not in known]
