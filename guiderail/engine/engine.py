@@ -25,7 +25,7 @@ from guiderail.errors import GuiderailError
 if TYPE_CHECKING:
     from guiderail.cache.live import LiveCache
     from guiderail.cache.report import FitReport
-    from guiderail.decoding.recipe import Recipe
+    from guiderail.decoding.pipeline import Pipeline
     from guiderail.engine.completer import Completer
     from guiderail.engine.judging import Judge
     from guiderail.engine.plan import CompletionPlan
@@ -127,8 +127,8 @@ class Engine:
             if first is not None:
                 started.callback(self.stop_analysers)
                 self.analysers.start(settings, first.document, first.root)
-            recipe = _recipe_of(settings)  # what does not compose is refused before anything is loaded
-            self._model = _load(settings, recipe)
+            pipeline = _pipeline_of(settings)  # what does not compose is refused before anything is loaded
+            self._model = _load(settings, pipeline)
             self._settings = settings
             self._start()
             self.name, self.device = self._model.info.name, str(self._model.device)
@@ -146,7 +146,7 @@ class Engine:
             cache_bytes=settings.cache_mb << 20,
         )
         self._context = ContextChooser(self._completer.count, self._patience.context_s)
-        self._completer.warm(_recipe_of(settings))  # no part of the first completion's time
+        self._completer.warm(_pipeline_of(settings))  # no part of the first completion's time
         if self._stays:
             gc.collect()
             gc.freeze()
@@ -215,7 +215,7 @@ class Engine:
         for one in dropped:
             log.info("dropped a suggestion: %s", one.verdict)
         suggestions = [with_line_ends_of(request, one) for one in kept]
-        is_stand_in = plan.recipe != _recipe_of(request.settings)
+        is_stand_in = plan.pipeline != _pipeline_of(request.settings)
         return Completion(suggestions, dropped, plan.snippets, len(shown) - len(kept), is_stand_in)
 
     def prepare(self, request: CompletionRequest, cancelled: Cancelled = lambda: False) -> None:
@@ -282,7 +282,7 @@ class Engine:
             ),
             monitors=self._watching(request),
             file=request.name,
-            recipe=self._recipe(request),
+            pipeline=self._pipeline(request),
             stages=(*request.stages, *project.stages(request.document, self._patience.ngrams_s)),
             project=project.counts,
         )
@@ -294,16 +294,16 @@ class Engine:
         request = with_line_feeds(request)
         return self._loaded().typed(CompletionPlan(document=request.document, offset=request.offset))
 
-    def _recipe(self, request: CompletionRequest) -> Recipe:
+    def _pipeline(self, request: CompletionRequest) -> Pipeline:
         """What the settings choose, without what runs the project's code unless a person asked."""
-        recipe = _recipe_of(request.settings)
-        if request.by_hand or not recipe.runs_code:
-            return recipe
+        pipeline = _pipeline_of(request.settings)
+        if request.by_hand or not pipeline.runs_code:
+            return pipeline
         if not self._warned:
             self._warned = True
             method = request.settings.method
             log.warning("%s runs the project's code: it is used when asked for by hand alone", method)
-        return recipe.without_code()
+        return pipeline.without_code()
 
     # -- the project
 
@@ -397,7 +397,7 @@ class Engine:
         give_back()
 
 
-def _recipe_of(settings: Settings) -> Recipe:
+def _pipeline_of(settings: Settings) -> Pipeline:
     from guiderail.model.memory import uncollected
 
     with uncollected():  # what importing makes stays
@@ -405,7 +405,7 @@ def _recipe_of(settings: Settings) -> Recipe:
     return chosen(settings)
 
 
-def _load(settings: Settings, recipe: Recipe) -> Model:
+def _load(settings: Settings, pipeline: Pipeline) -> Model:
     from guiderail.model.load import load
 
     return load(
@@ -413,5 +413,5 @@ def _load(settings: Settings, recipe: Recipe) -> Model:
         device=settings.device,
         dtype=settings.dtype,
         threads=settings.threads,
-        accept=recipe.check,
+        accept=pipeline.check,
     )

@@ -6,10 +6,10 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from guiderail.decoding.recipe import PLAIN, Recipe
+from guiderail.decoding.pipeline import PLAIN, Pipeline
 from guiderail.decoding.sampling import Sampling
-from guiderail.decoding.stage import LogitsStage
 from guiderail.decoding.stages.ngram_counts import NgramCounts
+from guiderail.decoding.stages.stage import LogitsStage
 from guiderail.monitors.monitors import Monitors
 from guiderail.prompt.snippet import Snippet
 from guiderail.settings import Layout, Until
@@ -52,12 +52,12 @@ class CompletionPlan:
     distinct
         Whether suggestions must differ from each other; if not, draws are independent.
     stages
-        Changes of the scores that come before the recipe's.
+        Changes of the scores that come before the pipeline's.
     monitors
         What forbids names that do not exist; none by default.
     file
         Names the file whose cache is to be used; by default its path.
-    recipe
+    pipeline
         The method, and the stages, constraints and drafters that were chosen with it; plain decoding by default.
     project
         The ids and counts of the project's other files, for drafters and methods that read them.
@@ -79,5 +79,5 @@ class CompletionPlan:
     stages: Sequence[LogitsStage] = ()
     monitors: Monitors | None = None
     file: Hashable = None
-    recipe: Recipe = PLAIN
+    pipeline: Pipeline = PLAIN
     project: NgramCounts | None = None

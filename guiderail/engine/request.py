@@ -11,7 +11,7 @@ from guiderail.settings import Settings
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
-    from guiderail.decoding.stage import LogitsStage
+    from guiderail.decoding.stages.stage import LogitsStage
     from guiderail.prompt.snippet import Snippet
 
 DocumentName = tuple[int, str]  # of an open document: its client's number and its URI

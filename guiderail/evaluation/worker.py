@@ -21,7 +21,7 @@ from guiderail.evaluation.task import Task
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
-    from guiderail.decoding.stage import LogitsStage
+    from guiderail.decoding.stages.stage import LogitsStage
 
 KEPT_ERRORS = 5  # of an answer, in its record
 NOTHING = Suggestion("", 0, 0, 0.0, (), "eos", "", Timings(0, 0, 0.0, 0.0, 0.0, 0.0))

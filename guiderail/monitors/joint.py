@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from guiderail.decoding.constraint import allowed
-from guiderail.decoding.identifiers import Names
-from guiderail.decoding.trie import begins_name, identifier_length
+from guiderail.decoding.constraints.constraint import Constraint
+from guiderail.decoding.constraints.identifier_trie import begins_name, identifier_length
+from guiderail.decoding.constraints.masks import allowed
+from guiderail.decoding.constraints.name_sets import Names
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.requests import Question, Request
@@ -194,7 +195,7 @@ class _Step:
     ahead: tuple[int, _Step] | None = None
 
 
-class JointMonitors:
+class JointMonitors(Constraint):
     """The constraint that what is written is legal in the eyes of every monitor.
 
     Parameters
@@ -302,7 +303,7 @@ class JointMonitors:
         return stands
 
     def awaits(self, token: int | None) -> bool:
-        """See `Awaiting`."""
+        """See `Constraint.awaits`."""
         step = self._steps[-1]
         if token is None:
             asked = [one.asked for one in step.open if not one.asked.trigger.lazy or one.asked in step.strict]
@@ -313,7 +314,7 @@ class JointMonitors:
         return any(one.is_pending for one in asked)
 
     def continuations(self, most: int) -> Sequence[bytes]:
-        """See `Listing`: the names that the newest question leaves."""
+        """See `Constraint.continuations`: the names that the newest question leaves."""
         return next((rests for one in reversed(self._steps[-1].open) if (rests := one.rests(most))), ())
 
     def accept(self, token: int) -> None:

@@ -24,7 +24,7 @@ KNOWN = "known"  # the situation in which nothing speaks against an answer
 class Legal(Protocol):
     """A language over the text after a trigger, as masks; immutable, shared by all who decode at one place."""
 
-    def place(self, written: bytes) -> Literal["inside", "behind", "lost"]:
+    def place(self, written: bytes) -> Literal["inside", "past", "lost"]:
         """Whether a text is still constrained, constrained no more, or not legal."""
         ...
 

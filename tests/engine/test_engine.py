@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.decoding import price
-from guiderail.decoding.calibration import NotCalibratedError
-from guiderail.decoding.drafters.suffix import IndexedText
-from guiderail.decoding.price import Prices
+from guiderail.decoding.drafting import pass_cost
+from guiderail.decoding.drafting.pass_cost import PassCosts
+from guiderail.decoding.drafting.suffix import IndexedText
+from guiderail.decoding.methods.calibration import NotCalibratedError
 from guiderail.engine.analysers import POOLS
 from guiderail.engine.engine import Engine, NotLoadedError
 from guiderail.engine.patience import TYPING
@@ -366,7 +366,7 @@ def test_an_engine_put_back_to_work_is_warm(engine: Engine) -> None:
     """After a failure the drafters' prices are measured at once, as at the start, and not while a request waits."""
     engine.recover()
     assert engine._completer is not None
-    assert Prices in engine._completer.store
+    assert PassCosts in engine._completer.store
 
 
 def test_switching_files_encodes_nothing_again(engine: Engine) -> None:
@@ -396,7 +396,7 @@ def test_what_drafting_costs_is_no_part_of_the_first_answer(monkeypatch: pytest.
     """It is measured while the model is loaded: the time to the first token is that of a completion."""
     engine = Engine()
     engine.load(Settings(model=str(tiny_folder("guiderail")), device="cpu", threads=1))
-    monkeypatch.setattr(price, "measure", lambda model: pytest.fail("measured while somebody waits"))
+    monkeypatch.setattr(pass_cost, "measure", lambda model: pytest.fail("measured while somebody waits"))
     assert engine.complete(wish()).suggestions
 
 

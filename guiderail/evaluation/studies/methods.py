@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from guiderail.decoding import registry
-from guiderail.decoding.calibration import NotCalibratedError
-from guiderail.decoding.recipe import recipe
+from guiderail.decoding.methods.calibration import NotCalibratedError
+from guiderail.decoding.pipeline import build_pipeline
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
 from guiderail.engine.completer import Completer
@@ -139,7 +139,7 @@ def answer(completer: Completer, case: Case, task: Task, plan: Plan) -> Sample:
     request = task.request(
         max_tokens=64 if task.kind == "line" else plan.max_tokens,
         sampling=Sampling(temperature=case.temperature, seed=plan.seed),
-        recipe=recipe(case.method, case.parameters, greedy=case.temperature == 0),
+        pipeline=build_pipeline(case.method, case.parameters, greedy=case.temperature == 0),
     )
     before = _other_passes(completer)
     found, *_ = completer.complete(request)

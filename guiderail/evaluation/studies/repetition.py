@@ -31,7 +31,7 @@ from guiderail.evaluation.tasks import draw_lines, function_bodies, spread
 if TYPE_CHECKING:
     import torch
 
-    from guiderail.decoding.stage import LogitsStage, StepState
+    from guiderail.decoding.stages.stage import LogitsStage, StepState
     from guiderail.model.model import Model
 
 GREEDY, SAMPLED, PENALTY = "greedy", "temperature 0.8", "repetition penalty 1.2"
