@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from guiderail.monitors.modules import ModulePath
-from guiderail.prompt.ignore import Ignore
+from guiderail.prompt.ignore import MOST_KEPT, Ignore
 from guiderail.prompt.imports.resolve import bindings_of
 from guiderail.prompt.project import Project
 
@@ -43,6 +43,25 @@ def test_what_all_ignore_files_above_a_file_say_together_is_bounded(root: Path) 
         assert ignore(root / "app6")
         ignore.refresh()
         assert ignore(folder / "app.py")
+
+
+def test_what_ignore_files_side_by_side_say_is_bounded(root: Path) -> None:
+    """Each is within its bound, and read soon; from the one on that is too much all is hidden that it may be about."""
+    said = "".join(f"folder{number}/{'name' * 9}\n" for number in range(19_900))
+    folders = [root / f"d{number:02}" for number in range(18)]
+    for folder in folders:
+        folder.mkdir()
+        (folder / ".gitignore").write_text(said)
+    ignore = Ignore(root)
+    with soon():
+        hidden = [ignore(folder / "app.py") for folder in folders]
+    fitting = MOST_KEPT // 19_900
+    assert hidden == [False] * fitting + [True] * (18 - fitting)
+    for folder in folders[:10]:
+        (folder / ".gitignore").write_text("*.log\n")
+    ignore.refresh()
+    assert [ignore(folder / "app.py") for folder in folders[:fitting]] == [False] * fitting
+    assert ignore(folders[0] / "a.log")
 
 
 def test_ignore_files_below_one_another_count_together(root: Path) -> None:
