@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from guiderail.monitors.modules import ModulePath
+from guiderail.prompt import index
 from guiderail.prompt.ignore import MOST_KEPT, Ignore
 from guiderail.prompt.imports.resolve import bindings_of
+from guiderail.prompt.index import ProjectIndex
 from guiderail.prompt.project import Project
 
 SOON = 5.0  # seconds, on a busy machine; what these tests found took a minute and more
@@ -145,3 +147,21 @@ def test_imports_are_looked_for_in_so_many_places(language: str, text: str) -> N
         found = bindings_of(text, language, "d/" * 100 + f"app.{language}", files, lambda _: None)
     assert files.asked <= 20_000
     assert language != "python" or [binding.files for binding in found] == [("found.py",)]
+
+
+def test_the_text_that_is_kept_of_a_project_is_bounded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the files around one, and of all that an editor comes to in a project, walked folder by folder."""
+    monkeypatch.setattr(index, "TEXT_LIMIT", 100_000)
+    for number in range(60):
+        (root / f"d{number}").mkdir()
+        (root / f"d{number}" / "a.py").write_text("".join(f"name_{number}_{line} = 1\n" for line in range(500)))
+    kept = ProjectIndex(root)
+    sizes, words = [], []
+    for number in range(60):
+        kept.refresh()
+        around = kept.around(f"d{number}/b.py", "python", lambda: False)
+        sizes.append(sum(len(file.text) for file in around))
+        words.append(len(kept._vocabulary))
+        assert f"d{number}/a.py" in {file.path for file in around}
+    assert 90_000 < max(sizes) < 120_000
+    assert max(words) < 17_000  # of the 30,000 that the project has
