@@ -1,6 +1,8 @@
 """Names of files and texts of a repository are shown on a person's terminal, and never obeyed by it."""
 
+import json
 import logging
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,8 +13,12 @@ from guiderail.cli import output
 from guiderail.cli.doctor import Check, _line
 from guiderail.cli.engine import start_logging
 from guiderail.cli.main import run
+from guiderail.cli.models import _as_lines, _print_table, _row
+from guiderail.cli.terminal import visible
 from guiderail.engine.suggestion import Suggestion, Timings
+from guiderail.model.info import read_info
 from guiderail.text.document import Document
+from tests.helpers.models import tiny_folder
 
 TITLE = "\x1b]0;owned\x07"  # an escape sequence that renames the window
 
@@ -39,6 +45,23 @@ def test_what_is_said_of_a_file_holds_no_escapes(
     assert "owned" in shown.err
     assert "\x1b" not in shown.out + shown.err
     assert "\x07" not in shown.out + shown.err
+
+
+@pytest.mark.parametrize("said", [TITLE, "[/x]", "[link=file:///etc/passwd]mit[/link]"])
+def test_what_a_model_says_of_itself_is_text(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It has neither escapes nor markup, by which one hostile model took the whole list away."""
+    model = Path(shutil.copytree(tiny_folder("qwen2"), tmp_path / "model"))
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"model_type": said, "architectures": [said]}))
+    (model / "README.md").write_text(f"---\nlicense: {said}\n---\n")
+    row = _row(read_info(model, f"a/{said}"), "embedded")
+    _print_table([row])
+    print(_as_lines(row))
+    shown = capfd.readouterr().out
+    assert not set(shown) & {"\x1b", "\x07"}
+    assert shown.count(visible(said)) >= 5
 
 
 def answer(text: str) -> Any:
