@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from guiderail.monitors.analysis.servers import PYREFLY
 from guiderail.monitors.modules import ModulePath
 from guiderail.prompt import index
 from guiderail.prompt.ignore import MOST_KEPT, Ignore
@@ -107,6 +108,16 @@ def test_folders_that_an_environment_names_again_and_again_are_looked_at_once(ro
         (site / f"a{number}.pth").write_text("big\n" * 100)
     with soon():
         assert {"m0", "os"} <= (ModulePath(root).modules() or set())
+
+
+def test_an_environment_of_many_versions_of_python_is_told_of_in_part(root: Path) -> None:
+    """The analyser that is told where packages are gets a list of bounded length, made by one look at a folder."""
+    for number in range(300):
+        (root / ".venv" / "lib" / f"python3.{number}" / "site-packages").mkdir(parents=True)
+    assert PYREFLY.confined is not None
+    told = PYREFLY.confined(root)["python"]["pyrefly"]["extraPaths"]
+    assert str(root / ".venv" / "lib" / "python3.10" / "site-packages") in told
+    assert len(told) < 50
 
 
 def test_an_environment_that_names_too_many_folders_is_not_known(root: Path) -> None:
