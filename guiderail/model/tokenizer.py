@@ -189,6 +189,10 @@ class Tokenizer:
                 f"The text holds a lone surrogate (U+{ord(bad.group()):04X}) at character {bad.start()}",
                 "Replace it: no encoding can write it",
             ) from None
+        except BaseException as error:  # what the library's own language calls a panic is no Exception
+            if type(error).__name__ != "PanicException":
+                raise
+            raise TokenizerError("The tokenizer's pattern takes too long on this text", "Use another model") from error
 
     @cached_property
     def _word_mark_ids(self) -> list[int]:
