@@ -27,6 +27,7 @@ from guiderail.prompt.fim import CONTROL_TOKENS, FimFormat, find_fim
 if TYPE_CHECKING:
     from guiderail.prompt.prompt import Prompt
 
+MOST_IDS = 1 << 22  # sixteen times as many as the largest vocabularies have; an id decides how much memory is taken
 LONGEST_JOINED = 128  # blanks: of more only the last are tried, each by encoding them
 WORD_MARK = "▁"  # U+2581: SentencePiece's space
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
@@ -348,6 +349,8 @@ def _token_bytes(prepared: dict[str, Any], kind: str) -> list[bytes]:
     vocab: dict[str, int] = prepared["model"]["vocab"]
     added = prepared["added_tokens"]
     size = max([*vocab.values(), *(token["id"] for token in added)]) + 1
+    if size > MOST_IDS:
+        raise TokenizerError(f"This tokenizer has ids up to {size - 1}", _SUPPORTED)
     table = [b""] * size
     read = _read_alphabet if kind == "byte_level" else _read_pieces
     for index, data in zip(vocab.values(), read(list(vocab)), strict=True):
