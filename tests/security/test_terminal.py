@@ -16,6 +16,7 @@ from guiderail.cli.main import run
 from guiderail.cli.models import _as_lines, _print_table, _row
 from guiderail.cli.terminal import visible
 from guiderail.engine.suggestion import Suggestion, Timings
+from guiderail.lsp import journal
 from guiderail.model.info import read_info
 from guiderail.text.document import Document
 from tests.helpers.models import tiny_folder
@@ -87,3 +88,19 @@ def test_neither_a_log_record_nor_a_check_does(capsys: pytest.CaptureFixture[str
     assert "owned" in said
     assert "\x1b" not in said
     assert TITLE not in _line(Check("x", "ok", TITLE, TITLE))
+
+
+def test_a_line_of_the_servers_log_is_one_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder's name may hold escapes, and line ends that would make up records of their own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    handlers = logging.getLogger().handlers[:]
+    try:
+        file = journal.start("warning")
+        logging.getLogger("guiderail").warning("%s is left out", f"{TITLE}\n2026-01-01 00:00:00 1 ERROR made up")
+    finally:
+        logging.basicConfig(handlers=handlers, force=True)
+        logging.captureWarnings(False)
+    text = file.read_text()
+    assert "owned" in text
+    assert len(text.splitlines()) == 1
+    assert not set(text) & {"\x1b", "\x07"}

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not (EMBEDDED_FOLDER / "tokenizer.json").is_file
 
 
 def test_an_id_takes_no_memory() -> None:
-    """One of four milliards took 32 GB."""
+    """One of four billion took 32 GB."""
     specification = json.loads((EMBEDDED_FOLDER / "tokenizer.json").read_text())
     vocabulary = specification["model"]["vocab"]
     vocabulary[next(reversed(vocabulary))] = MOST_IDS + 1  # in 32 MB, for the sake of a tree where nothing stops it
