@@ -113,6 +113,7 @@ class Ignore:
         self._excessive: dict[str, Rules] = {}
         self._kept: dict[str, int] = {}  # how much each file says that was read
         self._kept_in_all = 0
+        self._refused: set[str] = set()  # files for which there was no room
 
     def __call__(self, path: Path) -> bool:
         """Whether a path (absolute, or relative to the root) must not be read, for itself or for a parent.
@@ -133,6 +134,8 @@ class Ignore:
     def refresh(self) -> None:
         """Look at the .gitignore files again: those that changed since are read again."""
         self._chains.clear()
+        if self._refused:
+            self._make_room()
 
     def chain(self, folder: str) -> tuple[Rules, ...]:
         """The .gitignore files that apply in a folder (POSIX, relative, "" is the root), outermost first."""
@@ -201,10 +204,21 @@ class Ignore:
         self._kept_in_all -= self._kept.pop(path, 0)
         if self._kept_in_all + size > MOST_KEPT:
             log.warning("%s: .gitignore files say too much together; nothing that this one may be about is read", path)
+            self._refused.add(path)
             return None
         self._kept[path] = size
         self._kept_in_all += size
         return patterns
+
+    def _make_room(self) -> None:
+        """Forget files that are gone, and have those read that there was no room for."""
+        gone = [path for path in self._kept if status_of(path) is None]
+        for path in gone:
+            self._kept_in_all -= self._kept.pop(path)
+        for path in (*gone, *(self._refused if gone else ())):
+            self._read.drop(path)
+        if gone:
+            self._refused.clear()
 
 
 def _patterns(path: str, root: Path) -> Patterns | None:
