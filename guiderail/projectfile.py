@@ -66,6 +66,8 @@ def read_bytes(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT)
         with os.fdopen(os.open(real, flags | getattr(os, "O_BINARY", 0)), "rb") as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise ProjectFileError(f"{path} is not a regular file", "Put a file there, or nothing")
+            if root is not None and not _opened(stream.fileno(), real).is_relative_to(os.path.realpath(root)):
+                raise ProjectFileError(f"{path} leads out of {root}", "Put the file itself into the project")
             content = stream.read(limit + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -154,6 +156,17 @@ def read_folder(path: Path, root: Path | None = None, *, limit: int = ENTRY_LIMI
     if len(found) > limit:
         raise ProjectFileError(f"{path} holds more than {limit} names", "Distribute them among folders")
     return tuple(found)
+
+
+def _opened(descriptor: int, expected: Path) -> Path:
+    """Where the file is that was opened: a folder above may have become a link since its path was looked at.
+
+    Only Linux tells; elsewhere it is where it was expected.
+    """
+    try:
+        return Path(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115 (Path's resolves nothing either)
+    except OSError:
+        return expected
 
 
 def _invalid(path: Path, form: str, error: Exception) -> ProjectFileError:

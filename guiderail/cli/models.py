@@ -11,6 +11,7 @@ import click
 
 from guiderail.cli.options import resolved
 from guiderail.cli.recommend import recommend
+from guiderail.cli.terminal import visible
 from guiderail.errors import UsageError
 from guiderail.settings import Source, checked, names_path, rule_of, user_file
 
@@ -170,6 +171,7 @@ def _kinds(device: str) -> tuple[str, ...]:
 def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from guiderail.cli.output import wants_colour
     from guiderail.model.memory import readable
@@ -181,10 +183,11 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         table.add_column(title, justify=justify, no_wrap=True)  # pyright: ignore[reportArgumentType]
     for row in rows:
         fits = "yes" if row["fits"] else f"no, needs {readable(row['bytes_needed'])}"
-        table.add_row(
+        cells = (
             "*" if row["in_use"] else "", row["name"], _count(row["parameters"]), readable(row["bytes_on_disk"]),
             row["family"], row["fim"] or "none", row["licence"] or "unknown", fits,
         )  # fmt: skip
+        table.add_row(*(Text(visible(cell)) for cell in cells))  # whoever made the model wrote some: no markup
     colour = wants_colour(sys.stdout)
     Console(force_terminal=colour, no_color=not colour, width=None if sys.stdout.isatty() else 200).print(table)
 
@@ -211,7 +214,7 @@ def _as_lines(row: dict[str, Any]) -> str:
         "otherwise": others,
         "kept for its start": readable(row["bytes_kept"]) if row["bytes_kept"] else "nothing",
     }
-    return "\n".join(f"{key:<19} {value}" for key, value in lines.items())
+    return "\n".join(visible(f"{key:<19} {value}") for key, value in lines.items())
 
 
 def _count(parameters: int) -> str:

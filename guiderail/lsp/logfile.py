@@ -5,6 +5,7 @@ messages, is silent above that level.
 """
 
 import logging
+import re
 import sys
 import traceback
 from io import TextIOWrapper
@@ -15,6 +16,14 @@ from guiderail import private
 
 _FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
 _LIMIT = 2_000_000  # bytes a file
+_CONTROLS = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class _Lines(logging.Formatter):
+    """A message is one line, with nothing in it that a terminal obeys: names of a project's files are in some."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], super().formatMessage(record))
 
 
 class _PrivateFile(RotatingFileHandler):
@@ -39,7 +48,7 @@ def start(level: str) -> Path:
         )
     except OSError:
         handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler.setFormatter(_Lines(_FORMAT))
     logging.basicConfig(handlers=[handler], force=True)
     logging.captureWarnings(True)
     set_level(level)

@@ -26,6 +26,7 @@ WANTED = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "README.md", "LICENSE*",
 )  # fmt: skip
 WEIGHTS = (".safetensors", ".gguf")
+MOST_FILES = 2000  # of a model; the largest have some hundred
 # Called with bytes done so far and bytes in all (0 while unknown).
 Progress = Callable[[int, int], None]
 
@@ -85,9 +86,13 @@ def _wanted_files(hub_id: str, revision: str | None, file: str | None) -> tuple[
     if not isinstance(found.sha, str) or COMMIT.fullmatch(found.sha) is None:
         raise HostileAnswerError("its commit is none")
     listed: dict[str, int] = {}
+    known: set[str] = set()  # in lower case
     for one in found.siblings or ():
-        if _is_wanted(one.rfilename) and one.rfilename.lower() not in {name.lower() for name in listed}:
+        if _is_wanted(one.rfilename) and one.rfilename.lower() not in known:
             listed[one.rfilename] = _checked_size(one.rfilename, one.size)
+            known.add(one.rfilename.lower())
+    if len(listed) > MOST_FILES:
+        raise HostileAnswerError(f"it lists {len(listed)} files of a model")
     sizes = {name: size for name, size in listed.items() if not name.lower().endswith(".gguf")}
     chosen = None
     if file or not any(name.endswith(".safetensors") for name in sizes):

@@ -10,6 +10,11 @@ WORD_MARK = "▁"  # U+2581: SentencePiece's space
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
+def size_of(prepared: dict[str, Any]) -> int:
+    """Ids of a vocabulary: one more than the largest."""
+    return max([*prepared["model"]["vocab"].values(), *(token["id"] for token in prepared["added_tokens"])]) + 1
+
+
 def token_bytes_of(prepared: dict[str, Any], kind: str) -> list[bytes]:
     """The bytes of each token by its id; none of special tokens.
 
@@ -22,8 +27,7 @@ def token_bytes_of(prepared: dict[str, Any], kind: str) -> list[bytes]:
     """
     vocab: dict[str, int] = prepared["model"]["vocab"]
     added = prepared["added_tokens"]
-    size = max([*vocab.values(), *(token["id"] for token in added)]) + 1
-    table = [b""] * size
+    table = [b""] * size_of(prepared)
     read = _read_alphabet if kind == "byte_level" else _read_pieces
     for index, data in zip(vocab.values(), read(list(vocab)), strict=True):
         table[index] = data

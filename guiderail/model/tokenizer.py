@@ -23,12 +23,13 @@ from guiderail.model.backend import build
 from guiderail.model.cuts import cut_pattern
 from guiderail.model.info import read_tokenizer
 from guiderail.model.line_tokens import LineTokens
-from guiderail.model.token_bytes import WORD_MARK, token_bytes_of
+from guiderail.model.token_bytes import WORD_MARK, size_of, token_bytes_of
 from guiderail.prompt.fim import CONTROL_TOKENS, FimFormat, find_fim
 
 if TYPE_CHECKING:
     from guiderail.prompt.prompt import Prompt
 
+MOST_IDS = 1 << 22  # sixteen times as many as the largest vocabularies have; an id decides how much memory is taken
 LONGEST_JOINED = 128  # blanks: of more only the last are tried, each by encoding them
 _CONTROL = re.compile(r"<[|｜].*[|｜]>")
 # Text with everything that a lossy tokenizer loses: spaces in front, runs of blanks, combining marks, control bytes.
@@ -100,6 +101,8 @@ class Tokenizer:
         self.special: dict[str, int] = {
             token["content"]: token["id"] for token in prepared["added_tokens"] if token["special"]
         }
+        if (size := size_of(prepared)) > MOST_IDS:
+            raise TokenizerError(f"This tokenizer has ids up to {size - 1}", _SUPPORTED)
         self.token_bytes: list[bytes] = token_bytes_of(prepared, self.kind)
         self.cuts = cut_pattern(prepared)
         self.lines = LineTokens(self.encode, self.cuts)
@@ -192,6 +195,10 @@ class Tokenizer:
                 f"The text holds a lone surrogate (U+{ord(bad.group()):04X}) at character {bad.start()}",
                 "Replace it: no encoding can write it",
             ) from None
+        except BaseException as error:  # what the library's own language calls a panic is no Exception
+            if type(error).__name__ != "PanicException":
+                raise
+            raise TokenizerError("The tokenizer's pattern takes too long on this text", "Use another model") from error
 
     @cached_property
     def _word_mark_ids(self) -> list[int]:

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from guiderail import projectfile
-from guiderail.monitors.analysis.server import environment
+from guiderail.monitors.analysis.server import environment, site_folders
 from guiderail.monitors.analysis.workspaces import is_trusted
 from guiderail.monitors.declared import declared_modules
 from guiderail.projectfile import ProjectFileError
@@ -23,7 +23,6 @@ SUFFIXES = (".py", ".pyi", ".so", ".pyd")
 LINKS = 100  # .pth files of a folder that are read, and lines of one
 LINKS_SIZE = 1 << 16  # bytes of one
 MOST_LINKED = 1000  # folders that all of them name together
-MOST_SITES = 20  # folders of packages in one environment, one for each version of Python
 MOST_NAMES = 50_000  # in all folders that are looked at together
 
 
@@ -69,7 +68,7 @@ class ModulePath:
         """Where modules are looked for."""
         venv = Path(environment(self._root).get("VIRTUAL_ENV", sys.prefix))
         holds = self._holds if self._chooses(venv) else _is_folder
-        sites = [folder for folder in _sites(venv) if holds(folder)]
+        sites = [folder for folder in site_folders(venv) if holds(folder)]
         named = dict.fromkeys(folder for site in sites for folder in _linked(site, venv))
         if len(named) > MOST_LINKED:
             self._left_out.update(named)
@@ -139,17 +138,6 @@ def _modules_in(folders: Iterable[Path]) -> frozenset[str] | None:
         log.info("modules are not known: %s", error)
         return None
     return frozenset(found)
-
-
-def _sites(venv: Path) -> list[Path]:
-    """The folders of an environment that packages are installed in."""
-    try:
-        versions = [name for name, is_folder in projectfile.read_folder(venv / "lib") if is_folder]
-    except ProjectFileError:
-        versions = []
-    versions = [name for name in versions if name.startswith("python3")][:MOST_SITES]
-    posix = [venv / "lib" / name / "site-packages" for name in versions]
-    return [*posix, venv / "Lib" / "site-packages"]
 
 
 def _linked(site: Path, venv: Path) -> Iterator[Path]:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 MOST_LINES = 20_000  # of one file; what has more is no list that a person keeps
 LONGEST = 4096  # characters of a line, as of a path
@@ -90,6 +91,23 @@ class _Name:
         return len(name) >= len(begin) + len(end[0]) and name.startswith(begin) and name.endswith(end[0])
 
 
+class _Literal(NamedTuple):
+    """A line without wildcards; there may be 20,000 of them, so it is small and soon made.
+
+    Parameters
+    ----------
+    names
+        The names of the path that fits, or the last of them alone.
+    anywhere, folders_only, excludes
+        As of a `_Pattern`.
+    """
+
+    names: tuple[bytes, ...]
+    anywhere: bool
+    folders_only: bool
+    excludes: bool
+
+
 @dataclass(frozen=True)
 class _Pattern:
     """One line.
@@ -108,6 +126,14 @@ class _Pattern:
     anywhere: bool
     folders_only: bool
     excludes: bool
+
+    @property
+    def literal(self) -> _Literal | None:
+        """The line, if only one path or name fits: its wildcards are all escaped, or stand for one character."""
+        names = tuple(name.literal for name in self.names if name)
+        if len(names) < len(self.names) or None in names:
+            return None
+        return _Literal(tuple(filter(None, names)), self.anywhere, self.folders_only, self.excludes)
 
     def fits(self, path: Sequence[bytes], *, is_folder: bool) -> bool:
         """Whether a path, given as its names, fits."""
@@ -166,13 +192,14 @@ class Patterns:
         self.lines = text.count("\n")
         if self.lines > MOST_LINES:
             raise TooMuchError(f"more than {MOST_LINES} lines")
-        self._literal: dict[tuple[bytes, ...], list[tuple[int, _Pattern]]] = {}  # by path, or by name alone
+        # By path, or by name alone: the line's number, whether it is about folders only, and whether it hides.
+        self._literal: dict[tuple[bytes, ...], list[tuple[int, bool, bool]]] = {}
         self._wild: list[tuple[int, _Pattern]] = []
         self.wild = 0
         for number, (pattern, length) in enumerate(_patterns(text.split("\n"))):
-            if all(name is not None and name.literal is not None for name in pattern.names):
-                key = tuple(name.literal or b"" for name in pattern.names if name)
-                self._literal.setdefault((b"", *key) if pattern.anywhere else key, []).append((number, pattern))
+            if isinstance(pattern, _Literal):
+                key = (b"", *pattern.names) if pattern.anywhere else pattern.names
+                self._literal.setdefault(key, []).append((number, pattern.folders_only, pattern.excludes))
                 continue
             self._wild.append((number, pattern))
             self.wild += length
@@ -186,9 +213,9 @@ class Patterns:
         names = path.encode("utf-8", "surrogateescape").split(b"/")
         found, excludes = -1, None
         for key in (tuple(names), (b"", names[-1])):
-            for number, pattern in self._literal.get(key, ()):
-                if number > found and (is_folder or not pattern.folders_only):
-                    found, excludes = number, pattern.excludes
+            for number, folders_only, hides in self._literal.get(key, ()):
+                if number > found and (is_folder or not folders_only):
+                    found, excludes = number, hides
         for number, pattern in self._wild:
             if number < found:
                 break
@@ -203,7 +230,7 @@ class Patterns:
         return above or bool(self.verdict(path, is_folder=False))
 
 
-def _patterns(lines: Iterable[str]) -> Iterator[tuple[_Pattern, int]]:
+def _patterns(lines: Iterable[str]) -> Iterator[tuple[_Pattern | _Literal, int]]:
     """The patterns of lines, each with its length; what git discards is left out."""
     for line in lines:
         if len(line) > LONGEST:
@@ -215,12 +242,19 @@ def _patterns(lines: Iterable[str]) -> Iterator[tuple[_Pattern, int]]:
             continue
         folders_only = text.endswith("/")
         text = text.removesuffix("/")
+        anywhere = "/" not in text
+        if _WILD.search(text) is None:
+            parts = tuple(text.removeprefix("/").encode("utf-8", "surrogateescape").split(b"/"))
+            if all(parts):  # a folder without a name fits nothing
+                yield _Literal(parts, anywhere, folders_only, excludes), len(text)
+            continue
         try:
-            names = tuple(_names(text.removeprefix("/"))) if text else ()
+            names = tuple(_names(text.removeprefix("/")))
         except _MalformedError:
             continue
         if names:
-            yield _Pattern(names, "/" not in text, folders_only, excludes), len(text)
+            pattern = _Pattern(names, anywhere, folders_only, excludes)
+            yield pattern.literal or pattern, len(text)
 
 
 def _trimmed(line: str) -> str:
@@ -238,12 +272,6 @@ def _names(text: str) -> Iterator[_Name | None]:
     _MalformedError
         If nothing can fit.
     """
-    if _WILD.search(text) is None:
-        parts = text.encode("utf-8", "surrogateescape").split(b"/")
-        if not all(parts):  # a folder without a name
-            raise _MalformedError
-        yield from (_Name(tuple(map(_ONE.__getitem__, part))) for part in parts)
-        return
     name: list[Token] = []
     for token in (*_tokens(text.encode("utf-8", "surrogateescape")), _SLASH):
         if token != _SLASH:

@@ -61,6 +61,7 @@ FOREIGN_MARKS = ("pyvenv.cfg", "CACHEDIR.TAG", "conda-meta")
 # Files that a program wrote, and that teach nothing about how this project is written.
 GENERATED_FILES = ("*.min.*", "*.bundle.*", "*-min.js", "*.map", "*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*.pb.go")
 
+MOST_KEPT = 300_000  # lines of all .gitignore files, and characters of their patterns with wildcards: some 100 MB
 MOST_TRIES = 500_000  # of patterns with wildcards for the names of a path, or of a folder; more take seconds
 
 _KEY_FILE = r"id_[^.]+\Z"  # what ssh-keygen makes, whatever the kind of key; id_map.py is code
@@ -110,6 +111,9 @@ class Ignore:
         self._read: Stamped[Rules] = Stamped(self._read_rules)
         self._chains: dict[str, tuple[Rules, ...]] = {}
         self._excessive: dict[str, Rules] = {}
+        self._kept: dict[str, int] = {}  # how much each file says that was read
+        self._kept_in_all = 0
+        self._refused: set[str] = set()  # files for which there was no room
 
     def __call__(self, path: Path) -> bool:
         """Whether a path (absolute, or relative to the root) must not be read, for itself or for a parent.
@@ -130,6 +134,8 @@ class Ignore:
     def refresh(self) -> None:
         """Look at the .gitignore files again: those that changed since are read again."""
         self._chains.clear()
+        if self._refused:
+            self._make_room()
 
     def chain(self, folder: str) -> tuple[Rules, ...]:
         """The .gitignore files that apply in a folder (POSIX, relative, "" is the root), outermost first."""
@@ -190,7 +196,29 @@ class Ignore:
 
     def _read_rules(self, path: str) -> Rules:
         folder = path[len(self._top) + 1 :].rpartition("/")[0]
-        return Rules("" if folder == ".git/info" else folder, _patterns(path, self.root))
+        return Rules("" if folder == ".git/info" else folder, self._fitting(path, _patterns(path, self.root)))
+
+    def _fitting(self, path: str, patterns: Patterns | None) -> Patterns | None:
+        """What a file says, as long as all files together say no more than can be kept."""
+        size = patterns.lines + patterns.wild if patterns else 0
+        self._kept_in_all -= self._kept.pop(path, 0)
+        if self._kept_in_all + size > MOST_KEPT:
+            log.warning("%s: .gitignore files say too much together; nothing that this one may be about is read", path)
+            self._refused.add(path)
+            return None
+        self._kept[path] = size
+        self._kept_in_all += size
+        return patterns
+
+    def _make_room(self) -> None:
+        """Forget files that are gone, and have those read that there was no room for."""
+        gone = [path for path in self._kept if status_of(path) is None]
+        for path in gone:
+            self._kept_in_all -= self._kept.pop(path)
+        for path in (*gone, *(self._refused if gone else ())):
+            self._read.drop(path)
+        if gone:
+            self._refused.clear()
 
 
 def _patterns(path: str, root: Path) -> Patterns | None:

@@ -16,6 +16,7 @@ from guiderail.prompt.stamped import Stamped, status_of
 from guiderail.text.language import language_of
 
 FILE_LIMIT = 2000
+TEXT_LIMIT = 20_000_000  # characters of the files around one; with what is known of each they take up to 20 bytes each
 
 
 class SourceFile:
@@ -49,18 +50,29 @@ class ProjectIndex:
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
         self.project = Project(root)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing of any file."""
         self._vocabulary = Vocabulary()
         self.ranking = Ranking(self._vocabulary)
         self._files: Stamped[SourceFile | None] = Stamped(self._read)
+        self._characters = 0  # that were read; the vocabulary keeps what they said
 
     @property
     def reads(self) -> int:
-        """How many times a file was read, over the index's life."""
+        """How many times a file was read, since all was forgotten last."""
         return self._files.made
 
     def refresh(self) -> None:
-        """Look at the disk again; call it once before a round of questions."""
+        """Look at the disk again; call it once before a round of questions.
+
+        A project may hold more text than there is memory for, and be walked bit by bit: what was read is forgotten
+        then, all at once, and what is near read again.
+        """
         self.project.refresh()
+        if self._characters > 2 * TEXT_LIMIT:
+            self._begin()
 
     def file(self, path: str) -> SourceFile | None:
         """A file by its relative path; None if it may not be read or is no text."""
@@ -100,13 +112,14 @@ class ProjectIndex:
 
         What was read stays, so that repeated calls reach further out.
         """
-        found = []
+        found: list[SourceFile] = []
+        size = 0
         for entry in self.project.files(near, language, expired):
-            if len(found) >= FILE_LIMIT or expired():
+            if len(found) >= FILE_LIMIT or size > TEXT_LIMIT or expired():
                 break
-            if entry.path != near:
-                file = self._files.get(self._full(entry.path), entry.status)
-                found += [file] if file else []
+            if entry.path != near and (file := self._files.get(self._full(entry.path), entry.status)):
+                found.append(file)
+                size += len(file.text)
         return found
 
     def _full(self, path: str) -> str:
@@ -121,6 +134,7 @@ class ProjectIndex:
     def _read(self, path: str) -> SourceFile | None:
         text = read_text(Path(path), self.project.root)
         relative = Path(path).relative_to(self.project.root).as_posix()
+        self._characters += len(text or "")
         # Here enters all that anybody is told of other files: the prompt, the n-grams and what drafters copy.
         return SourceFile(relative, masked(text, language_of(relative)), self._vocabulary) if text else None
 

@@ -26,6 +26,8 @@ _BYTE_ORDER_MARKS = (
 _STANDARD = frozenset({"/dev/stdin"})
 _DESCRIPTORS = frozenset({"/dev/fd", "/proc/self/fd"})  # what the shell writes for <(...) lies there
 
+_OF_HOSTS = frozenset({"punycode", "idna"})  # encodings of names of hosts: a file of megabytes would take hours
+
 _BLOTTED = bytes(byte if byte < 0x80 else ord("?") for byte in range(256))
 
 
@@ -120,6 +122,8 @@ def _decode(data: bytes, name: str, language: str | None) -> str:
     data = data[len(mark) :]
     encoding = encoding or _declared_encoding(data, name, language)
     try:
+        if codecs.lookup(encoding).name in _OF_HOSTS:
+            raise LookupError
         return data.decode(encoding)
     except LookupError:
         problem = f"declares {encoding}, which is no text encoding"

@@ -251,6 +251,23 @@ def test_the_log_and_the_explanation_open(editor: Neovim, project: Path) -> None
     editor.until(lambda: editor.rpc.current.buffer.name.endswith(".log"), "the log")
 
 
+def test_the_log_sets_no_option(editor: Neovim, project: Path) -> None:
+    """A file's name, of which the log tells, may look like a modeline."""
+    editor.wait_for_ghost()
+    editor.keys("<Esc>")
+    editor.rpc.command("silent Guiderail log")
+    editor.until(lambda: editor.rpc.current.buffer.name.endswith(".log"), "the log")
+    log = Path(editor.rpc.current.buffer.name)
+    editor.rpc.command("silent bwipeout!")
+    with log.open("a") as file:
+        file.write("WARNING a vim: set textwidth=77 :\n")
+    editor.rpc.command("set modeline | silent Guiderail log")
+    editor.until(lambda: editor.rpc.current.buffer.name.endswith(".log"), "the log")
+    assert "textwidth=77" in editor.text()
+    assert editor.lua("return vim.bo.textwidth") == 0
+    assert editor.lua("return vim.go.modeline")
+
+
 def test_a_server_that_is_killed_comes_back(editor: Neovim, project: Path) -> None:
     """When the server dies, a new one is started and suggests again, and the buffer is as it was."""
     editor.wait_for_ghost()

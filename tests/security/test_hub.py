@@ -5,6 +5,7 @@ import itertools
 import json
 import struct
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
@@ -175,6 +176,20 @@ def test_odd_names_and_copies_in_other_case_are_passed_over(
     names = {path.name for path in done.folder.iterdir()}
     assert names == {path.name for path in original.iterdir()} | {"LICENSEx"}
     assert {path.name for path in tmp_path.iterdir()} == {"home"}
+
+
+def test_a_listing_of_many_files_is_refused_soon(
+    original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them is asked for, and looking through them takes linear time."""
+    hub = Hub(HUB_ID, original)
+    told = hub.info()
+    told["siblings"] += [{"rfilename": f"model{number}.safetensors", "size": 1} for number in range(30_000)]
+    hub.info = lambda: told
+    began = time.thread_time()
+    with serving(hub):
+        assert "lists" in refused(hub, tmp_path, monkeypatch)
+    assert time.thread_time() - began < 10
 
 
 @pytest.mark.parametrize("size", [-1, None, "12", 1.5, True, 1 << 60])

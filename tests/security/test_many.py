@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from guiderail.monitors.analysis.servers import PYREFLY
 from guiderail.monitors.modules import ModulePath
-from guiderail.prompt.ignore import Ignore
+from guiderail.prompt import index
+from guiderail.prompt.ignore import MOST_KEPT, Ignore
 from guiderail.prompt.imports.resolve import bindings_of
+from guiderail.prompt.index import ProjectIndex
 from guiderail.prompt.project import Project
 
 SOON = 5.0  # seconds, on a busy machine; what these tests found took a minute and more
@@ -43,6 +46,27 @@ def test_what_all_ignore_files_above_a_file_say_together_is_bounded(root: Path) 
         assert ignore(root / "app6")
         ignore.refresh()
         assert ignore(folder / "app.py")
+
+
+def test_what_ignore_files_side_by_side_say_is_bounded(root: Path) -> None:
+    """Each is within its bound, and read soon; from the one on that is too much all is hidden that it may be about."""
+    said = "".join(f"folder{number}/{'name' * 9}\n" for number in range(19_900))
+    folders = [root / f"d{number:02}" for number in range(18)]
+    for folder in folders:
+        folder.mkdir()
+        (folder / ".gitignore").write_text(said)
+    ignore = Ignore(root)
+    with soon():
+        hidden = [ignore(folder / "app.py") for folder in folders]
+    fitting = MOST_KEPT // 19_900
+    assert hidden == [False] * fitting + [True] * (18 - fitting)
+    (folders[0] / ".gitignore").write_text("*.log\n")
+    for folder in folders[1:5]:
+        (folder / ".gitignore").unlink()
+    ignore.refresh()
+    assert not any(ignore(folder / "app.py") for folder in folders)
+    assert ignore(folders[0] / "a.log")
+    assert ignore(folders[-1] / "folder0" / ("name" * 9))
 
 
 def test_ignore_files_below_one_another_count_together(root: Path) -> None:
@@ -88,6 +112,16 @@ def test_folders_that_an_environment_names_again_and_again_are_looked_at_once(ro
         assert {"m0", "os"} <= (ModulePath(root).modules() or set())
 
 
+def test_an_environment_of_many_versions_of_python_is_told_of_in_part(root: Path) -> None:
+    """The analyser that is told where packages are gets a list of bounded length, made by one look at a folder."""
+    for number in range(300):
+        (root / ".venv" / "lib" / f"python3.{number}" / "site-packages").mkdir(parents=True)
+    assert PYREFLY.confined is not None
+    told = PYREFLY.confined(root)["python"]["pyrefly"]["extraPaths"]
+    assert str(root / ".venv" / "lib" / "python3.10" / "site-packages") in told
+    assert len(told) < 50
+
+
 def test_an_environment_that_names_too_many_folders_is_not_known(root: Path) -> None:
     site = root / ".venv" / "lib" / "python3.11" / "site-packages"
     site.mkdir(parents=True)
@@ -126,3 +160,21 @@ def test_imports_are_looked_for_in_so_many_places(language: str, text: str) -> N
         found = bindings_of(text, language, "d/" * 100 + f"app.{language}", files, lambda _: None)
     assert files.asked <= 20_000
     assert language != "python" or [binding.files for binding in found] == [("found.py",)]
+
+
+def test_the_text_that_is_kept_of_a_project_is_bounded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the files around one, and of all that an editor comes to in a project, walked folder by folder."""
+    monkeypatch.setattr(index, "TEXT_LIMIT", 100_000)
+    for number in range(60):
+        (root / f"d{number}").mkdir()
+        (root / f"d{number}" / "a.py").write_text("".join(f"name_{number}_{line} = 1\n" for line in range(500)))
+    kept = ProjectIndex(root)
+    sizes, words = [], []
+    for number in range(60):
+        kept.refresh()
+        around = kept.around(f"d{number}/b.py", "python", lambda: False)
+        sizes.append(sum(len(file.text) for file in around))
+        words.append(len(kept._vocabulary))
+        assert f"d{number}/a.py" in {file.path for file in around}
+    assert 90_000 < max(sizes) < 120_000
+    assert max(words) < 17_000  # of the 30,000 that the project has

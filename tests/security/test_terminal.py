@@ -9,8 +9,11 @@ from guiderail.cli import output
 from guiderail.cli.doctor import Check, _line
 from guiderail.cli.loading import start_logging
 from guiderail.cli.main import run
+from guiderail.cli.models import _as_lines, _print_table, _row
+from guiderail.cli.terminal import visible
 from guiderail.engine.completion import Completion
 from guiderail.engine.suggestion import Suggestion, Timings
+from guiderail.lsp import logfile
 from guiderail.text.document import Document
 
 TITLE = "\x1b]0;owned\x07"  # an escape sequence that renames the window
@@ -40,6 +43,23 @@ def test_what_is_said_of_a_file_holds_no_escapes(
     assert "\x07" not in shown.out + shown.err
 
 
+@pytest.mark.parametrize("said", [TITLE, "[/x]", "[link=file:///etc/passwd]mit[/link]"])
+def test_what_a_model_says_of_itself_is_text(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It has neither escapes nor markup, by which one hostile model took the whole list away."""
+    model = Path(shutil.copytree(tiny_folder("qwen2"), tmp_path / "model"))
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"model_type": said, "architectures": [said]}))
+    (model / "README.md").write_text(f"---\nlicense: {said}\n---\n")
+    row = _row(read_info(model, f"a/{said}"), "embedded")
+    _print_table([row])
+    print(_as_lines(row))
+    shown = capfd.readouterr().out
+    assert not set(shown) & {"\x1b", "\x07"}
+    assert shown.count(visible(said)) >= 5
+
+
 def completion(text: str) -> Completion:
     return Completion([Suggestion(text, 0, 0, 0.0, (), "line", "psm", Timings(1, 0, 0.0, 0.0, 0.0, 0.0))])
 
@@ -62,3 +82,19 @@ def test_neither_a_log_record_nor_a_check_does(capsys: pytest.CaptureFixture[str
     assert "owned" in said
     assert "\x1b" not in said
     assert TITLE not in _line(Check("x", "ok", TITLE, TITLE))
+
+
+def test_a_line_of_the_servers_log_is_one_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder's name may hold escapes, and line ends that would make up records of their own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    handlers = logging.getLogger().handlers[:]
+    try:
+        file = logfile.start("warning")
+        logging.getLogger("guiderail").warning("%s is left out", f"{TITLE}\n2026-01-01 00:00:00 1 ERROR made up")
+    finally:
+        logging.basicConfig(handlers=handlers, force=True)
+        logging.captureWarnings(False)
+    text = file.read_text()
+    assert "owned" in text
+    assert len(text.splitlines()) == 1
+    assert not set(text) & {"\x1b", "\x07"}

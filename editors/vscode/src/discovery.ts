@@ -24,6 +24,9 @@ export interface Surroundings {
   isProgram: (file: string) => boolean;
 }
 
+/** What decides where programs are looked for. */
+export type Searched = Pick<Surroundings, "folders" | "trusted" | "path" | "windows">;
+
 /** The server's program in the Python environment `folder`. */
 export function programIn(folder: string, windows: boolean): string {
   return windows ? path.win32.join(folder, "Scripts", "guiderail.exe") : path.posix.join(folder, "bin", "guiderail");
@@ -35,13 +38,32 @@ export function pythonIn(folder: string, windows: boolean): string {
 }
 
 /** Whether an entry of PATH is searched: a relative one leads into whatever folder this process is in. */
-function counts(entry: string, around: Surroundings): boolean {
+function counts(entry: string, around: Searched): boolean {
   const paths = around.windows ? path.win32 : path.posix;
   const leadsInto = (folder: string) => {
     const way = paths.relative(folder, entry);
     return !paths.isAbsolute(way) && way !== ".." && !way.startsWith(`..${paths.sep}`);
   };
   return paths.isAbsolute(entry) && (around.trusted || !around.folders.some(leadsInto));
+}
+
+/** The entries of PATH that are searched. */
+function searched(around: Searched): string[] {
+  return around.path.split(around.windows ? ";" : ":").filter((entry) => counts(entry, around));
+}
+
+/**
+ * The environment for programs of the person's: nothing of a workspace stands in for one of them, or for a module of
+ * Python, which otherwise looks in the current folder first.
+ */
+export function apart(around: Searched, variables: Readonly<NodeJS.ProcessEnv>): NodeJS.ProcessEnv {
+  const others = Object.entries(variables).filter(([name]) => !/^(path|pythonpath)$/i.test(name)); // "Path" on Windows
+  return {
+    ...Object.fromEntries(others),
+    PATH: searched(around).join(around.windows ? ";" : ":"),
+    PYTHONSAFEPATH: "1",
+    NoDefaultCurrentDirectoryInExePath: "1",
+  };
 }
 
 function* candidates(around: Surroundings): Generator<Server> {
@@ -53,7 +75,7 @@ function* candidates(around: Surroundings): Generator<Server> {
       }
     }
   }
-  for (const folder of around.path.split(around.windows ? ";" : ":").filter((entry) => counts(entry, around))) {
+  for (const folder of searched(around)) {
     yield { command: paths.join(folder, around.windows ? "guiderail.exe" : "guiderail"), source: "PATH" };
   }
   yield { command: programIn(around.ownEnvironment, around.windows), source: "own" };

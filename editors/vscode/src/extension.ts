@@ -34,7 +34,7 @@ async function write(key: string, value: unknown): Promise<void> {
 
 async function installServer(server: ServerControl, log: vscode.LogOutputChannel): Promise<void> {
   const source = sourceOf(configuration().get("installSource", ""), server.bundled);
-  if (await offerInstall(source, server.ownEnvironment, log)) {
+  if (await offerInstall(source, server.ownEnvironment, server.variables, log)) {
     await server.restart();
   }
 }

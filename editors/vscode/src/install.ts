@@ -1,20 +1,30 @@
 // Installs the server into an environment of this extension's own, after asking.
 
-import { execFile } from "node:child_process";
+import { execFile, type ExecFileOptionsWithStringEncoding } from "node:child_process";
+import * as path from "node:path";
 import { promisify } from "node:util";
 import * as vscode from "vscode";
 import { isRecentPython, pythonIn } from "./discovery";
 
-const run = promisify(execFile);
+const start = promisify(execFile);
 
-async function findPython(windows: boolean): Promise<string[] | undefined> {
+/** Runs a program. */
+type Run = (words: string[], options?: Omit<ExecFileOptionsWithStringEncoding, "encoding">) => Promise<{ stdout: string; stderr: string }>;
+
+/** Programs run in the editor's own folder: the current one may be the workspace, whose `venv.py` Python would take. */
+function runner(env: NodeJS.ProcessEnv): Run {
+  const cwd = path.dirname(process.execPath);
+  return (words, options) => start(words[0], words.slice(1), { ...options, cwd, env, encoding: "utf8" });
+}
+
+async function findPython(run: Run, windows: boolean): Promise<string[] | undefined> {
   const known = windows ? [["py", "-3"], ["python"]] : [["python3"], ["python"]];
   for (const name of ["3.14", "3.13", "3.12", "3.11"]) {
     known.push(windows ? ["py", `-${name}`] : [`python${name}`]);
   }
   for (const command of known) {
     try {
-      const { stdout } = await run(command[0], [...command.slice(1), "--version"], { timeout: 10_000 });
+      const { stdout } = await run([...command, "--version"], { timeout: 10_000 });
       if (isRecentPython(stdout)) {
         return command;
       }
@@ -40,17 +50,17 @@ interface Step {
   optional?: boolean;
 }
 
-async function hasNvidia(): Promise<boolean> {
-  return run("nvidia-smi", []).then(
+async function hasNvidia(run: Run): Promise<boolean> {
+  return run(["nvidia-smi"]).then(
     () => true,
     () => false,
   );
 }
 
 /** On Linux pip's own choice of PyTorch brings gigabytes for NVIDIA's GPUs; uv knows where the build for CPUs is. */
-async function stepsWith(own: string, source: string): Promise<Step[]> {
+async function stepsWith(run: Run, own: string, source: string): Promise<Step[]> {
   const install = { message: "fetching packages", words: [own, "-m", "pip", "install", "--upgrade", source] };
-  if (process.platform !== "linux" || (await hasNvidia())) {
+  if (process.platform !== "linux" || (await hasNvidia(run))) {
     return [install];
   }
   const cpu = [own, "-m", "uv", "pip", "install", "--python", own, "--torch-backend=cpu", "torch"];
@@ -61,10 +71,16 @@ async function stepsWith(own: string, source: string): Promise<Step[]> {
   ];
 }
 
-async function install(python: string[], source: string, folder: string, log: vscode.LogOutputChannel): Promise<void> {
+async function install(
+  run: Run,
+  python: string[],
+  source: string,
+  folder: string,
+  log: vscode.LogOutputChannel,
+): Promise<void> {
   const own = pythonIn(folder, process.platform === "win32");
   const make = { message: "making an environment", words: [...python, "-m", "venv", folder] };
-  const steps: Step[] = [make, ...(await stepsWith(own, source))];
+  const steps: Step[] = [make, ...(await stepsWith(run, own, source))];
   const options = { location: vscode.ProgressLocation.Notification, title: "Installing guiderail", cancellable: true };
   await vscode.window.withProgress(options, async (progress, token) => {
     const stop = new AbortController();
@@ -75,7 +91,7 @@ async function install(python: string[], source: string, folder: string, log: vs
       progress.report({ message });
       log.info(words.join(" "));
       try {
-        const { stdout, stderr } = await run(words[0], words.slice(1), { maxBuffer: 1 << 26, signal: stop.signal });
+        const { stdout, stderr } = await run(words, { maxBuffer: 1 << 26, signal: stop.signal });
         log.info(stdout + stderr);
       } catch (problem) {
         if (optional !== true || stop.signal.aborted) {
@@ -88,19 +104,25 @@ async function install(python: string[], source: string, folder: string, log: vs
 }
 
 /**
- * Ask, then install. True if there is a server in `folder` afterwards; a failure is told to the person with the log.
+ * Ask, then install, with `variables` as the environment. True if there is a server in `folder` afterwards; a failure is told to the person with the log.
  */
-export async function offerInstall(source: string, folder: string, log: vscode.LogOutputChannel): Promise<boolean> {
+export async function offerInstall(
+  source: string,
+  folder: string,
+  variables: NodeJS.ProcessEnv,
+  log: vscode.LogOutputChannel,
+): Promise<boolean> {
   if (!(await asked(source, folder))) {
     return false;
   }
-  const python = await findPython(process.platform === "win32");
+  const run = runner(variables);
+  const python = await findPython(run, process.platform === "win32");
   if (python === undefined) {
     void vscode.window.showErrorMessage("guiderail needs Python 3.11 or newer, and found none on PATH.");
     return false;
   }
   try {
-    await install(python, source, folder, log);
+    await install(run, python, source, folder, log);
     return true;
   } catch (problem) {
     log.error(String(problem));

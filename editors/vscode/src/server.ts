@@ -11,7 +11,7 @@ import {
   TransportKind,
   type ErrorHandler,
 } from "vscode-languageclient/node";
-import { findServer, type Server } from "./discovery";
+import { apart, findServer, type Searched, type Server } from "./discovery";
 import { chosen } from "./settings";
 import type { State, Status } from "./status";
 import { Turns } from "./turns";
@@ -58,14 +58,25 @@ export class ServerControl implements vscode.Disposable {
     return fs.existsSync(folder) ? fs.readdirSync(folder).map((name) => path.join(folder, name)) : [];
   }
 
-  find(): Server | undefined {
-    return findServer({
-      serverPath: vscode.workspace.getConfiguration(SECTION).get("serverPath", "").trim(),
+  private get searched(): Searched {
+    return {
       folders: (vscode.workspace.workspaceFolders ?? []).map((folder) => folder.uri.fsPath),
       trusted: vscode.workspace.isTrusted,
       path: process.env.PATH ?? "",
-      ownEnvironment: this.ownEnvironment,
       windows: process.platform === "win32",
+    };
+  }
+
+  /** The environment for other programs than the server. */
+  get variables(): NodeJS.ProcessEnv {
+    return apart(this.searched, process.env);
+  }
+
+  find(): Server | undefined {
+    return findServer({
+      ...this.searched,
+      serverPath: vscode.workspace.getConfiguration(SECTION).get("serverPath", "").trim(),
+      ownEnvironment: this.ownEnvironment,
       isProgram,
     });
   }

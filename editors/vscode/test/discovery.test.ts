@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findServer, isRecentPython, sourceOf, type Surroundings } from "../src/discovery";
+import { apart, findServer, isRecentPython, sourceOf, type Surroundings } from "../src/discovery";
 
 function around(programs: string[], changes: Partial<Surroundings> = {}): Surroundings {
   return {
@@ -79,4 +79,16 @@ test("the wheel that came with the extension is installed, unless the settings n
   assert.equal(sourceOf(" /my/guiderail ", [wheel]), "/my/guiderail");
   assert.equal(sourceOf("", []), "guiderail");
   assert.equal(sourceOf("", ["C:\\extension\\server\\guiderail-1.whl"]), "C:\\extension\\server\\guiderail-1.whl");
+});
+
+test("an installation looks for no program and no module in a workspace", () => {
+  const path = ":.:bin:/work/a/.venv/bin:/usr/bin";
+  const given = { PATH: path, PYTHONPATH: ".", HOME: "/home/me" };
+  const variables = apart(around([], { path, trusted: false }), given);
+  assert.deepEqual(variables, { PATH: "/usr/bin", HOME: "/home/me", PYTHONSAFEPATH: "1", NoDefaultCurrentDirectoryInExePath: "1" });
+  assert.equal(apart(around([], { path }), given).PATH, "/work/a/.venv/bin:/usr/bin");
+  const windows = { windows: true, path: "C:\\work\\a;C:\\tools", folders: ["C:\\work"], trusted: false };
+  assert.deepEqual(Object.entries(apart(around([], windows), { Path: windows.path })).filter(([name]) => /^path$/i.test(name)), [
+    ["PATH", "C:\\tools"],
+  ]);
 });

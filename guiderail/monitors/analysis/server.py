@@ -14,9 +14,11 @@ from typing import Any, Literal
 
 import platformdirs
 
-from guiderail import programs
+from guiderail import programs, projectfile
+from guiderail.projectfile import ProjectFileError
 
 CHECK_S = 20
+MOST_SITES = 20  # folders of packages in one environment, one for each version of Python
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,17 @@ def environment(root: Path, *, trusted: bool = True) -> dict[str, str]:
         variables["VIRTUAL_ENV"] = str(venv)
         variables["PATH"] = os.pathsep.join(filter(None, [str(folder), variables["PATH"]]))
     return variables
+
+
+def site_folders(venv: Path) -> list[Path]:
+    """The folders of an environment that packages are installed in, as many as one may have; they may not exist."""
+    try:
+        versions = [name for name, is_folder in projectfile.read_folder(venv / "lib") if is_folder]
+    except ProjectFileError:
+        versions = []
+    versions = [name for name in versions if name.startswith("python3")][:MOST_SITES]
+    posix = [venv / "lib" / name / "site-packages" for name in versions]
+    return [*posix, venv / "Lib" / "site-packages"]
 
 
 @cache

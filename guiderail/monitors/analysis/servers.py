@@ -5,6 +5,7 @@ docs/monitors.md has the measurements behind the order.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
@@ -13,7 +14,7 @@ from typing import Any
 
 from guiderail.errors import UsageError
 from guiderail.monitors.analysis import confinement
-from guiderail.monitors.analysis.server import Server, Source
+from guiderail.monitors.analysis.server import Server, Source, site_folders
 
 GROUP = "guiderail.analysers"
 WEB = ("typescript", "typescriptreact", "javascript", "javascriptreact")
@@ -22,8 +23,8 @@ HERE = Path(__file__).parent
 
 def _pyrefly_confined(root: Path) -> Mapping[str, Any]:
     """Where the packages are, told instead of asked of the project's Python."""
-    venvs = [root / ".venv", root / "venv"]
-    packages = [str(path) for venv in venvs for path in sorted(venv.glob("lib/python*/site-packages"))]
+    found = [str(path) for name in (".venv", "venv") for path in site_folders(root / name)]
+    packages = [path for path in found if os.path.isdir(path)]  # noqa: PTH112 (Path's raises where it may not look)
     return {"python": {"pyrefly": {"displayTypeErrors": "force-on", "extraPaths": packages}}}
 
 

@@ -79,7 +79,11 @@ end
 
 local function show_log()
   execute("showLog", {}, function(result)
+    -- Names of a project's files are in some records: what looks like a modeline there sets no option.
+    local modeline = vim.go.modeline
+    vim.go.modeline = false
     vim.cmd.split(vim.fn.fnameescape(result.path))
+    vim.go.modeline = modeline
     vim.bo.autoread = true
     vim.cmd.normal({ "G", bang = true })
   end)
