@@ -1,6 +1,8 @@
 """Names of files and texts of a repository are shown on a person's terminal, and never obeyed by it."""
 
+import json
 import logging
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ from guiderail.cli.terminal import visible
 from guiderail.engine.completion import Completion
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.lsp import logfile
+from guiderail.model.info import read_info
 from guiderail.text.document import Document
+from tests.helpers.models import tiny_folder
 
 TITLE = "\x1b]0;owned\x07"  # an escape sequence that renames the window
 
