@@ -13,6 +13,7 @@ from typing import Any
 
 from guiderail.errors import UsageError
 from guiderail.monitors.analysis import confinement
+from guiderail.monitors.analysis.java.server import JAVAC
 from guiderail.monitors.analysis.server import Server, Source
 
 GROUP = "guiderail.analysers"
@@ -174,23 +175,6 @@ JDTLS = Server(
     obtain="install Eclipse JDT LS and put its jdtls on the search path",
     executes=True,  # Gradle's and Maven's builds
     retries=True,
-)
-JAVAC = Server(
-    name="javac",
-    languages=("java",),
-    command=(
-        "java",
-        # Else the class path is the working directory, where a `Locale.class` would stand in for java.util's.
-        "--class-path={empty}",
-        "-XX:+UseSerialGC",
-        "-Xms64m",  # not a share of the machine's memory, which may be more than it is allowed
-        "-Xmx3g",
-        "-XX:TieredStopAtLevel=1",
-        "-Xshare:auto",
-        str(HERE / "java" / "Analyser.java"),
-    ),
-    obtain="install a JDK (apt-get install openjdk-17-jdk-headless, or https://adoptium.net)",
-    needs=("javac",),
 )
 CSHARP_LS = Server(
     name="csharp-ls",
