@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Parser, Tree
 
-from guiderail.text.syntax import PARSE_S, SlowTextError, grammar, parse_in_time
+from guiderail.text.edit import common_prefix
+from guiderail.text.syntax import PARSE_S, SlowTextError, byte_point, grammar, parse_in_time
 
 LOOKBACK = 160  # lines after which nothing is remembered
 UNSETTLED = 6  # last lines whose rules are found anew: what follows may still turn them into something else
@@ -112,7 +113,7 @@ class Statements:
         Inside an open string or comment of several lines nothing is parsed: error recovery is slow there, and what
         stands there is no statement.
         """
-        same = _common(self._source, source)
+        same = common_prefix(self._source, source)
         if same == len(source) == len(self._source):
             return
         self._mark(source, same)
@@ -163,7 +164,7 @@ class Statements:
     def _edit(self, source: bytes, same: int) -> None:
         """Tell the tree what changed; the parser catches up later."""
         assert self._tree is not None
-        ends = (_point(source, same), _point(self._source, len(self._source)), _point(source, len(source)))
+        ends = (byte_point(source, same), byte_point(self._source, len(self._source)), byte_point(source, len(source)))
         self._tree.edit(same, len(self._source), len(source), *ends)
 
     def _read(self, source: bytes) -> None:
@@ -210,17 +211,6 @@ def _kind_at(root: Node, start: int) -> str | None:
     return outer.type if outer else None
 
 
-def _common(old: bytes, new: bytes) -> int:
-    """Length of the longest common prefix."""
-    if new.startswith(old):
-        return len(old)
-    low, high = 0, min(len(old), len(new))
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if old[:middle] == new[:middle] else (low, middle - 1)
-    return low
-
-
 def _tail(source: bytes) -> int:
     """Where the last lines that are remembered begin."""
     at = len(source)
@@ -238,7 +228,3 @@ def _line_starts(source: bytes, begin: int) -> list[int]:
         end = source.find(b"\n", begin)
         begin = end + 1 if end >= 0 else len(source)
     return starts
-
-
-def _point(source: bytes, at: int) -> tuple[int, int]:
-    return source.count(b"\n", 0, at), at - (source.rfind(b"\n", 0, at) + 1)

@@ -116,10 +116,11 @@ def _edit(tree: Tree, old: bytes, new: bytes) -> None:
     start = common_prefix(old, new)
     tail = common_suffix(old, new, min(len(old), len(new)) - start)
     ends = len(old) - tail, len(new) - tail
-    tree.edit(start, *ends, _point(old, start), _point(old, ends[0]), _point(new, ends[1]))
+    tree.edit(start, *ends, byte_point(old, start), byte_point(old, ends[0]), byte_point(new, ends[1]))
 
 
-def _point(source: bytes, at: int) -> Point:
+def byte_point(source: bytes, at: int) -> Point:
+    """Row and column of a byte."""
     return Point(source.count(b"\n", 0, at), at - source.rfind(b"\n", 0, at) - 1)
 
 

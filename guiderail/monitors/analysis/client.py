@@ -26,6 +26,7 @@ from guiderail.monitors.analysis.inbox import Inbox
 from guiderail.monitors.analysis.server import Server
 from guiderail.monitors.analysis.shadow import Shadow
 from guiderail.monitors.analysis.wire import Excess, Rpc, Writer, message_from
+from guiderail.text.positions import Encoding
 
 log = logging.getLogger(__name__)
 START_S = 30.0  # a server that has not answered `initialize` by then is hung
@@ -90,7 +91,7 @@ class Client:
         self._shadow: Shadow | None = None
         self._lost = False
         self._scratch = ""  # a folder for its temporary files, if it may write nowhere else
-        self._units: str = lsp.PositionEncodingKind.Utf16
+        self._encoding: Encoding = "utf-16"
         self._offers: dict[str, Any] = {}  # the server's capabilities
 
     @property
@@ -145,7 +146,7 @@ class Client:
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._watch())]
         result: Any = await asyncio.wait_for(self._rpc.initialize_async(self._introduction(program)), START_S)
         self._offers = result.get("capabilities") or {}
-        self._units = self._offers.get("positionEncoding") or lsp.PositionEncodingKind.Utf16
+        self._encoding = self._offers.get("positionEncoding") or "utf-16"
         self._rpc.initialized(lsp.InitializedParams())
 
     def _limits(self) -> dict[str, Any] | None:
@@ -183,7 +184,7 @@ class Client:
         if shadow is not None:
             closed = lsp.TextDocumentIdentifier(shadow.uri)
             self._rpc.text_document_did_close(lsp.DidCloseTextDocumentParams(closed))
-        shadow = self._shadow = Shadow(uri, text, self._units)
+        shadow = self._shadow = Shadow(uri, text, self._encoding)
         self._inbox.show(uri, shadow.version)
         item = lsp.TextDocumentItem(uri, language, shadow.version, text)
         self._rpc.text_document_did_open(lsp.DidOpenTextDocumentParams(item))

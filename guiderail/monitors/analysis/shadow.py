@@ -1,4 +1,4 @@
-"""A file as the analyser sees it: the text that is being decoded, with what stands after the cursor."""
+"""The text of a file as a language server holds it, kept up to date by incremental changes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from lsprotocol import types as lsp
 
 from guiderail.text.document import Document
 from guiderail.text.edit import diff
+from guiderail.text.positions import Encoding, to_column, to_units
 
 
 class Shadow:
@@ -17,15 +18,15 @@ class Shadow:
         The file.
     text
         What it holds.
-    units
-        What columns count in this conversation.
+    encoding
+        The encoding whose code units columns count in this conversation.
     """
 
-    def __init__(self, uri: str, text: str, units: str = lsp.PositionEncodingKind.Utf16) -> None:
+    def __init__(self, uri: str, text: str, encoding: Encoding = "utf-16") -> None:
         self.uri = uri
         self.version = 1
         self._document = Document(text)
-        self._units = units
+        self._encoding: Encoding = encoding
 
     @property
     def text(self) -> str:
@@ -45,14 +46,16 @@ class Shadow:
         document, line, column = self._document, max(0, line), max(0, column)
         if line >= document.line_count:
             return len(document.text)
-        text = document.line_text(line)
-        return document.line_start(line) + self._code_points(text, column)
+        start = document.line_start(line)
+        text = document.text[start : min(document.line_end(line), start + column)]  # of a long line only what matters
+        return start + to_column(text, column, self._encoding)
 
     def position(self, offset: int) -> lsp.Position:
         """The position of an offset (code points) in the present text."""
         line, column = self._document.position_at(offset)
         start = self._document.line_start(line)
-        return lsp.Position(line, self._width(self._document.text[start : start + column]))
+        before = self._document.text[start : start + column]
+        return lsp.Position(line, to_units(before, column, self._encoding))
 
     def change(self, text: str) -> lsp.DidChangeTextDocumentParams | None:
         r"""The change that makes the file hold `text`, and remember it; None if it does already."""
@@ -70,16 +73,3 @@ class Shadow:
         self._document = Document(text)
         self.version += 1
         return lsp.DidChangeTextDocumentParams(lsp.VersionedTextDocumentIdentifier(self.version, self.uri), [change])
-
-    def _code_points(self, text: str, column: int) -> int:
-        if self._units == lsp.PositionEncodingKind.Utf32:
-            return min(column, len(text))
-        codec, width = ("utf-8", 1) if self._units == lsp.PositionEncodingKind.Utf8 else ("utf-16-le", 2)
-        return len(text[:column].encode(codec, "surrogatepass")[: width * column].decode(codec, errors="ignore"))
-
-    def _width(self, text: str) -> int:
-        if self._units == lsp.PositionEncodingKind.Utf32:
-            return len(text)
-        if self._units == lsp.PositionEncodingKind.Utf8:
-            return len(text.encode(errors="surrogatepass"))
-        return len(text.encode("utf-16-le", "surrogatepass")) // 2

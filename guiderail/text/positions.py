@@ -1,0 +1,49 @@
+"""Columns of the language server protocol: code units of an encoding, converted to code points and back.
+
+A column inside a character is taken as the character's beginning, one after the line as its end. Lone surrogates,
+which JavaScript clients can send, count as one UTF-16 unit and as three UTF-8 bytes. Both functions take time linear in
+the column, however long the line is.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+Encoding = Literal["utf-8", "utf-16", "utf-32"]
+
+LAST_NARROW = 0xFFFF  # the last character of one UTF-16 code unit
+_CONTINUATION = bytes(range(0x80, 0xC0))
+
+
+def to_column(line: str, units: int, encoding: Encoding) -> int:
+    """Code points before a column that is given in code units; at most the line's length."""
+    before = line[: max(0, units)]  # no character takes less than a unit
+    if encoding == "utf-32" or before.isascii():
+        return len(before)
+    return _from_utf8(before, units) if encoding == "utf-8" else _from_utf16(before, units)
+
+
+def to_units(line: str, column: int, encoding: Encoding) -> int:
+    """Code units before a column that is given in code points."""
+    before = line[:column]
+    if encoding == "utf-32" or before.isascii():
+        return len(before)
+    if encoding == "utf-8":
+        return len(before.encode("utf-8", "surrogatepass"))
+    return int(_utf16_widths(before).sum())
+
+
+def _from_utf8(before: str, units: int) -> int:
+    data = before.encode("utf-8", "surrogatepass")
+    begun = len(data[:units].translate(None, _CONTINUATION))
+    inside = units < len(data) and data[units] in _CONTINUATION
+    return begun - inside
+
+
+def _from_utf16(before: str, units: int) -> int:
+    return int(np.searchsorted(_utf16_widths(before).cumsum(), units, side="right"))
+
+
+def _utf16_widths(text: str) -> "np.ndarray":
+    """Code units of each character, int64."""
+    return 1 + (np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4") > LAST_NARROW).astype(np.int64)
