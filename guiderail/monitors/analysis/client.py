@@ -52,12 +52,10 @@ CAPABILITIES = lsp.ClientCapabilities(
             signature_information=lsp.ClientSignatureInformationOptions(
                 documentation_format=_PLAIN,
                 parameter_information=lsp.ClientSignatureParameterInformationOptions(label_offset_support=True),
-                active_parameter_support=True,
             )
         ),
         hover=lsp.HoverClientCapabilities(content_format=_PLAIN),
         definition=lsp.DefinitionClientCapabilities(),
-        document_symbol=lsp.DocumentSymbolClientCapabilities(hierarchical_document_symbol_support=True),
         publish_diagnostics=lsp.PublishDiagnosticsClientCapabilities(version_support=True),
         diagnostic=lsp.DiagnosticClientCapabilities(),
     ),
@@ -212,10 +210,6 @@ class Client:
         """Where the name at `offset` is defined."""
         params = lsp.DefinitionParams(self._document, self._position(offset))
         return await self._rpc.text_document_definition_async(params)
-
-    async def symbols(self) -> Any:
-        """What the file declares."""
-        return await self._rpc.text_document_document_symbol_async(lsp.DocumentSymbolParams(self._document))
 
     async def diagnostics(self) -> list[dict[str, Any]]:
         """What is wrong with the file: asked for where the server can be asked, else waited for.

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guiderail.monitors.analysis import answers
-from guiderail.monitors.analysis.answers import Diagnostic, Location, Members, Signatures, Symbol
+from guiderail.monitors.analysis.answers import Diagnostic, Members, Signatures
 
 if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
@@ -135,14 +135,6 @@ async def _hover(client: Client, question: Question) -> str:
     return answers.read_hover(await client.hover(question.offset))
 
 
-async def _definitions(client: Client, question: Question) -> tuple[Location, ...]:
-    return answers.read_locations(await client.definition(question.offset))
-
-
-async def _symbols(client: Client, _: Question) -> tuple[Symbol, ...]:
-    return answers.read_symbols(await client.symbols(), client.offset)
-
-
 async def _diagnostics(client: Client, _: Question) -> tuple[Diagnostic, ...]:
     return answers.read_diagnostics(await client.diagnostics(), client.offset)
 
@@ -152,6 +144,4 @@ COMPLETIONS = Request("completions", _completions)  # whatever may be written, k
 RESOLVED = Request("resolved", _resolved)  # the same, said to be incomplete where headers are missing
 SIGNATURES = Request("signatures", _signatures)  # overloads of the call that the offset is in
 HOVER = Request("hover", _hover)  # what is known of the name at the offset
-DEFINITIONS = Request("definitions", _definitions)  # where the name at the offset is defined
-SYMBOLS = Request("symbols", _symbols, placed=False)  # what the file declares
 DIAGNOSTICS = Request("diagnostics", _diagnostics, placed=False)  # what is wrong with the file
