@@ -63,11 +63,11 @@ def soundness(
     """
     from guiderail.evaluation import record
     from guiderail.evaluation import soundness as measure
-    from guiderail.monitors.registry import chosen, speaking
+    from guiderail.monitors.registry import chosen, for_language
 
     plan = replace(measure.QUICK if quick else measure.FULL, seed=seed, skip=skip)
     plan = replace(plan, positions=count or plan.positions, packages=limit or plan.packages)
-    monitors = speaking(chosen(watching), language)
+    monitors = for_language(chosen(watching), language)
     if not monitors:
         raise UsageError(f"no monitor of {watching!r} knows {language}", "Choose others with --monitor")
     servers = _servers(names, language)

@@ -14,7 +14,7 @@ from pathlib import Path
 from guiderail import projectfile
 from guiderail.monitors.analysis.server import environment
 from guiderail.monitors.analysis.workspaces import is_trusted
-from guiderail.monitors.declared import declared_modules
+from guiderail.monitors.requirements import declared_modules
 from guiderail.projectfile import ProjectFileError
 
 log = logging.getLogger(__name__)

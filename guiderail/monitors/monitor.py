@@ -15,8 +15,8 @@ import numpy as np
 
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.requests import Question, Request
+from guiderail.monitors.cursor_context import Snapshot
 from guiderail.monitors.masks import Masks
-from guiderail.monitors.scene import View
 
 KNOWN = "known"  # the situation in which nothing speaks against an answer
 
@@ -34,7 +34,7 @@ class Legal(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class Restriction:
     """What an answer comes to.
 
     Parameters
@@ -65,8 +65,8 @@ class Trigger:
     label
         What a report calls the place: the receiver, the function, the module.
     request, question
-        What is asked, and about which place; no request where the monitor needs no answer: it judges None.
-    judge
+        What is asked, and about which place; no request where the monitor needs no answer: it interprets None.
+    interpret
         Makes of the answer what is legal.
     written
         What stands already of that which is constrained.
@@ -79,7 +79,7 @@ class Trigger:
     label: str
     request: Request[Any] | None
     question: Question
-    judge: Callable[[Any], Ruling]
+    interpret: Callable[[Any], Restriction]
     written: str = ""
     word: bool = True
     lazy: bool = False
@@ -116,15 +116,15 @@ class Monitor(Protocol):
         """Whether it only ever biases the scores."""
         ...
 
-    def trigger(self, view: View) -> Trigger | None:
+    def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """What is to be asked at the end of the text, if anything: a cheap and pure function of the text."""
         ...
 
 
 @runtime_checkable
-class Foresighted(Protocol):
+class Prefetching(Protocol):
     """A monitor that knows where decoding begins what it is going to ask."""
 
-    def foresee(self, view: View) -> Sequence[tuple[Request[Any], Question]]:
+    def prefetch(self, snapshot: Snapshot) -> Sequence[tuple[Request[Any], Question]]:
         """What may be asked later on, so that the answer is there by then."""
         ...

@@ -17,10 +17,10 @@ from itertools import islice
 
 from guiderail.errors import GuiderailError
 from guiderail.monitors.analysis.requests import HOVER
-from guiderail.monitors.lexing import place
-from guiderail.monitors.monitor import Ruling, Trigger
+from guiderail.monitors.cursor_context import Snapshot, tail_of
+from guiderail.monitors.lex_state import lex_state
+from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.monitors.protocols import Protocol, protocols
-from guiderail.monitors.scene import View, tail_of
 
 log = logging.getLogger(__name__)
 _RECEIVER = re.compile(r"(?<![\w.])(?P<receiver>[^\W\d]\w*(?:\.[^\W\d]\w*)*)\.(?P<written>\w*)$")
@@ -35,30 +35,30 @@ class Typestate:
     name, soft, endings = "typestate", False, b"."
     languages = frozenset({"python"})
 
-    def trigger(self, view: View) -> Trigger | None:
+    def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """See `Monitor.trigger`."""
-        found = _RECEIVER.search(view.text[-200:])
-        declared = _declared(view) if found and not view.place.inside else ()
+        found = _RECEIVER.search(snapshot.text[-200:])
+        declared = _declared(snapshot) if found and not snapshot.lex_state.in_string_or_comment else ()
         if not found or not declared:
             return None
         receiver, stands = found["receiver"], found["written"]
-        dot = len(view.text) - len(stands) - 1
+        dot = len(snapshot.text) - len(stands) - 1
 
-        def judge(hover: str) -> Ruling:
+        def interpret(hover: str) -> Restriction:
             kind = next((one for one in declared if _is_of(hover, one.type)), None)
             if kind is None:
-                return Ruling(None, reason="no protocol" if hover else "unknown type")
-            forbidden = kind.calls - kind.legal(possible_states(view.text[:dot], receiver, kind))
-            legal = (lambda masks: masks.none_of(forbidden, view.scene.tail)) if forbidden else None
+                return Restriction(None, reason="no protocol" if hover else "unknown type")
+            forbidden = kind.calls - kind.legal(possible_states(snapshot.text[:dot], receiver, kind))
+            legal = (lambda masks: masks.none_of(forbidden, snapshot.cursor.tail)) if forbidden else None
             allows = lambda truth: stands + tail_of(truth) not in forbidden  # noqa: E731
-            return Ruling(legal, len(kind.calls - forbidden), None if forbidden else "any call", allows)
+            return Restriction(legal, len(kind.calls - forbidden), None if forbidden else "any call", allows)
 
-        return Trigger(found[0], HOVER, view.question(dot - 1, view.text[:dot]), judge, stands)
+        return Trigger(found[0], HOVER, snapshot.question(dot - 1, snapshot.text[:dot]), interpret, stands)
 
 
-def _declared(view: View) -> tuple[Protocol, ...]:
+def _declared(snapshot: Snapshot) -> tuple[Protocol, ...]:
     try:
-        return tuple(one for one in protocols(view.scene.root) if one.language == view.language)
+        return tuple(one for one in protocols(snapshot.cursor.root) if one.language == snapshot.language)
     except GuiderailError as error:
         _name(str(error))
         return ()
@@ -115,11 +115,11 @@ def _events(text: str, begin: int, receiver: str, kind: Protocol) -> Iterator[_E
     made = re.compile(rf"{re.escape(receiver)}\s*(?::[^=\n]*)?=\s*(?:[\w.]+\.)?(?:{makers})\(")
     opened = re.compile(rf"(?:async\s+)?with\s+(?:[\w.]+\.)?(?:{makers})\(.*\)\s+as$", re.DOTALL)
     for found in _mentions(receiver).finditer(text, begin):
-        here = place(text[: found.start()], "python", here)
-        if here.inside:
+        here = lex_state(text[: found.start()], "python", here)
+        if here.in_string_or_comment:
             continue
         after = text[found.start() :]
-        statement = text[here.statement : found.start()].strip()
+        statement = text[here.statement_start : found.start()].strip()
         call = re.match(rf"{re.escape(receiver)}\.(\w+)", after)
         if not statement and made.match(after):
             yield _Event(found.start(), "made")

@@ -22,9 +22,10 @@ from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import Diagnostic, NoAnswer
 from guiderail.monitors.analysis.pool import Analysers, folder_of
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
-from guiderail.monitors.lexing import SYNTAX, unmatched_closers
-from guiderail.monitors.standing import standing
+from guiderail.monitors.lex_cache import lex_cache
+from guiderail.monitors.lex_state import unmatched_closers
 from guiderail.text.document import Document
+from guiderail.text.languages.table import LEXICONS
 from guiderail.text.syntax import PARSE_S, SlowTextError, has_grammar, parse, parsed
 
 State = Literal["clean", "errors", "unknown"]
@@ -195,11 +196,11 @@ def completed(document: Document, change: Change) -> str | None:
     language = document.language or ""
     if not change.finished:
         return None
-    if language in SYNTAX:
+    if language in LEXICONS:
         # A comment ends with its line; what is still open after a line break is a string.
-        here = standing(document.path, language).place(before + "\n")
-        open_here = len(here.brackets)
-        if here.inside or open_here > len(unmatched_closers(rest, language, open_here)):
+        here = lex_cache(document.path, language).state(before + "\n")
+        open_here = len(here.open_brackets)
+        if here.in_string_or_comment or open_here > len(unmatched_closers(rest, language, open_here)):
             return None
     return before + _body(before, rest, language) + rest
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from tree_sitter import Node, Parser, Tree
 
 from guiderail.text.edit import common_prefix
+from guiderail.text.languages.table import BY_NAME
 from guiderail.text.syntax import PARSE_S, SlowTextError, byte_point, grammar, parse_in_time
 
 LOOKBACK = 160  # lines after which nothing is remembered
@@ -24,9 +25,6 @@ TAB = 8
 _HEAD = re.compile(rb"([ \t]*)[ \t})\];,]*")
 _WORD = re.compile(rb"[0-9A-Za-z_]+")
 _CONTAINER = re.compile(r"(block|body|_list|_group|module|program|source_file|translation_unit)$")
-# What opens and closes a text of several lines, in Python and in the other languages.
-_QUOTES = re.compile(rb"\"\"\"|'''")
-_COMMENTS = re.compile(rb"/\*|\*/")
 NAME, NUMBER = "name", "number"
 
 
@@ -145,7 +143,8 @@ class Statements:
 
     def _mark(self, source: bytes, same: int) -> None:
         """Find the openings and closings after what stayed; a closing is marked by b""."""
-        pattern, length = (_QUOTES, 3) if self.language == "python" else (_COMMENTS, 2)
+        pattern = BY_NAME[self.language].long_text
+        length = 3 if self.language == "python" else 2
         while self._marks and self._marks[-1][0] + length > same:
             self._marks.pop()
         for found in pattern.finditer(source, self._marks[-1][0] + length if self._marks else 0):

@@ -10,29 +10,17 @@ from threading import Lock
 from tree_sitter import Language, Node, Parser, Point, Query, QueryCursor, Tree
 
 from guiderail.text.edit import common_prefix, common_suffix
+from guiderail.text.languages.table import GRAMMARS
 
 FILES = 4  # whose last tree is kept
 PARSE_S = 1.0  # seconds of this thread for a text that somebody waits for; half a megabyte of usual code takes half
 _TANGLED = 4000**2  # of the children of errors, squared and in sum: a query looks at each beside each other
 _CHUNK = 256  # bytes that the parser is given at once: a node's text is put together from them
-# Language identifier -> module and function of its grammar.
-_GRAMMARS = {
-    "python": ("tree_sitter_python", "language"),
-    "javascript": ("tree_sitter_javascript", "language"),
-    "javascriptreact": ("tree_sitter_javascript", "language"),
-    "typescript": ("tree_sitter_typescript", "language_typescript"),
-    "typescriptreact": ("tree_sitter_typescript", "language_tsx"),
-    "java": ("tree_sitter_java", "language"),
-    "c": ("tree_sitter_c", "language"),
-    "cpp": ("tree_sitter_cpp", "language"),
-    "go": ("tree_sitter_go", "language"),
-    "rust": ("tree_sitter_rust", "language"),
-}
 
 
 def has_grammar(language: str | None) -> bool:
     """Whether `parse` knows the language."""
-    return language in _GRAMMARS
+    return language in GRAMMARS
 
 
 class SlowTextError(Exception):
@@ -162,7 +150,7 @@ def _is_tangled(node: Node) -> bool:
 @cache
 def grammar(language: str) -> Language:
     """The grammar of a language (see `has_grammar`)."""
-    module, function = _GRAMMARS[language]
+    module, function = GRAMMARS[language]
     return Language(getattr(import_module(module), function)())
 
 

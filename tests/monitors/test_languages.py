@@ -11,7 +11,7 @@ from guiderail.monitors.dereference import Dereference
 from guiderail.monitors.enums import EnumCases
 from guiderail.monitors.instantiation import Instantiation
 from guiderail.monitors.keys import Keys
-from tests.monitors.scenes import project, ruling_of
+from tests.monitors.snapshots import project, restriction_of
 
 TYPESCRIPT = """
 class Box { constructor(public width: number, public height?: number) {} }
@@ -47,9 +47,9 @@ def cpp(tmp_path_factory) -> Iterator[ServerAnalyser]:
 
 def legal(monitor, analyser: ServerAnalyser, text: str, file: str, truths: list[str]) -> list[str]:
     """The truths that are legal after a text."""
-    ruling = ruling_of(monitor, analyser, text, " }\n", file)
-    assert ruling.reason is None
-    return [truth for truth in truths if ruling.allows(truth)]
+    restriction = restriction_of(monitor, analyser, text, " }\n", file)
+    assert restriction.reason is None
+    return [truth for truth in truths if restriction.allows(truth)]
 
 
 def test_typescript_cases(typescript) -> None:
@@ -71,7 +71,7 @@ def test_typescript_keys(typescript) -> None:
     assert found == ["name: 'x'", "age: 1", "...x", "}"]
     text = TYPESCRIPT + "const p: Person = { name: 'x', "
     assert legal(Keys(), typescript, text, "a.ts", ["age: 1", "size: 2"]) == ["age: 1"]
-    assert ruling_of(Keys(), typescript, TYPESCRIPT + "const p = { ", " }\n", "a.ts").reason == "unknown type"
+    assert restriction_of(Keys(), typescript, TYPESCRIPT + "const p = { ", " }\n", "a.ts").reason == "unknown type"
 
 
 def test_typescript_arguments(typescript) -> None:
@@ -103,13 +103,16 @@ def test_typescript_generics(typescript, call: str, legal_ones: list[str]) -> No
 @pytest.mark.parametrize("call", ["free(", "on.emit("])
 def test_typescript_calls_whose_arguments_say_how_many_there_are(typescript, call: str) -> None:
     """Where a type parameter stands for all arguments nothing is constrained."""
-    assert ruling_of(Arguments(), typescript, GENERIC + call, " }\n", "a.ts").reason == "generic"
+    assert restriction_of(Arguments(), typescript, GENERIC + call, " }\n", "a.ts").reason == "generic"
 
 
 def test_javascript_arguments(typescript) -> None:
     """What JavaScript's functions take is a guess, made of the name alone where the type is not known."""
     for text in ("function two(a, b) {}\nfunction f() { two(", "function f(t) { t.test("):
-        assert ruling_of(Arguments(), typescript, text, " }\n", "a.js").reason in ("inferred type", "unknown signature")
+        assert restriction_of(Arguments(), typescript, text, " }\n", "a.js").reason in (
+            "inferred type",
+            "unknown signature",
+        )
 
 
 def test_cpp_instantiation(cpp) -> None:
@@ -125,10 +128,13 @@ def test_cpp_members(cpp) -> None:
     truths = ["a", "b", "m()", "s()", "one", "nowhere"]
     assert legal(Dereference(), cpp, text, "a.cpp", truths) == ["a", "b", "m()", "s()", "one"]
     unknown = '#include "nowhere.h"\nint main(Thing *t) { t->'
-    assert ruling_of(Dereference(), cpp, unknown, "; }\n", "a.cpp").reason == "unknown type"
+    assert restriction_of(Dereference(), cpp, unknown, "; }\n", "a.cpp").reason == "unknown type"
 
 
 def test_cpp_without_a_header(cpp) -> None:
     """Where a header is missing, so may be types."""
     for include in ('#include "nowhere.h"\n', "#include <nowhere.h>\n"):
-        assert ruling_of(Instantiation(), cpp, include + CPP + "auto x = new ", " }\n", "a.cpp").reason == "incomplete"
+        assert (
+            restriction_of(Instantiation(), cpp, include + CPP + "auto x = new ", " }\n", "a.cpp").reason
+            == "incomplete"
+        )

@@ -37,8 +37,8 @@ from guiderail.monitors.analysis.requests import (
 )
 from guiderail.monitors.analysis.server import Server
 from guiderail.monitors.arguments import Arguments
+from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.dereference import Dereference
-from guiderail.monitors.scene import Scene
 from guiderail.text.document import Document
 
 HERE = Path(__file__).parent
@@ -177,16 +177,18 @@ def test_guiderail_goes_on(hostile: Any, tmp_path: Path, way: str) -> None:
 def monitors_rule(analyser: ServerAnalyser) -> None:
     """What is read of such answers is fit for the monitors: they rule or abstain, and raise nothing."""
     for monitor, text in ((Dereference(), "value = 1\nvalue."), (Arguments(), "def f(a): ...\n\n\nf(")):
-        view = Scene(Document(text, language="python"), len(text), analyser.root / "a.py", root=analyser.root).view()
-        trigger = monitor.trigger(view)
+        snapshot = CursorContext(
+            Document(text, language="python"), len(text), analyser.root / "a.py", root=analyser.root
+        ).snapshot()
+        trigger = monitor.trigger(snapshot)
         assert trigger is not None
         assert trigger.request is not None
         try:
             answer = analyser.ask(trigger.request, trigger.question).result(PATIENCE_S)
         except NoAnswer:
             continue
-        ruling = trigger.judge(answer)
-        assert ruling.reason is not None or ruling.allows is not None
+        restriction = trigger.interpret(answer)
+        assert restriction.reason is not None or restriction.allows is not None
 
 
 async def nothing() -> None:

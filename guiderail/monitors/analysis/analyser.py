@@ -17,9 +17,9 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.loop import shared
+from guiderail.monitors.analysis.priority_lock import PriorityLock, Ticket
 from guiderail.monitors.analysis.requests import Question, Request
 from guiderail.monitors.analysis.server import Server
-from guiderail.monitors.analysis.turns import Ticket, Turns
 
 log = logging.getLogger(__name__)
 FIRST_ANSWER_S = 60.0  # reading a project for the first time takes long
@@ -84,7 +84,7 @@ class ServerAnalyser:
         self._told = False
         self._client: Any = None
         self._retry_at = 0.0
-        self._turns = Turns(MOST_WAITING)
+        self._turns = PriorityLock(MOST_WAITING)
         self._request = 0  # which request for suggestions is at work; the greater the newer
         self._answered = False  # since the last start
         self._answers: OrderedDict[Key, asyncio.Task[Any]] = OrderedDict()

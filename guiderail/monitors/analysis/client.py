@@ -24,7 +24,7 @@ from guiderail import __version__, private, programs
 from guiderail.monitors.analysis import confinement, launcher, memory
 from guiderail.monitors.analysis.inbox import Inbox
 from guiderail.monitors.analysis.server import Server
-from guiderail.monitors.analysis.shadow import Shadow
+from guiderail.monitors.analysis.synced_document import SyncedDocument
 from guiderail.monitors.analysis.wire import Excess, Rpc, Writer, message_from
 from guiderail.text.positions import Encoding
 
@@ -86,7 +86,7 @@ class Client:
         self._rpc = Rpc(lambda: self._settings, self._inbox.receive)
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._shadow: Shadow | None = None
+        self._shadow: SyncedDocument | None = None
         self._lost = False
         self._scratch = ""  # a folder for its temporary files, if it may write nowhere else
         self._encoding: Encoding = "utf-16"
@@ -182,7 +182,7 @@ class Client:
         if shadow is not None:
             closed = lsp.TextDocumentIdentifier(shadow.uri)
             self._rpc.text_document_did_close(lsp.DidCloseTextDocumentParams(closed))
-        shadow = self._shadow = Shadow(uri, text, self._encoding)
+        shadow = self._shadow = SyncedDocument(uri, text, self._encoding)
         self._inbox.show(uri, shadow.version)
         item = lsp.TextDocumentItem(uri, language, shadow.version, text)
         self._rpc.text_document_did_open(lsp.DidOpenTextDocumentParams(item))

@@ -21,7 +21,7 @@ from pygls.lsp.client import LanguageClient
 from pygls.protocol import LanguageServerProtocol
 
 from guiderail import __version__
-from guiderail.monitors.analysis.pieces import read_json
+from guiderail.monitors.analysis.json_reader import read_json
 
 log = logging.getLogger(__name__)
 MOST_BYTES = 32 << 20  # of one message: all names of large C++ headers take a few million

@@ -12,7 +12,7 @@ from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
 from guiderail.monitors.arguments import Arguments
 from guiderail.monitors.dereference import Dereference
 from guiderail.monitors.enums import EnumCases
-from tests.monitors.scenes import project, ruling_of
+from tests.monitors.snapshots import project, restriction_of
 
 CASES = """class A { enum Color { RED, GREEN }
   int g(int a, String b) { return 1; }
@@ -33,9 +33,9 @@ def java(tmp_path_factory) -> Iterator[ServerAnalyser]:
 
 def legal(monitor, analyser: ServerAnalyser, text: str, truths: list[str]) -> list[str]:
     """The truths that are legal after a text."""
-    ruling = ruling_of(monitor, analyser, text, " } }\n", "A.java")
-    assert ruling.reason is None
-    return [truth for truth in truths if ruling.allows(truth)]
+    restriction = restriction_of(monitor, analyser, text, " } }\n", "A.java")
+    assert restriction.reason is None
+    return [truth for truth in truths if restriction.allows(truth)]
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ from functools import cached_property
 from pathlib import Path
 
 from guiderail.monitors.analysis.requests import Question
-from guiderail.monitors.lexing import CLOSING, OPENING, Place, place, unmatched_closers
-from guiderail.monitors.standing import standing
+from guiderail.monitors.lex_cache import lex_cache
+from guiderail.monitors.lex_state import CLOSING, OPENING, LexState, lex_state, unmatched_closers
 from guiderail.text.document import Document
 
 BEHIND_READ = 100_000  # characters after the cursor that are searched for closing brackets; once, some milliseconds
 HIDDEN = 4  # brackets at most that a rest of a line is thought to have opened
 
 
-class Scene:
+class CursorContext:
     """Where decoding begins: seen once for all suggestions of a request.
 
     Parameters
@@ -34,7 +34,7 @@ class Scene:
     def __init__(self, document: Document, offset: int, path: Path, typed: str = "", root: Path | None = None) -> None:
         self.language = document.language or ""
         self.path = path
-        self._standing = standing(document.path, self.language)
+        self._lex_cache = lex_cache(document.path, self.language)
         self.root = root or path.parent
         self.typed = typed
         self.text = document.text[: offset - len(typed)]
@@ -42,9 +42,9 @@ class Scene:
         self.tail = tail_of(self.rest)
 
     @cached_property
-    def place(self) -> Place:
+    def lex_state(self) -> LexState:
         """Where the text before the cursor ends."""
-        return self._standing.place(self.text)
+        return self._lex_cache.state(self.text)
 
     @cached_property
     def closers(self) -> str:
@@ -65,7 +65,7 @@ class Scene:
         closers = self.closers
         if len(self.rest) > BEHIND_READ:  # what is open above the line is closed somewhere after
             line = self.text.rfind("\n") + 1
-            return max(len(closers), sum(at < line for at in self.place.brackets)), ""
+            return max(len(closers), sum(at < line for at in self.lex_state.open_brackets)), ""
         same = 0
         while same < min(len(opened), len(closers)) and CLOSING[opened[same]] == closers[-1 - same]:
             same += 1
@@ -73,47 +73,47 @@ class Scene:
         was_misread = len(first) > HIDDEN or (same == 0 and bool(opened and closers))  # not even the outermost match
         return (len(closers), "") if was_misread else (same, first)
 
-    def place_of(self, text: str) -> Place:
+    def lex_state_of(self, text: str) -> LexState:
         """Where another text ends that begins like the file."""
-        return self._standing.place(text)
+        return self._lex_cache.state(text)
 
-    def view(self, written: str = "") -> View:
-        """The scene when `written` has been decoded."""
-        return View(self, self.text + written, "" if written else self.typed)
+    def snapshot(self, written: str = "") -> Snapshot:
+        """The context when `written` has been decoded."""
+        return Snapshot(self, self.text + written, "" if written else self.typed)
 
 
 @dataclass(frozen=True)
-class View:
+class Snapshot:
     """How far decoding has come.
 
     Parameters
     ----------
-    scene
+    cursor
         Where it began.
     text
         The file up to here.
-    ahead
+    upcoming
         What will certainly be written next.
     """
 
-    scene: Scene
+    cursor: CursorContext
     text: str
-    ahead: str = ""
+    upcoming: str = ""
 
     @property
     def language(self) -> str:
         """LSP's identifier of the language."""
-        return self.scene.language
+        return self.cursor.language
 
     @cached_property
-    def place(self) -> Place:
+    def lex_state(self) -> LexState:
         """Where the text ends: in code, in a string, inside which brackets."""
-        return place(self.text, self.language, self.scene.place)
+        return lex_state(self.text, self.language, self.cursor.lex_state)
 
     @property
     def statement(self) -> str:
         """The statement that is being written, up to here."""
-        return self.text[self.place.statement :]
+        return self.text[self.lex_state.statement_start :]
 
     @property
     def indent(self) -> str:
@@ -123,12 +123,12 @@ class View:
 
     @cached_property
     def _matched(self) -> tuple[int, str]:
-        return self.scene.matched("".join(self.text[at] for at in self.place.brackets))
+        return self.cursor.matched("".join(self.text[at] for at in self.lex_state.open_brackets))
 
     @property
     def unclosed(self) -> str:
         """The open brackets that the rest does not close, the outermost first."""
-        return "".join(self.text[at] for at in self.place.brackets[self._matched[0] :])
+        return "".join(self.text[at] for at in self.lex_state.open_brackets[self._matched[0] :])
 
     def question(self, offset: int, shown: str | None = None) -> Question:
         """What the analyser is asked about `offset`.
@@ -144,8 +144,8 @@ class View:
         closers = "".join(CLOSING[one] for one in reversed(self.unclosed))
         openers = "".join(OPENING[one] for one in reversed(self._matched[1]))
         front = self.text[:offset] if shown is None else shown
-        rest = self.scene.rest[len(self.scene.tail) :]
-        return Question(self.scene.path, self.language, front + closers + openers + rest, offset)
+        rest = self.cursor.rest[len(self.cursor.tail) :]
+        return Question(self.cursor.path, self.language, front + closers + openers + rest, offset)
 
     def instead(self, statement: str, behind: str = "") -> Question:
         """What the analyser is asked about the end of a statement that stands instead of the one being written.
@@ -157,10 +157,10 @@ class View:
         after
             The rest of it.
         """
-        begin = self.text[: self.place.statement] + self.indent
+        begin = self.text[: self.lex_state.statement_start] + self.indent
         shown = begin + statement
-        rest = self.scene.rest[len(self.scene.tail) :]
-        return Question(self.scene.path, self.language, shown + behind + rest, len(shown))
+        rest = self.cursor.rest[len(self.cursor.tail) :]
+        return Question(self.cursor.path, self.language, shown + behind + rest, len(shown))
 
 
 def tail_of(rest: str) -> str:

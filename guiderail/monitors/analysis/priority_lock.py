@@ -24,7 +24,7 @@ class Ticket:
     turn: asyncio.Future[None] | None = None
 
 
-class Turns:
+class PriorityLock:
     """A lock for those who wait on one event loop.
 
     Parameters

@@ -19,7 +19,7 @@ _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Parameters:
     """What one signature takes.
 
     Parameters
@@ -42,7 +42,7 @@ class Shape:
     variadic: bool = False
     any_name: bool = False
 
-    def takes(self, given: Given, *, done: bool) -> bool:
+    def takes(self, given: GivenArguments, *, done: bool) -> bool:
         """Whether arguments fit, and, if the call is `done`, whether none is missing."""
         if given.open_ended:
             return True
@@ -53,7 +53,7 @@ class Shape:
             return False
         return not done or self.required <= filled | given.names
 
-    def has_room(self, given: Given) -> bool:
+    def has_room(self, given: GivenArguments) -> bool:
         """Whether one more argument can stand, by position or by keyword."""
         if given.open_ended or self.variadic or self.any_name:
             return True
@@ -62,7 +62,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenArguments:
     """Arguments that have been written.
 
     Parameters
@@ -79,7 +79,7 @@ class Given:
     names: frozenset[str] = frozenset()
     open_ended: bool = False
 
-    def and_one(self, argument: bytes, *, keywords: bool = True) -> Given:
+    def and_one(self, argument: bytes, *, keywords: bool = True) -> GivenArguments:
         """With one more argument."""
         if argument.lstrip().startswith((b"*", b"...")) or _GENERATOR.search(argument) or b"<" in argument:
             return replace(self, open_ended=True)
@@ -88,7 +88,7 @@ class Given:
         return replace(self, count=self.count + 1)
 
 
-def shape_of(signature: Signature, *, keywords: bool = True) -> Shape | None:
+def parameters_of(signature: Signature, *, keywords: bool = True) -> Parameters | None:
     """What a signature takes; None if it does not say. Without keywords a parameter is named by its place."""
     pieces = _pieces(signature)
     if pieces is None:
@@ -115,7 +115,7 @@ def shape_of(signature: Signature, *, keywords: bool = True) -> Shape | None:
                 positional.append(name)
             if found["optional"] is None and not _VOID.search(text) and "=" not in re.sub(r"=>|[<>!=]=", "", text):
                 required.add(name)
-    return Shape(tuple(positional), frozenset(required), frozenset(by_name), variadic, any_name)
+    return Parameters(tuple(positional), frozenset(required), frozenset(by_name), variadic, any_name)
 
 
 def _pieces(signature: Signature) -> list[str] | None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from guiderail.monitors.analysis.requests import Question
-from guiderail.monitors.scene import View
+from guiderail.monitors.cursor_context import Snapshot
 
 RECEIVERS = ("self", "cls")
 _NESTED = re.compile(r"\b(?:def|class|lambda)\b")  # in it the receiver may be another one
@@ -24,7 +24,7 @@ _MENTIONED = re.compile(r"\b(?:self|cls)\.(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Anchor:
+class BlockQuery:
     """What holds from the statement where decoding began up to the end of its block.
 
     Parameters
@@ -33,56 +33,60 @@ class Anchor:
         Asks which names are in scope.
     members
         Asks, by receiver, which members it has.
-    since
+    written_since
         What stands between the beginning of that statement and here.
     """
 
     scope: Question
     members: Mapping[str, Question]
-    since: str
+    written_since: str
 
     def question_about(self, receiver: str) -> Question | None:
         """The question about a receiver's members; None if it is no such, or may have become something else."""
-        if receiver not in self.members or _NESTED.search(self.since) or _NARROWED.search(self.since):
+        if receiver not in self.members or _NESTED.search(self.written_since) or _NARROWED.search(self.written_since):
             return None
         return self.members[receiver]
 
     @property
     def mentioned(self) -> frozenset[str]:
-        """The members that have been named since, some of which may have been defined."""
-        return frozenset(_MENTIONED.findall(self.since))
+        """The members that have been named written_since, some of which may have been defined."""
+        return frozenset(_MENTIONED.findall(self.written_since))
 
 
-def anchor_of(view: View, end: int | None = None) -> Anchor | None:
+def block_query_of(snapshot: Snapshot, end: int | None = None) -> BlockQuery | None:
     """The anchor of a text, or of its first `end` characters; None where another block may have begun."""
-    if view.language != "python":
+    if snapshot.language != "python":
         return None
-    scene, begin = view.scene, view.scene.place.statement
-    since = (view.text + view.ahead)[begin:end]
-    indent = since[: len(since) - len(since.lstrip())].rpartition("\n")[2]
-    if not _may_stand_apart(view, since, indent):
+    context, begin = snapshot.cursor, snapshot.cursor.lex_state.statement_start
+    written_since = (snapshot.text + snapshot.upcoming)[begin:end]
+    indent = written_since[: len(written_since) - len(written_since.lstrip())].rpartition("\n")[2]
+    if not _may_stand_apart(snapshot, written_since, indent):
         return None
-    text, offsets = scene.text[:begin] + indent + "f'{}'", {"": begin + len(indent) + len("f'{")}
+    text, offsets = context.text[:begin] + indent + "f'{}'", {"": begin + len(indent) + len("f'{")}
     for receiver in RECEIVERS:
         text += f"\n{indent}{receiver}."
         offsets[receiver] = len(text)
-    text += _behind(view)
-    asked = {receiver: Question(scene.path, view.language, text, at) for receiver, at in offsets.items()}
-    return Anchor(asked.pop(""), asked, since)
+    text += _suffix(snapshot)
+    asked = {receiver: Question(context.path, snapshot.language, text, at) for receiver, at in offsets.items()}
+    return BlockQuery(asked.pop(""), asked, written_since)
 
 
-def _may_stand_apart(view: View, since: str, indent: str) -> bool:
-    """Whether lines may stand before the statement where decoding began, in one block with all since."""
-    begin = view.scene.place.statement
-    if view.scene.place.inside or view.scene.text[:begin][-1:] not in ("", "\n", "\r") or _HEAD.match(since):
+def _may_stand_apart(snapshot: Snapshot, written_since: str, indent: str) -> bool:
+    """Whether lines may stand before the statement where decoding began, in one block with all written_since."""
+    begin = snapshot.cursor.lex_state.statement_start
+    if (
+        snapshot.cursor.lex_state.in_string_or_comment
+        or snapshot.cursor.text[:begin][-1:] not in ("", "\n", "\r")
+        or _HEAD.match(written_since)
+    ):
         return False
-    return all(line.startswith(indent) for line in since.splitlines() if line.strip())
+    return all(line.startswith(indent) for line in written_since.splitlines() if line.strip())
 
 
-def _behind(view: View) -> str:
+def _suffix(snapshot: Snapshot) -> str:
     """What stands after the lines in question: the statement as the file has it if it ends there, and the rest."""
-    scene = view.scene
-    line = scene.rest.partition("\n")[0]
-    if line.strip() or any(at >= scene.place.statement for at in scene.place.brackets):
-        return "\n" + scene.text[scene.place.statement :] + scene.typed + scene.rest
-    return scene.rest
+    context = snapshot.cursor
+    line = context.rest.partition("\n")[0]
+    if line.strip() or any(at >= context.lex_state.statement_start for at in context.lex_state.open_brackets):
+        return "\n" + context.text[context.lex_state.statement_start :] + context.typed + context.rest
+    return context.rest

@@ -9,7 +9,7 @@ from guiderail.text.edit import diff
 from guiderail.text.positions import Encoding, to_column, to_units
 
 
-class Shadow:
+class SyncedDocument:
     """One open file of a server, kept up to date by incremental changes.
 
     Parameters

@@ -26,7 +26,7 @@ _QUOTED = re.compile(r"['\"](\w+)['\"]")
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class EnclosingClass:
     """A class, and those of its bases that stand in the same file.
 
     Parameters
@@ -53,7 +53,7 @@ class Owner:
         return frozenset(name for part in quoted for name in _QUOTED.findall(part))
 
 
-def owner_of(text: str, statement: int, rest: str, receiver: str) -> Owner | None:
+def enclosing_class_of(text: str, statement: int, rest: str, receiver: str) -> EnclosingClass | None:
     """The class whose object or class `receiver` is.
 
     Parameters
@@ -67,7 +67,7 @@ def owner_of(text: str, statement: int, rest: str, receiver: str) -> Owner | Non
 
     Returns
     -------
-    Owner or None
+    EnclosingClass or None
         None if `receiver` is not the first parameter of a method around the cursor, or was bound anew in it.
     """
     method = _method_around(text, statement, receiver)
@@ -92,7 +92,7 @@ def owner_of(text: str, statement: int, rest: str, receiver: str) -> Owner | Non
             new = [one for one in _bases_of(whole, base) if one not in names]
             names |= dict.fromkeys(new)
             waiting += new
-    return Owner(found[2], "\n".join(parts))
+    return EnclosingClass(found[2], "\n".join(parts))
 
 
 def _method_around(text: str, statement: int, receiver: str) -> re.Match[str] | None:
