@@ -164,12 +164,12 @@ class _Search:
                 if name in (definition.name, definition.owner) or (name == "default" and definition.is_default)
             ]
             if not found and hops:
-                found = list(self._behind(path, name, hops - 1, seen))
+                found = list(self._through_reexports(path, name, hops - 1, seen))
             if found:
                 yield from found
                 return
 
-    def _behind(
+    def _through_reexports(
         self, path: str, name: str, hops: int, seen: set[tuple[str, str, int]]
     ) -> Iterator[tuple[str, int, Definition]]:
         for binding in self._exported(path):
