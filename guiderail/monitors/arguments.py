@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
 
 LOOK_BACK = 200  # characters that a callee may have
-MANY = 4  # arguments, where it is asked how many may stand
+MANY = 4  # arguments of the call that asks how many are taken
 _CALLEE = re.compile(r"(?P<callee>[\w$.]*[\w$\])])\($")
 # With type arguments, up to three deep, of what types are written with; no operator of an expression is among it.
 _TYPE = r"[\w\s$.,?\[\]'\"]|&(?!&)|\|(?!\|)"
@@ -40,7 +40,7 @@ _WORD = re.compile(
 
 
 class Arguments:
-    """The monitor of what a call is given."""
+    """The monitor of a call's arguments."""
 
     name, soft, endings = "arguments", False, b"("
     languages = frozenset(CALL_STYLES)

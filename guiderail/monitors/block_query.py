@@ -1,10 +1,10 @@
-"""Questions whose answers hold for a whole block of Python: asked once, where decoding began.
+"""Questions whose answers hold for a whole block of Python: asked once, of the text where decoding began.
 
 Which names are in scope, and which members ``self`` has, does not change from statement to statement, but for what the
-statements themselves define, and that can be read off. So both are asked of one text, in which lines that ask stand
-for the statement where decoding began, or before it. The analyser reads one text instead of one for each question,
-and that before anything is decoded; and where the text stays as it is while a line is typed, the answers are there
-already at the next key.
+statements themselves define, and that can be read off. So both are asked of one text, in which lines for the
+questions replace the statement where decoding began, or precede it. The analyser reads one text instead of one for
+each question, and that before anything is decoded; and where the text stays as it is while a line is typed, the answers
+are there already at the next key.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MENTIONED = re.compile(r"\b(?:self|cls)\.(\w+)")
 
 @dataclass(frozen=True, slots=True)
 class BlockQuery:
-    """What holds from the statement where decoding began up to the end of its block.
+    """Questions that hold from the statement where decoding began up to the end of its block.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class BlockQuery:
     members
         Asks, by receiver, which members it has.
     written_since
-        What stands between the beginning of that statement and here.
+        The text from the beginning of that statement to here.
     """
 
     scope: Question
@@ -49,18 +49,18 @@ class BlockQuery:
 
     @property
     def mentioned(self) -> frozenset[str]:
-        """The members that have been named written_since, some of which may have been defined."""
+        """The members that have been named since, some of which may have been defined."""
         return frozenset(_MENTIONED.findall(self.written_since))
 
 
 def block_query_of(snapshot: Snapshot, end: int | None = None) -> BlockQuery | None:
-    """The anchor of a text, or of its first `end` characters; None where another block may have begun."""
+    """The questions about a text, or of its first `end` characters; None where another block may have begun."""
     if snapshot.language != "python":
         return None
     context, begin = snapshot.cursor, snapshot.cursor.lex_state.statement_start
     written_since = (snapshot.text + snapshot.upcoming)[begin:end]
     indent = written_since[: len(written_since) - len(written_since.lstrip())].rpartition("\n")[2]
-    if not _may_stand_apart(snapshot, written_since, indent):
+    if not _may_be_preceded(snapshot, written_since, indent):
         return None
     text, offsets = context.text[:begin] + indent + "f'{}'", {"": begin + len(indent) + len("f'{")}
     for receiver in RECEIVERS:
@@ -71,8 +71,8 @@ def block_query_of(snapshot: Snapshot, end: int | None = None) -> BlockQuery | N
     return BlockQuery(asked.pop(""), asked, written_since)
 
 
-def _may_stand_apart(snapshot: Snapshot, written_since: str, indent: str) -> bool:
-    """Whether lines may stand before the statement where decoding began, in one block with all written_since."""
+def _may_be_preceded(snapshot: Snapshot, written_since: str, indent: str) -> bool:
+    """Whether lines may be put before the statement where decoding began, in one block with all of `written_since`."""
     begin = snapshot.cursor.lex_state.statement_start
     if (
         snapshot.cursor.lex_state.in_string_or_comment
@@ -84,7 +84,7 @@ def _may_stand_apart(snapshot: Snapshot, written_since: str, indent: str) -> boo
 
 
 def _suffix(snapshot: Snapshot) -> str:
-    """What stands after the lines in question: the statement as the file has it if it ends there, and the rest."""
+    """The text after the lines in question: the statement as the file has it if it ends there, and the rest."""
     context = snapshot.cursor
     line = context.rest.partition("\n")[0]
     if line.strip() or any(at >= context.lex_state.statement_start for at in context.lex_state.open_brackets):

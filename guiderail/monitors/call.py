@@ -27,14 +27,14 @@ State = Literal["inside", "behind", "lost"]
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """How far the arguments have been read.
+    """The state of reading arguments.
 
     Parameters
     ----------
     given
         Those that a comma ended.
     argument
-        The one being written, what stands in brackets and strings left out.
+        The one being written, without what brackets and strings hold.
     brackets
         Brackets that are open inside it.
     quote
@@ -42,7 +42,7 @@ class _Reading:
     undecided
         Bytes at the end that may be the beginning of something longer.
     state
-        What came of it.
+        Inside the call, after it, or at arguments that no overload takes.
     """
 
     given: GivenArguments = field(default_factory=GivenArguments)
@@ -165,9 +165,9 @@ def _in_quotes(reading: _Reading, closing: bytes, data: bytes, at: int) -> tuple
 
 
 class CallArguments:
-    """The language of a call's arguments.
+    """The legal arguments of a call, as token masks.
 
-    Its masks are exact, and dear: one is made only once a token that does not fit was about to be chosen.
+    Masks are exact, and expensive: one is made only once a token that does not fit was about to be chosen.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a monitor sees: where decoding began, and how far it has come."""
+"""What a monitor sees: the cursor at which decoding began, and the text as far as it is decoded."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ HIDDEN = 4  # brackets at most that a rest of a line is thought to have opened
 
 
 class CursorContext:
-    """Where decoding begins: seen once for all suggestions of a request.
+    """The text around a cursor, shared by all suggestions of a request.
 
     Parameters
     ----------
     document, offset
         The text and the cursor.
     path
-        Where the analyser is to think that the file is.
+        The file's path, as analysers are told.
     typed
-        What stands before the cursor and is going to be decoded again (token healing).
+        The text before the cursor that decoding writes again (token healing).
     root
         The folder of the project.
     """
@@ -43,7 +43,7 @@ class CursorContext:
 
     @cached_property
     def lex_state(self) -> LexState:
-        """Where the text before the cursor ends."""
+        """The lexer's state at the cursor, without `typed`."""
         return self._lex_cache.state(self.text)
 
     @cached_property
@@ -52,7 +52,7 @@ class CursorContext:
         return unmatched_closers(self.rest[:BEHIND_READ], self.language)
 
     def matched(self, opened: str) -> tuple[int, str]:
-        """How the brackets that are open before the cursor, and those that the text after it closes, go together.
+        """Match the brackets that are open before the cursor with those that the text after it closes.
 
         The outermost belong together: each side may have more of the inner ones, such as where the line that is being
         written went on with ``) {``.
@@ -74,26 +74,26 @@ class CursorContext:
         return (len(closers), "") if was_misread else (same, first)
 
     def lex_state_of(self, text: str) -> LexState:
-        """Where another text ends that begins like the file."""
+        """The lexer's state at the end of another text, which begins like the file."""
         return self._lex_cache.state(text)
 
     def snapshot(self, written: str = "") -> Snapshot:
-        """The context when `written` has been decoded."""
+        """The text once `written` has been decoded."""
         return Snapshot(self, self.text + written, "" if written else self.typed)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """How far decoding has come.
+    """The text up to a point of decoding.
 
     Parameters
     ----------
     cursor
-        Where it began.
+        The cursor at which decoding began.
     text
         The file up to here.
     upcoming
-        What will certainly be written next.
+        What decoding will certainly write next: the text that token healing left out.
     """
 
     cursor: CursorContext
@@ -107,7 +107,7 @@ class Snapshot:
 
     @cached_property
     def lex_state(self) -> LexState:
-        """Where the text ends: in code, in a string, inside which brackets."""
+        """The lexer's state at the end of the text."""
         return lex_state(self.text, self.language, self.cursor.lex_state)
 
     @property
@@ -131,7 +131,7 @@ class Snapshot:
         return "".join(self.text[at] for at in self.lex_state.open_brackets[self._matched[0] :])
 
     def question(self, offset: int, shown: str | None = None) -> Question:
-        """What the analyser is asked about `offset`.
+        """The question to the analyser about an offset.
 
         Parameters
         ----------
@@ -147,20 +147,20 @@ class Snapshot:
         rest = self.cursor.rest[len(self.cursor.tail) :]
         return Question(self.cursor.path, self.language, front + closers + openers + rest, offset)
 
-    def instead(self, statement: str, behind: str = "") -> Question:
-        """What the analyser is asked about the end of a statement that stands instead of the one being written.
+    def question_with(self, statement: str, after: str = "") -> Question:
+        """The question to the analyser about the end of a statement that replaces the one being written.
 
         Parameters
         ----------
         statement
-            The other statement, up to the place in question.
+            The other statement, up to the offset in question.
         after
             The rest of it.
         """
         begin = self.text[: self.lex_state.statement_start] + self.indent
         shown = begin + statement
         rest = self.cursor.rest[len(self.cursor.tail) :]
-        return Question(self.cursor.path, self.language, shown + behind + rest, len(shown))
+        return Question(self.cursor.path, self.language, shown + after + rest, len(shown))
 
 
 def tail_of(rest: str) -> str:

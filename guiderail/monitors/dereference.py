@@ -1,4 +1,4 @@
-"""The dereference monitor: after a dot only the members of what stands before it.
+"""The dereference monitor: after a dot only the members of the expression before it.
 
 After "Guiding Language Models of Code with Global Context using Monitors" (NeurIPS 2023), section 3, with what that
 paper leaves out: half-typed names, reasons to abstain, and deadlines.
@@ -46,7 +46,7 @@ _NO_TARGET = re.compile(
     r"class|def|async\s+def|match|case)\b"
 )
 _OPERATOR = re.compile(r"[=!<>]=|\b(?:and|or|not|in|is|if|else|lambda)\b")
-# As for Python; a condition may stand in front, and every object takes new members.
+# As for Python; a condition may come first, and every object takes new members.
 _WEB_CONDITION = re.compile(r"(?P<opened>(?:else\s++)?(?:if|for|while)\s*+\()|else\b|do\b")
 _WEB_ELSE = re.compile(r"else\b")
 _WEB_TARGETS = re.compile(r"[\w.$#()\[\]'\"\s,]*$")
@@ -73,15 +73,15 @@ class MemberAccess:
     name_start
         Offset after the dot.
     written
-        What stands of the name already.
+        The part of the name that is already written.
     may_define
         Whether the name may be one that is only now being defined.
     may_be_nameless
-        Whether something else than a name may stand.
+        Whether something else than a name may follow.
     is_ambiguous
-        Whether the analyser may take for a value what is a type.
+        Whether the analyser may take a type for a value.
     operator
-        What stands before the name.
+        The operator before the name.
     is_own
         Whether the receiver's class is known though a member's type is not: it is a method's own object (`enclosing`).
     """
@@ -129,7 +129,7 @@ class Dereference:
 
 
 def _own_receiver(snapshot: Snapshot, access: MemberAccess) -> str | None:
-    """``self`` or ``cls`` in Python, if that is all that stands before the dot."""
+    """``self`` or ``cls`` in Python, if that is the whole receiver."""
     if snapshot.language != "python" or access.operator != ".":
         return None
     receiver = _DOTTED.search(snapshot.text[max(0, access.name_start - 1 - RECEIVER_READ) : access.name_start - 1])

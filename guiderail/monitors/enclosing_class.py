@@ -1,4 +1,4 @@
-"""The class whose method a cursor in Python is in, as the text shows it, and members that no analyser sees in it."""
+"""The class around a cursor in a Python method, as the text shows it, and its members that analysers miss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CLASS = re.compile(r"^([ \t]*)class[ \t]+(\w+)", re.MULTILINE)
 LONG = 500  # characters of a line, of an annotation or a subscript up to which they are read
 _BASES = re.compile(r"\s*+\(([^()]*+(?:\([^()]*+\)[^()]*+)*+)\)")
 _MIXIN = re.compile(r"mix_?in", re.IGNORECASE)
-# What gives an object members by names that stand nowhere.
+# What sets members whose names the text does not show.
 _SET_BY_NAME = re.compile(
     r"\bsetattr\(|\b__dict__(?:\.update\(|\.setdefault\(|\s*+=(?!=)|"
     rf"\s*+\[[^\]\n]{{0,{LONG}}}+(?:\]\s*+=(?!=)|[^\]\n]))|"  # what is too long to be read may set one
@@ -27,14 +27,14 @@ _QUOTED = re.compile(r"['\"](\w+)['\"]")
 
 @dataclass(frozen=True, slots=True)
 class EnclosingClass:
-    """A class, and those of its bases that stand in the same file.
+    """A class, with those of its bases that the same file defines.
 
     Parameters
     ----------
     name
         Of the class.
     text
-        All that they say.
+        The source of all of them.
     """
 
     name: str
@@ -59,7 +59,7 @@ def enclosing_class_of(text: str, statement: int, rest: str, receiver: str) -> E
     Parameters
     ----------
     text, rest
-        What stands before the cursor and after it.
+        The file before the cursor and after it.
     statement
         Where the statement at the cursor begins.
     receiver

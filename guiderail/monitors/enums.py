@@ -65,7 +65,7 @@ def _members_of_subject(snapshot: Snapshot) -> Question | None:
     return snapshot.question(len(shown), shown)
 
 
-def _restriction(members: Members, used: frozenset[str], snapshot: Snapshot, stands: str) -> Restriction:
+def _restriction(members: Members, used: frozenset[str], snapshot: Snapshot, typed: str) -> Restriction:
     """The members that are cases of an enum, without those that are used up."""
     cases = frozenset(
         member.name
@@ -78,10 +78,10 @@ def _restriction(members: Members, used: frozenset[str], snapshot: Snapshot, sta
         reason = "no enum"
     elif not members.complete:
         reason = "incomplete"
-    elif not any(name.startswith(stands + snapshot.upcoming) for name in left):
+    elif not any(name.startswith(typed + snapshot.upcoming) for name in left):
         reason = "no such name"
     legal = (lambda masks: masks.names(left, snapshot.cursor.tail)) if left else None
-    return Restriction(legal, len(left), reason, lambda truth: stands + tail_of(truth) in left)
+    return Restriction(legal, len(left), reason, lambda truth: typed + tail_of(truth) in left)
 
 
 def _used_python(snapshot: Snapshot, line: str, enum: str) -> frozenset[str]:
@@ -109,7 +109,7 @@ def _used_braces(snapshot: Snapshot, enum: str | None) -> frozenset[str]:
 
 
 def _without_blocks(text: str) -> str:
-    """A text without what stands in braces that match."""
+    """A text without the content of matching braces."""
     kept, opened, at = list[str](), list[int](), 0
     for found in _BRACE.finditer(text):
         kept += [text[at : found.start()], found[0]]

@@ -70,7 +70,7 @@ class Imports:
 
         # On one line and without brackets, which no analyser minds.
         statement = f"from {found['dots']}{found['package']} import "
-        return Trigger(statement.strip(), COMPLETIONS, snapshot.instead(statement), interpret, found["written"])
+        return Trigger(statement.strip(), COMPLETIONS, snapshot.question_with(statement), interpret, found["written"])
 
 
 def _modules(snapshot: Snapshot, found: re.Match[str]) -> frozenset[str] | None:

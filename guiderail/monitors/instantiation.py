@@ -1,4 +1,4 @@
-"""The instantiation monitor: after ``new`` stands what can be instantiated."""
+"""The instantiation monitor: after ``new`` only types that can be instantiated."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Instantiation:
         if found is None or snapshot.lex_state.in_string_or_comment:
             return None
         may_follow = INSTANTIABLE[snapshot.language]
-        stands = found["written"]
+        typed = found["written"]
 
         def interpret(members: Members) -> Restriction:
             types = frozenset(_bare(member.name) for member in members.items if member.kind in may_follow.kinds)
@@ -35,18 +35,18 @@ class Instantiation:
                 reason = "no types"
             elif not members.complete:
                 reason = "incomplete"
-            elif not any(name.startswith(stands + snapshot.upcoming) for name in names):
+            elif not any(name.startswith(typed + snapshot.upcoming) for name in names):
                 reason = "no such name"
 
             def allows(truth: str) -> bool:
-                name = stands + tail_of(truth)
+                name = typed + tail_of(truth)
                 return not name or name in names
 
             legal = (lambda masks: masks.perhaps(names, snapshot.cursor.tail)) if types else None
             return Restriction(legal, len(types), reason, allows)
 
         request = RESOLVED if snapshot.language == "cpp" else COMPLETIONS
-        return Trigger("new", request, snapshot.question(len(snapshot.text) - len(stands)), interpret, stands)
+        return Trigger("new", request, snapshot.question(len(snapshot.text) - len(typed)), interpret, typed)
 
 
 def _bare(name: str) -> str:

@@ -38,7 +38,7 @@ class _Step:
     strict
         Which of the lazy questions have masks here: those that refused a token.
     crossed
-        Triggers inside tokens that were about to be chosen here, with what stands before them in the token.
+        Triggers inside tokens that were about to be chosen here, with the bytes before them in the token.
     forbidden
         The tokens that would have been written here, each with a question by which it leads to nothing legal; in order,
         once however often the choice is made.
@@ -56,7 +56,7 @@ class _Step:
 
 
 class JointMonitors:
-    """The constraint that what is written is legal in the eyes of every monitor.
+    """The constraint that all monitors allow what is written.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class JointMonitors:
     monitors
         Those that know the language.
     analyser
-        Whom they ask.
+        The analyser that they ask.
     masks
         Of the model's vocabulary.
     weigh
@@ -91,14 +91,14 @@ class JointMonitors:
         self._deadline_s = deadline_s
         self._endings = frozenset(b"".join(monitor.endings for monitor in monitors))
         typed = context.typed.encode()
-        # What is going to be decoded again lengthens a name, or holds the trigger itself: that is asked ahead.
+        # What is going to be decoded again lengthens a name, or holds the trigger itself: that is asked now.
         begun = self._triggered(b"", monitors) if not typed or begins_name(typed) else ()
         self._steps = [_Step(b"", begun, begun)]
         self._walked(self._steps[0], typed)
         self._prefetch()
 
     def _prefetch(self) -> None:
-        """Ask what is going to be asked: the answers are kept."""
+        """Ask what is going to be asked: the analyser keeps the answers."""
         snapshot = self._scene.snapshot()
         for monitor in self._monitors:
             for request, question in _prefetched(monitor, snapshot):
@@ -106,7 +106,7 @@ class JointMonitors:
 
     @property
     def report(self) -> MonitorReport:
-        """What was asked on the way to here, and what came of it; nothing of what was decoded and left behind."""
+        """What was asked on the way to here, and what came of it; nothing of what was decoded and dropped."""
         asked = [one.query for step in self._steps for one in step.begun]
         asked += [one for step in self._steps for one in step.crossed.values()]
         watches = {one: replace(one.watch, forbidden=[], at=[]) for one in asked}
@@ -124,7 +124,7 @@ class JointMonitors:
     def fill_mask(self, bitmask: np.ndarray) -> None:
         """Clear the bits of the tokens that lead to nothing legal.
 
-        If that leaves none, the newest question gives way: decoding never dead-ends.
+        If that leaves none, the newest question is dropped: decoding never dead-ends.
         """
         while force := self._in_force(hard=True):
             mask = bitmask.copy()
@@ -142,16 +142,16 @@ class JointMonitors:
         return scores
 
     def admits(self, token: int) -> bool:
-        """Whether a chosen token stands; if not, the masks have become narrower, and the choice is to be made again.
+        """Whether a chosen token is legal; if not, the masks have become narrower, and the choice is to be made again.
 
         A trigger may lie inside a token (``.append``): only once such a token is about to be chosen can it be asked
         what is legal after the dot.
         """
-        step, data, stands = self._steps[-1], self._masks.token_bytes[token], True
+        step, data, admitted = self._steps[-1], self._masks.token_bytes[token], True
         for one in step.open:
             if one.query.trigger.lazy and one.query not in step.strict and one.loses(data):
                 step.strict.append(one.query)
-                stands = False
+                admitted = False
         for one in self._after(token).begun:
             key = (one.query.watch.monitor, data[: len(data) - len(one.written)])
             if not one.written or key in step.crossed:
@@ -159,8 +159,8 @@ class JointMonitors:
             legal = one.query.legal()
             if legal is not None and legal.place(one.written) == "lost":
                 step.crossed[key] = one.query
-                stands = False
-        return stands
+                admitted = False
+        return admitted
 
     def awaits(self, token: int | None) -> bool:
         """See `Awaiting`."""

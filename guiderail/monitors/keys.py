@@ -49,7 +49,7 @@ def _subscript(snapshot: Snapshot) -> Trigger | None:
         snapshot.text[: len(snapshot.text) - len(found["written"]) - 1]
     ).in_string_or_comment:
         return None
-    quote, stands = found["quote"], found["written"]
+    quote, typed = found["quote"], found["written"]
     defines = _TARGET.match(snapshot.statement) is not None
 
     def interpret(answer: tuple[Members, str]) -> Restriction:
@@ -66,14 +66,14 @@ def _subscript(snapshot: Snapshot) -> Trigger | None:
             reason = "may have more"
         if reason is None and not members.complete:
             reason = "incomplete"
-        elif reason is None and not any(key.startswith(stands + snapshot.upcoming) for key in keys):
+        elif reason is None and not any(key.startswith(typed + snapshot.upcoming) for key in keys):
             reason = "no such key"
         texts = frozenset(key + quote for key in keys if quote not in key and "\\" not in key)
         legal = (lambda masks: masks.texts(texts)) if texts else None
-        return Restriction(legal, len(keys), reason, lambda truth: (stands + truth).partition(quote)[0] in keys)
+        return Restriction(legal, len(keys), reason, lambda truth: (typed + truth).partition(quote)[0] in keys)
 
-    shown = snapshot.text[: len(snapshot.text) - len(stands)] + quote
-    return Trigger(found[0], KEYS, snapshot.question(len(shown) - 1, shown), interpret, stands, word=False)
+    shown = snapshot.text[: len(snapshot.text) - len(typed)] + quote
+    return Trigger(found[0], KEYS, snapshot.question(len(shown) - 1, shown), interpret, typed, word=False)
 
 
 def _is_literal(snapshot: Snapshot, owner: str) -> bool:
@@ -124,8 +124,8 @@ def _literal(snapshot: Snapshot) -> Trigger | None:
     found = _LITERAL.search(snapshot.text[max(0, opened - 20) :])
     if found is None:
         return None
-    stands = found["written"]
-    used = frozenset(_USED.findall(snapshot.text[opened + 1 : len(snapshot.text) - len(stands)]))
+    typed = found["written"]
+    used = frozenset(_USED.findall(snapshot.text[opened + 1 : len(snapshot.text) - len(typed)]))
 
     def interpret(members: Members) -> Restriction:
         offered = frozenset(m.name.rstrip("?") for m in members.items if m.kind in (FIELD, METHOD, PROPERTY))
@@ -135,14 +135,14 @@ def _literal(snapshot: Snapshot) -> Trigger | None:
             reason = "unknown type"  # what is in scope is offered where no keys are known
         elif not members.complete:
             reason = "incomplete"
-        elif not any(name.startswith(stands + snapshot.upcoming) for name in names):
+        elif not any(name.startswith(typed + snapshot.upcoming) for name in names):
             reason = "no such key"
 
         def allows(truth: str) -> bool:
-            name = stands + tail_of(truth)
+            name = typed + tail_of(truth)
             return not name or name in names or name in used
 
         legal = (lambda masks: masks.perhaps(names, snapshot.cursor.tail)) if offered else None
         return Restriction(legal, len(offered), reason, allows)
 
-    return Trigger("{", COMPLETIONS, snapshot.question(len(snapshot.text) - len(stands)), interpret, stands)
+    return Trigger("{", COMPLETIONS, snapshot.question(len(snapshot.text) - len(typed)), interpret, typed)

@@ -124,7 +124,7 @@ def _ends_statement(lexicon: Lexicon, found: re.Match[str], innermost: list[str]
 def unmatched_closers(text: str, language: str, most: int | None = None) -> str:
     """The closing brackets of `text` that it has no opening ones for; no more than `most` are looked for.
 
-    What stands after a cursor stays the same while somebody types, and is read once.
+    The text after a cursor stays the same while a person types, and is read once.
     """
     open_here = at = 0
     closers = ""

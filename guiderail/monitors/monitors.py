@@ -18,19 +18,19 @@ from guiderail.text.language import ending_of
 from guiderail.text.languages.table import LEXICONS
 
 KEYSTROKE_S = 0.05
-LONGEST = 2_000_000  # characters of a text: in a longer one, finding what the cursor stands in takes seconds
+LONGEST = 2_000_000  # characters of a text: lexing a longer one takes seconds
 UNTITLED = "guiderail_untitled"  # where a text without a file is said to be
 
 
 class Monitors:
-    """What constrains decoding in an engine.
+    """Makes the constraints of the chosen monitors.
 
     Parameters
     ----------
     vocabulary
         The model's tokens by their bytes.
     analysers
-        Who can be asked.
+        The analysers to ask.
     deadline_s
         How long decoding waits for an answer at most.
     names
@@ -53,14 +53,14 @@ class Monitors:
     def watch(
         self, document: Document, offset: int, root: Path | None = None, typed: str = ""
     ) -> Callable[[], JointMonitors] | None:
-        """A maker of constraints, one for each suggestion at a cursor; None where nobody is to be asked.
+        """A maker of constraints, one for each suggestion at a cursor; None where no monitor or analyser can help.
 
         Parameters
         ----------
         document, offset, root
             The cursor and its project.
         typed
-            What before the cursor is going to be decoded again.
+            The text before the cursor that decoding writes again.
         """
         folder = folder_of(document, root)
         monitors = for_language(self.monitors, document.language)

@@ -1,4 +1,4 @@
-"""What a call may be given, as a signature says it: how many arguments by position, which by keyword."""
+"""The parameters of a signature, and whether the arguments of a call fit them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NAME = re.compile(r"(?P<stars>\*{0,2}|\.\.\.)\s*(?P<name>[\w$]+)(?P<optional>\?
 _VOID = re.compile(r":\s*+(?:[^:]*\|\s*+)?void\s*+(?:\||$)")  # TypeScript lets such an argument be left out
 _KEYWORD = re.compile(rb"\s*(\w+)\s*=(?!=)")
 _GENERATOR = re.compile(rb"\bfor\b")
-_MARKS = re.compile(r"[\s,*/]*")  # what may stand between the parameters of a signature
+_MARKS = re.compile(r"[\s,*/]*")  # between the parameters of a signature
 _OBJECT = re.compile(r"\s*(?:self|cls)\b")  # what a method is called on, which is not among its parameters
 _DEFINED = re.compile(r"(?:async )?def \w+(?:\[(?:[^\[\]]|\[[^\[\]]*\])*\])?(?=\()")
 _TYPED = re.compile(r"\*{0,2}\w+\s*:.*|[*/]", re.DOTALL)
@@ -20,7 +20,7 @@ _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What one signature takes.
+    """The parameters of one signature.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ class Parameters:
     by_name
         Names that can be given by keyword.
     variadic
-        Whether any number of further arguments may stand.
+        Whether any number of further arguments may follow.
     any_name
-        Whether any keyword may.
+        Whether any keyword is taken.
     """
 
     positional: tuple[str, ...]
@@ -54,7 +54,7 @@ class Parameters:
         return not done or self.required <= filled | given.names
 
     def has_room(self, given: GivenArguments) -> bool:
-        """Whether one more argument can stand, by position or by keyword."""
+        """Whether one more argument fits, by position or by keyword."""
         if given.open_ended or self.variadic or self.any_name:
             return True
         left = self.by_name - given.names - frozenset(self.positional[: given.count])
@@ -72,7 +72,7 @@ class GivenArguments:
     names
         Those by keyword.
     open_ended
-        Whether there is one that stands for any number of them (``*args``), or that cannot be counted.
+        Whether one of them may be any number of arguments (``*args``), or cannot be counted.
     """
 
     count: int = 0
@@ -89,7 +89,7 @@ class GivenArguments:
 
 
 def parameters_of(signature: Signature, *, keywords: bool = True) -> Parameters | None:
-    """What a signature takes; None if it does not say. Without keywords a parameter is named by its place."""
+    """The parameters of a signature; None if it does not say. Without keywords a parameter is named by its index."""
     pieces = _pieces(signature)
     if pieces is None:
         return None
@@ -106,7 +106,7 @@ def parameters_of(signature: Signature, *, keywords: bool = True) -> Parameters 
             return None
         elif found["stars"] == "**":
             any_name = True
-        elif found["stars"] or "..." in re.split("[:=]", text)[0]:  # Java's stand after the type
+        elif found["stars"] or "..." in re.split("[:=]", text)[0]:  # Java writes them after the type
             variadic = keyword_only = True
         else:
             name = found["name"] if keywords else str(len(positional))

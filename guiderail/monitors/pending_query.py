@@ -31,7 +31,7 @@ class PendingQuery:
     Parameters
     ----------
     monitor, trigger
-        Who asks, and what.
+        The monitor that asks, and its trigger.
     answer
         The answer, when it comes.
     until
@@ -99,7 +99,7 @@ class PendingQuery:
         """Make the first mask when the answer comes, on the analysers' thread: the model may still be running."""
         if answer.cancelled() or answer.exception() is not None:
             return
-        with contextlib.suppress(Exception):  # who wants to know finds out again, and says so
+        with contextlib.suppress(Exception):  # `_settle` meets the error again, and logs it
             self._ready = ready = self._interpreted(answer.result())
             if ready[1] is not None and not self.trigger.lazy:
                 ready[1].mask(self.trigger.written.encode())

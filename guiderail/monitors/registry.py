@@ -1,4 +1,4 @@
-"""The monitors that there are: guiderail's own, and those that other packages register."""
+"""The registry of monitors: guiderail's own, and those that other packages register."""
 
 from __future__ import annotations
 

@@ -18,14 +18,14 @@ _READ = re.compile(
     r"\b(?:in|is|and|or|not|if|else|from|await|return|yield))\s+(?P<written>\w*)$"
 )
 _NO_READ = re.compile(r"\s*(?:import|from|def|async\s+def|class|global|nonlocal|for|with|async|case|except|@)\b")
-_TOP = re.compile(r"[^\s#)\]}]")  # where a line begins: it stands at the left margin
+_TOP = re.compile(r"[^\s#)\]}]")  # at the beginning of a line that is not indented
 _WORD = re.compile(r"[^\W\d]\w*")
 PREFIXES = frozenset("rbfut") | {"rb", "br", "fr", "rf", "tr", "rt"}  # of strings
 KEYWORDS = frozenset({"None", "True", "False", "not", "lambda", "await", "yield", "from", "in", "is", "and", "or"})
 
 
 class Scope:
-    """The monitor of names that stand alone, in Python."""
+    """The monitor of bare names that are read, in Python."""
 
     name, soft, endings = "scope", True, b" "
     languages = frozenset({"python"})
@@ -55,7 +55,7 @@ class Scope:
 
         # The question points into an f-string, where the scope is listed though nothing is typed. One question serves
         # all names of a block, or else of a statement. The answer is called incomplete, but is not.
-        question = query.scope if query else snapshot.instead("f'{", "}'")
+        question = query.scope if query else snapshot.question_with("f'{", "}'")
         return Trigger(statement.strip()[-40:], COMPLETIONS, question, interpret, found["written"])
 
     def prefetch(self, snapshot: Snapshot) -> Sequence[tuple[Request[Any], Question]]:
@@ -75,10 +75,10 @@ def _words(text: str, end: int) -> frozenset[str]:
 
 
 def _restriction(
-    names: frozenset[str], snapshot: Snapshot, written: str, stands: str, reason: str | None
+    names: frozenset[str], snapshot: Snapshot, written: str, typed: str, reason: str | None
 ) -> Restriction:
     def allows(truth: str) -> bool:
-        name = stands + tail_of(truth)
+        name = typed + tail_of(truth)
         return not name or name[0].isdigit() or name in names
 
     return Restriction(lambda masks: masks.perhaps(names, snapshot.cursor.tail), len(names), reason, allows)

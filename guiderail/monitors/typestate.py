@@ -1,7 +1,7 @@
 """The typestate monitor: a call must be legal in a state that its object may be in, by a protocol the user declares.
 
 After the typestates of Strom and Yemini (IEEE TSE 12(1), 1986): the states that an object may be in are followed from
-the beginning of the function through the text, in the order in which it stands. What may or may not have happened
+the beginning of the function through the text, from top to bottom. What may or may not have happened
 (branches, loops, other names for the object) leaves all states possible that it could lead to.
 """
 
@@ -41,8 +41,8 @@ class Typestate:
         declared = _declared(snapshot) if found and not snapshot.lex_state.in_string_or_comment else ()
         if not found or not declared:
             return None
-        receiver, stands = found["receiver"], found["written"]
-        dot = len(snapshot.text) - len(stands) - 1
+        receiver, typed = found["receiver"], found["written"]
+        dot = len(snapshot.text) - len(typed) - 1
 
         def interpret(hover: str) -> Restriction:
             kind = next((one for one in declared if _is_of(hover, one.type)), None)
@@ -50,10 +50,10 @@ class Typestate:
                 return Restriction(None, reason="no protocol" if hover else "unknown type")
             forbidden = kind.calls - kind.legal(possible_states(snapshot.text[:dot], receiver, kind))
             legal = (lambda masks: masks.none_of(forbidden, snapshot.cursor.tail)) if forbidden else None
-            allows = lambda truth: stands + tail_of(truth) not in forbidden  # noqa: E731
+            allows = lambda truth: typed + tail_of(truth) not in forbidden  # noqa: E731
             return Restriction(legal, len(kind.calls - forbidden), None if forbidden else "any call", allows)
 
-        return Trigger(found[0], HOVER, snapshot.question(dot - 1, snapshot.text[:dot]), interpret, stands)
+        return Trigger(found[0], HOVER, snapshot.question(dot - 1, snapshot.text[:dot]), interpret, typed)
 
 
 def _declared(snapshot: Snapshot) -> tuple[Protocol, ...]:
@@ -92,7 +92,7 @@ def possible_states(text: str, receiver: str, kind: Protocol) -> frozenset[str]:
         elif event.what == "lost":
             then = everything
         else:
-            then = kind.behind(possible, event.what.removeprefix("call "))
+            then = kind.after(possible, event.what.removeprefix("call "))
         certain = _is_certain(text, event.at)
         possible = then if certain else possible | then
         if certain and event.what in ("made", "lost"):
@@ -132,7 +132,7 @@ def _events(text: str, begin: int, receiver: str, kind: Protocol) -> Iterator[_E
 
 
 def _mentions(receiver: str) -> re.Pattern[str]:
-    """Where the first name of a receiver stands."""
+    """The mentions of the first name of a receiver."""
     return re.compile(rf"(?<![\w.]){re.escape(receiver.partition('.')[0])}\b")
 
 
@@ -145,7 +145,7 @@ def _is_over(text: str, at: int) -> bool:
 
 
 def _is_certain(text: str, at: int) -> bool:
-    """Whether what stands at an offset has happened when the end of the text is reached: no block ended between."""
+    """Whether the code at an offset has run when the end of the text is reached: no block ended between."""
     begin = text.rfind("\n", 0, at) + 1
     line = text[begin:].partition("\n")[0]
     depth = len(line) - len(line.lstrip())

@@ -85,7 +85,7 @@ class Inspector:
     Parameters
     ----------
     analysers
-        Who can be asked.
+        The analysers to ask.
     deadline_s
         How long all verdicts of a request may be waited for.
     drops
@@ -249,7 +249,7 @@ def _encoded(text: str) -> bytes:
 
 @lru_cache(COUNTED)
 def _syntax_errors(text: str, language: str) -> int:
-    """Errors in a tree of all of the text; the file without the line is the same while somebody types in it."""
+    """Errors in a tree of all of the text; the file without the line is the same while a person types in it."""
     root = parse(_encoded(text), language, PARSE_S)
     if not root.has_error:
         return 0

@@ -55,7 +55,7 @@ def gather(
     Returns
     -------
     list of Snippet
-        Least useful first, so that the best stands nearest to the file in the prompt; never the file itself.
+        Least useful first, so that the best is nearest to the file in the prompt; never the file itself.
     """
     index = index or ProjectIndex(root)
     index.refresh()

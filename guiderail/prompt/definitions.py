@@ -68,7 +68,7 @@ class Uses:
         return self._scores.get(word, 0.0)
 
     def members(self, owner: str) -> dict[str, float]:
-        """Nearness of the names that stand after ``owner.`` or ``owner::``."""
+        """Nearness of the names after ``owner.`` or ``owner::``."""
         pattern = re.compile(rf"\b{re.escape(owner)}\s*(?:\.|::|->)\s*([^\W\d]\w*)")
         found: dict[str, float] = {}
         for text, score in self._lines:

@@ -179,14 +179,14 @@ def _head(outer: Node, node: Node) -> str:
     """Everything from the start of `outer` to the body of `node`."""
     body = node.child_by_field_name("body")
     stop = outer.end_byte if body is None else body.start_byte
-    if body is not None and body.type == "block":  # comments may stand between Python's colon and its body
+    if body is not None and body.type == "block":  # comments may come between Python's colon and its body
         stop = next((child.end_byte for child in reversed(node.children) if child.type == ":"), stop)
     text = (outer.text or b"")[: stop - outer.start_byte].decode("utf-8", "replace")
     return text.rstrip().removesuffix("=>").rstrip()
 
 
 def _docstring(node: Node) -> str:
-    """First line of a Python docstring, ready to stand under the head."""
+    """First line of a Python docstring, as the line under the head."""
     body = node.child_by_field_name("body")
     first = body.named_children[0] if body is not None and body.named_children else None
     if first is not None and first.type == "expression_statement" and first.named_children:
@@ -198,9 +198,9 @@ def _docstring(node: Node) -> str:
 
 
 def _doc_comment(node: Node, language: str) -> str:
-    """First line of the comment that stands right above a declaration (Javadoc, JSDoc, ///)."""
+    """First line of the comment right above a declaration (Javadoc, JSDoc, ///)."""
     above = node.prev_named_sibling if language != "python" else None
-    while above is not None and above.type == "attribute_item":  # Rust's #[derive(…)] stands in between
+    while above is not None and above.type == "attribute_item":  # Rust's #[derive(…)] comes between
         node, above = above, above.prev_named_sibling
     if above is None or not above.type.endswith("comment"):
         return ""

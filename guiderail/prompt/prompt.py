@@ -70,7 +70,7 @@ class Prompt:
 
 
 def lone_space(before: str) -> int:
-    """The blanks that every tokenizer joins with a word after `before`: a space that stands alone."""
+    """The blanks that every tokenizer joins with a word after `before`: a single space."""
     return int(before.endswith(" ") and not before[-2:-1].isspace())
 
 
@@ -262,7 +262,7 @@ def _arranged(
     fim: FimFormat | None,
     layout: Layout,
 ) -> tuple[Segment, ...]:
-    """Everything in the family's order; comments belong to the prefix, files stand before all.
+    """Everything in the family's order; comments belong to the prefix, files come before all.
 
     `late` is the part of the prefix that goes after the middle sentinel.
     """

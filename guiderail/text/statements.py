@@ -109,7 +109,7 @@ class Statements:
         """Take a text of whole lines, each with its end (UTF-8); what it shares with the last is not parsed again.
 
         Inside an open string or comment of several lines nothing is parsed: error recovery is slow there, and what
-        stands there is no statement.
+        they hold is no statement.
         """
         same = common_prefix(self._source, source)
         if same == len(source) == len(self._source):

@@ -13,7 +13,7 @@ from guiderail.text.edit import common_prefix, common_suffix
 from guiderail.text.languages.table import GRAMMARS
 
 FILES = 4  # whose last tree is kept
-PARSE_S = 1.0  # seconds of this thread for a text that somebody waits for; half a megabyte of usual code takes half
+PARSE_S = 1.0  # seconds of this thread for a text that is waited for; half a megabyte of usual code takes half
 _TANGLED = 4000**2  # of the children of errors, squared and in sum: a query looks at each beside each other
 _CHUNK = 256  # bytes that the parser is given at once: a node's text is put together from them
 

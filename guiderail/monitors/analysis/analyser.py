@@ -1,4 +1,4 @@
-"""An analyser that is always there to be asked: starts, caches, restarts, gives up for a while, never blocks."""
+"""An analyser on a language server: starts and restarts it, queues and caches questions, never blocks the caller."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KEPT_ANSWERS = 256
 KEPT_BYTES = 64 << 20  # of the messages that they were read from
 MOST_WAITING = 16  # questions that wait for a busy server: what all monitors want to know of a few places
 STOP_S = 2.0
-# Pyrefly reads a changed file behind the scenes, and answers from the old one until it has.
+# Pyrefly reads a changed file in the background, and answers from the old one until it has.
 SETTLE_S = 2.0
 
 T = TypeVar("T")
@@ -38,11 +38,11 @@ State = Literal["idle", "starting", "ready", "failed", "stopped"]
 
 
 class Analyser(Protocol):
-    """Who can be asked about a file."""
+    """Answers questions about files."""
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """Its name in settings and reports."""
         ...
 
     def ask(self, request: Request[T], question: Question) -> Future[T]:
@@ -103,7 +103,7 @@ class ServerAnalyser:
         return self._client.pid if self._client is not None else None
 
     def warm_up(self) -> Future[None]:
-        """Start the server now, ahead of the first question."""
+        """Start the server now, before the first question."""
         return shared().submit(self._warm_up())
 
     def ask(self, request: Request[T], question: Question) -> Future[T]:
@@ -246,7 +246,7 @@ _running: weakref.WeakSet[ServerAnalyser] = weakref.WeakSet()
 
 @atexit.register
 def _stop_all() -> None:
-    """End every server with the process: at once, since nobody waits for an answer any more."""
+    """End every server with the process: at once, since no answer is waited for any more."""
     for analyser in list(_running):
         analyser.state = "stopped"
         if analyser._client is not None:

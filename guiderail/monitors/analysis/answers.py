@@ -1,4 +1,4 @@
-"""What analysers answer, and how it is read from LSP's plain JSON: tolerant of what is left out, not of nonsense.
+"""The answers of analysers, read from LSP's plain JSON: tolerant of what is left out, not of nonsense.
 
 Offsets are code points of the text that the question showed. What monitors are given has the types that are promised
 here and a size that they can cope with, whatever the server sent; nonsense is no answer.
@@ -21,7 +21,7 @@ LONGEST_DETAIL = 10_000
 LONGEST_SIGNATURE = 50_000
 LONGEST_EDIT = 1_000  # what a completion replaces
 MOST_OVERLOADS = 1_000
-HALVED = "\N{REPLACEMENT CHARACTER}"  # stands for half of a character (`wire.parsed`)
+HALVED = "\N{REPLACEMENT CHARACTER}"  # replaces half of a character (`wire.parsed`)
 
 Severity = Literal["error", "warning", "information", "hint"]
 Offset = Callable[[dict[str, Any]], int]  # from an LSP position to an offset
@@ -108,7 +108,7 @@ def read_completions(
     limit: int | None = None,
     *,
     flag_counts: bool = True,
-    in_front: Callable[[dict[str, Any]], str | None] = lambda _: "",
+    replaced_text: Callable[[dict[str, Any]], str | None] = lambda _: "",
 ) -> Members:
     """All that may be written: LSP's CompletionList, or its items alone.
 
@@ -120,7 +120,7 @@ def read_completions(
         As many items mean that some are missing.
     flag_counts
         Whether ``isIncomplete`` means that some are missing.
-    in_front
+    replaced_text
         The text before the cursor that is replaced by an edit of a range; None where that is no such range.
 
     Raises
@@ -135,7 +135,7 @@ def read_completions(
     read = [
         Member(text, _whole(item.get("kind")) or 0, _text(item.get("detail"))[:LONGEST_DETAIL])
         for item in items[:MOST_NAMES]
-        if isinstance(item.get("label"), str) and (text := _written(item, in_front))
+        if isinstance(item.get("label"), str) and (text := _written(item, replaced_text))
     ]
     found = tuple(member for member in read if len(member.name) <= LONGEST_NAME and HALVED not in member.name)
     truncated = len(items) >= min(limit or MOST_NAMES, MOST_NAMES) or len(found) < len(read)
@@ -168,10 +168,10 @@ def _bare(text: str) -> str:
     return text
 
 
-def _written(item: dict[str, Any], in_front: Callable[[dict[str, Any]], str | None]) -> str:
+def _written(item: dict[str, Any], replaced_text: Callable[[dict[str, Any]], str | None]) -> str:
     """What would be written: the edit, the inserted text, or the label; a snippet up to its first hole.
 
-    An edit may repeat what stands before the name; one that changes it (``.`` to ``->``) offers nothing here.
+    An edit may repeat the text before the name; one that changes it (``.`` to ``->``) offers nothing here.
     """
     edit = item.get("textEdit")
     text = _text(edit.get("newText")) if isinstance(edit, dict) else ""
@@ -180,7 +180,7 @@ def _written(item: dict[str, Any], in_front: Callable[[dict[str, Any]], str | No
         text = text.partition("$")[0].replace("\\", "")
     lead = ""
     if isinstance(edit, dict) and (span := edit.get("range") or edit.get("replace")):
-        replaced = in_front(span)
+        replaced = replaced_text(span)
         if replaced is None:
             return ""
         lead = _without_word(replaced)

@@ -230,7 +230,7 @@ class Client:
         return self._shadow.offset(position["line"], position["character"])
 
     def files_changed(self, paths: Sequence[Path]) -> None:
-        """Tell the server that files were written or deleted by somebody else."""
+        """Tell the server that files were written or deleted by another program."""
         written = (lsp.FileChangeType.Created, lsp.FileChangeType.Changed)  # it is not known which
         gone = (lsp.FileChangeType.Deleted,)
         changes = [
@@ -268,7 +268,7 @@ class Client:
             log.debug("%s: the conversation ended: %s", self.server.name, error)
         finally:
             code = self._process.returncode
-            # A stream that nobody empties any more would hide the process's end from asyncio, and never be closed.
+            # A stream that is not read any more would hide the process's end from asyncio, and never be closed.
             self._lost = True
             self.kill()
             await self._reaped()
@@ -277,7 +277,7 @@ class Client:
             self._rpc.abandon(f"{self.server.name} {reason}")
 
     async def _reaped(self) -> None:
-        """Wait for the code of a killed process: to close its pipes before takes the code from asyncio, which tells."""
+        """Wait for a killed process's exit code: asyncio loses it, and logs so, if the pipes are closed before."""
         assert self._process is not None
         for _ in range(round(REAP_S / REAP_PAUSE_S)):
             if self._process.returncode is not None:

@@ -1,8 +1,8 @@
-"""What an analyser can be asked.
+"""The kinds of questions to an analyser.
 
     analyser.ask(SIGNATURES, Question(path, "python", text, offset)).result(0.05)
 
-A request leaves at once and its answer is kept: asking ahead and asking again cost nothing.
+A request leaves at once and its answer is kept: asking early and asking again cost nothing.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ async def _asked(client: Client, question: Question) -> Members:
 
     starts: dict[tuple[Any, Any], int] = {}  # most edits begin at the same place
 
-    def in_front(edit: dict[str, Any]) -> str | None:
+    def replaced_text(edit: dict[str, Any]) -> str | None:
         """What an edit would replace before the offset."""
         try:
             place = edit["start"]["line"], edit["start"]["character"]
@@ -88,7 +88,9 @@ async def _asked(client: Client, question: Question) -> Members:
             return None
         return question.text[start : question.offset] if question.offset - start <= answers.LONGEST_EDIT else None
 
-    return answers.read_completions(reply, server.limit, flag_counts=server.incomplete_means_missing, in_front=in_front)
+    return answers.read_completions(
+        reply, server.limit, flag_counts=server.incomplete_means_missing, replaced_text=replaced_text
+    )
 
 
 async def _patiently(send: Callable[[], Awaitable[Any]]) -> Any:

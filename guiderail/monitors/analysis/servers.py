@@ -1,6 +1,6 @@
 """The language servers that guiderail knows, in the order in which "auto" takes them.
 
-docs/monitors.md has the measurements behind the order.
+docs/monitors.md has the measurements that the order follows.
 """
 
 from __future__ import annotations

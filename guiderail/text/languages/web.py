@@ -19,7 +19,7 @@ from guiderail.text.languages.record import (
     declarations,
 )
 
-# A slash begins a pattern where an expression may begin; divisions stand after one.
+# A slash begins a pattern where an expression may begin; divisions follow one.
 _PATTERN = (
     r"(?:(?<=[=(,:;!&|?{}\[])|(?<=return)|(?m:^))[ \t]*"
     r"/(?![/*])(?:[^\\/\[\r\n]|\\.|\[(?:[^\]\\\r\n]|\\.){0,200}+\])++/[a-z]*+"
