@@ -63,11 +63,8 @@ class Arguments:
                 return Restriction(None, reason="generic")
             restriction = _restriction(empty, style, found["callee"])
             # What it does not know, tsc looks up by its name alone in JavaScript; and any argument may be left out.
-            return (
-                replace(restriction, reason="inferred type")
-                if snapshot.language.startswith("javascript")
-                else restriction
-            )
+            is_guess = snapshot.language.startswith("javascript")
+            return replace(restriction, reason="inferred type") if is_guess else restriction
 
         return Trigger(found[0], CALLS, question, interpret, word=False, lazy=True)
 
@@ -78,10 +75,10 @@ def _is_defined(snapshot: Snapshot, begin: int) -> bool:
     if _NAMED.search(front):
         return True
     around = snapshot.lex_state.open_brackets[-2:-1]  # the bracket that was just opened is the last
-    is_object = (
-        bool(around) and snapshot.text[around[0]] == "{" and _OBJECT.search(snapshot.text[: around[0]][-LOOK_BACK:])
-    )
-    return snapshot.language != "python" and bool(is_object) and _METHOD.search(front) is not None
+    if snapshot.language == "python" or not around or snapshot.text[around[0]] != "{":
+        return False
+    is_object = _OBJECT.search(snapshot.text[: around[0]][-LOOK_BACK:]) is not None
+    return is_object and _METHOD.search(front) is not None
 
 
 def _callee(snapshot: Snapshot) -> re.Match[str] | None:
@@ -116,9 +113,8 @@ def _restriction(answer: Signatures, style: CallStyle, callee: str) -> Restricti
     for signature in answer.items:
         parameters, owned = parameters_of(signature, keywords=style.keywords), _OWNED.search(signature.label)
         if parameters is None or (owned and signature.label.startswith("def ") and "." not in callee):
-            return Restriction(
-                None, reason="unknown signature"
-            )  # a plain function's own `cls` is left out like a method's
+            # A plain function's own `cls` is left out like a method's.
+            return Restriction(None, reason="unknown signature")
         known.append(parameters)
         if owned and _may_be_given_object(callee, signature, owned["type"]):
             known.append(replace(parameters, positional=("self", *parameters.positional)))

@@ -54,7 +54,7 @@ class BlockQuery:
 
 
 def block_query_of(snapshot: Snapshot, end: int | None = None) -> BlockQuery | None:
-    """The questions about a text, or of its first `end` characters; None where another block may have begun."""
+    """The questions about a text, or about its first `end` characters; None where another block may have begun."""
     if snapshot.language != "python":
         return None
     context, begin = snapshot.cursor, snapshot.cursor.lex_state.statement_start

@@ -83,7 +83,7 @@ class MemberAccess:
     operator
         The operator before the name.
     is_own
-        Whether the receiver's class is known though a member's type is not: it is a method's own object (`enclosing`).
+        Whether the receiver's class is known though a member's type is not: it is a method's own object (`enclosing_class`).
     """
 
     name_start: int
@@ -147,11 +147,9 @@ def _own_question(snapshot: Snapshot, access: MemberAccess) -> tuple[Question, f
 def _enclosing_class(snapshot: Snapshot, access: MemberAccess) -> EnclosingClass | None:
     """The class whose members are meant, if it is certain that the receiver is its object or it itself."""
     receiver = _own_receiver(snapshot, access)
-    return (
-        enclosing_class_of(snapshot.text, snapshot.lex_state.statement_start, snapshot.cursor.rest, receiver)
-        if receiver
-        else None
-    )
+    if receiver is None:
+        return None
+    return enclosing_class_of(snapshot.text, snapshot.lex_state.statement_start, snapshot.cursor.rest, receiver)
 
 
 def _restriction(
@@ -197,7 +195,7 @@ def _module(snapshot: Snapshot, name_start: int) -> str | None:
 
 
 def find_member_access(text: str, state: LexState, language: str) -> MemberAccess | None:
-    """The dereference that `text` ends in, if it does; `state` is where the text ends."""
+    """The dereference that `text` ends in, if it does; `state` is the lexer's state at its end."""
     syntax, blocks = MEMBER_SYNTAX[language], LEXICONS[language].blocks
     found = syntax.end.search(text, max(0, len(text) - NAME_READ))
     if found is None or state.in_string_or_comment:

@@ -33,7 +33,7 @@ class PendingQuery:
     monitor, trigger
         The monitor that asks, and its trigger.
     answer
-        The answer, when it comes.
+        The future of the answer.
     until
         How long decoding waits for it (`time.perf_counter`).
     weigh
