@@ -83,7 +83,7 @@ class MemberAccess:
     operator
         The operator before the name.
     is_own
-        Whether the receiver's class is known though a member's type is not: it is a method's own object (`enclosing_class`).
+        Whether the receiver is a method's own object, whose class is known even if a member's type is not.
     """
 
     name_start: int
