@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from guiderail.decoding.price import Prices
-from guiderail.decoding.recipe import Recipe, recipe
+from guiderail.decoding.drafting.pass_cost import PassCosts
+from guiderail.decoding.pipeline import Pipeline, build_pipeline
 from guiderail.decoding.registry import known
 from guiderail.decoding.sampling import Sampling
 from guiderail.engine.completer import Completer
@@ -52,22 +52,25 @@ class Plan:
 QUICK = Plan(cursors=4, tokens=24, rounds=2)
 
 
-def ways(plan: Plan, skipped: Callable[[str, str], None]) -> dict[str, tuple[Recipe, Sampling]]:
-    """The recipe of each method and drafter that needs nothing but a cursor; `skipped` is told of the others."""
-    found = {GREEDY: (recipe("plain"), Sampling()), SAMPLED: (recipe("plain", greedy=False), Sampling(temperature=0.8))}
+def ways(plan: Plan, skipped: Callable[[str, str], None]) -> dict[str, tuple[Pipeline, Sampling]]:
+    """The pipeline of each method and drafter that needs nothing but a cursor; `skipped` is told of the others."""
+    found = {
+        GREEDY: (build_pipeline("plain"), Sampling()),
+        SAMPLED: (build_pipeline("plain", greedy=False), Sampling(temperature=0.8)),
+    }
     for name, one in known().items():
         if name == "plain" or (plan.only and name not in plan.only):
             continue
-        about = one.load().about
-        sampling = Sampling(temperature=0.8) if about.sampling == "sampled" else Sampling()
+        metadata = one.load().metadata
+        sampling = Sampling(temperature=0.8) if metadata.sampling == "sampled" else Sampling()
         try:
             if one.kind == "drafter":
-                found[name] = recipe("plain", drafter=name), sampling
+                found[name] = build_pipeline("plain", drafter=name), sampling
             else:
-                found[name] = recipe(name, greedy=sampling.greedy), sampling
+                found[name] = build_pipeline(name, greedy=sampling.greedy), sampling
         except UsageError as error:
             skipped(name, str(error))
-    found[AUTO] = recipe("plain", drafter="auto"), Sampling()
+    found[AUTO] = build_pipeline("plain", drafter="auto"), Sampling()
     return found
 
 
@@ -104,24 +107,24 @@ def run(model: Model, plan: Plan, skipped: Callable[[str, str], None]) -> Iterat
     found: dict[str, list[list[Suggestion]]] = {name: [] for name in chosen}
     order = deque(chosen)
     for _ in range(plan.rounds):
-        stores: dict[str, dict] = {name: {Prices: completer.store.get(Prices)} for name in chosen}
+        stores: dict[str, dict] = {name: {PassCosts: completer.store.get(PassCosts)} for name in chosen}
         for round_of in found.values():
             round_of.append([])
         for place in places:
             order.rotate()  # whoever comes first at a cursor finds its caches cold
             for name in order:
                 way = chosen[name]
-                completer.store = stores[name] if stores[name][Prices] else {}
+                completer.store = stores[name] if stores[name][PassCosts] else {}
                 found[name][-1].append(_decode(completer, *way, *place, plan))
     for name, rounds in found.items():
         yield _row(name, model, rounds, found[GREEDY])
 
 
 def _decode(
-    completer: Completer, way: Recipe, sampling: Sampling, document: Document, offset: int, plan: Plan
+    completer: Completer, way: Pipeline, sampling: Sampling, document: Document, offset: int, plan: Plan
 ) -> Suggestion:
     request = CompletionRequest(
-        document=document, offset=offset, until="tokens", max_tokens=plan.tokens, sampling=sampling, recipe=way
+        document=document, offset=offset, until="tokens", max_tokens=plan.tokens, sampling=sampling, pipeline=way
     )
     return completer.complete(request)[0]
 

@@ -27,8 +27,8 @@ import torch
 
 from guiderail.benchmarks.decode import SHAPES, random_model
 from guiderail.cache.tree import TokenTree
-from guiderail.decoding.constraint import allowed
-from guiderail.decoding.recipe import AUTO, recipe
+from guiderail.decoding.constraints.masks import allowed
+from guiderail.decoding.pipeline import AUTO, build_pipeline
 from guiderail.decoding.sampling import Chooser, Sampling
 from guiderail.decoding.session import Session
 from guiderail.engine.completer import Completer
@@ -247,7 +247,7 @@ def _complete(
         until="tokens",
         max_tokens=plan.tokens,
         monitors=monitors,
-        recipe=recipe(drafter=drafter, monitored=monitors is not None),
+        pipeline=build_pipeline(drafter=drafter, monitored=monitors is not None),
     )
     return completer.complete(request)[0]
 

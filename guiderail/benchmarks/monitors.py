@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from guiderail.benchmarks.python_list_mask import PythonListMask
-from guiderail.decoding.identifiers import Names
-from guiderail.decoding.trie import IdentifierTrie
-from guiderail.decoding.vocabulary import Vocabulary
+from guiderail.decoding.constraints.identifier_trie import IdentifierTrie
+from guiderail.decoding.constraints.name_sets import Names
+from guiderail.decoding.constraints.vocabulary import Vocabulary
 
 PIECE = re.compile(rb"[ .]?\w+\(?|[^\w\s]+|\s+")
 NAME = re.compile(rb"[A-Za-z_]\w{3,}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from guiderail.decoding.trie import identifier_length
+from guiderail.decoding.constraints.identifier_trie import identifier_length
 
 SHARE = 50  # the look-up is timed for one id in so many, all over the list: the whole takes seconds
 

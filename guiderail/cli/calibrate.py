@@ -36,7 +36,7 @@ def calibrate(
     The method adadec looks ahead where the entropy of the next token reaches the threshold that is learned here. It
     is kept for exactly these weights.
     """
-    from guiderail.decoding import calibration
+    from guiderail.decoding.methods import calibration
     from guiderail.evaluation import calibrate as learning
     from guiderail.evaluation import record
     from guiderail.model.load import load

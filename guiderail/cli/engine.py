@@ -163,7 +163,7 @@ class Engine:
             monitors=self._monitors,
             inspector=self._inspector,
             stages=project.stages(cursor.document, self._patience),
-            recipe=self._recipe,
+            pipeline=self._recipe,
             project=project.counts,
         )
         found = self._completer.complete(request, on_token=on_token)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from guiderail.decoding.part import Part
+    from guiderail.decoding.spec import Spec
 
 HEADINGS = {
     "method": "Methods (--method NAME)",
@@ -20,7 +20,7 @@ HEADINGS = {
 @click.argument("names", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def methods(names: tuple[str, ...], as_json: bool) -> None:
-    """List the ways to decode, with their papers, costs and parameters, and what they compose with.
+    """List the ways to decode: when to use each, its paper, cost and parameters, and what it composes with.
 
     \b
     guiderail complete app.py --method adadec --set lookahead=4
@@ -32,41 +32,42 @@ def methods(names: tuple[str, ...], as_json: bool) -> None:
     click.echo(json.dumps(rows, indent=2) if as_json else _as_text(rows))
 
 
-def _row(part: "type[Part]") -> dict[str, Any]:
+def _row(spec: "type[Spec]") -> dict[str, Any]:
     from guiderail.rule import in_words
 
-    about = part.about
+    metadata = spec.metadata
     return {
-        "summary": about.summary,
-        "paper": about.paper,
-        "cost": about.cost,
-        "composes_with": _composition(part),
+        "summary": metadata.summary,
+        "paper": metadata.paper,
+        "cost": metadata.cost,
+        "use": metadata.use,
+        "composes_with": _composition(spec),
         "parameters": [
             {"name": key, "default": default, "allowed": in_words(rule, default), "help": rule.help}
-            for key, (rule, default) in part.rules().items()
+            for key, (rule, default) in spec.rules().items()
         ],
     }
 
 
-def _composition(part: "type[Part]") -> str:
+def _composition(spec: "type[Spec]") -> str:
     """What it goes together with, in one line."""
-    about = part.about
+    metadata = spec.metadata
     words = []
-    if part.kind == "method":
+    if spec.kind == "method":
         kinds = {
-            "stages": about.stages,
-            "constraints and monitors": about.constraints,
-            "drafters": about.drafters,
+            "stages": metadata.stages,
+            "constraints and monitors": metadata.constraints,
+            "drafters": metadata.drafters,
         }
         words.append(", ".join(kind for kind, works in kinds.items() if works) or "nothing")
     else:
-        words.append({"drafter": "methods that take drafters"}.get(part.kind, "any method that takes it"))
-    if about.needs:
-        words.append(f"needs {' or '.join(about.needs)}")
-    if about.refuses:
-        words.append(f"not with {', '.join(about.refuses)}")
-    if about.sampling != "any":
-        words.append({"greedy": "temperature 0 only", "sampled": "temperature above 0 only"}[about.sampling])
+        words.append({"drafter": "methods that take drafters"}.get(spec.kind, "any method that takes it"))
+    if metadata.needs:
+        words.append(f"needs {' or '.join(metadata.needs)}")
+    if metadata.refuses:
+        words.append(f"not with {', '.join(metadata.refuses)}")
+    if metadata.sampling != "any":
+        words.append({"greedy": "temperature 0 only", "sampled": "temperature above 0 only"}[metadata.sampling])
     return "; ".join(words)
 
 
@@ -79,6 +80,7 @@ def _as_text(rows: list[dict[str, Any]]) -> str:
             lines += [*([""] if lines else []), HEADINGS[kind]]
         owner = "" if row["owner"] == "guiderail" else f"  (from {row['owner']})"
         lines.append(f"  {row['name']}: {row['summary']}{owner}")
+        lines += [f"      use it {row['use']}"] if row["use"] else []
         lines += [f"      from {row['paper']}"] if row["paper"] else []
         lines += [f"      costs {row['cost']}", f"      composes with {row['composes_with']}"]
         for one in row["parameters"]:

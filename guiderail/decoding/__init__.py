@@ -1,1 +1,1 @@
-"""Sessions, methods, logits stages, constraints and stop rules."""
+"""Decoding: sessions, methods, logits stages, constraints, drafters and stop rules."""

@@ -1,7 +1,7 @@
-"""Where a text ends because what stands after the cursor begins, or because a model turns from writing to talking.
+"""A stop rule for models that write what follows the cursor already, or close a code fence and begin to explain.
 
-Many models write on into the lines that stand below the cursor already. Those that were trained to chat close what they
-take for a block of code with a fence, and explain it.
+Many models write on into the lines below the cursor. Those that were trained to chat close what they take for a block
+of code with a fence, and explain it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Following:
 
     The text ends before a line that is the first one below the cursor, with the same indentation; before a
     line that is indented less than that one, if that one goes on with the cursor's block; and before a fence. If
-    something stands after the cursor in its line, a text ends with a first line that says it too, or closes what it
+    something is after the cursor in its line, a text ends with a first line that says it too, or closes what it
     closes; and a text of one line ends with that line, even if it is blank.
 
     Parameters
@@ -37,7 +37,7 @@ class Following:
     fences
         Whether a fence may be a part of the text, as in prose and in a docstring.
     quote
-        What closes, after the cursor, a text of several lines that the cursor stands in; the text ends before it.
+        What closes, after the cursor, a text of several lines that the cursor is in; the text ends before it.
     """
 
     inner: StopRule
@@ -48,7 +48,7 @@ class Following:
     quote: str = ""
 
     def end(self, text: str) -> int | None:
-        """The first of the ends."""
+        """The first of the ends by the inner rule and by what follows."""
         if self.quote and (found := text.find(self.quote)) >= 0:
             earlier = replace(self, quote="").end(text[:found])
             return len(text[:found].rstrip()) if earlier is None else earlier
@@ -61,7 +61,7 @@ class Following:
         return min((end for end in ends if end is not None), default=None)
 
     def _is_last(self, line: str) -> bool:
-        """Whether a text whose first line this is ends with it, because something stands after the cursor."""
+        """Whether a text whose first line this is ends with it, because something is after the cursor."""
         if isinstance(self.inner, LineStop):
             return True
         return bool(line.strip()) and shape(line, self.before, self.rest) != Shaped(line)
@@ -83,14 +83,14 @@ class Following:
         if content.startswith(FENCE) and not self.fences:
             return True
         if line == self.below and not self.rest.strip():
-            # A bracket alone says nothing, unless it closes what the cursor stands in.
+            # A bracket alone says nothing, unless it closes the block that the cursor is in.
             return any(letter.isalnum() for letter in content) or indent(line) < depth
         floor = indent(self.below)
         return indent(line) < floor <= depth and not first and not content.startswith((*COMMENTS, *CLOSERS))
 
 
 def following(inner: StopRule, before: str, after: str, language: str | None, quote: str = "") -> Following:
-    """The rule at a cursor; `before` is its line up to it, `after` what stands after it, `quote` from `open_text`."""
+    """The rule at a cursor; `before` is its line up to it, `after` the text after it, `quote` from `open_text`."""
     rest, _, below = after[:REACH].partition("\n")
     lines = (line.rstrip() for line in below.split("\n"))
     below = next((line for line in lines if line), "")

@@ -1,4 +1,4 @@
-"""The contract of a way to decode, and what all ways share: what is asked for, what happens, and one step's scores."""
+"""The contract of a decoding method, with its request, its events and the scores of one step."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from guiderail.decoding.constraint import Constraint, apply
-from guiderail.decoding.stage import LogitsStage, StepState
+from guiderail.decoding.constraints.choice import apply
+from guiderail.decoding.constraints.constraint import Constraint
+from guiderail.decoding.stages.stage import LogitsStage, StepState
 from guiderail.decoding.stops import StopRule
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Finish = Literal["line", "block", "tokens", "loop", "length", "eos", "cancelled"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is to be decoded.
+    """What is asked of a decoding method.
 
     Parameters
     ----------
@@ -31,7 +32,8 @@ class Request:
     stop_reason
         The name of that end.
     skip
-        Bytes at the beginning that stand before the cursor already (`healing`); the stop rule does not see them.
+        Bytes at the beginning that are before the cursor already (`constraints.typed_text`); the stop rule does not
+        see them.
     max_tokens
         Tokens at most.
     n
@@ -86,7 +88,7 @@ class PausedEvent:
 
 @dataclass(frozen=True, slots=True)
 class FinishedEvent:
-    """A text ended; `text` is what counts of the characters after the cursor."""
+    """A text ended; `text` is its part after the cursor, cut where the text ends."""
 
     reason: Finish
     text: str
@@ -101,9 +103,9 @@ class Method(Protocol):
     def decode(
         self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
-        """Tokens after `session`, whose next scores are `logits`, and one FinishedEvent at the end.
+        """Decode after the session's sequence, whose next scores are `logits`; the last event is a FinishedEvent.
 
-        A method whose `About.all_texts` holds may write up to `request.n` texts, the best first: each is its tokens
+        A method whose `Metadata.all_texts` holds may write up to `request.n` texts, the best first: each is its tokens
         and a FinishedEvent. At the end the session may be longer than before, never changed in what it held; the
         caller takes back what was added. Constraints and stages apply to all that may be decoded.
         """
@@ -135,8 +137,15 @@ def scored(
 ) -> torch.Tensor:
     """As `staged`, then masked and weighed by the constraints, which must have accepted exactly the decoded tokens.
 
-    A token of a constraint that can only foresee (`constraint.Foreseeing`) may still be refused: whoever takes one of
-    these scores asks `constraint.choose`, or takes what is refused for impossible (`constraint.admitted`).
+    A constraint may still refuse a token that is chosen from these scores (`Constraint.admits`): `choice.choose` asks,
+    and `choice.admitted` is for those who choose several.
     """
     scores = staged(raw, ids, step, request)
     return apply(constraints, scores) if constraints else scores
+
+
+def advance(session: Session, token: int) -> torch.Tensor:
+    """Feed one token; the model's scores after it, float32 [at least the vocabulary]."""
+    logits = session.feed([token])
+    assert logits is not None, "a single token is one chunk"
+    return logits

@@ -1,7 +1,7 @@
-"""The methods, stages, constraints and drafters by their names: our own, and those of installed packages.
+"""The registry of methods, stages, constraints and drafters by name: our own, and those of installed packages.
 
-A package registers a part by an entry point of the group ``guiderail.methods``, ``guiderail.stages``,
-``guiderail.constraints`` or ``guiderail.drafters``: its name, and a subclass of the group's base class (`part`). Names
+A package registers a spec by an entry point of the group ``guiderail.methods``, ``guiderail.stages``,
+``guiderail.constraints`` or ``guiderail.drafters``: its name, and a subclass of the group's base class (`spec`). Names
 are unique across all groups. Nothing is imported before it is asked for.
 """
 
@@ -15,44 +15,44 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from guiderail.decoding.part import ConstraintPart, DrafterPart, Kind, MethodPart, Part, StagePart
+from guiderail.decoding.spec import ConstraintSpec, DrafterSpec, Kind, MethodSpec, Spec, StageSpec
 from guiderail.errors import GuiderailError, UsageError
 
-BASES: Mapping[Kind, type[Part]] = {
-    "method": MethodPart, "stage": StagePart, "constraint": ConstraintPart, "drafter": DrafterPart,
+BASES: Mapping[Kind, type[Spec]] = {
+    "method": MethodSpec, "stage": StageSpec, "constraint": ConstraintSpec, "drafter": DrafterSpec,
 }  # fmt: skip
-# Our own, in the form of entry points; a table, so that they are there whether the package was installed anew or not.
+# Our own, as entry points are written; a table, so that a source tree needs no new installation.
 BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
     "method": {
-        "plain": "guiderail.decoding.plain:PlainPart",
-        "adadec": "guiderail.decoding.adadec:AdaDecPart",
-        "beam": "guiderail.decoding.beam:BeamPart",
-        "superposed": "guiderail.decoding.superposed:SuperposedPart",
-        "asap": "guiderail.decoding.alignment:AsapPart",
-        "cars": "guiderail.decoding.alignment:CarsPart",
-        "ead": "guiderail.decoding.switching:SwitchingPart",
-        "pg-td": "guiderail.decoding.planning:PlanningPart",
+        "plain": "guiderail.decoding.methods.plain:PlainSpec",
+        "adadec": "guiderail.decoding.methods.adadec:AdaDecSpec",
+        "beam": "guiderail.decoding.methods.beam:BeamSpec",
+        "superposed": "guiderail.decoding.methods.superposed:SuperposedSpec",
+        "asap": "guiderail.decoding.methods.alignment:AsapSpec",
+        "cars": "guiderail.decoding.methods.alignment:CarsSpec",
+        "ead": "guiderail.decoding.methods.switching:SwitchingSpec",
+        "pg-td": "guiderail.decoding.methods.planning:PlanningSpec",
     },
     "stage": {
-        "uscd": "guiderail.decoding.stages.contrast:ContrastPart",
-        "rpg": "guiderail.decoding.stages.grammar_repetition:GrammarRepetitionPart",
-        "repetition-penalty": "guiderail.decoding.stages.repetition_penalty:RepetitionPenaltyPart",
-        "mirostat1": "guiderail.decoding.stages.mirostat:MirostatV1Part",
-        "mirostat2": "guiderail.decoding.stages.mirostat:MirostatV2Part",
-        "momentum": "guiderail.decoding.stages.momentum:MomentumPart",
+        "uscd": "guiderail.decoding.stages.contrast:ContrastSpec",
+        "rpg": "guiderail.decoding.stages.grammar_repetition:GrammarRepetitionSpec",
+        "repetition-penalty": "guiderail.decoding.stages.repetition_penalty:RepetitionPenaltySpec",
+        "mirostat1": "guiderail.decoding.stages.mirostat:MirostatV1Spec",
+        "mirostat2": "guiderail.decoding.stages.mirostat:MirostatV2Spec",
+        "momentum": "guiderail.decoding.stages.momentum:MomentumSpec",
     },
     "constraint": {
-        "grammar": "guiderail.decoding.grammar:GrammarPart",
+        "grammar": "guiderail.decoding.constraints.grammar:GrammarSpec",
     },
     "drafter": {
-        "suffix": "guiderail.decoding.drafters.suffix:SuffixPart",
-        "recycling": "guiderail.decoding.drafters.recycling:RecyclingPart",
-        "stand": "guiderail.decoding.drafters.stand:StandPart",
-        "names": "guiderail.decoding.drafters.names:NamesPart",
-        "embedded": "guiderail.decoding.drafters.embedded:EmbeddedPart",
+        "suffix": "guiderail.decoding.drafting.suffix:SuffixSpec",
+        "recycling": "guiderail.decoding.drafting.recycling:RecyclingSpec",
+        "stand": "guiderail.decoding.drafting.stand:StandSpec",
+        "names": "guiderail.decoding.drafting.names:NamesSpec",
+        "embedded": "guiderail.decoding.drafting.embedded:EmbeddedSpec",
     },
 }  # fmt: skip
-# The drafters of the setting "auto", the first before the others where they promise the same.
+# The drafters of the setting "auto"; of equally good drafts the first one's is taken.
 AUTO_DRAFTERS: tuple[str, ...] = ("names", "suffix", "recycling")
 
 
@@ -60,26 +60,26 @@ class RegistryError(GuiderailError):
     """A package registered something that cannot be used."""
 
 
-class UnknownPartError(UsageError):
+class UnknownNameError(UsageError):
     """There is no method, stage, constraint or drafter of this name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A name, and where its part is to be found: "module:attribute", and who registered it."""
+    """A registered name: where its spec is found ("module:attribute"), and which package registered it."""
 
     name: str
     kind: Kind
     target: str
     owner: str
 
-    def load(self) -> type[Part]:
-        """Import the part.
+    def load(self) -> type[Spec]:
+        """Import the spec.
 
         Raises
         ------
         RegistryError
-            If it cannot be imported, or is no part of this kind.
+            If it cannot be imported, or is no spec of this kind.
         """
         module, _, attribute = self.target.partition(":")
         try:
@@ -91,8 +91,8 @@ class Registered:
         base = BASES[self.kind]
         if not (isinstance(found, type) and issubclass(found, base) and is_dataclass(found)):
             raise self._refused(f"is no dataclass below {base.__module__}.{base.__qualname__}")
-        if not hasattr(found, "about"):
-            raise self._refused("says nothing about itself (its class attribute `about` is missing)")
+        if not hasattr(found, "metadata"):
+            raise self._refused("has no metadata (its class attribute `metadata` is missing)")
         return found
 
     def _refused(self, why: str) -> RegistryError:
@@ -102,7 +102,7 @@ class Registered:
 
 
 def merged(own: Mapping[Kind, Mapping[str, str]], others: Iterable[EntryPoint]) -> dict[str, Registered]:
-    """Everything by name.
+    """All registered names: our own and those of other packages.
 
     Raises
     ------
@@ -111,8 +111,8 @@ def merged(own: Mapping[Kind, Mapping[str, str]], others: Iterable[EntryPoint]) 
     """
     found = {
         name: Registered(name, kind, target, "guiderail")
-        for kind, parts in own.items()
-        for name, target in parts.items()
+        for kind, specs in own.items()
+        for name, target in specs.items()
     }
     kinds: dict[str, Kind] = {f"guiderail.{kind}s": kind for kind in BASES}
     for point in others:
@@ -121,8 +121,8 @@ def merged(own: Mapping[Kind, Mapping[str, str]], others: Iterable[EntryPoint]) 
         old = found.setdefault(point.name, new)
         if old.target != new.target:
             raise RegistryError(
-                f"two parts are named '{new.name}': the {old.kind} of {old.owner} ({old.target}) and the {new.kind} of "
-                f"{new.owner} ({new.target})",
+                f"the name '{new.name}' is registered twice: as a {old.kind} of {old.owner} ({old.target}) and as a "
+                f"{new.kind} of {new.owner} ({new.target})",
                 "Remove one of the packages",
             )
     return found
@@ -136,11 +136,11 @@ def known() -> dict[str, Registered]:
 
 
 def find(name: str, *kinds: Kind) -> Registered:
-    """What is registered under a name.
+    """Look a name up.
 
     Raises
     ------
-    UnknownPartError
+    UnknownNameError
         If there is nothing of these kinds (any, by default); it names the nearest.
     """
     kinds = kinds or tuple(BASES)
@@ -149,4 +149,4 @@ def find(name: str, *kinds: Kind) -> Registered:
         return known()[name]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
     hint = f"The nearest is '{near[0]}'; guiderail methods lists all" if near else "None is registered"
-    raise UnknownPartError(f"there is no {kinds[0]} '{name}'", hint)
+    raise UnknownNameError(f"there is no {kinds[0]} '{name}'", hint)

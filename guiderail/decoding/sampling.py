@@ -96,7 +96,7 @@ class Chooser:
         return int(logits.argmax()) if self.sampling.greedy else self.draw(self.probabilities(logits))
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
-        """What a token is drawn from, float32 [vocabulary] on the CPU; not for greedy settings."""
+        """The probabilities that a token is drawn with, float32 [vocabulary] on the CPU; not for greedy settings."""
         return truncate(logits, self.sampling).softmax(-1).cpu()
 
     def draw(self, probabilities: torch.Tensor) -> int:

@@ -1,4 +1,4 @@
-"""One model with one sequence: feed tokens, get logits, go back."""
+"""A session: one model with one sequence of tokens; feed tokens, get logits, go back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from guiderail.cache.buffers import KeyValueBuffers
 from guiderail.cache.live import CHUNK, FitReport, LiveCache
 from guiderail.cache.tree import TokenTree
 from guiderail.decoding import graphs
-from guiderail.decoding.branches import Branches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +97,7 @@ class Session:
 
         The logits of a node are those after the sequence and the path down to it. The sequence stays as it is. When
         the same tree has grown, and nothing else was run since, only the new nodes run, and only their logits come.
-        `embeddings` ([new nodes, hidden]) stand in place of the new nodes' tokens; then no path can be kept.
+        `embeddings` ([new nodes, hidden]) replace the new nodes' tokens; then no path can be kept.
         """
         self.passes += 1
         return self.cache.grow(tree, embeddings)
@@ -112,7 +111,3 @@ class Session:
             If they are no path of a tree that was just run.
         """
         self.cache.keep(path)
-
-    def branch(self, count: int) -> Branches:
-        """So many branches after the sequence, to be fed side by side; no copy of the sequence is made."""
-        return Branches(self, count)

@@ -1,4 +1,4 @@
-"""Where a completion ends, judged on its text.
+"""Stop rules: where a completion ends, judged by its text.
 
 A rule looks at all the text written so far and says at which length it ends, or that it goes on. Rules are pure, so
 that several suggestions, and the evaluation's frozen truncation, cut in one and the same way.
@@ -57,7 +57,7 @@ class LineStop:
 
 @dataclass(frozen=True, slots=True)
 class BlockStop:
-    """The text ends with the block the cursor stands in, or with the block that its line opens.
+    """The text ends with the block the cursor is in, or with the block that its line opens.
 
     Indentation decides, in every language: a block goes on as long as its lines are indented at least as deep as its
     first. A line that begins with a closing bracket belongs to the block that was opened; if it opens another one
@@ -150,7 +150,7 @@ def stop_rule(until: Until, before: str) -> StopRule:
 
 
 def shortened(before: str) -> str:
-    """A short line that stands for a long one, which a rule would read for each token.
+    """A short line in place of a long one, which a rule would read for each token.
 
     What counts is how it is indented, whether it leaves a text of several lines open, and what it ends with.
     """

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from guiderail.decoding.recipe import Recipe, recipe
+from guiderail.decoding.pipeline import Pipeline, build_pipeline
 from guiderail.settings import Settings
 
 KEPT = 32  # an editor's settings hardly ever change
 
 
 @lru_cache(KEPT)
-def chosen(settings: Settings) -> Recipe:
-    """The recipe of the settings `method`, `parameters` and `drafter`.
+def chosen(settings: Settings) -> Pipeline:
+    """The pipeline of the settings `method`, `parameters` and `drafter`.
 
     Raises
     ------
     UsageError
         If a name or a parameter is wrong, or what was chosen does not compose; it says what is allowed.
     """
-    return recipe(
+    return build_pipeline(
         settings.method,
         settings.parameters,
         settings.drafter,

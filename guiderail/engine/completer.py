@@ -12,11 +12,11 @@ from typing import Literal, cast
 from guiderail.cache.live import FitReport
 from guiderail.cache.policy import Policy
 from guiderail.cache.pool import CachePool
-from guiderail.decoding.draft import Drafter
-from guiderail.decoding.price import Prices, prices_of
-from guiderail.decoding.recipe import Recipe
+from guiderail.decoding.constraints.vocabulary import Vocabulary
+from guiderail.decoding.drafting.draft import Drafter
+from guiderail.decoding.drafting.pass_cost import PassCosts, pass_costs_of
+from guiderail.decoding.pipeline import Pipeline
 from guiderail.decoding.session import Session
-from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.engine.request import CompletionRequest, Layout
 from guiderail.engine.run import Run
 from guiderail.engine.suggestion import Suggestion
@@ -55,7 +55,7 @@ class Completer:
         self.session = Session(model, policy=cache_policy)
         self.pool = CachePool(self.session.cache, device_bytes=cache_bytes, host_bytes=cache_bytes)
         self.vocabulary = Vocabulary(model.tokenizer.token_bytes)
-        self.store: dict[object, object] = {}  # what methods and drafters keep between requests (`Situation.kept`)
+        self.store: dict[object, object] = {}  # what methods and drafters keep between requests (`BuildContext.kept`)
         self._count_line = lru_cache(COUNTED)(lambda text: len(model.tokenizer.encode(text)))
 
     def complete(
@@ -102,14 +102,14 @@ class Completer:
         self.pool.open(request.file or request.document.path, ids)
         return ids
 
-    def warm(self, recipe: Recipe) -> None:
-        """Measure now what a recipe's drafters have to know of this device, and not while somebody waits."""
-        if recipe.drafters and Prices not in self.store:
-            self.store[Prices] = prices_of(self.model)
+    def warm(self, pipeline: Pipeline) -> None:
+        """Measure now what a pipeline's drafters have to know of this device, and not while somebody waits."""
+        if pipeline.drafters and PassCosts not in self.store:
+            self.store[PassCosts] = pass_costs_of(self.model)
 
     def show(self, request: CompletionRequest) -> None:
         """Have the drafters read the prompt that was encoded, and the project, before a request waits for that."""
-        for part in request.recipe.drafters:
+        for part in request.pipeline.drafters:
             if part in self.store:  # else no request came yet
                 cast(Drafter, self.store[part]).begin(self.session.ids, request.project)
 

@@ -10,8 +10,8 @@ from guiderail.engine.lending import Lending, is_wanted
 from guiderail.prompt.index import ProjectIndex
 
 if TYPE_CHECKING:
-    from guiderail.decoding.stage import LogitsStage
     from guiderail.decoding.stages.ngram_counts import NgramCounts
+    from guiderail.decoding.stages.stage import LogitsStage
     from guiderail.model.model import Model
     from guiderail.text.document import Document
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from guiderail.decoding.recipe import PLAIN, Recipe
+from guiderail.decoding.pipeline import PLAIN, Pipeline
 from guiderail.decoding.sampling import Sampling
-from guiderail.decoding.stage import LogitsStage
 from guiderail.decoding.stages.ngram_counts import NgramCounts
+from guiderail.decoding.stages.stage import LogitsStage
 from guiderail.decoding.stops import Until
 from guiderail.monitors.monitors import Monitors
 from guiderail.monitors.verdict import Inspector
@@ -56,12 +56,12 @@ class CompletionRequest:
     distinct
         Whether suggestions must differ from each other; if not, draws are independent.
     stages
-        Changes of the scores that come before the recipe's.
+        Changes of the scores that come before the pipeline's.
     monitors
         What forbids names that do not exist; none by default.
     file
         Names the file whose cache is to be used; by default its path.
-    recipe
+    pipeline
         The method, and the stages, constraints and drafters that were chosen with it; plain decoding by default.
     project
         The ids and counts of the project's other files, for drafters and methods that read them.
@@ -85,6 +85,6 @@ class CompletionRequest:
     stages: Sequence[LogitsStage] = ()
     monitors: Monitors | None = None
     file: Hashable = None
-    recipe: Recipe = PLAIN
+    pipeline: Pipeline = PLAIN
     project: NgramCounts | None = None
     inspector: Inspector | None = None

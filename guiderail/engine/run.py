@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from guiderail.decoding.abreast import Draw, draw
-from guiderail.decoding.constraint import Constraint
-from guiderail.decoding.drafting import Drafting
+from guiderail.decoding.constraints.constraint import Constraint
+from guiderail.decoding.constraints.typed_text import TypedText
+from guiderail.decoding.drafting.pass_cost import PassCosts, pass_costs_of
+from guiderail.decoding.drafting.selector import DraftSelector
 from guiderail.decoding.following import REACH, following, open_text
-from guiderail.decoding.healing import TypedText
 from guiderail.decoding.method import Event, FinishedEvent, Method, PausedEvent, Request, TokenEvent
-from guiderail.decoding.part import Situation
-from guiderail.decoding.plain import PlainPart
-from guiderail.decoding.price import Prices, prices_of
+from guiderail.decoding.methods.batch_sampling import SampledText, sample_batch
+from guiderail.decoding.methods.plain import PlainSpec
 from guiderail.decoding.sampling import Chooser, Sampling
+from guiderail.decoding.spec import BuildContext
 from guiderail.decoding.stops import StopRule, stop_rule
 from guiderail.engine.request import ALTERNATIVES, CompletionRequest
 from guiderail.engine.suggestion import Suggestion, Timings
@@ -91,7 +91,7 @@ class Run:
     @property
     def _most(self) -> int:
         """How often a text is written at most, for as many suggestions as are wanted."""
-        if self.request.recipe.method.about.all_texts:
+        if self.request.pipeline.method.metadata.all_texts:
             return 1
         return 2 * self.request.n - 1 if self.request.distinct else self.request.n
 
@@ -101,11 +101,11 @@ class Run:
         What is drawn plainly shares its passes. A first text that somebody waits for, or that drafts can shorten, goes
         alone.
         """
-        request, recipe = self.request, self.request.recipe
+        request, pipeline = self.request, self.request.pipeline
         alone = index == 0 and (on_token is not None or request.sampling.greedy)
-        drafted = bool(recipe.drafters) and not request.distinct  # who measures draws with drafts is to get them
-        apart = alone or drafted or any(part.about.one_by_one for part in recipe.stages)
-        return 1 if apart or not isinstance(recipe.method, PlainPart) else min(request.n, WIDEST)
+        drafted = bool(pipeline.drafters) and not request.distinct  # who measures draws with drafts is to get them
+        apart = alone or drafted or any(part.metadata.one_by_one for part in pipeline.stages)
+        return 1 if apart or not isinstance(pipeline.method, PlainSpec) else min(request.n, WIDEST)
 
     def _write(
         self, indices: Sequence[int], cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None
@@ -134,16 +134,16 @@ class Run:
         choosers = [Chooser(self._sampling(index), index) for index in indices]
         ids = self.session.ids
         draws = [
-            Draw(text.plan, text.constraints, chooser, ids, self.logits)
+            SampledText(text.plan, text.constraints, chooser, ids, self.logits)
             for text, chooser in zip(texts, choosers, strict=True)
         ]
-        draw(self.session, draws, texts[0].plan.cancelled)
+        sample_batch(self.session, draws, texts[0].plan.cancelled)
         for one in draws:
             yield from one.events()
 
     def _text(self, index: int, cancelled: Callable[[], bool]) -> _Text:
         request, typed = self.request, self.prompt.typed.encode()
-        method, stages, chosen = request.recipe.build(self._situation(index))
+        method, stages, chosen = request.pipeline.build(self._build_context(index))
         plan = Request(
             token_bytes=self.tokenizer.token_bytes,
             stop=self._stop,
@@ -202,9 +202,9 @@ class Run:
         text = _line_ends_of(self.request.document, text)
         return shape(text, self._before[-LINE:], self._after(len(text))) or Shaped("")
 
-    def _situation(self, index: int) -> Situation:
+    def _build_context(self, index: int) -> BuildContext:
         request, completer = self.request, self.completer
-        situation = Situation(
+        context = BuildContext(
             model=completer.model,
             vocabulary=self.vocabulary,
             sampling=self._sampling(index),
@@ -219,12 +219,12 @@ class Run:
             project=request.project,
             store=completer.store,
         )
-        if not request.recipe.drafters:
-            return situation
+        if not request.pipeline.drafters:
+            return context
         # A drafter is kept from request to request; this one's project is told when it begins.
-        drafters = [situation.kept(part, partial(part.build, situation)) for part in request.recipe.drafters]
-        prices = situation.kept(Prices, lambda: prices_of(completer.model))
-        return replace(situation, drafting=Drafting(drafters, prices, request.project))
+        drafters = [context.kept(part, partial(part.build, context)) for part in request.pipeline.drafters]
+        prices = context.kept(PassCosts, lambda: pass_costs_of(completer.model))
+        return replace(context, drafting=DraftSelector(drafters, prices, request.project))
 
     def _encode(self, document: Document, offset: int, snippets: Sequence[Snippet]) -> list[int]:
         prompt = self.completer.prompt(replace(self.request, document=document, offset=offset, snippets=snippets))
@@ -243,7 +243,7 @@ class Run:
         at_once: bool = False,
     ) -> Iterator[Suggestion]:
         """The texts of one decoding; only the first one's tokens are told as they come."""
-        at_once = at_once or self.request.recipe.method.about.all_texts
+        at_once = at_once or self.request.pipeline.method.metadata.all_texts
         tokens: list[TokenEvent] = []
         began = first = time.perf_counter()
         pauses = 0

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from guiderail.decoding.recipe import Recipe, recipe
+from guiderail.decoding.pipeline import Pipeline, build_pipeline
 from guiderail.decoding.sampling import Sampling
 from guiderail.errors import UsageError
 
@@ -144,7 +144,7 @@ class System:
     method: Method
     monitors: str
 
-    def recipe(self) -> Recipe:
+    def pipeline(self) -> Pipeline:
         """How it decodes.
 
         Raises
@@ -154,7 +154,7 @@ class System:
         """
         method, watched = self.method, self.monitors not in {OFF, SYNTAX}
         greedy = method.temperature == 0
-        return recipe(method.name, method.set, method.drafter, greedy=greedy, monitored=watched)
+        return build_pipeline(method.name, method.set, method.drafter, greedy=greedy, monitored=watched)
 
     @property
     def label(self) -> str:

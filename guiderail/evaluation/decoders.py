@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from guiderail.decoding import registry
-from guiderail.decoding.calibration import NotCalibratedError
-from guiderail.decoding.recipe import recipe
+from guiderail.decoding.methods.calibration import NotCalibratedError
+from guiderail.decoding.pipeline import build_pipeline
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
 from guiderail.engine.completer import Completer
@@ -183,7 +183,7 @@ def answer(completer: Completer, case: Case, task: Task, plan: Plan) -> Sample:
         until=task.kind,
         max_tokens=64 if task.kind == "line" else plan.max_tokens,
         sampling=Sampling(temperature=case.temperature, seed=plan.seed),
-        recipe=recipe(case.method, case.parameters, greedy=greedy),
+        pipeline=build_pipeline(case.method, case.parameters, greedy=greedy),
     )
     before = _other_passes(completer)
     found, *_ = completer.complete(request)

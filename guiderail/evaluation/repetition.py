@@ -36,7 +36,7 @@ from guiderail.text.document import Document
 if TYPE_CHECKING:
     import torch
 
-    from guiderail.decoding.stage import LogitsStage, StepState
+    from guiderail.decoding.stages.stage import LogitsStage, StepState
     from guiderail.model.model import Model
 
 GREEDY, SAMPLED, PENALTY = "greedy", "temperature 0.8", "repetition penalty 1.2"

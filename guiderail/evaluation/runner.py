@@ -45,7 +45,7 @@ def collect(config: Config, progress: Progress, note: Note) -> list[Task]:
         A set or file cannot be read.
     """
     for system in config.systems():
-        system.recipe()  # what does not compose is said before anything is fetched
+        system.pipeline()  # what does not compose is said before anything is fetched
     needed = config.settings.check or config.settings.context_tokens or any(m != OFF for m in config.monitors)
     tasks = [task for source in config.tasks for task in _source(source, bool(needed), progress, note)]
     if not tasks:

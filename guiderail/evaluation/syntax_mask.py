@@ -15,7 +15,7 @@ from itertools import takewhile
 
 import torch
 
-from guiderail.decoding.stage import StepState
+from guiderail.decoding.stages.stage import StepState
 from guiderail.monitors.lex_state import lex_state
 
 TRIED = 64  # tokens that are tried at a step, the likeliest first

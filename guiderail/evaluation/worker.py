@@ -25,7 +25,7 @@ from guiderail.prompt.index import ProjectIndex
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
-    from guiderail.decoding.stage import LogitsStage
+    from guiderail.decoding.stages.stage import LogitsStage
 
 KEPT_ERRORS = 5  # of an answer, in its record
 
@@ -109,7 +109,7 @@ class Worker:
             n=system.method.samples,
             distinct=False,
             sampling=system.method.sampling(settings.seed),
-            recipe=system.recipe(),
+            pipeline=system.pipeline(),
             layout=settings.layout,  # pyright: ignore[reportArgumentType]  # checked by `read`
         )
         request = replace(request, snippets=[*task.snippets, *self._context(request, system.model)])

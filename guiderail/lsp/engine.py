@@ -20,7 +20,7 @@ from guiderail.settings import Settings
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
-    from guiderail.decoding.recipe import Recipe
+    from guiderail.decoding.pipeline import Pipeline
     from guiderail.engine.completer import Completer
     from guiderail.engine.project import OpenProject
     from guiderail.engine.request import CompletionRequest
@@ -170,7 +170,7 @@ class Engine:
         self.device = ""
         self._completer: Completer | None = None
         self._make: Callable[[], Completer] | None = None
-        self._recipe: Recipe | None = None
+        self._recipe: Pipeline | None = None
         self._projects: Recent[tuple[Path | None, str, bool], OpenProject] = Recent(PROJECTS)
         # By who is wanted.
         self._analysers: Recent[tuple[str, str, str], tuple[ServerPool, Monitors]] = Recent(
@@ -306,7 +306,7 @@ class Engine:
         found = completer.complete(request, cancelled=cancelled, on_token=written.add)
         kept = without_secrets(request.document, found)
         ended = [replace(one, text=_line_feeds(one.text).replace("\n", wish.line_ending)) for one in kept]
-        is_stand_in = request.recipe != chosen(wish.settings)
+        is_stand_in = request.pipeline != chosen(wish.settings)
         return Answer(ended, list(request.snippets), len(found) - len(kept), is_stand_in)
 
     def prepare(self, wish: Wish, cancelled: Cancelled) -> None:
@@ -376,14 +376,14 @@ class Engine:
             ),
             monitors=self._monitors(settings),
             file=wish.name,
-            recipe=self._recipe_for(wish),
+            pipeline=self._recipe_for(wish),
             # Other files are read in idle time alone (`prepare`): a request takes what is known by then.
             stages=project.stages(document, 0.0),
             project=project.counts,
             inspector=self._inspector(settings),
         )
 
-    def _recipe_for(self, wish: Wish) -> Recipe:
+    def _recipe_for(self, wish: Wish) -> Pipeline:
         """What the settings choose, without what runs the project's code unless a person asked."""
         from guiderail.engine.choice import chosen
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from guiderail.decoding.trie import pack
+from guiderail.decoding.constraints.masks import pack
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.parameters import GivenArguments, Parameters
 from guiderail.text.languages.record import CallStyle
@@ -22,7 +22,7 @@ _OPEN, _CLOSE = b"([{", b")]}"
 STRUCTURE = frozenset(b"()[]{},#'\"\\\n=`/")  # without these a token is more of an argument
 
 
-State = Literal["inside", "behind", "lost"]
+State = Literal["inside", "past", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class ArgumentReader:
             return self._equals(reading, data[at + 1 : at + 2]), at + 1
         begins_pattern = byte == b"/" and not self._style.keywords  # a regular expression is not read
         longer = self._more(reading, b" " if byte == b"\n" else byte)
-        return replace(longer, state="behind") if begins_pattern and longer.state != "lost" else longer, at + 1
+        return replace(longer, state="past") if begins_pattern and longer.state != "lost" else longer, at + 1
 
     def _equals(self, reading: _Reading, following: bytes) -> _Reading:
         """The reading after an equals sign, which may make the argument one by keyword."""
@@ -131,7 +131,7 @@ class ArgumentReader:
 
     def _closed(self, reading: _Reading, byte: bytes) -> _Reading:
         given = self._and_one(reading) if reading.argument.strip() else reading.given
-        return replace(reading, state="behind" if byte == b")" and self._fit(given, done=True) else "lost")
+        return replace(reading, state="past" if byte == b")" and self._fit(given, done=True) else "lost")
 
     def _and_one(self, reading: _Reading) -> GivenArguments:
         return reading.given.and_one(reading.argument, keywords=self._style.keywords)

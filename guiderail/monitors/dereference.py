@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from guiderail.decoding.identifiers import Names
+from guiderail.decoding.constraints.name_sets import Names
 from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.analysis.requests import MEMBERS, Question, Request
 from guiderail.monitors.block_query import RECEIVERS, block_query_of

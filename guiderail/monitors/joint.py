@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from guiderail.decoding.constraint import allowed
-from guiderail.decoding.trie import begins_name
+from guiderail.decoding.constraints.constraint import Constraint
+from guiderail.decoding.constraints.identifier_trie import begins_name
+from guiderail.decoding.constraints.masks import allowed
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.requests import Question, Request
 from guiderail.monitors.cursor_context import CursorContext, Snapshot
@@ -55,7 +56,7 @@ class _Step:
     successor: tuple[int, _Step] | None = None
 
 
-class JointMonitors:
+class JointMonitors(Constraint):
     """The constraint that all monitors allow what is written.
 
     Parameters
@@ -163,7 +164,7 @@ class JointMonitors:
         return admitted
 
     def awaits(self, token: int | None) -> bool:
-        """See `Awaiting`."""
+        """See `Constraint.awaits`."""
         step = self._steps[-1]
         if token is None:
             asked = [one.query for one in step.open if not one.query.trigger.lazy or one.query in step.strict]
@@ -174,7 +175,7 @@ class JointMonitors:
         return any(one.is_pending for one in asked)
 
     def continuations(self, most: int) -> Sequence[bytes]:
-        """See `Listing`: the names that the newest question leaves."""
+        """See `Constraint.continuations`: the names that the newest question leaves."""
         return next((rests for one in reversed(self._steps[-1].open) if (rests := one.rests(most))), ())
 
     def accept(self, token: int) -> None:

@@ -10,10 +10,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from guiderail.decoding.identifiers import Names, NamesOrNew, NoneOf, Perhaps
-from guiderail.decoding.texts import Texts
-from guiderail.decoding.trie import IdentifierTrie, pack
-from guiderail.decoding.vocabulary import Vocabulary
+from guiderail.decoding.constraints.identifier_trie import IdentifierTrie
+from guiderail.decoding.constraints.literal_set import LiteralSet
+from guiderail.decoding.constraints.masks import pack
+from guiderail.decoding.constraints.name_sets import Names, NamesOrNew, NamesOrNone, NoneOf
+from guiderail.decoding.constraints.vocabulary import Vocabulary
 from guiderail.model.memory import uncollected
 
 KEPT = 128
@@ -78,17 +79,17 @@ class Masks:
         kind = NamesOrNew if definable else Names
         return self.keep((kind, names, tail, extra), lambda: kind(self.trie_with(extra), names, tail))
 
-    def perhaps(self, names: frozenset[str], tail: str = "", *, extra: str = "") -> Perhaps:
+    def perhaps(self, names: frozenset[str], tail: str = "", *, extra: str = "") -> NamesOrNone:
         """The texts that begin with one of some names, or with no name."""
-        return self.keep((Perhaps, names, tail, extra), lambda: Perhaps(self.trie_with(extra), names, tail))
+        return self.keep((NamesOrNone, names, tail, extra), lambda: NamesOrNone(self.trie_with(extra), names, tail))
 
     def none_of(self, names: frozenset[str], tail: str = "") -> NoneOf:
         """The texts that do not begin with one of some names."""
         return self.keep((NoneOf, names, tail), lambda: NoneOf(self.trie, names, tail))
 
-    def texts(self, texts: frozenset[str]) -> Texts:
+    def texts(self, texts: frozenset[str]) -> LiteralSet:
         """The texts that begin with one of some texts."""
-        return self.keep((Texts, texts), lambda: Texts(self.vocabulary, texts))
+        return self.keep((LiteralSet, texts), lambda: LiteralSet(self.vocabulary, texts))
 
     def keep(self, key: Hashable, make: Callable[[], _Kept]) -> _Kept:
         """What was made for `key`, made now if need be."""

@@ -24,7 +24,7 @@ KNOWN = "known"  # the situation in which nothing speaks against an answer
 class Legal(Protocol):
     """The texts that are legal after a trigger, as token masks; immutable, shared by all decoders at one cursor."""
 
-    def place(self, written: bytes) -> Literal["inside", "behind", "lost"]:
+    def place(self, written: bytes) -> Literal["inside", "past", "lost"]:
         """Whether a text is still constrained, constrained no more, or not legal."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from guiderail.decoding.vocabulary import Vocabulary
+from guiderail.decoding.constraints.vocabulary import Vocabulary
 from guiderail.monitors.analysis.pool import Analysers, folder_of
 from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.joint import JointMonitors

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from guiderail.decoding.identifiers import Names
-from guiderail.decoding.trie import identifier_length
+from guiderail.decoding.constraints.identifier_trie import identifier_length
+from guiderail.decoding.constraints.name_sets import Names
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.monitor import Legal, Monitor, Restriction, Trigger

@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guiderail.benchmarks.python_list_mask import PythonListMask
-from guiderail.decoding.constraint import allowed
-from guiderail.decoding.identifiers import Names
-from guiderail.decoding.trie import IdentifierTrie
-from guiderail.decoding.vocabulary import Vocabulary
+from guiderail.decoding.constraints.identifier_trie import IdentifierTrie
+from guiderail.decoding.constraints.masks import allowed
+from guiderail.decoding.constraints.name_sets import Names
+from guiderail.decoding.constraints.vocabulary import Vocabulary
 
 TABLE = [*(bytes([i]) for i in range(32, 127)), b"ab", b"abc", b"b(", b"a.", b"ab(", b"ca ", b"bc", b"c\n"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from guiderail.cli.engine import Cursor, Engine
-from guiderail.decoding import price
-from guiderail.decoding.calibration import NotCalibratedError
+from guiderail.decoding.drafting import pass_cost
+from guiderail.decoding.methods.calibration import NotCalibratedError
 from guiderail.errors import GuiderailError
 from guiderail.settings import Settings
 from guiderail.text.document import Document
@@ -17,7 +17,7 @@ from guiderail.text.source import read_source
 def test_what_drafting_costs_is_no_part_of_the_first_answer(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is measured while the model is loaded: the time to the first token is that of a completion."""
     engine = Engine(Settings(model=str(tiny_model), device="cpu", threads=1, monitors=False, max_tokens=2))
-    monkeypatch.setattr(price, "measure", lambda model: pytest.fail("measured while somebody waits"))
+    monkeypatch.setattr(pass_cost, "measure", lambda model: pytest.fail("measured while somebody waits"))
     assert engine.answer(Cursor(Document("def f(x):\n    ret"), 17)).suggestions
 
 

@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 
 from guiderail.decoding.following import following
 from guiderail.decoding.method import Event
-from guiderail.decoding.part import About, MethodPart, Situation
-from guiderail.decoding.plain import Plain
-from guiderail.decoding.recipe import PLAIN, Recipe
-from guiderail.decoding.recipe import recipe as build_recipe
+from guiderail.decoding.methods.plain import Plain
+from guiderail.decoding.partial_text import decoded
+from guiderail.decoding.pipeline import PLAIN, Pipeline, build_pipeline
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
+from guiderail.decoding.spec import BuildContext, Metadata, MethodSpec
 from guiderail.decoding.stops import stop_rule
-from guiderail.decoding.writing import decoded
 from guiderail.engine.completer import Completer
 from guiderail.engine.request import CompletionRequest
 from guiderail.engine.run import WIDEST
@@ -88,13 +87,13 @@ def test_several_suggestions_differ_and_the_first_is_the_single_one() -> None:
     assert [s.text for s in completer.complete(request(n=4))] == [s.text for s in several]
 
 
-@pytest.mark.parametrize("recipe", [PLAIN, build_recipe("rpg", drafter="auto", greedy=False)], ids=["plain", "rpg"])
+@pytest.mark.parametrize("pipeline", [PLAIN, build_pipeline("rpg", drafter="auto", greedy=False)], ids=["plain", "rpg"])
 @pytest.mark.parametrize("temperature", [0.0, 0.9])
 def test_suggestions_drawn_side_by_side_are_those_drawn_one_by_one(
-    recipe: Recipe, temperature: float, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, temperature: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever watches a request's first tokens come gets the same suggestions; stages and half-typed words included."""
-    asked = request(n=4, sampling=Sampling(temperature=temperature, seed=5), recipe=recipe)
+    asked = request(n=4, sampling=Sampling(temperature=temperature, seed=5), pipeline=pipeline)
     together = Completer(tiny_model("qwen3")).complete(asked)
     watched = Completer(tiny_model("qwen3")).complete(asked, on_token=lambda _: None)
     monkeypatch.setattr("guiderail.engine.run.Run._abreast", lambda *_: 1)
@@ -112,12 +111,12 @@ def test_what_drawn_texts_share_is_said() -> None:
     assert found[0].passes <= max(len(s.token_ids) for s in found[:WIDEST])
 
 
-@pytest.mark.parametrize("recipe", ["uscd", "plain"])
-def test_texts_are_drawn_one_by_one_where_that_is_better(recipe: str) -> None:
+@pytest.mark.parametrize("pipeline", ["uscd", "plain"])
+def test_texts_are_drawn_one_by_one_where_that_is_better(pipeline: str) -> None:
     """A stage that follows one text at a time, and drafts that are to be measured, leave no text beside another."""
-    drafter = "suffix" if recipe == "plain" else "off"
-    chosen = build_recipe(recipe, drafter=drafter, greedy=False)
-    asked = request(n=3, sampling=Sampling(temperature=0.9), distinct=False, recipe=chosen)
+    drafter = "suffix" if pipeline == "plain" else "off"
+    chosen = build_pipeline(pipeline, drafter=drafter, greedy=False)
+    asked = request(n=3, sampling=Sampling(temperature=0.9), distinct=False, pipeline=chosen)
     assert [s.shared_by for s in Completer(tiny_model("qwen3")).complete(asked)] == [1, 1, 1]
 
 
@@ -227,14 +226,14 @@ class Together(Plain):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TogetherPart(MethodPart):
+class TogetherSpec(MethodSpec):
     """Plain decoding that tells of its tokens at the end."""
 
-    about = About(summary="all at once", paper="", cost="one pass a token")
+    metadata = Metadata(summary="all at once", paper="", cost="one pass a token")
 
-    def build(self, situation: Situation) -> Together:
-        """See `MethodPart.build`."""
-        return Together(situation.sampling)
+    def build(self, context: BuildContext) -> Together:
+        """See `MethodSpec.build`."""
+        return Together(context.sampling)
 
 
 def test_tokens_that_come_together_have_the_time_of_their_passes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +248,7 @@ def test_tokens_that_come_together_have_the_time_of_their_passes(monkeypatch: py
         return found
 
     monkeypatch.setattr(Session, "feed", timed)
-    completer, asked = Completer(tiny_model("qwen3")), request(recipe=Recipe(method=TogetherPart()))
+    completer, asked = Completer(tiny_model("qwen3")), request(pipeline=Pipeline(method=TogetherSpec()))
     (suggestion,) = completer.complete(asked)
     assert suggestion.passes > 1
     assert suggestion.timings.decode_s > spent > 0

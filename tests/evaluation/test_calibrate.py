@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from guiderail.decoding import calibration
-from guiderail.decoding.calibration import NotCalibratedError
+from guiderail.decoding.methods import calibration
+from guiderail.decoding.methods.calibration import NotCalibratedError
 from guiderail.errors import UsageError
 from guiderail.evaluation.calibrate import LEAD, Places, auc, learn, observe, source_files
 from guiderail.model import store

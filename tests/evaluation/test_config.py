@@ -75,5 +75,5 @@ def test_the_digest_is_of_everything(tmp_path: Path) -> None:
 def test_the_shipped_configurations_can_be_read(name: str) -> None:
     """They say how their prompts were chosen, and their methods compose with their monitors."""
     config = read(datasets_folder() / f"{name}.toml")
-    assert all(system.recipe() for system in config.systems())
+    assert all(system.pipeline() for system in config.systems())
     assert "seeded rule" in config.about

@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from guiderail.decoding.stage import StepState
 from guiderail.decoding.stages.ngram import WEIGHTS, NgramMix
 from guiderail.decoding.stages.ngram_counts import NgramCounts
+from guiderail.decoding.stages.stage import StepState
 from guiderail.evaluation.likelihood import Scores
 from guiderail.evaluation.mixing import Trace, fit, mixed_bits
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from guiderail.decoding.stage import StepState
+from guiderail.decoding.stages.stage import StepState
 from guiderail.evaluation import syntax_mask
 from guiderail.evaluation.syntax_mask import SyntaxMask, may_go_on
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.decoding.sandbox import Outcome, Tree, run
+from guiderail.decoding.sandbox.sandbox import Outcome, Tree, run
 
 
 def python(

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 import torch
 
 from guiderail.cache.tree import TokenTree
-from guiderail.decoding.branches import Branches
 
 
 class ToySession:
@@ -53,9 +52,6 @@ class ToySession:
     def rollback(self, tokens: int) -> None:
         self._tree = None
         del self.ids[len(self.ids) - tokens :]
-
-    def branch(self, count: int) -> Branches:
-        return Branches(self, count)  # type: ignore[arg-type]  # it has what branches use
 
 
 def random_scores(vocabulary: int, seed: int, spread: float = 2.0) -> Callable[[Sequence[int]], torch.Tensor]:

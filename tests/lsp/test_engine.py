@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.decoding.drafters.suffix import IndexedText
-from guiderail.decoding.price import Prices
+from guiderail.decoding.drafting.pass_cost import PassCosts
+from guiderail.decoding.drafting.suffix import IndexedText
 from guiderail.lsp.engine import POOLS, Engine, NotLoadedError, Wish, Written
 from guiderail.settings import Settings
 from guiderail.text.document import Document
@@ -354,7 +354,7 @@ def test_an_engine_put_back_to_work_is_warm(engine: Engine) -> None:
     """After a failure the drafters' prices are measured at once, as at the start, and not while a request waits."""
     engine.recover()
     assert engine._completer is not None
-    assert Prices in engine._completer.store
+    assert PassCosts in engine._completer.store
 
 
 def test_switching_files_encodes_nothing_again(engine: Engine) -> None:

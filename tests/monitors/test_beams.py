@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from guiderail.decoding.recipe import recipe
+from guiderail.decoding.pipeline import build_pipeline
 from guiderail.engine.completer import Completer
 from guiderail.engine.request import CompletionRequest
 from guiderail.engine.suggestion import Suggestion
@@ -28,7 +28,7 @@ def complete(method: str, parameters: str, n: int = 1) -> list[Suggestion]:
         max_tokens=10,
         n=n,
         monitors=Monitors(completer.vocabulary, told, deadline_s=5.0, names="dereference"),
-        recipe=recipe(method, parameters, "off", greedy=True, monitored=True),
+        pipeline=build_pipeline(method, parameters, "off", greedy=True, monitored=True),
     )
     return completer.complete(request)
 

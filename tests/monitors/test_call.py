@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guiderail.decoding.constraint import allowed
-from guiderail.decoding.vocabulary import Vocabulary
+from guiderail.decoding.constraints.masks import allowed
+from guiderail.decoding.constraints.vocabulary import Vocabulary
 from guiderail.monitors.analysis.answers import Signature
 from guiderail.monitors.call import ArgumentReader, CallArguments, _Reading, fits
 from guiderail.monitors.masks import Masks

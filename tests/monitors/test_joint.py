@@ -11,13 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guiderail.decoding.constraint import allowed, apply, choose, full_mask
+from guiderail.decoding.constraints.choice import apply, choose
+from guiderail.decoding.constraints.masks import allowed, full_mask
+from guiderail.decoding.constraints.vocabulary import Vocabulary
 from guiderail.decoding.method import Request as DecodingRequest
 from guiderail.decoding.method import TokenEvent
-from guiderail.decoding.plain import Plain
+from guiderail.decoding.methods.plain import Plain
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stops import stop_rule
-from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.engine.completer import Completer
 from guiderail.engine.request import ALTERNATIVES, CompletionRequest
 from guiderail.engine.suggestion import Suggestion

@@ -10,8 +10,8 @@ from threading import Event, Thread
 import pytest
 from lsprotocol import types
 
+from guiderail.decoding.constraints.vocabulary import Vocabulary
 from guiderail.decoding.stops import stop_rule
-from guiderail.decoding.vocabulary import Vocabulary
 from guiderail.lsp import items
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.configuration import read

@@ -16,7 +16,7 @@ import pytest
 from guiderail import private, programs
 from guiderail.cache import policy
 from guiderail.cli import main
-from guiderail.decoding import calibration
+from guiderail.decoding.methods import calibration
 from guiderail.evaluation import packages
 from guiderail.lsp import journal
 from guiderail.model import store

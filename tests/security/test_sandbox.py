@@ -17,15 +17,15 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.decoding import sandbox
-from guiderail.decoding.jail import init, syscalls
-from guiderail.decoding.jail.program import Order
-from guiderail.decoding.part import Situation
-from guiderail.decoding.plain import PlainPart
-from guiderail.decoding.planning import PlanningPart
-from guiderail.decoding.sandbox import DISK, OUTPUT, PROCESSES, Tree, run
-from guiderail.decoding.tree import LARGEST, TreeError, read_tree
-from guiderail.decoding.trial import Trial, TrialError, _share
+from guiderail.decoding.methods.plain import PlainSpec
+from guiderail.decoding.methods.planning import PlanningSpec
+from guiderail.decoding.sandbox import sandbox
+from guiderail.decoding.sandbox.jail import init, syscalls
+from guiderail.decoding.sandbox.jail.program import Order
+from guiderail.decoding.sandbox.project_tree import LARGEST, TreeError, read_tree
+from guiderail.decoding.sandbox.sandbox import DISK, OUTPUT, PROCESSES, Tree, run
+from guiderail.decoding.sandbox.test_runner import ProjectTests, UntestableError, _share
+from guiderail.decoding.spec import BuildContext
 from guiderail.lsp.engine import Engine, Wish, Written
 from guiderail.settings import Settings
 from guiderail.text.document import Document
@@ -40,15 +40,15 @@ CALL = "import ctypes, os, sys\ncall = ctypes.CDLL(None, use_errno=True).syscall
 OK = '""">>> ok\nTrue\n"""\n'  # a doctest
 
 
-def trial(project: Path, code: str, tests: str = "doctest", seconds: float = 60) -> Trial:
+def trial(project: Path, code: str, tests: str = "doctest", seconds: float = 60) -> ProjectTests:
     """A trial of a file that holds the code; by a doctest, which starts sooner than pytest."""
     path = project / "code_.py"
     document = Document(code, path, "python")
     # pyright: ignore - the model is of no importance to a trial
-    where = Situation(model=None, vocabulary=None, document=document, offset=len(code), root=project)  # pyright: ignore
+    where = BuildContext(model=None, vocabulary=None, document=document, offset=len(code), root=project)  # pyright: ignore
     try:
-        return Trial(where, tests, seconds=seconds, megabytes=2048)
-    except TrialError as error:
+        return ProjectTests(where, tests, seconds=seconds, megabytes=2048)
+    except UntestableError as error:
         if "sandbox" in str(error):
             pytest.skip(str(error))
         raise
@@ -124,11 +124,11 @@ def test_a_tested_file_outside_the_project_is_refused(project: Path, tmp_path: P
     outside.write_text("")
     (project / "code_.py").symlink_to(outside)
     for tests in ("doctest", "."):
-        with pytest.raises(TrialError, match="not in"):
+        with pytest.raises(UntestableError, match="not in"):
             trial(project, "", tests)
     (project / "code_.py").unlink()
     for tests in ("../outside.py", str(outside), "/etc"):
-        with pytest.raises(TrialError, match="no tests"):
+        with pytest.raises(UntestableError, match="no tests"):
             trial(project, "", tests)
 
 
@@ -205,10 +205,9 @@ def test_all_ends_with_the_process_that_asked() -> None:
 @contextmanager
 def _elsewhere(marker: str, code: str, seconds: int) -> Iterator[subprocess.Popen[bytes]]:
     """A process of ours that runs a program in the sandbox; its exit code is 0 if that was stopped for its time."""
-    asks = (
-        f"from guiderail.decoding.sandbox import Tree, run\nimport sys\nfound = run([sys.executable, '-c', {code!r}, "
-    )
-    asks += f"{marker!r}], Tree(), seconds={seconds}, megabytes=1024)\nsys.exit(found.stopped != 'time')"
+    asks = "from guiderail.decoding.sandbox.sandbox import Tree, run\nimport sys\n"
+    asks += f"found = run([sys.executable, '-c', {code!r}, {marker!r}], Tree(), seconds={seconds}, megabytes=1024)\n"
+    asks += "sys.exit(found.stopped != 'time')"
     if run(["true"], Tree(), seconds=60, megabytes=1024).refused:
         pytest.skip("this machine has no sandbox")
     process = subprocess.Popen([sys.executable, "-c", asks])
@@ -525,7 +524,7 @@ def test_landlock_holds_outside_the_view(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     code = f"""
     import os
-    from guiderail.decoding.jail import kernel, landlock
+    from guiderail.decoding.sandbox.jail import kernel, landlock
     if kernel.syscall(landlock.CREATE_RULESET, 0, 0, landlock.VERSION) < 2:
         raise SystemExit(77)
     os.chdir({str(tmp_path)!r})
@@ -551,8 +550,8 @@ def test_a_kernel_that_offers_too_little_is_refused(missing: str) -> None:
     numbers = syscalls.DENIED | {"prctl": (157, 167)}
     code = f"""
     import sys
-    from guiderail.decoding.jail import kernel, syscalls
-    from guiderail.decoding.sandbox import Tree, run
+    from guiderail.decoding.sandbox.jail import kernel, syscalls
+    from guiderail.decoding.sandbox.sandbox import Tree, run
     syscalls.DENIED = {{"one": {numbers[missing]!r}}}
     syscalls._RULES = []
     kernel.prctl(kernel.NO_NEW_PRIVILEGES, 1)
@@ -565,7 +564,7 @@ def test_a_kernel_that_offers_too_little_is_refused(missing: str) -> None:
 
 
 def test_old_kernels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from guiderail.decoding.jail import kernel
+    from guiderail.decoding.sandbox.jail import kernel
 
     for release, is_old in (
         ("5.13.9", True),
@@ -600,9 +599,8 @@ def test_an_ordinary_user_has_the_same_sandbox() -> None:
     try: open("/proc/1/mem", "rb")
     except PermissionError: print("end")
     """
-    enter = (
-        f"import sys; sys.path.append({str(sandbox.PACKAGES)!r}); from guiderail.decoding.sandbox import Tree, run; "
-    )
+    enter = f"import sys; sys.path.append({str(sandbox.PACKAGES)!r}); "
+    enter += "from guiderail.decoding.sandbox.sandbox import Tree, run; "
     ask = f"found = run([sys.executable, '-c', {textwrap.dedent(code)!r}], Tree(), seconds=60, megabytes=1024); "
     interpreter = "/usr/bin/python3"  # this one may lie where only root gets
     if _as_user(interpreter, "import sys; sys.exit(sys.version_info < (3, 11))").returncode:
@@ -665,11 +663,11 @@ def test_the_engine_runs_it_by_hand_alone(
     """A method that says that it runs code is built for a person's request alone; the log says so once."""
     built: list[str] = []
 
-    def build(part: PlanningPart, situation: Situation) -> object:
-        built.append(situation.document.text if situation.document else "")
-        return PlainPart().build(situation)
+    def build(part: PlanningSpec, context: BuildContext) -> object:
+        built.append(context.document.text if context.document else "")
+        return PlainSpec().build(context)
 
-    monkeypatch.setattr(PlanningPart, "build", build)
+    monkeypatch.setattr(PlanningSpec, "build", build)
     engine = Engine()
     settings = Settings(
         model=str(tiny_folder("guiderail")), device="cpu", threads=1, method="pg-td", monitors=False, max_tokens=2

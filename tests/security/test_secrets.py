@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.decoding.drafters.suffix import Suffix
+from guiderail.decoding.drafting.suffix import Suffix
 from guiderail.engine.leaks import without_secrets
 from guiderail.engine.project import OpenProject
 from guiderail.engine.suggestion import Suggestion, Timings

@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from guiderail.cache import policy
-from guiderail.decoding import calibration, price
+from guiderail.decoding.drafting import pass_cost
+from guiderail.decoding.methods import calibration
 from guiderail.errors import GuiderailError
 from guiderail.lsp.engine import Engine
 from guiderail.model import store
@@ -45,7 +46,7 @@ WRONG: tuple[bytes, ...] = (
 )  # fmt: skip
 KINDS: dict[str, tuple[str, type, Callable[[], object]]] = {
     "costs": ("", policy.Costs, lambda: policy.Costs(*COSTS.values())),
-    "prices": ("passes", price.Prices, lambda: price.Prices((1, 2, 4), (0.1, 0.1, 0.2))),
+    "pass_costs": ("passes", pass_cost.PassCosts, lambda: pass_cost.PassCosts((1, 2, 4), (0.1, 0.1, 0.2))),
 }
 
 

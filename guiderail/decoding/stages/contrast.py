@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from guiderail.decoding.part import About, Situation, StagePart, parameter
 from guiderail.decoding.session import Session
+from guiderail.decoding.spec import BuildContext, Metadata, StageSpec, parameter
 from guiderail.errors import UsageError
 from guiderail.text.syntax import PARSE_S, SlowTextError, find, has_grammar, parse
 
 if TYPE_CHECKING:
-    from guiderail.decoding.stage import StepState
+    from guiderail.decoding.stages.stage import StepState
     from guiderail.text.document import Document
 
 DOCSTRINGS = """[(module . (expression_statement (string) @it)) (block . (expression_statement (string) @it))
@@ -40,38 +40,39 @@ COMMENTS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContrastPart(StagePart):
+class ContrastSpec(StageSpec):
     """USCD."""
 
     lame: str = parameter("context", "What the lame prompt lacks.", choices=("context", "docstring"))
     threshold: float = parameter(0.894, "Contrast where std(p) * sqrt(vocabulary) is at most this.", low=0, high=1)
     weight: float = parameter(0.7, "What is subtracted of the lame prompt's probabilities.", low=0, high=10)
     plausible: float = parameter(0.1, "Share of the likeliest token's probability that a token needs.", low=0, high=1)
-    about = About(
+    metadata = Metadata(
         summary="contrasts with a prompt without cross-file context, or without docstrings, where unsure",
         paper="USCD: arXiv 2409.05923",
         cost="one more forward pass at each unsure step, and the lame prompt's encoding",
+        use="to try with larger models; not with the embedded one, which loses lines without its docstrings",
         one_by_one=True,
         order=10,
     )
 
-    def build(self, situation: Situation) -> Contrast:
-        """See `StagePart.build`.
+    def build(self, context: BuildContext) -> Contrast:
+        """See `StageSpec.build`.
 
         Raises
         ------
         UsageError
             There is no document that the prompt was made from.
         """
-        if situation.document is None or situation.encode is None:
+        if context.document is None or context.encode is None:
             raise UsageError("a lame prompt needs the document that the prompt was made from", "Decode without uscd")
-        document, offset = situation.document, situation.offset
+        document, offset = context.document, context.offset
         if self.lame == "docstring":
             document, offset = without_docstrings(document, offset)
-        ids = situation.encode(document, offset, () if self.lame == "context" else situation.snippets)
-        if ids == list(situation.prompt):
+        ids = context.encode(document, offset, () if self.lame == "context" else context.snippets)
+        if ids == list(context.prompt):
             return Contrast(None, self.threshold, self.weight, self.plausible)
-        session = situation.kept("the lame prompt's session", lambda: Session(situation.model))
+        session = context.kept("the lame prompt's session", lambda: Session(context.model))
         return Contrast(Lame(session, ids), self.threshold, self.weight, self.plausible)
 
 
@@ -91,11 +92,11 @@ class Lame:
         self._prompt = list(prompt)
 
     def __call__(self, decoded: Sequence[int]) -> torch.Tensor:
-        """Scores after the prompt and `decoded`, float32 [at least the vocabulary]."""
+        """Scores after the lame prompt and `decoded`, float32 [at least the vocabulary]."""
         ids, held = [*self._prompt, *decoded], self._session.length
         goes_on = 0 < held < len(ids) and self._session.ids == ids[:held]
         logits = self._session.feed(ids[held:]) if goes_on else self._session.fit(ids)
-        assert logits is not None, "nobody cancels it"
+        assert logits is not None, "it is not cancelled"
         return logits
 
 
@@ -107,7 +108,7 @@ class Contrast:
     lame
         Scores after the lame prompt and some decoded ids; None where the two prompts are the same: nothing changes.
     threshold, weight, plausible
-        See `ContrastPart`.
+        See `ContrastSpec`.
     """
 
     def __init__(

@@ -29,14 +29,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from guiderail.decoding.part import About, Situation, StagePart, parameter
+from guiderail.decoding.spec import BuildContext, Metadata, StageSpec, parameter
 from guiderail.decoding.stages.ngram import FimMarks, split_prompt
 from guiderail.errors import UsageError
 from guiderail.text.statements import Rule, Statements, keywords, opener, opening
 from guiderail.text.syntax import has_grammar
 
 if TYPE_CHECKING:
-    from guiderail.decoding.stage import StepState
+    from guiderail.decoding.stages.stage import StepState
 
 LONGEST = 24  # statements of a repeated block
 CANDIDATES = 48  # the most probable tokens, which are looked at
@@ -48,26 +48,27 @@ LINES = 6  # statements that must repeat an earlier block before any is discount
 
 
 @dataclass(frozen=True, kw_only=True)
-class GrammarRepetitionPart(StagePart):
+class GrammarRepetitionSpec(StageSpec):
     """RPG: repetition penalised by grammar."""
 
     factor: float = parameter(0.9, "What one more copy multiplies a probability by.", above=0, high=1)
     minimum: int = parameter(3, "Copies that cost nothing.", low=1, high=1000)
     decay: float = parameter(0.97, "What each further copy counts of the one before; 1 has no bound.", low=0, high=1)
     verbatim: float = parameter(VERBATIM, "How many times a copy counts more that is word for word.", low=0, high=100)
-    about = About(
+    metadata = Metadata(
         summary="discounts what begins one more copy of a repeated pattern of statements, or of words",
         paper="RPG: arXiv 2505.10402, section 3.3",
         cost="0.1 to 0.3 ms a step; guiderail eval repetition measures it",
+        use="against loops of a model that repeats itself; on ordinary lines it changes next to nothing",
     )
 
-    def build(self, situation: Situation) -> GrammarRepetition:
-        """See `StagePart.build`."""
-        language = (situation.document and situation.document.language) or "an unknown language"
+    def build(self, context: BuildContext) -> GrammarRepetition:
+        """See `StageSpec.build`."""
+        language = (context.document and context.document.language) or "an unknown language"
         return GrammarRepetition(
             language,
-            situation.model.tokenizer.token_bytes,
-            FimMarks.of(situation.model),
+            context.model.tokenizer.token_bytes,
+            FimMarks.of(context.model),
             factor=self.factor,
             minimum=self.minimum,
             decay=self.decay,
@@ -260,5 +261,5 @@ def _common_end(one: bytes, other: bytes) -> int:
 
 
 def decayed(copies: int, decay: float) -> float:
-    """1 + decay + decay^2 + …, so many terms."""
+    """The sum 1 + decay + decay^2 + ... of `copies` terms."""
     return float(copies) if decay == 1 else (1 - decay**copies) / (1 - decay)

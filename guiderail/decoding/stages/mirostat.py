@@ -16,55 +16,57 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from guiderail.decoding.part import About, Situation, StagePart, parameter
+from guiderail.decoding.spec import BuildContext, Metadata, StageSpec, parameter
 
 if TYPE_CHECKING:
-    from guiderail.decoding.stage import StepState
+    from guiderail.decoding.stages.stage import StepState
 
 RANKS = 100  # of the most probable tokens, by which Zipf's exponent is estimated
 REMEMBERED = 64  # continuations whose next step may still be asked for
 
 
 @dataclass(frozen=True, kw_only=True)
-class _MirostatPart(StagePart):
+class _MirostatSpec(StageSpec):
     target: float = parameter(3.0, "Surprise to aim for, bits.", above=0, high=20)
     rate: float = parameter(0.1, "Share of an error that the bound moves by.", above=0, high=1)
     clamped: bool = parameter(True, "Keep the bound between half the target and twice.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MirostatV1Part(_MirostatPart):
+class MirostatV1Spec(_MirostatSpec):
     """Mirostat, version 1."""
 
-    about = About(
+    metadata = Metadata(
         summary="draws with a steady surprise: top-k, k from Zipf's law",
         paper="Mirostat: arXiv 2007.14966, algorithm 1",
         cost="none",
+        use="for long drawn texts of steady variety; mirostat2 does the same faster",
         sampling="sampled",
         refuses=("mirostat2",),
         order=90,
     )
 
-    def build(self, situation: Situation) -> MirostatV1:
-        """See `StagePart.build`."""
+    def build(self, context: BuildContext) -> MirostatV1:
+        """See `StageSpec.build`."""
         return MirostatV1(self.target, self.rate, self.clamped)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MirostatV2Part(_MirostatPart):
+class MirostatV2Spec(_MirostatSpec):
     """Mirostat, version 2."""
 
-    about = About(
+    metadata = Metadata(
         summary="draws with a steady surprise: drops what surprises more than a bound",
         paper="Mirostat: arXiv 2007.14966, section 4; version 2 by its authors' code",
         cost="none",
+        use="for long drawn texts of steady variety; not for single lines",
         sampling="sampled",
         refuses=("mirostat1",),
         order=90,
     )
 
-    def build(self, situation: Situation) -> MirostatV2:
-        """See `StagePart.build`."""
+    def build(self, context: BuildContext) -> MirostatV2:
+        """See `StageSpec.build`."""
         return MirostatV2(self.target, self.rate, self.clamped)
 
 

@@ -2,7 +2,7 @@
 
     next token = argmax over the k most probable of  p(v) - alpha f(r(v))        (section 3.2, equations 2 and 3)
 
-r(v) is the length, at most 5, of the longest n-gram ending in v that stands in the text already; f is the paper's
+r(v) is the length, at most 5, of the longest n-gram ending in v that is in the text already; f is the paper's
 table for English. It subtracts from probabilities, and most tokens of code have been seen: names, brackets, keywords.
 `prompt=False` counts what was decoded alone.
 """
@@ -16,31 +16,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from guiderail.decoding.part import About, Situation, StagePart, parameter
+from guiderail.decoding.spec import BuildContext, Metadata, StageSpec, parameter
 
 if TYPE_CHECKING:
-    from guiderail.decoding.stage import StepState
+    from guiderail.decoding.stages.stage import StepState
 
 RESISTANCE = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)  # by length of the n-gram
 
 
 @dataclass(frozen=True, kw_only=True)
-class MomentumPart(StagePart):
+class MomentumSpec(StageSpec):
     """Momentum decoding."""
 
     alpha: float = parameter(0.2, "Weight of the resistance, in probability.", low=0, high=1)
     top_k: int = parameter(5, "Candidates.", low=1, high=1000)
     prompt: bool = parameter(True, "Count the prompt as text that has been walked.")
-    about = About(
-        summary="greedy, with resistance to n-grams that stand there already",
+    metadata = Metadata(
+        summary="greedy, with resistance to n-grams that are in the text already",
         paper="momentum decoding: arXiv 2212.02175, section 3.2",
         cost="a search for each of the candidates",
+        use="for comparison only: with it half as many lines of code are exact",
         sampling="greedy",
         order=95,  # its scores are no logarithms, which others could still change
     )
 
-    def build(self, situation: Situation) -> Momentum:
-        """See `StagePart.build`."""
+    def build(self, context: BuildContext) -> Momentum:
+        """See `StageSpec.build`."""
         return Momentum(self.alpha, self.top_k, self.prompt)
 
 
@@ -71,7 +72,7 @@ class Momentum:
 
 
 def walked_lengths(walked: Sequence[int], candidates: Sequence[int]) -> list[int]:
-    """By candidate, the length of the longest n-gram of `walked + [candidate]` at its end that stands in `walked`."""
+    """By candidate, the length of the longest n-gram of `walked + [candidate]` at its end that is in `walked`."""
     ids = np.asarray(walked, dtype=np.int64)
     longest = []
     for candidate in candidates:

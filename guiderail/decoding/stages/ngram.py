@@ -1,4 +1,4 @@
-"""Lending a small model what the open project repeats: its n-grams, mixed into every step's probabilities.
+"""N-gram mixing: the open project's n-grams, mixed into the probabilities of every step.
 
     p(token) = (1 - w) p_model(token) + w p_ngram(token)
 
@@ -21,19 +21,19 @@ import torch
 from guiderail.decoding.stages.ngram_counts import ORDERS, NgramCounts
 
 if TYPE_CHECKING:
-    from guiderail.decoding.stage import StepState
+    from guiderail.decoding.stages.stage import StepState
     from guiderail.model.model import Model
 
 # Once the contexts looked at have claimed this much, shorter ones are not asked.
 ENOUGH = 0.98
-# What was just written is likelier to come again than what stands in another file: one counts as so many. Tried on
+# What was just written is likelier to come again than what is in another file: one counts as so many. Tried on
 # the validation packages: 1, 2, 4 give 1.323, 1.317, 1.314 bits a byte.
 LIVE_TIMES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the n-grams say about one step.
+    """The n-grams' candidates for one step, with their weights.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def gather(live: NgramCounts, project: NgramCounts, history: Sequence[int]) -> E
     Parameters
     ----------
     live
-        Counts of the prompt and what was decoded; each stands for `LIVE_TIMES`.
+        Counts of the prompt and what was decoded; each counts `LIVE_TIMES` times.
     project
         Counts of the project's other files.
     history
@@ -143,9 +143,9 @@ class FimMarks:
 
 
 def split_prompt(prompt: list[int], marks: FimMarks | None) -> tuple[list[list[int]], list[int]]:
-    """The prompt's texts beside the cursor, and the ids that stand before the cursor in the file.
+    """The prompt's texts beside the cursor, and the ids before the cursor in the file.
 
-    In every layout the prefix is what stands between the prefix and the suffix sentinel, and what follows the middle
+    In every layout the prefix is between the prefix and the suffix sentinel, and what follows the middle
     sentinel goes on from there.
     """
     if marks is None or marks.middle not in prompt:

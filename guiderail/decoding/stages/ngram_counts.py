@@ -1,4 +1,4 @@
-"""Which token followed which context, in the texts of one project, exactly and under edits."""
+"""N-gram counts of a project's texts, kept exact under edits."""
 
 from __future__ import annotations
 

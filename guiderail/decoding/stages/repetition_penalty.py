@@ -1,6 +1,6 @@
 """The repetition penalty of CTRL (Keskar et al. 2019, arXiv 1909.05858, section 4.1): what was seen is discounted.
 
-It stands here as the comparison: on code it also discounts the names, brackets and keywords that have to come again.
+It is here for comparison: on code it also discounts the names, brackets and keywords that have to come again.
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from guiderail.decoding.part import About, Situation, StagePart, parameter
+from guiderail.decoding.spec import BuildContext, Metadata, StageSpec, parameter
 
 if TYPE_CHECKING:
-    from guiderail.decoding.stage import StepState
+    from guiderail.decoding.stages.stage import StepState
 
 
 @dataclass(frozen=True, kw_only=True)
-class RepetitionPenaltyPart(StagePart):
+class RepetitionPenaltySpec(StageSpec):
     """The repetition penalty of CTRL."""
 
     theta: float = parameter(1.2, "What the score of a token that was seen is divided by.", low=1, high=10)
-    about = About(
-        summary="discounts every token that stands in the text; for comparison, since code needs its names again",
+    metadata = Metadata(
+        summary="discounts every token that is in the text already; for comparison, since code needs its names again",
         paper="CTRL: arXiv 1909.05858, section 4.1",
         cost="none",
+        use="for comparison only: ordinary lines get worse; against loops use rpg",
     )
 
-    def build(self, situation: Situation) -> RepetitionPenalty:
-        """See `StagePart.build`."""
+    def build(self, context: BuildContext) -> RepetitionPenalty:
+        """See `StageSpec.build`."""
         return RepetitionPenalty(self.theta)
 
 

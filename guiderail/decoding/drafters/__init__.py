@@ -1,1 +1,0 @@
-"""Drafters; each file is one."""

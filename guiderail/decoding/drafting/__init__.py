@@ -1,0 +1,1 @@
+"""Proposing tokens that one forward pass verifies; each drafter is one file."""

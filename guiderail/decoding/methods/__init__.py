@@ -1,0 +1,1 @@
+"""Decoding methods, one a file, and what several of them share."""

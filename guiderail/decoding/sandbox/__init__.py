@@ -1,0 +1,1 @@
+"""Running a project's tests on a candidate text without trusting it."""

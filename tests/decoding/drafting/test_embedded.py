@@ -1,0 +1,151 @@
+"""The embedded model as a drafter: what it proposes is text, and nothing is decoded differently because of it."""
+
+from functools import cache
+
+import pytest
+
+from guiderail.decoding.constraints.vocabulary import Vocabulary
+from guiderail.decoding.drafting.embedded import EmbeddedDrafter, EmbeddedSpec, around
+from guiderail.decoding.drafting.pass_cost import PassCosts
+from guiderail.decoding.drafting.writer import Writer
+from guiderail.decoding.pipeline import Pipeline
+from guiderail.decoding.spec import BuildContext
+from guiderail.engine.completer import Completer
+from guiderail.engine.request import CompletionRequest
+from guiderail.errors import GuiderailError
+from guiderail.model.load import load
+from guiderail.model.model import Model
+from guiderail.text.document import Document
+from tests.helpers.models import tiny_model
+
+FREE = PassCosts((1, 2), (1000.0, 1000.0))  # so slow that everything pays
+SOURCE = "import os\n\n\ndef size(path):\n    found = os.stat(path)\n    return found.st_size\n\n\nsize('é')\n"
+CURSORS = [SOURCE.index(text) + len(text) for text in ("os.st", "return ", "def size(", "('é", "\n\n\n", "size('é')\n")]
+FAMILIES = ("qwen2", "llama", "codellama", "starcoder2")
+
+
+@cache
+def small() -> Model:
+    return load("embedded", device="cpu", dtype="float32", threads=1)
+
+
+def drafter_for(model: Model, drafts: Model) -> EmbeddedDrafter:
+    drafter = EmbeddedDrafter(model.tokenizer, model.info.fim, FREE)
+    drafter.start(lambda: drafts)
+    drafter.wait()
+    return drafter
+
+
+def complete(model: Model, offset: int, drafter: EmbeddedDrafter | None) -> tuple[tuple[int, ...], int]:
+    completer, spec = Completer(model), EmbeddedSpec()
+    completer.store |= {spec: drafter, PassCosts: FREE}
+    pipeline = Pipeline(drafters=(spec,)) if drafter else Pipeline()
+    request = CompletionRequest(
+        document=Document(SOURCE, language="python"), offset=offset, until="tokens", max_tokens=12, pipeline=pipeline
+    )
+    (suggestion,) = completer.complete(request)
+    return suggestion.token_ids, suggestion.passes
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("offset", CURSORS)
+def test_greedy_tokens_are_the_same_whoever_drafts(family: str, offset: int) -> None:
+    """Also after half a word, within a line, and between tokenizers that cut text differently."""
+    model = tiny_model(family)
+    expected, _ = complete(model, offset, None)
+    assert complete(model, offset, drafter_for(model, small()))[0] == expected
+
+
+def test_a_model_that_drafts_for_itself_is_right() -> None:
+    """What a model writes with drafts of its own takes a fraction of the passes."""
+    model = small()
+    plain = [complete(model, offset, None) for offset in CURSORS]
+    drafted = [complete(model, offset, drafter_for(model, model)) for offset in CURSORS]
+    assert [ids for ids, _ in drafted] == [ids for ids, _ in plain]
+    assert sum(passes for _, passes in drafted) < 0.6 * sum(passes for _, passes in plain)
+
+
+@pytest.mark.parametrize("layout", ["psm", "spm", "efim", "prefix"])
+@pytest.mark.parametrize("family", ["guiderail", "starcoder2"])
+def test_the_text_around_the_cursor_is_read_from_a_prompt(family: str, layout) -> None:
+    """In every layout it is the file's own, whatever other files stand before it."""
+    model = tiny_model(family)
+    completer = Completer(model)
+    for offset in CURSORS:
+        document = Document(SOURCE, language="python")
+        prompt = completer.prompt(CompletionRequest(document=document, offset=offset, layout=layout))
+        before, after = around(model.tokenizer.encode_prompt(prompt), model.tokenizer, model.info.fim)
+        wanted = SOURCE[: offset - len(prompt.typed)]
+        assert before.endswith(wanted)
+        assert after == ("" if layout == "prefix" else SOURCE[offset:])
+        assert layout == "prefix" or before == wanted
+
+
+@pytest.mark.parametrize("required", ["", "siz", "zeta", "  é", "return x\ny"])
+@pytest.mark.parametrize("written", ["", "os.", "os.path.jo", "é", "x = 1\n    re"])
+def test_a_draft_begins_with_what_is_required(written: str, required: str) -> None:
+    """Its bytes do, or are a part of it; the word before it may end in the same token, and is not written twice."""
+    writer = Writer(small())
+    writer.open("import os\n\ndef f(path):\n    ", "\n")
+    pieces = writer.write(written.encode(), required.encode(), 8, lambda _: True)
+    data = b"".join(piece.data for piece in pieces)
+    assert data.startswith(required.encode()) or required.encode().startswith(data)
+    assert all(0 < piece.chance <= 1 for piece in pieces)
+    assert data.count(b"\n") <= required.count("\n") + 1
+
+
+def test_a_draft_goes_on_as_long_as_it_is_wanted() -> None:
+    writer = Writer(small())
+    writer.open("import os\n\nx = ", "\n")
+    assert len(writer.write(b"", b"", 8, lambda chances: len(chances) < 3)) <= 3
+    assert writer.write(b"", b"", 0, lambda _: True) == []
+
+
+def test_until_its_model_is_there_it_is_silent() -> None:
+    """Not asked, and without an answer if it is; so it stays where the model cannot be loaded."""
+
+    def broken() -> Model:
+        raise GuiderailError("no memory")
+
+    model = tiny_model("qwen2")
+    drafter = EmbeddedDrafter(model.tokenizer, model.info.fim, FREE)
+    assert drafter.promise == 0
+    drafter.begin([1, 2], None)
+    assert drafter.propose([1, 2], (), 5) is None
+    drafter.start(broken)
+    drafter.wait()
+    assert drafter.promise == 0
+    assert drafter.propose([1, 2], (), 5) is None
+
+
+def test_a_model_that_comes_in_the_middle_drafts_from_the_prompt() -> None:
+    """It is shown the prompt though it was not there when the text began, also where nothing but a word was written."""
+    model = tiny_model("qwen2")
+    ids, word = model.tokenizer.encode("import os\nx = "), model.tokenizer.encode("os")
+    drafter = EmbeddedDrafter(model.tokenizer, None, FREE)
+    drafter.begin(ids, None)
+    drafter.start(small)
+    drafter.wait()
+    late = drafter.propose([*ids, *word], (), 9)
+    early = drafter_for(model, small())
+    early.begin(ids, None)
+    expected = early.propose([*ids, *word], (), 9)
+    assert (late and late.tree.tokens) == (expected and expected.tree.tokens)
+
+
+def test_a_drafter_that_fails_is_silent_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model("qwen2")
+    drafter = drafter_for(model, small())
+    monkeypatch.setattr(Writer, "write", lambda *_: 1 / 0)
+    drafter.begin([1, 2], None)
+    assert drafter.propose([1, 2], (), 5) is None
+    assert drafter.promise == 0
+
+
+@pytest.mark.parametrize("name", ["embedded", "tiny"])
+def test_it_loads_nothing_for_a_model_of_its_own_size(name: str) -> None:
+    model = small() if name == "embedded" else tiny_model("qwen2")
+    context = BuildContext(model=model, vocabulary=Vocabulary(model.tokenizer.token_bytes), store={PassCosts: FREE})
+    drafter = EmbeddedSpec().build(context)
+    drafter.wait()
+    assert drafter.promise == 0
