@@ -36,7 +36,8 @@ def lsp(stdio: bool, tcp: str | None, token: str | None, client: str | None, **f
         raise UsageError("--stdio and --tcp exclude each other", "Leave one out")
     if token is not None and tcp is None:
         raise UsageError("--token needs --tcp", "Leave it out: standard input and output need no token")
-    from guiderail.lsp.launch import address_of, run_stdio, run_tcp
+    from guiderail.lsp.launch import run_stdio, run_tcp
+    from guiderail.lsp.network import address_of
 
     given = {key: value for key, value in flags.items() if value is not None}
     if tcp is None:

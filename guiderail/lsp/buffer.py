@@ -1,11 +1,10 @@
-"""One open document: the client's text, kept by our own hand.
+"""One open document, whose text follows the client's edits.
 
 pygls keeps a text too, but splits lines at form feeds and U+2028, which the protocol does not, and so corrupts the
-text at the first edit after one. The index of line starts is mended around each edit, not made anew.
+text at the first edit after one.
 """
 
 import re
-from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -15,10 +14,10 @@ from lsprotocol import types
 from pygls.uris import to_fs_path
 
 from guiderail.errors import UsageError
-from guiderail.lsp.positions import Encoding, to_column, to_units
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
 from guiderail.text.language import language_named, language_of
+from guiderail.text.positions import Encoding, to_column, to_units
 
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 FIRST_HALF, LAST_HALF = 0xD800, 0xDFFF  # surrogates
@@ -40,8 +39,6 @@ class Buffer:
     ----------
     cursor
         Offset after the last edit: where the person probably is.
-    changed
-        How many messages changed it since it was opened.
     lost
         Whether the text may differ from the client's, a change of which could not be read or applied.
     """
@@ -56,45 +53,44 @@ class Buffer:
         self.version = version
         self.encoding: Encoding = encoding
         self.cursor = 0
-        self.changed = 0
         self.lost = False
         self._set(text)
 
     @property
     def text(self) -> str:
-        """The text now."""
-        return self._text
+        """The client's text now."""
+        return self._document.text
 
     @property
     def line_ending(self) -> str:
         """What ends the first line."""
-        return self._text[self._line_stop(0) : self._starts[1]] if len(self._starts) > 1 else "\n"
+        document = self._document
+        return document.text[document.line_end(0) : document.line_starts[1]] if document.line_count > 1 else "\n"
 
     @property
     def document(self) -> Document:
-        """The text now, for the rooms below.
+        """The text now, for the engine.
 
         A lone surrogate, which no tokenizer and no analyser takes, is U+FFFD there: as wide in every encoding.
         """
-        if self._document is None:
-            text = _without_halves(self._text) if self._has_halves else self._text
-            starts = array("q", self._starts.tobytes())
-            self._document = Document.with_lines(text, starts, self._place, self.language)
-        return self._document
+        if self._whole is None:
+            document = self._document
+            self._whole = document.with_characters(_without_halves(document.text)) if self._has_halves else document
+        return self._whole
 
-    def apply(self, changes: Sequence[Change], version: int | None = None) -> list[Edit]:
-        """Apply the changes of one message, each to the text that the one before left; return them as edits.
+    def apply(self, changes: Sequence[Change], version: int | None = None) -> None:
+        """Apply the changes of one message, each to the text that the one before left.
 
         A message that is older than the last one, or a place inside a character, makes the document `lost`. So do two
         halves of a character that meet, unless columns count UTF-16, where it is as wide as its halves: they join.
         """
-        return list(self.applied(changes, version))
+        for _ in self.apply_stepwise(changes, version):
+            pass
 
-    def applied(self, changes: Sequence[Change], version: int | None = None) -> Iterator[Edit]:
+    def apply_stepwise(self, changes: Sequence[Change], version: int | None = None) -> Iterator[None]:
         """As `apply`, one change at each step: each copies the text, and thousands of them take their time."""
         whole = [index for index, change in enumerate(changes) if _is_whole(change)]
         self.lost = not whole and (self.lost or (version is not None and version < self.version))
-        self.changed += 1
         if version is not None:
             self.version = version
         for change in changes[whole[-1] :] if whole else changes:
@@ -103,48 +99,48 @@ class Buffer:
                 self.lost = True
                 break
             self._apply(edit)
-            yield edit
+            yield
 
     def offset(self, position: types.Position) -> int:
         """Offset of a position; one after its line is the line's end, one after the last line the text's end."""
-        if position.line >= len(self._starts):
-            return len(self._text)
-        start, units = int(self._starts[position.line]), max(position.character, 0)
-        stop = min(self._line_stop(position.line), start + units)  # no character is narrower than a unit
-        return start + to_column(self._text[start:stop], units, self.encoding)
+        document, line = self._document, position.line
+        if line >= document.line_count:
+            return len(document.text)
+        start, units = document.line_start(line), position.character
+        stop = min(document.line_end(line), start + units)  # no character is narrower than a unit
+        return start + to_column(self.text[start:stop], units, self.encoding)
 
     def position(self, offset: int) -> types.Position:
         """Position of an offset of the text."""
-        line = self._lines_until(offset) - 1
-        start, stop = int(self._starts[line]), min(self._line_stop(line), offset)
-        return types.Position(line, to_units(self._text[start:stop], offset - start, self.encoding))
+        line, column = self._document.position_at(offset)
+        start = self._document.line_start(line)
+        return types.Position(line, to_units(self.text[start : start + column], column, self.encoding))
 
     def _set(self, text: str) -> None:
         if self.encoding == "utf-16" and _has_halves(text):
             text = _joined(text)
-        self._text = text
+        self._document = Document(text, self._place, self.language)
         self._has_halves = _has_halves(text)
-        self._starts = _line_starts(text)
-        self._document: Document | None = None
+        self._whole: Document | None = None
 
     def _edit(self, change: Change) -> Edit | None:
         """A change as an edit of the text now; None if the text would not be the client's after it."""
         if isinstance(change, types.TextDocumentContentChangeWholeDocument):
-            return Edit(0, len(self._text), _joined(change.text) if self.encoding == "utf-16" else change.text)
+            return Edit(0, len(self.text), _joined(change.text) if self.encoding == "utf-16" else change.text)
         if self._is_inside(change.range.start) or self._is_inside(change.range.end):
             return None
         start, end = self.offset(change.range.start), self.offset(change.range.end)
         return self._closing(Edit(min(start, end), max(start, end), change.text))
 
     def _closing(self, edit: Edit) -> Edit | None:
-        """An edit that joins the halves of characters which meet by it; None if nobody knows what that means.
+        """An edit that joins the halves of characters which meet by it; None if the result is ambiguous.
 
         A half that stands alone came as half an escape of JSON, or as bytes that are no UTF-8. Where columns count
         UTF-16, a whole character is as wide as its halves. In UTF-8 it has four bytes and they have six, in UTF-32 it
         is one and they are two: a client that keeps UTF-16 has one character now, a client that keeps bytes has not.
         """
         start, end, text = edit.start, edit.end, edit.text
-        before, after = self._text[max(0, start - 1) : start], self._text[end : end + 1]
+        before, after = self.text[max(0, start - 1) : start], self.text[end : end + 1]
         if _PAIR.match(before + (text + after)[:1]):
             start, text = start - 1, before + text
         if _PAIR.match(text[-1:] + after):
@@ -157,43 +153,18 @@ class Buffer:
         """Whether a position is between the units of one character: no text of ours can follow an edit there."""
         offset = self.offset(position)
         at = self.position(offset)
-        return at.line == position.line and at.character < position.character and offset < self._line_stop(at.line)
+        is_left = at.line == position.line and at.character < position.character
+        return is_left and offset < self._document.line_end(at.line)
 
     def _apply(self, edit: Edit) -> None:
-        if edit.end - edit.start == len(self._text):
+        if edit.end - edit.start == len(self.text):
             self._set(edit.text)
         else:
-            self._splice(edit)
+            self._document = self._document.edited(edit)
+            # Only looked for in what comes new: a long text is not read again at each key stroke.
+            self._has_halves |= _has_halves(edit.text)
+            self._whole = None
         self.cursor = edit.start + len(edit.text)
-
-    def _splice(self, edit: Edit) -> None:
-        """Apply an edit and find the lines of its neighbourhood again."""
-        first = self._lines_until(edit.start) - 1
-        if first and self._starts[first] == edit.start and self._text[edit.start - 1] == "\r":
-            first -= 1  # a line feed written here would join the carriage return before it
-        after = self._lines_until(edit.end)
-        shift = len(edit.text) - (edit.end - edit.start)
-        self._text, old = edit.apply(self._text), self._starts
-        # Only looked for in what comes new: a long text is not read again at each key stroke.
-        self._has_halves |= _has_halves(edit.text)
-        begin = int(old[first])
-        end = int(old[after]) + shift if after < len(old) else len(self._text)
-        inner = _line_starts(self._text[begin:end]) + begin
-        if after < len(old) and inner[-1] == end:
-            inner = inner[:-1]  # stands in the tail already
-        self._starts = np.concatenate((old[:first], inner, old[after:] + shift))
-        self._document = None
-
-    def _lines_until(self, offset: int) -> int:
-        """How many lines begin up to an offset, it included."""
-        return int(np.searchsorted(self._starts, offset, side="right"))
-
-    def _line_stop(self, line: int) -> int:
-        """Offset after a line's last character, before its end."""
-        if line + 1 == len(self._starts):
-            return len(self._text)
-        start, stop = int(self._starts[line]), int(self._starts[line + 1])
-        return stop - (2 if self._text.endswith("\r\n", start, stop) else 1)
 
 
 def _joined(text: str) -> str:
@@ -219,14 +190,6 @@ def _without_halves(text: str) -> str:
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").copy()
     codes[(codes >= FIRST_HALF) & (codes <= LAST_HALF)] = 0xFFFD
     return codes.tobytes().decode("utf-32-le")
-
-
-def _line_starts(text: str) -> "np.ndarray":
-    """Offsets of the first character of each line, int64."""
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    is_end, feeds = codes == 10, np.append(codes[1:] == 10, False)
-    is_end |= (codes == 13) & ~feeds
-    return np.concatenate((np.zeros(1, np.int64), np.flatnonzero(is_end) + 1))
 
 
 def path_of(uri: str) -> Path | None:

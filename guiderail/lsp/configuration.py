@@ -19,7 +19,7 @@ from guiderail.lsp.worker import LOADED
 from guiderail.settings import KEYS, Resolved, Settings, Source, checked, resolve, rule_of, user_file
 
 SECTION = "guiderail"
-ONE = (*LOADED, "log_level")  # settings that a process has once
+PER_PROCESS = (*LOADED, "log_level")  # settings that a process has once
 _EDITOR = Source("user", "the editor's settings")
 
 
@@ -67,8 +67,8 @@ class Preferences:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a client said of its settings.
+class ClientConfig:
+    """The settings that a client sent.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Said:
 
 
 def settle(
-    said: Said,
+    config: ClientConfig,
     roots: Sequence[Path],
     flags: Mapping[str, object],
     env: Mapping[str, str],
@@ -93,8 +93,8 @@ def settle(
 
     Parameters
     ----------
-    said
-        By the client.
+    config
+        The client's settings.
     roots
         The workspace's folders; each folder's project settings count there.
     flags, env
@@ -102,8 +102,8 @@ def settle(
     fixed
         The settings with which a shared server was started; None where its one client chooses.
     """
-    own = {root: read(said.folders.get(root, said.everywhere), flags, env, root) for root in roots}
-    first = own.pop(roots[0]) if roots else read(said.everywhere, flags, env, None)
+    own = {root: read(config.folders.get(root, config.everywhere), flags, env, root) for root in roots}
+    first = own.pop(roots[0]) if roots else read(config.everywhere, flags, env, None)
     if fixed is None:
         remedy = f"Choose it in {roots[0].name}, or for all" if roots else ""
         return first, {
@@ -119,7 +119,7 @@ def settle(
 
 def _bound(own: Preferences, to: Settings, who: str, remedy: str) -> Preferences:
     """Preferences with `to`'s values of what a process has once; a choice that is lost by that is a problem."""
-    same = {key: getattr(to, key) for key in ONE}
+    same = {key: getattr(to, key) for key in PER_PROCESS}
     lost = [key for key, value in same.items() if key in own.chosen and getattr(own.settings, key) != value]
     problems = (sentences(f"{', '.join(lost)} cannot be chosen {who}", remedy),) if lost else ()
     return replace(own, settings=replace(own.settings, **same), problems=own.problems + problems)
@@ -131,7 +131,7 @@ def read(
     env: Mapping[str, str],
     root: Path | None,
 ) -> Preferences:
-    """Settle the settings.
+    """The preferences that follow from all sources of settings.
 
     Parameters
     ----------
@@ -203,6 +203,16 @@ def _own(key: str, given: dict[str, Any], problems: list[str]) -> Any:
         problems.append(f"{key} must be {allowed}, not {value!r:.60} ({_EDITOR})")
         return None
     return value
+
+
+def section_of(options: object, *, only: bool = False) -> dict[str, Any] | None:
+    """Our section of an object of settings; the object itself if it has none, unless `only` the section counts."""
+    if not isinstance(options, dict):
+        return None
+    inner = options.get(SECTION)
+    if isinstance(inner, dict):
+        return inner
+    return None if only else options
 
 
 def camel(key: str) -> str:

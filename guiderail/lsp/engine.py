@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from guiderail.engine.recent import Recent
 from guiderail.errors import GuiderailError
-from guiderail.lsp.returning import give_back
+from guiderail.lsp.free_memory import give_back
 from guiderail.prompt.snippet import Snippet
 from guiderail.settings import Settings
 from guiderail.text.document import Document

@@ -1,4 +1,4 @@
-"""Why the last suggestion is what it is."""
+"""How the last suggestion came about, for `guiderail.explain`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import asdict
 from typing import Any
 
 from guiderail.lsp.scheduler import Counts
-from guiderail.lsp.shelf import Shelf
+from guiderail.lsp.suggestion_log import SuggestionLog
 
 
-def explanation(shelf: Shelf, counts: Counts) -> dict[str, Any]:
-    """An object for a person to read.
+def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
+    """What is known of the last suggestion and of the session, as an object for a person to read.
 
     Parameters
     ----------
-    shelf
-        The suggestions of late.
+    suggestions
+        The last suggestions.
     counts
         How requests were answered.
     """
-    kept, last = list(shelf), shelf.last
+    kept, last = list(suggestions), suggestions.last
     session = {
         "requests": asdict(counts),
         "sent": len(kept),
@@ -28,11 +28,11 @@ def explanation(shelf: Shelf, counts: Counts) -> dict[str, Any]:
     }
     if last is None:
         return {"message": "there was no suggestion yet", "session": session}
-    suggestion, timings = last.offer.suggestion, last.offer.suggestion.timings
+    suggestion, timings = last.candidate.suggestion, last.candidate.suggestion.timings
     return {
         "text": last.shaped.text,
         "written": suggestion.text,
-        "typed": last.offer.typed,
+        "typed": last.candidate.typed,
         "replaced": last.shaped.covers,
         "layout": suggestion.layout,
         "promptTokens": timings.prompt_tokens,
@@ -42,7 +42,7 @@ def explanation(shelf: Shelf, counts: Counts) -> dict[str, Any]:
         "passes": suggestion.passes,
         "pauses": suggestion.pauses,
         "contextFiles": [
-            {"path": one.path, "reason": one.reason, "score": one.score} for one in last.offer.answer.snippets
+            {"path": one.path, "reason": one.reason, "score": one.score} for one in last.candidate.answer.snippets
         ],
         "timings": {
             "prompt_s": timings.prompt_s,

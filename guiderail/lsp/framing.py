@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 log = logging.getLogger(__name__)
 
 LINE_LIMIT = 1 << 16  # bytes of a header's line; of longer ones only the end is looked at
-PASSED_LIMIT = 16_000_000  # bytes in a row that belong to no frame
+SKIPPED_LIMIT = 16_000_000  # bytes in a row that belong to no frame
 LINE_COST = 64  # bytes as which a line counts at least: short ones take as long
 _TAIL = 120  # bytes in which a line's end announces a frame
 _LENGTH = re.compile(rb"(?<!-)content-length[ \t]{0,16}:[ \t]{0,16}(\d{1,40})[ \t]{0,16}\r?\Z", re.IGNORECASE)
@@ -25,11 +25,11 @@ _OTHER_HEADER = re.compile(rb"(?:\A|[\r\n])content-type:[^\r\n]{0,200}\r?\n\Z", 
 
 
 class FrameError(Exception):
-    """The client sends what the server will not take; its message says why."""
+    """The client sends no frames, or too long ones; the message says which."""
 
 
 class Framing:
-    """Takes bytes as they come, and gives the bodies of whole frames.
+    """Splits a stream of bytes into the bodies of its frames.
 
     Parameters
     ----------
@@ -40,12 +40,12 @@ class Framing:
     def __init__(self, limit: Callable[[], int]) -> None:
         self._limit = limit
         self._data = bytearray()
-        self._looked = 0  # how much of the data is known to hold no line's end that matters
+        self._scanned = 0  # how much of the data is known to hold no line's end that matters
         self._length: int | None = None  # of the body that is being received
         self._announced: int | None = None  # by the header that is being received
         self._contradicts = False  # that header, itself
-        self._passed = 0  # bytes passed over since the last frame
-        self._told = False  # that there were any
+        self._skipped = 0  # bytes passed over since the last frame
+        self._warned = False
 
     @property
     def is_inside(self) -> bool:
@@ -53,7 +53,7 @@ class Framing:
         return self._length is not None and bool(self._data)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take bytes; the bodies that are whole now.
+        """Take bytes, and yield the bodies that are complete by them.
 
         Raises
         ------
@@ -69,11 +69,11 @@ class Framing:
                 body = self._body()
                 if body is None:
                     return
-                self._passed, self._told = 0, False
+                self._skipped, self._warned = 0, False
                 yield body
 
     def early(self) -> bytes | None:
-        """The body that is being received, if it is a whole message although it was announced as longer."""
+        """The body so far, if it is a whole message although a longer one was announced."""
         data = bytes(self._data).strip() if self.is_inside else b""
         if not data.endswith((b"}", b"]")):
             return None
@@ -87,11 +87,11 @@ class Framing:
 
     def _header(self) -> bool:
         """Read one line of a header; whether it was whole."""
-        end = self._data.find(b"\n", self._looked)
+        end = self._data.find(b"\n", self._scanned)
         if end < 0:
             if len(self._data) > LINE_LIMIT:
                 self._pass(len(self._data) - _TAIL)
-            self._looked = len(self._data)
+            self._scanned = len(self._data)
             return False
         line = bytes(self._data[max(0, end - _TAIL) : end])
         is_whole = end <= _TAIL
@@ -108,11 +108,11 @@ class Framing:
         return True
 
     def _begin(self) -> None:
-        """A header ended: its body begins, if it announced one."""
+        """Begin the body that the header announced, if it did."""
         announced, self._announced = self._announced, None
         if announced is None or self._contradicts:
-            if not self._told:
-                self._told = True
+            if not self._warned:
+                self._warned = True
                 log.warning("passed over a header with %s", "no length" if announced is None else "several lengths")
             return
         self._length = announced
@@ -123,13 +123,13 @@ class Framing:
         """Receive the body; None if it is not whole yet."""
         assert self._length is not None
         stop = min(self._length, len(self._data))
-        while line := _END.search(self._data, self._looked, stop):
+        while line := _END.search(self._data, self._scanned, stop):
             end, begin = line.end() - 1, max(0, line.end() - 1 - _TAIL)
             found = _LENGTH.search(bytes(self._data[begin:end]))
             if found:
                 return self._cut(begin + found.start())
-            self._looked = end + 1
-        self._looked = max(self._looked, stop - _TAIL)  # the end of a line may be half there
+            self._scanned = end + 1
+        self._scanned = max(self._scanned, stop - _TAIL)  # the end of a line may be half there
         if len(self._data) < self._length:
             return None
         body = bytes(self._data[: self._length])
@@ -139,7 +139,7 @@ class Framing:
         return body
 
     def _cut(self, at: int) -> bytes:
-        """A frame begins inside the body: that ended before it."""
+        """End the body where another frame begins inside it, and return it."""
         log.warning("a message is shorter than its Content-Length says")
         body = bytes(self._data[:at])
         self._end_body(at)
@@ -152,14 +152,14 @@ class Framing:
 
     def _take(self, count: int) -> None:
         del self._data[:count]
-        self._looked = 0
+        self._scanned = 0
 
     def _pass(self, count: int) -> None:
         self._take(count)
         self._count(count)
 
     def _count(self, passed: int) -> None:
-        """Bytes were passed over."""
-        self._passed += passed
-        if self._passed > PASSED_LIMIT:
-            raise FrameError(f"{self._passed} bytes without a message")
+        """Count bytes that belong to no frame; of too many in a row the client is given up."""
+        self._skipped += passed
+        if self._skipped > SKIPPED_LIMIT:
+            raise FrameError(f"{self._skipped} bytes without a message")

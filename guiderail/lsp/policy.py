@@ -13,6 +13,7 @@ from guiderail.lsp.configuration import Preferences
 from guiderail.prompt.gitignore import Patterns, TooMuchError
 from guiderail.prompt.ignore import Ignore
 from guiderail.prompt.project import find_root
+from guiderail.settings import Settings
 from guiderail.text.language import language_named
 from guiderail.text.source import SIZE_LIMIT
 
@@ -26,7 +27,7 @@ _HEAD_LIMIT = 4000  # characters of them
 
 @dataclass
 class Policy:
-    """The rules of one client; every verdict is a reason in words, or "" for yes.
+    """The rules of one client; every refusal is a reason in words, or "" for yes.
 
     Parameters
     ----------
@@ -63,6 +64,11 @@ class Policy:
         """Whether the settings switch them on, somewhere."""
         return any(one.enable for one in (self.preferences, *self.folders.values()))
 
+    @property
+    def all_settings(self) -> list[Settings]:
+        """The settings of all folders."""
+        return [one.settings for one in (self.preferences, *self.folders.values())]
+
     def configure(self, preferences: Preferences, folders: Mapping[Path, Preferences] | None = None) -> None:
         """Take new settings; a changed switch in them goes before one thrown by hand."""
         before, languages = self._set_on, {name: self._set_for(name) for name in self.languages}
@@ -77,7 +83,7 @@ class Policy:
 
     def _set_for(self, language: str) -> dict[Path | None, bool]:
         """Whether the settings give a language suggestions, by folder."""
-        return {root: _gives(one, language) for root, one in {None: self.preferences, **self.folders}.items()}
+        return {root: _enables(one, language) for root, one in {None: self.preferences, **self.folders}.items()}
 
     def switch(self) -> bool:
         """Switch everything off, or on again: where the settings say so if they do anywhere, else everywhere."""
@@ -85,7 +91,7 @@ class Policy:
         self.switched = None if wanted == self._set_on else wanted
         return wanted
 
-    def of(self, path: Path | None) -> Preferences:
+    def preferences_for(self, path: Path | None) -> Preferences:
         """What the person set for a file."""
         root = self.folder_of(path)
         return self.folders.get(root, self.preferences) if root else self.preferences
@@ -105,43 +111,43 @@ class Policy:
         inside = [root for root in self.roots if path is not None and path.is_relative_to(root)]
         return max(inside, key=lambda root: len(root.parts), default=None)
 
-    def verdict(self, buffer: Buffer) -> str:
+    def refusal(self, buffer: Buffer) -> str:
         """Why a document gets no suggestions; "" if it does."""
         if not self.enabled:
             return "suggestions are switched off"
         if self.files.get(buffer.uri) is False:
             return "suggestions are switched off for this file"
-        return self._choice(buffer)
+        return self._own_refusal(buffer)
 
     def allows_language(self, language: str, path: Path | None = None) -> bool:
         """Whether a language gets suggestions, in a file's folder."""
-        return not self._language(language, self.of(path))
+        return not self._language_refusal(language, self.preferences_for(path))
 
     def sets_language(self, language: str, path: Path | None = None) -> bool:
         """Whether the settings give a language suggestions in a file's folder, whatever was switched by hand."""
-        return _gives(self.of(path), language)
+        return _enables(self.preferences_for(path), language)
 
-    def turned(self, language: str, path: Path | None = None) -> dict[str, list[str]]:
-        """What of the settings must become what, so that they turn a language off in a file's folder, or on again.
+    def settings_to_toggle(self, language: str, path: Path | None = None) -> dict[str, list[str]]:
+        """The settings that turn a language off in a file's folder, or on again.
 
         The keys are `enable_languages` and `disable_languages`.
         """
-        name, set_ = canonical(language), self.of(path)
-        if _gives(set_, name):
+        name, set_ = canonical(language), self.preferences_for(path)
+        if _enables(set_, name):
             return {"disable_languages": [*set_.disable_languages, name]}
         denied = [one for one in set_.disable_languages if canonical(one) != name]
         wanted: dict[str, list[str]] = {}
         if len(denied) < len(set_.disable_languages):
             wanted["disable_languages"] = denied
-        if _left_out(name, set_):
+        if _leaves_out(name, set_):
             wanted["enable_languages"] = [*(set_.enable_languages or ("*",)), name]
         return wanted
 
     def refuses(self, buffer: Buffer) -> bool:
         """Whether a document gets none for a reason that is its own: not because all are switched off."""
-        return self.files.get(buffer.uri) is False or bool(self._choice(buffer))
+        return self.files.get(buffer.uri) is False or bool(self._own_refusal(buffer))
 
-    def must_not(self, buffer: Buffer) -> str:
+    def prohibition(self, buffer: Buffer) -> str:
         """Why a document must not be read, whatever was switched on by hand."""
         if buffer.lost:
             return "a change of the file could not be read, so its text may not be the editor's"
@@ -150,27 +156,27 @@ class Policy:
         head = "\n".join(buffer.text[:_HEAD_LIMIT].split("\n", _HEAD)[:_HEAD])
         if _OFF.search(head):
             return "the file says guiderail: off"
-        return self._excluded(buffer.path)
+        return self._ignored(buffer.path)
 
-    def _choice(self, buffer: Buffer) -> str:
+    def _own_refusal(self, buffer: Buffer) -> str:
         """The reason that lies in a document; switched on by hand, its language and path count no more."""
-        refusal = self.must_not(buffer)
+        refusal = self.prohibition(buffer)
         if refusal or self.files.get(buffer.uri):
             return refusal
-        preferences = self.of(buffer.path)
+        preferences = self.preferences_for(buffer.path)
         if not preferences.enable and self.switched is None and self.enabled:
             return "suggestions are off in this folder of the workspace"
-        return self._language(buffer.language or "plaintext", preferences) or self._named(buffer.path)
+        return self._language_refusal(buffer.language or "plaintext", preferences) or self._path_refusal(buffer.path)
 
-    def _language(self, language: str, preferences: Preferences) -> str:
+    def _language_refusal(self, language: str, preferences: Preferences) -> str:
         name = canonical(language)
         if name in self.languages:
             return "" if self.languages[name] else f"suggestions are switched off for {language}"
-        return "" if _gives(preferences, name) else f"suggestions are off for {language}"
+        return "" if _enables(preferences, name) else f"suggestions are off for {language}"
 
-    def _named(self, path: Path | None) -> str:
+    def _path_refusal(self, path: Path | None) -> str:
         """Whether disablePaths names a file."""
-        patterns = self.of(path).disable_paths
+        patterns = self.preferences_for(path).disable_paths
         if path is None or not patterns:
             return ""
         root = self.root_of(path) or path.parent
@@ -183,7 +189,7 @@ class Policy:
             names.append(path.relative_to(root).as_posix())
         return "disablePaths names the file" if any(spec.hides(name) for name in names) else ""
 
-    def _excluded(self, path: Path | None) -> str:
+    def _ignored(self, path: Path | None) -> str:
         """Whether a file is ignored by git, may hold secrets, or is not the project's own; looked up once."""
         if path is None:
             return ""
@@ -194,13 +200,13 @@ class Policy:
         return self._paths[path]
 
 
-def _gives(preferences: Preferences, language: str) -> bool:
+def _enables(preferences: Preferences, language: str) -> bool:
     """Whether the settings give a language suggestions."""
     name = canonical(language)
-    return name not in map(canonical, preferences.disable_languages) and not _left_out(name, preferences)
+    return name not in map(canonical, preferences.disable_languages) and not _leaves_out(name, preferences)
 
 
-def _left_out(name: str, preferences: Preferences) -> bool:
+def _leaves_out(name: str, preferences: Preferences) -> bool:
     """Whether a language is not among those that are to have suggestions; prose must be named."""
     allowed = {canonical(one) for one in preferences.enable_languages}
     return name not in allowed and (name in PROSE or (bool(allowed) and "*" not in allowed))

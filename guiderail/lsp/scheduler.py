@@ -1,4 +1,4 @@
-"""Which request the worker runs: the newest of each document; every other one is answered, and ends, at once.
+"""Decides which request the worker runs: the newest of each document; older ones are answered with nothing at once.
 
 Runs on the event loop. One scheduler serves one client; all share the worker.
 """
@@ -11,20 +11,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from guiderail.lsp.debounce import Debouncer
 from guiderail.lsp.engine import Answer, Wish, Written
-from guiderail.lsp.memory import Kept, Memory, Offer, offers, same_after
-from guiderail.lsp.pace import Pace
+from guiderail.lsp.suggestion_cache import Candidate, SuggestionCache, candidates, same_after
 from guiderail.lsp.worker import Job, Rank, Worker
 
 
 @dataclass(eq=False)
 class Running:
-    """A wish on its way through the worker.
+    """A request that the worker is answering.
 
     Attributes
     ----------
     written
-        What the model has written of it so far.
+        What the model has written so far.
     done
         The answer, on the event loop's side.
     """
@@ -51,7 +51,7 @@ class Running:
 
 @dataclass(eq=False)
 class Turn:
-    """A request's turn; it ends when a newer one takes its place."""
+    """A client's request, until it is answered or a newer one takes its place."""
 
     replaced: asyncio.Future[None]
     running: Running | None = None
@@ -74,8 +74,8 @@ class Counts:
 
 
 @dataclass
-class _Ahead:
-    """A question that may be asked next, and the timer that will ask it."""
+class Prefetch:
+    """A request that may come next, and the timer that starts work on it."""
 
     wish: Wish
     timer: asyncio.TimerHandle | None = None
@@ -83,20 +83,63 @@ class _Ahead:
 
 
 @dataclass
-class _Desk:
-    """What belongs to one document."""
+class DocumentState:
+    """The requests and answers of one document.
 
-    memory: Memory = field(default_factory=Memory)
+    Attributes
+    ----------
+    cache
+        The last answers.
+    turns
+        The clients' requests, by lane.
+    current
+        The request that would be made after the last edit.
+    unclaimed
+        Work that goes on though no request waits for it now: the person typed what it has written.
+    prefetch
+        The request after the suggestion that was shown last.
+    preparing, warming
+        Work in idle time: encoding the present prompt, and reading what the first request will need.
+    """
+
+    cache: SuggestionCache = field(default_factory=SuggestionCache)
     turns: dict[str, Turn] = field(default_factory=dict)
-    now: Wish | None = None  # what would be asked after the last edit
-    loose: Running | None = None  # decoding on, though nobody waits for it now
-    ahead: _Ahead | None = None
+    current: Wish | None = None
+    unclaimed: Running | None = None
+    prefetch: Prefetch | None = None
     preparing: Job | None = None
-    opening: Job | None = None
+    warming: Job | None = None
+
+    def end(self) -> None:
+        """End all work; requests that wait are answered with nothing."""
+        for turn in self.turns.values():
+            if not turn.replaced.done():
+                turn.replaced.set_result(None)
+            if turn.running:
+                turn.running.job.cancel()
+        for job in (self.unclaimed.job if self.unclaimed else None, self.preparing, self.warming):
+            if job:
+                job.cancel()
+        self.drop_prefetch()
+
+    def drop_prefetch(self) -> None:
+        """End the prefetch, unless a request has joined it."""
+        if self.prefetch and self.prefetch.timer:
+            self.prefetch.timer.cancel()
+        if self.prefetch and self.prefetch.running and self.prefetch.running.job.rank != Rank.REQUEST:
+            self.prefetch.running.job.cancel()
+        self.prefetch = None
+
+    def running_for(self, wish: Wish, last: Turn | None) -> Running | None:
+        """Work under way that will answer a request too, `last` being the one that it replaces."""
+        under_way = (
+            last.running if last else None, self.unclaimed, self.prefetch.running if self.prefetch else None,
+        )  # fmt: skip
+        return next((one for one in under_way if one and one.covers(wish)), None)
 
 
 class Scheduler:
-    """The requests of one client.
+    """Schedules the requests of one client.
 
     Parameters
     ----------
@@ -107,6 +150,8 @@ class Scheduler:
     ----------
     client
         This client's number.
+    busy
+        How many requests wait for the worker; `on_busy` is called with the number when it changes.
     """
 
     _clients = itertools.count()
@@ -114,14 +159,14 @@ class Scheduler:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.client = next(self._clients)
-        self.pace = Pace()
+        self.debouncer = Debouncer()
         self.counts = Counts()
         self.on_busy: Callable[[int], None] = lambda _: None
-        self._desks: dict[str, _Desk] = {}
-        self.busy = 0  # requests that wait for the worker
+        self._documents: dict[str, DocumentState] = {}
+        self.busy = 0
 
-    async def ask(self, lane: str, wish: Wish, *, debounce: float = 0.0) -> list[Offer]:
-        """What to offer for a wish; nothing once a newer one of this document and lane came.
+    async def ask(self, lane: str, wish: Wish, *, debounce: float = 0.0) -> list[Candidate]:
+        """Answer a request; with nothing once a newer one of this document and lane came.
 
         Parameters
         ----------
@@ -138,94 +183,90 @@ class Scheduler:
             The client cancelled the request; its work ends too.
         """
         self.counts.asked += 1
-        desk = self._desks.setdefault(wish.uri, _Desk())
-        turn, earlier = self._take(desk, lane, wish)
+        document = self._documents.setdefault(wish.uri, DocumentState())
+        turn, earlier = self._take(document, lane, wish)
         try:
             if earlier is None:
-                known = desk.memory.find(wish.before, wish.after, wish.wanted, by_hand=wish.by_hand)
+                known = document.cache.find(wish)
                 if known is not None:
                     self.counts.remembered += 1
                     return known
-                if await self._is_replaced(turn, self.pace.delay(debounce)):
+                if await self._is_replaced(turn, self.debouncer.delay(debounce)):
                     return []
-            return await self._decoded(desk, turn, wish, earlier)
+            return await self._decoded(document, turn, wish, earlier)
         except asyncio.CancelledError:
             self.counts.cancelled += 1
             raise
         finally:
-            self._leave(desk, lane, turn)
+            self._leave(document, lane, turn)
 
-    def changed(self, uri: str, now: Wish | None) -> None:
-        """A document was edited: end what became untrue, and encode its new prompt when there is time.
+    def document_changed(self, uri: str, now: Wish | None) -> None:
+        """End work that an edit made useless, and encode the new prompt in idle time.
 
         Parameters
         ----------
         uri
             The document.
         now
-            What a request after the edit would ask; None if none would be answered.
+            The request that would be made after the edit; None if none would be answered.
         """
-        self.pace.changed()
-        desk = self._desks.setdefault(uri, _Desk())
-        desk.now = now
-        if desk.loose and not (now and desk.loose.covers(now)):
-            desk.loose.job.cancel()
-            desk.loose = None
-        if desk.ahead and not (now and _leads_to(now, desk.ahead.wish)):
-            self._drop_ahead(desk)
-        if desk.preparing:
-            desk.preparing.cancel()
-            desk.preparing = None
+        self.debouncer.changed()
+        document = self._documents.setdefault(uri, DocumentState())
+        document.current = now
+        if document.unclaimed and not (now and document.unclaimed.covers(now)):
+            document.unclaimed.job.cancel()
+            document.unclaimed = None
+        if document.prefetch and not (now and _leads_to(now, document.prefetch.wish)):
+            document.drop_prefetch()
+        if document.preparing:
+            document.preparing.cancel()
+            document.preparing = None
         if now and self.worker.health.state == "ready":
             wish = now
-            desk.preparing = self.worker.submit(
+            document.preparing = self.worker.submit(
                 Job(Rank.PREPARE, lambda engine, cancelled: engine.prepare(wish, cancelled))
             )
 
-    def opened(self, wish: Wish) -> None:
-        """A document was opened: read in idle time what its first question will need."""
-        desk = self._desks.setdefault(wish.uri, _Desk())
-        desk.opening = self.worker.submit(Job(Rank.PREPARE, lambda engine, cancelled: engine.warm(wish, cancelled)))
+    def document_opened(self, wish: Wish) -> None:
+        """Read in idle time what the first request of a document will need."""
+        document = self._documents.setdefault(wish.uri, DocumentState())
+        document.warming = self.worker.submit(Job(Rank.PREPARE, lambda engine, cancelled: engine.warm(wish, cancelled)))
 
-    def ahead(self, wish: Wish, seconds: float) -> None:
-        """Ask a question that is likely to come, after a while, if nothing else happens until then."""
-        desk = self._desks.setdefault(wish.uri, _Desk())
-        if desk.ahead and desk.ahead.wish.before == wish.before and desk.ahead.running:
+    def prefetch(self, wish: Wish, seconds: float) -> None:
+        """Start on a request that is likely to come, after so many seconds, if nothing else happens until then."""
+        document = self._documents.setdefault(wish.uri, DocumentState())
+        if document.prefetch and document.prefetch.wish.before == wish.before and document.prefetch.running:
             return
-        self._drop_ahead(desk)
-        desk.ahead = _Ahead(wish)
-        timer = asyncio.get_running_loop().call_later(seconds, self._ask_ahead, desk, desk.ahead)
-        desk.ahead.timer = timer
+        document.drop_prefetch()
+        document.prefetch = Prefetch(wish)
+        timer = asyncio.get_running_loop().call_later(seconds, self._start_prefetch, document, document.prefetch)
+        document.prefetch.timer = timer
 
-    def closed(self, uri: str) -> None:
-        """Forget a document."""
-        desk = self._desks.pop(uri, None)
-        if desk:
-            self._end(desk)
+    def document_closed(self, uri: str) -> None:
+        """Forget a document and end its work."""
+        document = self._documents.pop(uri, None)
+        if document:
+            document.end()
         name = (self.client, uri)
         self.worker.submit(Job(Rank.CONTROL, lambda engine, _: engine.forget(name)))
 
     def forget_answers(self, but: str | None = None) -> None:
-        """Answer nothing from memory any more, `but` in one document: what decides of answers has changed.
-
-        Work that goes on is remembered where nobody looks any more.
-        """
-        for uri, desk in self._desks.items():
+        """Forget all answers, `but` those of one document: what they depend on has changed."""
+        for uri, document in self._documents.items():
             if uri != but:
-                desk.memory = Memory()
-                self._drop_ahead(desk)
+                document.cache = SuggestionCache()  # work that goes on adds its answer to the old one
+                document.drop_prefetch()
 
     def stop(self) -> None:
         """End all work and forget all documents: other clients' work goes on."""
-        for uri in tuple(self._desks):
-            self.closed(uri)
+        for uri in tuple(self._documents):
+            self.document_closed(uri)
 
-    def _take(self, desk: _Desk, lane: str, wish: Wish) -> tuple[Turn, Running | None]:
-        """Begin a turn, ending the lane's last one; with work that goes on for the new one."""
+    def _take(self, document: DocumentState, lane: str, wish: Wish) -> tuple[Turn, Running | None]:
+        """Begin a request's turn, ending the lane's last one; return it with work under way that will answer it."""
         turn = Turn(asyncio.get_running_loop().create_future())
-        last, desk.turns[lane] = desk.turns.get(lane), turn
-        candidates = [last.running if last else None, desk.loose, desk.ahead.running if desk.ahead else None]
-        earlier = next((one for one in candidates if one and one.covers(wish)), None)
+        last, document.turns[lane] = document.turns.get(lane), turn
+        earlier = document.running_for(wish, last)
         if last:
             if not last.replaced.done():
                 last.replaced.set_result(None)
@@ -235,62 +276,46 @@ class Scheduler:
         if earlier:
             self.counts.joined += 1
             earlier.job.rank = Rank.REQUEST
-            if desk.loose is earlier:
-                desk.loose = None
+            if document.unclaimed is earlier:
+                document.unclaimed = None
         return turn, earlier
 
-    def _leave(self, desk: _Desk, lane: str, turn: Turn) -> None:
-        """End a turn; its work goes on only if a newer turn took it, or a key was typed that it foresaw."""
-        if desk.turns.get(lane) is turn:
-            del desk.turns[lane]
+    def _leave(self, document: DocumentState, lane: str, turn: Turn) -> None:
+        """End a turn; its work goes on only if a newer turn took it, or the person typed what it has written."""
+        if document.turns.get(lane) is turn:
+            del document.turns[lane]
         running = turn.running
         if running is None or running.done.done():
             return
-        if desk.now and desk.now.offset != running.wish.offset and running.covers(desk.now):
-            running.job.rank = Rank.AHEAD
-            desk.loose = running
+        if document.current and document.current.offset != running.wish.offset and running.covers(document.current):
+            running.job.rank = Rank.PREFETCH
+            document.unclaimed = running
         else:
             running.job.cancel()
 
-    def _end(self, desk: _Desk) -> None:
-        for turn in desk.turns.values():
-            if not turn.replaced.done():
-                turn.replaced.set_result(None)
-            if turn.running:
-                turn.running.job.cancel()
-        for job in (desk.loose.job if desk.loose else None, desk.preparing, desk.opening):
-            if job:
-                job.cancel()
-        self._drop_ahead(desk)
-
-    def _drop_ahead(self, desk: _Desk) -> None:
-        if desk.ahead and desk.ahead.timer:
-            desk.ahead.timer.cancel()
-        if desk.ahead and desk.ahead.running and desk.ahead.running.job.rank != Rank.REQUEST:
-            desk.ahead.running.job.cancel()
-        desk.ahead = None
-
     async def _is_replaced(self, turn: Turn, seconds: float) -> bool:
-        """Wait; whether a newer request came meanwhile."""
+        """Wait so many seconds; whether a newer request came meanwhile."""
         if seconds > 0:
             await asyncio.wait([turn.replaced], timeout=seconds)
         if turn.replaced.done():
             self.counts.replaced += 1
         return turn.replaced.done()
 
-    async def _decoded(self, desk: _Desk, turn: Turn, wish: Wish, earlier: Running | None) -> list[Offer]:
-        """The answer of the work that goes on already, or of new work."""
+    async def _decoded(
+        self, document: DocumentState, turn: Turn, wish: Wish, earlier: Running | None
+    ) -> list[Candidate]:
+        """The answer of work under way, or of new work."""
         if earlier is not None:
             found = await self._outcome(turn, earlier, wish)
             if found or turn.replaced.done():
                 return found
-            known = desk.memory.find(wish.before, wish.after, wish.wanted, by_hand=wish.by_hand)
+            known = document.cache.find(wish)
             if known is not None:
                 return known
-        return await self._outcome(turn, self._submit(desk, wish, Rank.REQUEST), wish)
+        return await self._outcome(turn, self._submit(document, wish, Rank.REQUEST), wish)
 
-    async def _outcome(self, turn: Turn, running: Running, wish: Wish) -> list[Offer]:
-        """What work leads to; nothing once the turn is over, or the work was given up."""
+    async def _outcome(self, turn: Turn, running: Running, wish: Wish) -> list[Candidate]:
+        """The answer of one piece of work; nothing once the turn is over, or the work was cancelled."""
         turn.running = running
         self._mark_busy(1)
         try:
@@ -303,10 +328,10 @@ class Scheduler:
         answer = Answer([]) if running.done.cancelled() else running.done.result()
         if answer.is_stand_in and wish.by_hand:  # work that an automatic request began
             return []
-        return offers(answer, wish.typed_since(running.wish) or "") if answer.is_whole else []
+        return candidates(answer, wish.typed_since(running.wish) or "") if answer.is_whole else []
 
-    def _submit(self, desk: _Desk, wish: Wish, rank: Rank) -> Running:
-        written, began, memory = Written(), 0.0, desk.memory
+    def _submit(self, document: DocumentState, wish: Wish, rank: Rank) -> Running:
+        written, began, cache = Written(), 0.0, document.cache
 
         def work(engine, cancelled) -> Answer:  # on the worker's thread
             nonlocal began
@@ -320,19 +345,19 @@ class Scheduler:
             if not done.cancelled() and done.exception() is None and done.result().is_whole and not job.cancelled:
                 self.counts.decoded += 1
                 self.counts.secret += done.result().secret
-                self.pace.answered(time.monotonic() - began)
-                memory.keep(Kept(wish.before, wish.after, done.result(), wish.wanted))
+                self.debouncer.answered(time.monotonic() - began)
+                cache.add(wish, done.result())
 
         running.done.add_done_callback(finish)
         self.worker.submit(job)
         return running
 
-    def _ask_ahead(self, desk: _Desk, ahead: _Ahead) -> None:
-        wish = ahead.wish
-        if desk.ahead is not ahead or self.worker.health.state != "ready":
+    def _start_prefetch(self, document: DocumentState, prefetch: Prefetch) -> None:
+        wish = prefetch.wish
+        if document.prefetch is not prefetch or self.worker.health.state != "ready":
             return
-        if desk.memory.find(wish.before, wish.after, wish.wanted) is None:
-            ahead.running = self._submit(desk, wish, Rank.AHEAD)
+        if document.cache.find(wish) is None:
+            prefetch.running = self._submit(document, wish, Rank.PREFETCH)
 
     def _mark_busy(self, step: int) -> None:
         self.busy += step

@@ -1,4 +1,4 @@
-"""What the editor shows in its status bar: one object, sent when it changes."""
+"""The status that the editor shows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REMEDIES = {  # by what a refusal says
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How the server is.
+    """The server's status, as the editor shows it.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ class Status:
     version: str = __version__
 
     def as_json(self) -> dict[str, Any]:
-        """The object of the protocol."""
+        """The object that is sent."""
         return asdict(self)
 
 
 def status_of(health: Health, *, enabled: bool, refusal: str, busy: bool) -> Status:
-    """Put together what is known.
+    """The status that follows from the model's state and the settings.
 
     Parameters
     ----------

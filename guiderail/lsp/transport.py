@@ -1,4 +1,4 @@
-"""Frames in and out: over standard input and output, and over a network connection.
+"""Reads and writes frames: over standard input and output, and over a network connection.
 
 The event loop never waits for a client: what is written is queued, and a client that lets the queue grow without
 end is given up.
@@ -19,7 +19,7 @@ from guiderail.lsp.framing import Framing
 log = logging.getLogger(__name__)
 
 FRAME_LIMIT = 256_000_000  # bytes
-STALLED = 1.0  # seconds without a byte in the middle of a body, after which that is looked at
+STALLED_S = 1.0  # without a byte in the middle of a body, after which it is checked for being whole
 BACKLOG_LIMIT = 64_000_000  # bytes that a client has not read
 
 
@@ -37,7 +37,7 @@ async def frames(reader: asyncio.StreamReader, limit: Callable[[], int] = lambda
     while True:
         try:
             waiting = framing.is_inside and not patient
-            data = await asyncio.wait_for(reader.read(1 << 16), STALLED if waiting else None)
+            data = await asyncio.wait_for(reader.read(1 << 16), STALLED_S if waiting else None)
         except TimeoutError:
             patient = (body := framing.early()) is None
             if body is not None:
@@ -83,7 +83,7 @@ class PipeWriter:
             self._queue.put(data)
 
     def close(self, seconds: float = 0.5) -> None:
-        """Write what is queued, for so long at most."""
+        """Write what is queued, for so many seconds at most."""
         self._queue.put(None)
         self._thread.join(seconds)
 
@@ -119,8 +119,8 @@ class SocketWriter:
         self._stream.close()
 
 
-class _Valve(asyncio.ReadTransport):
-    """Lets a thread read a pipe as long as what it has read is taken: no client can fill the memory.
+class _PipeTransport(asyncio.ReadTransport):
+    """Makes the thread that reads a pipe wait until its data is taken, so that no client can fill the memory.
 
     A `StreamReader` pauses its transport when it holds too much, and has it go on when that was taken.
     """
@@ -128,14 +128,14 @@ class _Valve(asyncio.ReadTransport):
     def __init__(self) -> None:
         super().__init__()
         self.paused = False
-        self.taken = threading.Semaphore(0)
+        self.resumed = threading.Semaphore(0)
 
     def pause_reading(self) -> None:
         self.paused = True
 
     def resume_reading(self) -> None:
         self.paused = False
-        self.taken.release()
+        self.resumed.release()
 
 
 def pipe_reader(descriptor: int) -> asyncio.StreamReader:
@@ -144,16 +144,16 @@ def pipe_reader(descriptor: int) -> asyncio.StreamReader:
     The descriptor is read itself: a buffered stream would stay locked by its reader, and the interpreter trips over
     that at its end.
     """
-    reader, loop, valve = asyncio.StreamReader(), asyncio.get_running_loop(), _Valve()
-    reader.set_transport(valve)
+    reader, loop, transport = asyncio.StreamReader(), asyncio.get_running_loop(), _PipeTransport()
+    reader.set_transport(transport)
 
     def hand_over(data: bytes) -> None:
         if not data:
             reader.feed_eof()
             return
         reader.feed_data(data)
-        if not valve.paused:
-            valve.taken.release()
+        if not transport.paused:
+            transport.resumed.release()
 
     def read() -> None:
         data = b"-"
@@ -164,7 +164,7 @@ def pipe_reader(descriptor: int) -> asyncio.StreamReader:
                 data = b""
             _call(loop, hand_over, data)
             if data:
-                valve.taken.acquire()
+                transport.resumed.acquire()
 
     threading.Thread(target=read, name="guiderail-reader", daemon=True).start()
     return reader

@@ -1,4 +1,4 @@
-"""Whether a person asked, or only typed.
+"""Whether a request was made by hand or by typing.
 
 LSP 3.18 numbers the trigger kinds 1 (by hand) and 2 (automatic). Clients from before count 0 and 1, so that a 1 alone
 does not tell; what else the client sends, and whether it typed just now, does.
@@ -7,11 +7,11 @@ does not tell; what else the client sends, and whether it typed just now, does.
 JUST_NOW = 0.3  # seconds between a key and the automatic request for it
 
 
-class Numbering:
-    """What is known of one client's trigger kinds."""
+class TriggerKinds:
+    """Tells requests made by hand, by how one client numbers its trigger kinds."""
 
     def __init__(self) -> None:
-        self._old: bool | None = None
+        self._counts_from_0: bool | None = None
 
     def is_by_hand(self, kind: int, since_change: float) -> bool:
         """Whether a request was made by hand.
@@ -24,16 +24,16 @@ class Numbering:
             Seconds since the document was edited last.
         """
         if kind == 2:
-            self._old = False
+            self._counts_from_0 = False
         elif kind == 0:
-            self._old = True
-        if self._old is None:
+            self._counts_from_0 = True
+        if self._counts_from_0 is None:
             return since_change > JUST_NOW
-        return kind == (0 if self._old else 1)
+        return kind == (0 if self._counts_from_0 else 1)
 
     def is_certain(self, kind: int) -> bool:
         """Whether a request of this kind was made by hand beyond doubt: a guess is not enough to run a project's code.
 
         A 0 always means by hand; a 1 does once the client has shown by a 2 how it counts.
         """
-        return kind == 0 or (kind == 1 and self._old is False)
+        return kind == 0 or (kind == 1 and self._counts_from_0 is False)

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 from guiderail.errors import GuiderailError
-from guiderail.lsp.engine import Engine
-from guiderail.lsp.journal import where
+from guiderail.lsp.engine import Answer, Cancelled, Engine, Name, Wish, Written
+from guiderail.lsp.logfile import where
 from guiderail.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -23,17 +24,71 @@ log = logging.getLogger(__name__)
 LOADED = ("model", "device", "dtype", "threads", "prompt_tokens", "cache_policy", "cache_mb")
 
 
+class CompletionEngine(Protocol):
+    """What the server needs of an engine; `guiderail.lsp.engine.Engine` is the real one.
+
+    All is called on the worker's thread, but for `files_changed` and `knows`.
+    """
+
+    name: str
+    device: str
+
+    def load(self, settings: Settings) -> None:
+        """Load the settings' model."""
+        ...
+
+    def unload(self) -> None:
+        """Give the model's memory back."""
+        ...
+
+    def recover(self) -> None:
+        """Start afresh with the same model after a failure."""
+        ...
+
+    def give_back(self) -> None:
+        """Give memory back that was taken for long texts."""
+        ...
+
+    def stop_analysers(self) -> None:
+        """End the analysers' processes."""
+        ...
+
+    def complete(self, wish: Wish, cancelled: Cancelled, written: Written) -> Answer:
+        """Answer a request."""
+        ...
+
+    def prepare(self, wish: Wish, cancelled: Cancelled) -> None:
+        """Encode the prompt of a request that may come."""
+        ...
+
+    def warm(self, wish: Wish, cancelled: Cancelled) -> None:
+        """Read what the first request of a document will need."""
+        ...
+
+    def forget(self, name: Name) -> None:
+        """Drop what is kept for a closed document."""
+        ...
+
+    def files_changed(self, *paths: Path) -> None:
+        """Take note of files that were written, moved or deleted."""
+        ...
+
+    def knows(self, folder: Path) -> bool:
+        """Whether a path is, or was, a folder of an open project."""
+        ...
+
+
 class Rank(IntEnum):
-    """What goes first; a job is interrupted by a waiting one of a lower number, unless it is a request itself."""
+    """The order of jobs; a waiting one of a lower number interrupts a running one, unless that is a request."""
 
     CONTROL = 0
     REQUEST = 1
-    AHEAD = 2
+    PREFETCH = 2
     PREPARE = 3
 
 
 class FailedJobError(GuiderailError):
-    """A job ended by a failure that nobody foresaw, such as memory running out."""
+    """A job ended by an unforeseen failure, such as memory running out."""
 
 
 class Job:
@@ -52,7 +107,7 @@ class Job:
         Its result; cancelled when the work was given up before it began.
     """
 
-    def __init__(self, rank: Rank, work: Callable[[Engine, Callable[[], bool]], Any]) -> None:
+    def __init__(self, rank: Rank, work: Callable[[CompletionEngine, Callable[[], bool]], Any]) -> None:
         self.rank = rank
         self.work = work
         self.future: Future[Any] = Future()
@@ -60,14 +115,14 @@ class Job:
         self.order = 0
 
     def cancel(self) -> None:
-        """Give it up: at once if it waits, else at its next forward pass."""
+        """Cancel it: at once if it waits, else at its next forward pass."""
         self.cancelled = True
         self.future.cancel()
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the model is.
+    """The state of the model.
 
     Parameters
     ----------
@@ -95,8 +150,8 @@ class Worker:
         What the jobs are given.
     """
 
-    def __init__(self, engine: Engine | None = None) -> None:
-        self.engine = engine or Engine()
+    def __init__(self, engine: CompletionEngine | None = None) -> None:
+        self.engine: CompletionEngine = engine or Engine()
         self.health = Health()
         self.watchers: list[Callable[[Health], None]] = []
         self._wanted: tuple[object, ...] | None = None  # by the clients
@@ -117,7 +172,7 @@ class Worker:
         self._thread.start()
 
     def stop(self, seconds: float) -> bool:
-        """Give up all work and end the thread; False if it still runs after that time (a model being loaded)."""
+        """Cancel all work and end the thread; False if it still runs after that time (a model being loaded)."""
         with self._change:
             self._closing = True
             jobs, self._jobs = self._jobs, []
@@ -158,23 +213,23 @@ class Worker:
         self.submit(Job(Rank.CONTROL, lambda engine, _: self._unload(engine)))
 
     def give_back(self) -> None:
-        """Have the memory given back that was taken for a long text which nobody needs any more."""
+        """Have the memory freed that a long text took which was closed."""
         self.submit(Job(Rank.PREPARE, lambda engine, _: engine.give_back()))
 
-    def _unload(self, engine: Engine) -> None:
+    def _unload(self, engine: CompletionEngine) -> None:
         if self._wanted is None:  # else one was asked for meanwhile
             self._held = None
             engine.unload()
 
-    def _load(self, engine: Engine, settings: Settings, wanted: tuple[object, ...]) -> None:
+    def _load(self, engine: CompletionEngine, settings: Settings, wanted: tuple[object, ...]) -> None:
         if wanted != self._wanted:
             return  # another one was asked for meanwhile
         health = self._ready() if wanted == self._held else self._loaded(engine, settings, wanted)
         if wanted == self._wanted:  # else another one is on its way, or none is wanted any more
             self._report(health)
 
-    def _loaded(self, engine: Engine, settings: Settings, wanted: tuple[object, ...]) -> Health:
-        """Load a model, and say how it is then."""
+    def _loaded(self, engine: CompletionEngine, settings: Settings, wanted: tuple[object, ...]) -> Health:
+        """Load a model, and return its state."""
         self._held = None
         try:
             engine.load(settings)
@@ -228,7 +283,7 @@ class Worker:
         return any(other.rank < job.rank and not other.cancelled for other in tuple(self._jobs))
 
     def _failure(self, error: BaseException) -> Health:
-        """Log a failure that nobody foresaw, put the engine back to work, and say what happened."""
+        """Log an unforeseen failure, put the engine back to work, and return the state."""
         log.error("the model failed: %s at %s", type(error).__name__, where(error), exc_info=log.isEnabledFor(10))
         error.__traceback__ = None  # its frames hold the tensors that took the memory
         try:

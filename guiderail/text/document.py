@@ -1,18 +1,14 @@
 """The text of one file as an editor sees it: LSP lines, offsets in code points."""
 
-import re
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import accumulate
 from pathlib import Path
 
 from guiderail.errors import UsageError
-
-# LSP knows three line ends and no others. str.splitlines also breaks at form feed, \x1c, \x85 and U+2028,
-# which shifts every line after them.
-_LINE_END = re.compile(r"\r\n?|\n")
+from guiderail.text.edit import Edit
+from guiderail.text.lines import line_starts, line_starts_after
 
 
 class PositionError(UsageError):
@@ -40,26 +36,27 @@ class Document:
     path: Path | None = None
     language: str | None = None
 
-    @classmethod
-    def with_lines(cls, text: str, starts: "array[int]", path: Path | None, language: str | None) -> "Document":
-        """A document whose line starts (offsets of the lines' first code points) are known already."""
-        made = cls(text, path, language)
-        made.__dict__["_starts"] = starts
+    @cached_property
+    def line_starts(self) -> "array[int]":
+        """Offset of each line's first code point; computed once, at the first question about lines."""
+        return line_starts(self.text)
+
+    def edited(self, edit: Edit) -> "Document":
+        """The document after an edit; of its lines only the edited ones are read."""
+        made = replace(self, text=edit.apply(self.text))
+        made.__dict__["line_starts"] = line_starts_after(edit, self.line_starts, self.text, made.text)
         return made
 
-    @cached_property
-    def _starts(self) -> "array[int]":
-        """Offset of each line's first code point; computed once, at the first question about lines."""
-        if self.text.count("\r") != self.text.count("\r\n"):
-            return array("q", [0, *(match.end() for match in _LINE_END.finditer(self.text))])
-        starts = array("q", accumulate((len(line) + 1 for line in self.text.split("\n")), initial=0))
-        starts.pop()  # the last line has no end
-        return starts
+    def with_characters(self, text: str) -> "Document":
+        """The document with another text of the same length, whose lines begin at the same offsets."""
+        made = replace(self, text=text)
+        made.__dict__["line_starts"] = self.line_starts
+        return made
 
     @property
     def line_count(self) -> int:
         """Number of lines, at least 1."""
-        return len(self._starts)
+        return len(self.line_starts)
 
     def line_start(self, line: int) -> int:
         """Offset of the first code point of a line.
@@ -69,19 +66,19 @@ class Document:
         PositionError
             If there is no such line.
         """
-        if not 0 <= line < len(self._starts):
+        if not 0 <= line < len(self.line_starts):
             raise PositionError(
-                f"line {line + 1} does not exist: the document has {len(self._starts)} lines",
-                f"Choose a line from 1 to {len(self._starts)}.",
+                f"line {line + 1} does not exist: the document has {len(self.line_starts)} lines",
+                f"Choose a line from 1 to {len(self.line_starts)}.",
             )
-        return self._starts[line]
+        return self.line_starts[line]
 
     def line_end(self, line: int) -> int:
         """Offset after the last code point of a line, before its line end."""
         start, stop = self.line_start(line), len(self.text)
-        if line + 1 == len(self._starts):
+        if line + 1 == len(self.line_starts):
             return stop
-        stop = self._starts[line + 1]
+        stop = self.line_starts[line + 1]
         return max(start, stop - (2 if self.text.endswith("\r\n", start, stop) else 1))
 
     def line_text(self, line: int) -> str:
@@ -118,5 +115,5 @@ class Document:
                 f"offset {offset} does not exist: the document has {len(self.text)} characters",
                 f"Choose an offset from 0 to {len(self.text)}.",
             )
-        line = bisect_right(self._starts, offset) - 1
-        return line, min(offset, self.line_end(line)) - self._starts[line]
+        line = bisect_right(self.line_starts, offset) - 1
+        return line, min(offset, self.line_end(line)) - self.line_starts[line]

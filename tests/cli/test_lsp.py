@@ -4,7 +4,7 @@ import pytest
 
 from guiderail.cli.main import run
 from guiderail.errors import UsageError
-from guiderail.lsp.launch import Address, address_of
+from guiderail.lsp.network import Address, address_of
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Tests of the language server; test_server.py starts real processes."""
+"""Tests of the language server; test_process.py starts real processes."""

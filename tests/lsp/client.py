@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from guiderail.lsp.host import Host
+from guiderail.lsp.client import ClientState
+from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.server import Server
 from guiderail.lsp.worker import Job, Rank, Worker
 from guiderail.settings import Settings
@@ -33,6 +34,8 @@ class Client:
         Every reply, in the order they came.
     heard
         Every notification, as (method, params).
+    result
+        What the server replied to `initialize`.
     settings
         What the client answers when it is asked for its configuration; in `folders` for single ones, by URI.
     answers
@@ -49,6 +52,7 @@ class Client:
         self.questions: list[tuple[str, Any]] = []
         self.answers: dict[str, Any] = {}
         self.registered: dict[str, Any] = {}
+        self.result: Any = None
         self.settings: Any = None
         self.folders: dict[str, Any] = {}
         self.mute = False  # the question for settings stays without an answer until `answer` is called
@@ -57,6 +61,11 @@ class Client:
         self._waiting: dict[Any, asyncio.Future[Any]] = {}
         self._count = 0
         server.protocol.set_writer(self)  # pyright: ignore[reportArgumentType]
+
+    @property
+    def state(self) -> ClientState:
+        """What the server knows of this client."""
+        return self.server.client
 
     def write(self, data: bytes) -> None:
         """Take one frame from the server."""
@@ -118,7 +127,7 @@ class Client:
         for _ in range(3):
             for _ in range(20):
                 await asyncio.sleep(0)
-            last = self.server.worker.submit(Job(Rank.PREPARE, lambda *_: None)).future
+            last = self.state.worker.submit(Job(Rank.PREPARE, lambda *_: None)).future
             while not (last.done() or self.engine.is_held):
                 await asyncio.sleep(0.001)
             last.cancel()
@@ -154,6 +163,10 @@ class Client:
             "workspace/executeCommand", {"command": f"guiderail.{name}", "arguments": list(arguments)}
         )
 
+    def messages(self) -> list[str]:
+        """The texts of all messages that were shown."""
+        return [params["message"] for method, params in self.heard if method == "window/showMessage"]
+
     def last(self, method: str) -> Any:
         """The parameters of the last notification of a method."""
         return next((params for name, params in reversed(self.heard) if name == method), None)
@@ -174,15 +187,23 @@ async def connected(
     settings: Any = None,
     folders: dict[str, Any] | None = None,
     shared: Settings | None = None,
+    introduce: bool = True,
     greet: bool = True,
     mute: bool = False,
     answers: dict[str, Any] | None = None,
+    hello: dict[str, Any] | None = None,
+    configuration_timeout_s: float = 3600.0,
+    prefetch_delay_s: float = 3600.0,
 ) -> AsyncIterator[Client]:
-    """A client that has said hello, with a model loaded."""
+    """A client that has said hello, with a model loaded; unless asked for, nothing happens by the clock."""
     engine = engine or FakeEngine()
     worker = Worker(engine)
     worker.start()
-    server = Server(Host(worker, Path("/nowhere/lsp.log"), settings=shared))
+    server = Server(
+        ServerProcess(worker, Path("/nowhere/lsp.log"), settings=shared),
+        configuration_timeout_s=configuration_timeout_s,
+        prefetch_delay_s=prefetch_delay_s,
+    )
     if shared is not None:
         worker.load(shared)
     client = Client(server, engine)
@@ -196,9 +217,10 @@ async def connected(
             "capabilities": capabilities or {},
             "workspaceFolders": workspace,
             "initializationOptions": options,
-        }
-        client.result = await client.ask("initialize", params)  # pyright: ignore[reportAttributeAccessIssue]
-        if greet:
+        } | (hello or {})
+        if introduce:
+            client.result = await client.ask("initialize", params)
+        if introduce and greet:
             client.tell("initialized", {})
         await client.settle()
         yield client

@@ -6,15 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from guiderail.engine.suggestion import Suggestion, Timings
-from guiderail.lsp.engine import Answer, Engine, Wish
+from guiderail.errors import GuiderailError
+from guiderail.lsp.engine import Answer, Cancelled, Name, Wish, Written
 from guiderail.settings import Settings
 from guiderail.text.document import Document
 
 BLANK = Suggestion("", 0, 0, 0.0, (), "line", "psm", Timings(0, 0, 0, 0, 0, 0))
 
 
-class FakeEngine(Engine):
-    """Writes `text`, one character a step.
+class FakeEngine:
+    """A `CompletionEngine` that writes `text`, one character a step.
 
     Attributes
     ----------
@@ -30,18 +31,20 @@ class FakeEngine(Engine):
         The same of prompts encoded ahead, and of documents read when they were opened.
     changed
         The files that were written by others.
+    loaded, forgotten
+        The names of all models that were loaded, and the URIs of all documents that were closed.
     steps
         Steps made, over all completions.
     gate
         Closed, a completion stays before its next step.
     stop_at
         The gate closes by itself before the step of this number.
-    failure
-        Raised once by the next completion.
+    failure, load_failure
+        Raised once by the next completion, and by the next load of a model.
     """
 
     def __init__(self, text: str = "hello()", step: float = 0.0) -> None:
-        super().__init__()
+        self.name = self.device = ""
         self.text, self.step = text, step
         self.asked: list[str] = []
         self.settings: list[Settings] = []
@@ -50,8 +53,11 @@ class FakeEngine(Engine):
         self.prepared: list[str] = []
         self.warmed: list[str] = []
         self.changed: list[Path] = []
+        self.loaded: list[str] = []
+        self.forgotten: list[str] = []
         self.steps = 0
         self.failure: BaseException | None = None
+        self.load_failure: GuiderailError | None = None
         self.recovered = 0
         self.stop_at: int | None = None
         self._waits = False
@@ -70,6 +76,10 @@ class FakeEngine(Engine):
         return folder.name == "known.folder"
 
     def load(self, settings: Settings) -> None:
+        failure, self.load_failure = self.load_failure, None
+        if failure is not None:
+            raise failure
+        self.loaded.append(settings.model)
         self.name, self.device = settings.model, "cpu"
 
     def unload(self) -> None:
@@ -78,14 +88,23 @@ class FakeEngine(Engine):
     def recover(self) -> None:
         self.recovered += 1
 
-    def complete(self, wish, cancelled, written) -> Answer:
+    def give_back(self) -> None:
+        pass
+
+    def stop_analysers(self) -> None:
+        pass
+
+    def forget(self, name: Name) -> None:
+        self.forgotten.append(name[1])
+
+    def complete(self, wish: Wish, cancelled: Cancelled, written: Written) -> Answer:
         self.asked.append(wish.before)
         self.settings.append(wish.settings)
         self.by_hand.append(wish.by_hand)
         if self.failure is not None:
             failure, self.failure = self.failure, None
             raise failure
-        text = self.text
+        text = self.text.replace("\n", wish.line_ending)
         for count, character in enumerate(text):
             self._pass_gate()
             if cancelled():
@@ -105,10 +124,10 @@ class FakeEngine(Engine):
         self.gate.wait(10)
         self._waits = False
 
-    def prepare(self, wish, cancelled) -> None:
+    def prepare(self, wish: Wish, cancelled: Cancelled) -> None:
         self.prepared.append(wish.before)
 
-    def warm(self, wish, cancelled) -> None:
+    def warm(self, wish: Wish, cancelled: Cancelled) -> None:
         self.warmed.append(wish.before)
 
 

@@ -8,12 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lsprotocol import types
 
-from guiderail.lsp.buffer import Buffer, _line_starts, path_of
-from guiderail.lsp.positions import Encoding
-from guiderail.model.incremental import TokenizedDocument
-from guiderail.model.tokenizer import Tokenizer
+from guiderail.lsp.buffer import Buffer, path_of
 from guiderail.text.document import Document
-from tests.helpers.tiny import tiny_tokenizer_folder
+from guiderail.text.lines import line_starts
+from guiderail.text.positions import Encoding
 
 PIECES = ("", "a", "foo(", "):\n", "\n", "\r\n", "\r", "µ", "🙂", "𝒳y", "\x0c", "\u2028", "    ", "x = 1\n", "\t")
 ENCODINGS: tuple[Encoding, ...] = ("utf-8", "utf-16", "utf-32")
@@ -59,29 +57,20 @@ def random_change(client: Client, rng: random.Random):
     return client.replace(start, end, "".join(rng.choices(PIECES, k=rng.choice((0, 1, 1, 1, 2, 6)))))
 
 
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    return Tokenizer.from_folder(tiny_tokenizer_folder("guiderail", tmp_path_factory.mktemp("tokenizer")))
-
-
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_after_thousands_of_edits_text_lines_and_tokens_are_right(encoding: Encoding, tokenizer: Tokenizer) -> None:
-    """After 5,000 random edits, several in one message, the text is the client's and its ids a fresh tokenisation."""
+def test_after_thousands_of_edits_text_and_lines_are_right(encoding: Encoding) -> None:
+    """After 5,000 random edits, several in one message, the text is the client's, and so are its lines."""
     rng = random.Random(encoding)
     client = Client("", encoding)
     buffer = Buffer("untitled:1", "python", "", 0, encoding)
-    tokens = TokenizedDocument(tokenizer, "")
     edited = 0
     while edited < 5000:
         changes = [random_change(client, rng) for _ in range(rng.choice((1, 1, 1, 2, 5)))]
-        for edit in buffer.apply(changes, edited):
-            tokens.apply(edit)
+        buffer.apply(changes, edited)
         edited += len(changes)
-        assert buffer.text == tokens.text == client.text
+        assert buffer.text == client.text
         if edited % 50 < len(changes):
-            assert tokens.ids == tokenizer.encode(client.text)
-            assert buffer._starts.tolist() == list(Document(client.text)._starts)
-    assert tokens.ids == tokenizer.encode(client.text)
+            assert buffer.document.line_starts == Document(client.text).line_starts
 
 
 @settings(max_examples=200, deadline=None)
@@ -90,9 +79,10 @@ def test_mended_lines_are_those_of_the_new_text(text: str, start: int, end: int,
     """Whatever is cut from or put between carriage returns and line feeds, the index equals a fresh one."""
     buffer = Buffer("untitled:1", "python", text, 0, "utf-16")
     span = types.Range(buffer.position(min(start, len(text))), buffer.position(min(end, len(text))))
-    (edit,) = buffer.apply([types.TextDocumentContentChangePartial(range=span, text=new)])
-    assert buffer.text == edit.apply(text)
-    assert buffer._starts.tolist() == list(Document(buffer.text)._starts)
+    begin, stop = sorted(buffer.offset(place) for place in (span.start, span.end))
+    buffer.apply([types.TextDocumentContentChangePartial(range=span, text=new)])
+    assert buffer.text == text[:begin] + new + text[stop:]
+    assert buffer.document.line_starts == Document(buffer.text).line_starts
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 10_000)] * 4), max_size=5))
@@ -102,7 +92,7 @@ def test_edits_outside_the_text_stay_inside(ranges: list[tuple[int, int, int, in
     for a, b, c, d in ranges:
         span = types.Range(types.Position(a, b), types.Position(c, d))
         buffer.apply([types.TextDocumentContentChangePartial(range=span, text="x")])
-        assert buffer._starts.tolist() == list(Document(buffer.text)._starts)
+        assert buffer.document.line_starts == Document(buffer.text).line_starts
 
 
 def test_form_feeds_and_line_separators_end_no_line() -> None:
@@ -118,8 +108,9 @@ def test_a_change_reads_only_the_lines_it_touches(text: str, monkeypatch: pytest
     """However long a file is, its line ends are looked for only in the lines that a change touches."""
     line = "    value = compute(first, second)\n"
     buffer = Buffer("file:///tmp/a.py", "python", line * 10_000, 0, "utf-16")
+    assert buffer.position(0) == types.Position(0, 0)  # the lines are found at the first question
     read: list[str] = []
-    monkeypatch.setattr("guiderail.lsp.buffer._line_starts", lambda part: read.append(part) or _line_starts(part))
+    monkeypatch.setattr("guiderail.text.lines.line_starts", lambda part: read.append(part) or line_starts(part))
     span = types.Range(types.Position(9_000, 4), types.Position(9_001, 2))
     buffer.apply([types.TextDocumentContentChangePartial(range=span, text=text)])
     assert read == [line[:4] + text + line[2:]]
@@ -137,7 +128,7 @@ def test_a_document_is_not_read_again_for_what_is_known(changes: list[tuple[int,
         span = types.Range(*(buffer.position(min(at, len(buffer.text))) for at in (start, start + length)))
         buffer.apply([types.TextDocumentContentChangePartial(range=span, text=text)])
         document = buffer.document
-        assert document.__dict__["_starts"] == Document(buffer.text)._starts
+        assert document.line_starts == Document(buffer.text).line_starts
         assert document.text == re.sub("[\ud800-\udfff]", "\ufffd", buffer.text)
 
 

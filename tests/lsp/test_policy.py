@@ -32,42 +32,42 @@ def test_usual_files_get_suggestions(project: Path) -> None:
     """A project's source, a file without a project, and an untitled buffer are all allowed."""
     rules = policy(project)
     for place in (project / "a.py", project.parent / "alone.py", "untitled:Untitled-1"):
-        assert rules.verdict(buffer(place)) == ""
+        assert rules.refusal(buffer(place)) == ""
 
 
 @pytest.mark.parametrize("name", [".env", "generated/a.py", "id_rsa", "node_modules/a.js", "secrets/a.py"])
 def test_ignored_and_secret_files_get_none(project: Path, name: str) -> None:
     """What git ignores and what may hold secrets is refused, even when it was switched on by hand."""
     rules, document = policy(project), buffer(project / name)
-    assert "ignored" in rules.verdict(document)
+    assert "ignored" in rules.refusal(document)
     rules.files[document.uri] = True
-    assert "ignored" in rules.verdict(document)
+    assert "ignored" in rules.refusal(document)
 
 
 def test_a_secret_file_outside_any_project_gets_none(tmp_path: Path) -> None:
     """A file's name alone can tell that it holds secrets."""
-    assert policy().verdict(buffer(tmp_path / ".env")) != ""
+    assert policy().refusal(buffer(tmp_path / ".env")) != ""
 
 
 @pytest.mark.parametrize("line", range(6))
 def test_a_file_can_say_off_in_its_first_five_lines(line: int) -> None:
     """`guiderail: off` counts in lines one to five only."""
     text = "\n" * line + "# guiderail: off\n" + "x = 1\n" * 9
-    assert bool(policy().verdict(buffer("untitled:1", text))) == (line < 5)
+    assert bool(policy().refusal(buffer("untitled:1", text))) == (line < 5)
 
 
 def test_a_file_that_is_too_large_says_so() -> None:
     """Above the size limit a file is refused, with the limit in the reason."""
-    assert "10 MB" in policy().verdict(buffer("untitled:1", "x" * 10_000_001))
+    assert "10 MB" in policy().refusal(buffer("untitled:1", "x" * 10_000_001))
 
 
 def test_languages_are_allowed_and_denied() -> None:
     """An allow-list excludes all others; a deny-list excludes its own; prose needs to be named."""
-    assert policy(enable_languages=("rust",)).verdict(buffer("untitled:1"))
-    assert not policy(enable_languages=("py",)).verdict(buffer("untitled:1"))
-    assert policy(disable_languages=("Python",)).verdict(buffer("untitled:1"))
-    assert policy().verdict(buffer("untitled:1", language="markdown"))
-    assert not policy(enable_languages=("md", "*")).verdict(buffer("untitled:1", language="markdown"))
+    assert policy(enable_languages=("rust",)).refusal(buffer("untitled:1"))
+    assert not policy(enable_languages=("py",)).refusal(buffer("untitled:1"))
+    assert policy(disable_languages=("Python",)).refusal(buffer("untitled:1"))
+    assert policy().refusal(buffer("untitled:1", language="markdown"))
+    assert not policy(enable_languages=("md", "*")).refusal(buffer("untitled:1", language="markdown"))
 
 
 @pytest.mark.parametrize("language", ["python", "py", "markdown", "md", "git-commit", "MyOwn"])
@@ -82,7 +82,7 @@ def test_a_language_is_turned_by_settings_alone(
     others = [one for one in ("python", "markdown", "git-commit", "myown", "rust") if one != canonical(language)]
     before, unchanged = rules.allows_language(language), [rules.allows_language(one) for one in others]
     for expected in (not before, before):
-        turned = {key: tuple(names) for key, names in rules.turned(language).items()}
+        turned = {key: tuple(names) for key, names in rules.settings_to_toggle(language).items()}
         rules.configure(replace(rules.preferences, **turned))
         assert rules.allows_language(language) is expected
         assert [rules.allows_language(one) for one in others] == unchanged
@@ -98,7 +98,7 @@ def test_turning_a_language_in_the_settings_goes_before_a_switch_by_hand(languag
     assert rules.allows_language(language) is by_hand
     for _ in range(2):
         wanted = not rules.sets_language(language)
-        turned = {key: tuple(names) for key, names in rules.turned(language).items()}
+        turned = {key: tuple(names) for key, names in rules.settings_to_toggle(language).items()}
         rules.configure(replace(rules.preferences, **turned))
         assert rules.allows_language(language) is wanted
     assert rules.languages == {"rust": False}
@@ -107,22 +107,22 @@ def test_turning_a_language_in_the_settings_goes_before_a_switch_by_hand(languag
 def test_paths_are_denied_by_pattern(project: Path) -> None:
     """disablePaths are .gitignore patterns relative to the root."""
     rules = policy(project, disable_paths=("tests/", "*.gen.py"))
-    assert rules.verdict(buffer(project / "tests" / "a.py"))
-    assert rules.verdict(buffer(project / "src" / "a.gen.py"))
-    assert not rules.verdict(buffer(project / "src" / "a.py"))
+    assert rules.refusal(buffer(project / "tests" / "a.py"))
+    assert rules.refusal(buffer(project / "src" / "a.gen.py"))
+    assert not rules.refusal(buffer(project / "src" / "a.py"))
 
 
 def test_switches_thrown_by_hand_go_before_settings(project: Path) -> None:
     """Global, language and file switches turn on and off; changed settings take the global one back."""
     rules, document = policy(project, disable_languages=("python",)), buffer(project / "a.py")
-    assert rules.verdict(document)
+    assert rules.refusal(document)
     rules.languages["python"] = True
-    assert not rules.verdict(document)
+    assert not rules.refusal(document)
     rules.files[document.uri] = False
-    assert "this file" in rules.verdict(document)
+    assert "this file" in rules.refusal(document)
     rules.files.clear()
     rules.switched = False
-    assert "switched off" in rules.verdict(document)
+    assert "switched off" in rules.refusal(document)
     rules.configure(Preferences(settings=Settings(), enable=False))
     rules.configure(Preferences(settings=Settings(), enable=True))
     assert rules.enabled

@@ -9,6 +9,7 @@ import pytest
 
 from guiderail.errors import GuiderailError
 from guiderail.lsp.scheduler import Scheduler
+from guiderail.lsp.suggestion_cache import Candidate
 from guiderail.lsp.worker import Worker
 from guiderail.settings import Settings
 from tests.lsp.fakes import FakeEngine, wish
@@ -40,8 +41,8 @@ async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     await asyncio.wait_for(poll(), seconds)
 
 
-def texts(offers) -> list[str]:
-    return [offer.text for offer in offers]
+def texts(candidates: list[Candidate]) -> list[str]:
+    return [candidate.text for candidate in candidates]
 
 
 async def begin(scheduler: Scheduler, *arguments, **options) -> asyncio.Task:
@@ -115,7 +116,7 @@ async def test_a_cancel_after_a_foreseen_key_keeps_the_work() -> None:
     async with running(engine) as scheduler:
         task = await begin(scheduler, "inline", wish("x"))
         await until(lambda: engine.is_held)
-        scheduler.changed("untitled:1", wish("xa"))
+        scheduler.document_changed("untitled:1", wish("xa"))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -130,10 +131,10 @@ async def test_a_burst_of_keys_asks_the_model_once() -> None:
     """Requests that another one follows while they wait are answered with nothing; the last one asks the model."""
     engine = FakeEngine()
     async with running(engine) as scheduler:
-        scheduler.pace.delay = lambda limit, now=None: limit  # pyright: ignore[reportAttributeAccessIssue]
+        scheduler.debouncer.delay = lambda limit, now=None: limit  # pyright: ignore[reportAttributeAccessIssue]
         tasks = []
         for key, wait in zip("abcde", (60.0, 60.0, 60.0, 60.0, 0.0), strict=True):
-            scheduler.changed("untitled:1", None)
+            scheduler.document_changed("untitled:1", None)
             tasks.append(await begin(scheduler, "inline", wish(key), debounce=wait))
         answers = await asyncio.gather(*tasks)
         assert [texts(answer) for answer in answers] == [[], [], [], [], ["hello()"]]
@@ -149,7 +150,7 @@ async def test_changes_are_encoded_ahead_and_only_the_newest() -> None:
         task = await begin(scheduler, "inline", wish("q", uri="untitled:2"))
         await until(lambda: engine.asked == ["q"])
         for text in ("a", "ab", "abc"):
-            scheduler.changed("untitled:1", wish(text))
+            scheduler.document_changed("untitled:1", wish(text))
         engine.gate.set()
         await task
         await until(lambda: bool(engine.prepared))
@@ -158,13 +159,13 @@ async def test_changes_are_encoded_ahead_and_only_the_newest() -> None:
 
 @pytest.mark.asyncio
 async def test_what_follows_an_accepted_suggestion_is_there_already() -> None:
-    """The question after a suggestion is asked ahead; its request then costs no model call."""
+    """The request after a suggestion is made early; when it comes it costs no model call."""
     engine = FakeEngine("abc")
     async with running(engine) as scheduler:
         await scheduler.ask("inline", wish("x"))
-        scheduler.ahead(wish("xabc"), 0.0)
+        scheduler.prefetch(wish("xabc"), 0.0)
         await until(lambda: engine.asked == ["x", "xabc"])
-        scheduler.changed("untitled:1", wish("xabc"))
+        scheduler.document_changed("untitled:1", wish("xabc"))
         assert texts(await scheduler.ask("inline", wish("xabc"))) == ["abc"]
         assert engine.asked == ["x", "xabc"]
 
@@ -188,27 +189,24 @@ async def test_what_was_begun_before_answers_were_forgotten_is_not_remembered() 
 
 
 @pytest.mark.asyncio
-async def test_another_key_takes_back_what_was_asked_ahead() -> None:
-    """Once something else is typed, the question after the suggestion is not asked any more."""
+async def test_another_key_cancels_the_prefetch() -> None:
+    """Once something else is typed, the request after the suggestion is not made any more."""
     engine = FakeEngine("abc")
     async with running(engine) as scheduler:
-        scheduler.ahead(wish("xabc"), 60.0)
-        ahead = scheduler._desks["untitled:1"].ahead
-        assert ahead
-        assert ahead.timer
-        scheduler.changed("untitled:1", wish("xz"))
-        assert ahead.timer.cancelled()
-        assert scheduler._desks["untitled:1"].ahead is None
-        assert engine.asked == []
+        scheduler.prefetch(wish("xabc"), 0.01)
+        scheduler.document_changed("untitled:1", wish("xz"))
+        await asyncio.sleep(0.1)
+        assert texts(await scheduler.ask("inline", wish("xz"))) == ["abc"]
+        assert engine.asked == ["xz"]
 
 
 @pytest.mark.asyncio
-async def test_a_failure_ahead_fails_no_request() -> None:
-    """What went wrong while asking ahead is asked again by the request."""
+async def test_a_failed_prefetch_fails_no_request() -> None:
+    """What went wrong in a prefetch is asked again by the request."""
     engine = FakeEngine("abc")
     async with running(engine) as scheduler:
         engine.failure = MemoryError()
-        scheduler.ahead(wish("x"), 0.0)
+        scheduler.prefetch(wish("x"), 0.0)
         await until(lambda: scheduler.worker.health.state == "error")
         assert texts(await scheduler.ask("inline", wish("x"))) == ["abc"]
 
@@ -224,7 +222,7 @@ async def test_ghost_text_and_menu_do_not_replace_each_other() -> None:
 
 @pytest.mark.asyncio
 async def test_a_failure_is_raised_and_the_next_request_answered() -> None:
-    """Memory that runs out fails one request, with a message; the next one is answered."""
+    """SuggestionCache that runs out fails one request, with a message; the next one is answered."""
     engine = FakeEngine()
     async with running(engine) as scheduler:
         engine.failure = MemoryError()
@@ -246,17 +244,17 @@ async def test_every_request_is_answered_once_whatever_happens(seed: int) -> Non
             match rng.choices(("key", "ask", "cancel", "close", "fail", "wait"), (6, 6, 2, 0.3, 0.3, 3))[0]:
                 case "key":
                     texts_now[uri] = (texts_now[uri] + rng.choice("abcz"))[-9:]
-                    scheduler.changed(uri, wish(texts_now[uri], uri=uri))
+                    scheduler.document_changed(uri, wish(texts_now[uri], uri=uri))
                 case "ask":
                     asked = wish(texts_now[uri], uri=uri, wanted=rng.choice((1, 1, 3)))
                     lane, debounce = rng.choice(("inline", "menu")), rng.choice((0.0, 0.003))
                     tasks.append((await begin(scheduler, lane, asked, debounce=debounce), asked.before))
                     if rng.random() < 0.3:
-                        scheduler.ahead(wish(asked.before + "abc", uri=uri), rng.choice((0.0, 0.002)))
+                        scheduler.prefetch(wish(asked.before + "abc", uri=uri), rng.choice((0.0, 0.002)))
                 case "cancel" if tasks:
                     rng.choice(tasks)[0].cancel()
                 case "close":
-                    scheduler.closed(uri)
+                    scheduler.document_closed(uri)
                 case "fail":
                     engine.failure = rng.choice((MemoryError(), KeyError(), GuiderailError("no")))
                 case _:
@@ -281,9 +279,9 @@ async def test_a_document_closed_before_its_turn_is_not_read() -> None:
         engine.gate.clear()
         busy = await begin(scheduler, "inline", wish("a"))
         await until(lambda: engine.is_held)
-        scheduler.opened(wish("seen", uri="untitled:2"))
-        scheduler.opened(wish("kept", uri="untitled:3"))
-        scheduler.closed("untitled:2")
+        scheduler.document_opened(wish("seen", uri="untitled:2"))
+        scheduler.document_opened(wish("kept", uri="untitled:3"))
+        scheduler.document_closed("untitled:2")
         engine.gate.set()
         await busy
         await until(lambda: "kept" in engine.warmed)

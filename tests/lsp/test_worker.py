@@ -31,7 +31,7 @@ def test_jobs_run_by_rank_then_in_order(worker: Worker) -> None:
     """Waiting requests go before work done ahead, and that before preparation, each in the order it came."""
     gate, done = threading.Event(), []
     worker.submit(Job(Rank.REQUEST, lambda *_: gate.wait(5)))
-    ranks = (Rank.PREPARE, Rank.AHEAD, Rank.REQUEST, Rank.REQUEST, Rank.CONTROL)
+    ranks = (Rank.PREPARE, Rank.PREFETCH, Rank.REQUEST, Rank.REQUEST, Rank.CONTROL)
     jobs = [worker.submit(Job(one[1], lambda *_, one=one: done.append(one))) for one in enumerate(ranks)]
     gate.set()
     for job in jobs:

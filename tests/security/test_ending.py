@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.lsp import deadline
+from guiderail.lsp import watchdog
 from tests.helpers.models import tiny_folder
 from tests.lsp.test_process import Wire, environment
 
@@ -27,7 +27,7 @@ import os, re, sys, time
 from pathlib import Path
 from guiderail.__main__ import main
 from guiderail.lsp.engine import Engine
-from guiderail.lsp.server import Server
+from guiderail.lsp.handlers.commands import CommandHandlers
 
 def busy():
     Path("busy").write_text("")
@@ -57,7 +57,7 @@ def flood():
 
 sys.argv = ["guiderail", "lsp"]
 """
-IN_LOOP = "Server._status = lambda self, *_: {work}()\nmain()\n"
+IN_LOOP = "CommandHandlers.status = lambda self, *_: {work}()\nmain()\n"
 IN_WORKER = "Engine.load = lambda self, *_: {work}()\nmain()\n"
 STUCK = [
     *((IN_LOOP, work) for work in ("slow_pattern", "python_loop", "fifo", "sleep", "flood")),
@@ -164,7 +164,7 @@ async def test_the_deadline_does_not_hit_a_stranger() -> None:
         ours, its = socket.socketpair()
         with ours, its:
             helper = subprocess.Popen(
-                [sys.executable, deadline.__file__, str(bystander.pid), "0.1"], stdin=its.fileno()
+                [sys.executable, watchdog.__file__, str(bystander.pid), "0.1"], stdin=its.fileno()
             )
             ours.send(b"x")
             assert ours.recv(1) == b"x"

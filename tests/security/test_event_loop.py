@@ -22,7 +22,7 @@ from lsprotocol import types
 
 from guiderail.decoding.stops import BlockStop, stop_rule
 from guiderail.lsp.engine import Engine
-from guiderail.lsp.host import Host
+from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.server import Server
 from guiderail.lsp.worker import Worker
 from guiderail.monitors.analysis import json_reader
@@ -133,7 +133,7 @@ async def test_no_text_stops_the_event_loop(tmp_path: Path, monkeypatch: pytest.
     flags = {"model": str(tiny_folder("guiderail")), "max_tokens": 4, "device": "cpu", "threads": 1, "verdict": "off"}
     worker = Worker(Engine())
     worker.start()
-    server = Server(Host(worker, Path("/nowhere/lsp.log"), flags))
+    server = Server(ServerProcess(worker, Path("/nowhere/lsp.log"), flags))
     client = Client(server, cast(FakeEngine, worker.engine))
     try:
         await client.ask("initialize", {"processId": None, "rootUri": tmp_path.as_uri(), "capabilities": {}})
@@ -168,7 +168,7 @@ async def test_thousands_of_changes_in_one_message_let_others_run(name: str) -> 
         body = json.dumps({"jsonrpc": "2.0", "method": "textDocument/didChange", "params": params}).encode()
         pulse.rest()
         client.raw(body)
-        buffer, began = client.server.buffers[uri], time.thread_time()
+        buffer, began = client.state.buffers[uri], time.thread_time()
         await client.server.protocol.idle()
         assert pulse.longest < GAP
         assert time.thread_time() - began < 20
@@ -184,7 +184,7 @@ async def test_a_client_that_goes_in_the_middle_of_its_changes_leaves_nothing_ru
         uri = client.open(TEXTS["short_lines"])
         span = {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}}
         client.edit(uri, *[{"range": span, "text": "b"}] * 5000)
-        buffer = client.server.buffers[uri]
+        buffer = client.state.buffers[uri]
         client.server.close()
         await asyncio.wait_for(client.server.protocol.idle(), 30)
         assert not buffer.text.startswith("b" * 5000)

@@ -202,7 +202,7 @@ async def test_a_request_that_is_announced_too_long_is_answered_when_nothing_mor
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A client that waits for its answer sends nothing more."""
-    monkeypatch.setattr(transport, "STALLED", 0.05)
+    monkeypatch.setattr(transport, "STALLED_S", 0.05)
     good = well_formed(7).partition(b"\r\n\r\n")[2]
     async with connected() as client, piped(client) as (write, _):
         await write(b"Content-Length: %d\r\n\r\n" % (len(good) + 5) + good)
@@ -213,7 +213,7 @@ async def test_a_request_that_is_announced_too_long_is_answered_when_nothing_mor
 
 async def test_a_slow_body_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message that comes in pieces, with pauses anywhere, is one message."""
-    monkeypatch.setattr(transport, "STALLED", 0.01)
+    monkeypatch.setattr(transport, "STALLED_S", 0.01)
     whole = well_formed(7)
     async with connected() as client, piped(client) as (write, _):
         for start in range(0, len(whole), 7):
@@ -300,7 +300,7 @@ async def test_a_batch_that_brings_texts_closes_their_documents() -> None:
         client.raw(json.dumps([{"jsonrpc": "2.0", "method": "textDocument/didChange", "params": params}]).encode())
         assert client.replies[-1]["error"]["code"] == -32600
         assert await client.ghost(uri, 0, 4) == []
-        assert client.server.buffers[uri].lost
+        assert client.state.buffers[uri].lost
 
 
 @pytest.mark.parametrize("asked", [[], {}, 1.5, True, float("nan")])

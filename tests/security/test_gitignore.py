@@ -72,7 +72,7 @@ def test_many_stars_are_matched_at_once(tmp_path: Path, pattern: str) -> None:
         patterns.hides(name)
     assert "main.py" in Project(tmp_path).names("")
     policy = Policy(read({"disablePaths": [pattern]}, {}, {}, None), [tmp_path])
-    assert policy.verdict(Buffer((tmp_path / ("a" * 200)).as_uri(), "python", "", 0, "utf-16")) == ""
+    assert policy.refusal(Buffer((tmp_path / ("a" * 200)).as_uri(), "python", "", 0, "utf-16")) == ""
     assert time.thread_time() - began < SOON
 
 

@@ -15,7 +15,11 @@ from guiderail.decoding.stops import stop_rule
 from guiderail.lsp import items
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.configuration import read
+from guiderail.lsp.cursor import LINE, cursor_at
+from guiderail.lsp.engine import Answer
 from guiderail.lsp.policy import Policy
+from guiderail.lsp.suggestion_cache import Candidate
+from guiderail.lsp.suggestion_log import ShownItem
 from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.lex_cache import LexCache
 from guiderail.monitors.lex_state import lex_state, unmatched_closers
@@ -27,8 +31,9 @@ from guiderail.prompt.definitions import Uses
 from guiderail.prompt.outline import outline
 from guiderail.prompt.window import choose_window
 from guiderail.text.document import Document
-from guiderail.text.fitting import shape
+from guiderail.text.fitting import Shaped, shape
 from guiderail.text.syntax import SlowTextError, parse
+from tests.lsp.fakes import BLANK, wish
 from tests.monitors.snapshots import Told, snapshot
 from tests.prompt.projects import write
 
@@ -171,11 +176,11 @@ def test_the_server_takes_edits_and_makes_items_soon(name: str, tmp_path: Path) 
         for _ in range(10):
             at = buffer.position(len(buffer.text))
             buffer.apply([types.TextDocumentContentChangePartial(types.Range(at, at), "x")])
-        assert not policy.verdict(buffer) or name
-        found = items.place_of(buffer, buffer.position(len(buffer.text)))
+        assert not policy.refusal(buffer) or name
+        found = cursor_at(buffer, buffer.position(len(buffer.text)))
         assert found is not None
-        items.menu_item(found, items.Shaped("x"), "1")
-        shape("foo()", found.before[-items.LINE :], found.rest)
+        items.menu_item(found, ShownItem("1", Candidate(BLANK, Answer([])), Shaped("x"), wish(""), 0.0))
+        shape("foo()", found.before[-LINE:], found.rest)
         for until in ("line", "block"):
             stop_rule(until, found.before).end("x\ny")
 

@@ -66,8 +66,8 @@ async def test_no_text_of_a_closed_document_is_kept() -> None:
         for _ in range(3):
             client.change(uri, 0, 4, 4, "y")
             await client.ghost(uri, 0, 5)
-            held.append(weakref.ref(client.server.buffers[uri].document))
-        shown = next(iter(client.server.shelf))
+            held.append(weakref.ref(client.state.buffers[uri].document))
+        shown = next(iter(client.state.suggestions))
         held.append(weakref.ref(shown.wish.document))
         client.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
         await client.settle()

@@ -18,7 +18,7 @@ from guiderail.cache import policy
 from guiderail.cli import main
 from guiderail.decoding.methods import calibration
 from guiderail.evaluation import packages
-from guiderail.lsp import journal
+from guiderail.lsp import logfile
 from guiderail.model import store
 from guiderail.monitors.analysis import workspaces
 from guiderail.settings import user_file
@@ -52,7 +52,7 @@ def open_to_others(home: Path) -> list[str]:
 
 def _log() -> None:
     root, before = logging.getLogger(), logging.getLogger().handlers[:]
-    path = journal.start("debug")
+    path = logfile.start("debug")
     handler: Any = root.handlers[0]
     try:
         logging.getLogger("guiderail").error("first")

@@ -635,10 +635,10 @@ def _as_user(interpreter: str, code: str) -> subprocess.CompletedProcess[str]:
 async def test_no_key_runs_the_projects_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whatever is typed, opened, offered in a menu, or made ahead; a person's own request may."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setattr("guiderail.lsp.server.AHEAD", 0.0)  # what follows a suggestion is made at once
     engine = FakeEngine("abc")
     engine.runs_code = True
-    async with connected(engine, options={"menu": True, "maxSuggestions": 1}) as client:
+    options = {"menu": True, "maxSuggestions": 1}
+    async with connected(engine, options=options, prefetch_delay_s=0.0) as client:
         uri = client.open("x = ")
         await client.ghost(uri, 0, 4, 1)  # of which nobody knows yet whether it was made by hand
         await client.ghost(uri, 0, 4, 2)

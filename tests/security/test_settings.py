@@ -9,7 +9,7 @@ import pytest
 
 from guiderail.cli.main import run
 from guiderail.errors import UsageError
-from guiderail.lsp.configuration import Said, read, settle
+from guiderail.lsp.configuration import ClientConfig, read, settle
 from guiderail.model import store
 from guiderail.model.load import UnknownModelError, load
 from guiderail.model.load import resolve as model_folder
@@ -177,7 +177,7 @@ def test_a_second_root_cannot_choose_the_model_either(tmp_path: Path) -> None:
     """What is the person's is left out of every root's file."""
     one, two = tmp_path / "one", project(tmp_path, "model = 'owner/other'")
     one.mkdir()
-    first, others = settle(Said(), [one, two], {}, {})
+    first, others = settle(ClientConfig(), [one, two], {}, {})
     assert others[two].settings.model == first.settings.model == "embedded"
     assert len(others[two].problems) == 1
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from guiderail.lsp import launch
-from guiderail.lsp.host import Host
+from guiderail.errors import GuiderailError
+from guiderail.lsp import network
+from guiderail.lsp.network import Address, NetworkService
+from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.server import Server
 from guiderail.lsp.worker import Worker
 from guiderail.settings import Settings
@@ -29,8 +31,8 @@ HELLO = {"processId": None, "rootUri": None, "capabilities": {}}
 class Listening:
     """A shared server in this process, and its address."""
 
-    def __init__(self, host: Host, port: int, strangers: dict[Server, None]) -> None:
-        self.host, self.port, self.strangers = host, port, strangers
+    def __init__(self, process: ServerProcess, service: NetworkService, port: int) -> None:
+        self.process, self.service, self.port = process, service, port
 
     async def connect(self) -> Wire:
         return Wire(*await asyncio.open_connection("127.0.0.1", self.port))
@@ -46,26 +48,17 @@ async def ready(worker: Worker) -> None:
 @contextlib.asynccontextmanager
 async def listening(engine: FakeEngine | None = None) -> AsyncIterator[Listening]:
     worker = Worker(engine or FakeEngine())
-    host, strangers = Host(worker, Path("/nowhere/lsp.log"), settings=Settings()), dict[Server, None]()
+    process = ServerProcess(worker, Path("/nowhere/lsp.log"), settings=Settings())
     worker.start()
     worker.load(Settings())
     await ready(worker)
-    clients: set[asyncio.Task[None]] = set()
-
-    async def client(reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        clients.add(task)
-        await launch._serve_client(host, TOKEN, strangers, reader, stream)
-
-    listener = await asyncio.start_server(client, "127.0.0.1", 0)
+    service = NetworkService(process, TOKEN)
+    listener = await service.listen(Address("127.0.0.1", 0))
     async with listener:
         try:
-            yield Listening(host, listener.sockets[0].getsockname()[1], strangers)
+            yield Listening(process, service, listener.sockets[0].getsockname()[1])
         finally:
-            for task in clients:
-                task.cancel()
-            await asyncio.gather(*clients, return_exceptions=True)
+            await service.close()
             assert worker.stop(5)
 
 
@@ -122,7 +115,7 @@ async def test_before_the_token_there_is_one_error_and_the_end(sent: bytes) -> N
             {"code": -32001, "message": "the token must come first, and be right"}
         ]
         assert found[0]["id"] in {1, None}
-        assert not server.host.clients
+        assert not server.process.clients
 
 
 async def test_with_the_token_all_is_told() -> None:
@@ -136,7 +129,7 @@ async def test_with_the_token_all_is_told() -> None:
 
 async def test_who_shows_no_token_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is silent, and one that sends for ever without a message, are gone when the time is over."""
-    monkeypatch.setattr(launch, "STRANGER_PATIENCE", 0.5)
+    monkeypatch.setattr(network, "TOKEN_TIMEOUT_S", 0.5)
     async with listening() as server:
         silent, busy = await server.connect(), await server.connect()
 
@@ -153,19 +146,19 @@ async def test_who_shows_no_token_is_bounded_in_time(monkeypatch: pytest.MonkeyP
             assert await asyncio.wait_for(busy.reader.read(), 10) == b""
         babbling.cancel()
         busy.writer.close()
-        assert not server.strangers
+        assert not server.service.unauthenticated
 
 
 async def test_who_shows_no_token_is_bounded_in_number() -> None:
     """Of many connections without a token the oldest go, so that they keep nobody out who has it."""
     async with listening() as server:
-        crowd = [await server.connect() for _ in range(launch.STRANGERS + 20)]
+        crowd = [await server.connect() for _ in range(network.MAX_UNAUTHENTICATED + 20)]
         mine = await server.connect()
         assert "result" in await mine.hello(token=TOKEN)
-        assert len(server.strangers) <= launch.STRANGERS
+        assert len(server.service.unauthenticated) <= network.MAX_UNAUTHENTICATED
         for one in crowd[:20]:
             assert await everything(one) == []
-        more = [await server.connect() for _ in range(launch.STRANGERS + 1)]
+        more = [await server.connect() for _ in range(network.MAX_UNAUTHENTICATED + 1)]
         await asyncio.sleep(0.1)
         assert (await mine.ask("guiderail/status"))["result"]["state"] == "ready"
         for one in (*crowd, *more, mine):
@@ -173,17 +166,15 @@ async def test_who_shows_no_token_is_bounded_in_number() -> None:
 
 
 @contextlib.asynccontextmanager
-async def two_clients() -> AsyncIterator[tuple[Client, Client, FakeEngine]]:
-    """Two clients of one model, and what loads it."""
-    engine, loads = FakeEngine(), list[str]()
-    load = engine.load
-    engine.load = lambda settings: (loads.append(settings.model), load(settings))[1]
+async def two_clients(load_failure: GuiderailError | None = None) -> AsyncIterator[tuple[Client, Client, FakeEngine]]:
+    """Two clients of one model, and its engine."""
+    engine = FakeEngine()
+    engine.load_failure = load_failure
     worker = Worker(engine)
     worker.start()
-    host = Host(worker, Path("/nowhere/lsp.log"), settings=Settings())
+    process = ServerProcess(worker, Path("/nowhere/lsp.log"), settings=Settings())
     worker.load(Settings())
-    clients = [Client(Server(host), engine) for _ in range(2)]
-    engine.loads = loads  # pyright: ignore[reportAttributeAccessIssue]
+    clients = [Client(Server(process), engine) for _ in range(2)]
     try:
         for one in clients:
             await one.ask("initialize", HELLO)
@@ -200,27 +191,25 @@ async def two_clients() -> AsyncIterator[tuple[Client, Client, FakeEngine]]:
 async def test_one_client_cannot_restart_anothers_model() -> None:
     """A restart is refused while others use the model, and made when there are none or there is none to lose."""
     async with two_clients() as (one, other, engine):
-        loads = engine.loads  # pyright: ignore[reportAttributeAccessIssue]
-        assert len(loads) == 1
+        assert len(engine.loaded) == 1
         with pytest.raises(Failure, match="other clients use the model") as refused:
             await one.command("restart")
         assert refused.value.code == -32803
         await one.settle()
-        assert len(loads) == 1
+        assert len(engine.loaded) == 1
         assert (await other.ask("guiderail/status"))["state"] == "ready"
         other.server.close()
         await one.command("restart")
         await one.settle()
-        assert len(loads) == 2
+        assert len(engine.loaded) == 2
 
 
 async def test_a_model_that_is_not_there_may_be_loaded_by_anyone() -> None:
     """Nobody loses by it."""
-    async with two_clients() as (one, _, engine):
-        one.server.worker._held = None
+    async with two_clients(GuiderailError("there is no such model")) as (one, _, engine):
         await one.command("restart")
         await one.settle()
-        assert len(engine.loads) == 2  # pyright: ignore[reportAttributeAccessIssue]
+        assert len(engine.loaded) == 1
 
 
 async def test_what_one_client_ends_goes_on_for_another() -> None:
@@ -240,7 +229,7 @@ async def test_what_one_client_ends_goes_on_for_another() -> None:
         before = len(engine.asked)
         assert await other.ghost(uri, 0, 4)  # remembered
         assert len(engine.asked) == before
-        assert len(engine.loads) == 1  # pyright: ignore[reportAttributeAccessIssue]
+        assert len(engine.loaded) == 1
 
 
 @pytest.mark.e2e

@@ -66,11 +66,11 @@ def test_a_position_outside_the_document_names_the_limit() -> None:
 
 def test_line_starts_are_found_once_and_not_before_they_are_needed() -> None:
     document = Document("a\nb\nc")
-    assert "_starts" not in vars(document)
+    assert "line_starts" not in vars(document)
     document.position_at(3)
-    first = vars(document)["_starts"]
+    first = vars(document)["line_starts"]
     document.offset_at(2, 1)
-    assert vars(document)["_starts"] is first
+    assert vars(document)["line_starts"] is first
 
 
 def test_ten_megabytes_have_the_right_last_line() -> None:

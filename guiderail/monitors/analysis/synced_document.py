@@ -70,6 +70,6 @@ class SyncedDocument:
         if old[end - 1 : end + 1] == "\r\n" and end:
             end, new = end + 1, new + "\n"
         change = lsp.TextDocumentContentChangePartial(lsp.Range(self.position(start), self.position(end)), new)
-        self._document = Document(text)
+        self._document = self._document.edited(edit)
         self.version += 1
         return lsp.DidChangeTextDocumentParams(lsp.VersionedTextDocumentIdentifier(self.version, self.uri), [change])

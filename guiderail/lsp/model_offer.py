@@ -13,38 +13,34 @@ import json
 import logging
 import math
 import os
-import uuid
-from collections.abc import Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
 from guiderail import private, projectfile
 from guiderail.errors import GuiderailError
-from guiderail.lsp import errand
+from guiderail.lsp import subcommand
+from guiderail.lsp.client import ClientState
+from guiderail.lsp.connection import Connection
+from guiderail.lsp.progress import ProgressBar
 from guiderail.model.store import EMBEDDED
 from guiderail.projectfile import ProjectFileError
 from guiderail.settings import resolve, user_file
-
-if TYPE_CHECKING:
-    from guiderail.lsp.server import Server
 
 log = logging.getLogger(__name__)
 
 TAKE, LATER, NEVER = "Take it", "Not now", "Never"
 IDLE_S = 30.0  # seconds without a key or a request before anything is measured or asked
-LOOK_S = 1.0  # seconds between two looks
+POLL_S = 1.0  # seconds between two checks
 PAUSE = timedelta(days=7)
 MEASURE = ("models", "recommend", "--idle", "--json", "-")
-CREATE_S = 2.0  # seconds that the client gets to make room for a progress bar
 
 
 @dataclass(frozen=True)
-class Suited:
+class Recommendation:
     """A model that suits this machine, as `guiderail models recommend --json` says it.
 
     Parameters
@@ -82,29 +78,33 @@ class Suited:
         )
 
 
-def suited(output: str) -> Suited | None:
+def recommended(output: str) -> Recommendation | None:
     """The marked row of what `guiderail models recommend --json -` printed, if there is one."""
     rows = json.loads(output)["rows"]
     best = next((row for row in rows if row["best"]), None)
     if best is None:
         return None
-    return Suited(
+    return Recommendation(
         best["name"], best["licence"], best["bytes"], best["first_token_after_edit_s"], best["tokens_per_s"],
         best["command"],
     )  # fmt: skip
 
 
 class ModelOffer:
-    """The offer to one client.
+    """Offers one client a better model, once in a session.
 
     Parameters
     ----------
-    server
-        Of the client.
+    client, connection
+        The client's state, and the way to ask it.
+    reload_settings
+        Called when the person's settings file names another model.
     """
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, client: ClientState, connection: Connection, reload_settings: Callable[[], None]) -> None:
+        self._client = client
+        self._connection = connection
+        self._reload_settings = reload_settings
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -129,7 +129,7 @@ class ModelOffer:
         await self._idle()
         if not self._is_wanted():
             return
-        found = suited(await errand.run(*MEASURE))
+        found = recommended(await subcommand.run(*MEASURE))
         if found is None:
             log.info("no published model suits this machine better than the embedded one")
             return
@@ -143,17 +143,18 @@ class ModelOffer:
         elif answer == TAKE:
             await self._take(found)
 
-    async def _ask(self, found: Suited) -> str | None:
+    async def _ask(self, found: Recommendation) -> str | None:
         actions = [types.MessageActionItem(title) for title in (TAKE, LATER, NEVER)]
         params = types.ShowMessageRequestParams(types.MessageType.Info, found.question(), actions)
-        answer = await self._server.ask_client(types.WINDOW_SHOW_MESSAGE_REQUEST, params)
+        answer = await self._connection.ask(types.WINDOW_SHOW_MESSAGE_REQUEST, params)
         return getattr(answer, "title", None)
 
-    async def _take(self, found: Suited) -> None:
+    async def _take(self, found: Recommendation) -> None:
         """Fetch the model, and have it loaded in place of the embedded one."""
-        bar = _Bar(self._server)
-        await bar.begin(f"fetching {found.name}")
-        transfer = asyncio.ensure_future(errand.run(*found.words, "--report", heard=bar.heard))
+        bar = ProgressBar(self._connection)
+        await bar.begin(f"fetching {found.name}", cancellable=True)
+        on_line = lambda line: _report(bar, line)  # noqa: E731
+        transfer = asyncio.ensure_future(subcommand.run(*found.words, "--report", on_line=on_line))
         bar.on_cancel(transfer)
         try:
             await transfer
@@ -171,14 +172,14 @@ class ModelOffer:
                 return
             raise
         bar.end("done")
-        self._server.settings_changed()
+        self._reload_settings()
         await self._loaded(found)
 
-    async def _loaded(self, found: Suited) -> None:
+    async def _loaded(self, found: Recommendation) -> None:
         """Say how it went once the new model is there, or cannot be."""
-        worker = self._server.worker
+        worker = self._client.worker
         while worker.health.state == "loading":
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
         if worker.health.state == "error":
             health = worker.health
             back = f"guiderail models use {EMBEDDED} --dtype auto"
@@ -188,97 +189,49 @@ class ModelOffer:
             self._tell(types.MessageType.Info, f"{found.name} is your model now")
 
     def _tell(self, kind: types.MessageType, text: str) -> None:
-        if self._server.protocol.is_open:
-            line = " ".join(text.split())
-            self._server.window_show_message(types.ShowMessageParams(kind, f"guiderail: {line}"))
+        if self._connection.is_open:
+            self._connection.show_message(kind, f"guiderail: {' '.join(text.split())}")
 
     async def _idle(self) -> None:
-        """Return when the model is there and nobody has wanted anything of it for a while."""
+        """Wait until the model is loaded and has had nothing to do for `IDLE_S`."""
         quiet = 0.0
         while quiet < IDLE_S:
-            await asyncio.sleep(min(LOOK_S, IDLE_S))
-            server = self._server
-            is_busy = server.scheduler.busy or server.worker.health.state == "loading"
-            quiet = 0.0 if is_busy else min(quiet + LOOK_S, server.scheduler.pace.since_change())
+            await asyncio.sleep(min(POLL_S, IDLE_S))
+            scheduler = self._client.scheduler
+            is_busy = scheduler.busy or self._client.worker.health.state == "loading"
+            quiet = 0.0 if is_busy else min(quiet + POLL_S, scheduler.debouncer.since_change())
 
     def _client_asks(self) -> bool:
         """Whether the client says that it can show a question."""
-        window = self._server.client_capabilities.window
-        return not self._server.host.is_shared and window is not None and window.show_message is not None
+        window = self._connection.client_capabilities.window
+        return not self._client.process.is_shared and window is not None and window.show_message is not None
 
     def _is_wanted(self) -> bool:
         """Whether the person still has the embedded model, chose none, and has not said no."""
-        server = self._server
-        preferences, health = server.policy.preferences, server.worker.health
+        client = self._client
+        preferences, health = client.policy.preferences, client.worker.health
         return (
-            server.protocol.is_open
-            and server.policy.enabled
+            self._connection.is_open
+            and client.policy.enabled
             and health.state == "ready"
             and health.model == EMBEDDED
             and "model" not in preferences.chosen
-            and _chose_no_model(server.host.flags)
+            and _chose_no_model(client.process.flags)
             and preferences.settings.offer_models
             and may_ask(datetime.now(UTC))
         )
 
 
-class _Bar:
-    """The client's progress bar of a transfer, if it has one."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._token = ""
-
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether the person gave the transfer up."""
-        future = self._tokens.get(self._token)
-        return future is not None and future.cancelled()
-
-    @property
-    def _tokens(self) -> dict[Any, Future[Any]]:
-        return self._server.protocol.progress.tokens  # pygls cancels the future of a bar that is given up
-
-    async def begin(self, message: str) -> None:
-        """Have one made."""
-        window = self._server.client_capabilities.window
-        if window is None or not window.work_done_progress:
-            return
-        token = str(uuid.uuid4())
-        create = types.WorkDoneProgressCreateParams(token)
-        made = self._server.protocol.send_request_async(types.WINDOW_WORK_DONE_PROGRESS_CREATE, create)
-        done, _ = await asyncio.wait([made], timeout=CREATE_S)
-        if not done or made.cancelled() or made.exception() is not None:
-            return
-        self._token = token
-        self._tokens[token] = Future()
-        self._send(types.WorkDoneProgressBegin("guiderail", cancellable=True, message=message, percentage=0))
-
-    def on_cancel(self, transfer: asyncio.Future[Any]) -> None:
-        """End the transfer when the person gives up its bar."""
-        future = self._tokens.get(self._token)
-        if future is not None:
-            future.add_done_callback(lambda done: transfer.cancel() if done.cancelled() else None)
-
-    def heard(self, line: str) -> None:
-        """A line that `models pull --report` printed."""
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            told = json.loads(line)
-            percent = math.floor(100 * told["done"] / told["total"])
-            if self._token and not self.is_cancelled:
-                self._send(types.WorkDoneProgressReport(message=f"{percent} %", percentage=min(100, max(0, percent))))
-
-    def end(self, message: str) -> None:
-        """Take it away."""
-        if self._token and self._server.protocol.is_open:
-            self._send(types.WorkDoneProgressEnd(message=message))
-
-    def _send(self, value: Any) -> None:
-        self._server.protocol.notify(types.PROGRESS, types.ProgressParams(self._token, value))
+def _report(bar: ProgressBar, line: str) -> None:
+    """Show a line that `models pull --report` printed."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        progress = json.loads(line)
+        percent = math.floor(100 * progress["done"] / progress["total"])
+        bar.report(f"{percent} %", min(100, max(0, percent)))
 
 
 def is_unattended(env: Mapping[str, str]) -> bool:
-    """Whether nobody is there to be asked, as continuous integration says of itself."""
+    """Whether this is continuous integration, where no person can be asked."""
     return env.get("CI", "").lower() not in {"", "0", "false"}
 
 
@@ -290,10 +243,10 @@ def _chose_no_model(flags: Mapping[str, object]) -> bool:
 def may_ask(now: datetime) -> bool:
     """Whether what the person answered before allows the question; a damaged file does."""
     try:
-        said = projectfile.read_json(_file()) or {}
-        if said["answer"] == NEVER:
+        answer = projectfile.read_json(_answer_file()) or {}
+        if answer["answer"] == NEVER:
             return False
-        age = now - datetime.fromisoformat(said["at"])
+        age = now - datetime.fromisoformat(answer["at"])
     except (ProjectFileError, KeyError, TypeError, ValueError):
         return True
     return not timedelta(0) <= age < PAUSE
@@ -302,10 +255,10 @@ def may_ask(now: datetime) -> bool:
 def remember(answer: str) -> None:
     """Keep an answer; where that cannot be written, the question comes again in the next session."""
     with contextlib.suppress(OSError):
-        private.write_text(_file(), json.dumps({"answer": answer, "at": datetime.now(UTC).isoformat()}) + "\n")
+        private.write_text(_answer_file(), json.dumps({"answer": answer, "at": datetime.now(UTC).isoformat()}) + "\n")
 
 
-def _file() -> Path:
+def _answer_file() -> Path:
     import platformdirs
 
     return platformdirs.user_state_path("guiderail") / "offer.json"

@@ -1,4 +1,4 @@
-"""The suggestions that a client was sent of late, and what became of them; kept in memory, told to nobody."""
+"""The last suggestions that one client was sent, and what became of them; kept in memory, sent nowhere."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from guiderail.lsp import items
+from guiderail.lsp.cursor import Cursor
 from guiderail.lsp.engine import Wish
-from guiderail.lsp.items import Place
-from guiderail.lsp.memory import Offer
+from guiderail.lsp.suggestion_cache import Candidate
 from guiderail.text.document import Document
 from guiderail.text.fitting import Shaped
 
@@ -18,17 +17,17 @@ KEPT = 16  # that can still be reported accepted; each holds its document's text
 
 
 @dataclass
-class Shown:
+class ShownItem:
     """A suggestion that was sent to the client.
 
     Parameters
     ----------
     name
-        By which its command reports it.
-    offer, shaped
-        What the model wrote, and what was made of it.
+        The identifier under which the client reports it accepted.
+    candidate, shaped
+        What the model wrote, and how it was fitted in at the cursor.
     wish
-        The question it answers.
+        The request that it answers.
     waited_s
         Seconds from the request to the answer.
 
@@ -41,7 +40,7 @@ class Shown:
     """
 
     name: str
-    offer: Offer
+    candidate: Candidate
     shaped: Shaped
     wish: Wish
     waited_s: float
@@ -49,8 +48,8 @@ class Shown:
     accepted: int = 0
 
 
-class Shelf:
-    """One client's.
+class SuggestionLog:
+    """Names the suggestions that a client is sent, and records which of them are displayed and accepted.
 
     Attributes
     ----------
@@ -59,59 +58,64 @@ class Shelf:
     """
 
     def __init__(self) -> None:
-        self.last: Shown | None = None
-        self._shown: OrderedDict[str, Shown] = OrderedDict()
+        self.last: ShownItem | None = None
+        self._shown: OrderedDict[str, ShownItem] = OrderedDict()
         self._count = 0
 
-    def __iter__(self) -> Iterator[Shown]:
-        """Those of late, the oldest first."""
+    def __iter__(self) -> Iterator[ShownItem]:
+        """The suggestions that are still kept, the oldest first."""
         return iter(self._shown.values())
 
     def __len__(self) -> int:
         return len(self._shown)
 
-    def put(self, offers: Iterable[Offer], place: Place, wish: Wish, waited_s: float) -> list[Shown]:
-        """The offers fitted into their place, each text once, under names by which they can be reported accepted."""
-        made: dict[str, Shown] = {}
-        for offer in offers:
-            shaped = items.fitted(place, offer)
+    def add(self, candidates: Iterable[Candidate], cursor: Cursor, wish: Wish, waited_s: float) -> list[ShownItem]:
+        """Fit candidates in at the cursor and name them; each text once."""
+        made: dict[str, ShownItem] = {}
+        for candidate in candidates:
+            shaped = cursor.fit(candidate.text)
             if shaped is not None and shaped.text not in made:
                 self._count += 1
-                made[shaped.text] = Shown(f"g{self._count}", offer, shaped, wish, waited_s)
+                made[shaped.text] = ShownItem(f"g{self._count}", candidate, shaped, wish, waited_s)
         self._shown.update((shown.name, shown) for shown in made.values())
         while len(self._shown) > KEPT:
             self._shown.popitem(last=False)
         self.last = next(iter(made.values()), self.last)
         return list(made.values())
 
-    def forget(self, uri: str) -> None:
-        """A document was closed: keep its suggestions, and not its texts."""
+    def forget_text(self, uri: str) -> None:
+        """Drop the text of a document that was closed; its suggestions stay."""
         for shown in (*self._shown.values(), *((self.last,) if self.last else ())):
             if shown.wish.uri == uri:
                 shown.wish = replace(shown.wish, document=Document(""), offset=0)
 
-    def accepted(self, name: Any) -> Shown | None:
-        """A suggestion was accepted: which one, if it is still known."""
+    def clear(self) -> None:
+        """Forget all suggestions."""
+        self.last = None
+        self._shown.clear()
+
+    def accepted(self, name: Any) -> ShownItem | None:
+        """Record that a suggestion was accepted; return it if it is still known."""
         shown = self._shown.get(str(name))
         if shown is not None:
             shown.accepted = len(shown.shaped.text)
         return shown
 
-    def accepted_part(self, params: Any) -> None:
-        """The parameters of `textDocument/didPartiallyAcceptCompletion`."""
-        shown = self._of(params)
+    def did_partially_accept(self, params: Any) -> None:
+        """Handle `textDocument/didPartiallyAcceptCompletion`, whose parameters may be anything."""
+        shown = self._item_of(params)
         length = params.get("acceptedLength") if isinstance(params, dict) else None
         if shown is not None and isinstance(length, int):
             shown.accepted = length
 
-    def displayed(self, params: Any) -> None:
-        """The parameters of `textDocument/didShowCompletion`."""
-        shown = self._of(params)
+    def did_show(self, params: Any) -> None:
+        """Handle `textDocument/didShowCompletion`, whose parameters may be anything."""
+        shown = self._item_of(params)
         if shown is not None:
             shown.displayed = True
 
-    def _of(self, params: Any) -> Shown | None:
-        """The suggestion that a notification's item stands for: its command carries the name."""
+    def _item_of(self, params: Any) -> ShownItem | None:
+        """The suggestion that a notification's item is about: its command carries the name."""
         try:
             return self._shown.get(params["item"]["command"]["arguments"][0]["id"])
         except (TypeError, KeyError, IndexError):

@@ -1,8 +1,8 @@
-"""The protocol's messages, read with patience: whatever a client sends, a request gets one reply.
+"""One client's connection: whatever a client sends, a request gets one reply.
 
-What differs from pygls: a trigger kind of 0 or a missing context is no error; a message that cannot be read is
-answered; requests before `initialize` and after `shutdown` are answered; the text of documents is ours to keep; no
-message body is ever logged; on a network connection nothing is answered before the right token came.
+What differs from pygls: a message that cannot be read is answered; requests before `initialize` and after `shutdown`
+are answered; the text of documents is ours to keep; no message body is ever logged; on a network connection nothing is
+answered before the right token came.
 """
 
 from __future__ import annotations
@@ -12,16 +12,12 @@ import hmac
 import json
 import logging
 from collections.abc import Callable, Coroutine
-from functools import cache
 from typing import Any
 
-from cattrs import Converter
-from lsprotocol import converters, types
+from lsprotocol import types
 from pygls.protocol import LanguageServerProtocol
-from pygls.protocol.json_rpc import JsonRPCNotification, JsonRPCRequestMessage, JsonRPCResponseMessage
 
-from guiderail.lsp.buffer import Change
-from guiderail.lsp.journal import where
+from guiderail.lsp.logfile import where
 
 log = logging.getLogger(__name__)
 
@@ -37,88 +33,30 @@ _OURS = (
     types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS,
     types.EXIT,
 )
-_UNREADABLE = object()
+_NOT_JSON = object()
 _TEXTS = (types.TEXT_DOCUMENT_DID_CHANGE, types.TEXT_DOCUMENT_DID_OPEN)  # messages that bring a document's text
 
 
-@cache
-def converter() -> Converter:
-    """lsprotocol's converter, made tolerant; parameters of our own messages stay plain objects.
-
-    It takes a tenth of a second to make, which no stranger's connection may cost: all clients share one.
-    """
-    made = converters.get_converter()
-
-    def context(value: Any, _: Any) -> types.InlineCompletionContext:
-        value = value if isinstance(value, dict) else {}
-        selected = value.get("selectedCompletionInfo")
-        kind = value.get("triggerKind")
-        return types.InlineCompletionContext(
-            # 0 is no member of the enumeration, and means "by hand" in older clients: it is kept as it is.
-            trigger_kind=kind if kind in {0, 1, 2} else types.InlineCompletionTriggerKind.Automatic,
-            selected_completion_info=made.structure(selected, types.SelectedCompletionInfo) if selected else None,
-        )
-
-    def params(value: Any, _: Any) -> types.InlineCompletionParams:
-        return types.InlineCompletionParams(
-            context=context(value.get("context"), None),
-            text_document=made.structure(value["textDocument"], types.TextDocumentIdentifier),
-            position=made.structure(value["position"], types.Position),
-            work_done_token=value.get("workDoneToken"),
-        )
-
-    def changes(value: Any, _: Any) -> types.DidChangeTextDocumentParams:
-        given = value["contentChanges"]
-        if not isinstance(given, list):
-            raise TypeError("contentChanges")
-        document = made.structure(value["textDocument"], types.VersionedTextDocumentIdentifier)
-        return types.DidChangeTextDocumentParams(document, [_change(one) for one in given])
-
-    def message(value: Any, kind: type[Any]) -> Any:
-        names = ("id", "method", "jsonrpc", "params", "result")
-        held = {name: value.get(name) for name in names if name in kind.__annotations__}
-        return kind(**held)
-
-    made.register_structure_hook(types.InlineCompletionParams, params)
-    made.register_structure_hook(types.DidChangeTextDocumentParams, changes)
-    for kind in (JsonRPCRequestMessage, JsonRPCResponseMessage, JsonRPCNotification):
-        made.register_structure_hook(kind, message)
-    return made
-
-
-def _change(given: dict[str, Any]) -> Change:
-    """A change as it was sent. By hand: there may be thousands, and cattrs takes 30 times as long."""
-    text, span = given["text"], given.get("range")
-    if not isinstance(text, str):
-        raise TypeError("text")
-    if span is None:
-        return types.TextDocumentContentChangeWholeDocument(text)
-    return types.TextDocumentContentChangePartial(types.Range(_position(span["start"]), _position(span["end"])), text)
-
-
-def _position(given: dict[str, Any]) -> types.Position:
-    return types.Position(int(given["line"]), int(given["character"]))
-
-
-class Protocol(LanguageServerProtocol):
-    """One client's connection.
+class Connection(LanguageServerProtocol):
+    """Dispatches one client's messages to handlers, and sends it replies, notifications and requests.
 
     Attributes
     ----------
     token
         What the client must give in ``initializationOptions.token``; None on standard input and output.
-    on_stray
-        Called when the client showed that it has no right to be here.
+    on_rejected
+        Called when the client did not show the right token first.
     on_unread
         Called with a method and the body of its message when that was to bring a document's text, and cannot be read.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.token: str | None = None
-        self.on_stray: Callable[[], None] = lambda: None
+        self.on_rejected: Callable[[], None] = lambda: None
         self.on_unread: Callable[[str, bytes], None] = lambda *_: None
         self._held: asyncio.Future[None] | None = None
-        self._begun = self._greeted = self._shutdown = self._strayed = (
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._initialized = self._open = self._shutdown = self._rejected = (
             False  # before pygls looks through the attributes
         )
         super().__init__(*args, **kwargs)
@@ -131,17 +69,47 @@ class Protocol(LanguageServerProtocol):
         return self._shutdown
 
     @property
-    def is_begun(self) -> bool:
+    def is_initialized(self) -> bool:
         """Whether `initialize` came, with the right token."""
-        return self._begun
+        return self._initialized
 
     @property
     def is_open(self) -> bool:
         """Whether the client wants to hear of what it did not ask for."""
-        return self._greeted and not self._shutdown
+        return self._open and not self._shutdown
+
+    def on(self, method: str, handler: Callable[..., Any], options: Any = None) -> None:
+        """Have a message handled; `options` are what `initialize` says of the server's ability."""
+        self.fm.features[method] = handler
+        if options is not None:
+            self.fm.feature_options[method] = options
+
+    def on_command(self, name: str, handler: Callable[..., Any]) -> None:
+        """Have a command of `workspace/executeCommand` handled."""
+        self.fm.commands[name] = handler
+
+    def show_message(self, kind: types.MessageType, text: str) -> None:
+        """Show the person a message."""
+        self.notify(types.WINDOW_SHOW_MESSAGE, types.ShowMessageParams(kind, text))
+
+    async def ask(self, method: str, params: Any) -> Any:
+        """The client's answer to a request, whenever it comes; None if it is an error."""
+        answer = self.send_request_async(method, params)
+        await asyncio.wait([answer])
+        if answer.cancelled() or answer.exception() is not None:
+            log.warning("the client refused %s", method)
+            return None
+        return answer.result()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something while messages go on being handled."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_log_failure)
 
     def hold(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do what a message asks for bit by bit; whoever brings messages waits for that (`idle`)."""
+        """Handle a message bit by bit; the next one is received when that is done (`idle`)."""
         self._held = asyncio.ensure_future(work)
         self._held.add_done_callback(_log_failure)
 
@@ -152,44 +120,44 @@ class Protocol(LanguageServerProtocol):
             self._held = None
 
     def release(self) -> None:
-        """Give up what is held."""
+        """Cancel what is held."""
         if self._held is not None:
             self._held.cancel()
 
     def receive(self, body: bytes) -> None:
         """Handle the body of one frame; never raises."""
-        if self._strayed:
+        if self._rejected:
             return
         data = _read(body)
-        if self.token is not None and not self._begun and not self._may_begin(data):
+        if self.token is not None and not self._initialized and not self._may_begin(data):
             asked = data.get("id") if isinstance(data, dict) and "method" in data else None
-            self.turn_away(asked, "the token must come first, and be right")
-        elif data is _UNREADABLE:
+            self.reject(asked, "the token must come first, and be right")
+        elif data is _NOT_JSON:
             self._refuse(None, types.ErrorCodes.ParseError, "this is not JSON")
-            self._miss(next((name for name in _TEXTS if name.encode() in body), None), body)
+            self._report_unread(next((name for name in _TEXTS if name.encode() in body), None), body)
         elif not isinstance(data, dict) or data.get("jsonrpc") != self.VERSION or not _is_message(data):
             asked = data.get("id") if isinstance(data, dict) else None
             self._refuse(asked, types.ErrorCodes.InvalidRequest, "this is not a JSON-RPC 2.0 object")
             for one in data if isinstance(data, list) else (data,):  # a batch, which the protocol does not have
-                self._miss(one.get("method") if isinstance(one, dict) else None, body)
+                self._report_unread(one.get("method") if isinstance(one, dict) else None, body)
         else:
-            self._take(data, body)
+            self._dispatch(data, body)
 
-    def turn_away(self, asked: Any, message: str) -> None:
-        """Answer a client that has no right to be here, once, and have it gone; nothing else that it sends counts."""
-        if not self._strayed:
-            self._strayed = True
+    def reject(self, asked: Any, message: str) -> None:
+        """Answer a client that has no right to be here, once, and end the connection."""
+        if not self._rejected:
+            self._rejected = True
             self._refuse(asked, UNAUTHORISED, message)
-            self.on_stray()
+            self.on_rejected()
 
-    def complain(self, message: str) -> None:
-        """Say why the conversation ends here."""
-        if self.token is None or self._begun:
+    def end_with(self, message: str) -> None:
+        """Send the reason why the connection is ended."""
+        if self.token is None or self._initialized:
             self._refuse(None, types.ErrorCodes.InvalidRequest, message)
         else:
-            self.turn_away(None, "the token must come first, and be right")
+            self.reject(None, "the token must come first, and be right")
 
-    def _take(self, data: dict[str, Any], body: bytes) -> None:
+    def _dispatch(self, data: dict[str, Any], body: bytes) -> None:
         method, asked = data.get("method"), data.get("id")
         if method is not None and asked is None:
             data.pop("id", None)  # null is no id: nobody could tell which request a reply belongs to
@@ -200,8 +168,8 @@ class Protocol(LanguageServerProtocol):
         elif method is not None and asked is not None:
             self._refuse(asked, *refusal)
 
-    def _miss(self, method: Any, body: bytes) -> None:
-        """Have it known that a message is missed, if it was to bring a text."""
+    def _report_unread(self, method: Any, body: bytes) -> None:
+        """Call `on_unread` for a message that was to bring a text."""
         if method in _TEXTS:
             self.on_unread(method, body)
 
@@ -213,10 +181,10 @@ class Protocol(LanguageServerProtocol):
             log.warning("cannot read a %.100r message: %s", method, type(error).__name__)
             if asked is not None:
                 self._refuse(asked, types.ErrorCodes.InvalidParams, f"the parameters of {method} cannot be read")
-            self._miss(method, body)
+            self._report_unread(method, body)
             return
-        self._begun |= method == types.INITIALIZE
-        self._greeted |= method == types.INITIALIZED
+        self._initialized |= method == types.INITIALIZE
+        self._open |= method == types.INITIALIZED
         try:
             self.handle_message(message)  # pyright: ignore[reportArgumentType]
         except Exception as error:
@@ -224,7 +192,7 @@ class Protocol(LanguageServerProtocol):
 
     def _refusal(self, method: str | None) -> tuple[int, str] | None:
         """Why a message is not taken, if so."""
-        if not self._begun:
+        if not self._initialized:
             if method in {types.INITIALIZE, types.EXIT}:
                 return None
             return types.ErrorCodes.ServerNotInitialized, "initialize must come first"
@@ -260,11 +228,11 @@ def _log_failure(done: asyncio.Future[None]) -> None:
 
 
 def _read(body: bytes) -> Any:
-    """What a body says; `_UNREADABLE` if it is no JSON."""
+    """What a body says; `_NOT_JSON` if it is no JSON."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        return _UNREADABLE
+        return _NOT_JSON
 
 
 def _is_id(value: Any) -> bool:

@@ -17,8 +17,8 @@ _FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
 _LIMIT = 2_000_000  # bytes a file
 
 
-class _File(RotatingFileHandler):
-    """The file, which is the person's alone."""
+class _PrivateFile(RotatingFileHandler):
+    """A rotating file that only its owner may read."""
 
     def _open(self) -> TextIOWrapper:
         mode, encoding, errors = self.mode, self.encoding, self.errors
@@ -34,7 +34,7 @@ def start(level: str) -> Path:
     path = platformdirs.user_log_path("guiderail") / "lsp.log"
     try:
         private.folder(path.parent)
-        handler: logging.Handler = _File(
+        handler: logging.Handler = _PrivateFile(
             path, maxBytes=_LIMIT, backupCount=1, encoding="utf-8", errors="backslashreplace"
         )
     except OSError:
@@ -47,7 +47,7 @@ def start(level: str) -> Path:
 
 
 def set_level(level: str) -> None:
-    """Log at this level from now on; other libraries are heard only when debugging."""
+    """Log at this level from now on; other libraries log only at the level debug."""
     debug = level == "debug"
     logging.getLogger().setLevel(logging.DEBUG if debug else logging.ERROR)
     logging.getLogger("guiderail").setLevel(level.upper())

@@ -1,4 +1,4 @@
-"""Kills its parent when that does not end in time; run as a script: ``deadline.py PARENT SECONDS``.
+"""Kills its parent when that does not end in time; run as a script: ``watchdog.py PARENT SECONDS``.
 
 Standard input is one end of a pair of sockets, the other end of which the parent alone holds. The first bytes that
 come are sent back and begin the countdown; the end of the stream means that the parent is gone.
@@ -19,11 +19,11 @@ def main(parent: int, seconds: float) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     wire = socket.socket(fileno=os.dup(0))
-    said = wire.recv(64)
-    if not said:
+    data = wire.recv(64)
+    if not data:
         return
     with contextlib.suppress(OSError):
-        wire.sendall(said[:1])
+        wire.sendall(data[:1])
     if not _ends(wire, seconds) and os.getppid() == parent:
         os.kill(parent, signal.SIGKILL)
         if select.select([], [2], [], 0)[1]:  # who reads no more must not keep this process

@@ -4,7 +4,7 @@ A handler written in Python runs in the main thread, between two of its bytecode
 inside a long C call, and none of Python runs while any thread holds the interpreter's lock, as a slow regular
 expression does; a thread that waits for signals needs the same lock, and an alarm would have to be set by somebody. So
 the deadline is kept by another process. What the C part of Python's signal handling does at once and without the lock
-is to write to the descriptor of `signal.set_wakeup_fd`: that leads to a small helper (`deadline.py`), which sends the
+is to write to the descriptor of `signal.set_wakeup_fd`: that leads to a small helper (`watchdog.py`), which sends the
 byte back, so that the event loop ends the server properly, and kills the server if it is still there when the time is
 over. Killed like that nothing is left either: the kernel ends the analysers with their parent (`launcher.py`), and the
 helper ends at the end of its stream. The default action of SIGTERM would be simpler, but loses what is queued for the
@@ -27,46 +27,46 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 GRACE = 1.7  # seconds from the signal
-_HELPER = Path(__file__).with_name("deadline.py")
+_HELPER = Path(__file__).with_name("watchdog.py")
 
 
-class Guard:
+class SignalHandler:
     """Listens to SIGTERM, SIGINT and SIGHUP for this process; made in the main thread, once."""
 
     def __init__(self) -> None:
-        self._wire = _started()
+        self._watchdog = _started()
 
     def watch(self, end: Callable[[], object]) -> None:
         """Call `end` on the running event loop when a signal comes."""
         loop = asyncio.get_running_loop()
-        if self._wire is None:
+        if self._watchdog is None:
             _handle_on_loop(loop, end)
             return
-        signal.set_wakeup_fd(self._wire.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._watchdog.fileno(), warn_on_full_buffer=False)
         for name in _signals():
             signal.signal(name, lambda *_: None)  # the byte that comes back does the work
-        loop.add_reader(self._wire, self._heard, loop, end)
+        loop.add_reader(self._watchdog, self._byte_came, loop, end)
 
-    def hurry(self) -> None:
-        """Begin the countdown: the process is about to end by itself."""
-        if self._wire is not None:
+    def start_countdown(self) -> None:
+        """Begin the countdown of `GRACE` seconds: the process is about to end by itself."""
+        if self._watchdog is not None:
             with contextlib.suppress(OSError):
-                self._wire.send(b"\0")
+                self._watchdog.send(b"\0")
 
-    def _heard(self, loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None:
-        """A byte came back; or the helper is gone, and the loop has to do alone."""
-        assert self._wire is not None
+    def _byte_came(self, loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None:
+        """End the server on the byte that comes back; without the helper, have the loop handle signals."""
+        assert self._watchdog is not None
         try:
-            data = self._wire.recv(64)
+            data = self._watchdog.recv(64)
         except BlockingIOError:
             return
         except ConnectionError:
             data = b""
         if not data:
             log.warning("the process that keeps the deadline of the server's end is gone")
-            loop.remove_reader(self._wire)
+            loop.remove_reader(self._watchdog)
             _handle_on_loop(loop, end)
-            self._wire = None
+            self._watchdog = None
         else:
             end()
 
@@ -89,7 +89,7 @@ def _started() -> socket.socket | None:
 
 
 def _signals() -> list[signal.Signals]:
-    """Those that end the server; a hang-up that whoever started it wants ignored (nohup) is ignored."""
+    """The signals that end the server; SIGHUP is not one of them under nohup."""
     found = [signal.SIGTERM, signal.SIGINT]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         found.append(signal.SIGHUP)

@@ -1,4 +1,4 @@
-"""What the server asks its client to be told of, where the client can be asked."""
+"""Which files and folders the client is asked to watch, and which of their changes matter."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FOLDERS = types.FileOperationRegistrationOptions(
 
 
 def registrations(capabilities: types.ClientCapabilities) -> list[types.Registration]:
-    """The registrations that a client with these capabilities takes."""
+    """The registrations to ask for from a client with these capabilities."""
     workspace = capabilities.workspace or types.WorkspaceClientCapabilities()
     found = []
     if workspace.did_change_configuration and workspace.did_change_configuration.dynamic_registration:
@@ -39,25 +39,25 @@ def registrations(capabilities: types.ClientCapabilities) -> list[types.Registra
 
 
 def _watchers() -> list[types.FileSystemWatcher]:
-    """Of the files that suggestions may depend on: code, and what says how it belongs together; and of folders."""
+    """Watchers of all that suggestions may depend on: code, project files, and folders."""
     endings = [ending.removeprefix(".") for ending in _ENDINGS]
     globs = [f"**/*.{{{','.join(endings)}}}", f"**/{{{','.join(_NAMES)}}}"]
     return [*map(types.FileSystemWatcher, globs), types.FileSystemWatcher(_ANY, _COMES_OR_GOES)]
 
 
 def matters(path: Path, folder: Path | None, kind: int, knows: Callable[[Path], bool]) -> bool:
-    """Whether suggestions may depend on a file, or a folder, to which something of this kind has happened.
+    """Whether suggestions may depend on a file or folder that was changed in this way.
 
-    An installation or a build tells of tens of thousands: the disk is asked only of what a name does not decide.
+    An installation or a build changes tens of thousands of files: the disk is asked only where a name does not decide.
 
     Parameters
     ----------
     path, folder
-        What it is, and the folder of the workspace that it is in, if any.
+        The file or folder, and the folder of the workspace that it is in, if any.
     kind
-        What has happened to it.
+        Whether it was created, changed or deleted.
     knows
-        Whether something that is gone was a folder.
+        Whether a path that is gone was a folder.
     """
     parts = path.relative_to(folder).parts if folder else (path.name,)
     is_named = path.name in _NAMES or path.name.lower().endswith(_ENDINGS)

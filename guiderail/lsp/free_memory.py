@@ -1,7 +1,7 @@
-"""Gives memory back when a long document is closed: what was kept of its text for the next question, and to the system.
+"""Frees memory when a long document is closed: empties caches of texts, and returns memory to the system.
 
-What modules keep of the last few texts is small for ordinary files, and is bounded by their number. Of a file of
-10 MB it is a gigabyte: the syntax tree alone takes ten times the text.
+The caches hold the last few texts and what was parsed from them. For ordinary files that is small; for a file of 10 MB
+it is a gigabyte, as the syntax tree alone takes ten times the text.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ LONG = 1_000_000  # characters of a text that is worth it
 
 
 def is_long(texts: Iterable[str]) -> bool:
-    """Whether one of some texts is long."""
+    """Whether one of the texts is long."""
     return any(len(text) >= LONG for text in texts)
 
 
 def give_back() -> None:
-    """Forget all texts; those that are still wanted are read again. Takes a tenth of a second: for the worker."""
-    for kept in _kept():
-        kept.cache_clear()
+    """Empty the caches of texts. Takes a tenth of a second, so only the worker's thread should do it."""
+    for cached in _caches():
+        cached.cache_clear()
     gc.collect()
     trim()
 
 
-def _kept() -> tuple[Any, ...]:
-    """The functions that keep texts, or what was made of them."""
+def _caches() -> tuple[Any, ...]:
+    """The cached functions whose arguments or results hold texts."""
     from guiderail.monitors.lex_cache import lex_cache
     from guiderail.monitors.lex_state import unmatched_closers
     from guiderail.monitors.verdict import _syntax_errors
@@ -39,7 +39,7 @@ def _kept() -> tuple[Any, ...]:
 
 
 def trim() -> None:
-    """Have the C library return free memory to the system; it keeps what lies between two pieces that are in use."""
+    """Have the C library return free memory to the system, which it does not do by itself."""
     if sys.platform == "linux":
         function = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
         if function is not None:

@@ -1,4 +1,4 @@
-"""guiderail's own commands, run for the server in processes that end with it."""
+"""Runs guiderail's own sub-commands in processes that end with this one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _LINE_LIMIT = 1 << 20  # bytes of a line of output; what `models recommend` prin
 _PREFIX = "guiderail: "
 
 
-class ErrandError(GuiderailError):
-    """A command failed; the message is its own last line."""
+class SubcommandError(GuiderailError):
+    """A sub-command failed; the message is its own last line."""
 
 
-async def run(*words: str, heard: Callable[[str], None] = lambda _: None) -> str:
-    """What a command prints on standard output.
+async def run(*words: str, on_line: Callable[[str], None] = lambda _: None) -> str:
+    """Run a sub-command, and return what it prints on standard output.
 
     It is started in an empty folder, so that nothing of a workspace steers it, and ends when this is cancelled, or with
     this process.
@@ -31,26 +31,26 @@ async def run(*words: str, heard: Callable[[str], None] = lambda _: None) -> str
     ----------
     words
         Sub-command and arguments.
-    heard
+    on_line
         Called with each line on standard error.
 
     Raises
     ------
-    ErrandError
+    SubcommandError
         It failed, or cannot be started.
     """
     try:
         process = await _started(*words)
     except OSError as error:
-        raise ErrandError(f"guiderail {words[0]} cannot be started ({error.strerror})") from error
+        raise SubcommandError(f"guiderail {words[0]} cannot be started ({error.strerror})") from error
     try:
-        output, last = await asyncio.gather(_all(process.stdout), _lines(process.stderr, heard))
+        output, last = await asyncio.gather(_text(process.stdout), _lines(process.stderr, on_line))
         code = await process.wait()
     finally:
         _end(process)
         await process.wait()
     if code:
-        raise ErrandError(last.removeprefix(_PREFIX) or f"guiderail {' '.join(words)} ended with code {code}")
+        raise SubcommandError(last.removeprefix(_PREFIX) or f"guiderail {' '.join(words)} ended with code {code}")
     return output
 
 
@@ -65,16 +65,16 @@ async def _started(*words: str) -> asyncio.subprocess.Process:
     )
 
 
-async def _all(stream: asyncio.StreamReader | None) -> str:
+async def _text(stream: asyncio.StreamReader | None) -> str:
     return (await stream.read()).decode(errors="replace") if stream else ""
 
 
-async def _lines(stream: asyncio.StreamReader | None, heard: Callable[[str], None]) -> str:
-    """Hand over each line; the last one."""
+async def _lines(stream: asyncio.StreamReader | None, on_line: Callable[[str], None]) -> str:
+    """Pass on each line, and return the last one."""
     last = ""
     while stream and (data := await stream.readline()):
         last = data.decode(errors="replace").strip() or last
-        heard(last)
+        on_line(last)
     return last
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from gguf import GGMLQuantizationType as Kind
 
-from guiderail.lsp import offer
-from guiderail.lsp.offer import LATER, MEASURE, NEVER, PAUSE, TAKE, may_ask, remember
+from guiderail.lsp import model_offer
+from guiderail.lsp.model_offer import LATER, MEASURE, NEVER, PAUSE, TAKE, may_ask, remember
 from guiderail.model import memory
 from guiderail.settings import Settings, user_file
 from tests.helpers.gguf import write_gguf
@@ -53,8 +53,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
-    monkeypatch.setattr(offer, "IDLE_S", 0.01)
-    monkeypatch.setattr(offer, "LOOK_S", 0.01)
+    monkeypatch.setattr(model_offer, "IDLE_S", 0.01)
+    monkeypatch.setattr(model_offer, "POLL_S", 0.01)
     return tmp_path
 
 
@@ -66,7 +66,7 @@ def measured(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip("there is no memory for any published model")
     subprocess.run([sys.executable, "-P", "-c", _MEASURED], check=True)
     # At the lowest priority it would take minutes on a busy machine.
-    monkeypatch.setattr(offer, "MEASURE", tuple(word for word in MEASURE if word != "--idle"))
+    monkeypatch.setattr(model_offer, "MEASURE", tuple(word for word in MEASURE if word != "--idle"))
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +95,11 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     ]  # fmt: skip
     ran: list[tuple[str, ...]] = []
 
-    async def run(*words: str, heard: Any = None) -> str:
+    async def run(*words: str, on_line: Any = None) -> str:
         ran.append(words)
         return json.dumps({"rows": rows})
 
-    monkeypatch.setattr(offer.errand, "run", run)
+    monkeypatch.setattr(model_offer.subcommand, "run", run)
     return ran
 
 
@@ -122,10 +122,6 @@ async def quiet(client: Client) -> bool:
     """Whether the client is not asked, in the time in which all else would have happened."""
     await asyncio.sleep(0.3)
     return QUESTION not in client.asked
-
-
-def messages(client: Client) -> list[str]:
-    return [params["message"] for name, params in client.heard if name == "window/showMessage"]
 
 
 async def test_the_question_has_three_answers_and_says_what_it_is_about(ready: list[tuple[str, ...]]) -> None:
@@ -205,7 +201,7 @@ async def test_the_person_can_turn_the_offer_off(ready: list[tuple[str, ...]], m
     user_file().write_text("offer_models = false\n")
     async with conversation(TAKE, settings={"offerModels": True}) as client:
         await _refused(client, ready)
-        assert any("offer_models is not taken from an editor" in text for text in messages(client))
+        assert any("offer_models is not taken from an editor" in text for text in client.messages())
 
 
 @pytest.mark.parametrize("model", ["embedded", "owner/other"])
@@ -240,7 +236,7 @@ async def test_a_project_neither_makes_nor_prevents_the_offer(ready: list[tuple[
 async def test_while_somebody_types_nothing_is_asked(
     ready: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(offer, "IDLE_S", 1.0)
+    monkeypatch.setattr(model_offer, "IDLE_S", 1.0)
     async with conversation(None) as client:
         uri = client.open("x = \n")
         for _ in range(20):
@@ -253,11 +249,11 @@ async def test_while_somebody_types_nothing_is_asked(
 async def test_without_a_model_that_suits_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = []
 
-    async def run(*words: str, heard: Any = None) -> str:
+    async def run(*words: str, on_line: Any = None) -> str:
         ran.append(words)
         return json.dumps({"rows": [{"best": False}]})
 
-    monkeypatch.setattr(offer.errand, "run", run)
+    monkeypatch.setattr(model_offer.subcommand, "run", run)
     async with conversation(TAKE) as client:
         await until(lambda: ran)
         assert await quiet(client)
@@ -270,9 +266,9 @@ async def test_take_it_fetches_the_model_and_switches_to_it(hub: Hub) -> None:
     async with conversation(TAKE) as client:
         uri = client.open("x = ")
         client.change(uri, 0, 4, 4, "y")
-        await until(lambda: client.server.worker.health.model == HUB_ID)
-        await until(lambda: messages(client))
-        assert messages(client) == ["guiderail: Qwen2.5-Coder 0.5B is your model now"]
+        await until(lambda: client.state.worker.health.model == HUB_ID)
+        await until(client.messages)
+        assert client.messages() == ["guiderail: Qwen2.5-Coder 0.5B is your model now"]
         await client.ghost(uri, 0, 5)
         assert client.engine.asked[-1] == "x = y"
     assert f'model = "{HUB_ID}"' in user_file().read_text()
@@ -303,13 +299,13 @@ async def test_what_goes_wrong_is_said_in_one_line(hub: Hub) -> None:
     """A hub that lies: the model stays, and so do the person's settings."""
     hub.headers = {"ETag": '"../../../pwned"'}
     async with conversation(TAKE) as client:
-        await until(lambda: messages(client))
-        (text,) = messages(client)
+        await until(client.messages)
+        (text,) = client.messages()
         assert "\n" not in text
         assert "could not be taken" in text
         assert "refused" in text
         assert "guiderail models pull" in text
-        assert client.server.worker.health.model == "embedded"
+        assert client.state.worker.health.model == "embedded"
         uri = client.open("x = ")
         assert await client.ghost(uri, 0, 4)
     assert not user_file().exists()
@@ -341,8 +337,8 @@ async def test_a_transfer_can_be_given_up(hub: Hub) -> None:
         await until(lambda: held)
         bars = [p for name, p in client.heard if name == "$/progress" and p["value"].get("cancellable")]
         client.tell("window/workDoneProgress/cancel", {"token": bars[-1]["token"]})
-        await until(lambda: messages(client))
-        assert "was not taken" in messages(client)[0]
+        await until(client.messages)
+        assert "was not taken" in client.messages()[0]
         await until(lambda: gone)
     assert not user_file().exists()
 
@@ -353,21 +349,21 @@ async def test_a_model_that_cannot_be_loaded_is_said_with_the_way_back(
     class Choosy(FakeEngine):
         def load(self, settings: Settings) -> None:
             if settings.model != "embedded":
-                raise offer.GuiderailError("it does not fit", "Choose another")
+                raise model_offer.GuiderailError("it does not fit", "Choose another")
             super().load(settings)
 
-    real = offer.errand.run
+    real = model_offer.subcommand.run
 
-    async def run(*words: str, heard: Any = None) -> str:
+    async def run(*words: str, on_line: Any = None) -> str:
         if words[1] == "pull":
             user_file().parent.mkdir(parents=True)
             user_file().write_text('model = "owner/tiny"\n')
         return await real(*words)
 
-    monkeypatch.setattr(offer.errand, "run", run)
+    monkeypatch.setattr(model_offer.subcommand, "run", run)
     async with conversation(TAKE, engine=Choosy()) as client:
-        await until(lambda: messages(client))
-        (text,) = messages(client)
+        await until(client.messages)
+        (text,) = client.messages()
         back = "guiderail models use embedded --dtype auto"
         assert text == f"guiderail: Tiny cannot be loaded: it does not fit. To go back: {back}"
     assert ready[-1] == ("models", "pull", "owner/tiny", "--use", "--report")

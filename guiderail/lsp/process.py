@@ -1,4 +1,4 @@
-"""What all clients of one process share."""
+"""What all clients of one server process share."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from guiderail.settings import Settings
 
 
 @dataclass(frozen=True)
-class Host:
-    """What all clients of one process share.
+class ServerProcess:
+    """What all clients of one server process share.
 
     Parameters
     ----------
     worker
-        What runs the model.
+        The thread that runs the model.
     log_path
         Where the log is.
     flags
@@ -25,7 +25,7 @@ class Host:
     settings
         With which the model was loaded that serves several clients; None where the one client chooses.
     clients
-        The servers of those that have begun, with the right token where one is wanted.
+        The states of those clients that have begun, with the right token where one is wanted.
     """
 
     worker: Worker

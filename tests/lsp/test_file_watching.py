@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from lsprotocol.types import FileChangeType
 
-from guiderail.lsp.watching import matters
+from guiderail.lsp.file_watching import matters
 
 CREATED, CHANGED, DELETED = FileChangeType.Created, FileChangeType.Changed, FileChangeType.Deleted
 

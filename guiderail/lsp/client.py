@@ -1,0 +1,80 @@
+"""The state of one client: its documents, settings and requests, and what it was sent."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from guiderail.lsp.buffer import Buffer
+from guiderail.lsp.configuration import ClientConfig
+from guiderail.lsp.policy import Policy
+from guiderail.lsp.process import ServerProcess
+from guiderail.lsp.scheduler import Scheduler
+from guiderail.lsp.suggestion_log import SuggestionLog
+from guiderail.lsp.worker import Worker
+from guiderail.text.positions import Encoding
+
+
+@dataclass(eq=False)
+class ClientState:
+    """What the server knows of one client; the handlers share it.
+
+    Parameters
+    ----------
+    process
+        What all clients of this process share.
+    policy
+        Which documents get suggestions, and under which settings.
+    scheduler
+        This client's requests to the worker.
+
+    Attributes
+    ----------
+    buffers
+        The open documents, by URI.
+    suggestions
+        The last suggestions that it was sent.
+    folders
+        The workspace's folders, with their URIs as the client writes them.
+    initial_config
+        The settings of `initialize`; they count for a client that sends none later.
+    config
+        The settings that it sent last.
+    configured
+        Set when its settings came, or will not come: no request is answered before that.
+    encoding
+        What its columns count.
+    shows_ghost_text
+        Whether it has asked for an inline completion.
+    """
+
+    process: ServerProcess
+    policy: Policy
+    scheduler: Scheduler
+    buffers: dict[str, Buffer] = field(default_factory=dict)
+    suggestions: SuggestionLog = field(default_factory=SuggestionLog)
+    folders: dict[Path, str] = field(default_factory=dict)
+    initial_config: dict[str, Any] = field(default_factory=dict)
+    config: ClientConfig = field(default_factory=ClientConfig)
+    configured: asyncio.Event = field(default_factory=asyncio.Event)
+    encoding: Encoding = "utf-16"
+    shows_ghost_text: bool = False
+
+    @property
+    def worker(self) -> Worker:
+        """The thread that runs the model, for all clients."""
+        return self.process.worker
+
+    def set_folders(self, folders: dict[Path, str]) -> None:
+        """Take the workspace's folders."""
+        self.folders = folders
+        self.policy.roots = list(folders)
+
+    def close(self) -> None:
+        """End the client's work, and forget its documents and suggestions."""
+        self.buffers.clear()
+        self.configured.set()  # who waits for it finds the documents closed
+        self.scheduler.stop()
+        self.suggestions.clear()

@@ -1,0 +1,1 @@
+"""Handlers of what a client sends, one module per subject."""

@@ -1,0 +1,96 @@
+"""The last answers for a document, so that typing a suggestion only shortens it and costs no model call."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from guiderail.engine.suggestion import Suggestion
+    from guiderail.lsp.engine import Answer, Wish
+
+ENTRIES = 8
+_AUTO_CLOSED = frozenset(")]}>\"'`")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A suggestion, of which the person may have typed a part since.
+
+    Parameters
+    ----------
+    suggestion, answer
+        What the model wrote, and the answer that it is part of.
+    typed
+        How many of its characters the person has typed since.
+    """
+
+    suggestion: Suggestion
+    answer: Answer
+    typed: int = 0
+
+    @property
+    def text(self) -> str:
+        """What is left of the suggestion at the cursor."""
+        return self.suggestion.text[self.typed :]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """An answered request.
+
+    Parameters
+    ----------
+    before, after
+        The document on both sides of the cursor.
+    answer
+        What the engine said, its texts with the document's own line ends.
+    wanted
+        How many suggestions were asked for.
+    """
+
+    before: str
+    after: str
+    answer: Answer
+    wanted: int
+
+
+class SuggestionCache:
+    """The last answers for one document, the newest first."""
+
+    def __init__(self) -> None:
+        self._entries: deque[CacheEntry] = deque(maxlen=ENTRIES)
+
+    def add(self, wish: Wish, answer: Answer) -> None:
+        """Keep an answer."""
+        self._entries.appendleft(CacheEntry(wish.before, wish.after, answer, wish.wanted))
+
+    def find(self, wish: Wish) -> list[Candidate] | None:
+        """What is already known at a cursor; None if the model must be asked."""
+        before, after = wish.before, wish.after
+        for entry in self._entries:
+            if wish.by_hand and entry.answer.is_stand_in:
+                continue
+            if entry.wanted < wish.wanted or not before.startswith(entry.before) or not same_after(entry.after, after):
+                continue
+            typed = before[len(entry.before) :]
+            found = candidates(entry.answer, typed)
+            if found or not typed:
+                return found
+        return None
+
+
+def candidates(answer: Answer, typed: str = "") -> list[Candidate]:
+    """What is left of an answer's suggestions when `typed` was typed after the cursor."""
+    return [
+        Candidate(suggestion, answer, len(typed))
+        for suggestion in answer.suggestions
+        if suggestion.text.startswith(typed) and len(suggestion.text) > len(typed)
+    ]
+
+
+def same_after(old: str, new: str) -> bool:
+    """Whether nothing changed after the cursor but for brackets and quotes that the editor closed by itself."""
+    extra = len(new) - len(old)
+    return 0 <= extra <= 4 and new.endswith(old) and all(character in _AUTO_CLOSED for character in new[:extra])
