@@ -1,4 +1,4 @@
-"""Scenes and analysers for the tests of monitors."""
+"""Snapshots and analysers for the tests of monitors."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from guiderail.text.language import language_of
 FOLDER = Path("/project")
 
 
-def snapshot(text: str, rest: str = "", language: str = "python", ahead: str = "", root: Path = FOLDER) -> Snapshot:
-    """A cursor after `text`, before which `ahead` is going to be decoded again."""
-    document = Document(text + ahead + rest, language=language)
-    return CursorContext(document, len(text + ahead), root / "module.py", ahead, root).snapshot()
+def snapshot(text: str, rest: str = "", language: str = "python", upcoming: str = "", root: Path = FOLDER) -> Snapshot:
+    """A cursor after `text`, before which `upcoming` is going to be decoded again."""
+    document = Document(text + upcoming + rest, language=language)
+    return CursorContext(document, len(text + upcoming), root / "module.py", upcoming, root).snapshot()
 
 
 class Told:

@@ -239,7 +239,7 @@ def test_a_choice_that_is_made_again_forbids_once() -> None:
 def test_what_is_decoded_again_is_asked_about_ahead() -> None:
     """A trigger in what was typed is no trigger at the start, but its question leaves at once."""
     told = Told(lambda _: listing("a"))
-    context = snapshot("x", ahead=" .").cursor
+    context = snapshot("x", upcoming=" .").cursor
     watching = JointMonitors(
         context, [Wordy(" .", ["ab"])], told, Masks(Vocabulary(TABLE)), lambda *_: Trust(-9.0), 5.0
     )
