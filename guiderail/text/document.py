@@ -42,7 +42,7 @@ class Document:
 
     @classmethod
     def with_lines(cls, text: str, starts: "array[int]", path: Path | None, language: str | None) -> "Document":
-        """A document whose line starts (offsets of the lines' first code points) are known already."""
+        """A document of which somebody keeps the offsets of the lines' first code points already."""
         made = cls(text, path, language)
         made.__dict__["_starts"] = starts
         return made

@@ -26,7 +26,7 @@ from guiderail.monitors.analysis.inbox import Inbox
 from guiderail.monitors.analysis.server import Server
 from guiderail.monitors.analysis.synced_document import SyncedDocument
 from guiderail.monitors.analysis.wire import Excess, Rpc, Writer, message_from
-from guiderail.text.positions import Encoding
+from guiderail.text.positions import Encoding, encoding_named
 
 log = logging.getLogger(__name__)
 START_S = 30.0  # a server that has not answered `initialize` by then is hung
@@ -144,7 +144,7 @@ class Client:
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._watch())]
         result: Any = await asyncio.wait_for(self._rpc.initialize_async(self._introduction(program)), START_S)
         self._offers = result.get("capabilities") or {}
-        self._encoding = self._offers.get("positionEncoding") or "utf-16"
+        self._encoding = encoding_named(self._offers.get("positionEncoding"))
         self._rpc.initialized(lsp.InitializedParams())
 
     def _limits(self) -> dict[str, Any] | None:
