@@ -39,8 +39,8 @@ def test_positions_follow_changes(encoding: Encoding, texts: list[str]) -> None:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_the_beginning_of_a_long_line_costs_little(encoding: Encoding) -> None:
-    """Ten thousand positions at the beginning of a line of four megabytes take no longer than of a short one."""
-    document, began = SyncedDocument("file:///a", "𝒳é" * 1_000_000, encoding), time.process_time()
-    for _ in range(10_000):
+    """Fifty thousand positions at the beginning of a line of four megabytes take no longer than of a short one."""
+    document, began = SyncedDocument("file:///a", "𝒳é" * 1_000_000 + "\n", encoding), time.process_time()
+    for _ in range(50_000):
         assert document.offset(0, 12) <= 12
-    assert time.process_time() - began < 5  # to copy the whole line each time takes many times as long
+    assert time.process_time() - began < 8  # to copy the whole line each time takes many times as long
