@@ -21,6 +21,7 @@ from guiderail.monitors.lex_state import LexState
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.modules import module_path
 from guiderail.monitors.monitor import Restriction, Trigger
+from guiderail.text.languages.kinds import ENUM_MEMBER, FUNCTION, METHOD, MODULE, VARIABLE
 from guiderail.text.languages.table import LEXICONS
 from guiderail.text.languages.table import MEMBERS as MEMBER_SYNTAX
 
@@ -31,7 +32,6 @@ Reason = Literal[
     "inferred type",  # JavaScript: objects take new members anywhere, also where the analyser does not look
     "no such name",  # what is half-typed begins no member
 ]
-METHOD, FUNCTION, VARIABLE, MODULE, ENUM_MEMBER = 2, 3, 6, 9, 20  # CompletionItemKind
 # What no member is: where they cannot read the text, these list what is in scope. (clangd calls a member's function a
 # method, and what a class has once a property.)
 _NO_MEMBERS = {"go": {MODULE}, "c": {FUNCTION, VARIABLE}, "cpp": {FUNCTION, VARIABLE}}

@@ -9,8 +9,8 @@ from guiderail.monitors.analysis.requests import MEMBERS, Question
 from guiderail.monitors.cursor_context import Snapshot, tail_of
 from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.text.backwards import lines_above
+from guiderail.text.languages.kinds import ENUM_MEMBER
 
-ENUM_MEMBER = 20  # CompletionItemKind
 BRACES = frozenset({"java", "typescript", "javascript", "typescriptreact", "javascriptreact", "csharp"})
 # After the enum's name and a dot, or in Java after `case` itself.
 _DOTTED = re.compile(r"\bcase\s+(?:[\w.]+\s*[|,]\s*)*(?P<enum>[\w.]*\w)\.(?P<written>\w*)$")

@@ -10,11 +10,11 @@ from guiderail.monitors.analysis.answers import Members, read_hover
 from guiderail.monitors.analysis.requests import COMPLETIONS, Question, Request
 from guiderail.monitors.cursor_context import Snapshot, tail_of
 from guiderail.monitors.monitor import Restriction, Trigger
+from guiderail.text.languages.kinds import FIELD, METHOD, PROPERTY
 
 if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
 
-FIELD, METHOD, PROPERTY = 5, 2, 10  # CompletionItemKind
 SCRIPTS = frozenset({"typescript", "typescriptreact"})
 _SUBSCRIPT = re.compile(r"(?P<owner>[\w.\])]+)(?:\[|\.get\()\s*(?P<quote>['\"])(?P<written>[^'\"\\\n]*)$")
 _OWNER = re.compile(r"([\w.\])])(?:\[|\.get\()\s*['\"]$")

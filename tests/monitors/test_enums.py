@@ -6,7 +6,8 @@ import pytest
 
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import Member, Members
-from guiderail.monitors.enums import ENUM_MEMBER, EnumCases
+from guiderail.monitors.enums import EnumCases
+from guiderail.text.languages.kinds import ENUM_MEMBER
 from tests.monitors.snapshots import PYREFLY, project, restriction_of, snapshot
 
 SOURCE = """from enum import Enum

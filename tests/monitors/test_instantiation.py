@@ -4,7 +4,7 @@ import pytest
 
 from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.instantiation import Instantiation
-from guiderail.text.languages.record import CLASS, INTERFACE, VARIABLE
+from guiderail.text.languages.kinds import CLASS, INTERFACE, VARIABLE
 from tests.monitors.snapshots import snapshot
 
 OFFERED = Members((Member("Box<T>()", CLASS), Member("Shape", INTERFACE), Member("box", VARIABLE)), complete=True)

@@ -10,9 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-KEYWORD = 14  # CompletionItemKind
-TEXT = 1  # CompletionItemKind: a word of the file, not something that the server knows
-SNIPPET = 15  # CompletionItemKind
+from guiderail.text.languages.kinds import KEYWORD, SNIPPET, TEXT
+
 SEVERITIES = ("error", "warning", "information", "hint")
 
 MOST_NAMES = 50_000  # of one answer

@@ -2,15 +2,9 @@
 
 import re
 
+from guiderail.text.languages.kinds import INTERFACE
 from guiderail.text.languages.lexicon import DIRECTIVE, SLASH_COMMENTS, Lexicon, String, quoted
-from guiderail.text.languages.record import (
-    INTERFACE,
-    TYPES,
-    Instantiable,
-    Language,
-    MemberSyntax,
-    declarations,
-)
+from guiderail.text.languages.record import TYPES, Instantiable, Language, MemberSyntax, declarations
 
 _DIGIT_MARK = r"(?<=[0-9a-fA-F])'(?=[0-9a-fA-F])"
 _LEXICON = Lexicon(

@@ -2,16 +2,9 @@
 
 import re
 
+from guiderail.text.languages.kinds import INTERFACE
 from guiderail.text.languages.lexicon import SLASH_COMMENTS, Lexicon, quoted
-from guiderail.text.languages.record import (
-    BRACES,
-    INTERFACE,
-    TYPES,
-    Instantiable,
-    Language,
-    MemberSyntax,
-    declarations,
-)
+from guiderail.text.languages.record import BRACES, TYPES, Instantiable, Language, MemberSyntax, declarations
 
 JAVA = Language(
     "java",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from guiderail.text.languages.kinds import CLASS, CONSTRUCTOR, MODULE, STRUCT
 from guiderail.text.languages.lexicon import Lexicon
 
 # scope     has members, shown by their signatures      function  shown up to its body
@@ -17,14 +18,11 @@ from guiderail.text.languages.lexicon import Lexicon
 DeclarationKind = Literal["scope", "function", "whole", "value", "through", "wrap", "methods"]
 
 _NUMBER = re.compile(r"(?<![\w.])\d[\w']*$")
-# LSP's CompletionItemKind
-METHOD, FUNCTION, CONSTRUCTOR, FIELD, VARIABLE, CLASS = 2, 3, 4, 5, 6, 7
-INTERFACE, MODULE, PROPERTY, CONSTANT, STRUCT = 8, 9, 10, 21, 22
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One language's facts; a table that is missing means that guiderail cannot do what it is for.
+    """One language's facts; a field that is None turns off what needs it.
 
     Parameters
     ----------

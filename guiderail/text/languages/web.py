@@ -3,21 +3,9 @@
 import re
 from dataclasses import replace
 
+from guiderail.text.languages.kinds import CONSTANT, FIELD, FUNCTION, METHOD, PROPERTY, VARIABLE
 from guiderail.text.languages.lexicon import SLASH_COMMENTS, Lexicon, String, quoted
-from guiderail.text.languages.record import (
-    BRACES,
-    CONSTANT,
-    FIELD,
-    FUNCTION,
-    METHOD,
-    PROPERTY,
-    TYPES,
-    VARIABLE,
-    Instantiable,
-    Language,
-    MemberSyntax,
-    declarations,
-)
+from guiderail.text.languages.record import BRACES, TYPES, Instantiable, Language, MemberSyntax, declarations
 
 # A slash begins a pattern where an expression may begin; divisions follow one.
 _PATTERN = (
