@@ -1,4 +1,4 @@
-"""Where a text ends because of what stands after the cursor."""
+"""Where a text ends because of what is after the cursor."""
 
 import pytest
 from hypothesis import given
@@ -65,7 +65,7 @@ def test_an_end_is_known_once_and_never_later_than_the_other_rules(
 
 
 @given(UNTIL, LINES, TEXTS)
-def test_nothing_behind_the_cursor_changes_nothing(until: Until, before: str, text: str) -> None:
+def test_nothing_after_the_cursor_changes_nothing(until: Until, before: str, text: str) -> None:
     """At the end of a file only a fence ends a text."""
     inner = stop_rule(until, before)
     if "```" not in before + text:
@@ -74,7 +74,7 @@ def test_nothing_behind_the_cursor_changes_nothing(until: Until, before: str, te
 
 @given(LINES, TEXTS, LINES.filter(lambda line: any(c.isalnum() for c in line)))
 def test_the_next_line_is_never_written(before: str, text: str, below: str) -> None:
-    """No line of what is kept is the one below, whatever stands before it; a text in quotes apart."""
+    """No line of what is kept is the one below, whatever is before it; a text in quotes apart."""
     rule = following(NeverStop(), before, f"\n{below}\n", "python")
     whole = f"{text}\n"
     end = rule.end(whole)

@@ -78,7 +78,7 @@ def specs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "AUTO_DRAFTERS", ("guess",))
 
 
-def test_stages_stand_in_their_declared_order() -> None:
+def test_stages_are_in_their_declared_order() -> None:
     """However they are named; without a method decoding is plain."""
     found = build_pipeline("late+rules+early", greedy=False)
     assert [type(spec) for spec in found.stages] == [Early, Late]

@@ -80,8 +80,8 @@ LOOPING = {
 
 
 @pytest.mark.parametrize("name", LOOPING)
-def test_what_is_said_three_times_in_a_row_ends_behind_the_first(name: str) -> None:
-    """A stretch that ends the text may stand there twice; the third time the text ends where the first one did."""
+def test_what_is_said_three_times_in_a_row_ends_after_the_first(name: str) -> None:
+    """A stretch that ends the text may come twice; the third time the text ends where the first one did."""
     start, stretch, kept = LOOPING[name]
     assert loop_end(start + 2 * stretch) is None
     end = loop_end(start + 3 * stretch)

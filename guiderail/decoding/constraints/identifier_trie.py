@@ -109,10 +109,10 @@ class IdentifierTrie:
 
     def mask_of_names(self, names: Sequence[str]) -> np.ndarray:
         """As `mask`, for names of which nothing is written, where the text may not end; what is no name is left out."""
-        return self._shares.mask(names)
+        return self._name_cache.mask(names)
 
     @cached_property
-    def _shares(self) -> MaskCache:
+    def _name_cache(self) -> MaskCache:
         return MaskCache(self._lists, len(self.vocabulary.token_bytes))
 
     def _lists(self, names: Sequence[str]) -> Lists:
@@ -140,7 +140,7 @@ class IdentifierTrie:
 
     def forget(self) -> None:
         """Forget the cached names."""
-        self.__dict__.pop("_shares", None)
+        self.__dict__.pop("_name_cache", None)
 
     @cached_property
     def _words(self) -> WordTrie:

@@ -19,7 +19,7 @@ from guiderail.cache.tree import TokenTree
 from guiderail.decoding.constraints.typed_text import TypedText
 from guiderail.decoding.drafting.draft import Draft, Drafter, Verified
 from guiderail.decoding.drafting.pass_cost import PassCosts, pass_costs_of
-from guiderail.decoding.drafting.rates import HitRates, tried
+from guiderail.decoding.drafting.rates import HitRates
 from guiderail.decoding.drafting.writer import Piece, Writer
 from guiderail.decoding.spec import BuildContext, DrafterSpec, Metadata, parameter
 
@@ -176,8 +176,7 @@ class EmbeddedDrafter(Drafter):
         if draft is None or draft.owner is not self:
             self._promise += CURIOUS * (PRIOR - self._promise)
             return
-        for node, hit in tried(verified):
-            self._rates.add(draft.labels[node - 1], hit)
+        self._rates.learn(verified, self)
         gain = len(verified.path) / (self._pass_costs(len(verified.tree)) + self._spent)
         self._promise += RECENT * (gain - self._promise)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from guiderail.cache.tree import ROOT, TokenTree
 from guiderail.decoding.constraints.vocabulary import Vocabulary
 from guiderail.decoding.drafting.draft import Draft, Drafter, Verified
-from guiderail.decoding.drafting.rates import HitRates, tried
+from guiderail.decoding.drafting.rates import HitRates
 from guiderail.decoding.spec import BuildContext, DrafterSpec, Metadata, parameter
 
 if TYPE_CHECKING:
@@ -79,10 +79,7 @@ class ListedNames(Drafter):
 
     def learn(self, verified: Verified) -> None:
         """See `Drafter.learn`."""
-        draft = verified.draft
-        if draft is not None and draft.owner is self:
-            for node, hit in tried(verified):
-                self._rates.add(draft.labels[node - 1], hit)
+        self._rates.learn(verified, self)
 
     def _tokens(self, text: bytes) -> list[int]:
         """Tokenise a text by the longest match from the left, as models nearly always do with a name."""

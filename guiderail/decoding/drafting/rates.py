@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from guiderail.decoding.drafting.draft import Verified
+    from guiderail.decoding.drafting.draft import Drafter, Verified
 
 PRIOR_WEIGHT = 4.0  # guesses that the prior counts for
 MEMORY = 2000.0  # guesses that are remembered; older ones fade
@@ -38,6 +38,13 @@ class HitRates:
             self._tries[label] /= 2
         self._hits[label] += hit
         self._tries[label] += 1
+
+    def learn(self, verified: Verified, drafter: Drafter) -> None:
+        """Count the guesses of a pass, by their labels, if its draft is this drafter's."""
+        draft = verified.draft
+        if draft is not None and draft.owner is drafter:
+            for node, hit in tried(verified):
+                self.add(draft.labels[node - 1], hit)
 
 
 def tried(verified: Verified) -> list[tuple[int, bool]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from guiderail.cache.tree import ROOT, TokenTree
 from guiderail.decoding.drafting.draft import Draft, Drafter, Verified
-from guiderail.decoding.drafting.rates import HitRates, tried
+from guiderail.decoding.drafting.rates import HitRates
 from guiderail.decoding.spec import BuildContext, DrafterSpec, Metadata, parameter
 
 if TYPE_CHECKING:
@@ -86,9 +86,6 @@ class Recycling(Drafter):
 
     def learn(self, verified: Verified) -> None:
         """See `Drafter.learn`; every token of the pass counts, the rejected ones too."""
-        draft = verified.draft
-        if draft is not None and draft.owner is self:
-            for node, hit in tried(verified):
-                self._rates.add(draft.labels[node - 1], hit)
+        self._rates.learn(verified, self)
         best = verified.logits[:, : self._vocabulary].topk(min(len(PRIORS), self._vocabulary)).indices.tolist()
         self._likeliest.update(zip(verified.tree.tokens, best, strict=True))

@@ -144,7 +144,7 @@ class Stand(Drafter):
         """See `Drafter.learn`; every token of the pass counts, the rejected ones too."""
         draft = verified.draft
         if draft is not None and draft.owner is self:
-            self._count(verified, draft)
+            self._count(verified)
         scores = verified.logits[:, : self._vocabulary]
         best = scores.softmax(-1).topk(min(KEPT, self._vocabulary))
         rows = zip(best.indices.tolist(), best.values.tolist(), strict=True)
@@ -158,7 +158,7 @@ class Stand(Drafter):
         while len(self._table) > self._rows:
             del self._table[next(iter(self._table))]
 
-    def _count(self, verified: Verified, draft: Draft) -> None:
+    def _count(self, verified: Verified) -> None:
         """Count hits by rank: of drawn siblings those up to the one that was taken."""
         seen: dict[int, int] = {}
         for node, hit in tried(verified):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from guiderail.cache.diff import common_prefix
 from guiderail.cache.tree import TokenTree
 from guiderail.decoding.drafting.draft import Draft, Drafter, Verified
-from guiderail.decoding.drafting.rates import HitRates, tried
+from guiderail.decoding.drafting.rates import HitRates
 from guiderail.decoding.spec import BuildContext, DrafterSpec, Metadata, parameter
 from guiderail.prompt.secrets.masking import secrets
 
@@ -151,10 +151,7 @@ class Suffix(Drafter):
 
     def learn(self, verified: Verified) -> None:
         """See `Drafter.learn`."""
-        draft = verified.draft
-        if draft is not None and draft.owner is self:
-            for node, hit in tried(verified):
-                self._rates.add(draft.labels[node - 1], hit)
+        self._rates.learn(verified, self)
 
     def finish(self, ids: Sequence[int]) -> None:
         """See `Drafter.finish`; what was decoded can be copied from then on, into other files too, but no secret."""

@@ -42,3 +42,16 @@ def revisit(
     same = min(common_prefix(held, written), len(written) - 1)
     session.rollback(len(held) - same)
     return session.feed(list(written[same:]), cancelled=cancelled)
+
+
+def catch_up(
+    session: Session, ids: Sequence[int], cancelled: Callable[[], bool] = lambda: False
+) -> torch.Tensor | None:
+    """Bring a session, which may hold a beginning of `ids`, up to them; returns the scores after them.
+
+    The scores are float32 [at least the vocabulary]; None once cancelled.
+    """
+    held = session.length
+    if 0 < held < len(ids) and session.ids == list(ids[:held]):
+        return session.feed(ids[held:], cancelled=cancelled)
+    return session.fit(ids, cancelled=cancelled)

@@ -23,6 +23,8 @@ import torch
 from guiderail.decoding.constraints.choice import choose
 from guiderail.decoding.constraints.constraint import Constraint
 from guiderail.decoding.method import Event, FinishedEvent, Request, staged
+from guiderail.decoding.methods.adadec import entropy_of
+from guiderail.decoding.methods.revisit import catch_up
 from guiderail.decoding.partial_text import PartialText
 from guiderail.decoding.sampling import Chooser
 from guiderail.decoding.session import Session
@@ -157,14 +159,10 @@ class Switch:
 
 def entropy(raw: torch.Tensor) -> float:
     """Entropy of scores float32 [vocabulary], in bits."""
-    logp = raw.log_softmax(-1)
-    return float(-(logp.exp() * logp.clamp(min=-1e4)).sum()) / math.log(2)
+    return entropy_of(raw.log_softmax(-1)) / math.log(2)
 
 
 def _caught_up(session: Session, ids: Sequence[int], request: Request) -> torch.Tensor | None:
-    """Bring a session up to `ids`; returns the scores after them, None once cancelled."""
-    missing = list(ids[session.length :]) if list(ids[: session.length]) == session.ids else []
-    raw = (
-        session.feed(missing, cancelled=request.cancelled) if missing else session.fit(ids, cancelled=request.cancelled)
-    )
+    """Bring a session up to `ids`; returns the scores after them, float32 [vocabulary], None once cancelled."""
+    raw = catch_up(session, ids, request.cancelled)
     return None if raw is None else raw[: len(request.token_bytes)]

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from guiderail.decoding.methods.revisit import catch_up
 from guiderail.decoding.session import Session
 from guiderail.decoding.spec import BuildContext, Metadata, StageSpec, parameter
 from guiderail.errors import UsageError
@@ -93,9 +94,7 @@ class Lame:
 
     def __call__(self, decoded: Sequence[int]) -> torch.Tensor:
         """Scores after the lame prompt and `decoded`, float32 [at least the vocabulary]."""
-        ids, held = [*self._prompt, *decoded], self._session.length
-        goes_on = 0 < held < len(ids) and self._session.ids == ids[:held]
-        logits = self._session.feed(ids[held:]) if goes_on else self._session.fit(ids)
+        logits = catch_up(self._session, [*self._prompt, *decoded])
         assert logits is not None, "it is not cancelled"
         return logits
 

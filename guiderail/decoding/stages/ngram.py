@@ -199,8 +199,8 @@ class NgramMix:
         self._live.count(self._history, self._base, len(self._history), sign=-1)
         texts, self._history = split_prompt(prompt, self._marks)
         self._prompt, self._base = prompt, len(self._history)
-        beside, behind = texts or ([], [])
-        for name, text in (("beside", beside), ("behind", behind), ("before", self._history)):
+        beside, after = texts or ([], [])
+        for name, text in (("beside", beside), ("after", after), ("before", self._history)):
             self._live.set_text(name, text)
 
     def _follow(self, ids: list[int], step: int) -> None:

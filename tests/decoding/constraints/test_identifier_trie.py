@@ -153,7 +153,7 @@ def test_what_is_typed_already_counts(names: list[str], typed: str) -> None:
     assert constraint.is_satisfied or mask_of(constraint, len(table)) == brute_force(table, names, typed.encode(), "")
 
 
-def test_tokens_behind_a_dot() -> None:
+def test_tokens_after_a_dot() -> None:
     """Tokens may end a name and go on, or end within it; a space, another name and the end may not come."""
     table = [b"app", b"append", b"append(", b"append(x", b"appendix", b" append", b"(", b"end", b"", b"end\xc3"]
     names = Names(IdentifierTrie(Vocabulary(table)), ["append", "clear"])
@@ -177,7 +177,7 @@ def test_half_a_character_finishes_no_forbidden_name_that_it_may_lengthen() -> N
 
 
 def test_extra_characters_of_identifiers() -> None:
-    """In languages whose names hold a dollar sign it lengthens a name and may stand in one."""
+    """In languages whose names hold a dollar sign it lengthens a name and may be in one."""
     table = [b"a", b"$", b"a$b", b"(", b"a$("]
     names = Names(IdentifierTrie(Vocabulary(table), extra="$"), ["a$b"])
     assert mask_of(OneOf(names, table), len(table)) == [0, 2]

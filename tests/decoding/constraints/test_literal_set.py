@@ -29,7 +29,7 @@ def test_masks_equal_brute_force(tokens: list[bytes], texts: list[str], data: st
     assert language.place(written) == "past"
 
 
-def test_where_a_text_stands() -> None:
+def test_the_place_of_a_text() -> None:
     """A text is inside until it holds one of the texts, and lost where none leads."""
     language = LiteralSet(Vocabulary([b"a"]), ["ab'", "c"])
     assert [language.place(written) for written in (b"", b"a", b"ab", b"x")] == ["inside", "inside", "inside", "lost"]

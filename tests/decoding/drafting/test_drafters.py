@@ -97,10 +97,10 @@ def _enumerated(session: Session, first: torch.Tensor, sampling: dict) -> dict[t
     found, size = {}, len(first)
     for a, pa in top(first).items():
         tree = TokenTree.chain([a])
-        behind_a = top(session.feed_tree(tree)[0, :size])
-        for b, pb in behind_a.items():
-            behind_b = top(session.feed_tree(TokenTree.chain([a, b]))[1, :size])
-            found |= {(a, b, c): pa * pb * pc for c, pc in behind_b.items()}
+        after_a = top(session.feed_tree(tree)[0, :size])
+        for b, pb in after_a.items():
+            after_b = top(session.feed_tree(TokenTree.chain([a, b]))[1, :size])
+            found |= {(a, b, c): pa * pb * pc for c, pc in after_b.items()}
     return found
 
 
@@ -190,13 +190,13 @@ def test_recycling_drafts_the_candidates_of_candidates() -> None:
     draft = recycling.propose([1], (), 9)
     assert draft is not None
 
-    def behind(node: int) -> list[int]:
+    def children(node: int) -> list[int]:
         return [draft.tree.tokens[child] for child in draft.tree.children(node)]
 
-    assert behind(-1)[:2] == [2, 3]
+    assert children(-1)[:2] == [2, 3]
     two, three = draft.tree.children(-1)[:2]
-    assert behind(two)[:1] == [4]
-    assert behind(three)[:2] == [5, 6]
+    assert children(two)[:1] == [4]
+    assert children(three)[:2] == [5, 6]
     assert max(draft.tree.depths) == 1
     for node, parent in enumerate(draft.tree.parents):
         assert parent == -1 or draft.chances[node] < draft.chances[parent]

@@ -68,7 +68,7 @@ def test_a_model_that_drafts_for_itself_is_right() -> None:
 @pytest.mark.parametrize("layout", ["psm", "spm", "efim", "prefix"])
 @pytest.mark.parametrize("family", ["guiderail", "starcoder2"])
 def test_the_text_around_the_cursor_is_read_from_a_prompt(family: str, layout) -> None:
-    """In every layout it is the file's own, whatever other files stand before it."""
+    """In every layout it is the file's own, whatever other files come before it."""
     model = tiny_model(family)
     completer = Completer(model)
     for offset in CURSORS:

@@ -27,7 +27,7 @@ Text = tuple[int, ...]
 
 
 @cache
-def scores_behind(seed: int, ids: Text) -> torch.Tensor:
+def scores_after(seed: int, ids: Text) -> torch.Tensor:
     generator = torch.Generator().manual_seed(hash((seed, *ids)) % 2**31)
     return torch.randn(3, generator=generator) * 1.5
 
@@ -43,7 +43,7 @@ class Model:
         return len(self.ids)
 
     def scores(self, ids: list[int]) -> torch.Tensor:
-        return scores_behind(self.seed, tuple(ids))
+        return scores_after(self.seed, tuple(ids))
 
     def feed(self, ids: list[int], *, cancelled: object = None) -> torch.Tensor:
         self.ids += ids

@@ -69,7 +69,7 @@ def test_every_architecture_draws_the_same_side_by_side(family: str) -> None:
 @pytest.mark.parametrize("asked", [[0, 1000, 3], [1000, 1000, 1000], [2, 0, 5]])
 @pytest.mark.parametrize("names", [EASY, RARE], ids=["easy", "rare"])
 def test_answers_may_come_at_any_time(asked: list[int], names: list[str]) -> None:
-    """A text whose answer is awaited stands back, and says what it says when the answer is there at once."""
+    """A text that waits for an answer is left out meanwhile, and says what it says when the answer is there at once."""
     model, legal = tiny_model("qwen3"), Names(TRIE, names)
     request = Request(token_bytes=model.tokenizer.token_bytes, stop=NeverStop(), max_tokens=12)
     found = []

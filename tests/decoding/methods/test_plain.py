@@ -71,7 +71,7 @@ def test_the_name_of_the_end_is_the_requests() -> None:
     assert end([A, LINE], stop_reason="block") == ("block", "a")
 
 
-def test_what_stands_before_the_cursor_is_not_returned() -> None:
+def test_what_is_before_the_cursor_is_not_returned() -> None:
     """Skipped bytes may end inside a token."""
     assert end([A, BC, A], skip=2) == ("eos", "ca")
 

@@ -19,7 +19,7 @@ from tests.helpers.models import tiny_model
 rows = st.lists(st.floats(-6, 6), min_size=3, max_size=8)
 
 
-def behind(scores: torch.Tensor) -> Callable[[Sequence[int]], torch.Tensor]:
+def constant(scores: torch.Tensor) -> Callable[[Sequence[int]], torch.Tensor]:
     return lambda decoded: scores
 
 
@@ -31,7 +31,7 @@ def test_scores_are_the_papers(row: list[float], data: st.DataObject, bound: flo
     p, q = logits.double().softmax(-1).tolist(), torch.tensor(other).double().softmax(-1).tolist()
     size, mean = len(p), 1 / len(p)
     sure = (sum((x - mean) ** 2 for x in p) / size) ** 0.5 * size**0.5
-    got = Contrast(behind(torch.tensor(other)), bound, w, share)(logits, StepState([1, 2], 0))
+    got = Contrast(constant(torch.tensor(other)), bound, w, share)(logits, StepState([1, 2], 0))
     want = [max(0.0, x - w * y) if x >= share * max(p) - 1e-7 else 0.0 for x, y in zip(p, q, strict=True)]
     if abs(sure - bound) < 1e-5 or any(abs(x - share * max(p)) < 1e-6 for x in p):
         return  # neither side of a bound, but for rounding

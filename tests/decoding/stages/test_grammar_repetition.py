@@ -67,7 +67,7 @@ def test_repeats_equal_a_search_of_all_blocks(rules: list[Rule], minimum: int) -
 
 @given(st.lists(st.sampled_from(RULES), min_size=1, max_size=5), st.integers(2, 12), st.data())
 def test_a_planted_repeat_is_always_found(block: list[Rule], copies: int, data: st.DataObject) -> None:
-    """Whatever stands before it, and wherever the last copy is cut."""
+    """Whatever is before it, and wherever the last copy is cut."""
     front = data.draw(st.lists(st.sampled_from(RULES), max_size=8))
     cut = data.draw(st.integers(0, len(block) - 1))
     rules = [*front, *block * copies, *block[:cut]]
@@ -199,7 +199,7 @@ def test_every_language_has_its_rules(language: str, head: str, arm: str, word: 
     assert set(changes(language, head + arm * 8 + "  ")) == {word}
 
 
-def test_the_text_is_what_stands_before_the_cursor() -> None:
+def test_the_text_is_what_is_before_the_cursor() -> None:
     """The suffix of a fill-in-the-middle prompt is not what is repeated; what was decoded is."""
     stage = GrammarRepetition("python", TABLE, FimMarks(PREFIX, SUFFIX, MIDDLE), verbatim=0)
     body, tail = encode(arms(4)), encode("    elif x == 9:\n        return 9\n    ")
