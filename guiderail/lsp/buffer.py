@@ -209,7 +209,7 @@ def path_of(uri: str) -> Path | None:
 
 
 def _known_language(name: str, path: Path | None, text: str) -> str | None:
-    """The client's word for the language, else what the name or the first line says."""
+    """The language as the client names it, else by the file's name or first line."""
     try:
         return language_named(name)
     except UsageError:

@@ -1,4 +1,4 @@
-"""What a person has set: in the editor, and everywhere else that settings come from.
+"""Resolves the settings of one client: from its editor, and from everywhere else that settings come from.
 
     flag  >  environment  >  editor  >  project [tool.guiderail]  >  user config.toml  >  default
 

@@ -1,4 +1,4 @@
-"""The offer of a better model, made once to a person who still has the embedded one; nothing is fetched without a yes.
+"""Offers a better model, once, to a person who still has the embedded one; nothing is fetched without a yes.
 
 In idle time this machine is measured, in a process of its own at the lowest priority. If a published model suits it,
 the client is asked to show one question with three answers. *Take it* runs the command that `guiderail models
@@ -41,7 +41,7 @@ MEASURE = ("models", "recommend", "--idle", "--json", "-")
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A model that suits this machine, as `guiderail models recommend --json` says it.
+    """A model that suits this machine, as `guiderail models recommend --json` prints it.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class ModelOffer:
             self._task = asyncio.get_running_loop().create_task(self._guarded())
 
     def stop(self) -> None:
-        """Give up whatever goes on; a transfer that is broken off goes on where it stopped another time."""
+        """Cancel what goes on; a transfer that is broken off resumes another time."""
         if self._task is not None:
             self._task.cancel()
 
@@ -176,7 +176,7 @@ class ModelOffer:
         await self._loaded(found)
 
     async def _loaded(self, found: Recommendation) -> None:
-        """Say how it went once the new model is there, or cannot be."""
+        """Show the person whether the new model could be loaded."""
         worker = self._client.worker
         while worker.health.state == "loading":
             await asyncio.sleep(POLL_S)
@@ -241,7 +241,7 @@ def _chose_no_model(flags: Mapping[str, object]) -> bool:
 
 
 def may_ask(now: datetime) -> bool:
-    """Whether what the person answered before allows the question; a damaged file does."""
+    """Whether the person's last answer allows the question; a damaged file does."""
     try:
         answer = projectfile.read_json(_answer_file()) or {}
         if answer["answer"] == NEVER:

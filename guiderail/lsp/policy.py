@@ -70,7 +70,7 @@ class Policy:
         return [one.settings for one in (self.preferences, *self.folders.values())]
 
     def configure(self, preferences: Preferences, folders: Mapping[Path, Preferences] | None = None) -> None:
-        """Take new settings; a changed switch in them goes before one thrown by hand."""
+        """Take new settings; a switch that they change overrides what was switched by hand."""
         before, languages = self._set_on, {name: self._set_for(name) for name in self.languages}
         self.preferences, self.folders = preferences, dict(folders or {})
         if self._set_on != before:
@@ -86,18 +86,18 @@ class Policy:
         return {root: _enables(one, language) for root, one in {None: self.preferences, **self.folders}.items()}
 
     def switch(self) -> bool:
-        """Switch everything off, or on again: where the settings say so if they do anywhere, else everywhere."""
+        """Switch everything off, or on: where the settings have it on, or everywhere if they do nowhere."""
         wanted = not self.enabled
         self.switched = None if wanted == self._set_on else wanted
         return wanted
 
     def preferences_for(self, path: Path | None) -> Preferences:
-        """What the person set for a file."""
+        """The preferences that count for a file."""
         root = self.folder_of(path)
         return self.folders.get(root, self.preferences) if root else self.preferences
 
     def refresh(self) -> None:
-        """Look at the disk again: a .gitignore may have changed."""
+        """Forget which files are ignored: a .gitignore may have changed."""
         self._paths.clear()
 
     def root_of(self, path: Path | None) -> Path | None:
@@ -144,7 +144,7 @@ class Policy:
         return wanted
 
     def refuses(self, buffer: Buffer) -> bool:
-        """Whether a document gets none for a reason that is its own: not because all are switched off."""
+        """Whether a document gets none for a reason of its own: not because all are switched off."""
         return self.files.get(buffer.uri) is False or bool(self._own_refusal(buffer))
 
     def prohibition(self, buffer: Buffer) -> str:
@@ -159,7 +159,7 @@ class Policy:
         return self._ignored(buffer.path)
 
     def _own_refusal(self, buffer: Buffer) -> str:
-        """The reason that lies in a document; switched on by hand, its language and path count no more."""
+        """The reason in the document itself; if it was switched on by hand, its language and path do not count."""
         refusal = self.prohibition(buffer)
         if refusal or self.files.get(buffer.uri):
             return refusal

@@ -14,12 +14,13 @@ from guiderail.text.fitting import Shaped
 
 def at_cursor(client: ClientState, uri: str, cursor: Cursor, wanted: int, *, by_hand: bool = False) -> Wish:
     """The request of a client at its cursor."""
+    path = cursor.document.path
     return Wish(
         uri=uri,
         document=cursor.document,
         offset=cursor.offset,
-        root=client.policy.root_of(cursor.document.path),
-        settings=client.policy.preferences_for(cursor.document.path).settings,
+        root=client.policy.root_of(path),
+        settings=client.policy.preferences_for(path).settings,
         wanted=wanted,
         line_ending=cursor.line_ending,
         client=client.scheduler.client,

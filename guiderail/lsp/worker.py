@@ -25,7 +25,7 @@ LOADED = ("model", "device", "dtype", "threads", "prompt_tokens", "cache_policy"
 
 
 class CompletionEngine(Protocol):
-    """What the server needs of an engine; `guiderail.lsp.engine.Engine` is the real one.
+    """What the server needs of an engine; `guiderail.lsp.engine.Engine` says what each method does.
 
     All is called on the worker's thread, but for `files_changed` and `knows`.
     """
@@ -33,49 +33,17 @@ class CompletionEngine(Protocol):
     name: str
     device: str
 
-    def load(self, settings: Settings) -> None:
-        """Load the settings' model."""
-        ...
-
-    def unload(self) -> None:
-        """Give the model's memory back."""
-        ...
-
-    def recover(self) -> None:
-        """Start afresh with the same model after a failure."""
-        ...
-
-    def give_back(self) -> None:
-        """Give memory back that was taken for long texts."""
-        ...
-
-    def stop_analysers(self) -> None:
-        """End the analysers' processes."""
-        ...
-
-    def complete(self, wish: Wish, cancelled: Cancelled, written: Written) -> Answer:
-        """Answer a request."""
-        ...
-
-    def prepare(self, wish: Wish, cancelled: Cancelled) -> None:
-        """Encode the prompt of a request that may come."""
-        ...
-
-    def warm(self, wish: Wish, cancelled: Cancelled) -> None:
-        """Read what the first request of a document will need."""
-        ...
-
-    def forget(self, name: Name) -> None:
-        """Drop what is kept for a closed document."""
-        ...
-
-    def files_changed(self, *paths: Path) -> None:
-        """Take note of files that were written, moved or deleted."""
-        ...
-
-    def knows(self, folder: Path) -> bool:
-        """Whether a path is, or was, a folder of an open project."""
-        ...
+    def load(self, settings: Settings) -> None: ...
+    def unload(self) -> None: ...
+    def recover(self) -> None: ...
+    def give_back(self) -> None: ...
+    def stop_analysers(self) -> None: ...
+    def complete(self, wish: Wish, cancelled: Cancelled, written: Written) -> Answer: ...
+    def prepare(self, wish: Wish, cancelled: Cancelled) -> None: ...
+    def warm(self, wish: Wish, cancelled: Cancelled) -> None: ...
+    def forget(self, name: Name) -> None: ...
+    def files_changed(self, *paths: Path) -> None: ...
+    def knows(self, folder: Path) -> bool: ...
 
 
 class Rank(IntEnum):
@@ -163,7 +131,7 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="guiderail-model", daemon=True)
 
     @property
-    def holds(self) -> bool:
+    def has_model(self) -> bool:
         """Whether a model is loaded."""
         return self._held is not None
 

@@ -28,7 +28,7 @@ class FakeEngine:
     runs_code
         Whether the method runs the project's code: then a person must ask, else another one stands in.
     prepared, warmed
-        The same of prompts encoded ahead, and of documents read when they were opened.
+        The same of prompts that were encoded before a request, and of documents read when they were opened.
     changed
         The files that were written by others.
     loaded, forgotten

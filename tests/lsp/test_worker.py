@@ -28,7 +28,7 @@ def wait_for(condition, seconds: float = 5.0) -> None:
 
 
 def test_jobs_run_by_rank_then_in_order(worker: Worker) -> None:
-    """Waiting requests go before work done ahead, and that before preparation, each in the order it came."""
+    """Waiting requests go before prefetching, and that before preparation, each in the order it came."""
     gate, done = threading.Event(), []
     worker.submit(Job(Rank.REQUEST, lambda *_: gate.wait(5)))
     ranks = (Rank.PREPARE, Rank.PREFETCH, Rank.REQUEST, Rank.REQUEST, Rank.CONTROL)

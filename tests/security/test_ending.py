@@ -57,7 +57,7 @@ def flood():
 
 sys.argv = ["guiderail", "lsp"]
 """
-IN_LOOP = "CommandHandlers.status = lambda self, *_: {work}()\nmain()\n"
+IN_LOOP = "CommandHandlers.get_status = lambda self, *_: {work}()\nmain()\n"
 IN_WORKER = "Engine.load = lambda self, *_: {work}()\nmain()\n"
 STUCK = [
     *((IN_LOOP, work) for work in ("slow_pattern", "python_loop", "fifo", "sleep", "flood")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from lsprotocol import types
@@ -18,87 +19,81 @@ from guiderail.lsp.policy import canonical
 from guiderail.lsp.status_publisher import StatusPublisher
 
 
+@dataclass(eq=False)
 class CommandHandlers:
     """Runs one client's commands."""
 
-    def __init__(
-        self,
-        client: ClientState,
-        connection: Connection,
-        status: StatusPublisher,
-        configuration: ConfigurationHandlers,
-    ) -> None:
-        self._client = client
-        self._connection = connection
-        self._status = status
-        self._configuration = configuration
+    client: ClientState
+    connection: Connection
+    status: StatusPublisher
+    configuration: ConfigurationHandlers
 
     def register(self) -> None:
         """Have the commands and requests handled."""
-        self._connection.on_command("guiderail.toggle", self.toggle)
-        self._connection.on_command("guiderail.showLog", self.show_log)
-        self._connection.on_command("guiderail.explain", self.explain)
-        self._connection.on_command("guiderail.restart", self.restart)
-        self._connection.on(status.REQUEST, self.status)
-        self._connection.on("guiderail/language", self.language)
+        self.connection.on_command("guiderail.toggle", self.toggle)
+        self.connection.on_command("guiderail.showLog", self.show_log)
+        self.connection.on_command("guiderail.explain", self.explain)
+        self.connection.on_command("guiderail.restart", self.restart)
+        self.connection.on(status.REQUEST, self.get_status)
+        self.connection.on("guiderail/language", self.language)
 
     def toggle(self, *arguments: Any) -> dict[str, Any]:
         """Switch suggestions off or on again: for a language, for a file, or everywhere."""
         wanted = _object(*arguments)
-        uri = wanted.get("uri") or self._status.front
-        buffer = self._client.buffers.get(str(uri))
+        uri = wanted.get("uri") or self.status.front
+        buffer = self.client.buffers.get(str(uri))
         match str(wanted.get("scope", "global")):
             case "language":
                 reply = self._toggle_language(wanted.get("language"), str(uri), buffer)
             case "file":
                 reply = self._toggle_file(uri, buffer)
             case _:
-                reply = {"scope": "global", "enabled": self._client.policy.switch()}
-                self._configuration.load_model()
-        self._status.document_touched(buffer.uri if buffer else self._status.front)
-        return reply | {"status": self._status.now().as_json()}
+                reply = {"scope": "global", "enabled": self.client.policy.switch()}
+                self.configuration.load_model()
+        self.status.document_touched(buffer.uri if buffer else self.status.front)
+        return reply | {"status": self.status.now().as_json()}
 
     def _toggle_language(self, language: Any, uri: str, buffer: Buffer | None) -> dict[str, Any]:
-        policy = self._client.policy
+        policy = self.client.policy
         name = canonical(str(language or (buffer.language if buffer else None) or "plaintext"))
         policy.languages[name] = not policy.allows_language(name, path_of(uri))
         return {"scope": "language", "language": name, "enabled": policy.languages[name]}
 
     def _toggle_file(self, uri: Any, buffer: Buffer | None) -> dict[str, Any]:
-        enabled = bool(buffer and self._client.policy.refuses(buffer))
+        enabled = bool(buffer and self.client.policy.refuses(buffer))
         if buffer:
-            self._client.policy.files[buffer.uri] = enabled
+            self.client.policy.files[buffer.uri] = enabled
         return {"scope": "file", "uri": uri, "enabled": enabled}
 
     def show_log(self, *_: Any) -> dict[str, str]:
         """Where the log is."""
-        return {"path": str(self._client.process.log_path)}
+        return {"path": str(self.client.process.log_path)}
 
     def explain(self, *_: Any) -> dict[str, Any]:
         """How the last suggestion came about."""
-        return explanation(self._client.suggestions, self._client.scheduler.counts)
+        return explanation(self.client.suggestions, self.client.scheduler.counts)
 
     def restart(self, *_: Any) -> dict[str, Any]:
         """Load the model anew, unless other clients would lose it."""
-        client, process = self._client, self._client.process
+        client, process = self.client, self.client.process
         client.scheduler.forget_answers()
-        if process.clients - {client} and client.worker.holds:
+        if process.clients - {client} and client.worker.has_model:
             message = "other clients use the model too: whoever runs the server can restart it"
             raise JsonRpcException(message, code=types.LSPErrorCodes.RequestFailed.value)
         if process.is_shared or client.policy.enabled:
             client.worker.load(process.settings or client.policy.preferences.settings, again=True)
-        return self._status.now().as_json()
+        return self.status.now().as_json()
 
-    def status(self, params: Any = None) -> dict[str, Any]:
+    def get_status(self, params: Any = None) -> dict[str, Any]:
         """The status; of one document if the request names its ``uri``, which is the one in front from then on."""
         uri = _object(params).get("uri")
         if isinstance(uri, str):
-            self._status.front_named(uri)
-        return self._status.now().as_json()
+            self.status.front_named(uri)
+        return self.status.now().as_json()
 
     def language(self, params: Any = None) -> dict[str, Any]:
         """Whether the settings give a language suggestions, and what its editor must set to change that."""
-        policy, given = self._client.policy, _object(params)
+        policy, given = self.client.policy, _object(params)
         language, path = canonical(str(given.get("language") or "plaintext")), path_of(str(given.get("uri") or ""))
         wanted = {camel(key): names for key, names in policy.settings_to_toggle(language, path).items()}
         return {"language": language, "enabled": policy.sets_language(language, path), "turned": wanted}

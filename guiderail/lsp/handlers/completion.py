@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from lsprotocol import types
@@ -26,6 +27,7 @@ PREFETCH_DELAY_S = 0.3  # that a suggestion is shown before work on the one afte
 TRIGGERS = (".", "(", "[")
 
 
+@dataclass(eq=False)
 class CompletionHandlers:
     """Answers one client's requests for suggestions.
 
@@ -39,34 +41,26 @@ class CompletionHandlers:
         Seconds from a suggestion to work on the one after it.
     """
 
-    def __init__(
-        self,
-        client: ClientState,
-        connection: Connection,
-        status: StatusPublisher,
-        *,
-        warn: Callable[[str], None],
-        prefetch_delay_s: float = PREFETCH_DELAY_S,
-    ) -> None:
-        self._client = client
-        self._connection = connection
-        self._status = status
-        self._warn = warn
-        self._prefetch_delay_s = prefetch_delay_s
-        self._trigger_kinds = TriggerKinds()
+    client: ClientState
+    connection: Connection
+    status: StatusPublisher
+    _: KW_ONLY
+    warn: Callable[[str], None]
+    prefetch_delay_s: float = PREFETCH_DELAY_S
+    _trigger_kinds: TriggerKinds = field(default_factory=TriggerKinds, init=False)
 
     def register(self) -> None:
         """Have the messages handled."""
-        connection, options = self._connection, types.CompletionOptions(trigger_characters=TRIGGERS)
+        connection, options = self.connection, types.CompletionOptions(trigger_characters=TRIGGERS)
         connection.on(types.TEXT_DOCUMENT_INLINE_COMPLETION, self.inline_completion, types.InlineCompletionOptions())
         connection.on(types.TEXT_DOCUMENT_COMPLETION, self.completion, options)
-        connection.on("textDocument/didShowCompletion", self._client.suggestions.did_show)
-        connection.on("textDocument/didPartiallyAcceptCompletion", self._client.suggestions.did_partially_accept)
+        connection.on("textDocument/didShowCompletion", self.client.suggestions.did_show)
+        connection.on("textDocument/didPartiallyAcceptCompletion", self.client.suggestions.did_partially_accept)
         connection.on_command(items.ACCEPT, self.accept)
 
     async def inline_completion(self, params: types.InlineCompletionParams) -> types.InlineCompletionList:
         """Answer with ghost text: one suggestion, several when asked by hand."""
-        client, uri = self._client, params.text_document.uri
+        client, uri = self.client, params.text_document.uri
         client.shows_ghost_text = True
         kind, selected = int(params.context.trigger_kind), params.context.selected_completion_info
         by_hand = self._trigger_kinds.is_by_hand(kind, client.scheduler.debouncer.since_change())
@@ -81,7 +75,7 @@ class CompletionHandlers:
 
     async def completion(self, params: types.CompletionParams) -> types.CompletionList:
         """Answer with a menu item, where the menu is wanted."""
-        client, uri = self._client, params.text_document.uri
+        client, uri = self.client, params.text_document.uri
         menu = client.policy.preferences_for(path_of(uri)).menu
         if menu is False or (menu is None and client.shows_ghost_text):
             return types.CompletionList(is_incomplete=False, items=[])
@@ -95,7 +89,7 @@ class CompletionHandlers:
     def accept(self, *arguments: Any) -> None:
         """Record that a suggestion was accepted, and start on the next one."""
         named = arguments[0].get("id") if arguments and isinstance(arguments[0], dict) else None
-        shown = self._client.suggestions.accepted(named)
+        shown = self.client.suggestions.accepted(named)
         if shown is not None:
             self._prefetch_after(shown, 0.0)
 
@@ -103,9 +97,9 @@ class CompletionHandlers:
         self, uri: str, position: types.Position, selected: types.SelectedCompletionInfo | None = None
     ) -> Cursor | None:
         """The cursor of a request; None where nothing is suggested."""
-        buffer = self._client.buffers.get(uri)
-        self._status.set_front(uri if buffer else None)
-        if buffer is None or self._client.policy.refusal(buffer):
+        buffer = self.client.buffers.get(uri)
+        self.status.set_front(uri if buffer else None)
+        if buffer is None or self.client.policy.refusal(buffer):
             return None
         return cursor_at(buffer, position, selected)
 
@@ -114,29 +108,29 @@ class CompletionHandlers:
 
         A request that may `wait` for the next key does so, as long as the settings say at most.
         """
-        preferences, began = self._client.policy.preferences_for(wish.document.path), time.monotonic()
+        preferences, began = self.client.policy.preferences_for(wish.document.path), time.monotonic()
         try:
-            await self._client.configured.wait()
-            if wish.uri not in self._client.buffers:  # closed meanwhile
+            await self.client.configured.wait()
+            if wish.uri not in self.client.buffers:  # closed meanwhile
                 return []
             debounce = preferences.debounce_ms / 1000 if wait else 0.0
-            found = await self._client.scheduler.ask(lane, wish, debounce=debounce)
+            found = await self.client.scheduler.ask(lane, wish, debounce=debounce)
         except NotLoadedError:  # why, was logged when it was to be loaded; this comes at every key
             return []
         except GuiderailError as error:
             self._log_failure(error)
             return []
-        made = self._client.suggestions.add(found, cursor, wish, time.monotonic() - began)
+        made = self.client.suggestions.add(found, cursor, wish, time.monotonic() - began)
         if made and preferences.speculate:
-            self._prefetch_after(made[0], self._prefetch_delay_s)
+            self._prefetch_after(made[0], self.prefetch_delay_s)
         return made
 
     def _log_failure(self, error: GuiderailError) -> None:
         log.warning("no suggestion: %s", error.message)
         if isinstance(error, UsageError):  # settings that do not go together: known only when they are used
-            self._warn(str(error))
+            self.warn(str(error))
 
     def _prefetch_after(self, shown: ShownItem, seconds: float) -> None:
         """Start on the suggestion that follows one, unless its document was closed meanwhile."""
-        if shown.wish.uri in self._client.buffers:
-            self._client.scheduler.prefetch(requests.after_suggestion(shown.wish, shown.shaped), seconds)
+        if shown.wish.uri in self.client.buffers:
+            self.client.scheduler.prefetch(requests.after_suggestion(shown.wish, shown.shaped), seconds)

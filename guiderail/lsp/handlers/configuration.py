@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,52 +21,52 @@ from guiderail.lsp.status_publisher import StatusPublisher
 log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class ConfigurationHandlers:
     """Keeps one client's settings up to date, and has the model loaded that they name."""
 
-    def __init__(self, client: ClientState, connection: Connection, status: StatusPublisher) -> None:
-        self._client = client
-        self._connection = connection
-        self._status = status
-        self._warned: set[str] = set()
+    client: ClientState
+    connection: Connection
+    status: StatusPublisher
+    _warned: set[str] = field(default_factory=set, init=False)
 
     def register(self) -> None:
         """Have the messages handled."""
-        self._connection.on(types.WORKSPACE_DID_CHANGE_CONFIGURATION, self.did_change_configuration)
-        self._connection.on(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, self.did_change_folders)
+        self.connection.on(types.WORKSPACE_DID_CHANGE_CONFIGURATION, self.did_change_configuration)
+        self.connection.on(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, self.did_change_folders)
 
     async def did_change_configuration(self, params: types.DidChangeConfigurationParams) -> None:
         """Take the settings that came, or ask for them."""
         pushed = section_of(params.settings, only=True)
         if pushed is not None:
-            self.apply(ClientConfig(pushed or self._client.initial_config))
+            self.apply(ClientConfig(pushed or self.client.initial_config))
         else:
             await self.pull()
 
     def did_change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
         """Take folders that were added to the workspace or removed from it."""
         gone = local_folders(folder.uri for folder in params.event.removed)
-        kept = {path: uri for path, uri in self._client.folders.items() if path not in gone}
-        self._client.set_folders(kept | local_folders(folder.uri for folder in params.event.added))
+        kept = {path: uri for path, uri in self.client.folders.items() if path not in gone}
+        self.client.set_folders(kept | local_folders(folder.uri for folder in params.event.added))
         self.reload()  # now, by the projects' own settings and what is known of the editor's
         if self._client_can_be_asked:
-            self._connection.spawn(self.pull())
+            self.connection.spawn(self.pull())
 
     async def pull(self) -> None:
         """Ask the client, folder by folder; what it says is all that is set, so that a setting can be taken back."""
-        folders, given = dict(self._client.folders), self._client.initial_config
+        folders, given = dict(self.client.folders), self.client.initial_config
         found: list[dict[str, Any]] = []
         if self._client_can_be_asked:
             items = [types.ConfigurationItem(scope_uri=uri, section=SECTION) for uri in folders.values()]
             wanted = types.ConfigurationParams(items or [types.ConfigurationItem(section=SECTION)])
-            answer = await self._connection.ask(types.WORKSPACE_CONFIGURATION, wanted)
+            answer = await self.connection.ask(types.WORKSPACE_CONFIGURATION, wanted)
             answers = answer if isinstance(answer, list | tuple) else ()
             found = [one if isinstance(one, dict) and one else given for one in answers]
         self.apply(ClientConfig(found[0] if found else given, dict(zip(folders, found, strict=False))))
 
     def apply(self, config: ClientConfig, *, load: bool = True) -> None:
         """Take settings; what they change is changed at once."""
-        client, process = self._client, self._client.process
+        client, process = self.client, self.client.process
         client.config = config
         before = client.policy.all_settings
         preferences, others = settle(config, client.policy.roots, process.flags, os.environ, process.settings)
@@ -78,15 +79,15 @@ class ConfigurationHandlers:
             client.scheduler.forget_answers()
         if load:
             self.load_model()
-        self._status.publish()
+        self.status.publish()
 
     def reload(self) -> None:
         """Read the settings files again; documents and the client's own settings stay as they are."""
-        self.apply(self._client.config)
+        self.apply(self.client.config)
 
     def load_model(self) -> None:
         """Have the model loaded while suggestions are on, and its memory free while they are off."""
-        client = self._client
+        client = self.client
         if client.process.is_shared:
             return
         if client.policy.enabled:
@@ -101,11 +102,11 @@ class ConfigurationHandlers:
             log.warning("setting left out: %s", problem)
             # VS Code makes a link of Markdown's form, which may name a command, and a project's file may hold one.
             shown = problem.replace("](", "] (")
-            self._connection.show_message(types.MessageType.Warning, f"guiderail: {shown}")
+            self.connection.show_message(types.MessageType.Warning, f"guiderail: {shown}")
 
     @property
     def _client_can_be_asked(self) -> bool:
-        workspace = self._connection.client_capabilities.workspace
+        workspace = self.connection.client_capabilities.workspace
         return bool(workspace and workspace.configuration)
 
 

@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from lsprotocol import types
 
@@ -27,34 +28,34 @@ SLICE_S = 0.02  # for which a message with many changes has the event loop to it
 _URI = re.compile(rb'"uri"\s*+:\s*+("(?:[^"\\]++|\\.)*+")', re.DOTALL)
 
 
+@dataclass(eq=False)
 class DocumentHandlers:
     """Keeps one client's open documents, and gives up those whose text may not be the client's any more."""
 
-    def __init__(self, client: ClientState, connection: Connection, status: StatusPublisher) -> None:
-        self._client = client
-        self._connection = connection
-        self._status = status
+    client: ClientState
+    connection: Connection
+    status: StatusPublisher
 
     def register(self) -> None:
         """Have the messages handled."""
-        self._connection.on(types.TEXT_DOCUMENT_DID_OPEN, self.did_open)
-        self._connection.on(types.TEXT_DOCUMENT_DID_CHANGE, self.did_change)
-        self._connection.on(types.TEXT_DOCUMENT_DID_CLOSE, self.did_close)
-        self._connection.on_unread = self.text_unread
+        self.connection.on(types.TEXT_DOCUMENT_DID_OPEN, self.did_open)
+        self.connection.on(types.TEXT_DOCUMENT_DID_CHANGE, self.did_change)
+        self.connection.on(types.TEXT_DOCUMENT_DID_CLOSE, self.did_close)
+        self.connection.on_unread = self.text_unread
 
     def did_open(self, params: types.DidOpenTextDocumentParams) -> None:
         """Take a document's text, and read in idle time what its first request will need."""
-        client, item = self._client, params.text_document
+        client, item = self.client, params.text_document
         client.scheduler.document_closed(item.uri)
         buffer = Buffer(item.uri, str(item.language_id), item.text, item.version, client.encoding)
         client.buffers[item.uri] = buffer
-        self._status.document_touched(item.uri)
+        self.status.document_touched(item.uri)
         if not client.policy.refusal(buffer) and client.worker.health.state in {"loading", "ready"}:
             client.scheduler.document_opened(requests.after_edit(client, buffer))
 
     def did_change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Apply changes; many of them bit by bit, while the next message waits."""
-        buffer = self._client.buffers.get(params.text_document.uri)
+        buffer = self.client.buffers.get(params.text_document.uri)
         if buffer is None:
             log.warning("a change of a document that is not open")
             return
@@ -63,23 +64,23 @@ class DocumentHandlers:
         if _run_slice(steps):
             self._changed(buffer, was_lost)
         else:
-            self._connection.hold(self._change_on(buffer, steps, was_lost))
+            self.connection.hold(self._change_on(buffer, steps, was_lost))
 
     def did_close(self, params: types.DidCloseTextDocumentParams) -> None:
         """Forget a document."""
-        client, uri = self._client, params.text_document.uri
+        client, uri = self.client, params.text_document.uri
         buffer = client.buffers.pop(uri, None)
         client.policy.files.pop(uri, None)
         client.scheduler.document_closed(uri)
         client.suggestions.forget_text(uri)
         if buffer and is_long([buffer.text]):
             client.worker.give_back()
-        if self._status.front == uri:
-            self._status.set_front(None)
+        if self.status.front == uri:
+            self.status.set_front(None)
 
     def text_unread(self, method: str, body: bytes) -> None:
         """Give up the documents that are named by a message with a text that cannot be read."""
-        buffers, uris = self._client.buffers, _uris_in(body)
+        buffers, uris = self.client.buffers, _uris_in(body)
         named = [buffer for uri, buffer in buffers.items() if uri in uris]
         if not named and method == types.TEXT_DOCUMENT_DID_CHANGE:
             named = list(buffers.values())
@@ -93,9 +94,9 @@ class DocumentHandlers:
 
     def _changed(self, buffer: Buffer, was_lost: bool) -> None:
         """Act on a document's new text."""
-        client = self._client
+        client = self.client
         if not buffer.lost:
-            self._status.document_touched(buffer.uri)
+            self.status.document_touched(buffer.uri)
             now = None if client.policy.refusal(buffer) else requests.after_edit(client, buffer)
             client.scheduler.document_changed(buffer.uri, now)
         elif not was_lost:
@@ -106,8 +107,8 @@ class DocumentHandlers:
         for buffer in buffers:
             log.warning("a change of a document cannot be read: no suggestions there until it is opened again")
             buffer.lost = True
-            self._client.scheduler.document_closed(buffer.uri)
-        self._status.document_touched(buffers[0].uri if len(buffers) == 1 else self._status.front)
+            self.client.scheduler.document_closed(buffer.uri)
+        self.status.document_touched(buffers[0].uri if len(buffers) == 1 else self.status.front)
 
 
 def _run_slice(steps: Iterator[None]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lsprotocol import types
 
 from guiderail.lsp.buffer import path_of
@@ -12,36 +14,30 @@ from guiderail.lsp.handlers.configuration import ConfigurationHandlers
 from guiderail.lsp.status_publisher import StatusPublisher
 
 
+@dataclass(eq=False)
 class FileHandlers:
     """Drops what is known of files that have changed, and what was made of it."""
 
-    def __init__(
-        self,
-        client: ClientState,
-        connection: Connection,
-        status: StatusPublisher,
-        configuration: ConfigurationHandlers,
-    ) -> None:
-        self._client = client
-        self._connection = connection
-        self._status = status
-        self._configuration = configuration
+    client: ClientState
+    connection: Connection
+    status: StatusPublisher
+    configuration: ConfigurationHandlers
 
     def register(self) -> None:
         """Have the messages handled."""
-        self._connection.on(types.TEXT_DOCUMENT_DID_SAVE, self.did_save, types.SaveOptions(include_text=False))
-        self._connection.on(types.WORKSPACE_DID_CHANGE_WATCHED_FILES, self.did_change_watched)
-        self._connection.on(types.WORKSPACE_DID_DELETE_FILES, self.did_delete, FOLDERS)
-        self._connection.on(types.WORKSPACE_DID_RENAME_FILES, self.did_rename, FOLDERS)
+        self.connection.on(types.TEXT_DOCUMENT_DID_SAVE, self.did_save, types.SaveOptions(include_text=False))
+        self.connection.on(types.WORKSPACE_DID_CHANGE_WATCHED_FILES, self.did_change_watched)
+        self.connection.on(types.WORKSPACE_DID_DELETE_FILES, self.did_delete, FOLDERS)
+        self.connection.on(types.WORKSPACE_DID_RENAME_FILES, self.did_rename, FOLDERS)
 
     def did_save(self, params: types.DidSaveTextDocumentParams) -> None:
         """A document was saved."""
         self._changed(params.text_document.uri)
-        self._status.document_touched(params.text_document.uri)
+        self.status.document_touched(params.text_document.uri)
 
     def did_change_watched(self, params: types.DidChangeWatchedFilesParams) -> None:
         """Files changed that the client was asked to watch."""
-        knows, folder_of = self._client.worker.engine.knows, self._client.policy.folder_of
+        knows, folder_of = self.client.worker.engine.knows, self.client.policy.folder_of
         changes = [(change.uri, path_of(change.uri), change.type) for change in params.changes]
         uris = [uri for uri, path, kind in changes if path and matters(path, folder_of(path), kind, knows)]
         if uris:
@@ -56,13 +52,13 @@ class FileHandlers:
         self._changed(*(uri for file in params.files for uri in (file.old_uri, file.new_uri)))
 
     def _changed(self, *uris: str) -> None:
-        client = self._client
+        client = self.client
         uris = tuple(dict.fromkeys(uris))  # two patterns match code that comes or goes, and each of them tells
         paths = [path for uri in uris if (path := path_of(uri)) is not None]
         client.worker.engine.files_changed(*paths)
         client.policy.refresh()
         around = {folder for root in client.folders for folder in (root, *root.parents)}
         if any(path.name == "pyproject.toml" or path in around for path in paths):
-            self._configuration.reload()
+            self.configuration.reload()
         # Names may be gone that other files suggest; what is suggested in a file does not hang on its own copy on disk.
         client.scheduler.forget_answers(but=uris[0] if len(uris) == 1 else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from lsprotocol import types
@@ -19,6 +20,7 @@ from guiderail.text.positions import encoding_named
 CONFIGURATION_TIMEOUT_S = 3.0  # from `initialize`, in which a client's settings should have come
 
 
+@dataclass(eq=False)
 class LifecycleHandlers:
     """Begins and ends the conversation with one client.
 
@@ -34,63 +36,54 @@ class LifecycleHandlers:
         Seconds after which a client is served that has not sent its settings.
     """
 
-    def __init__(
-        self,
-        client: ClientState,
-        connection: Connection,
-        configuration: ConfigurationHandlers,
-        *,
-        on_ready: Callable[[], None],
-        on_exit: Callable[[int], None],
-        timeout_s: float = CONFIGURATION_TIMEOUT_S,
-    ) -> None:
-        self._client = client
-        self._connection = connection
-        self._configuration = configuration
-        self._on_ready = on_ready
-        self._on_exit = on_exit
-        self._timeout_s = timeout_s
+    client: ClientState
+    connection: Connection
+    configuration: ConfigurationHandlers
+    _: KW_ONLY
+    on_ready: Callable[[], None]
+    on_exit: Callable[[int], None]
+    timeout_s: float = CONFIGURATION_TIMEOUT_S
 
     def register(self) -> None:
         """Have the messages handled."""
-        self._connection.on(types.INITIALIZE, self.initialize)
-        self._connection.on(types.INITIALIZED, self.initialized)
-        self._connection.on(types.SHUTDOWN, self.shutdown)
-        self._connection.on(types.EXIT, self.exit)
+        self.connection.on(types.INITIALIZE, self.initialize)
+        self.connection.on(types.INITIALIZED, self.initialized)
+        self.connection.on(types.SHUTDOWN, self.shutdown)
+        self.connection.on(types.EXIT, self.exit)
 
     def initialize(self, params: types.InitializeParams) -> None:
         """Take what the client is and has; the model is loaded later, when its settings are known."""
-        client = self._client
+        client = self.client
         client.process.clients.add(client)
         client.encoding = encoding_named(ServerCapabilitiesBuilder.choose_position_encoding(params.capabilities))
         client.set_folders(_folders_of(params))
         client.initial_config = section_of(params.initialization_options) or {}
-        self._configuration.apply(ClientConfig(client.initial_config), load=False)
-        asyncio.get_running_loop().call_later(self._timeout_s, self._start_without_configuration)
+        self.configuration.apply(ClientConfig(client.initial_config), load=False)
+        asyncio.get_running_loop().call_later(self.timeout_s, self._start_without_configuration)
 
     async def initialized(self, _: types.InitializedParams) -> None:
         """Ask the client for its settings, and to watch files."""
-        wanted = registrations(self._connection.client_capabilities)
+        wanted = registrations(self.connection.client_capabilities)
         if wanted:
             params = types.RegistrationParams(wanted)
-            self._connection.spawn(self._connection.ask(types.CLIENT_REGISTER_CAPABILITY, params))
-        await self._configuration.pull()
-        self._client.configured.set()
-        self._on_ready()
+            self.connection.spawn(self.connection.ask(types.CLIENT_REGISTER_CAPABILITY, params))
+        await self.configuration.pull()
+        self.client.configured.set()
+        self.on_ready()
 
     def shutdown(self, *_: object) -> None:
         """End all work."""
-        self._client.scheduler.stop()
+        self.client.scheduler.stop()
 
     def exit(self, *_: object) -> None:
         """Have the connection ended; the code is an error's unless `shutdown` came before."""
-        self._on_exit(0 if self._connection.is_ending else 1)
+        self.on_exit(0 if self.connection.is_ending else 1)
 
     def _start_without_configuration(self) -> None:
         """Serve a client that never says `initialized`: no request may wait for ever."""
-        if not self._client.configured.is_set():
-            self._configuration.load_model()
-            self._client.configured.set()
+        if not self.client.configured.is_set():
+            self.configuration.load_model()
+            self.client.configured.set()
 
 
 def _folders_of(params: types.InitializeParams) -> dict[Path, str]:
