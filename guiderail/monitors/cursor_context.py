@@ -12,7 +12,7 @@ from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import CLOSING, OPENING, LexState, lex_state, unmatched_closers
 from guiderail.text.document import Document
 
-BEHIND_READ = 100_000  # characters after the cursor that are searched for closing brackets; once, some milliseconds
+SUFFIX_READ = 100_000  # characters after the cursor that are searched for closing brackets; once, some milliseconds
 HIDDEN = 4  # brackets at most that a rest of a line is thought to have opened
 
 
@@ -49,7 +49,7 @@ class CursorContext:
     @cached_property
     def closers(self) -> str:
         """The brackets that the text after the cursor closes, the innermost first; of a long one, of its beginning."""
-        return unmatched_closers(self.rest[:BEHIND_READ], self.language)
+        return unmatched_closers(self.rest[:SUFFIX_READ], self.language)
 
     def matched(self, opened: str) -> tuple[int, str]:
         """Match the brackets that are open before the cursor with those that the text after it closes.
@@ -63,7 +63,7 @@ class CursorContext:
             How many of `opened`, from the outermost on, are closed, and the first closing brackets that close none.
         """
         closers = self.closers
-        if len(self.rest) > BEHIND_READ:  # what is open above the line is closed somewhere after
+        if len(self.rest) > SUFFIX_READ:  # what is open above the line is closed somewhere after
             line = self.text.rfind("\n") + 1
             return max(len(closers), sum(at < line for at in self.lex_state.open_brackets)), ""
         same = 0

@@ -288,7 +288,7 @@ def _is_scope(members: Members, access: MemberAccess, language: str) -> bool:
 
 
 def _makes_names_up(members: Members) -> bool:
-    """Whether there is a ``__getattr__``, beside the one that ty lists of every module."""
+    """Whether the type has a ``__getattr__`` of its own; ty lists one of every module."""
     of_modules = any(member.name == "__spec__" for member in members.items)
     return any(m.name == "__getattr__" and not (of_modules and m.kind == METHOD) for m in members.items)
 

@@ -53,7 +53,7 @@ class EnumCases:
 
 
 def _members_of_subject(snapshot: Snapshot) -> Question | None:
-    """Asks for the members of what is switched on (Java): a value has the constants of its enum as members too."""
+    """The question for the members of a switch's subject (Java): a value has its enum's constants as members too."""
     if not snapshot.lex_state.open_brackets:
         return None
     opened = snapshot.lex_state.open_brackets[-1]

@@ -1,4 +1,4 @@
-"""Any number of monitors at work in one decoding, as one constraint over one analyser."""
+"""All monitors of one decoding, as one constraint over one analyser."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Keys:
 
 
 def _subscript(snapshot: Snapshot) -> Trigger | None:
-    """After ``d["`` in Python, and after ``d.get("``."""
+    """The trigger after ``d["`` and ``d.get("`` in Python."""
     read = snapshot.text[-READ:]
     line = read.rpartition("\n")[2]
     found = _SUBSCRIPT.search(read) if "'" in line or '"' in line else None
@@ -113,7 +113,7 @@ KEYS = Request("keys", _keys)
 
 
 def _literal(snapshot: Snapshot) -> Trigger | None:
-    """Where a key of an object literal begins in TypeScript."""
+    """The trigger where a key of an object literal begins in TypeScript."""
     if (
         snapshot.lex_state.in_string_or_comment
         or not snapshot.lex_state.open_brackets

@@ -41,7 +41,7 @@ class Watch:
 
 @dataclass(slots=True)
 class MonitorReport:
-    """What the monitors did for one suggestion."""
+    """What the monitors did for one suggestion, by trigger."""
 
     analyser: str
     watches: list[Watch] = field(default_factory=list)

@@ -78,7 +78,7 @@ def _of_setup(root: Path) -> Iterator[str]:
 
 
 class _Described(Distribution):
-    """A distribution whose description lies in a project, which may have put anything there."""
+    """A distribution described inside a project, whose files may hold anything."""
 
     def __init__(self, folder: Path, root: Path) -> None:
         self._folder, self._root = folder, root

@@ -28,7 +28,7 @@ Situation = tuple[str, str, str, str]  # language, monitor, analyser, and KNOWN 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What is to be made of what an answer rules out.
+    """How to treat the tokens that an answer rules out.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ def _declared(snapshot: Snapshot) -> tuple[Protocol, ...]:
 
 @lru_cache(maxsize=8)
 def _name(problem: str) -> None:
-    """Say once what is wrong: it is met at every dot."""
+    """Log a problem once: it is met at every dot."""
     log.warning("%s", problem)
 
 

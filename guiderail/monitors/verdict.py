@@ -1,4 +1,4 @@
-"""The verdict on what was written: which errors has the file with it that it has not without?
+"""The verdict on a suggestion: the errors that it brings into the file.
 
 Monitors look at one name at a time, while it is written. When all is written, the syntax is looked at, and the analyser
 is asked once more, for what it finds wrong with the file. That answer is waited for up to a deadline; what is not known
@@ -40,7 +40,7 @@ _NEXT_LINE = re.compile(r"(?<=\n)[^\S\n]*+\S[^\n]*+")  # that is not blank
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known of a text that was written into a file.
+    """Whether a text brings errors into its file, as far as that is known.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Change(NamedTuple):
 
 
 class Inspector:
-    """Gives verdicts.
+    """Asks analysers for verdicts on suggestions.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What other files of the project say that helps at the cursor: imported declarations, then similar code.
+"""Context from other files of the project: imported declarations, then similar code.
 
 Cross-file context of both kinds is what repository-level completion gains most from (Zhang et al., "RepoCoder",
 2023; Liu et al., "RepoBench", 2023); declarations tell what may be written, similar code how it is written here.

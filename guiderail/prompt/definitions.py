@@ -1,4 +1,4 @@
-"""The declarations after a file's imports, those used near the cursor first."""
+"""The declarations that a file's imports lead to, those used near the cursor first."""
 
 import re
 from collections import defaultdict
@@ -150,7 +150,7 @@ class _Search:
     def _find(
         self, paths: tuple[str, ...], name: str, hops: int, seen: set[tuple[str, str, int]]
     ) -> Iterator[tuple[str, int, Definition]]:
-        """Where a name is declared, after up to `hops` re-exports; `seen` is what was looked at for it already."""
+        """Where a name is declared, after up to `hops` re-exports; `seen` is what was searched for it already."""
         for path in paths:
             if (path, name, hops) in seen or self._expired():
                 continue

@@ -35,7 +35,7 @@ def _interpreter(first_line: str) -> str:
 
 
 def language_named(name: str) -> str:
-    """The identifier after a name that a person typed ("ts", "c++", "Python").
+    """The identifier of the language that a person names ("ts", "c++", "Python").
 
     Raises
     ------

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.monitors.cursor_context import BEHIND_READ, HIDDEN
+from guiderail.monitors.cursor_context import SUFFIX_READ, HIDDEN
 from guiderail.monitors.lex_state import CLOSING
 from tests.monitors.snapshots import snapshot
 
@@ -67,5 +67,5 @@ def test_what_is_put_between(before: str, rest: str, between: str) -> None:
 
 def test_a_long_rest_is_thought_to_close_what_is_open_above() -> None:
     """Of a long file only the beginning after the cursor is read."""
-    before, rest = "class A {\n f(x.", "\n a }\n" + "b\n" * BEHIND_READ
+    before, rest = "class A {\n f(x.", "\n a }\n" + "b\n" * SUFFIX_READ
     assert snapshot(before, rest, "typescript").question(len(before)).text == before + ")" + rest
