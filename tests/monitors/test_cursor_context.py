@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.monitors.cursor_context import SUFFIX_READ, HIDDEN
+from guiderail.monitors.cursor_context import HIDDEN, SUFFIX_READ
 from guiderail.monitors.lex_state import CLOSING
 from tests.monitors.snapshots import snapshot
 
