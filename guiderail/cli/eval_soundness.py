@@ -96,10 +96,10 @@ def soundness(
     guiderail eval soundness --folder ~/project --language typescript
     """
     from guiderail.evaluation.studies import soundness as evaluation
-    from guiderail.monitors.registry import chosen, speaking
+    from guiderail.monitors.registry import chosen, for_language
 
     study.plan = replace(study.plan, packages=limit or study.plan.packages, skip=skip)
-    monitors = speaking(chosen(watching), language)
+    monitors = for_language(chosen(watching), language)
     if not monitors:
         raise UsageError(f"no monitor of {watching!r} knows {language}", "Choose others with --monitor")
     servers = _servers(names, language)

@@ -30,12 +30,12 @@ def give_back() -> None:
 
 def _caches() -> tuple[Any, ...]:
     """The cached functions whose arguments or results hold texts."""
-    from guiderail.monitors.lexing import unmatched_closers
-    from guiderail.monitors.standing import standing
+    from guiderail.monitors.lex_cache import lex_cache
+    from guiderail.monitors.lex_state import unmatched_closers
     from guiderail.monitors.verdict import _syntax_errors
     from guiderail.text.syntax import parsed
 
-    return unmatched_closers, standing, _syntax_errors, parsed
+    return unmatched_closers, lex_cache, _syntax_errors, parsed
 
 
 def trim() -> None:

@@ -16,7 +16,7 @@ from itertools import takewhile
 import torch
 
 from guiderail.decoding.stages.stage import StepState
-from guiderail.monitors.lexing import place
+from guiderail.monitors.lex_state import lex_state
 
 TRIED = 64  # tokens that are tried at a step, the likeliest first
 # CPython's own words for a text that stops too early, in the middle of a token or a statement.
@@ -73,7 +73,7 @@ def _is_viable(text: str) -> bool:
 def _has_two_operands(text: str) -> bool:
     """Whether the text ends in a value and a name after it: CPython reads on there, to guess at a missing comma."""
     found = _ADJACENT.search(text)
-    if found is None or found["value"] in _KEYWORDS or place(text, "python").inside:
+    if found is None or found["value"] in _KEYWORDS or lex_state(text, "python").in_string_or_comment:
         return False
     return not any(name.startswith(found["name"]) for name in keyword.kwlist)
 

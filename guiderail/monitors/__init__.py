@@ -1,1 +1,1 @@
-"""Monitors: what is legal at this point of the text, as constraints on decoding."""
+"""Monitors: constraints on decoding, from what static analysis says is legal at a point of the text."""

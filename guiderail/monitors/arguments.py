@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 from guiderail.monitors.analysis.answers import Signature, Signatures
 from guiderail.monitors.analysis.requests import PROBE, SIGNATURES, Question, Request
-from guiderail.monitors.call import BRACES, PYTHON, Call, Style, fits
-from guiderail.monitors.monitor import Ruling, Trigger
-from guiderail.monitors.scene import View
-from guiderail.monitors.shape import Shape, shape_of
+from guiderail.monitors.call import CallArguments, fits
+from guiderail.monitors.cursor_context import Snapshot
+from guiderail.monitors.monitor import Restriction, Trigger
+from guiderail.monitors.parameters import Parameters, parameters_of
+from guiderail.text.languages.record import CallStyle
+from guiderail.text.languages.table import CALLS as CALL_STYLES
 
 if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
 
 LOOK_BACK = 200  # characters that a callee may have
-MANY = 4  # arguments, where it is asked how many may stand
+MANY = 4  # arguments of the call that asks how many are taken
 _CALLEE = re.compile(r"(?P<callee>[\w$.]*[\w$\])])\($")
 # With type arguments, up to three deep, of what types are written with; no operator of an expression is among it.
 _TYPE = r"[\w\s$.,?\[\]'\"]|&(?!&)|\|(?!\|)"
@@ -38,48 +40,51 @@ _WORD = re.compile(
 
 
 class Arguments:
-    """The monitor of what a call is given."""
+    """The monitor of a call's arguments."""
 
     name, soft, endings = "arguments", False, b"("
-    languages = frozenset({"python", "typescript", "typescriptreact", "javascript", "javascriptreact", "java"})
+    languages = frozenset(CALL_STYLES)
 
-    def trigger(self, view: View) -> Trigger | None:
+    def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """See `Monitor.trigger`."""
-        found = _callee(view)
-        if found is None or _WORD.search(found["callee"]) or view.place.inside:
+        found = _callee(snapshot)
+        if found is None or _WORD.search(found["callee"]) or snapshot.lex_state.in_string_or_comment:
             return None
         if found["callee"].endswith("__new__"):  # is given its class, which signatures leave out like a method's object
             return None
-        if _DEFINITION.match(view.statement[:-1]) or _is_defined(view, len(view.text) - len(found[0])):
+        if _DEFINITION.match(snapshot.statement[:-1]) or _is_defined(snapshot, len(snapshot.text) - len(found[0])):
             return None
-        question = view.question(len(view.text))
-        style = PYTHON if view.language == "python" else BRACES
+        question = snapshot.question(len(snapshot.text))
+        style = CALL_STYLES[snapshot.language]
 
-        def judge(answer: tuple[Signatures, Signatures]) -> Ruling:
+        def interpret(answer: tuple[Signatures, Signatures]) -> Restriction:
             empty, given = answer
-            if _shapes(empty, style) != _shapes(given, style):
-                return Ruling(None, reason="generic")
-            ruling = _ruling(empty, style, found["callee"])
+            if _overloads(empty, style) != _overloads(given, style):
+                return Restriction(None, reason="generic")
+            restriction = _restriction(empty, style, found["callee"])
             # What it does not know, tsc looks up by its name alone in JavaScript; and any argument may be left out.
-            return replace(ruling, reason="inferred type") if view.language.startswith("javascript") else ruling
+            is_guess = snapshot.language.startswith("javascript")
+            return replace(restriction, reason="inferred type") if is_guess else restriction
 
-        return Trigger(found[0], CALLS, question, judge, word=False, lazy=True)
+        return Trigger(found[0], CALLS, question, interpret, word=False, lazy=True)
 
 
-def _is_defined(view: View, begin: int) -> bool:
+def _is_defined(snapshot: Snapshot, begin: int) -> bool:
     """Whether the name that begins there is that of a function expression, or of a method in an object literal."""
-    front = view.text[max(0, begin - LOOK_BACK) : begin]
+    front = snapshot.text[max(0, begin - LOOK_BACK) : begin]
     if _NAMED.search(front):
         return True
-    around = view.place.brackets[-2:-1]  # the bracket that was just opened is the last
-    is_object = bool(around) and view.text[around[0]] == "{" and _OBJECT.search(view.text[: around[0]][-LOOK_BACK:])
-    return view.language != "python" and bool(is_object) and _METHOD.search(front) is not None
+    around = snapshot.lex_state.open_brackets[-2:-1]  # the bracket that was just opened is the last
+    if snapshot.language == "python" or not around or snapshot.text[around[0]] != "{":
+        return False
+    is_object = _OBJECT.search(snapshot.text[: around[0]][-LOOK_BACK:]) is not None
+    return is_object and _METHOD.search(front) is not None
 
 
-def _callee(view: View) -> re.Match[str] | None:
+def _callee(snapshot: Snapshot) -> re.Match[str] | None:
     """What is called by the bracket that was just opened."""
-    text = view.text[-LOOK_BACK:]
-    typed = None if view.language == "python" else _TYPED_CALLEE.search(text)
+    text = snapshot.text[-LOOK_BACK:]
+    typed = None if snapshot.language == "python" else _TYPED_CALLEE.search(text)
     return typed or _CALLEE.search(text)
 
 
@@ -99,22 +104,25 @@ async def _calls(client: Client, question: Question) -> tuple[Signatures, Signat
 CALLS = Request("calls", _calls)
 
 
-def _shapes(answer: Signatures, style: Style) -> set[Shape | None]:
-    return {shape_of(signature, keywords=style.keywords) for signature in answer.items}
+def _overloads(answer: Signatures, style: CallStyle) -> set[Parameters | None]:
+    return {parameters_of(signature, keywords=style.keywords) for signature in answer.items}
 
 
-def _ruling(answer: Signatures, style: Style, callee: str) -> Ruling:
-    known: list[Shape] = []
+def _restriction(answer: Signatures, style: CallStyle, callee: str) -> Restriction:
+    known: list[Parameters] = []
     for signature in answer.items:
-        shape, owned = shape_of(signature, keywords=style.keywords), _OWNED.search(signature.label)
-        if shape is None or (owned and signature.label.startswith("def ") and "." not in callee):
-            return Ruling(None, reason="unknown signature")  # a plain function's own `cls` is left out like a method's
-        known.append(shape)
+        parameters, owned = parameters_of(signature, keywords=style.keywords), _OWNED.search(signature.label)
+        if parameters is None or (owned and signature.label.startswith("def ") and "." not in callee):
+            # A plain function's own `cls` is left out like a method's.
+            return Restriction(None, reason="unknown signature")
+        known.append(parameters)
         if owned and _may_be_given_object(callee, signature, owned["type"]):
-            known.append(replace(shape, positional=("self", *shape.positional)))
+            known.append(replace(parameters, positional=("self", *parameters.positional)))
     if not known:
-        return Ruling(None, reason="unknown signature")
-    return Ruling(lambda masks: Call(masks, known, style), len(known), allows=lambda truth: fits(known, truth, style))
+        return Restriction(None, reason="unknown signature")
+    return Restriction(
+        lambda masks: CallArguments(masks, known, style), len(known), allows=lambda truth: fits(known, truth, style)
+    )
 
 
 def _may_be_given_object(callee: str, signature: Signature, type_: str | None) -> bool:

@@ -1,9 +1,9 @@
-"""The arguments of a call as they are being written, byte by byte, and which shapes they still fit."""
+"""The arguments of a call as they are being written, byte by byte, and which overloads they still fit."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from guiderail.decoding.constraints.masks import pack
 from guiderail.monitors.masks import Masks
-from guiderail.monitors.shape import Given, Shape
+from guiderail.monitors.parameters import GivenArguments, Parameters
+from guiderail.text.languages.record import CallStyle
 
 _HALF_KEYWORD = re.compile(rb"\s*\w+\s*=\Z")
 _LAMBDA = re.compile(rb"\blambda\b")
@@ -21,42 +22,19 @@ _OPEN, _CLOSE = b"([{", b")]}"
 STRUCTURE = frozenset(b"()[]{},#'\"\\\n=`/")  # without these a token is more of an argument
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How a language writes arguments.
-
-    Parameters
-    ----------
-    quotes
-        What ends a string or comment, by what begins it; longer beginnings first.
-    comments
-        Which of them begin comments.
-    keywords
-        Whether arguments are given by keyword, as ``name=value``.
-    """
-
-    quotes: Mapping[bytes, bytes]
-    comments: frozenset[bytes]
-    keywords: bool
-
-
-_STRINGS = {b'"': b'"', b"'": b"'"}
-PYTHON = Style({b'"""': b'"""', b"'''": b"'''", **_STRINGS, b"#": b"\n"}, frozenset({b"#"}), keywords=True)
-BRACES = Style({**_STRINGS, b"`": b"`", b"//": b"\n", b"/*": b"*/"}, frozenset({b"//", b"/*"}), keywords=False)
-
 State = Literal["inside", "past", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """How far the arguments have been read.
+    """The state of reading arguments.
 
     Parameters
     ----------
     given
         Those that a comma ended.
     argument
-        The one being written, what stands in brackets and strings left out.
+        The one being written, without what brackets and strings hold.
     brackets
         Brackets that are open inside it.
     quote
@@ -64,10 +42,10 @@ class _Reading:
     undecided
         Bytes at the end that may be the beginning of something longer.
     state
-        What came of it.
+        Inside the call, after it, or at arguments that no overload takes.
     """
 
-    given: Given = field(default_factory=Given)
+    given: GivenArguments = field(default_factory=GivenArguments)
     argument: bytes = b""
     brackets: int = 0
     quote: bytes = b""
@@ -75,19 +53,19 @@ class _Reading:
     state: State = "inside"
 
 
-class Arguments:
+class ArgumentReader:
     """Reads the arguments of a call, from after the opening bracket up to the closing one.
 
     Parameters
     ----------
-    shapes
+    overloads
         What the overloads take; the arguments need to fit one of them.
     style
         How the language writes them.
     """
 
-    def __init__(self, shapes: Sequence[Shape], style: Style = PYTHON) -> None:
-        self._shapes = shapes
+    def __init__(self, overloads: Sequence[Parameters], style: CallStyle) -> None:
+        self._overloads = overloads
         self._style = style
 
     def on(self, reading: _Reading, data: bytes) -> _Reading:
@@ -155,14 +133,14 @@ class Arguments:
         given = self._and_one(reading) if reading.argument.strip() else reading.given
         return replace(reading, state="past" if byte == b")" and self._fit(given, done=True) else "lost")
 
-    def _and_one(self, reading: _Reading) -> Given:
+    def _and_one(self, reading: _Reading) -> GivenArguments:
         return reading.given.and_one(reading.argument, keywords=self._style.keywords)
 
-    def _has_room(self, given: Given) -> bool:
-        return any(shape.has_room(given) for shape in self._shapes)
+    def _has_room(self, given: GivenArguments) -> bool:
+        return any(overload.has_room(given) for overload in self._overloads)
 
-    def _fit(self, given: Given, *, done: bool) -> bool:
-        return any(shape.takes(given, done=done) for shape in self._shapes)
+    def _fit(self, given: GivenArguments, *, done: bool) -> bool:
+        return any(overload.takes(given, done=done) for overload in self._overloads)
 
 
 def _in_lambda(argument: bytes) -> bool:
@@ -186,22 +164,22 @@ def _in_quotes(reading: _Reading, closing: bytes, data: bytes, at: int) -> tuple
     return reading, len(data)
 
 
-class Call:
-    """The language of a call's arguments.
+class CallArguments:
+    """The legal arguments of a call, as token masks.
 
-    Its masks are exact, and dear: one is made only once a token that does not fit was about to be chosen.
+    Masks are exact, and expensive: one is made only once a token that does not fit was about to be chosen.
 
     Parameters
     ----------
     masks
         Of the vocabulary.
-    shapes, style
+    overloads, style
         What the overloads take, and how the language writes it.
     """
 
-    def __init__(self, masks: Masks, shapes: Sequence[Shape], style: Style = PYTHON) -> None:
+    def __init__(self, masks: Masks, overloads: Sequence[Parameters], style: CallStyle) -> None:
         self._masks = masks
-        self._arguments = Arguments(shapes, style)
+        self._reader = ArgumentReader(overloads, style)
         self._read: dict[bytes, _Reading] = {b"": _Reading()}
         self._made: dict[bytes, np.ndarray] = {}
 
@@ -225,13 +203,13 @@ class Call:
     def _reading(self, written: bytes) -> _Reading:
         if written not in self._read:
             known = max((text for text in self._read if written.startswith(text)), key=len)
-            self._read[written] = self._arguments.on(self._read[known], written[len(known) :])
+            self._read[written] = self._reader.on(self._read[known], written[len(known) :])
         return self._read[written]
 
     def _fits(self, reading: _Reading, data: bytes) -> bool:
-        return self._arguments.on(reading, data).state != "lost"
+        return self._reader.on(reading, data).state != "lost"
 
 
-def fits(shapes: Sequence[Shape], arguments: str, style: Style = PYTHON) -> bool:
+def fits(overloads: Sequence[Parameters], arguments: str, style: CallStyle) -> bool:
     """Whether some overload takes the arguments that a text begins with, up to the bracket that closes the call."""
-    return Arguments(shapes, style).on(_Reading(), arguments.encode()).state != "lost"
+    return ArgumentReader(overloads, style).on(_Reading(), arguments.encode()).state != "lost"

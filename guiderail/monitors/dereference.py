@@ -1,4 +1,4 @@
-"""The dereference monitor: after a dot only the members of what stands before it.
+"""The dereference monitor: after a dot only the members of the expression before it.
 
 After "Guiding Language Models of Code with Global Context using Monitors" (NeurIPS 2023), section 3, with what that
 paper leaves out: half-typed names, reasons to abstain, and deadlines.
@@ -12,16 +12,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from guiderail.decoding.constraints.name_sets import Names
-from guiderail.monitors.access import ACCESS
 from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.analysis.requests import MEMBERS, Question, Request
-from guiderail.monitors.anchor import RECEIVERS, anchor_of
-from guiderail.monitors.lexing import SYNTAX, Place
+from guiderail.monitors.block_query import RECEIVERS, block_query_of
+from guiderail.monitors.cursor_context import Snapshot
+from guiderail.monitors.enclosing_class import EnclosingClass, enclosing_class_of
+from guiderail.monitors.lex_state import LexState
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.modules import module_path
-from guiderail.monitors.monitor import Ruling, Trigger
-from guiderail.monitors.owner import Owner, owner_of
-from guiderail.monitors.scene import View
+from guiderail.monitors.monitor import Restriction, Trigger
+from guiderail.text.languages.kinds import ENUM_MEMBER, FUNCTION, METHOD, MODULE, VARIABLE
+from guiderail.text.languages.table import LEXICONS
+from guiderail.text.languages.table import MEMBERS as MEMBER_SYNTAX
 
 Reason = Literal[
     "unknown type",  # the analyser offers nothing, or only what every object has
@@ -30,7 +32,6 @@ Reason = Literal[
     "inferred type",  # JavaScript: objects take new members anywhere, also where the analyser does not look
     "no such name",  # what is half-typed begins no member
 ]
-METHOD, FUNCTION, VARIABLE, MODULE, ENUM_MEMBER = 2, 3, 6, 9, 20  # CompletionItemKind
 # What no member is: where they cannot read the text, these list what is in scope. (clangd calls a member's function a
 # method, and what a class has once a property.)
 _NO_MEMBERS = {"go": {MODULE}, "c": {FUNCTION, VARIABLE}, "cpp": {FUNCTION, VARIABLE}}
@@ -45,7 +46,7 @@ _NO_TARGET = re.compile(
     r"class|def|async\s+def|match|case)\b"
 )
 _OPERATOR = re.compile(r"[=!<>]=|\b(?:and|or|not|in|is|if|else|lambda)\b")
-# As for Python; a condition may stand in front, and every object takes new members.
+# As for Python; a condition may come first, and every object takes new members.
 _WEB_CONDITION = re.compile(r"(?P<opened>(?:else\s++)?(?:if|for|while)\s*+\()|else\b|do\b")
 _WEB_ELSE = re.compile(r"else\b")
 _WEB_TARGETS = re.compile(r"[\w.$#()\[\]'\"\s,]*$")
@@ -64,33 +65,33 @@ _UNSURE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class MemberAccess:
     """A dot whose member is being written.
 
     Parameters
     ----------
-    behind_dot
+    name_start
         Offset after the dot.
     written
-        What stands of the name already.
+        The part of the name that is already written.
     may_define
         Whether the name may be one that is only now being defined.
-    may_differ
-        Whether something else than a name may stand.
+    may_be_nameless
+        Whether something else than a name may follow.
     is_ambiguous
-        Whether the analyser may take for a value what is a type.
-    mark
-        What stands before the name.
+        Whether the analyser may take a type for a value.
+    operator
+        The operator before the name.
     is_own
-        Whether the receiver's class is known though a member's type is not: it is a method's own object (`owner`).
+        Whether the receiver is a method's own object, whose class is known even if a member's type is not.
     """
 
-    behind_dot: int
+    name_start: int
     written: str
     may_define: bool
-    may_differ: bool = False
+    may_be_nameless: bool = False
     is_ambiguous: bool = False
-    mark: str = "."
+    operator: str = "."
     is_own: bool = False
 
 
@@ -98,132 +99,138 @@ class Dereference:
     """The monitor of members after a dot, an arrow, a double colon."""
 
     name, soft, endings = "dereference", False, b".>:"
-    languages = frozenset(ACCESS)
+    languages = frozenset(MEMBER_SYNTAX)
 
-    def trigger(self, view: View) -> Trigger | None:
+    def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """See `Monitor.trigger`."""
-        access = ACCESS[view.language]
-        if access.end.search(view.text[-NAME_READ:]) is None:  # cheap, and right for most texts
+        syntax = MEMBER_SYNTAX[snapshot.language]
+        if syntax.end.search(snapshot.text[-NAME_READ:]) is None:  # cheap, and right for most texts
             return None
-        site = find_site(view.text, view.place, view.language)
-        if site is None:
+        access = find_member_access(snapshot.text, snapshot.lex_state, snapshot.language)
+        if access is None:
             return None
-        awaited = replace(site, written=site.written + view.ahead)
-        label = view.text[max(0, site.behind_dot - RECEIVER_READ) : site.behind_dot].rpartition("\n")[2]
-        question, mentioned = _own_question(view, site) or (view.question(site.behind_dot), frozenset())
+        awaited = replace(access, written=access.written + snapshot.upcoming)
+        label = snapshot.text[max(0, access.name_start - RECEIVER_READ) : access.name_start].rpartition("\n")[2]
+        question, mentioned = _own_question(snapshot, access) or (snapshot.question(access.name_start), frozenset())
 
-        def judge_answer(members: Members) -> Ruling:
-            owner = _owner(view, site)
-            known = mentioned | (owner.members if owner else frozenset())
+        def interpret(members: Members) -> Restriction:
+            enclosing = _enclosing_class(snapshot, access)
+            known = mentioned | (enclosing.members if enclosing else frozenset())
             further = tuple(Member(name) for name in sorted(known)) if members.items else ()
             answer = replace(members, items=(*members.items, *further))
-            return _ruling(answer, replace(awaited, is_own=owner is not None), view, owner)
+            return _restriction(answer, replace(awaited, is_own=enclosing is not None), snapshot, enclosing)
 
-        return Trigger(label.strip()[-RECEIVER_SHOWN:], MEMBERS, question, judge_answer, written=site.written)
+        return Trigger(label.strip()[-RECEIVER_SHOWN:], MEMBERS, question, interpret, written=access.written)
 
-    def foresee(self, view: View) -> Sequence[tuple[Request[Any], Question]]:
-        """See `Foresighted`."""
-        anchor = anchor_of(view)
-        return [(MEMBERS, question) for question in anchor.members.values()] if anchor else []
+    def prefetch(self, snapshot: Snapshot) -> Sequence[tuple[Request[Any], Question]]:
+        """See `Prefetching`."""
+        block_query = block_query_of(snapshot)
+        return [(MEMBERS, question) for question in block_query.members.values()] if block_query else []
 
 
-def _own_receiver(view: View, site: Site) -> str | None:
-    """``self`` or ``cls`` in Python, if that is all that stands before the dot."""
-    if view.language != "python" or site.mark != ".":
+def _own_receiver(snapshot: Snapshot, access: MemberAccess) -> str | None:
+    """``self`` or ``cls`` in Python, if that is the whole receiver."""
+    if snapshot.language != "python" or access.operator != ".":
         return None
-    receiver = _DOTTED.search(view.text[max(0, site.behind_dot - 1 - RECEIVER_READ) : site.behind_dot - 1])
+    receiver = _DOTTED.search(snapshot.text[max(0, access.name_start - 1 - RECEIVER_READ) : access.name_start - 1])
     return receiver[0] if receiver and receiver[0] in RECEIVERS else None
 
 
-def _own_question(view: View, site: Site) -> tuple[Question, frozenset[str]] | None:
+def _own_question(snapshot: Snapshot, access: MemberAccess) -> tuple[Question, frozenset[str]] | None:
     """The question for all members of ``self`` in a block, and which were named since it was asked, if this is one."""
-    receiver = _own_receiver(view, site)
-    anchor = anchor_of(view, site.behind_dot) if receiver else None
-    question = anchor.question_about(receiver) if anchor and receiver else None
-    return (question, anchor.mentioned) if anchor and question else None
+    receiver = _own_receiver(snapshot, access)
+    block_query = block_query_of(snapshot, access.name_start) if receiver else None
+    question = block_query.question_about(receiver) if block_query and receiver else None
+    return (question, block_query.mentioned) if block_query and question else None
 
 
-def _owner(view: View, site: Site) -> Owner | None:
+def _enclosing_class(snapshot: Snapshot, access: MemberAccess) -> EnclosingClass | None:
     """The class whose members are meant, if it is certain that the receiver is its object or it itself."""
-    receiver = _own_receiver(view, site)
-    return owner_of(view.text, view.place.statement, view.scene.rest, receiver) if receiver else None
+    receiver = _own_receiver(snapshot, access)
+    if receiver is None:
+        return None
+    return enclosing_class_of(snapshot.text, snapshot.lex_state.statement_start, snapshot.cursor.rest, receiver)
 
 
-def _ruling(members: Members, site: Site, view: View, owner: Owner | None) -> Ruling:
-    names, reason = judge(members, site, view.language)
-    module = _module(view, site.behind_dot) if view.language == "python" else None
+def _restriction(
+    members: Members, access: MemberAccess, snapshot: Snapshot, enclosing: EnclosingClass | None
+) -> Restriction:
+    names, reason = legal_names(members, access, snapshot.language)
+    module = _module(snapshot, access.name_start) if snapshot.language == "python" else None
     if module and names:
         # A module inside a package is a member of it once anything has imported it, which analysers do not look for.
-        names |= module_path(view.scene.root).modules(module) or frozenset()
-    if reason is None and owner is not None and owner.has_more:
+        names |= module_path(snapshot.cursor.root).modules(module) or frozenset()
+    if reason is None and enclosing is not None and enclosing.has_more:
         reason = "dynamic"
-    if module == view.scene.path.stem:
+    if module == snapshot.cursor.path.stem:
         reason = "unknown type"  # where a module of the file's own name cannot be found, the file is taken for it
-    extra, tail = ACCESS[view.language].extra, view.scene.tail
+    extra, tail = MEMBER_SYNTAX[snapshot.language].extra, snapshot.cursor.tail
 
     def allows(truth: str) -> bool:
         found = re.match(rf"[\w{re.escape(extra)}]*", truth)
         name = found[0] if found else ""
-        if site.may_differ and not name:
+        if access.may_be_nameless and not name:
             return True
-        return name in names or (site.may_define and truth[len(name) :][:1] not in ("(", ".", "["))
+        return name in names or (access.may_define and truth[len(name) :][:1] not in ("(", ".", "["))
 
     def legal(masks: Masks) -> Names:
-        if site.may_differ:
+        if access.may_be_nameless:
             return masks.perhaps(names, tail, extra=extra)
-        return masks.names(names, tail, definable=site.may_define, extra=extra)
+        return masks.names(names, tail, definable=access.may_define, extra=extra)
 
-    return Ruling(legal if names else None, len(members.items), reason, allows)
+    return Restriction(legal if names else None, len(members.items), reason, allows)
 
 
-def _module(view: View, behind_dot: int) -> str | None:
+def _module(snapshot: Snapshot, name_start: int) -> str | None:
     """The module that a receiver names, if it is one that the file imports by that name."""
-    receiver = _DOTTED.search(view.text[max(0, behind_dot - 1 - RECEIVER_READ) : behind_dot - 1])
+    receiver = _DOTTED.search(snapshot.text[max(0, name_start - 1 - RECEIVER_READ) : name_start - 1])
     if receiver is None:
         return None
     top, dot, rest = receiver[0].partition(".")
     name = re.escape(top)
-    if re.search(rf"{_IMPORTED}{name}\b", view.text):
+    if re.search(rf"{_IMPORTED}{name}\b", snapshot.text):
         return receiver[0]
-    renamed = re.search(rf"{_IMPORTED}([\w.]++)[ \t]++as[ \t]++{name}\b", view.text)
+    renamed = re.search(rf"{_IMPORTED}([\w.]++)[ \t]++as[ \t]++{name}\b", snapshot.text)
     return renamed[1] + dot + rest if renamed else None
 
 
-def find_site(text: str, place: Place, language: str) -> Site | None:
-    """The dereference that `text` ends in, if it does; `place` is where the text ends."""
-    access, syntax = ACCESS[language], SYNTAX[language]
-    found = access.end.search(text, max(0, len(text) - NAME_READ))
-    if found is None or place.inside:
+def find_member_access(text: str, state: LexState, language: str) -> MemberAccess | None:
+    """The dereference that `text` ends in, if it does; `state` is the lexer's state at its end."""
+    syntax, blocks = MEMBER_SYNTAX[language], LEXICONS[language].blocks
+    found = syntax.end.search(text, max(0, len(text) - NAME_READ))
+    if found is None or state.in_string_or_comment:
         return None
-    mark, behind = found.start(), found.end("mark")
+    dot, begin = found.start(), found.end("operator")
     # Where braces hold statements an expression may begin with one and go on over lines.
-    receiver = text[max(0 if syntax.blocks else place.statement, mark - RECEIVER_READ) : mark]
-    if place.brackets or syntax.blocks:
+    receiver = text[max(0 if blocks else state.statement_start, dot - RECEIVER_READ) : dot]
+    if state.open_brackets or blocks:
         receiver = receiver.rstrip()  # inside brackets a line may begin with its dot
-    if not access.is_receiver(receiver, found["mark"]):
+    if not syntax.is_receiver(receiver, found["operator"]):
         return None
-    statement = text[place.statement : mark]
-    if access.skipped and access.skipped.match(statement):
+    statement = text[state.statement_start : dot]
+    if syntax.skipped and syntax.skipped.match(statement):
         return None
-    may_define = found["mark"] == "." and _may_define(statement, receiver, place, language)
-    is_ambiguous = access.ambiguous is not None and access.ambiguous.search(statement) is not None
-    return Site(behind, found["name"], may_define, found["mark"] in access.others, is_ambiguous, found["mark"])
+    may_define = found["operator"] == "." and _may_define(statement, receiver, state, language)
+    is_ambiguous = syntax.ambiguous is not None and syntax.ambiguous.search(statement) is not None
+    return MemberAccess(
+        begin, found["name"], may_define, found["operator"] in syntax.nameless, is_ambiguous, found["operator"]
+    )
 
 
-def _may_define(statement: str, receiver: str, place: Place, language: str) -> bool:
+def _may_define(statement: str, receiver: str, state: LexState, language: str) -> bool:
     """Whether `statement.NAME` may turn out to define NAME: an assignment to a member of an object of one's own."""
-    definable = ACCESS[language].definable
+    definable = MEMBER_SYNTAX[language].definable
     if definable is None or definable.search(receiver) is None:
         return False
     if language != "python":
-        if any(at >= place.statement for at in place.brackets):
+        if any(at >= state.statement_start for at in state.open_brackets):
             return False
         words = _without_condition(statement)
         return not _WEB_NO_TARGET.match(words) and bool(_WEB_TARGETS.match(words))
     words = statement.strip()
     if re.match(r"(?:async\s+)?(?:for|with)\b", words):
         return True
-    opened = [at - place.statement for at in place.brackets if at >= place.statement]
+    opened = [at - state.statement_start for at in state.open_brackets if at >= state.statement_start]
     tuple_of_targets = len(opened) == 1 and not statement[: opened[0]].strip()
     return not (
         _NO_TARGET.match(words)
@@ -246,43 +253,47 @@ def _without_condition(statement: str) -> str:
     return statement
 
 
-def judge(members: Members, site: Site, language: str = "python") -> tuple[frozenset[str], Reason | None]:
+def legal_names(
+    members: Members, access: MemberAccess, language: str = "python"
+) -> tuple[frozenset[str], Reason | None]:
     """The legal names, and why they are not to be relied on, if they are not."""
     listed = frozenset(member.name for member in members.items)
-    names = listed | ACCESS[language].universal if listed else listed
+    names = listed | MEMBER_SYNTAX[language].universal if listed else listed
     own = {name for name in listed if language != "python" or not _DUNDER.match(name)}
     reason: Reason | None = None
-    if not own or any(_is_doubtful(member, site) for member in members.items) or _is_scope(members, site, language):
+    if not own or any(_is_doubtful(member, access) for member in members.items) or _is_scope(members, access, language):
         reason = "unknown type"
     elif members.takes_any or _makes_names_up(members):
         reason = "dynamic"
-    elif site.is_ambiguous or not members.complete or (language == "cpp" and _is_open(members, site)):
+    elif access.is_ambiguous or not members.complete or (language == "cpp" and _is_open(members, access)):
         reason = "incomplete"
     elif language.startswith("javascript"):
         reason = "inferred type"
-    elif not (site.may_define or site.may_differ) and not any(name.startswith(site.written) for name in names):
+    elif not (access.may_define or access.may_be_nameless) and not any(
+        name.startswith(access.written) for name in names
+    ):
         reason = "no such name"
     return names, reason
 
 
-def _is_open(members: Members, site: Site) -> bool:
+def _is_open(members: Members, access: MemberAccess) -> bool:
     """Whether a C++ scope may hold more: a namespace from any header, a class what only its own definitions may use."""
-    return site.mark == "::" and any(member.kind != ENUM_MEMBER for member in members.items)
+    return access.operator == "::" and any(member.kind != ENUM_MEMBER for member in members.items)
 
 
-def _is_scope(members: Members, site: Site, language: str) -> bool:
+def _is_scope(members: Members, access: MemberAccess, language: str) -> bool:
     """Whether these are the names in scope."""
-    kinds = _NO_MEMBERS.get(language, set[int]()) if site.mark != "::" else set[int]()
+    kinds = _NO_MEMBERS.get(language, set[int]()) if access.operator != "::" else set[int]()
     return any(member.kind in kinds for member in members.items)
 
 
 def _makes_names_up(members: Members) -> bool:
-    """Whether there is a ``__getattr__``, beside the one that ty lists of every module."""
+    """Whether the type has a ``__getattr__`` of its own; ty lists one of every module."""
     of_modules = any(member.name == "__spec__" for member in members.items)
     return any(m.name == "__getattr__" and not (of_modules and m.kind == METHOD) for m in members.items)
 
 
-def _is_doubtful(member: Member, site: Site) -> bool:
+def _is_doubtful(member: Member, access: MemberAccess) -> bool:
     """Whether a member says that the type is not known for sure.
 
     Of a class whose ``__new__`` has no annotations, objects may be of another class; where it is unknown, so is a base;
@@ -291,7 +302,7 @@ def _is_doubtful(member: Member, site: Site) -> bool:
     """
     is_long = len(member.detail) > DETAIL_READ
     made = member.name == "__new__" and (is_long or _UNSURE.search(member.detail) is not None)
-    return made or (not site.is_own and "Unknown" in _outer_union(member.detail))
+    return made or (not access.is_own and "Unknown" in _outer_union(member.detail))
 
 
 def _outer_union(detail: str) -> list[str]:

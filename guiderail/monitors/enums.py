@@ -6,11 +6,11 @@ import re
 
 from guiderail.monitors.analysis.answers import Members
 from guiderail.monitors.analysis.requests import MEMBERS, Question
-from guiderail.monitors.monitor import Ruling, Trigger
-from guiderail.monitors.scene import View, tail_of
+from guiderail.monitors.cursor_context import Snapshot, tail_of
+from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.text.backwards import lines_above
+from guiderail.text.languages.kinds import ENUM_MEMBER
 
-ENUM_MEMBER = 20  # CompletionItemKind
 BRACES = frozenset({"java", "typescript", "javascript", "typescriptreact", "javascriptreact", "csharp"})
 # After the enum's name and a dot, or in Java after `case` itself.
 _DOTTED = re.compile(r"\bcase\s+(?:[\w.]+\s*[|,]\s*)*(?P<enum>[\w.]*\w)\.(?P<written>\w*)$")
@@ -28,40 +28,44 @@ class EnumCases:
     name, soft, endings = "enums", False, b". "
     languages = BRACES | {"python"}
 
-    def trigger(self, view: View) -> Trigger | None:
+    def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """See `Monitor.trigger`."""
-        line = view.text[view.text.rfind("\n") + 1 :][-SWITCH_READ:]
+        line = snapshot.text[snapshot.text.rfind("\n") + 1 :][-SWITCH_READ:]
         if "case" not in line:
             return None
-        found = _DOTTED.search(line) or (_BARE.search(line) if view.language == "java" else None)
-        if found is None or view.place.inside:
+        found = _DOTTED.search(line) or (_BARE.search(line) if snapshot.language == "java" else None)
+        if found is None or snapshot.lex_state.in_string_or_comment:
             return None
         enum = found.groupdict().get("enum")
-        question = view.question(len(view.text) - len(found["written"])) if enum else _members_of_subject(view)
+        question = (
+            snapshot.question(len(snapshot.text) - len(found["written"])) if enum else _members_of_subject(snapshot)
+        )
         if question is None:
             return None
-        used = _used_python(view, line, enum or "") if view.language == "python" else _used_braces(view, enum)
+        used = (
+            _used_python(snapshot, line, enum or "") if snapshot.language == "python" else _used_braces(snapshot, enum)
+        )
 
-        def judge(members: Members) -> Ruling:
-            return _ruling(members, used, view, found["written"])
+        def interpret(members: Members) -> Restriction:
+            return _restriction(members, used, snapshot, found["written"])
 
-        return Trigger(found[0], MEMBERS, question, judge, found["written"])
+        return Trigger(found[0], MEMBERS, question, interpret, found["written"])
 
 
-def _members_of_subject(view: View) -> Question | None:
-    """Asks for the members of what is switched on (Java): a value has the constants of its enum as members too."""
-    if not view.place.brackets:
+def _members_of_subject(snapshot: Snapshot) -> Question | None:
+    """The question for the members of a switch's subject (Java): a value has its enum's constants as members too."""
+    if not snapshot.lex_state.open_brackets:
         return None
-    opened = view.place.brackets[-1]
+    opened = snapshot.lex_state.open_brackets[-1]
     begin = max(0, opened - SWITCH_READ)
-    found = _SWITCH.search(view.text[begin:opened])
+    found = _SWITCH.search(snapshot.text[begin:opened])
     if found is None:
         return None
-    shown = f"{view.text[: begin + found.start()]}{{ {found['subject'].strip()}."
-    return view.question(len(shown), shown)
+    shown = f"{snapshot.text[: begin + found.start()]}{{ {found['subject'].strip()}."
+    return snapshot.question(len(shown), shown)
 
 
-def _ruling(members: Members, used: frozenset[str], view: View, stands: str) -> Ruling:
+def _restriction(members: Members, used: frozenset[str], snapshot: Snapshot, typed: str) -> Restriction:
     """The members that are cases of an enum, without those that are used up."""
     cases = frozenset(
         member.name
@@ -74,17 +78,17 @@ def _ruling(members: Members, used: frozenset[str], view: View, stands: str) -> 
         reason = "no enum"
     elif not members.complete:
         reason = "incomplete"
-    elif not any(name.startswith(stands + view.ahead) for name in left):
+    elif not any(name.startswith(typed + snapshot.upcoming) for name in left):
         reason = "no such name"
-    legal = (lambda masks: masks.names(left, view.scene.tail)) if left else None
-    return Ruling(legal, len(left), reason, lambda truth: stands + tail_of(truth) in left)
+    legal = (lambda masks: masks.names(left, snapshot.cursor.tail)) if left else None
+    return Restriction(legal, len(left), reason, lambda truth: typed + tail_of(truth) in left)
 
 
-def _used_python(view: View, line: str, enum: str) -> frozenset[str]:
+def _used_python(snapshot: Snapshot, line: str, enum: str) -> frozenset[str]:
     """The members that cases above in the same ``match`` name; one with a guard may come again."""
     indent = len(line) - len(line.lstrip())
     used: set[str] = set()
-    for above in lines_above(view.text, len(view.text) - len(line)):
+    for above in lines_above(snapshot.text, len(snapshot.text) - len(line)):
         depth = len(above) - len(above.lstrip())
         if above.strip() and depth < indent:
             break
@@ -93,11 +97,11 @@ def _used_python(view: View, line: str, enum: str) -> frozenset[str]:
     return frozenset(used)
 
 
-def _used_braces(view: View, enum: str | None) -> frozenset[str]:
+def _used_braces(snapshot: Snapshot, enum: str | None) -> frozenset[str]:
     """The members that cases above in the same ``switch`` name."""
-    if not view.place.brackets:
+    if not snapshot.lex_state.open_brackets:
         return frozenset()
-    body = view.text[view.place.brackets[-1] + 1 :]
+    body = snapshot.text[snapshot.lex_state.open_brackets[-1] + 1 :]
     body = _without_blocks(body)
     owner = rf"{re.escape(enum)}\s*\.\s*" if enum else ""
     cases = [found["label"] for found in _CASE.finditer(body)]
@@ -105,7 +109,7 @@ def _used_braces(view: View, enum: str | None) -> frozenset[str]:
 
 
 def _without_blocks(text: str) -> str:
-    """A text without what stands in braces that match."""
+    """A text without the content of matching braces."""
     kept, opened, at = list[str](), list[int](), 0
     for found in _BRACE.finditer(text):
         kept += [text[at : found.start()], found[0]]

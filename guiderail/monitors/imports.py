@@ -11,9 +11,9 @@ from itertools import islice
 
 from guiderail.monitors.analysis.answers import Members
 from guiderail.monitors.analysis.requests import COMPLETIONS
+from guiderail.monitors.cursor_context import Snapshot, tail_of
 from guiderail.monitors.modules import inside, module_path
-from guiderail.monitors.monitor import Ruling, Trigger
-from guiderail.monitors.scene import View, tail_of
+from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.text.backwards import lines_above
 
 _MODULE = re.compile(
@@ -35,56 +35,56 @@ class Imports:
     name, soft, endings = "imports", False, b" .,("
     languages = frozenset({"python"})
 
-    def trigger(self, view: View) -> Trigger | None:
+    def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """See `Monitor.trigger`."""
-        if "import" not in view.text[-400:] and "from" not in view.text[-400:]:
+        if "import" not in snapshot.text[-400:] and "from" not in snapshot.text[-400:]:
             return None
-        statement = view.statement
-        if view.place.inside or not re.match(r"\s*(?:from|import)\s", statement):
+        statement = snapshot.statement
+        if snapshot.lex_state.in_string_or_comment or not re.match(r"\s*(?:from|import)\s", statement):
             return None
         if found := _NAME.match(statement):
-            return self._names(view, found)
+            return self._names(snapshot, found)
         if found := _MODULE.match(statement):
-            return self._modules(view, found)
+            return self._modules(snapshot, found)
         return None
 
-    def _modules(self, view: View, found: re.Match[str]) -> Trigger:
-        def judge(_: None) -> Ruling:
-            names = _modules(view, found)
-            reason = _guarded(view) or ("unknown package" if names is None else _deferred(view, found))
-            return _ruling(names or frozenset(), view, found, reason)
+    def _modules(self, snapshot: Snapshot, found: re.Match[str]) -> Trigger:
+        def interpret(_: None) -> Restriction:
+            names = _modules(snapshot, found)
+            reason = _guarded(snapshot) or ("unknown package" if names is None else _deferred(snapshot, found))
+            return _restriction(names or frozenset(), snapshot, found, reason)
 
-        return Trigger(found[0].strip(), None, view.question(len(view.text)), judge, found["written"])
+        return Trigger(found[0].strip(), None, snapshot.question(len(snapshot.text)), interpret, found["written"])
 
-    def _names(self, view: View, found: re.Match[str]) -> Trigger:
-        def judge(members: Members) -> Ruling:
+    def _names(self, snapshot: Snapshot, found: re.Match[str]) -> Trigger:
+        def interpret(members: Members) -> Restriction:
             listed = frozenset(member.name for member in members.items)
-            reason = _guarded(view)
+            reason = _guarded(snapshot)
             if "__getattr__" in listed:
                 reason = "dynamic"
             elif all(name.startswith("__") for name in listed) or listed >= _SCOPE:
                 reason = "unknown module"
             elif not members.complete:
                 reason = "incomplete"
-            return _ruling(listed | (_modules(view, found) or frozenset()), view, found, reason)
+            return _restriction(listed | (_modules(snapshot, found) or frozenset()), snapshot, found, reason)
 
         # On one line and without brackets, which no analyser minds.
         statement = f"from {found['dots']}{found['package']} import "
-        return Trigger(statement.strip(), COMPLETIONS, view.instead(statement), judge, found["written"])
+        return Trigger(statement.strip(), COMPLETIONS, snapshot.question_with(statement), interpret, found["written"])
 
 
-def _modules(view: View, found: re.Match[str]) -> frozenset[str] | None:
+def _modules(snapshot: Snapshot, found: re.Match[str]) -> frozenset[str] | None:
     """The modules in the package that is named; None if it has no folder."""
     package, dots = found["package"].strip("."), found["dots"] or ""
     if not dots:
-        return module_path(view.scene.root).modules(package)
-    folder = view.scene.path.parent.joinpath(*[".."] * (len(dots) - 1), *package.split("."))
-    return inside(folder, view.scene.root)
+        return module_path(snapshot.cursor.root).modules(package)
+    folder = snapshot.cursor.path.parent.joinpath(*[".."] * (len(dots) - 1), *package.split("."))
+    return inside(folder, snapshot.cursor.root)
 
 
-def _ruling(names: frozenset[str], view: View, found: re.Match[str], reason: str | None) -> Ruling:
+def _restriction(names: frozenset[str], snapshot: Snapshot, found: re.Match[str], reason: str | None) -> Restriction:
     """One of the names, or what begins no name: a dot, a bracket, a star, the end of a list."""
-    written = found["written"] + view.ahead
+    written = found["written"] + snapshot.upcoming
     if not any(name.startswith(written) for name in names):
         reason = reason or "no such name"
 
@@ -92,19 +92,21 @@ def _ruling(names: frozenset[str], view: View, found: re.Match[str], reason: str
         name = found["written"] + tail_of(truth)
         return not name or name in names
 
-    return Ruling((lambda masks: masks.perhaps(names, view.scene.tail)) if names else None, len(names), reason, allows)
+    return Restriction(
+        (lambda masks: masks.perhaps(names, snapshot.cursor.tail)) if names else None, len(names), reason, allows
+    )
 
 
-def _deferred(view: View, found: re.Match[str]) -> str | None:
+def _deferred(snapshot: Snapshot, found: re.Match[str]) -> str | None:
     """A reason if a function imports a module: it may do so there because that need not be installed."""
-    return "optional" if view.indent and not found["package"] and not found["dots"] else None
+    return "optional" if snapshot.indent and not found["package"] and not found["dots"] else None
 
 
-def _guarded(view: View) -> str | None:
+def _guarded(snapshot: Snapshot) -> str | None:
     """A reason if the import may be one of something that is not installed: it is indented under a condition."""
-    line = view.statement.lstrip("\r\n")
+    line = snapshot.statement.lstrip("\r\n")
     indent = len(line) - len(line.lstrip())
-    for above in islice(lines_above(view.text, view.place.statement), MANY):
+    for above in islice(lines_above(snapshot.text, snapshot.lex_state.statement_start), MANY):
         depth = len(above) - len(above.lstrip())
         if above.strip() and depth < indent:
             if _GUARD.match(above):

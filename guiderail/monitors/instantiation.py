@@ -1,4 +1,4 @@
-"""The instantiation monitor: after ``new`` stands what can be instantiated."""
+"""The instantiation monitor: after ``new`` only types that can be instantiated."""
 
 from __future__ import annotations
 
@@ -6,30 +6,11 @@ import re
 
 from guiderail.monitors.analysis.answers import Members
 from guiderail.monitors.analysis.requests import COMPLETIONS, RESOLVED
-from guiderail.monitors.monitor import Ruling, Trigger
-from guiderail.monitors.scene import View, tail_of
+from guiderail.monitors.cursor_context import Snapshot, tail_of
+from guiderail.monitors.monitor import Restriction, Trigger
+from guiderail.text.languages.table import INSTANTIABLE
 
 _NEW = re.compile(r"(?<![\w$.])new\s+(?P<written>[\w$]*)$")
-# CompletionItemKind
-CLASS, CONSTRUCTOR, MODULE, INTERFACE, STRUCT = 7, 4, 9, 8, 22
-FUNCTION, FIELD, VARIABLE, PROPERTY, CONSTANT, METHOD = 3, 5, 6, 10, 21, 2
-TYPES = frozenset({CLASS, CONSTRUCTOR, MODULE, STRUCT})
-# In Java an interface too: what follows may be an anonymous class. In TypeScript any value may be a constructor.
-INSTANTIABLE = {
-    "java": TYPES | {INTERFACE},
-    "csharp": TYPES,
-    "cpp": TYPES | {INTERFACE},  # what clangd calls a typedef
-    "typescript": TYPES | {FUNCTION, FIELD, VARIABLE, PROPERTY, CONSTANT, METHOD},
-}
-INSTANTIABLE |= dict.fromkeys(("javascript", "typescriptreact", "javascriptreact"), INSTANTIABLE["typescript"])
-# Names that no analyser lists as what they are here.
-BESIDES = {
-    "java": frozenset({"boolean", "byte", "char", "double", "float", "int", "long", "short", "String"}),
-    "cpp": frozenset({"auto", "bool", "char", "const", "double", "float", "int", "long", "short", "signed", "std",
-                      "struct", "unsigned", "void", "wchar_t", "class", "typename"}),
-    "csharp": frozenset({"bool", "byte", "char", "decimal", "double", "float", "int", "long", "object", "string"}),
-}  # fmt: skip
-SCRIPT = frozenset({"this", "class", "function", "target", "globalThis", "await", "async", "super"})
 
 
 class Instantiation:
@@ -38,34 +19,34 @@ class Instantiation:
     name, soft, endings = "instantiation", False, b" "
     languages = frozenset(INSTANTIABLE)
 
-    def trigger(self, view: View) -> Trigger | None:
+    def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """See `Monitor.trigger`."""
-        found = _NEW.search(view.text[-120:])
-        if found is None or view.place.inside:
+        found = _NEW.search(snapshot.text[-120:])
+        if found is None or snapshot.lex_state.in_string_or_comment:
             return None
-        kinds, besides = INSTANTIABLE[view.language], BESIDES.get(view.language, SCRIPT)
-        stands = found["written"]
+        may_follow = INSTANTIABLE[snapshot.language]
+        typed = found["written"]
 
-        def judge(members: Members) -> Ruling:
-            types = frozenset(_bare(member.name) for member in members.items if member.kind in kinds)
-            names = types | besides
+        def interpret(members: Members) -> Restriction:
+            types = frozenset(_bare(member.name) for member in members.items if member.kind in may_follow.kinds)
+            names = types | may_follow.further
             reason = None
             if not types:
                 reason = "no types"
             elif not members.complete:
                 reason = "incomplete"
-            elif not any(name.startswith(stands + view.ahead) for name in names):
+            elif not any(name.startswith(typed + snapshot.upcoming) for name in names):
                 reason = "no such name"
 
             def allows(truth: str) -> bool:
-                name = stands + tail_of(truth)
+                name = typed + tail_of(truth)
                 return not name or name in names
 
-            legal = (lambda masks: masks.perhaps(names, view.scene.tail)) if types else None
-            return Ruling(legal, len(types), reason, allows)
+            legal = (lambda masks: masks.perhaps(names, snapshot.cursor.tail)) if types else None
+            return Restriction(legal, len(types), reason, allows)
 
-        request = RESOLVED if view.language == "cpp" else COMPLETIONS
-        return Trigger("new", request, view.question(len(view.text) - len(stands)), judge, stands)
+        request = RESOLVED if snapshot.language == "cpp" else COMPLETIONS
+        return Trigger("new", request, snapshot.question(len(snapshot.text) - len(typed)), interpret, typed)
 
 
 def _bare(name: str) -> str:

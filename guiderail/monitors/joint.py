@@ -1,13 +1,9 @@
-"""Any number of monitors at work in one decoding, as one constraint over one analyser."""
+"""All monitors of one decoding, as one constraint over one analyser."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future
-from concurrent.futures import TimeoutError as LateError
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,152 +11,17 @@ import numpy as np
 import torch
 
 from guiderail.decoding.constraints.constraint import Constraint
-from guiderail.decoding.constraints.identifier_trie import begins_name, identifier_length
+from guiderail.decoding.constraints.identifier_trie import begins_name
 from guiderail.decoding.constraints.masks import allowed
-from guiderail.decoding.constraints.name_sets import Names
 from guiderail.monitors.analysis.analyser import Analyser
-from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.requests import Question, Request
+from guiderail.monitors.cursor_context import CursorContext, Snapshot
 from guiderail.monitors.masks import Masks
-from guiderail.monitors.monitor import Foresighted, Legal, Monitor, Ruling, Trigger
-from guiderail.monitors.report import MonitorReport, Watch
-from guiderail.monitors.scene import Scene, View
-from guiderail.monitors.trust import Trust
+from guiderail.monitors.monitor import Monitor, Prefetching, Trigger
+from guiderail.monitors.pending_query import OpenQuery, PendingQuery, Weigh, log_failure
+from guiderail.monitors.report import MonitorReport
 
-log = logging.getLogger(__name__)
 SOFT_SHARE = 0.2  # of the deadline, for answers that forbid nothing: they are not worth much waiting
-Weigh = Callable[[Monitor, Ruling], Trust]  # how far what a monitor makes of an answer is to be trusted
-
-
-class Asked:
-    """A question on its way, and what is legal once it is answered.
-
-    Parameters
-    ----------
-    monitor, trigger
-        Who asks, and what.
-    answer
-        The answer, when it comes.
-    until
-        How long decoding waits for it (`time.perf_counter`).
-    weigh
-        How far a ruling is to be trusted.
-    """
-
-    def __init__(
-        self, monitor: Monitor, trigger: Trigger, answer: Future[Any], until: float, weigh: Weigh, masks: Masks
-    ) -> None:
-        self.watch = Watch(monitor.name, trigger.label)
-        self.trigger = trigger
-        self.bias = 0.0  # added to the scores of what is not legal
-        self._monitor = monitor
-        self._answer = answer
-        self._until = until
-        self._weigh = weigh
-        self._masks = masks
-        self._legal: Legal | None = None
-        self._ruling: Ruling | None = None
-        self._ready: tuple[Ruling, Legal | None] | None = None
-        answer.add_done_callback(self._prepare)
-
-    def is_over(self, written: bytes) -> bool:
-        """Whether it is known, without waiting, that nothing is constrained after a text."""
-        if self.trigger.word and identifier_length(written) < len(written) and not _is_half(written):
-            return True
-        return self.watch.abstained is not None or (self._legal is not None and self._legal.place(written) != "inside")
-
-    def legal(self) -> Legal | None:
-        """What is legal; None if the monitor abstains. Waits for the answer, up to the deadline, once."""
-        if self._ruling is None and self.watch.abstained is None:
-            self._settle()
-        return self._legal
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether its answer may still come in time."""
-        waiting = self._ruling is None and self.watch.abstained is None
-        return waiting and not self._answer.done() and time.perf_counter() < self._until
-
-    @property
-    def known(self) -> Legal | None:
-        """What is legal, if that is known without waiting."""
-        return self.legal() if self._ruling is not None or self._answer.done() else None
-
-    def legal_behind(self, lead: bytes) -> np.ndarray | None:
-        """The tokens that do not begin with `lead`, or go on legally after it; packed."""
-        if self.legal() is None or self._ruling is None or self._ruling.legal is None:
-            return None
-        part = self._masks.lead(lead)
-        return part.widened(self._ruling.legal(part).mask(self.trigger.written.encode()))
-
-    def give_way(self) -> None:
-        """Constrain no more: with the others nothing would be left."""
-        self._legal = None
-        self.watch.abstained = "gave way"
-
-    def _judged(self, answer: Any) -> tuple[Ruling, Legal | None]:
-        ruling = self.trigger.judge(answer)
-        return ruling, ruling.legal(self._masks) if ruling.legal is not None else None
-
-    def _prepare(self, answer: Future[Any]) -> None:
-        """Make the first mask when the answer comes, on the analysers' thread: the model may still be running."""
-        if answer.cancelled() or answer.exception() is not None:
-            return
-        with contextlib.suppress(Exception):  # who wants to know finds out again, and says so
-            self._ready = ready = self._judged(answer.result())
-            if ready[1] is not None and not self.trigger.lazy:
-                ready[1].mask(self.trigger.written.encode())
-                ready[1].place(self.trigger.written.encode() + b"a")  # sorts the names, for the steps that follow
-
-    def _settle(self) -> None:
-        began = time.perf_counter()
-        try:
-            answer = self._answer.result(max(0.0, self._until - began))
-            self._ruling, legal = self._ready or self._judged(answer)
-        except (LateError, CancelledError):
-            self.watch.abstained = "late"
-        except NoAnswer as error:
-            self.watch.abstained = f"no answer: {error}"
-        except Exception as error:
-            _say_failed(self._monitor, error)
-            self.watch.abstained = "failed"
-        else:
-            trust = self._weigh(self._monitor, self._ruling)
-            self.watch.abstained = trust.reason
-            if trust.reason is None and legal is not None:
-                self.bias, self.watch.soft = trust.bias, trust.is_soft
-                self._legal, self.watch.legal = legal, self._ruling.size
-        self.watch.wait_s = time.perf_counter() - began
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """A question that is open at a step, and what has been written since its trigger."""
-
-    asked: Asked
-    written: bytes
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether it is known, without waiting, that nothing is constrained any more."""
-        return self.asked.is_over(self.written)
-
-    def loses(self, data: bytes) -> bool:
-        """Whether what comes next leads to nothing legal, where something is."""
-        legal = self.asked.legal()
-        return (
-            legal is not None and legal.place(self.written) == "inside" and legal.place(self.written + data) == "lost"
-        )
-
-    def rests(self, most: int) -> Sequence[bytes]:
-        """What is still to be written of the legal names, at most so many; empty if that is not known by now."""
-        legal = self.asked.known
-        return legal.rests(self.written, most) if isinstance(legal, Names) else ()
-
-    def mask(self) -> np.ndarray | None:
-        """The tokens that may come next; None if any may."""
-        legal = self.asked.legal()
-        return legal.mask(self.written) if legal and legal.place(self.written) == "inside" else None
 
 
 @dataclass(slots=True)
@@ -178,76 +39,76 @@ class _Step:
     strict
         Which of the lazy questions have masks here: those that refused a token.
     crossed
-        Triggers inside tokens that were about to be chosen here, with what stands before them in the token.
+        Triggers inside tokens that were about to be chosen here, with the bytes before them in the token.
     forbidden
         The tokens that would have been written here, each with a question by which it leads to nothing legal; in order,
         once however often the choice is made.
-    ahead
+    successor
         The last token that was looked at, and the state after it.
     """
 
     written: bytes
-    open: tuple[Open, ...]
-    begun: tuple[Open, ...]
-    strict: list[Asked] = field(default_factory=list)
-    crossed: dict[tuple[str, bytes], Asked] = field(default_factory=dict)
-    forbidden: dict[tuple[Asked, int], None] = field(default_factory=dict)
-    ahead: tuple[int, _Step] | None = None
+    open: tuple[OpenQuery, ...]
+    begun: tuple[OpenQuery, ...]
+    strict: list[PendingQuery] = field(default_factory=list)
+    crossed: dict[tuple[str, bytes], PendingQuery] = field(default_factory=dict)
+    forbidden: dict[tuple[PendingQuery, int], None] = field(default_factory=dict)
+    successor: tuple[int, _Step] | None = None
 
 
 class JointMonitors(Constraint):
-    """The constraint that what is written is legal in the eyes of every monitor.
+    """The constraint that all monitors allow what is written.
 
     Parameters
     ----------
-    scene
+    context
         Where decoding begins.
     monitors
         Those that know the language.
     analyser
-        Whom they ask.
+        The analyser that they ask.
     masks
         Of the model's vocabulary.
     weigh
-        How far a ruling is to be trusted.
+        How far a restriction is to be trusted.
     deadline_s
         How long decoding may wait for an answer, from the moment it was asked for.
     """
 
     def __init__(
         self,
-        scene: Scene,
+        context: CursorContext,
         monitors: Sequence[Monitor],
         analyser: Analyser,
         masks: Masks,
         weigh: Weigh,
         deadline_s: float,
     ) -> None:
-        self._scene = scene
+        self._scene = context
         self._monitors = monitors
         self._analyser = analyser
         self._masks = masks
         self._weigh = weigh
         self._deadline_s = deadline_s
         self._endings = frozenset(b"".join(monitor.endings for monitor in monitors))
-        typed = scene.typed.encode()
-        # What is going to be decoded again lengthens a name, or holds the trigger itself: that is asked ahead.
+        typed = context.typed.encode()
+        # What is going to be decoded again lengthens a name, or holds the trigger itself: that is asked now.
         begun = self._triggered(b"", monitors) if not typed or begins_name(typed) else ()
         self._steps = [_Step(b"", begun, begun)]
         self._walked(self._steps[0], typed)
-        self._ask_ahead()
+        self._prefetch()
 
-    def _ask_ahead(self) -> None:
-        """Ask what is going to be asked: the answers are kept."""
-        view = self._scene.view()
+    def _prefetch(self) -> None:
+        """Ask what is going to be asked: the analyser keeps the answers."""
+        snapshot = self._scene.snapshot()
         for monitor in self._monitors:
-            for request, question in _foreseen(monitor, view):
+            for request, question in _prefetched(monitor, snapshot):
                 self._analyser.ask(request, question)
 
     @property
     def report(self) -> MonitorReport:
-        """What was asked on the way to here, and what came of it; nothing of what was decoded and left behind."""
-        asked = [one.asked for step in self._steps for one in step.begun]
+        """What was asked on the way to here, and what came of it; nothing of what was decoded and dropped."""
+        asked = [one.query for step in self._steps for one in step.begun]
         asked += [one for step in self._steps for one in step.crossed.values()]
         watches = {one: replace(one.watch, forbidden=[], at=[]) for one in asked}
         for at, step in enumerate(self._steps):
@@ -264,7 +125,7 @@ class JointMonitors(Constraint):
     def fill_mask(self, bitmask: np.ndarray) -> None:
         """Clear the bits of the tokens that lead to nothing legal.
 
-        If that leaves none, the newest question gives way: decoding never dead-ends.
+        If that leaves none, the newest question is dropped: decoding never dead-ends.
         """
         while force := self._in_force(hard=True):
             mask = bitmask.copy()
@@ -273,44 +134,44 @@ class JointMonitors(Constraint):
             if mask.any() or not bitmask.any():
                 bitmask[:] = mask
                 return
-            force[-1][0].give_way()
+            force[-1][0].drop()
 
     def weigh(self, scores: torch.Tensor) -> torch.Tensor:
         """Scores in which what a soft monitor rules out is less likely."""
-        for asked, mask in self._in_force(hard=False):
-            scores = torch.where(allowed(mask, scores.shape[-1]).to(scores.device), scores, scores + asked.bias)
+        for query, mask in self._in_force(hard=False):
+            scores = torch.where(allowed(mask, scores.shape[-1]).to(scores.device), scores, scores + query.bias)
         return scores
 
     def admits(self, token: int) -> bool:
-        """Whether a chosen token stands; if not, the masks have become narrower, and the choice is to be made again.
+        """Whether a chosen token is legal; if not, the masks have become narrower, and the choice is to be made again.
 
-        Asked because a trigger may lie inside a token (``.append``): what is legal after the dot can only be asked
-        for once such a token is about to be chosen.
+        A trigger may lie inside a token (``.append``): only once such a token is about to be chosen can it be asked
+        what is legal after the dot.
         """
-        step, data, stands = self._steps[-1], self._masks.token_bytes[token], True
+        step, data, admitted = self._steps[-1], self._masks.token_bytes[token], True
         for one in step.open:
-            if one.asked.trigger.lazy and one.asked not in step.strict and one.loses(data):
-                step.strict.append(one.asked)
-                stands = False
+            if one.query.trigger.lazy and one.query not in step.strict and one.loses(data):
+                step.strict.append(one.query)
+                admitted = False
         for one in self._after(token).begun:
-            key = (one.asked.watch.monitor, data[: len(data) - len(one.written)])
+            key = (one.query.watch.monitor, data[: len(data) - len(one.written)])
             if not one.written or key in step.crossed:
                 continue
-            legal = one.asked.legal()
+            legal = one.query.legal()
             if legal is not None and legal.place(one.written) == "lost":
-                step.crossed[key] = one.asked
-                stands = False
-        return stands
+                step.crossed[key] = one.query
+                admitted = False
+        return admitted
 
     def awaits(self, token: int | None) -> bool:
         """See `Constraint.awaits`."""
         step = self._steps[-1]
         if token is None:
-            asked = [one.asked for one in step.open if not one.asked.trigger.lazy or one.asked in step.strict]
+            asked = [one.query for one in step.open if not one.query.trigger.lazy or one.query in step.strict]
             asked += step.crossed.values()
         else:
-            asked = [one.asked for one in step.open if one.asked.trigger.lazy]
-            asked += [one.asked for one in self._after(token).begun if one.written]
+            asked = [one.query for one in step.open if one.query.trigger.lazy]
+            asked += [one.query for one in self._after(token).begun if one.written]
         return any(one.is_pending for one in asked)
 
     def continuations(self, most: int) -> Sequence[bytes]:
@@ -328,24 +189,24 @@ class JointMonitors(Constraint):
 
     def forbade(self, token: int) -> None:
         """Be told which token would have been written without this constraint."""
-        for asked, mask in self._in_force(hard=True):
+        for query, mask in self._in_force(hard=True):
             if not mask[token >> 5] >> (token & 31) & 1:
-                self._steps[-1].forbidden[asked, token] = None
+                self._steps[-1].forbidden[query, token] = None
 
-    def _in_force(self, *, hard: bool) -> list[tuple[Asked, np.ndarray]]:
+    def _in_force(self, *, hard: bool) -> list[tuple[PendingQuery, np.ndarray]]:
         """What constrains the next token: each question with the tokens that are legal by it."""
         step = self._steps[-1]
-        eager = (one for one in step.open if not one.asked.trigger.lazy or one.asked in step.strict)
-        found = [(one.asked, one.mask()) for one in eager]
-        found += [(asked, asked.legal_behind(lead)) for (_, lead), asked in step.crossed.items()]
-        return [(asked, mask) for asked, mask in found if mask is not None and asked.watch.soft is not hard]
+        eager = (one for one in step.open if not one.query.trigger.lazy or one.query in step.strict)
+        found = [(one.query, one.mask()) for one in eager]
+        found += [(query, query.legal_after(lead)) for (_, lead), query in step.crossed.items()]
+        return [(query, mask) for query, mask in found if mask is not None and query.watch.soft is not hard]
 
     def _after(self, token: int) -> _Step:
         """The state after a token, found once."""
         step = self._steps[-1]
-        if step.ahead is None or step.ahead[0] != token:
-            step.ahead = token, self._walked(step, self._masks.token_bytes[token])
-        return step.ahead[1]
+        if step.successor is None or step.successor[0] != token:
+            step.successor = token, self._walked(step, self._masks.token_bytes[token])
+        return step.successor[1]
 
     def _walked(self, step: _Step, data: bytes) -> _Step:
         """The state after the bytes of a token: each may end an identifier, or a text that asks a question."""
@@ -359,53 +220,39 @@ class JointMonitors(Constraint):
         still, begun = _longer(still, data[at:]), _longer(begun, data[at:])
         return _Step(step.written + data, tuple(one for one in (*still, *begun) if not one.is_closed), begun)
 
-    def _triggered(self, written: bytes, monitors: Sequence[Monitor]) -> tuple[Open, ...]:
+    def _triggered(self, written: bytes, monitors: Sequence[Monitor]) -> tuple[OpenQuery, ...]:
         """The questions that the monitors ask after `written`."""
         try:
-            view = self._scene.view(written.decode())
+            snapshot = self._scene.snapshot(written.decode())
         except UnicodeDecodeError:
             return ()
-        found = ((monitor, _trigger(monitor, view)) for monitor in monitors)
+        found = ((monitor, _trigger(monitor, snapshot)) for monitor in monitors)
         return tuple(self._ask(monitor, trigger) for monitor, trigger in found if trigger)
 
-    def _ask(self, monitor: Monitor, trigger: Trigger) -> Open:
+    def _ask(self, monitor: Monitor, trigger: Trigger) -> OpenQuery:
         until = time.perf_counter() + (self._deadline_s * SOFT_SHARE if monitor.soft else self._deadline_s)
         answer = trigger.ask(self._analyser)
-        asked = Asked(monitor, trigger, answer, until, self._weigh, self._masks)
-        return Open(asked, trigger.written.encode())
+        query = PendingQuery(monitor, trigger, answer, until, self._weigh, self._masks)
+        return OpenQuery(query, trigger.written.encode())
 
 
-def _trigger(monitor: Monitor, view: View) -> Trigger | None:
+def _trigger(monitor: Monitor, snapshot: Snapshot) -> Trigger | None:
     """What a monitor asks; nothing where it fails: one of an installed package must not cost the suggestion."""
     try:
-        return monitor.trigger(view)
+        return monitor.trigger(snapshot)
     except Exception as error:
-        _say_failed(monitor, error)
+        log_failure(monitor, error)
         return None
 
 
-def _foreseen(monitor: Monitor, view: View) -> Sequence[tuple[Request[Any], Question]]:
+def _prefetched(monitor: Monitor, snapshot: Snapshot) -> Sequence[tuple[Request[Any], Question]]:
     """What a monitor is going to ask; nothing where it fails, as `_trigger`."""
     try:
-        return monitor.foresee(view) if isinstance(monitor, Foresighted) else ()
+        return monitor.prefetch(snapshot) if isinstance(monitor, Prefetching) else ()
     except Exception as error:
-        _say_failed(monitor, error)
+        log_failure(monitor, error)
         return ()
 
 
-def _say_failed(monitor: Monitor, error: Exception) -> None:
-    shown = log.isEnabledFor(logging.DEBUG)  # a traceback may show the file's text
-    log.error("the monitor %s failed and abstains: %s", monitor.name, type(error).__name__, exc_info=shown)
-
-
-def _longer(questions: tuple[Open, ...], data: bytes) -> tuple[Open, ...]:
-    return tuple(Open(one.asked, one.written + data) for one in questions) if data else questions
-
-
-def _is_half(data: bytes) -> bool:
-    """Whether bytes end inside a character."""
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return True
-    return False
+def _longer(questions: tuple[OpenQuery, ...], data: bytes) -> tuple[OpenQuery, ...]:
+    return tuple(OpenQuery(one.query, one.written + data) for one in questions) if data else questions

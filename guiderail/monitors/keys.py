@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from guiderail.monitors.analysis.answers import Members, read_hover
 from guiderail.monitors.analysis.requests import COMPLETIONS, Question, Request
-from guiderail.monitors.monitor import Ruling, Trigger
-from guiderail.monitors.scene import View, tail_of
+from guiderail.monitors.cursor_context import Snapshot, tail_of
+from guiderail.monitors.monitor import Restriction, Trigger
+from guiderail.text.languages.kinds import FIELD, METHOD, PROPERTY
 
 if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
 
-FIELD, METHOD, PROPERTY = 5, 2, 10  # CompletionItemKind
 SCRIPTS = frozenset({"typescript", "typescriptreact"})
 _SUBSCRIPT = re.compile(r"(?P<owner>[\w.\])]+)(?:\[|\.get\()\s*(?P<quote>['\"])(?P<written>[^'\"\\\n]*)$")
 _OWNER = re.compile(r"([\w.\])])(?:\[|\.get\()\s*['\"]$")
@@ -33,24 +33,26 @@ class Keys:
     name, soft, endings = "keys", False, b"'\"{, \n"
     languages = SCRIPTS | {"python"}
 
-    def trigger(self, view: View) -> Trigger | None:
+    def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """See `Monitor.trigger`."""
-        return _subscript(view) if view.language == "python" else _literal(view)
+        return _subscript(snapshot) if snapshot.language == "python" else _literal(snapshot)
 
 
-def _subscript(view: View) -> Trigger | None:
-    """After ``d["`` in Python, and after ``d.get("``."""
-    read = view.text[-READ:]
+def _subscript(snapshot: Snapshot) -> Trigger | None:
+    """The trigger after ``d["`` and ``d.get("`` in Python."""
+    read = snapshot.text[-READ:]
     line = read.rpartition("\n")[2]
     found = _SUBSCRIPT.search(read) if "'" in line or '"' in line else None
-    if found is None or not view.place.inside:
+    if found is None or not snapshot.lex_state.in_string_or_comment:
         return None
-    if view.scene.place_of(view.text[: len(view.text) - len(found["written"]) - 1]).inside:
+    if snapshot.cursor.lex_state_of(
+        snapshot.text[: len(snapshot.text) - len(found["written"]) - 1]
+    ).in_string_or_comment:
         return None
-    quote, stands = found["quote"], found["written"]
-    defines = _TARGET.match(view.statement) is not None
+    quote, typed = found["quote"], found["written"]
+    defines = _TARGET.match(snapshot.statement) is not None
 
-    def judge(answer: tuple[Members, str]) -> Ruling:
+    def interpret(answer: tuple[Members, str]) -> Restriction:
         members, owner_type = answer
         keys = frozenset(member.name.strip("'\"") for member in members.items if member.kind == FIELD)
         reason = None
@@ -59,38 +61,38 @@ def _subscript(view: View) -> Trigger | None:
         elif defines:
             reason = "may be defined"
         elif _PLAIN_DICT.search(owner_type):
-            reason = None if _is_literal(view, found["owner"]) else "may have more"
-        elif keys <= _mentioned(view, found["owner"]):
+            reason = None if _is_literal(snapshot, found["owner"]) else "may have more"
+        elif keys <= _mentioned(snapshot, found["owner"]):
             reason = "may have more"
         if reason is None and not members.complete:
             reason = "incomplete"
-        elif reason is None and not any(key.startswith(stands + view.ahead) for key in keys):
+        elif reason is None and not any(key.startswith(typed + snapshot.upcoming) for key in keys):
             reason = "no such key"
         texts = frozenset(key + quote for key in keys if quote not in key and "\\" not in key)
         legal = (lambda masks: masks.texts(texts)) if texts else None
-        return Ruling(legal, len(keys), reason, lambda truth: (stands + truth).partition(quote)[0] in keys)
+        return Restriction(legal, len(keys), reason, lambda truth: (typed + truth).partition(quote)[0] in keys)
 
-    shown = view.text[: len(view.text) - len(stands)] + quote
-    return Trigger(found[0], KEYS, view.question(len(shown) - 1, shown), judge, stands, word=False)
+    shown = snapshot.text[: len(snapshot.text) - len(typed)] + quote
+    return Trigger(found[0], KEYS, snapshot.question(len(shown) - 1, shown), interpret, typed, word=False)
 
 
-def _is_literal(view: View, owner: str) -> bool:
+def _is_literal(snapshot: Snapshot, owner: str) -> bool:
     """Whether a plain dictionary is a literal of this file that nothing in the file adds to."""
-    made = _each(view, owner, rf"\s*+(?::[^=\n]{{0,{LONG}}}+)?+=(?!=)\s*+(.)")
+    made = _each(snapshot, owner, rf"\s*+(?::[^=\n]{{0,{LONG}}}+)?+=(?!=)\s*+(.)")
     index = rf"\[[^\]\n]{{0,{LONG}}}+(?:\]\s*+=(?!=)|[^\]\n])"  # what is too long to be read is taken to add
-    grown = _each(view, owner, rf"\s*+(?:{index}|\.(?:update|setdefault)\(|\|=)")
+    grown = _each(snapshot, owner, rf"\s*+(?:{index}|\.(?:update|setdefault)\(|\|=)")
     return [found[1] for found in made] == ["{"] and next(grown, None) is None
 
 
-def _mentioned(view: View, owner: str) -> frozenset[str]:
+def _mentioned(snapshot: Snapshot, owner: str) -> frozenset[str]:
     """The keys with which the file mentions something: of what has no fixed keys pyrefly lists those, and no others."""
     named = r"\s*+(?:\[|\.\w++\()\s*+['\"]([^'\"\n]*+)['\"]"
-    return frozenset(found[1] for found in _each(view, owner, named))
+    return frozenset(found[1] for found in _each(snapshot, owner, named))
 
 
-def _each(view: View, owner: str, following: str) -> Iterator[re.Match[str]]:
+def _each(snapshot: Snapshot, owner: str, following: str) -> Iterator[re.Match[str]]:
     """The places of the file at which something is mentioned with something after it."""
-    whole, pattern, at = view.text + view.scene.rest, re.compile(following), 0
+    whole, pattern, at = snapshot.text + snapshot.cursor.rest, re.compile(following), 0
     while (at := whole.find(owner, at)) >= 0:
         begins = at == 0 or not (whole[at - 1].isalnum() or whole[at - 1] in "_.")
         found = pattern.match(whole, at + len(owner)) if begins else None
@@ -110,18 +112,22 @@ async def _keys(client: Client, question: Question) -> tuple[Members, str]:
 KEYS = Request("keys", _keys)
 
 
-def _literal(view: View) -> Trigger | None:
-    """Where a key of an object literal begins in TypeScript."""
-    if view.place.inside or not view.place.brackets or view.text[view.place.brackets[-1]] != "{":
+def _literal(snapshot: Snapshot) -> Trigger | None:
+    """The trigger where a key of an object literal begins in TypeScript."""
+    if (
+        snapshot.lex_state.in_string_or_comment
+        or not snapshot.lex_state.open_brackets
+        or snapshot.text[snapshot.lex_state.open_brackets[-1]] != "{"
+    ):
         return None
-    opened = view.place.brackets[-1]
-    found = _LITERAL.search(view.text[max(0, opened - 20) :])
+    opened = snapshot.lex_state.open_brackets[-1]
+    found = _LITERAL.search(snapshot.text[max(0, opened - 20) :])
     if found is None:
         return None
-    stands = found["written"]
-    used = frozenset(_USED.findall(view.text[opened + 1 : len(view.text) - len(stands)]))
+    typed = found["written"]
+    used = frozenset(_USED.findall(snapshot.text[opened + 1 : len(snapshot.text) - len(typed)]))
 
-    def judge(members: Members) -> Ruling:
+    def interpret(members: Members) -> Restriction:
         offered = frozenset(m.name.rstrip("?") for m in members.items if m.kind in (FIELD, METHOD, PROPERTY))
         names = offered | {"async", "get", "set", "static"}
         reason = None
@@ -129,14 +135,14 @@ def _literal(view: View) -> Trigger | None:
             reason = "unknown type"  # what is in scope is offered where no keys are known
         elif not members.complete:
             reason = "incomplete"
-        elif not any(name.startswith(stands + view.ahead) for name in names):
+        elif not any(name.startswith(typed + snapshot.upcoming) for name in names):
             reason = "no such key"
 
         def allows(truth: str) -> bool:
-            name = stands + tail_of(truth)
+            name = typed + tail_of(truth)
             return not name or name in names or name in used
 
-        legal = (lambda masks: masks.perhaps(names, view.scene.tail)) if offered else None
-        return Ruling(legal, len(offered), reason, allows)
+        legal = (lambda masks: masks.perhaps(names, snapshot.cursor.tail)) if offered else None
+        return Restriction(legal, len(offered), reason, allows)
 
-    return Trigger("{", COMPLETIONS, view.question(len(view.text) - len(stands)), judge, stands)
+    return Trigger("{", COMPLETIONS, snapshot.question(len(snapshot.text) - len(typed)), interpret, typed)

@@ -14,7 +14,7 @@ from pathlib import Path
 from guiderail import projectfile
 from guiderail.monitors.analysis.server import environment, site_folders
 from guiderail.monitors.analysis.workspaces import is_trusted
-from guiderail.monitors.declared import declared_modules
+from guiderail.monitors.requirements import declared_modules
 from guiderail.projectfile import ProjectFileError
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class ModulePath:
         return tuple(folder for folder in (*own, *sites, *linked, library) if _is_folder(folder))
 
     def _chooses(self, venv: Path) -> bool:
-        """Whether an environment is one that the project brings, and that nobody has trusted."""
+        """Whether an environment is one that the project brings, and the project is not trusted."""
         inside = venv.is_relative_to(self._root) or _is_inside(venv, self._root)
         return inside and not is_trusted(self._root)
 

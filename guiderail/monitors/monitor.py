@@ -1,7 +1,7 @@
 """The contract of a monitor: when to ask an analyser, what to ask, and what its answer makes legal.
 
 A monitor keeps nothing: whether it is triggered depends on the text alone. So decoding may go back, branch and look
-ahead as it likes; the state of all monitors is the list of questions that are open after each token (`joint`).
+forward as it likes; the state of all monitors is the list of questions that are open after each token (`joint`).
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ import numpy as np
 
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.requests import Question, Request
+from guiderail.monitors.cursor_context import Snapshot
 from guiderail.monitors.masks import Masks
-from guiderail.monitors.scene import View
 
 KNOWN = "known"  # the situation in which nothing speaks against an answer
 
 
 class Legal(Protocol):
-    """A language over the text after a trigger, as masks; immutable, shared by all who decode at one place."""
+    """The texts that are legal after a trigger, as token masks; immutable, shared by all decoders at one cursor."""
 
     def place(self, written: bytes) -> Literal["inside", "past", "lost"]:
         """Whether a text is still constrained, constrained no more, or not legal."""
         ...
 
     def mask(self, written: bytes) -> np.ndarray:
-        """The tokens that may stand after a text that is inside; packed int32 [ceil(vocabulary / 32)]."""
+        """The tokens that may follow a text that is inside; packed int32 [ceil(vocabulary / 32)]."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
-    """What an answer comes to.
+class Restriction:
+    """What an answer allows after a trigger.
 
     Parameters
     ----------
     legal
-        Makes the language of what may be written; None if the answer says nothing about that.
+        Makes the legal texts for a vocabulary; None if the answer says nothing about them.
     size
         How many names, or other choices, are legal.
     reason
@@ -58,28 +58,28 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A place at which an analysis is wanted.
+    """A point of the text at which a monitor asks the analyser.
 
     Parameters
     ----------
     label
-        What a report calls the place: the receiver, the function, the module.
+        What a report shows of it: the receiver, the function, the module.
     request, question
-        What is asked, and about which place; no request where the monitor needs no answer: it judges None.
-    judge
-        Makes of the answer what is legal.
+        What is asked, and about which place; no request where the monitor needs no answer: it interprets None.
+    interpret
+        Turns the answer into a restriction.
     written
-        What stands already of that which is constrained.
+        The part of the constrained text that is already written.
     word
-        Whether only one identifier is constrained: what does not lengthen it ends the matter.
+        Whether only one identifier is constrained: any character that is no part of it ends the restriction.
     lazy
-        Whether masks are dear: one is made only once a token that is not legal was about to be chosen.
+        Whether masks are expensive: one is made only once a token that is not legal was about to be chosen.
     """
 
     label: str
     request: Request[Any] | None
     question: Question
-    judge: Callable[[Any], Ruling]
+    interpret: Callable[[Any], Restriction]
     written: str = ""
     word: bool = True
     lazy: bool = False
@@ -94,11 +94,11 @@ class Trigger:
 
 
 class Monitor(Protocol):
-    """Watches the text being written."""
+    """Decides from the text being written when to ask an analyser, and what its answer makes legal."""
 
     @property
     def name(self) -> str:
-        """By which it is chosen and reported."""
+        """The name by which it is chosen and reported."""
         ...
 
     @property
@@ -116,15 +116,15 @@ class Monitor(Protocol):
         """Whether it only ever biases the scores."""
         ...
 
-    def trigger(self, view: View) -> Trigger | None:
+    def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """What is to be asked at the end of the text, if anything: a cheap and pure function of the text."""
         ...
 
 
 @runtime_checkable
-class Foresighted(Protocol):
-    """A monitor that knows where decoding begins what it is going to ask."""
+class Prefetching(Protocol):
+    """A monitor that knows at the cursor what it may ask later."""
 
-    def foresee(self, view: View) -> Sequence[tuple[Request[Any], Question]]:
+    def prefetch(self, snapshot: Snapshot) -> Sequence[tuple[Request[Any], Question]]:
         """What may be asked later on, so that the answer is there by then."""
         ...

@@ -7,30 +7,30 @@ from pathlib import Path
 
 from guiderail.decoding.constraints.vocabulary import Vocabulary
 from guiderail.monitors.analysis.pool import Analysers, folder_of
+from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.joint import JointMonitors
-from guiderail.monitors.lexing import SYNTAX
 from guiderail.monitors.masks import Masks
-from guiderail.monitors.monitor import KNOWN, Monitor, Ruling
-from guiderail.monitors.registry import ALL, chosen, speaking
-from guiderail.monitors.scene import Scene
+from guiderail.monitors.monitor import KNOWN, Monitor, Restriction
+from guiderail.monitors.registry import ALL, chosen, for_language
 from guiderail.monitors.trust import Trust, trust
 from guiderail.text.document import Document
 from guiderail.text.language import ending_of
+from guiderail.text.languages.table import LEXICONS
 
 KEYSTROKE_S = 0.05
-LONGEST = 2_000_000  # characters of a text: in a longer one, finding what the cursor stands in takes seconds
+LONGEST = 2_000_000  # characters of a text: lexing a longer one takes seconds
 UNTITLED = "guiderail_untitled"  # where a text without a file is said to be
 
 
 class Monitors:
-    """What constrains decoding in an engine.
+    """Makes the constraints of the chosen monitors.
 
     Parameters
     ----------
     vocabulary
         The model's tokens by their bytes.
     analysers
-        Who can be asked.
+        The analysers to ask.
     deadline_s
         How long decoding waits for an answer at most.
     names
@@ -53,28 +53,28 @@ class Monitors:
     def watch(
         self, document: Document, offset: int, root: Path | None = None, typed: str = ""
     ) -> Callable[[], JointMonitors] | None:
-        """A maker of constraints, one for each suggestion at a cursor; None where nobody is to be asked.
+        """A maker of constraints, one for each suggestion at a cursor; None where no monitor or analyser can help.
 
         Parameters
         ----------
         document, offset, root
             The cursor and its project.
         typed
-            What before the cursor is going to be decoded again.
+            The text before the cursor that decoding writes again.
         """
         folder = folder_of(document, root)
-        monitors = speaking(self.monitors, document.language)
+        monitors = for_language(self.monitors, document.language)
         analyser = None
-        if monitors and document.language in SYNTAX and len(document.text) <= LONGEST:
+        if monitors and document.language and document.language in LEXICONS and len(document.text) <= LONGEST:
             analyser = self.analysers.get(document.language, folder)
         if analyser is None:
             return None
         analyser.attend()
         path = (document.path or folder / (UNTITLED + ending_of(document.language or ""))).absolute()
-        scene = Scene(document, offset, path, typed, folder)
+        context = CursorContext(document, offset, path, typed, folder)
 
-        def weigh(monitor: Monitor, ruling: Ruling) -> Trust:
-            situation = (scene.language, monitor.name, analyser.name, ruling.reason or KNOWN)
+        def weigh(monitor: Monitor, restriction: Restriction) -> Trust:
+            situation = (context.language, monitor.name, analyser.name, restriction.reason or KNOWN)
             return trust(situation, soft=monitor.soft)
 
-        return lambda: JointMonitors(scene, monitors, analyser, self._masks, weigh, self.deadline_s)
+        return lambda: JointMonitors(context, monitors, analyser, self._masks, weigh, self.deadline_s)

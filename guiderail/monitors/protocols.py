@@ -68,8 +68,8 @@ class Protocol:
         """The calls that are legal in some of the possible states."""
         return frozenset(call for state in possible for call in self.states[state])
 
-    def behind(self, possible: frozenset[str], call: str) -> frozenset[str]:
-        """The states that may hold after a call; all that it can lead to if it was legal in none."""
+    def after(self, possible: frozenset[str], call: str) -> frozenset[str]:
+        """The states that an object may be in after a call; all that it can lead to if it was legal in none."""
         moved = frozenset(self.states[state][call] for state in possible if call in self.states[state])
         return moved or frozenset(legal[call] for legal in self.states.values() if call in legal)
 

@@ -1,4 +1,4 @@
-"""The monitors that there are: guiderail's own, and those that other packages register."""
+"""The registry of monitors: guiderail's own, and those that other packages register."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def chosen(names: str = ALL) -> tuple[Monitor, ...]:
     return tuple(_load(point) for name, point in registered().items() if ALL in wanted or name in wanted)
 
 
-def speaking(monitors: Iterable[Monitor], language: str | None) -> Sequence[Monitor]:
+def for_language(monitors: Iterable[Monitor], language: str | None) -> Sequence[Monitor]:
     """Those that know a language."""
     return [monitor for monitor in monitors if language in monitor.languages]
 

@@ -1,4 +1,4 @@
-"""What the monitors did, for a person to read."""
+"""A report of what the monitors did for one suggestion."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Watch:
-    """A trigger that was seen while decoding, and what came of it.
+    """One trigger while decoding, and its outcome.
 
     Parameters
     ----------
     monitor
         Which monitor it was.
     receiver
-        What it is about, such as the last characters before a dot.
+        The code that it is about, such as the last characters before a dot.
     legal
         How many names or choices the analyser knows; None if the monitor abstained.
     soft
@@ -41,7 +41,7 @@ class Watch:
 
 @dataclass(slots=True)
 class MonitorReport:
-    """What the monitors did for one suggestion."""
+    """What the monitors did for one suggestion, by trigger."""
 
     analyser: str
     watches: list[Watch] = field(default_factory=list)

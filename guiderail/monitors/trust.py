@@ -20,7 +20,7 @@ FORBID = 0.98  # the share of right answers from which on what is unknown is for
 SURE = 0.9  # if its lower bound is this much;
 HEED = 0.75  # the lower bound from which on it is made less likely
 FEWEST = 50  # answers of a situation that must have been counted
-UNMEASURED = 0.9  # the share that a soft monitor is taken to have where nobody has measured it
+UNMEASURED = 0.9  # the share that a soft monitor is taken to have where it was not measured
 Z = 1.96  # of the lower bound: 95 % (Wilson 1927)
 
 Situation = tuple[str, str, str, str]  # language, monitor, analyser, and KNOWN or the reason not to rely on an answer
@@ -28,7 +28,7 @@ Situation = tuple[str, str, str, str]  # language, monitor, analyser, and KNOWN 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What is to be made of what an answer rules out.
+    """How to treat the tokens that an answer rules out.
 
     Parameters
     ----------

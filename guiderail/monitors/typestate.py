@@ -1,7 +1,7 @@
 """The typestate monitor: a call must be legal in a state that its object may be in, by a protocol the user declares.
 
 After the typestates of Strom and Yemini (IEEE TSE 12(1), 1986): the states that an object may be in are followed from
-the beginning of the function through the text, in the order in which it stands. What may or may not have happened
+the beginning of the function through the text, from top to bottom. What may or may not have happened
 (branches, loops, other names for the object) leaves all states possible that it could lead to.
 """
 
@@ -17,10 +17,10 @@ from itertools import islice
 
 from guiderail.errors import GuiderailError
 from guiderail.monitors.analysis.requests import HOVER
-from guiderail.monitors.lexing import place
-from guiderail.monitors.monitor import Ruling, Trigger
+from guiderail.monitors.cursor_context import Snapshot, tail_of
+from guiderail.monitors.lex_state import lex_state
+from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.monitors.protocols import Protocol, protocols
-from guiderail.monitors.scene import View, tail_of
 
 log = logging.getLogger(__name__)
 _RECEIVER = re.compile(r"(?<![\w.])(?P<receiver>[^\W\d]\w*(?:\.[^\W\d]\w*)*)\.(?P<written>\w*)$")
@@ -35,30 +35,30 @@ class Typestate:
     name, soft, endings = "typestate", False, b"."
     languages = frozenset({"python"})
 
-    def trigger(self, view: View) -> Trigger | None:
+    def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """See `Monitor.trigger`."""
-        found = _RECEIVER.search(view.text[-200:])
-        declared = _declared(view) if found and not view.place.inside else ()
+        found = _RECEIVER.search(snapshot.text[-200:])
+        declared = _declared(snapshot) if found and not snapshot.lex_state.in_string_or_comment else ()
         if not found or not declared:
             return None
-        receiver, stands = found["receiver"], found["written"]
-        dot = len(view.text) - len(stands) - 1
+        receiver, typed = found["receiver"], found["written"]
+        dot = len(snapshot.text) - len(typed) - 1
 
-        def judge(hover: str) -> Ruling:
+        def interpret(hover: str) -> Restriction:
             kind = next((one for one in declared if _is_of(hover, one.type)), None)
             if kind is None:
-                return Ruling(None, reason="no protocol" if hover else "unknown type")
-            forbidden = kind.calls - kind.legal(possible_states(view.text[:dot], receiver, kind))
-            legal = (lambda masks: masks.none_of(forbidden, view.scene.tail)) if forbidden else None
-            allows = lambda truth: stands + tail_of(truth) not in forbidden  # noqa: E731
-            return Ruling(legal, len(kind.calls - forbidden), None if forbidden else "any call", allows)
+                return Restriction(None, reason="no protocol" if hover else "unknown type")
+            forbidden = kind.calls - kind.legal(possible_states(snapshot.text[:dot], receiver, kind))
+            legal = (lambda masks: masks.none_of(forbidden, snapshot.cursor.tail)) if forbidden else None
+            allows = lambda truth: typed + tail_of(truth) not in forbidden  # noqa: E731
+            return Restriction(legal, len(kind.calls - forbidden), None if forbidden else "any call", allows)
 
-        return Trigger(found[0], HOVER, view.question(dot - 1, view.text[:dot]), judge, stands)
+        return Trigger(found[0], HOVER, snapshot.question(dot - 1, snapshot.text[:dot]), interpret, typed)
 
 
-def _declared(view: View) -> tuple[Protocol, ...]:
+def _declared(snapshot: Snapshot) -> tuple[Protocol, ...]:
     try:
-        return tuple(one for one in protocols(view.scene.root) if one.language == view.language)
+        return tuple(one for one in protocols(snapshot.cursor.root) if one.language == snapshot.language)
     except GuiderailError as error:
         _name(str(error))
         return ()
@@ -66,7 +66,7 @@ def _declared(view: View) -> tuple[Protocol, ...]:
 
 @lru_cache(maxsize=8)
 def _name(problem: str) -> None:
-    """Say once what is wrong: it is met at every dot."""
+    """Log a problem once: it is met at every dot."""
     log.warning("%s", problem)
 
 
@@ -92,7 +92,7 @@ def possible_states(text: str, receiver: str, kind: Protocol) -> frozenset[str]:
         elif event.what == "lost":
             then = everything
         else:
-            then = kind.behind(possible, event.what.removeprefix("call "))
+            then = kind.after(possible, event.what.removeprefix("call "))
         certain = _is_certain(text, event.at)
         possible = then if certain else possible | then
         if certain and event.what in ("made", "lost"):
@@ -115,11 +115,11 @@ def _events(text: str, begin: int, receiver: str, kind: Protocol) -> Iterator[_E
     made = re.compile(rf"{re.escape(receiver)}\s*(?::[^=\n]*)?=\s*(?:[\w.]+\.)?(?:{makers})\(")
     opened = re.compile(rf"(?:async\s+)?with\s+(?:[\w.]+\.)?(?:{makers})\(.*\)\s+as$", re.DOTALL)
     for found in _mentions(receiver).finditer(text, begin):
-        here = place(text[: found.start()], "python", here)
-        if here.inside:
+        here = lex_state(text[: found.start()], "python", here)
+        if here.in_string_or_comment:
             continue
         after = text[found.start() :]
-        statement = text[here.statement : found.start()].strip()
+        statement = text[here.statement_start : found.start()].strip()
         call = re.match(rf"{re.escape(receiver)}\.(\w+)", after)
         if not statement and made.match(after):
             yield _Event(found.start(), "made")
@@ -132,7 +132,7 @@ def _events(text: str, begin: int, receiver: str, kind: Protocol) -> Iterator[_E
 
 
 def _mentions(receiver: str) -> re.Pattern[str]:
-    """Where the first name of a receiver stands."""
+    """The mentions of the first name of a receiver."""
     return re.compile(rf"(?<![\w.]){re.escape(receiver.partition('.')[0])}\b")
 
 
@@ -145,7 +145,7 @@ def _is_over(text: str, at: int) -> bool:
 
 
 def _is_certain(text: str, at: int) -> bool:
-    """Whether what stands at an offset has happened when the end of the text is reached: no block ended between."""
+    """Whether the code at an offset has run when the end of the text is reached: no block ended between."""
     begin = text.rfind("\n", 0, at) + 1
     line = text[begin:].partition("\n")[0]
     depth = len(line) - len(line.lstrip())

@@ -1,4 +1,4 @@
-"""The verdict on what was written: which errors has the file with it that it has not without?
+"""The verdict on a suggestion: the errors that it brings into the file.
 
 Monitors look at one name at a time, while it is written. When all is written, the syntax is looked at, and the analyser
 is asked once more, for what it finds wrong with the file. That answer is waited for up to a deadline; what is not known
@@ -22,9 +22,10 @@ from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import Diagnostic, NoAnswer
 from guiderail.monitors.analysis.pool import Analysers, folder_of
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
-from guiderail.monitors.lexing import SYNTAX, unmatched_closers
-from guiderail.monitors.standing import standing
+from guiderail.monitors.lex_cache import lex_cache
+from guiderail.monitors.lex_state import unmatched_closers
 from guiderail.text.document import Document
+from guiderail.text.languages.table import LEXICONS
 from guiderail.text.syntax import PARSE_S, SlowTextError, has_grammar, parse, parsed
 
 State = Literal["clean", "errors", "unknown"]
@@ -40,7 +41,7 @@ _NEXT_LINE = re.compile(r"(?<=\n)[^\S\n]*+\S[^\n]*+")  # that is not blank
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known of a text that was written into a file.
+    """Whether a text brings errors into its file, as far as that is known.
 
     Parameters
     ----------
@@ -83,12 +84,12 @@ class Change(NamedTuple):
 
 
 class Inspector:
-    """Gives verdicts.
+    """Asks analysers for verdicts on suggestions.
 
     Parameters
     ----------
     analysers
-        Who can be asked.
+        The analysers to ask.
     deadline_s
         How long all verdicts of a request may be waited for.
     """
@@ -197,11 +198,11 @@ def completed(document: Document, change: Change) -> str | None:
     language = document.language or ""
     if not change.finished:
         return None
-    if language in SYNTAX:
+    if language in LEXICONS:
         # A comment ends with its line; what is still open after a line break is a string.
-        here = standing(document.path, language).place(before + "\n")
-        open_here = len(here.brackets)
-        if here.inside or open_here > len(unmatched_closers(rest, language, open_here)):
+        here = lex_cache(document.path, language).state(before + "\n")
+        open_here = len(here.open_brackets)
+        if here.in_string_or_comment or open_here > len(unmatched_closers(rest, language, open_here)):
             return None
     return before + _body(before, rest, language) + rest
 
@@ -258,7 +259,7 @@ def _encoded(text: str) -> bytes:
 
 @lru_cache(COUNTED)
 def _syntax_errors(text: str, language: str) -> int:
-    """Errors in a tree of all of the text; the file without the line is the same while somebody types in it."""
+    """Errors in a tree of all of the text; the file without the line is the same while a person types in it."""
     root = parse(_encoded(text), language, PARSE_S)
     if not root.has_error:
         return 0

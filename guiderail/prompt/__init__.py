@@ -1,1 +1,1 @@
-"""What the model is asked: fill-in-the-middle layouts, cross-file context, token budgets."""
+"""The prompt: fill-in-the-middle layouts, cross-file context, token budgets."""

@@ -1,4 +1,4 @@
-"""What other files of the project say that helps at the cursor: imported declarations, then similar code.
+"""Context from other files of the project: imported declarations, then similar code.
 
 Cross-file context of both kinds is what repository-level completion gains most from (Zhang et al., "RepoCoder",
 2023; Liu et al., "RepoBench", 2023); declarations tell what may be written, similar code how it is written here.
@@ -55,55 +55,56 @@ def gather(
     Returns
     -------
     list of Snippet
-        Least useful first, so that the best stands nearest to the file in the prompt; never the file itself.
+        Least useful first, so that the best is nearest to the file in the prompt; never the file itself.
     """
     index = index or ProjectIndex(root)
     index.refresh()
     path = index.project.relative(document.path) or ""
     expired = deadline(seconds)
-    purse = _Purse(budget, count)
+    remaining = TokenBudget(budget, count)
     declared = declared_by_imports(document, offset, path, index, expired)
-    used = _chosen([found for found in declared if found.score > UNUSED], purse, _DEFINITIONS_SHARE)
-    similar = _similar(document, offset, path, index, expired, purse, used)
-    unused = _chosen([found for found in declared if found.score <= UNUSED], purse, 1.0)
+    used = _chosen([found for found in declared if found.score > UNUSED], remaining, _DEFINITIONS_SHARE)
+    similar = _similar(document, offset, path, index, expired, remaining, used)
+    unused = _chosen([found for found in declared if found.score <= UNUSED], remaining, 1.0)
     definitions = _definitions(used + unused)
     known = sum(snippet.score > UNUSED for snippet in definitions)
     return [*definitions[:known], *similar, *definitions[known:]][::-1]
 
 
-class _Purse:
-    """The tokens that are left."""
+class TokenBudget:
+    """Tokens that snippets may still take, out of a total."""
 
-    def __init__(self, budget: int, count: Count) -> None:
-        self.left = budget
-        self.budget = budget
+    def __init__(self, total: int, count: Count) -> None:
+        self.left = total
+        self.total = total
         self._count = count
 
     def cost(self, text: str) -> int:
+        """Tokens of a text."""
         return self._count(text)
 
     def header(self, path: str) -> int:
-        """The path line and the token that sets files apart."""
+        """Tokens of a path line, and of the token that separates files."""
         return self._count(f"{shown(path)}\n") + 1
 
-    def pays(self, tokens: int, floor: float = 0) -> bool:
-        """Take the tokens if that leaves at least `floor`."""
+    def take(self, tokens: int, floor: float = 0) -> bool:
+        """Take so many tokens if at least `floor` stay; whether they were taken."""
         if self.left - tokens < floor:
             return False
         self.left -= tokens
         return True
 
 
-def _chosen(declared: list[Declared], purse: _Purse, share: float) -> list[Declared]:
+def _chosen(declared: list[Declared], remaining: TokenBudget, share: float) -> list[Declared]:
     """As many declarations, best first, as a share of the budget allows, long ones cut."""
-    floor = math.ceil(purse.budget * (1 - share))
+    floor = math.ceil(remaining.total * (1 - share))
     chosen: list[Declared] = []
     for found in declared:
-        header = 0 if any(other.path == found.path for other in chosen) else purse.header(found.path)
-        text = _shortened(found.text, purse.left - floor - header, purse.cost)
-        if text and purse.pays(header + purse.cost(text), floor):
+        header = 0 if any(other.path == found.path for other in chosen) else remaining.header(found.path)
+        text = _shortened(found.text, remaining.left - floor - header, remaining.cost)
+        if text and remaining.take(header + remaining.cost(text), floor):
             chosen.append(Declared(found.path, found.order, text, found.score))
-        if purse.left <= floor:
+        if remaining.left <= floor:
             break
     return chosen
 
@@ -138,7 +139,7 @@ def _similar(
     path: str,
     index: ProjectIndex,
     expired: Callable[[], bool],
-    purse: _Purse,
+    remaining: TokenBudget,
     declared: list[Declared],
 ) -> list[Snippet]:
     """Windows of other files like the lines before the cursor, best first, until the tokens are spent.
@@ -162,7 +163,7 @@ def _similar(
         if not new or covered & taken:
             continue
         text = "\n".join(lines) + "\n"
-        if purse.pays(purse.header(files[match.file].path) + purse.cost(text)):
+        if remaining.take(remaining.header(files[match.file].path) + remaining.cost(text)):
             taken |= covered
             known |= new
             snippets.append(Snippet(files[match.file].path, text, "similar", match.score))

@@ -1,4 +1,4 @@
-"""The declarations after a file's imports, those used near the cursor first."""
+"""The declarations that a file's imports lead to, those used near the cursor first."""
 
 import re
 from collections import defaultdict
@@ -68,7 +68,7 @@ class Uses:
         return self._scores.get(word, 0.0)
 
     def members(self, owner: str) -> dict[str, float]:
-        """Nearness of the names that stand after ``owner.`` or ``owner::``."""
+        """Nearness of the names after ``owner.`` or ``owner::``."""
         pattern = re.compile(rf"\b{re.escape(owner)}\s*(?:\.|::|->)\s*([^\W\d]\w*)")
         found: dict[str, float] = {}
         for text, score in self._lines:
@@ -150,7 +150,7 @@ class _Search:
     def _find(
         self, paths: tuple[str, ...], name: str, hops: int, seen: set[tuple[str, str, int]]
     ) -> Iterator[tuple[str, int, Definition]]:
-        """Where a name is declared, after up to `hops` re-exports; `seen` is what was looked at for it already."""
+        """Where a name is declared, after up to `hops` re-exports; `seen` is what was searched for it already."""
         for path in paths:
             if (path, name, hops) in seen or self._expired():
                 continue
@@ -164,12 +164,12 @@ class _Search:
                 if name in (definition.name, definition.owner) or (name == "default" and definition.is_default)
             ]
             if not found and hops:
-                found = list(self._behind(path, name, hops - 1, seen))
+                found = list(self._through_reexports(path, name, hops - 1, seen))
             if found:
                 yield from found
                 return
 
-    def _behind(
+    def _through_reexports(
         self, path: str, name: str, hops: int, seen: set[tuple[str, str, int]]
     ) -> Iterator[tuple[str, int, Definition]]:
         for binding in self._exported(path):

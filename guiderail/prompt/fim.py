@@ -71,7 +71,7 @@ class _Family:
 _QWEN_SENTINELS = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>")
 _STARCODER_SENTINELS = ("<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<fim_pad>")
 
-# The first that fits is taken: of two families with the same sentinels the one with more of them stands first.
+# The first that fits is taken: of two families with the same sentinels the one with more of them comes first.
 _FAMILIES = (
     # Ours: Qwen's sentinels, trained on both layouts; it is no chat model.
     _Family(
@@ -119,7 +119,7 @@ _FAMILIES = (
             spm="standard",
         ),
     ),
-    # Full-width bars (U+FF5C) and a lower one eighth block (U+2581); the hole's token stands where the suffix begins.
+    # Full-width bars (U+FF5C) and a lower one eighth block (U+2581); the hole's token is where the suffix begins.
     _Family(
         FimFormat(
             "DeepSeek-Coder", "<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>",

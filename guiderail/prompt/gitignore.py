@@ -1,7 +1,7 @@
 """The patterns of one .gitignore as git reads them, matched in time linear in pattern and path.
 
 Regular expressions made of such patterns backtrack without end over ``a*a*a*a*b``. Here a star is never tried twice: in
-a glob the leftmost place of what stands between two stars is always right, in a name as well as among folders.
+a glob the leftmost match of what is between two stars is always right, in a name as well as among folders.
 
 Two quirks of git are not followed. In ``a**/b`` it leaves out the literal beginning first, and then takes the stars for
 those between slashes, so that ``ab`` and ``ax/y/b`` fit; here they are one star, as git's documentation says. And what
@@ -57,7 +57,7 @@ class _Name:
 
     @cached_property
     def _around_star(self) -> list[bytes] | None:
-        """What stands before the only star and after it, or all if there is none; None for other patterns."""
+        """The parts before the only star and after it, or all if there is none; None for other patterns."""
         parts = [b""]
         for token in self.tokens:
             if isinstance(token, int):
@@ -146,21 +146,21 @@ class _Pattern:
 
 
 def _fits(names: Sequence[_Name | None], path: Sequence[bytes]) -> bool:
-    """Whether all names fit, each ``**`` standing for any number of folders, at the end for at least one name."""
+    """Whether all names fit, each ``**`` meaning any number of folders, at the end for at least one name."""
     if names[-1] is None:
         return bool(path) and _fits((*names[:-1], *_ANY), path)
-    at = behind = 0
-    again, again_behind = -1, 0
-    while behind < len(path):
+    at = position = 0
+    retry, retry_position = -1, 0
+    while position < len(path):
         here = names[at] if at < len(names) else False
         if here is None:
-            again, again_behind = at, behind
+            retry, retry_position = at, position
             at += 1
-        elif here and here.fits(path[behind]):
-            at, behind = at + 1, behind + 1
-        elif again >= 0:
-            again_behind += 1
-            at, behind = again + 1, again_behind
+        elif here and here.fits(path[position]):
+            at, position = at + 1, position + 1
+        elif retry >= 0:
+            retry_position += 1
+            at, position = retry + 1, retry_position
         else:
             return False
     return all(name is None for name in names[at:])
@@ -330,7 +330,7 @@ def _bracket(data: bytes, at: int) -> tuple[frozenset[int], int]:
 
 
 def _escaped(data: bytes, at: int) -> tuple[int, int]:
-    """The byte that stands at a place, perhaps after a backslash, and the place after it."""
+    """The byte at an index, perhaps after a backslash, and the place after it."""
     at += data[at : at + 1] == b"\\"
     if at >= len(data):
         raise _MalformedError

@@ -1,17 +1,18 @@
 """What a file declares, as signatures: a class becomes its members' signatures, a function its head.
 
-One walk serves all languages; a table per language says what each kind of syntax node is.
+One walk serves all languages; each language's record says which syntax nodes declare something.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
 
 from tree_sitter import Node
 
 from guiderail.text.language import comment_prefix
+from guiderail.text.languages.record import DeclarationKind
+from guiderail.text.languages.table import DECLARATIONS
 from guiderail.text.syntax import PARSE_S, SlowTextError, find, has_grammar, parse
 
 _MAX_MEMBERS = 40
@@ -19,12 +20,6 @@ _MAX_LINES = 30  # of a declaration shown whole
 _MAX_DEPTH = 50  # of nested namespaces, conditions and modifiers
 _MAX_TYPE = 500  # characters of a type whose methods are declared outside of it
 _MAX_WIDTH = 160  # of one member that is no function
-
-# scope     has members, shown by their signatures      function  shown up to its body
-# whole     shown as it is                              value     shown by its first lines
-# through   its children count as if they stood here    wrap      the same, and its text belongs to its only child
-# methods   members of a type declared elsewhere
-Kind = Literal["scope", "function", "whole", "value", "through", "wrap", "methods"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,61 +44,6 @@ class Definition:
     is_default: bool = False
 
 
-def _kinds(**types: str) -> dict[str, Kind]:
-    return {node: kind for kind, nodes in types.items() for node in nodes.split()}  # pyright: ignore[reportReturnType]
-
-
-_WEB = _kinds(
-    scope="class_declaration abstract_class_declaration class",
-    function="function_declaration generator_function_declaration function_signature function_expression",
-    whole="interface_declaration type_alias_declaration enum_declaration",
-    value="variable_declarator",
-    wrap="export_statement lexical_declaration variable_declaration ambient_declaration",
-    through="internal_module module statement_block expression_statement",
-)
-_C = _kinds(
-    scope="class_specifier struct_specifier union_specifier",
-    function="function_definition",
-    whole="enum_specifier type_definition alias_declaration preproc_function_def concept_definition",
-    value="declaration preproc_def",
-    wrap="template_declaration",
-    through="namespace_definition declaration_list linkage_specification preproc_ifdef preproc_if preproc_else",
-)
-_KINDS: dict[str, dict[str, Kind]] = {
-    "python": _kinds(
-        scope="class_definition",
-        function="function_definition",
-        value="assignment type_alias_statement",
-        wrap="decorated_definition expression_statement",
-        through="if_statement try_statement else_clause except_clause with_statement block",
-    ),
-    "javascript": _WEB,
-    "javascriptreact": _WEB,
-    "typescript": _WEB,
-    "typescriptreact": _WEB,
-    "java": _kinds(
-        scope="class_declaration interface_declaration enum_declaration record_declaration annotation_type_declaration",
-    ),
-    "c": _C,
-    "cpp": _C,
-    "go": _kinds(
-        function="function_declaration",
-        methods="method_declaration",
-        whole="type_spec type_alias",
-        value="const_spec var_spec",
-        wrap="type_declaration const_declaration var_declaration",
-        through="var_spec_list",
-    ),
-    "rust": _kinds(
-        scope="trait_item",
-        function="function_item",
-        whole="struct_item enum_item union_item type_item",
-        value="const_item static_item macro_definition",
-        methods="impl_item",
-        through="mod_item declaration_list",
-    ),
-}
-
 _OWNER = re.compile(r"(?<!\w)(\w++)\s*+(?:[<\[][^()]*)?\)?$")
 _SELF_ATTRIBUTE = re.compile(r"self\.([A-Za-z]\w*)\s*[:=]")
 
@@ -119,7 +59,7 @@ def outline(text: str, language: str) -> list[Definition]:
 
 
 def _declared(node: Node, language: str, depth: int = 0) -> Iterator[Definition]:
-    kinds = _KINDS[language]
+    kinds = DECLARATIONS[language]
     for child in node.named_children if depth < _MAX_DEPTH else ():
         kind = kinds.get(child.type)
         if kind == "through":
@@ -135,9 +75,9 @@ def _declared(node: Node, language: str, depth: int = 0) -> Iterator[Definition]
 
 def _definition(outer: Node, node: Node, language: str, depth: int = 0) -> Iterator[Definition]:
     """The definition at `node`; its text begins at `outer`, which holds decorators or modifiers too."""
-    kind = _KINDS[language].get(node.type)
+    kind = DECLARATIONS[language].get(node.type)
     if kind in {"wrap", "through"}:  # export const …, decorators around decorators
-        inner = [part for part in node.named_children if part.type in _KINDS[language]]
+        inner = [part for part in node.named_children if part.type in DECLARATIONS[language]]
         for part in inner if depth < _MAX_DEPTH else ():
             yield from _definition(outer if len(inner) == 1 else part, part, language, depth + 1)
         return
@@ -153,7 +93,7 @@ def _definition(outer: Node, node: Node, language: str, depth: int = 0) -> Itera
         yield Definition(name, _doc_comment(outer, language) + text, owner, is_default)
 
 
-def _shown(outer: Node, node: Node, kind: Kind | None, language: str) -> str:
+def _shown(outer: Node, node: Node, kind: DeclarationKind | None, language: str) -> str:
     if kind == "scope" or node.type == "impl_item":
         return _skeleton(outer, node, language)
     if kind in {"function", "methods"}:
@@ -239,14 +179,14 @@ def _head(outer: Node, node: Node) -> str:
     """Everything from the start of `outer` to the body of `node`."""
     body = node.child_by_field_name("body")
     stop = outer.end_byte if body is None else body.start_byte
-    if body is not None and body.type == "block":  # comments may stand between Python's colon and its body
+    if body is not None and body.type == "block":  # comments may come between Python's colon and its body
         stop = next((child.end_byte for child in reversed(node.children) if child.type == ":"), stop)
     text = (outer.text or b"")[: stop - outer.start_byte].decode("utf-8", "replace")
     return text.rstrip().removesuffix("=>").rstrip()
 
 
 def _docstring(node: Node) -> str:
-    """First line of a Python docstring, ready to stand under the head."""
+    """First line of a Python docstring, as the line under the head."""
     body = node.child_by_field_name("body")
     first = body.named_children[0] if body is not None and body.named_children else None
     if first is not None and first.type == "expression_statement" and first.named_children:
@@ -258,9 +198,9 @@ def _docstring(node: Node) -> str:
 
 
 def _doc_comment(node: Node, language: str) -> str:
-    """First line of the comment that stands right above a declaration (Javadoc, JSDoc, ///)."""
+    """First line of the comment right above a declaration (Javadoc, JSDoc, ///)."""
     above = node.prev_named_sibling if language != "python" else None
-    while above is not None and above.type == "attribute_item":  # Rust's #[derive(…)] stands in between
+    while above is not None and above.type == "attribute_item":  # Rust's #[derive(…)] comes between
         node, above = above, above.prev_named_sibling
     if above is None or not above.type.endswith("comment"):
         return ""

@@ -8,10 +8,15 @@ from typing import Literal
 from guiderail.errors import UsageError
 from guiderail.prompt.fim import FimFormat
 from guiderail.prompt.snippet import Snippet, shown
-from guiderail.prompt.window import Window, choose_window
+from guiderail.prompt.window import choose_window
 from guiderail.text.document import Document
 from guiderail.text.language import commented
 
+# psm     prefix, suffix, middle
+# spm     suffix first, so that typing only appends; the family's own form where it has one
+# efim    psm whose prefix ends up to `EARLY` lines before the cursor's; the rest of it comes after the middle sentinel,
+#         so that typing appends and leaves prefix and suffix alone (Guo et al. 2025, "EFIM")
+# prefix  nothing after the cursor
 Layout = Literal["psm", "spm", "efim", "prefix"]
 Count = Callable[[str], int]
 Joins = Callable[[str], int]
@@ -65,7 +70,7 @@ class Prompt:
 
 
 def lone_space(before: str) -> int:
-    """The blanks that every tokenizer joins with a word after `before`: a space that stands alone."""
+    """The blanks that every tokenizer joins with a word after `before`: a single space."""
     return int(before.endswith(" ") and not before[-2:-1].isspace())
 
 
@@ -93,10 +98,7 @@ def build_prompt(
     fim
         The model's format; None if it has none, which allows only the layout ``"prefix"``.
     layout
-        ``psm``: prefix, suffix, middle. ``spm``: suffix first, so that typing only appends; the family's own form
-        where it has one. ``efim``: psm whose prefix ends up to `EARLY` lines before the cursor's, with the rest of it
-        after the middle sentinel, so that typing appends and leaves prefix and suffix alone (Guo et al. 2025, "EFIM").
-        ``prefix``: nothing after the cursor.
+        How prefix and suffix are arranged (`Layout`).
     budget
         Tokens of the whole prompt; one is kept for a token that begins the text.
     count
@@ -113,29 +115,26 @@ def build_prompt(
     UsageError
         If the model does not know the layout, or the budget does not even hold the special tokens.
     """
-    _check(fim, layout)
-    line, _ = document.position_at(offset)
-    before = document.text[document.line_start(line) : offset]
+    before, after = _line_around(document, offset)
     typed = half_typed(before, joins) if heal else ""
-    after = document.text[offset : document.line_end(line)] if layout != "prefix" else ""
     room = _room(budget, fim, layout)
     own = _own_path(document, root)
-    left = room - _line_cost(before.removesuffix(typed), after, room, count)
+    left = room - _line_cost(before.removesuffix(typed), after if layout != "prefix" else "", room, count)
     context = _context(document, own, snippets, fim, root, left, count)
-    window = choose_window(
-        document,
-        offset,
-        typed=len(typed),
-        budget=room - sum(_cost(segment, count) for segment in context),
-        count=count,
-        with_suffix=layout != "prefix",
-    )
-    parts = _around(document, offset, len(typed), window, own, early=layout == "efim")
+    left = room - sum(_cost(segment, count) for segment in context)
+    parts = _around(document, offset, len(typed), left, count, own, layout)
     return Prompt(_arranged(context, *parts, fim, layout), layout, typed)
 
 
+def _line_around(document: Document, offset: int) -> tuple[str, str]:
+    """The cursor's line before and after the cursor."""
+    line, _ = document.position_at(offset)
+    return document.text[document.line_start(line) : offset], document.text[offset : document.line_end(line)]
+
+
 def _room(budget: int, fim: FimFormat | None, layout: Layout) -> int:
-    """Tokens of plain text that fit beside the special ones."""
+    """Tokens of plain text that fit beside the special ones; raises UsageError where none do."""
+    _check(fim, layout)
     marks = 1 if fim is None or layout == "prefix" else 3 + bool(fim.middle) + (layout == "efim")
     if budget <= marks:
         raise UsageError(f"a prompt of {budget} tokens has no room for text", "Allow more prompt tokens.")
@@ -143,12 +142,14 @@ def _room(budget: int, fim: FimFormat | None, layout: Layout) -> int:
 
 
 def _around(
-    document: Document, offset: int, typed: int, window: Window, own: str | None, *, early: bool
+    document: Document, offset: int, typed: int, budget: int, count: Count, own: str | None, layout: Layout
 ) -> tuple[Segment, Segment, Segment | None]:
-    """The file's own text before the cursor and after it; if the prefix ends `early`, the rest of it too."""
+    """The file's own text before the cursor and after it; in the layout efim, the end of the former apart."""
+    with_suffix = layout != "prefix"
+    window = choose_window(document, offset, typed=typed, budget=budget, count=count, with_suffix=with_suffix)
     text, stop = document.text, offset - typed
     suffix = Segment("suffix", text[offset : window.stop], own)
-    if not early:
+    if layout != "efim":
         return Segment("prefix", text[window.start : stop], own), suffix, None
     line, _ = document.position_at(offset)
     cut = max(document.line_start(line - line % EARLY), window.start)
@@ -261,7 +262,7 @@ def _arranged(
     fim: FimFormat | None,
     layout: Layout,
 ) -> tuple[Segment, ...]:
-    """Everything in the family's order; comments belong to the prefix, files stand before all.
+    """Everything in the family's order; comments belong to the prefix, files come before all.
 
     `late` is the part of the prefix that goes after the middle sentinel.
     """

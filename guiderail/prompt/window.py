@@ -33,7 +33,7 @@ def choose_window(
 ) -> Window:
     """The stretch around the cursor that fits the budget.
 
-    Three quarters go to what stands before the cursor, one to what follows, and what one side does not need the
+    Three quarters go to the text before the cursor, one to the text after it, and what one side does not need the
     other may use. The cursor's whole line is always in it if it fits; a longer line is cut by characters.
 
     Parameters
@@ -107,16 +107,16 @@ def _snapped(
         stop = len(document.text) if last else document.line_start(number + 1)
         return document.text[document.line_start(number) : stop]
 
-    behind = document.line_count - 1 - line if with_suffix else 0
+    following = document.line_count - 1 - line if with_suffix else 0
     above = _Side(lambda away: text(line - away), line, count)
-    below = _Side(lambda away: text(line + away), behind, count)
-    up = above.reach(_PREFIX_SHARE * room if behind else room)
+    below = _Side(lambda away: text(line + away), following, count)
+    up = above.reach(_PREFIX_SHARE * room if following else room)
     down = below.reach(room - above.costs[up] if above.is_whole(up) else (1 - _PREFIX_SHARE) * room)
     if below.is_whole(down):
         up = above.reach(room - below.costs[down])
     first = line - up if above.is_whole(up) else _snap_up(line - up, line, budget * _PREFIX_SHARE)
     stop = alone.stop
-    if below.is_whole(down) and behind:
+    if below.is_whole(down) and following:
         stop = len(document.text)
     elif down:
         stop = document.line_start(_snap_down(line + down + 1, line + 1, budget * (1 - _PREFIX_SHARE)))

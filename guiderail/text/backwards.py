@@ -1,4 +1,4 @@
-"""Reading a text backwards from a place: what stands close in front costs little, however long the text is."""
+"""Reading a text backwards from an offset: what is close before it costs little, however long the text is."""
 
 from __future__ import annotations
 

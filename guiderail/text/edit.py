@@ -30,7 +30,7 @@ class Edit:
         Raises
         ------
         ValueError
-            If the range reaches after the end of the text.
+            If the range reaches beyond the end of the text.
         """
         if self.end > len(text):
             raise ValueError(f"edit ends at {self.end}, the text at {len(text)}")

@@ -1,7 +1,7 @@
-"""Fitting a suggestion into the line where it is to stand.
+"""Fitting a suggestion into the cursor's line.
 
-A model sees what stands after the cursor, and often writes it again: `print(|)` is continued by `x)`. What would then
-stand there twice is left out, or is replaced.
+A model sees the text after the cursor, and often writes it again: `print(|)` is continued by `x)`. What the line would
+then have twice is left out, or is replaced.
 """
 
 import re
@@ -42,7 +42,7 @@ def shape(text: str, before: str, after: str) -> Shaped | None:
     before
         The cursor's line up to the cursor.
     after
-        All that stands after the cursor.
+        All text after the cursor.
     """
     rest = after.split("\n", 1)[0].rstrip("\r")
     if not text.strip():
@@ -99,15 +99,15 @@ def _is_next(text: str, before: str, after: str) -> bool:
 
 
 def _follows(text: str, after: str) -> bool:
-    """Whether what stands after the cursor begins with the text, and with no longer word."""
+    """Whether the text after the cursor begins with this text, and with no longer word."""
     after = after.lstrip()
-    behind = after[len(text) : len(text) + 1]
-    inside = text[-1:].isidentifier() and f"_{behind}".isidentifier() and behind != ""
+    following = after[len(text) : len(text) + 1]
+    inside = text[-1:].isidentifier() and f"_{following}".isidentifier() and following != ""
     return bool(text) and after.startswith(text) and not inside
 
 
 def _repeated_from(text: str, index: int, rest: str) -> int | None:
-    """Where the end of a text begins that the rest of the line has too; it closes, at `index`, what stands before it.
+    """Where the end of a text begins that the rest of the line repeats; at `index` it closes what was opened before.
 
     The rest may begin with a pair of brackets before that, which the text has or lacks: `f.|())` is continued by
     `read())` and by `name) + 1`.
@@ -175,7 +175,7 @@ def _unmatched(text: str, before: str) -> list[int]:
 
 
 def _is_apostrophe(text: str, index: int) -> bool:
-    """Whether a quote stands inside a word, as in prose or Rust's lifetimes."""
+    """Whether a quote is inside a word, as in prose or Rust's lifetimes."""
     return text[index] == "'" and 0 < index < len(text) - 1 and text[index - 1].isalpha() and text[index + 1].isalpha()
 
 

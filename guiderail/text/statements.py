@@ -15,7 +15,9 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Parser, Tree
 
-from guiderail.text.syntax import PARSE_S, SlowTextError, grammar, parse_in_time
+from guiderail.text.edit import common_prefix
+from guiderail.text.languages.table import BY_NAME
+from guiderail.text.syntax import PARSE_S, SlowTextError, byte_point, grammar, parse_in_time
 
 LOOKBACK = 160  # lines after which nothing is remembered
 UNSETTLED = 6  # last lines whose rules are found anew: what follows may still turn them into something else
@@ -23,9 +25,6 @@ TAB = 8
 _HEAD = re.compile(rb"([ \t]*)[ \t})\];,]*")
 _WORD = re.compile(rb"[0-9A-Za-z_]+")
 _CONTAINER = re.compile(r"(block|body|_list|_group|module|program|source_file|translation_unit)$")
-# What opens and closes a text of several lines, in Python and in the other languages.
-_QUOTES = re.compile(rb"\"\"\"|'''")
-_COMMENTS = re.compile(rb"/\*|\*/")
 NAME, NUMBER = "name", "number"
 
 
@@ -110,9 +109,9 @@ class Statements:
         """Take a text of whole lines, each with its end (UTF-8); what it shares with the last is not parsed again.
 
         Inside an open string or comment of several lines nothing is parsed: error recovery is slow there, and what
-        stands there is no statement.
+        they hold is no statement.
         """
-        same = _common(self._source, source)
+        same = common_prefix(self._source, source)
         if same == len(source) == len(self._source):
             return
         self._mark(source, same)
@@ -144,7 +143,8 @@ class Statements:
 
     def _mark(self, source: bytes, same: int) -> None:
         """Find the openings and closings after what stayed; a closing is marked by b""."""
-        pattern, length = (_QUOTES, 3) if self.language == "python" else (_COMMENTS, 2)
+        pattern = BY_NAME[self.language].long_text
+        length = 3 if self.language == "python" else 2
         while self._marks and self._marks[-1][0] + length > same:
             self._marks.pop()
         for found in pattern.finditer(source, self._marks[-1][0] + length if self._marks else 0):
@@ -163,7 +163,7 @@ class Statements:
     def _edit(self, source: bytes, same: int) -> None:
         """Tell the tree what changed; the parser catches up later."""
         assert self._tree is not None
-        ends = (_point(source, same), _point(self._source, len(self._source)), _point(source, len(source)))
+        ends = (byte_point(source, same), byte_point(self._source, len(self._source)), byte_point(source, len(source)))
         self._tree.edit(same, len(self._source), len(source), *ends)
 
     def _read(self, source: bytes) -> None:
@@ -210,17 +210,6 @@ def _kind_at(root: Node, start: int) -> str | None:
     return outer.type if outer else None
 
 
-def _common(old: bytes, new: bytes) -> int:
-    """Length of the longest common prefix."""
-    if new.startswith(old):
-        return len(old)
-    low, high = 0, min(len(old), len(new))
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if old[:middle] == new[:middle] else (low, middle - 1)
-    return low
-
-
 def _tail(source: bytes) -> int:
     """Where the last lines that are remembered begin."""
     at = len(source)
@@ -238,7 +227,3 @@ def _line_starts(source: bytes, begin: int) -> list[int]:
         end = source.find(b"\n", begin)
         begin = end + 1 if end >= 0 else len(source)
     return starts
-
-
-def _point(source: bytes, at: int) -> tuple[int, int]:
-    return source.count(b"\n", 0, at), at - (source.rfind(b"\n", 0, at) + 1)

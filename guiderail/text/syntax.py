@@ -10,29 +10,17 @@ from threading import Lock
 from tree_sitter import Language, Node, Parser, Point, Query, QueryCursor, Tree
 
 from guiderail.text.edit import common_prefix, common_suffix
+from guiderail.text.languages.table import GRAMMARS
 
 FILES = 4  # whose last tree is kept
-PARSE_S = 1.0  # seconds of this thread for a text that somebody waits for; half a megabyte of usual code takes half
+PARSE_S = 1.0  # seconds of this thread for a text that is waited for; half a megabyte of usual code takes half
 _TANGLED = 4000**2  # of the children of errors, squared and in sum: a query looks at each beside each other
 _CHUNK = 256  # bytes that the parser is given at once: a node's text is put together from them
-# Language identifier -> module and function of its grammar.
-_GRAMMARS = {
-    "python": ("tree_sitter_python", "language"),
-    "javascript": ("tree_sitter_javascript", "language"),
-    "javascriptreact": ("tree_sitter_javascript", "language"),
-    "typescript": ("tree_sitter_typescript", "language_typescript"),
-    "typescriptreact": ("tree_sitter_typescript", "language_tsx"),
-    "java": ("tree_sitter_java", "language"),
-    "c": ("tree_sitter_c", "language"),
-    "cpp": ("tree_sitter_cpp", "language"),
-    "go": ("tree_sitter_go", "language"),
-    "rust": ("tree_sitter_rust", "language"),
-}
 
 
 def has_grammar(language: str | None) -> bool:
     """Whether `parse` knows the language."""
-    return language in _GRAMMARS
+    return language in GRAMMARS
 
 
 class SlowTextError(Exception):
@@ -116,10 +104,11 @@ def _edit(tree: Tree, old: bytes, new: bytes) -> None:
     start = common_prefix(old, new)
     tail = common_suffix(old, new, min(len(old), len(new)) - start)
     ends = len(old) - tail, len(new) - tail
-    tree.edit(start, *ends, _point(old, start), _point(old, ends[0]), _point(new, ends[1]))
+    tree.edit(start, *ends, byte_point(old, start), byte_point(old, ends[0]), byte_point(new, ends[1]))
 
 
-def _point(source: bytes, at: int) -> Point:
+def byte_point(source: bytes, at: int) -> Point:
+    """Row and column of a byte."""
     return Point(source.count(b"\n", 0, at), at - source.rfind(b"\n", 0, at) - 1)
 
 
@@ -161,7 +150,7 @@ def _is_tangled(node: Node) -> bool:
 @cache
 def grammar(language: str) -> Language:
     """The grammar of a language (see `has_grammar`)."""
-    module, function = _GRAMMARS[language]
+    module, function = GRAMMARS[language]
     return Language(getattr(import_module(module), function)())
 
 

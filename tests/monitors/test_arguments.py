@@ -6,7 +6,7 @@ import pytest
 
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.arguments import Arguments
-from tests.monitors.scenes import PYREFLY, project, ruling_of, view
+from tests.monitors.snapshots import PYREFLY, project, restriction_of, snapshot
 
 DEFINED = """
 from dataclasses import dataclass
@@ -62,16 +62,16 @@ def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
 )
 def test_calls_take_what_their_signature_says(analyser, call: str, legal: set[str], illegal: set[str]) -> None:
     """Defaults, overloads, generics, constructors and keyword-only parameters are respected."""
-    ruling = ruling_of(Arguments(), analyser, DEFINED + call)
-    assert ruling.reason is None
-    assert {truth for truth in legal | illegal if ruling.allows(truth)} == legal
+    restriction = restriction_of(Arguments(), analyser, DEFINED + call)
+    assert restriction.reason is None
+    assert {truth for truth in legal | illegal if restriction.allows(truth)} == legal
 
 
 @pytest.mark.parametrize("call", ["nowhere(", "dict(", "issubclass(", "both().startswith("])
 def test_unknown_callees_are_left_free(analyser, call: str) -> None:
     """Where the analyser does not say what is taken, nothing is constrained."""
-    ruling = ruling_of(Arguments(), analyser, DEFINED + call)
-    assert ruling.reason == "unknown signature"
+    restriction = restriction_of(Arguments(), analyser, DEFINED + call)
+    assert restriction.reason == "unknown signature"
 
 
 @pytest.mark.parametrize(
@@ -81,14 +81,14 @@ def test_unknown_callees_are_left_free(analyser, call: str) -> None:
 )  # fmt: skip
 def test_function_expressions_and_methods_of_objects_are_no_calls(text: str) -> None:
     """After `function`, and where an object literal begins a member, stands a name that is being defined."""
-    assert Arguments().trigger(view(text, language="typescript")) is None
+    assert Arguments().trigger(snapshot(text, language="typescript")) is None
 
 
 @pytest.mark.parametrize("text", ["def f(", "class A(", "if (", "x = (", "# f(", "'f(", "async def g(", "not (",
                                    "super().__new__("])  # fmt: skip
 def test_other_brackets(text: str) -> None:
     """Definitions, groups, comments and strings are no calls; what makes an object is given what is shown nowhere."""
-    assert Arguments().trigger(view(text)) is None
+    assert Arguments().trigger(snapshot(text)) is None
 
 
 @pytest.mark.parametrize(
@@ -98,4 +98,4 @@ def test_other_brackets(text: str) -> None:
 )  # fmt: skip
 def test_comparisons_and_definitions_are_no_calls_with_types(text: str) -> None:
     """Type arguments stand directly after a name that is called."""
-    assert Arguments().trigger(view(text, language="typescript")) is None
+    assert Arguments().trigger(snapshot(text, language="typescript")) is None

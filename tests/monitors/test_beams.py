@@ -8,11 +8,11 @@ from guiderail.decoding.pipeline import build_pipeline
 from guiderail.engine.completer import Completer
 from guiderail.engine.plan import CompletionPlan
 from guiderail.engine.suggestion import Suggestion
-from guiderail.monitors.access import ACCESS
 from guiderail.monitors.monitors import Monitors
 from guiderail.text.document import Document
+from guiderail.text.languages.table import MEMBERS as MEMBER_SYNTAX
 from tests.helpers.models import tiny_model
-from tests.monitors.scenes import Told, listing
+from tests.monitors.snapshots import Told, listing
 
 SOURCE = "import os\n\n\ndef size(path):\n    return os."
 NAMES = ("path", "parent", "join", "sep")
@@ -44,7 +44,7 @@ def test_every_beam_is_held_to_what_exists(width: int) -> None:
     """Whatever beams were followed before: no text of a beam has a name after a dot that is none."""
     found = complete("beam", f"beam.width={width}", n=width)
     assert len({one.text for one in found}) == len(found) > 1
-    legal = {*NAMES, *ACCESS["python"].universal}
+    legal = {*NAMES, *MEMBER_SYNTAX["python"].universal}
     for one in found:
         written = (SOURCE + one.text)[SOURCE.rindex(".") + 1 :]
         word = re.match(r"\w*", written)

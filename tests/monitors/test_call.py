@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from guiderail.decoding.constraints.masks import allowed
 from guiderail.decoding.constraints.vocabulary import Vocabulary
 from guiderail.monitors.analysis.answers import Signature
-from guiderail.monitors.call import BRACES, PYTHON, Arguments, Call, _Reading, fits
+from guiderail.monitors.call import ArgumentReader, CallArguments, _Reading, fits
 from guiderail.monitors.masks import Masks
-from guiderail.monitors.shape import Shape, shape_of
+from guiderail.monitors.parameters import Parameters, parameters_of
+from guiderail.text.languages.table import CALLS
 
 FUNCTIONS: list[Callable[..., Any]] = [
     lambda: 0,
@@ -37,8 +38,8 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     return Signature(f"def f{inspect.signature(function)} -> int", tuple(str(one) for one in parameters))
 
 
-def shape(function: Callable[..., Any]) -> Shape:
-    found = shape_of(signature_of(function))
+def parameters(function: Callable[..., Any]) -> Parameters:
+    found = parameters_of(signature_of(function))
     assert found is not None
     return found
 
@@ -63,7 +64,7 @@ def test_calls_fit_exactly_as_python_binds_them(function: Callable[..., Any], ar
         binds = True
     except TypeError:
         binds = False
-    assert fits([shape(function)], text + ")") == binds
+    assert fits([parameters(function)], text + ")", CALLS["python"]) == binds
 
 
 @settings(deadline=None, max_examples=300)
@@ -74,7 +75,7 @@ def test_reading_does_not_depend_on_the_tokens(
     """However a text is cut, the same is read of it."""
     text = b"".join(pieces)
     cut = data.draw(st.integers(0, len(text)))
-    reader = Arguments([shape(function)], BRACES if braces else PYTHON)
+    reader = ArgumentReader([parameters(function)], CALLS["java"] if braces else CALLS["python"])
     once, twice = reader.on(_Reading(), text), reader.on(reader.on(_Reading(), text[:cut]), text[cut:])
     assert once == twice or once.state == twice.state != "inside"
 
@@ -85,9 +86,11 @@ def test_masks_equal_brute_force(function: Callable[..., Any], pieces: list[byte
     """A token is allowed exactly if some overload still fits after it."""
     table = [*PIECES, b"yy", b" z)", b""]
     written = b"".join(pieces)
-    call = Call(Masks(Vocabulary(table)), [shape(function)])
+    call = CallArguments(Masks(Vocabulary(table)), [parameters(function)], CALLS["python"])
     if call.place(written) == "inside":
-        states = [Arguments([shape(function)]).on(_Reading(), written + one).state for one in table]
+        states = [
+            ArgumentReader([parameters(function)], CALLS["python"]).on(_Reading(), written + one).state for one in table
+        ]
         fitting = [i for i, state in enumerate(states) if state != "lost"]
         assert allowed(call.mask(written), len(table)).nonzero().flatten().tolist() == fitting
 
@@ -96,22 +99,22 @@ def test_masks_equal_brute_force(function: Callable[..., Any], pieces: list[byte
     ("label", "parameters", "expected"),
     [
         ("def f(a: int | Unknown = 1, *, c: int) -> None", ("a: int | Unknown = 1", "c: int"),
-         Shape(("a",), frozenset("c"), frozenset("ac"))),
-        ("def len(obj: Sized, /) -> int: ...", ("obj: Sized",), Shape(("obj",), frozenset({"obj"}), frozenset())),
-        ("(self: A, q, r) -> A", ("q", "r"), Shape(("q", "r"), frozenset("qr"), frozenset("qr"))),
+         Parameters(("a",), frozenset("c"), frozenset("ac"))),
+        ("def len(obj: Sized, /) -> int: ...", ("obj: Sized",), Parameters(("obj",), frozenset({"obj"}), frozenset())),
+        ("(self: A, q, r) -> A", ("q", "r"), Parameters(("q", "r"), frozenset("qr"), frozenset("qr"))),
         ("f(a: number, b?: string): void", ("a: number", "b?: string"),
-         Shape(("a", "b"), frozenset("a"), frozenset("ab"))),
+         Parameters(("a", "b"), frozenset("a"), frozenset("ab"))),
         ("(a: tuple[int, ...], *, f: (T, ...) -> int = x)", ("a: tuple[int, ...]", "f: (T, ...) -> int = x"),
-         Shape(("a",), frozenset("a"), frozenset("af"))),
+         Parameters(("a",), frozenset("a"), frozenset("af"))),
         ("String format(String a, Object... b)", ("String a", "Object... b"),
-         Shape(("String",), frozenset({"String"}), frozenset({"String"}), True)),
-        ("f(...rest: string[]): void", ("...rest: string[]",), Shape((), frozenset(), frozenset(), True)),
+         Parameters(("String",), frozenset({"String"}), frozenset({"String"}), True)),
+        ("f(...rest: string[]): void", ("...rest: string[]",), Parameters((), frozenset(), frozenset(), True)),
         ("(*values: object, sep: str = ' ')", ("*values: object", "sep: str = ' '"),
-         Shape((), frozenset(), frozenset({"sep"}), True)),
+         Parameters((), frozenset(), frozenset({"sep"}), True)),
         ("def f[T: (int, str)](a: T, /, b: str = '(,', *c: T) -> T: ...", (),
-         Shape(("a", "b"), frozenset("a"), frozenset("b"), True)),
-        ("def f[T](self: Box[T]) -> T: ...", (), Shape((), frozenset(), frozenset())),
-        ("(x: int, /, *, y: int)", ("x: int", "/", "*", "y: int"), Shape(("x",), frozenset("xy"), frozenset("y"))),
+         Parameters(("a", "b"), frozenset("a"), frozenset("b"), True)),
+        ("def f[T](self: Box[T]) -> T: ...", (), Parameters((), frozenset(), frozenset())),
+        ("(x: int, /, *, y: int)", ("x: int", "/", "*", "y: int"), Parameters(("x",), frozenset("xy"), frozenset("y"))),
         ("((self: bytes, a: int) -> bool) | ((self: str, a: int) -> bool)", (), None),
         ("[T](self: Box[T], other: T) -> T | Unknown", (), None),
         ("def f[**P](ExitStack, (ParamSpec(P)) -> T, ParamSpec(P)) -> int: ...", (), None),
@@ -122,10 +125,12 @@ def test_masks_equal_brute_force(function: Callable[..., Any], pieces: list[byte
         ("type[dict]", (), None),
     ],
 )  # fmt: skip
-def test_signatures_as_analysers_word_them(label: str, parameters: tuple[str, ...], expected: Shape | None) -> None:
+def test_signatures_as_analysers_word_them(
+    label: str, parameters: tuple[str, ...], expected: Parameters | None
+) -> None:
     """Stars, slashes, defaults and question marks are found in the label; what says nothing, or shows parameters that
     are not listed, is no shape."""
-    assert shape_of(Signature(label, parameters)) == expected
+    assert parameters_of(Signature(label, parameters)) == expected
 
 
 @pytest.mark.parametrize(
@@ -140,7 +145,7 @@ def test_signatures_as_analysers_word_them(label: str, parameters: tuple[str, ..
 )  # fmt: skip
 def test_python_calls_of_a_function_of_two(arguments: str, expected: bool) -> None:
     """Strings, comments, lambdas, comprehensions, stars and trailing commas are read as Python reads them."""
-    assert fits([shape(lambda a, b: 0)], arguments) == expected
+    assert fits([parameters(lambda a, b: 0)], arguments, CALLS["python"]) == expected
 
 
 @pytest.mark.parametrize(
@@ -154,6 +159,6 @@ def test_python_calls_of_a_function_of_two(arguments: str, expected: bool) -> No
 )  # fmt: skip
 def test_calls_of_languages_with_braces(arguments: str, expected: bool) -> None:
     """Comments, templates, arrows and generics are read; an equals sign gives no argument a name."""
-    found = shape_of(Signature("f(a: number, b?: string): void", ("a: number", "b?: string")), keywords=False)
+    found = parameters_of(Signature("f(a: number, b?: string): void", ("a: number", "b?: string")), keywords=False)
     assert found is not None
-    assert fits([found], arguments, BRACES) == expected
+    assert fits([found], arguments, CALLS["java"]) == expected

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from guiderail.monitors.analysis.answers import Member, Members
-from guiderail.monitors.dereference import Dereference, Site, find_site, judge
-from guiderail.monitors.lexing import place
-from tests.monitors.scenes import listing, view
+from guiderail.monitors.dereference import Dereference, MemberAccess, find_member_access, legal_names
+from guiderail.monitors.lex_state import lex_state
+from tests.monitors.snapshots import listing, snapshot
 
 
-def site(text: str, language: str = "python") -> Site | None:
-    return find_site(text, place(text, language), language)
+def site(text: str, language: str = "python") -> MemberAccess | None:
+    return find_member_access(text, lex_state(text, language), language)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_a_dot_behind_an_expression(text: str, written: str) -> None:
     found = site(text)
     assert found is not None
     assert found.written == written
-    assert found.behind_dot == len(text) - len(written)
+    assert found.name_start == len(text) - len(written)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_name_must_exist_here(text: str) -> None:
 )
 def test_the_analyser_sees_closed_brackets(text: str, rest: str, shown: str) -> None:
     """The shadow ends at the dot, brackets are made to match, and what stands after is kept."""
-    trigger = Dereference().trigger(view(text, rest))
+    trigger = Dereference().trigger(snapshot(text, rest))
     assert trigger is not None
     assert trigger.question.text == shown
     assert trigger.question.text[: trigger.question.offset].endswith("x.")
@@ -87,24 +87,28 @@ def members(*names: str, detail: str = "", complete: bool = True) -> Members:
 @pytest.mark.parametrize(
     ("answer", "where", "reason"),
     [
-        (members("size"), Site(0, "", False), None),
-        (members("size"), Site(0, "si", False), None),
-        (members(), Site(0, "", False), "unknown type"),
-        (members("__doc__", "__eq__"), Site(0, "", False), "unknown type"),
-        (members("size", detail="int | Unknown"), Site(0, "", False), "unknown type"),
-        (members("size", detail="list[Unknown]"), Site(0, "", False), None),
-        (members("size", "__getattr__"), Site(0, "", False), "dynamic"),
-        (members("size", "__getattr__", "__spec__"), Site(0, "", False), None),
-        (members("size", complete=False), Site(0, "", False), "incomplete"),
-        (members("size"), Site(0, "x", True), None),
-        (members("size"), Site(0, "x", False), "no such name"),
-        (members("size", detail="int | Unknown"), Site(0, "", is_own=True, may_define=False), None),
-        (members("size", "__new__", detail="Unknown"), Site(0, "", is_own=True, may_define=False), "unknown type"),
+        (members("size"), MemberAccess(0, "", False), None),
+        (members("size"), MemberAccess(0, "si", False), None),
+        (members(), MemberAccess(0, "", False), "unknown type"),
+        (members("__doc__", "__eq__"), MemberAccess(0, "", False), "unknown type"),
+        (members("size", detail="int | Unknown"), MemberAccess(0, "", False), "unknown type"),
+        (members("size", detail="list[Unknown]"), MemberAccess(0, "", False), None),
+        (members("size", "__getattr__"), MemberAccess(0, "", False), "dynamic"),
+        (members("size", "__getattr__", "__spec__"), MemberAccess(0, "", False), None),
+        (members("size", complete=False), MemberAccess(0, "", False), "incomplete"),
+        (members("size"), MemberAccess(0, "x", True), None),
+        (members("size"), MemberAccess(0, "x", False), "no such name"),
+        (members("size", detail="int | Unknown"), MemberAccess(0, "", is_own=True, may_define=False), None),
+        (
+            members("size", "__new__", detail="Unknown"),
+            MemberAccess(0, "", is_own=True, may_define=False),
+            "unknown type",
+        ),
     ],
 )
-def test_reasons_to_abstain(answer: Members, where: Site, reason: str | None) -> None:
+def test_reasons_to_abstain(answer: Members, where: MemberAccess, reason: str | None) -> None:
     """A list is relied on only if the type is known, its members are fixed and all listed, and one of them fits."""
-    assert judge(answer, where)[1] == reason
+    assert legal_names(answer, where)[1] == reason
 
 
 CLASS = "class A{0}:\n    __slots__ = ('_left',)\n\n    def f(self, x):\n        {1}return {2}."
@@ -125,11 +129,11 @@ def test_a_partly_unknown_member_says_nothing_of_self(
     name: str, before: str, receiver: str, reason: str | None
 ) -> None:
     """The class of a method's own object is known all the same; of others, a part of the type is not."""
-    trigger = Dereference().trigger(view(CLASS.format(name, before, receiver), "\n"))
+    trigger = Dereference().trigger(snapshot(CLASS.format(name, before, receiver), "\n"))
     assert trigger is not None
-    ruling = trigger.judge(members("size", detail="int | Unknown"))
-    assert ruling.reason == reason
-    assert ruling.allows("_left") is (reason != "unknown type")
+    restriction = trigger.interpret(members("size", detail="int | Unknown"))
+    assert restriction.reason == reason
+    assert restriction.allows("_left") is (reason != "unknown type")
 
 
 @pytest.mark.parametrize(
@@ -139,9 +143,9 @@ def test_a_partly_unknown_member_says_nothing_of_self(
 )  # fmt: skip
 def test_a_module_of_the_files_own_name_is_another_one(imports: str, receiver: str, reason: str | None) -> None:
     """Where it cannot be found, analysers take the file itself for it, also under another name."""
-    trigger = Dereference().trigger(view(f"{imports}\n\n{receiver}."))
+    trigger = Dereference().trigger(snapshot(f"{imports}\n\n{receiver}."))
     assert trigger is not None
-    assert trigger.judge(members("size")).reason == reason
+    assert trigger.interpret(members("size")).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -180,7 +184,7 @@ def test_dereferences_of_other_languages(language: str, text: str, written: str)
     found = site(text, language)
     assert found is not None
     assert found.written == written
-    assert found.behind_dot == len(text) - len(written)
+    assert found.name_start == len(text) - len(written)
 
 
 @pytest.mark.parametrize(
@@ -248,16 +252,16 @@ def test_what_may_stand_instead_of_a_name() -> None:
     for language, text in (("cpp", "f() ->"), ("go", "x."), ("rust", "a."), ("typescript", "a?.")):
         found = site(text, language)
         assert found is not None
-        assert found.may_differ
+        assert found.may_be_nameless
     found = site("a.", "typescript")
     assert found is not None
-    assert not found.may_differ
+    assert not found.may_be_nameless
 
 
 def test_a_type_that_takes_any_name_is_dynamic() -> None:
     """Where any name is accepted none is forbidden."""
     answer = Members((Member("a"),), complete=True, takes_any=True)
-    assert judge(answer, Site(0, "", False), "typescript")[1] == "dynamic"
+    assert legal_names(answer, MemberAccess(0, "", False), "typescript")[1] == "dynamic"
 
 
 @pytest.mark.parametrize(
@@ -282,7 +286,7 @@ def test_a_type_that_takes_any_name_is_dynamic() -> None:
 def test_a_class_that_makes_its_objects_itself_may_make_others(detail: str, reason: str | None) -> None:
     """Where `__new__` has no annotations, a member of another class may be meant."""
     members = Members((Member("add", 2), Member("__new__", 2, detail)), complete=True)
-    assert judge(members, Site(0, "", may_define=False))[1] == reason
+    assert legal_names(members, MemberAccess(0, "", may_define=False))[1] == reason
 
 
 def test_a_package_has_the_modules_inside_it(tmp_path: Path) -> None:
@@ -296,12 +300,12 @@ def test_a_package_has_the_modules_inside_it(tmp_path: Path) -> None:
         ("pack = 1\npack.", False),
         ("import pack\nself.pack.", False),
     ]:
-        trigger = Dereference().trigger(view(text, root=tmp_path))
+        trigger = Dereference().trigger(snapshot(text, root=tmp_path))
         assert trigger is not None
-        ruling = trigger.judge(listing("add"))
-        assert ruling.allows("add"), text
-        assert ruling.allows("part") == ruling.allows("inner") == legal, text
-        assert not ruling.allows("nowhere")
+        restriction = trigger.interpret(listing("add"))
+        assert restriction.allows("add"), text
+        assert restriction.allows("part") == restriction.allows("inner") == legal, text
+        assert not restriction.allows("nowhere")
 
 
 @pytest.mark.parametrize(
@@ -311,7 +315,7 @@ def test_a_package_has_the_modules_inside_it(tmp_path: Path) -> None:
 def test_a_module_may_make_its_names_up(kind: int, of_module: bool, reason: str | None) -> None:
     """A function `__getattr__` of a module does; the method of all modules, which ty lists, does not."""
     items = [Member("x", 5), Member("__getattr__", kind), *[Member("__spec__", 5)] * of_module]
-    assert judge(Members(tuple(items), complete=True), Site(0, "", may_define=False))[1] == reason
+    assert legal_names(Members(tuple(items), complete=True), MemberAccess(0, "", may_define=False))[1] == reason
 
 
 def test_a_module_of_the_files_own_name_is_unknown() -> None:
@@ -322,9 +326,9 @@ def test_a_module_of_the_files_own_name_is_unknown() -> None:
         ("module = 1\nmodule.", None),
         ("import os\nos.", None),
     ]:
-        trigger = Dereference().trigger(view(text))
+        trigger = Dereference().trigger(snapshot(text))
         assert trigger is not None
-        assert trigger.judge(own).reason == reason
+        assert trigger.interpret(own).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -343,7 +347,7 @@ def test_type_arguments_look_like_comparisons(text: str, ambiguous: bool) -> Non
     found = site(text, "typescript")
     assert found is not None
     assert found.is_ambiguous == ambiguous
-    assert (judge(listing("parse"), found, "typescript")[1] == "incomplete") == ambiguous
+    assert (legal_names(listing("parse"), found, "typescript")[1] == "incomplete") == ambiguous
 
 
 @pytest.mark.parametrize(
@@ -353,25 +357,28 @@ def test_type_arguments_look_like_comparisons(text: str, ambiguous: bool) -> Non
 def test_scopes_of_cpp_are_open(mark: str, kind: int, reason: str | None) -> None:
     """Any header may add to a namespace, and a class defines after `::` what is private; enumerations are closed."""
     found = Members((Member("first", kind), Member("second", kind)), complete=True)
-    assert judge(found, Site(0, "", may_define=False, mark=mark), "cpp")[1] == reason
+    assert legal_names(found, MemberAccess(0, "", may_define=False, operator=mark), "cpp")[1] == reason
 
 
 @pytest.mark.parametrize(("language", "kind"), [("go", 9), ("c", 3), ("c", 6), ("cpp", 3)])
 def test_what_is_in_scope_is_no_list_of_members(language: str, kind: int) -> None:
     """Where gopls lists packages, and clangd functions, they could not read what stands before the dot."""
     found = Members((Member("left", 5), Member("other", kind)), complete=True)
-    assert judge(found, Site(0, "", may_define=False), language)[1] == "unknown type"
+    assert legal_names(found, MemberAccess(0, "", may_define=False), language)[1] == "unknown type"
 
 
 def test_javascripts_types_are_guesses() -> None:
     """In JavaScript, where objects take members anywhere, a list is never taken for all there is."""
-    assert judge(Members((Member("a", 5),), complete=True), Site(0, "", False), "javascript")[1] == "inferred type"
+    assert (
+        legal_names(Members((Member("a", 5),), complete=True), MemberAccess(0, "", False), "javascript")[1]
+        == "inferred type"
+    )
 
 
 def test_a_long_file_closes_what_its_beginning_opened() -> None:
     """However far after the cursor a block is closed, no bracket is put in for it."""
     front, rest = "class A {\n  void f() {\n    g(a.", "\n" + "    h();\n" * 5000 + "  }\n}\n"
-    trigger = Dereference().trigger(view(front, rest, "java"))
+    trigger = Dereference().trigger(snapshot(front, rest, "java"))
     assert trigger is not None
     assert trigger.question.text == front + ")" + rest
 

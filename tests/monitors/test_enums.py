@@ -6,8 +6,9 @@ import pytest
 
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import Member, Members
-from guiderail.monitors.enums import ENUM_MEMBER, EnumCases
-from tests.monitors.scenes import PYREFLY, project, ruling_of, view
+from guiderail.monitors.enums import EnumCases
+from guiderail.text.languages.kinds import ENUM_MEMBER
+from tests.monitors.snapshots import PYREFLY, project, restriction_of, snapshot
 
 SOURCE = """from enum import Enum
 
@@ -43,25 +44,25 @@ def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
 )
 def test_a_case_names_a_member_that_is_left(analyser, text: str, legal: set[str]) -> None:
     """Methods are no cases, nor are members that an unguarded case above names."""
-    ruling = ruling_of(EnumCases(), analyser, SOURCE + text)
-    assert ruling.reason is None
-    assert {name for name in ("RED", "BLUE", "GREEN", "paint", "name") if ruling.allows(name + ":")} == legal
+    restriction = restriction_of(EnumCases(), analyser, SOURCE + text)
+    assert restriction.reason is None
+    assert {name for name in ("RED", "BLUE", "GREEN", "paint", "name") if restriction.allows(name + ":")} == legal
 
 
 def test_what_is_no_enum_is_left_free(analyser) -> None:
     """A class without enum members has cases of its own kind."""
-    assert ruling_of(EnumCases(), analyser, "import os\nmatch x:\n    case os.").reason == "no enum"
+    assert restriction_of(EnumCases(), analyser, "import os\nmatch x:\n    case os.").reason == "no enum"
 
 
 def test_java_names_members_alone() -> None:
     """After `case` in Java only members come, without those of earlier cases of this switch."""
-    trigger = EnumCases().trigger(view(JAVA, " } } }", "java"))
+    trigger = EnumCases().trigger(snapshot(JAVA, " } } }", "java"))
     assert trigger is not None
-    ruling = trigger.judge(Members(tuple(Member(n, ENUM_MEMBER) for n in ("RED", "BLUE")), complete=True))
-    assert [name for name in ("RED", "BLUE", "GREEN") if ruling.allows(name)] == ["BLUE"]
+    restriction = trigger.interpret(Members(tuple(Member(n, ENUM_MEMBER) for n in ("RED", "BLUE")), complete=True))
+    assert [name for name in ("RED", "BLUE", "GREEN") if restriction.allows(name)] == ["BLUE"]
 
 
 @pytest.mark.parametrize("text", ["x = Color.", "# case Color.", "case.", "showcase Color.", "'case Color."])
 def test_other_dots(text: str) -> None:
     """Dots outside of cases trigger nothing."""
-    assert EnumCases().trigger(view(text)) is None
+    assert EnumCases().trigger(snapshot(text)) is None

@@ -8,7 +8,7 @@ import pytest
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.imports import Imports
 from guiderail.monitors.modules import ModulePath
-from tests.monitors.scenes import PYREFLY, project, ruling_of, view
+from tests.monitors.snapshots import PYREFLY, project, restriction_of, snapshot
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,9 @@ def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
 )
 def test_only_what_exists_can_be_imported(analyser, text: str, legal: set[str], illegal: set[str]) -> None:
     """Modules are those on the import path, names are those of the module and the modules inside it."""
-    ruling = ruling_of(Imports(), analyser, text)
-    assert ruling.reason is None
-    assert {truth for truth in legal | illegal if ruling.allows(truth)} == legal
+    restriction = restriction_of(Imports(), analyser, text)
+    assert restriction.reason is None
+    assert {truth for truth in legal | illegal if restriction.allows(truth)} == legal
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_only_what_exists_can_be_imported(analyser, text: str, legal: set[str], 
 )
 def test_reasons_to_abstain(analyser, text: str, reason: str) -> None:
     """What may not be installed, cannot be resolved, or makes its names up is left free."""
-    assert ruling_of(Imports(), analyser, text).reason == reason
+    assert restriction_of(Imports(), analyser, text).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_reasons_to_abstain(analyser, text: str, reason: str) -> None:
 )
 def test_nothing_is_asked_elsewhere(text: str) -> None:
     """Other statements, comments, strings and the names given by `as` trigger nothing."""
-    assert Imports().trigger(view(text)) is None
+    assert Imports().trigger(snapshot(text)) is None
 
 
 def test_the_import_path_is_that_of_the_environment(tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
 import pytest
 
 from guiderail.monitors.analysis.answers import Member, Members
-from guiderail.monitors.instantiation import CLASS, INTERFACE, VARIABLE, Instantiation
-from tests.monitors.scenes import view
+from guiderail.monitors.instantiation import Instantiation
+from guiderail.text.languages.kinds import CLASS, INTERFACE, VARIABLE
+from tests.monitors.snapshots import snapshot
 
 OFFERED = Members((Member("Box<T>()", CLASS), Member("Shape", INTERFACE), Member("box", VARIABLE)), complete=True)
 
@@ -19,12 +20,12 @@ OFFERED = Members((Member("Box<T>()", CLASS), Member("Shape", INTERFACE), Member
 )
 def test_only_what_can_be_instantiated(language: str, legal: set[str]) -> None:
     """Classes can; interfaces only where an anonymous class may follow, values only where they may be constructors."""
-    trigger = Instantiation().trigger(view("x = new ", ";\n", language))
+    trigger = Instantiation().trigger(snapshot("x = new ", ";\n", language))
     assert trigger is not None
-    ruling = trigger.judge(OFFERED)
+    restriction = trigger.interpret(OFFERED)
     truths = {"Box(1)", "Shape(", "box()", "int[", "class {", "nowhere("}
-    assert ruling.reason is None
-    assert {truth for truth in truths if ruling.allows(truth)} == legal
+    assert restriction.reason is None
+    assert {truth for truth in truths if restriction.allows(truth)} == legal
 
 
 @pytest.mark.parametrize(
@@ -37,12 +38,12 @@ def test_only_what_can_be_instantiated(language: str, legal: set[str]) -> None:
 )
 def test_reasons_to_abstain(answer: Members, reason: str) -> None:
     """An answer without types, one that is cut, or one in which nothing fits is not relied on."""
-    trigger = Instantiation().trigger(view("x = new B", ";\n", "java"))
+    trigger = Instantiation().trigger(snapshot("x = new B", ";\n", "java"))
     assert trigger is not None
-    assert trigger.judge(answer).reason == reason
+    assert trigger.interpret(answer).reason == reason
 
 
 @pytest.mark.parametrize("text", ["renew ", "x.new ", "new", "// new ", '"new '])
 def test_other_words(text: str) -> None:
     """Other words, comments and strings trigger nothing."""
-    assert Instantiation().trigger(view(text, language="java")) is None
+    assert Instantiation().trigger(snapshot(text, language="java")) is None

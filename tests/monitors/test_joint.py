@@ -22,18 +22,18 @@ from guiderail.decoding.stops import stop_rule
 from guiderail.engine.completer import Completer
 from guiderail.engine.plan import ALTERNATIVES, CompletionPlan
 from guiderail.engine.suggestion import Suggestion
-from guiderail.monitors.access import ACCESS
 from guiderail.monitors.analysis.answers import Member, Members, NoAnswer
 from guiderail.monitors.analysis.requests import MEMBERS, Question, Request
+from guiderail.monitors.cursor_context import Snapshot
 from guiderail.monitors.joint import JointMonitors
 from guiderail.monitors.masks import Masks
-from guiderail.monitors.monitor import Ruling, Trigger
+from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.monitors.monitors import Monitors
-from guiderail.monitors.scene import View
 from guiderail.monitors.trust import Trust, trust
 from guiderail.text.document import Document
+from guiderail.text.languages.table import MEMBERS as MEMBER_SYNTAX
 from tests.helpers.models import tiny_model
-from tests.monitors.scenes import Told, listing, view
+from tests.monitors.snapshots import Told, listing, snapshot
 
 SOURCE = "import os\n\n\ndef size(path):\n    return os."
 
@@ -56,7 +56,7 @@ def complete(watching: Monitors | None, source: str = SOURCE, behind: str = "\n"
 def test_only_legal_names_are_written(source: str, seed: int) -> None:
     """After the dot stands one of the names, whatever a random model would like, half-typed ones included."""
     names = ["path", "parent", "join"]
-    legal = [*names, *ACCESS["python"].universal]
+    legal = [*names, *MEMBER_SYNTAX["python"].universal]
     sampling = Sampling(temperature=2.0, seed=seed)
     (found,) = complete(monitors(Told(lambda _: listing(*names))), source, sampling=sampling)
     written = (source + found.text)[source.rindex(".") + 1 :]
@@ -156,11 +156,11 @@ class Wordy:
         self.name, self.soft, self.endings = name, soft, mark[-1].encode()
         self._mark, self._words = mark, frozenset(words)
 
-    def trigger(self, view: View) -> Trigger | None:
-        if not view.text.endswith(self._mark):
+    def trigger(self, snapshot: Snapshot) -> Trigger | None:
+        if not snapshot.text.endswith(self._mark):
             return None
-        ruling = Ruling(lambda masks: masks.names(self._words), len(self._words))
-        return Trigger(self._mark, MEMBERS, view.question(len(view.text)), lambda _: ruling)
+        restriction = Restriction(lambda masks: masks.names(self._words), len(self._words))
+        return Trigger(self._mark, MEMBERS, snapshot.question(len(snapshot.text)), lambda _: restriction)
 
 
 class Free:
@@ -168,9 +168,9 @@ class Free:
 
     name, soft, languages, endings = "free", False, frozenset({"python"}), bytes(range(128))
 
-    def trigger(self, view: View) -> Trigger | None:
-        ruling = Ruling(lambda masks: self, 1)
-        return Trigger("", MEMBERS, view.question(len(view.text)), lambda _: ruling, word=False)
+    def trigger(self, snapshot: Snapshot) -> Trigger | None:
+        restriction = Restriction(lambda masks: self, 1)
+        return Trigger("", MEMBERS, snapshot.question(len(snapshot.text)), lambda _: restriction, word=False)
 
     def place(self, written: bytes) -> Literal["inside"]:
         return "inside"
@@ -185,9 +185,9 @@ ID = {data: index for index, data in enumerate(TABLE)}
 
 def joint(*watching, text: str = "", trusted: Trust | None = None) -> JointMonitors:
     """The monitors at the end of a text, over `TABLE`."""
-    weigh = lambda monitor, ruling: trusted or trust(("python", monitor.name, "told", "known"), soft=monitor.soft)  # noqa: E731
-    scene = view(text).scene
-    return JointMonitors(scene, watching, Told(lambda _: listing("a")), Masks(Vocabulary(TABLE)), weigh, 5.0)
+    weigh = lambda monitor, restriction: trusted or trust(("python", monitor.name, "told", "known"), soft=monitor.soft)  # noqa: E731
+    context = snapshot(text).cursor
+    return JointMonitors(context, watching, Told(lambda _: listing("a")), Masks(Vocabulary(TABLE)), weigh, 5.0)
 
 
 def tokens_of(constraint: JointMonitors) -> set[bytes]:
@@ -239,8 +239,10 @@ def test_a_choice_that_is_made_again_forbids_once() -> None:
 def test_what_is_decoded_again_is_asked_about_ahead() -> None:
     """A trigger in what was typed is no trigger at the start, but its question leaves at once."""
     told = Told(lambda _: listing("a"))
-    scene = view("x", ahead=" .").scene
-    watching = JointMonitors(scene, [Wordy(" .", ["ab"])], told, Masks(Vocabulary(TABLE)), lambda *_: Trust(-9.0), 5.0)
+    context = snapshot("x", upcoming=" .").cursor
+    watching = JointMonitors(
+        context, [Wordy(" .", ["ab"])], told, Masks(Vocabulary(TABLE)), lambda *_: Trust(-9.0), 5.0
+    )
     assert [question.offset for question in told.questions] == [3]
     assert watching.report.watches == []
     watching.accept(ID[b" .ab"])
@@ -250,32 +252,34 @@ def test_what_is_decoded_again_is_asked_about_ahead() -> None:
 class Broken(Wordy):
     """A monitor with a mistake in it: where it looks ahead, looks for its trigger, or reads the answer."""
 
-    def __init__(self, where: Literal["foresee", "trigger", "judge"]) -> None:
+    def __init__(self, where: Literal["prefetch", "trigger", "interpret"]) -> None:
         super().__init__(".", ["ab"], name="broken")
         self._where = where
 
-    def trigger(self, view: View) -> Trigger | None:
-        trigger = super().trigger(view)
+    def trigger(self, snapshot: Snapshot) -> Trigger | None:
+        trigger = super().trigger(snapshot)
         if self._where == "trigger":
-            raise KeyError(view.text)
+            raise KeyError(snapshot.text)
         return (
-            replace(trigger, judge=lambda answer: answer.no_such_field) if trigger and self._where == "judge" else None
+            replace(trigger, interpret=lambda answer: answer.no_such_field)
+            if trigger and self._where == "interpret"
+            else None
         )
 
-    def foresee(self, view: View) -> Sequence[tuple[Request[Any], Question]]:
-        if self._where == "foresee":
-            raise KeyError(view.text)
+    def prefetch(self, snapshot: Snapshot) -> Sequence[tuple[Request[Any], Question]]:
+        if self._where == "prefetch":
+            raise KeyError(snapshot.text)
         return []
 
 
-@pytest.mark.parametrize("where", ["foresee", "trigger", "judge"])
+@pytest.mark.parametrize("where", ["prefetch", "trigger", "interpret"])
 def test_a_monitor_that_fails_abstains(
-    where: Literal["foresee", "trigger", "judge"], caplog: pytest.LogCaptureFixture
+    where: Literal["prefetch", "trigger", "interpret"], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The others go on, nothing is raised, and the log names it without showing the text."""
     watching = joint(Broken(where), Wordy(".", ["ab"]), text="secret.")
     assert tokens_of(watching) == {b"a", b"ab"}
-    assert [w.abstained for w in watching.report.watches] == (["failed", None] if where == "judge" else [None])
+    assert [w.abstained for w in watching.report.watches] == (["failed", None] if where == "interpret" else [None])
     assert "the monitor broken failed" in caplog.text
     assert "secret" not in caplog.text
 
@@ -291,7 +295,7 @@ def test_the_newest_question_gives_way() -> None:
     """Where nothing is legal for all, the newest question yields, and says so."""
     both = joint(Wordy(".", ["ab"]), Wordy("f.", ["q"], name="other"), text="f.")
     assert tokens_of(both) == {b"a", b"ab"}
-    assert [watch.abstained for watch in both.report.watches] == [None, "gave way"]
+    assert [watch.abstained for watch in both.report.watches] == [None, "dropped"]
 
 
 def test_a_soft_monitor_makes_the_rest_less_likely() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.keys import Keys
-from tests.monitors.scenes import PYREFLY, project, ruling_of, view
+from tests.monitors.snapshots import PYREFLY, project, restriction_of, snapshot
 
 SOURCE = """from typing import Any, Mapping, TypedDict
 
@@ -37,9 +37,9 @@ def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
 )
 def test_keys_exist(analyser, text: str, legal: list[str], illegal: list[str]) -> None:
     """Only the keys of a typed or literal dictionary are legal, up to the closing quote."""
-    ruling = ruling_of(Keys(), analyser, SOURCE + text)
-    assert ruling.reason is None
-    assert [truth for truth in legal + illegal if ruling.allows(truth)] == legal
+    restriction = restriction_of(Keys(), analyser, SOURCE + text)
+    assert restriction.reason is None
+    assert [truth for truth in legal + illegal if restriction.allows(truth)] == legal
 
 
 @pytest.mark.parametrize(
@@ -57,10 +57,10 @@ def test_keys_exist(analyser, text: str, legal: list[str], illegal: list[str]) -
 )
 def test_reasons_to_abstain(analyser, text: str, reason: str) -> None:
     """Other dictionaries have any keys, and an assignment may add one, here or before."""
-    assert ruling_of(Keys(), analyser, SOURCE + text).reason == reason
+    assert restriction_of(Keys(), analyser, SOURCE + text).reason == reason
 
 
 @pytest.mark.parametrize("text", ["x = 'a", "['", "f('", '"""\nd[\'', "# d['", "d[x"])
 def test_other_strings(text: str) -> None:
     """Strings that are no subscripts, and subscripts inside strings and comments, trigger nothing."""
-    assert Keys().trigger(view(text)) is None
+    assert Keys().trigger(snapshot(text)) is None

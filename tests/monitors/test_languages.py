@@ -1,20 +1,17 @@
 """Monitors of other languages than Python, with their real analysers."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from guiderail.monitors.analysis.analyser import ServerAnalyser
-from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
 from guiderail.monitors.analysis.servers import server_named
 from guiderail.monitors.arguments import Arguments
 from guiderail.monitors.dereference import Dereference
 from guiderail.monitors.enums import EnumCases
 from guiderail.monitors.instantiation import Instantiation
 from guiderail.monitors.keys import Keys
-from tests.monitors.scenes import project, ruling_of
+from tests.monitors.snapshots import project, restriction_of
 
 TYPESCRIPT = """
 class Box { constructor(public width: number, public height?: number) {} }
@@ -22,9 +19,6 @@ interface Person { name: string; age?: number }
 enum Color { Red, Green }
 function take(a: number, ...rest: string[]) {}
 function f(c: Color) { """
-JAVA = """class A { enum Color { RED, GREEN }
-  int g(int a, String b) { return 1; }
-  int f(Color c) { """
 GENERIC = """
 class Crate<T> { constructor(public inside: T, tag?: string) {}
   put(value: T, again: Map<string, T>) {}
@@ -34,11 +28,6 @@ interface On { emit<K extends keyof Events>(name: K, ...args: Events[K]): void }
 declare function free<A extends unknown[]>(...args: A): void
 declare function settle(value: void | PromiseLike<void>): void
 function f<Q>(box: Crate<Q>, texts: Crate<string>, on: On) { """
-JAVA_GENERIC = """import java.util.function.*;
-class A { static class Box<T> { void put(T value, java.util.Map<String, T> again) {}
-  <U> U map(Function<? super T, ? extends U> f, U... more) { return null; } static <V> Box<V> of(V v) { return null; } }
-  interface Fun<T, R> { R apply(T a, int b); }
-  <Q extends Comparable<Q>> void f(Box<Q> box, Box<? extends Number> wild, Box raw, Fun<Q, String> fun) { """
 CPP = "struct Box { int a; };\ntypedef Box Boxes;\nint main() { "
 
 
@@ -46,13 +35,6 @@ CPP = "struct Box { int a; };\ntypedef Box Boxes;\nint main() { "
 def typescript(request, tmp_path_factory) -> Iterator[ServerAnalyser]:
     """Each of TypeScript's servers on an empty project."""
     with project(tmp_path_factory.mktemp("ts"), {}, server_named(request.param)) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def java(tmp_path_factory) -> Iterator[ServerAnalyser]:
-    """The compiler's own analysis on an empty project."""
-    with project(tmp_path_factory.mktemp("java"), {}, server_named("javac")) as started:
         yield started
 
 
@@ -65,9 +47,9 @@ def cpp(tmp_path_factory) -> Iterator[ServerAnalyser]:
 
 def legal(monitor, analyser: ServerAnalyser, text: str, file: str, truths: list[str]) -> list[str]:
     """The truths that are legal after a text."""
-    ruling = ruling_of(monitor, analyser, text, " } }\n" if file == "A.java" else " }\n", file)
-    assert ruling.reason is None
-    return [truth for truth in truths if ruling.allows(truth)]
+    restriction = restriction_of(monitor, analyser, text, " }\n", file)
+    assert restriction.reason is None
+    return [truth for truth in truths if restriction.allows(truth)]
 
 
 def test_typescript_cases(typescript) -> None:
@@ -89,7 +71,7 @@ def test_typescript_keys(typescript) -> None:
     assert found == ["name: 'x'", "age: 1", "...x", "}"]
     text = TYPESCRIPT + "const p: Person = { name: 'x', "
     assert legal(Keys(), typescript, text, "a.ts", ["age: 1", "size: 2"]) == ["age: 1"]
-    assert ruling_of(Keys(), typescript, TYPESCRIPT + "const p = { ", " }\n", "a.ts").reason == "unknown type"
+    assert restriction_of(Keys(), typescript, TYPESCRIPT + "const p = { ", " }\n", "a.ts").reason == "unknown type"
 
 
 def test_typescript_arguments(typescript) -> None:
@@ -121,72 +103,16 @@ def test_typescript_generics(typescript, call: str, legal_ones: list[str]) -> No
 @pytest.mark.parametrize("call", ["free(", "on.emit("])
 def test_typescript_calls_whose_arguments_say_how_many_there_are(typescript, call: str) -> None:
     """Where a type parameter stands for all arguments nothing is constrained."""
-    assert ruling_of(Arguments(), typescript, GENERIC + call, " }\n", "a.ts").reason == "generic"
+    assert restriction_of(Arguments(), typescript, GENERIC + call, " }\n", "a.ts").reason == "generic"
 
 
 def test_javascript_arguments(typescript) -> None:
     """What JavaScript's functions take is a guess, made of the name alone where the type is not known."""
     for text in ("function two(a, b) {}\nfunction f() { two(", "function f(t) { t.test("):
-        assert ruling_of(Arguments(), typescript, text, " }\n", "a.js").reason in ("inferred type", "unknown signature")
-
-
-@pytest.mark.parametrize(
-    ("call", "legal_ones"),
-    [
-        ("box.put(", ["1, 2)"]),
-        ("wild.put(", ["1, 2)"]),
-        ("raw.put(", ["1, 2)"]),
-        ("box.<String>map(", ["1)", "1, 2)", "1, 2, 3)"]),
-        ("Box.of(", ["1)"]),
-        ("fun.apply(", ["1, 2)"]),
-        ("new java.util.ArrayList<>(", [")", "1)"]),
-        ("new java.util.HashMap<String, java.util.List<Q>>(", [")", "1)", "1, 2)"]),
-        ("java.util.List.of(1).add(", ["1)", "1, 2)"]),
-    ],
-)
-def test_java_generics(java, call: str, legal_ones: list[str]) -> None:
-    """Generic classes, methods and interfaces take as many arguments as they declare."""
-    found = legal(Arguments(), java, JAVA_GENERIC + call, "A.java", [")", "1)", "1, 2)", "1, 2, 3)"])
-    assert found == legal_ones
-
-
-def test_java_cases(java) -> None:
-    """After `case` stand the constants of the enum that is switched on, each once."""
-    text = JAVA + "switch (c) { case RED: break; case "
-    assert legal(EnumCases(), java, text, "A.java", ["RED:", "GREEN:", "name:"]) == ["GREEN:"]
-
-
-def test_java_arguments(java) -> None:
-    """A call of a method with two parameters has two arguments."""
-    assert legal(Arguments(), java, JAVA + "g(", "A.java", ["1)", '1, ",")', "1, 2, 3)"]) == ['1, ",")']
-
-
-def test_java_keeps_other_sources_until_they_change(tmp_path: Path) -> None:
-    """What another file declares is known however its methods end, and known anew once the file has changed."""
-    other = (
-        "class Other { final int x; Other() { this(1); } Other(int a) { x = a; }\n"
-        "  <T> T %s(T a) { for (;;) { Object o = new Object() { int deep() { return 1; } }; } }\n"
-        "  static Other made() { return missing(); } }\n"
-    )
-    text = "class A { int f(Other other) { other."
-    with project(tmp_path, {"A.java": "class A {}\n", "Other.java": other % "early"}, server_named("javac")) as started:
-        for name, changed in (("early", "late"), ("late", "last"), ("last", "early")):
-            truths = ["early(", "late(", "last(", "made(", "x ", "deep("]
-            assert legal(Dereference(), started, text, "A.java", truths) == [f"{name}(", "made(", "x "]
-            file = tmp_path / "Other.java"
-            before = file.stat().st_mtime
-            file.write_text(other % changed)
-            os.utime(file, (before + 2, before + 2))
-            started.files_changed([file]).result(60)
-
-
-def test_java_finds_no_errors_in_sources_that_are_kept(tmp_path: Path) -> None:
-    """A file that uses others has its own errors alone."""
-    other = "class Other { final int x; Other(int a) { x = a; } int y() { return x; } }\n"
-    own = "class A extends Other { A() { super(1); } int f() { return y() + nowhere; } }\n"
-    with project(tmp_path, {"A.java": own, "Other.java": other}, server_named("javac")) as started:
-        found = started.ask(DIAGNOSTICS, Question(tmp_path / "A.java", "java", own, 0)).result(60)
-        assert [own[one.start : one.end] for one in found] == ["nowhere"]
+        assert restriction_of(Arguments(), typescript, text, " }\n", "a.js").reason in (
+            "inferred type",
+            "unknown signature",
+        )
 
 
 def test_cpp_instantiation(cpp) -> None:
@@ -202,10 +128,13 @@ def test_cpp_members(cpp) -> None:
     truths = ["a", "b", "m()", "s()", "one", "nowhere"]
     assert legal(Dereference(), cpp, text, "a.cpp", truths) == ["a", "b", "m()", "s()", "one"]
     unknown = '#include "nowhere.h"\nint main(Thing *t) { t->'
-    assert ruling_of(Dereference(), cpp, unknown, "; }\n", "a.cpp").reason == "unknown type"
+    assert restriction_of(Dereference(), cpp, unknown, "; }\n", "a.cpp").reason == "unknown type"
 
 
 def test_cpp_without_a_header(cpp) -> None:
     """Where a header is missing, so may be types."""
     for include in ('#include "nowhere.h"\n', "#include <nowhere.h>\n"):
-        assert ruling_of(Instantiation(), cpp, include + CPP + "auto x = new ", " }\n", "a.cpp").reason == "incomplete"
+        assert (
+            restriction_of(Instantiation(), cpp, include + CPP + "auto x = new ", " }\n", "a.cpp").reason
+            == "incomplete"
+        )

@@ -7,7 +7,7 @@ import pytest
 from guiderail.errors import UsageError
 from guiderail.monitors import registry
 from guiderail.monitors.dereference import Dereference
-from guiderail.monitors.registry import BUILT_IN, GROUP, chosen, registered, speaking
+from guiderail.monitors.registry import BUILT_IN, GROUP, chosen, for_language, registered
 
 
 @pytest.fixture
@@ -61,5 +61,5 @@ def test_a_collision_names_both(others) -> None:
 
 def test_only_those_that_know_the_language_speak() -> None:
     """A monitor is asked about its languages alone."""
-    assert speaking(chosen("dereference"), "cobol") == []
-    assert len(speaking(chosen("dereference"), "python")) == 1
+    assert for_language(chosen("dereference"), "cobol") == []
+    assert len(for_language(chosen("dereference"), "python")) == 1

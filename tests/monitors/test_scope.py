@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from guiderail.monitors.analysis.analyser import ServerAnalyser
-from guiderail.monitors.scene import Scene
+from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.scope import Scope
 from guiderail.text.document import Document
-from tests.monitors.scenes import PYREFLY, project, ruling_of, view
+from tests.monitors.snapshots import PYREFLY, project, restriction_of, snapshot
 
 SOURCE = "import os\n\nLIMIT = 3\n\n\ndef size(path, depth=0):\n    total = 1\n"
 
@@ -25,8 +25,8 @@ def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
 )
 def test_names_in_scope_can_be_read(analyser, text: str) -> None:
     """Parameters, locals, globals, imports and builtins are legal where a name is read; others are not."""
-    ruling = ruling_of(Scope(), analyser, SOURCE + text)
-    assert ruling.reason is None
+    restriction = restriction_of(Scope(), analyser, SOURCE + text)
+    assert restriction.reason is None
     truths = [
         "path",
         "depth)",
@@ -42,12 +42,12 @@ def test_names_in_scope_can_be_read(analyser, text: str) -> None:
         "[",
         "nowhere",
     ]
-    assert [truth for truth in truths if not ruling.allows(truth)] == ["nowhere"]
+    assert [truth for truth in truths if not restriction.allows(truth)] == ["nowhere"]
 
 
 def test_names_of_the_statement_count(analyser) -> None:
     """What the statement itself may define, such as by a walrus, is legal after it."""
-    assert ruling_of(Scope(), analyser, SOURCE + "    x = y = ").allows("y")
+    assert restriction_of(Scope(), analyser, SOURCE + "    x = y = ").allows("y")
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_names_of_the_statement_count(analyser) -> None:
 )
 def test_names_that_decoding_defined_count(analyser, front: str, written: str, name: str) -> None:
     """At the left margin too, though the analyser is asked about the text in which decoding began."""
-    scene = Scene(
+    context = CursorContext(
         Document(front + "\n", language="python"), len(front), analyser.root / "module.py", root=analyser.root
     )
-    trigger = Scope().trigger(scene.view(written))
+    trigger = Scope().trigger(context.snapshot(written))
     assert trigger is not None
-    ruling = trigger.judge(trigger.ask(analyser).result(60))
-    assert ruling.reason is None
-    assert [ruling.allows(truth) for truth in (name, "nowhere", "len")] == [True, False, True]
+    restriction = trigger.interpret(trigger.ask(analyser).result(60))
+    assert restriction.reason is None
+    assert [restriction.allows(truth) for truth in (name, "nowhere", "len")] == [True, False, True]
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,4 @@ def test_names_that_decoding_defined_count(analyser, front: str, written: str, n
 )  # fmt: skip
 def test_other_places(text: str) -> None:
     """Names that are defined, arguments, comprehensions, comments and strings are left free."""
-    assert Scope().trigger(view(text)) is None
+    assert Scope().trigger(snapshot(text)) is None

@@ -8,7 +8,7 @@ import pytest
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.protocols import FILE, Protocol, ProtocolError, protocols
 from guiderail.monitors.typestate import Typestate, possible_states
-from tests.monitors.scenes import PYREFLY, project, ruling_of, view
+from tests.monitors.snapshots import PYREFLY, project, restriction_of, snapshot
 
 DECLARED = """
 [[protocol]]
@@ -51,9 +51,9 @@ def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
 )
 def test_a_call_is_legal_in_its_state(analyser, body: str, legal: set[str]) -> None:
     """Calls move the object from state to state; what the protocol does not speak of is always legal."""
-    ruling = ruling_of(Typestate(), analyser, "from net import connect\ndef f():\n" + body)
-    assert ruling.reason is None
-    assert {call for call in ("open", "send", "close", "name") if ruling.allows(call + "()")} == legal
+    restriction = restriction_of(Typestate(), analyser, "from net import connect\ndef f():\n" + body)
+    assert restriction.reason is None
+    assert {call for call in ("open", "send", "close", "name") if restriction.allows(call + "()")} == legal
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_call_is_legal_in_its_state(analyser, body: str, legal: set[str]) -> N
 def test_reasons_to_abstain(analyser, body: str, reason: str) -> None:
     """Other types have no protocol, and an object that others hold may be in any state."""
     text = "from net import Connection\ndef f(c: Connection):\n" + body
-    assert ruling_of(Typestate(), analyser, text).reason == reason
+    assert restriction_of(Typestate(), analyser, text).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_states_are_followed_through_the_text(body: str, states: frozenset[str])
 
 def test_without_a_declaration_nothing_is_asked(tmp_path: Path) -> None:
     """A project that declares no protocol is left alone."""
-    assert Typestate().trigger(view("c.", root=tmp_path)) is None
+    assert Typestate().trigger(snapshot("c.", root=tmp_path)) is None
 
 
 @pytest.mark.parametrize(
@@ -107,4 +107,4 @@ def test_a_wrong_declaration_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
     with pytest.raises(ProtocolError, match=r"typestate\.toml cannot be understood"):
         protocols(tmp_path)
-    assert Typestate().trigger(view("c.", root=tmp_path)) is None
+    assert Typestate().trigger(snapshot("c.", root=tmp_path)) is None

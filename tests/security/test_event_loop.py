@@ -25,7 +25,7 @@ from guiderail.engine.engine import Engine
 from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.server import Server
 from guiderail.lsp.worker import Worker
-from guiderail.monitors.analysis import pieces
+from guiderail.monitors.analysis import json_reader
 from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.analysis.wire import parsed
 from guiderail.prompt.window import choose_window
@@ -303,14 +303,14 @@ def test_json_in_pieces_is_json(value: Any, indent: int | None, data: st.DataObj
     """Read piece by piece a text says what it says, and one that is no JSON is none."""
     text = json.dumps(value, indent=indent)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pieces, "LONG", 0)
-        assert pieces.read_json(text) == value
+        patch.setattr(json_reader, "LONG", 0)
+        assert json_reader.read_json(text) == value
         at = data.draw(st.integers(0, len(text)))
         broken = text[:at] + data.draw(st.sampled_from('[]{},:"0x ')) + text[at + data.draw(st.integers(0, 1)) :]
         try:
             wanted = json.loads(broken)
         except ValueError:
             with pytest.raises(ValueError):
-                pieces.read_json(broken)
+                json_reader.read_json(broken)
         else:
-            assert pieces.read_json(broken) == wanted
+            assert json_reader.read_json(broken) == wanted

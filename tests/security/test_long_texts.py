@@ -21,10 +21,10 @@ from guiderail.lsp.policy import Policy
 from guiderail.lsp.suggestion_cache import Candidate
 from guiderail.lsp.suggestion_log import ShownItem
 from guiderail.monitors.analysis.answers import Member, Members
-from guiderail.monitors.lexing import place, unmatched_closers
+from guiderail.monitors.lex_cache import LexCache
+from guiderail.monitors.lex_state import lex_state, unmatched_closers
 from guiderail.monitors.monitors import LONGEST, Monitors
 from guiderail.monitors.registry import BUILT_IN, chosen
-from guiderail.monitors.standing import Standing
 from guiderail.monitors.verdict import Change, breaks_syntax, completed
 from guiderail.prompt.context import gather
 from guiderail.prompt.definitions import Uses
@@ -34,7 +34,7 @@ from guiderail.text.document import Document
 from guiderail.text.fitting import Shaped, shape
 from guiderail.text.syntax import SlowTextError, parse
 from tests.lsp.fakes import BLANK, wish
-from tests.monitors.scenes import Told, view
+from tests.monitors.snapshots import Told, snapshot
 from tests.prompt.projects import write
 
 SOON = 5.0  # seconds of this thread, on a busy machine; what these tests found took minutes
@@ -97,12 +97,12 @@ def test_no_monitor_takes_long(monitor: str, name: str, tmp_path: Path) -> None:
     for language in sorted({"python", "typescript"} & set(one.languages)):
         for end in ENDS[monitor] if name in EACH else ENDS[monitor][:1]:
             with soon((language, end)):
-                here = view(TEXTS[name] + end, ")\n" + TEXTS[name][:1000], language, root=tmp_path)
+                here = snapshot(TEXTS[name] + end, ")\n" + TEXTS[name][:1000], language, root=tmp_path)
                 trigger = one.trigger(here)
                 if trigger is not None and monitor in ("dereference", "enums", "scope", "instantiation"):
-                    trigger.judge(answers)
+                    trigger.interpret(answers)
                 elif trigger is not None and monitor == "keys":
-                    trigger.judge((answers, "dict[str, int]") if language == "python" else answers)
+                    trigger.interpret((answers, "dict[str, int]") if language == "python" else answers)
 
 
 @pytest.mark.parametrize("name", [name for name in TEXTS if name not in ALIKE] + ["escapes"])
@@ -110,17 +110,17 @@ def test_no_monitor_takes_long(monitor: str, name: str, tmp_path: Path) -> None:
 def test_brackets_and_strings_are_found_soon(language: str, name: str) -> None:
     text = TEXTS[name]
     with soon():
-        place(text, language)
+        lex_state(text, language)
         unmatched_closers(text, language)
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_place_is_found_soon_as_the_text_grows(name: str) -> None:
-    text, standing = TEXTS[name], Standing("python")
-    standing.place(text)
+    text, standing = TEXTS[name], LexCache("python")
+    standing.state(text)
     with soon():
         for end in range(len(text) - 10, len(text) + 1):
-            standing.place(text[:end])
+            standing.state(text[:end])
 
 
 @pytest.mark.parametrize("name", TEXTS)

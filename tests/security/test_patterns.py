@@ -9,15 +9,15 @@ from collections.abc import Iterator
 import pytest
 
 import guiderail
-from guiderail.monitors import lexing, owner
-from guiderail.monitors.access import ACCESS
+from guiderail.monitors import enclosing_class, lex_state
+from guiderail.text.languages.table import LEXICONS, MEMBERS
 
 ROOMS = ("text", "prompt", "cache", "decoding", "monitors", "engine", "lsp", "projectfile")
 # What is only ever given so many characters, by the names of patterns in modules.
 BOUNDED = {
-    "monitors.access:end": 200,
-    "monitors.access:_NUMBER": 400,
-    "monitors.access:definable": 400,
+    "text.languages:end": 200,
+    "text.languages.record:_NUMBER": 400,
+    "text.languages:definable": 400,
     "monitors.arguments:_CALLEE": 200,
     "monitors.arguments:_TYPED_CALLEE": 200,
     "monitors.arguments:_NAMED": 200,
@@ -33,7 +33,7 @@ BOUNDED = {
     "monitors.instantiation:_NEW": 120,
     "monitors.keys:_SUBSCRIPT": 200,
     "monitors.keys:_OWNER": 200,
-    "monitors.owner:_bound": 500,
+    "monitors.enclosing_class:_bound": 500,
     "monitors.scope:_READ": 200,
     "monitors.typestate:_RECEIVER": 200,
     "prompt.ignore:_FILES": 255,
@@ -45,13 +45,13 @@ BOUNDED = {
 # What is only ever tried at one place of a text: by `match` and `fullmatch`.
 MATCHED = frozenset(
     {
-        "monitors.analysis.pieces:_BLANKS",
+        "monitors.analysis.json_reader:_BLANKS",
         "monitors.dereference:_DUNDER",
         "monitors.dereference:_TARGETS",
         "monitors.dereference:_WEB_TARGETS",
-        "monitors.lexing:String",
-        "monitors.shape:_NAME",
-        "monitors.shape:_TYPED",
+        "text.languages:String",
+        "monitors.parameters:_NAME",
+        "monitors.parameters:_TYPED",
         "prompt.ignore:_FILES",
         "prompt.ignore:_FOLDERS",
         "prompt.secrets.rules:_LITERAL",
@@ -79,17 +79,17 @@ def _patterns() -> Iterator[tuple[str, re.Pattern]]:
             for key, value in vars(importlib.import_module(name)).items():
                 if isinstance(value, re.Pattern):
                     yield f"{name.removeprefix('guiderail.')}:{key}", value
-    for access in ACCESS.values():
+    for members in MEMBERS.values():
         for key in ("end", "skipped", "definable", "ambiguous"):
-            if (pattern := getattr(access, key)) is not None:
-                yield f"monitors.access:{key}", pattern
-    for language, syntax in lexing.SYNTAX.items():
-        yield "monitors.lexing:_scanner", lexing._scanner(language)
-        for string in syntax.strings:
-            yield "monitors.lexing:String", string.pattern
+            if (pattern := getattr(members, key)) is not None:
+                yield f"text.languages:{key}", pattern
+    for language, lexicon in LEXICONS.items():
+        yield "monitors.lex_state:_scanner", lex_state._scanner(language)
+        for string in lexicon.strings:
+            yield "text.languages:String", string.pattern
             if string.inner:
-                yield "monitors.lexing:String", re.compile(string.inner)
-    yield "monitors.owner:_bound", owner._bound("self")
+                yield "text.languages:String", re.compile(string.inner)
+    yield "monitors.enclosing_class:_bound", enclosing_class._bound("self")
 
 
 PATTERNS = sorted({(name, pattern.pattern, pattern.flags): (name, pattern) for name, pattern in _patterns()}.items())

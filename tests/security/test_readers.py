@@ -10,9 +10,9 @@ import pytest
 
 from guiderail import projectfile
 from guiderail.errors import GuiderailError
-from guiderail.monitors.declared import declared_modules
 from guiderail.monitors.modules import ModulePath, inside
 from guiderail.monitors.protocols import FILE, ProtocolError, protocols
+from guiderail.monitors.requirements import declared_modules
 from guiderail.projectfile import ProjectFileError
 from guiderail.prompt.ignore import Ignore
 from guiderail.prompt.index import ProjectIndex

@@ -26,8 +26,8 @@ from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.memory import group_mb
 from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.monitor import KNOWN, Monitor, Trigger
-from guiderail.monitors.scene import Scene
 from guiderail.text.document import Document
 from guiderail.text.language import language_of
 
@@ -139,7 +139,7 @@ def _trigger(file: SourceFile, offset: int, root: Path, monitor: Monitor) -> Tri
     language = language_of(path)
     if language not in monitor.languages:
         return None
-    return monitor.trigger(Scene(Document(hidden, language=language), offset, path, root=root).view())
+    return monitor.trigger(CursorContext(Document(hidden, language=language), offset, path, root=root).snapshot())
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,14 +173,14 @@ def _verdict(position: Position, analyser: ServerAnalyser) -> Verdict:
     verdict = Verdict(file.package, file.path, position.offset, position.monitor, shown)
     began = time.perf_counter()
     try:
-        ruling = trigger.judge(_answer(trigger, analyser))
+        restriction = trigger.interpret(_answer(trigger, analyser))
     except NoAnswer as error:
         return replace(verdict, abstained=f"no answer: {error}", wait_s=time.perf_counter() - began)
     except LateError:
         return replace(verdict, abstained="late", wait_s=ANSWER_S)
     wait_s = time.perf_counter() - began
-    right = ruling.allows(truth) if ruling.legal is not None else None
-    return replace(verdict, abstained=ruling.reason, right=right, size=ruling.size, wait_s=wait_s)
+    right = restriction.allows(truth) if restriction.legal is not None else None
+    return replace(verdict, abstained=restriction.reason, right=right, size=restriction.size, wait_s=wait_s)
 
 
 def _answer(trigger: Trigger, analyser: ServerAnalyser) -> Any:

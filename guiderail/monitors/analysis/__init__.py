@@ -1,1 +1,1 @@
-"""Analysers: language servers after one asynchronous client."""
+"""Analysers: language servers, each with an asynchronous client."""

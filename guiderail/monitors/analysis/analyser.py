@@ -1,4 +1,4 @@
-"""An analyser that is always there to be asked: starts, caches, restarts, gives up for a while, never blocks."""
+"""An analyser on a language server: starts and restarts it, queues and caches questions, never blocks the caller."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.loop import shared
+from guiderail.monitors.analysis.priority_lock import PriorityLock, Ticket
 from guiderail.monitors.analysis.requests import Question, Request
 from guiderail.monitors.analysis.server import Server
-from guiderail.monitors.analysis.turns import Ticket, Turns
 
 log = logging.getLogger(__name__)
 FIRST_ANSWER_S = 60.0  # reading a project for the first time takes long
@@ -29,7 +29,7 @@ KEPT_ANSWERS = 256
 KEPT_BYTES = 64 << 20  # of the messages that they were read from
 MOST_WAITING = 16  # questions that wait for a busy server: what all monitors want to know of a few places
 STOP_S = 2.0
-# Pyrefly reads a changed file behind the scenes, and answers from the old one until it has.
+# Pyrefly reads a changed file in the background, and answers from the old one until it has.
 SETTLE_S = 2.0
 
 T = TypeVar("T")
@@ -38,11 +38,11 @@ State = Literal["idle", "starting", "ready", "failed", "stopped"]
 
 
 class Analyser(Protocol):
-    """Who can be asked about a file."""
+    """Answers questions about files."""
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """Its name in settings and reports."""
         ...
 
     def ask(self, request: Request[T], question: Question) -> Future[T]:
@@ -84,7 +84,7 @@ class ServerAnalyser:
         self._told = False
         self._client: Any = None
         self._retry_at = 0.0
-        self._turns = Turns(MOST_WAITING)
+        self._turns = PriorityLock(MOST_WAITING)
         self._request = 0  # which request for suggestions is at work; the greater the newer
         self._answered = False  # since the last start
         self._answers: OrderedDict[Key, asyncio.Task[Any]] = OrderedDict()
@@ -103,7 +103,7 @@ class ServerAnalyser:
         return self._client.pid if self._client is not None else None
 
     def warm_up(self) -> Future[None]:
-        """Start the server now, ahead of the first question."""
+        """Start the server now, before the first question."""
         return shared().submit(self._warm_up())
 
     def ask(self, request: Request[T], question: Question) -> Future[T]:
@@ -246,7 +246,7 @@ _running: weakref.WeakSet[ServerAnalyser] = weakref.WeakSet()
 
 @atexit.register
 def _stop_all() -> None:
-    """End every server with the process: at once, since nobody waits for an answer any more."""
+    """End every server with the process: at once, since no answer is waited for any more."""
     for analyser in list(_running):
         analyser.state = "stopped"
         if analyser._client is not None:

@@ -1,4 +1,4 @@
-"""What analysers answer, and how it is read from LSP's plain JSON: tolerant of what is left out, not of nonsense.
+"""The answers of analysers, read from LSP's plain JSON: tolerant of what is left out, not of nonsense.
 
 Offsets are code points of the text that the question showed. What monitors are given has the types that are promised
 here and a size that they can cope with, whatever the server sent; nonsense is no answer.
@@ -6,17 +6,12 @@ here and a size that they can cope with, whatever the server sent; nonsense is n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
-KEYWORD = 14  # CompletionItemKind
-TEXT = 1  # CompletionItemKind: a word of the file, not something that the server knows
-SNIPPET = 15  # CompletionItemKind
+from guiderail.text.languages.kinds import KEYWORD, SNIPPET, TEXT
+
 SEVERITIES = ("error", "warning", "information", "hint")
 
 MOST_NAMES = 50_000  # of one answer
@@ -25,8 +20,7 @@ LONGEST_DETAIL = 10_000
 LONGEST_SIGNATURE = 50_000
 LONGEST_EDIT = 1_000  # what a completion replaces
 MOST_OVERLOADS = 1_000
-MOST_SYMBOLS = 100_000
-HALVED = "\N{REPLACEMENT CHARACTER}"  # stands for half of a character (`wire.parsed`)
+HALVED = "\N{REPLACEMENT CHARACTER}"  # replaces half of a character (`wire.parsed`)
 
 Severity = Literal["error", "warning", "information", "hint"]
 Offset = Callable[[dict[str, Any]], int]  # from an LSP position to an offset
@@ -84,46 +78,17 @@ class Signature:
         The whole signature as the analyser words it.
     parameters
         The text of each parameter, with its type and default where the analyser shows them.
-    active
-        The parameter that is being written, by its index; None if the analyser does not say.
-    documentation
-        What it says about the function.
     """
 
     label: str
     parameters: tuple[str, ...]
-    active: int | None = None
-    documentation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Signatures:
-    """The overloads of the call around an offset, and which of them the analyser takes to be meant."""
+    """The overloads of the call around an offset."""
 
     items: tuple[Signature, ...]
-    active: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A place in a file, by line (from 0) and column in the server's units; `path` is None outside the file system."""
-
-    path: Path | None
-    uri: str
-    line: int
-    column: int
-
-
-@dataclass(frozen=True, slots=True)
-class Symbol:
-    """A declaration: `kind` is LSP's SymbolKind, `container` the names around it, `start` to `end` all of it."""
-
-    name: str
-    kind: int
-    container: tuple[str, ...]
-    detail: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +107,7 @@ def read_completions(
     limit: int | None = None,
     *,
     flag_counts: bool = True,
-    in_front: Callable[[dict[str, Any]], str | None] = lambda _: "",
+    replaced_text: Callable[[dict[str, Any]], str | None] = lambda _: "",
 ) -> Members:
     """All that may be written: LSP's CompletionList, or its items alone.
 
@@ -154,7 +119,7 @@ def read_completions(
         As many items mean that some are missing.
     flag_counts
         Whether ``isIncomplete`` means that some are missing.
-    in_front
+    replaced_text
         The text before the cursor that is replaced by an edit of a range; None where that is no such range.
 
     Raises
@@ -169,7 +134,7 @@ def read_completions(
     read = [
         Member(text, _whole(item.get("kind")) or 0, _text(item.get("detail"))[:LONGEST_DETAIL])
         for item in items[:MOST_NAMES]
-        if isinstance(item.get("label"), str) and (text := _written(item, in_front))
+        if isinstance(item.get("label"), str) and (text := _written(item, replaced_text))
     ]
     found = tuple(member for member in read if len(member.name) <= LONGEST_NAME and HALVED not in member.name)
     truncated = len(items) >= min(limit or MOST_NAMES, MOST_NAMES) or len(found) < len(read)
@@ -202,10 +167,10 @@ def _bare(text: str) -> str:
     return text
 
 
-def _written(item: dict[str, Any], in_front: Callable[[dict[str, Any]], str | None]) -> str:
+def _written(item: dict[str, Any], replaced_text: Callable[[dict[str, Any]], str | None]) -> str:
     """What would be written: the edit, the inserted text, or the label; a snippet up to its first hole.
 
-    An edit may repeat what stands before the name; one that changes it (``.`` to ``->``) offers nothing here.
+    An edit may repeat the text before the name; one that changes it (``.`` to ``->``) offers nothing here.
     """
     edit = item.get("textEdit")
     text = _text(edit.get("newText")) if isinstance(edit, dict) else ""
@@ -214,7 +179,7 @@ def _written(item: dict[str, Any], in_front: Callable[[dict[str, Any]], str | No
         text = text.partition("$")[0].replace("\\", "")
     lead = ""
     if isinstance(edit, dict) and (span := edit.get("range") or edit.get("replace")):
-        replaced = in_front(span)
+        replaced = replaced_text(span)
         if replaced is None:
             return ""
         lead = _without_word(replaced)
@@ -241,17 +206,9 @@ def read_signatures(reply: Any) -> Signatures:
     found = reply.get("signatures") or [] if isinstance(reply, dict) else None
     if not isinstance(found, list) or len(found) > MOST_OVERLOADS or not all(map(_is_signature, found)):
         raise NoAnswer("garbage")
-    common = reply.get("activeParameter")
-    items = (
-        Signature(
-            s["label"],
-            tuple(_parameter(p, s["label"]) for p in s.get("parameters") or ()),
-            _whole(s.get("activeParameter", common)),
-            _plain(s.get("documentation")),
-        )
-        for s in found
+    return Signatures(
+        tuple(Signature(s["label"], tuple(_parameter(p, s["label"]) for p in s.get("parameters") or ())) for s in found)
     )
-    return Signatures(tuple(items), _whole(reply.get("activeSignature")) or 0)
 
 
 def _is_signature(value: Any) -> bool:
@@ -285,55 +242,6 @@ def _plain(content: Any) -> str:
     if isinstance(content, dict):
         content = content.get("value")
     return content if isinstance(content, str) else ""
-
-
-def read_locations(reply: Any) -> tuple[Location, ...]:
-    """The places of LSP's Location, LocationLink, or lists of them.
-
-    Raises
-    ------
-    NoAnswer
-        It is something else.
-    """
-    found = reply if isinstance(reply, list) else [reply] if reply else []
-    return tuple(map(_location, found[:MOST_OVERLOADS]))
-
-
-def _location(place: Any) -> Location:
-    try:
-        uri = place.get("uri") or place.get("targetUri") or ""
-        start = (place.get("range") or place.get("targetSelectionRange") or {}).get("start", {})
-        parts = urlsplit(uri)
-        path = Path(url2pathname(unquote(parts.path))) if parts.scheme == "file" else None
-        return Location(path, uri, _whole(start.get("line")) or 0, _whole(start.get("character")) or 0)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise NoAnswer("garbage") from error
-
-
-def read_symbols(reply: Any, offset: Offset) -> tuple[Symbol, ...]:
-    """The declarations of LSP's DocumentSymbol or SymbolInformation, outer ones before inner ones.
-
-    Raises
-    ------
-    NoAnswer
-        It is something else, or declares more than a file can.
-    """
-    try:
-        found = tuple(islice(_symbols(reply or [], offset, ()), MOST_SYMBOLS + 1))
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise NoAnswer("garbage") from error
-    if len(found) > MOST_SYMBOLS:
-        raise NoAnswer("garbage")
-    return found
-
-
-def _symbols(found: list[dict[str, Any]], offset: Offset, container: tuple[str, ...]) -> Iterator[Symbol]:
-    for one in found:
-        span = one.get("range") or one["location"]["range"]
-        around = container or tuple(filter(None, [_text(one.get("containerName"))]))
-        name, kind = _text(one["name"]), _whole(one["kind"]) or 0
-        yield Symbol(name, kind, around, _text(one.get("detail")), offset(span["start"]), offset(span["end"]))
-        yield from _symbols(one.get("children") or [], offset, (*around, name))
 
 
 def read_diagnostics(found: Any, offset: Offset) -> tuple[Diagnostic, ...]:

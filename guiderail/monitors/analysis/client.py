@@ -24,7 +24,7 @@ from guiderail import __version__, private, programs
 from guiderail.monitors.analysis import confinement, launcher, memory
 from guiderail.monitors.analysis.inbox import Inbox
 from guiderail.monitors.analysis.server import Server
-from guiderail.monitors.analysis.shadow import Shadow
+from guiderail.monitors.analysis.synced_document import SyncedDocument
 from guiderail.monitors.analysis.wire import Excess, Rpc, Writer, message_from
 from guiderail.text.positions import Encoding, encoding_named
 
@@ -52,12 +52,10 @@ CAPABILITIES = lsp.ClientCapabilities(
             signature_information=lsp.ClientSignatureInformationOptions(
                 documentation_format=_PLAIN,
                 parameter_information=lsp.ClientSignatureParameterInformationOptions(label_offset_support=True),
-                active_parameter_support=True,
             )
         ),
         hover=lsp.HoverClientCapabilities(content_format=_PLAIN),
         definition=lsp.DefinitionClientCapabilities(),
-        document_symbol=lsp.DocumentSymbolClientCapabilities(hierarchical_document_symbol_support=True),
         publish_diagnostics=lsp.PublishDiagnosticsClientCapabilities(version_support=True),
         diagnostic=lsp.DiagnosticClientCapabilities(),
     ),
@@ -88,10 +86,10 @@ class Client:
         self._rpc = Rpc(lambda: self._settings, self._inbox.receive)
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._shadow: Shadow | None = None
+        self._shadow: SyncedDocument | None = None
         self._lost = False
         self._scratch = ""  # a folder for its temporary files, if it may write nowhere else
-        self._units: Encoding = "utf-16"
+        self._encoding: Encoding = "utf-16"
         self._offers: dict[str, Any] = {}  # the server's capabilities
 
     @property
@@ -146,7 +144,7 @@ class Client:
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._watch())]
         result: Any = await asyncio.wait_for(self._rpc.initialize_async(self._introduction(program)), START_S)
         self._offers = result.get("capabilities") or {}
-        self._units = encoding_named(self._offers.get("positionEncoding"))
+        self._encoding = encoding_named(self._offers.get("positionEncoding"))
         self._rpc.initialized(lsp.InitializedParams())
 
     def _limits(self) -> dict[str, Any] | None:
@@ -184,7 +182,7 @@ class Client:
         if shadow is not None:
             closed = lsp.TextDocumentIdentifier(shadow.uri)
             self._rpc.text_document_did_close(lsp.DidCloseTextDocumentParams(closed))
-        shadow = self._shadow = Shadow(uri, text, self._units)
+        shadow = self._shadow = SyncedDocument(uri, text, self._encoding)
         self._inbox.show(uri, shadow.version)
         item = lsp.TextDocumentItem(uri, language, shadow.version, text)
         self._rpc.text_document_did_open(lsp.DidOpenTextDocumentParams(item))
@@ -213,10 +211,6 @@ class Client:
         params = lsp.DefinitionParams(self._document, self._position(offset))
         return await self._rpc.text_document_definition_async(params)
 
-    async def symbols(self) -> Any:
-        """What the file declares."""
-        return await self._rpc.text_document_document_symbol_async(lsp.DocumentSymbolParams(self._document))
-
     async def diagnostics(self) -> list[dict[str, Any]]:
         """What is wrong with the file: asked for where the server can be asked, else waited for.
 
@@ -236,7 +230,7 @@ class Client:
         return self._shadow.offset(position["line"], position["character"])
 
     def files_changed(self, paths: Sequence[Path]) -> None:
-        """Tell the server that files were written or deleted by somebody else."""
+        """Tell the server that files were written or deleted by another program."""
         written = (lsp.FileChangeType.Created, lsp.FileChangeType.Changed)  # it is not known which
         gone = (lsp.FileChangeType.Deleted,)
         changes = [
@@ -274,7 +268,7 @@ class Client:
             log.debug("%s: the conversation ended: %s", self.server.name, error)
         finally:
             code = self._process.returncode
-            # A stream that nobody empties any more would hide the process's end from asyncio, and never be closed.
+            # A stream that is not read any more would hide the process's end from asyncio, and never be closed.
             self._lost = True
             self.kill()
             await self._reaped()
@@ -283,7 +277,7 @@ class Client:
             self._rpc.abandon(f"{self.server.name} {reason}")
 
     async def _reaped(self) -> None:
-        """Wait for the code of a killed process: to close its pipes before takes the code from asyncio, which tells."""
+        """Wait for a killed process's exit code: asyncio loses it, and logs so, if the pipes are closed before."""
         assert self._process is not None
         for _ in range(round(REAP_S / REAP_PAUSE_S)):
             if self._process.returncode is not None:

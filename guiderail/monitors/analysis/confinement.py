@@ -6,7 +6,7 @@ write where the project's configuration tells it to (clang's ``-serialize-diagno
 Where the kernel can hold it to that, it does.
 
 Landlock cannot tell what a program's loader is asked to load: ``ld-linux.so /usr/bin/python3 evil.py`` is a start of
-the loader, without which nothing starts. So whoever may start no other program may make no process either (seccomp).
+the loader, without which nothing starts. So a program that may start no other may make no process either (seccomp).
 """
 
 import contextlib

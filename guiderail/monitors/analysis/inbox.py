@@ -1,4 +1,4 @@
-"""Diagnostics that a server sends unasked, and when they are about the text that it was shown last."""
+"""Diagnostics that a server publishes, and whether they are about the text that it was shown last."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUIET_UNNUMBERED_S = 0.4  # without a version a portion may still be about the t
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Publication:
     """One `textDocument/publishDiagnostics`; `version` is None where the server does not number."""
 
     version: int | None
@@ -28,7 +28,7 @@ class Inbox:
     """The latest diagnostics of every file."""
 
     def __init__(self) -> None:
-        self._latest: dict[str, Letter] = {}
+        self._latest: dict[str, Publication] = {}
         self._shown: dict[str, tuple[int, float]] = {}
         self._arrived = asyncio.Event()
 
@@ -40,7 +40,7 @@ class Inbox:
         """Take what the server sent."""
         uri, found = params["uri"], params.get("diagnostics") or []
         if uri in self._shown:  # what is found in other files is not asked about, and there may be many
-            self._latest[uri] = Letter(params.get("version"), found[:MOST_FOUND], time.monotonic())
+            self._latest[uri] = Publication(params.get("version"), found[:MOST_FOUND], time.monotonic())
             self._arrived.set()
 
     async def wait(self, uri: str) -> list[dict[str, Any]]:
@@ -53,13 +53,15 @@ class Inbox:
         """
         end = time.monotonic() + WAIT_S
         while (now := time.monotonic()) < end:
-            letter, (version, shown) = self._latest.get(uri), self._shown[uri]
+            publication, (version, shown) = self._latest.get(uri), self._shown[uri]
             pause = end - now
-            if letter is not None and (letter.version == version or (letter.version is None and letter.at > shown)):
-                quiet = QUIET_UNNUMBERED_S if letter.version is None else QUIET_S
-                pause = letter.at + quiet - now
+            if publication is not None and (
+                publication.version == version or (publication.version is None and publication.at > shown)
+            ):
+                quiet = QUIET_UNNUMBERED_S if publication.version is None else QUIET_S
+                pause = publication.at + quiet - now
                 if pause <= 0:
-                    return letter.found
+                    return publication.found
             self._arrived.clear()
             try:
                 await asyncio.wait_for(self._arrived.wait(), pause)

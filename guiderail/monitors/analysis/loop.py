@@ -1,4 +1,4 @@
-"""The event loop that analysers live on: one thread for all of them."""
+"""The event loop of all analysers, in one thread."""
 
 from __future__ import annotations
 

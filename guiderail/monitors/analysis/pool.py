@@ -19,7 +19,7 @@ SPARE = 2  # folders without an open document whose analysers go on
 
 
 class Analysers(Protocol):
-    """Who can be asked about a project."""
+    """Finds the analyser for a project's files."""
 
     def get(self, language: str, folder: Path) -> Analyser | None:
         """The analyser for files of a language in a folder, started if need be; None if there is none."""
@@ -80,12 +80,12 @@ class ServerPool:
         return None
 
     def files_changed(self, paths: Sequence[Path]) -> None:
-        """Let all of them know that files were written or deleted; nobody waits for it."""
+        """Let all of them know that files were written or deleted; this does not wait."""
         for analyser in tuple(self._running.values()):
             analyser.files_changed(paths)
 
     def trim(self, needed: Collection[Path], spare: int = SPARE) -> list[ServerAnalyser]:
-        """Give up the analysers of folders that are not needed, but for the `spare` of them asked about last.
+        """Take out the analysers of folders that are not needed, but for the `spare` of them asked about last.
 
         Those that go are for the caller to stop, which takes a while; they start again when they are wanted.
         """

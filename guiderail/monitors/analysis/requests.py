@@ -1,8 +1,8 @@
-"""What an analyser can be asked.
+"""The kinds of questions to an analyser.
 
     analyser.ask(SIGNATURES, Question(path, "python", text, offset)).result(0.05)
 
-A request leaves at once and its answer is kept: asking ahead and asking again cost nothing.
+A request leaves at once and its answer is kept: asking early and asking again cost nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guiderail.monitors.analysis import answers
-from guiderail.monitors.analysis.answers import Diagnostic, Location, Members, Signatures, Symbol
+from guiderail.monitors.analysis.answers import Diagnostic, Members, Signatures
 
 if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
@@ -79,7 +79,7 @@ async def _asked(client: Client, question: Question) -> Members:
 
     starts: dict[tuple[Any, Any], int] = {}  # most edits begin at the same place
 
-    def in_front(edit: dict[str, Any]) -> str | None:
+    def replaced_text(edit: dict[str, Any]) -> str | None:
         """What an edit would replace before the offset."""
         try:
             place = edit["start"]["line"], edit["start"]["character"]
@@ -88,7 +88,9 @@ async def _asked(client: Client, question: Question) -> Members:
             return None
         return question.text[start : question.offset] if question.offset - start <= answers.LONGEST_EDIT else None
 
-    return answers.read_completions(reply, server.limit, flag_counts=server.incomplete_means_missing, in_front=in_front)
+    return answers.read_completions(
+        reply, server.limit, flag_counts=server.incomplete_means_missing, replaced_text=replaced_text
+    )
 
 
 async def _patiently(send: Callable[[], Awaitable[Any]]) -> Any:
@@ -135,14 +137,6 @@ async def _hover(client: Client, question: Question) -> str:
     return answers.read_hover(await client.hover(question.offset))
 
 
-async def _definitions(client: Client, question: Question) -> tuple[Location, ...]:
-    return answers.read_locations(await client.definition(question.offset))
-
-
-async def _symbols(client: Client, _: Question) -> tuple[Symbol, ...]:
-    return answers.read_symbols(await client.symbols(), client.offset)
-
-
 async def _diagnostics(client: Client, _: Question) -> tuple[Diagnostic, ...]:
     return answers.read_diagnostics(await client.diagnostics(), client.offset)
 
@@ -152,6 +146,4 @@ COMPLETIONS = Request("completions", _completions)  # whatever may be written, k
 RESOLVED = Request("resolved", _resolved)  # the same, said to be incomplete where headers are missing
 SIGNATURES = Request("signatures", _signatures)  # overloads of the call that the offset is in
 HOVER = Request("hover", _hover)  # what is known of the name at the offset
-DEFINITIONS = Request("definitions", _definitions)  # where the name at the offset is defined
-SYMBOLS = Request("symbols", _symbols, placed=False)  # what the file declares
 DIAGNOSTICS = Request("diagnostics", _diagnostics, placed=False)  # what is wrong with the file

@@ -1,4 +1,4 @@
-"""What guiderail must know of a language server, and where it is on this machine."""
+"""The description of a language server: how it is found, started and configured."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Server:
         Further ones in a workspace that is not trusted.
     toolchain
         A command that prints the folder whose ``bin`` has the programs that it starts itself: a shim (asdf's, mise's)
-        that stands for them would choose by files of the project.
+        in their place would choose by files of the project.
     executes
         Whether it runs programs of the project: not to be started in a workspace that is not trusted.
     confined
@@ -173,7 +173,7 @@ class Server:
 
 
 def filled(value: Any, words: Mapping[str, str]) -> Any:
-    """A command's word or an option with words in braces replaced by what they stand for, however deep."""
+    """A command's word or an option with words in braces replaced by their values, however deep."""
     if isinstance(value, str):
         return re.sub(r"\{\w+\}", lambda found: words.get(found[0], found[0]), value)
     if isinstance(value, Mapping):

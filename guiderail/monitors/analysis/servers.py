@@ -1,6 +1,6 @@
 """The language servers that guiderail knows, in the order in which "auto" takes them.
 
-docs/monitors.md has the measurements behind the order.
+docs/monitors.md has the measurements that the order follows.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from guiderail.errors import UsageError
 from guiderail.monitors.analysis import confinement
+from guiderail.monitors.analysis.java.server import JAVAC
 from guiderail.monitors.analysis.server import Server, Source, site_folders
 
 GROUP = "guiderail.analysers"
@@ -175,23 +176,6 @@ JDTLS = Server(
     obtain="install Eclipse JDT LS and put its jdtls on the search path",
     executes=True,  # Gradle's and Maven's builds
     retries=True,
-)
-JAVAC = Server(
-    name="javac",
-    languages=("java",),
-    command=(
-        "java",
-        # Else the class path is the working directory, where a `Locale.class` would stand in for java.util's.
-        "--class-path={empty}",
-        "-XX:+UseSerialGC",
-        "-Xms64m",  # not a share of the machine's memory, which may be more than it is allowed
-        "-Xmx3g",
-        "-XX:TieredStopAtLevel=1",
-        "-Xshare:auto",
-        str(HERE / "java" / "Analyser.java"),
-    ),
-    obtain="install a JDK (apt-get install openjdk-17-jdk-headless, or https://adoptium.net)",
-    needs=("javac",),
 )
 CSHARP_LS = Server(
     name="csharp-ls",

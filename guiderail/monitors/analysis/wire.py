@@ -1,8 +1,8 @@
-"""What is said to a server and what it says, as messages: whatever it sends takes bounded time and memory here.
+"""Messages to and from a server: whatever it sends takes bounded time and memory here.
 
 A server may be mistaken, or misled by the project that it reads. A message is read if it is of bounded size; an answer
 is taken if it was asked for; a request of the server's is answered by hand. pygls only writes what we say: its own
-reader would carry out ``exit`` or ``workspace/executeCommand`` for whoever sends them.
+reader would carry out ``exit`` or ``workspace/executeCommand`` from any server.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from pygls.lsp.client import LanguageClient
 from pygls.protocol import LanguageServerProtocol
 
 from guiderail import __version__
-from guiderail.monitors.analysis.pieces import read_json
+from guiderail.monitors.analysis.json_reader import read_json
 
 log = logging.getLogger(__name__)
 MOST_BYTES = 32 << 20  # of one message: all names of large C++ headers take a few million
 MOST_UNREAD = 32 << 20  # bytes that a server has been told and has not read
 PERIOD_S = 10.0
-MOST_UNASKED = 20_000  # messages in a period that nobody asked for
+MOST_UNASKED = 20_000  # messages in a period that were not asked for
 MOST_UNASKED_BYTES = 128 << 20  # and what they take
 MOST_GARBAGE = 1000  # messages in a conversation that were none
 MOST_ITEMS = 1000  # settings that are asked for at once
@@ -77,7 +77,7 @@ class Rpc(LanguageClient):
         Raises
         ------
         Excess
-            There have been too many that nobody asked for.
+            There have been too many that were not asked for.
         """
         self.received += len(body)
         try:
@@ -161,7 +161,7 @@ class Writer:
         self._overflow = overflow
 
     def write(self, data: bytes) -> None:
-        """Send bytes, as far as anybody reads them."""
+        """Send bytes; none to a closed stream."""
         if self._stream.is_closing():
             return
         if self._stream.transport.get_write_buffer_size() > MOST_UNREAD:

@@ -50,7 +50,7 @@ def _is_place(line: str) -> bool:
 
 @lru_cache(maxsize=8)
 def _name(problem: str) -> None:
-    """Say once what is wrong: the list is read for every analyser."""
+    """Log a problem once: the list is read for every analyser."""
     _log.warning("%s", problem)
 
 

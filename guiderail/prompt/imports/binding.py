@@ -57,7 +57,7 @@ class Binding:
         The name in the importing file; None if every declared name comes in (star imports, ``#include``, files of
         the same package).
     name
-        The name in the files; None if `local` stands for the whole module.
+        The name in the files; None if `local` means the whole module.
     """
 
     files: tuple[str, ...]

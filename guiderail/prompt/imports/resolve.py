@@ -22,7 +22,7 @@ _READERS: dict[str, Callable[[Node, str, str, Files], Iterator[Binding]]] = {
 }
 
 _PLACES = 20_000  # where the files of all imports may be looked for together
-_HEAD = 200_000  # characters: imports stand at the top, and a parse takes a second per few megabytes
+_HEAD = 200_000  # characters: imports are at the top, and a parse takes a second per few megabytes
 
 
 def bindings_of(

@@ -82,7 +82,7 @@ def _string(node: Node) -> str:
 
 
 def _module(path: str, source: str, files: Files) -> tuple[str, ...]:
-    """The file after a module specifier: relative, or from a folder around the file (``@/`` is customary)."""
+    """The file that a module specifier names: relative, or from a folder around the file (``@/`` is customary)."""
     if source.startswith("."):
         return _variants(under(ancestors(path)[0], source), files)
     place = source.removeprefix("@/").removeprefix("~/")

@@ -27,7 +27,7 @@ def masked(text: str, language: str | None = None) -> str:
 
 
 def secrets(text: str, *, generic: bool = True, language: str | None = None) -> list[tuple[int, int]]:
-    """Where tokens and keys stand in a text: begin and end of each, in order, apart from each other.
+    """The tokens and keys in a text: begin and end of each, in order, apart from each other.
 
     Parameters
     ----------

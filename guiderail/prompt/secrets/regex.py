@@ -5,10 +5,10 @@ import re
 # A class, an escape, a switch that holds up to the end of its group, the opening of a group, or one character.
 _PART = re.compile(r"\[\^?\]?(?:\[:\w+:\]|\\.|[^\]\\])*\]|\\.|\(\?[a-zA-Z]+\)|\(\?P?<\w+>|\(\?[a-zA-Z-]*:|.", re.DOTALL)
 _SWITCH = re.compile(r"\(\?([a-zA-Z]+)\)")
-# What may stand before a keyword says nothing, and is tried again at every character: left out.
+# What may come before a keyword says nothing, and is tried again at every character: left out.
 _LEAD = r"[\w.-]{0,50}?"
 _IN_CLASS = {"[:alnum:]": "a-zA-Z0-9", "[": r"\[", "--": r"-\-", "&&": r"&\&", "||": r"|\|", "~~": r"~\~"}
-# What must stand after a token: a form of its own may also be followed by a full stop, a bracket or a comma.
+# What must follow a token: a form of its own may also be followed by a full stop, a bracket or a comma.
 _TAIL, _WORD_END = r"""(?:[\x60'"\s;]|\\[nr]|$)""", r"(?!\w)"
 _ENDS = {"$": r"\Z", r"\z": r"\Z"}
 _OPEN_END = "[\\s\\S-]{64,}?"

@@ -27,7 +27,7 @@ GENERIC = "generic-api-key"  # anything random that is assigned to a name like `
 # Literal characters at the beginning, which are searched for quickly; a boundary before them is looked at after.
 _LITERAL = re.compile(r"(?P<boundary>\\b)?(?P<group>\((?:\?:)?)?(?P<first>[A-Za-z0-9][\w-])(?![?*+{])(?![^|(\[\\]*\|)")
 
-_STEM = 4  # characters of a keyword that stand in its expression if it is a part of that
+_STEM = 4  # characters of a keyword that its expression has if it is a part of that
 
 
 @dataclass(frozen=True)

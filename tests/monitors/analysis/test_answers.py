@@ -1,20 +1,15 @@
 """What is read of LSP's answers."""
 
-from pathlib import Path
-
 import pytest
 
 from guiderail.monitors.analysis.answers import (
     Diagnostic,
     NoAnswer,
-    Symbol,
     members_of,
     read_completions,
     read_diagnostics,
     read_hover,
-    read_locations,
     read_signatures,
-    read_symbols,
 )
 
 
@@ -70,21 +65,14 @@ def test_nonsense_is_no_list(reply: object) -> None:
 
 
 def test_signatures() -> None:
-    """Parameters come as words or as UTF-16 offsets of the label; a signature's own active parameter goes first."""
+    """Parameters come as words or as UTF-16 offsets of the label."""
     reply = {
         "signatures": [
-            {"label": "f(𝒳: int, b)", "parameters": [{"label": [2, 9]}, {"label": "b"}], "activeParameter": 1},
+            {"label": "f(𝒳: int, b)", "parameters": [{"label": [2, 9]}, {"label": "b"}]},
             {"label": "f()", "documentation": {"kind": "plaintext", "value": "Does."}},
         ],
-        "activeSignature": 1,
-        "activeParameter": 0,
     }
-    answer = read_signatures(reply)
-    assert answer.active == 1
-    assert [(s.parameters, s.active, s.documentation) for s in answer.items] == [
-        (("𝒳: int", "b"), 1, ""),
-        ((), 0, "Does."),
-    ]
+    assert [s.parameters for s in read_signatures(reply).items] == [("𝒳: int", "b"), ()]
     assert not read_signatures(None).items
     with pytest.raises(NoAnswer):
         read_signatures({"signatures": [7]})
@@ -97,26 +85,12 @@ def test_hover(content: object) -> None:
     assert not read_hover(None)
 
 
-def test_locations() -> None:
-    """Locations and links are read alike; a file's path is unquoted, other schemes have none."""
-    link = {"targetUri": "jdt://x", "targetSelectionRange": span(1, 2, 3)}
-    plain = {"uri": Path("/a b/c.py").as_uri(), "range": span(4, 5, 6)}
-    first, second = read_locations([link, plain])
-    assert (first.path, first.line, first.column) == (None, 1, 2)
-    assert (second.path, second.line, second.column) == (Path("/a b/c.py"), 4, 5)
-    assert len(read_locations(plain)) == 1
-    assert read_locations(None) == ()
-
-
-def test_symbols_and_diagnostics() -> None:
-    """Nested symbols name what is around them; diagnostics come by place, an error where no severity is said."""
+def test_diagnostics() -> None:
+    """Diagnostics come by place, an error where no severity is said."""
 
     def offset(position: dict) -> int:
         return 100 * position["line"] + position["character"]
 
-    inner = {"name": "m", "kind": 6, "range": span(1, 0, 5)}
-    outer = {"name": "C", "kind": 5, "range": span(0, 0, 9), "children": [inner]}
-    assert read_symbols([outer], offset) == (Symbol("C", 5, (), "", 0, 9), Symbol("m", 6, ("C",), "", 100, 105))
     found = [{"range": span(1, 0, 1), "severity": 2, "code": 5, "message": "b"}, {"range": span(0, 3, 4)}]
     assert read_diagnostics(found, offset) == (
         Diagnostic(3, 4, "error", "", ""),

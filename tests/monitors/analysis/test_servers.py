@@ -12,9 +12,9 @@ import pytest
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, MEMBERS, SIGNATURES, Question
 from guiderail.monitors.analysis.servers import known, may_start, server_named
+from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.dereference import Dereference
-from guiderail.monitors.monitor import Ruling
-from guiderail.monitors.scene import Scene
+from guiderail.monitors.monitor import Restriction
 from guiderail.text.document import Document
 
 pytestmark = pytest.mark.e2e
@@ -153,17 +153,17 @@ PAIRS = [pytest.param(sample, name, id=f"{name}-{sample.language}") for sample i
 
 
 @pytest.fixture
-def ask(shared: Callable[[str], ServerAnalyser]) -> Callable[..., Ruling]:
+def ask(shared: Callable[[str], ServerAnalyser]) -> Callable[..., Restriction]:
     """What the monitor makes of the analyser's answer after a text."""
 
-    def asked(sample: Sample, name: str, text: str) -> Ruling:
+    def asked(sample: Sample, name: str, text: str) -> Restriction:
         analyser, path = prepared(shared(name), sample)
         document = Document(sample.text + text + sample.rest, language=sample.language)
-        view = Scene(document, len(sample.text + text), path, root=analyser.root).view()
-        trigger = Dereference().trigger(view)
+        snapshot = CursorContext(document, len(sample.text + text), path, root=analyser.root).snapshot()
+        trigger = Dereference().trigger(snapshot)
         assert trigger is not None
         assert trigger.request is MEMBERS
-        return trigger.judge(analyser.ask(MEMBERS, trigger.question).result(ANSWER_S))
+        return trigger.interpret(analyser.ask(MEMBERS, trigger.question).result(ANSWER_S))
 
     return asked
 
@@ -179,19 +179,19 @@ def prepared(analyser: ServerAnalyser, sample: Sample) -> tuple[ServerAnalyser, 
 
 
 @pytest.mark.parametrize(("sample", "name"), PAIRS)
-def test_members(ask: Callable[..., Ruling], sample: Sample, name: str) -> None:
+def test_members(ask: Callable[..., Restriction], sample: Sample, name: str) -> None:
     """Members from another file are legal in every kind of place, others and private ones are not."""
     for text in sample.places:
-        ruling = ask(sample, name, text)
-        assert ruling.reason is None, text
-        assert ruling.allows("left"), text
-        assert ruling.allows("left()"), text
-        assert not ruling.allows("wrong"), text
-        assert not ruling.allows("own"), text
+        restriction = ask(sample, name, text)
+        assert restriction.reason is None, text
+        assert restriction.allows("left"), text
+        assert restriction.allows("left()"), text
+        assert not restriction.allows("wrong"), text
+        assert not restriction.allows("own"), text
 
 
 @pytest.mark.parametrize(("sample", "name"), PAIRS)
-def test_an_unknown_type(ask: Callable[..., Ruling], sample: Sample, name: str) -> None:
+def test_an_unknown_type(ask: Callable[..., Restriction], sample: Sample, name: str) -> None:
     """Where the type is not known the monitor abstains."""
     assert ask(sample, name, sample.unknown).reason is not None
 
@@ -205,7 +205,6 @@ def test_signatures_and_diagnostics(shared: Callable[[str], ServerAnalyser], sam
     question = Question(path, sample.language, text + ")" + sample.rest, len(text))
     (signature,) = analyser.ask(SIGNATURES, question).result(ANSWER_S).items
     assert len(signature.parameters) == parameters
-    assert signature.active == 1
     text = sample.text + sample.broken + sample.rest
     found = analyser.ask(DIAGNOSTICS, Question(path, sample.language, text, 0)).result(ANSWER_S)
     errors = [one for one in found if one.severity == "error"]
@@ -213,7 +212,7 @@ def test_signatures_and_diagnostics(shared: Callable[[str], ServerAnalyser], sam
 
 
 @pytest.mark.parametrize("name", ["tsc", "typescript-language-server"])
-def test_index_signatures_take_any_name(ask: Callable[..., Ruling], name: str) -> None:
+def test_index_signatures_take_any_name(ask: Callable[..., Restriction], name: str) -> None:
     """A type with an index signature is dynamic, of whatever type its values are."""
     for value in ("number", "any"):
         sample = SAMPLES[0]
@@ -230,13 +229,13 @@ def test_conversations(tmp_path: Path, request: pytest.FixtureRequest, name: str
     request.addfinalizer(analyser.stop)
     (sample,) = (one for one in SAMPLES if one.language == language)
     document = Document("\n\n    p.", language=language)
-    trigger = Dereference().trigger(Scene(document, 8, tmp_path / sample.file, root=tmp_path).view())
+    trigger = Dereference().trigger(CursorContext(document, 8, tmp_path / sample.file, root=tmp_path).snapshot())
     assert trigger is not None
-    ruling = trigger.judge(analyser.ask(MEMBERS, trigger.question).result(ANSWER_S))
-    assert ruling.reason is None
-    assert ruling.allows("left")
-    assert not ruling.allows("wrong")
-    assert not ruling.allows("if p")
+    restriction = trigger.interpret(analyser.ask(MEMBERS, trigger.question).result(ANSWER_S))
+    assert restriction.reason is None
+    assert restriction.allows("left")
+    assert not restriction.allows("wrong")
+    assert not restriction.allows("if p")
 
 
 def test_what_may_start_in_a_workspace_that_is_not_trusted() -> None:

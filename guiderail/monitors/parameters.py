@@ -1,4 +1,4 @@
-"""What a call may be given, as a signature says it: how many arguments by position, which by keyword."""
+"""The parameters of a signature, and whether the arguments of a call fit them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NAME = re.compile(r"(?P<stars>\*{0,2}|\.\.\.)\s*(?P<name>[\w$]+)(?P<optional>\?
 _VOID = re.compile(r":\s*+(?:[^:]*\|\s*+)?void\s*+(?:\||$)")  # TypeScript lets such an argument be left out
 _KEYWORD = re.compile(rb"\s*(\w+)\s*=(?!=)")
 _GENERATOR = re.compile(rb"\bfor\b")
-_MARKS = re.compile(r"[\s,*/]*")  # what may stand between the parameters of a signature
+_MARKS = re.compile(r"[\s,*/]*")  # between the parameters of a signature
 _OBJECT = re.compile(r"\s*(?:self|cls)\b")  # what a method is called on, which is not among its parameters
 _DEFINED = re.compile(r"(?:async )?def \w+(?:\[(?:[^\[\]]|\[[^\[\]]*\])*\])?(?=\()")
 _TYPED = re.compile(r"\*{0,2}\w+\s*:.*|[*/]", re.DOTALL)
@@ -19,8 +19,8 @@ _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """What one signature takes.
+class Parameters:
+    """The parameters of one signature.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ class Shape:
     by_name
         Names that can be given by keyword.
     variadic
-        Whether any number of further arguments may stand.
+        Whether any number of further arguments may follow.
     any_name
-        Whether any keyword may.
+        Whether any keyword is taken.
     """
 
     positional: tuple[str, ...]
@@ -42,7 +42,7 @@ class Shape:
     variadic: bool = False
     any_name: bool = False
 
-    def takes(self, given: Given, *, done: bool) -> bool:
+    def takes(self, given: GivenArguments, *, done: bool) -> bool:
         """Whether arguments fit, and, if the call is `done`, whether none is missing."""
         if given.open_ended:
             return True
@@ -53,8 +53,8 @@ class Shape:
             return False
         return not done or self.required <= filled | given.names
 
-    def has_room(self, given: Given) -> bool:
-        """Whether one more argument can stand, by position or by keyword."""
+    def has_room(self, given: GivenArguments) -> bool:
+        """Whether one more argument fits, by position or by keyword."""
         if given.open_ended or self.variadic or self.any_name:
             return True
         left = self.by_name - given.names - frozenset(self.positional[: given.count])
@@ -62,7 +62,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenArguments:
     """Arguments that have been written.
 
     Parameters
@@ -72,14 +72,14 @@ class Given:
     names
         Those by keyword.
     open_ended
-        Whether there is one that stands for any number of them (``*args``), or that cannot be counted.
+        Whether one of them may be any number of arguments (``*args``), or cannot be counted.
     """
 
     count: int = 0
     names: frozenset[str] = frozenset()
     open_ended: bool = False
 
-    def and_one(self, argument: bytes, *, keywords: bool = True) -> Given:
+    def and_one(self, argument: bytes, *, keywords: bool = True) -> GivenArguments:
         """With one more argument."""
         if argument.lstrip().startswith((b"*", b"...")) or _GENERATOR.search(argument) or b"<" in argument:
             return replace(self, open_ended=True)
@@ -88,8 +88,8 @@ class Given:
         return replace(self, count=self.count + 1)
 
 
-def shape_of(signature: Signature, *, keywords: bool = True) -> Shape | None:
-    """What a signature takes; None if it does not say. Without keywords a parameter is named by its place."""
+def parameters_of(signature: Signature, *, keywords: bool = True) -> Parameters | None:
+    """The parameters of a signature; None if it does not say. Without keywords a parameter is named by its index."""
     pieces = _pieces(signature)
     if pieces is None:
         return None
@@ -106,7 +106,7 @@ def shape_of(signature: Signature, *, keywords: bool = True) -> Shape | None:
             return None
         elif found["stars"] == "**":
             any_name = True
-        elif found["stars"] or "..." in re.split("[:=]", text)[0]:  # Java's stand after the type
+        elif found["stars"] or "..." in re.split("[:=]", text)[0]:  # Java writes them after the type
             variadic = keyword_only = True
         else:
             name = found["name"] if keywords else str(len(positional))
@@ -115,7 +115,7 @@ def shape_of(signature: Signature, *, keywords: bool = True) -> Shape | None:
                 positional.append(name)
             if found["optional"] is None and not _VOID.search(text) and "=" not in re.sub(r"=>|[<>!=]=", "", text):
                 required.add(name)
-    return Shape(tuple(positional), frozenset(required), frozenset(by_name), variadic, any_name)
+    return Parameters(tuple(positional), frozenset(required), frozenset(by_name), variadic, any_name)
 
 
 def _pieces(signature: Signature) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""What a Python project says that it needs: it may be imported even where it is not installed."""
+"""The requirements that a Python project declares: they may be imported even where they are not installed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
 _PREFIX = re.compile(r"^(?:python_|py_?)")  # python-dateutil, PyYAML
 _FILES = 50  # of one kind
 _LONG = 200  # characters of a line that are looked at
-_LINES = 50_000  # requirements in all, wherever they stand
+_LINES = 50_000  # requirements in all files together
 _METADATA = 1 << 17  # bytes
 
 
@@ -78,13 +78,13 @@ def _of_setup(root: Path) -> Iterator[str]:
 
 
 class _Described(Distribution):
-    """A distribution whose description lies in a project, which may have put anything there."""
+    """A distribution described inside a project, whose files may hold anything."""
 
     def __init__(self, folder: Path, root: Path) -> None:
         self._folder, self._root = folder, root
 
     def read_text(self, filename: str) -> str | None:
-        """The text of one of its files; None where there is none. The empty name stands for the folder itself."""
+        """The text of one of its files; None where there is none. The empty name means the folder itself."""
         if not filename:
             return None
         return projectfile.read_text(self._folder / filename, self._root, limit=_METADATA)
@@ -105,7 +105,7 @@ def _of_metadata(place: Path, root: Path) -> Iterator[str]:
 
 
 def _part(table: Any, *keys: str) -> Any:
-    """What stands under a path of keys; None where there is nothing, or something else than tables on the way."""
+    """The value under a path of keys; None where there is none, or a part of the path is no table."""
     for key in keys:
         table = table.get(key) if isinstance(table, dict) else None
     return table

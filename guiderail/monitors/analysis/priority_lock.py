@@ -1,4 +1,4 @@
-"""Who speaks to a server next: one at a time, whoever belongs to the newest request first."""
+"""A lock whose waiters are served by priority: those of the newest request first."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Ticket:
     turn: asyncio.Future[None] | None = None
 
 
-class Turns:
-    """A lock for those who wait on one event loop.
+class PriorityLock:
+    """A lock for tasks of one event loop, given to the newest request first.
 
     Parameters
     ----------
     most
-        Who may wait at once. If more would, who waits longest of the oldest request is sent away: it was asked where
-        the cursor is no more.
+        How many may wait at once. If more would, the first waiter of the oldest request is refused: its question is
+        about a place that the cursor has left.
     """
 
     def __init__(self, most: int) -> None:
@@ -74,7 +74,7 @@ class Turns:
             raise
 
     def _pass_on(self) -> None:
-        """Give the lock to the next one, who finds it taken."""
+        """Give the lock to the next waiter, for whom it is taken already."""
         self._taken = False
         while self._waiting:
             ticket = max(self._waiting, key=lambda one: one.request)  # of equal ones the first

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guiderail.monitors.analysis.answers import NoAnswer
-from guiderail.monitors.analysis.turns import Ticket, Turns
+from guiderail.monitors.analysis.priority_lock import PriorityLock, Ticket
 
 
-async def order_of(turns: Turns, requests: list[int]) -> list[int | str]:
+async def order_of(turns: PriorityLock, requests: list[int]) -> list[int | str]:
     """Who is served in which order, by place in `requests`, if all come while another one holds the lock."""
     served: list[int | str] = []
 
@@ -34,12 +34,12 @@ async def order_of(turns: Turns, requests: list[int]) -> list[int | str]:
 def test_the_newest_request_goes_first_and_within_it_who_came_first(requests: list[int]) -> None:
     """Whatever the order in which they come."""
     wanted = sorted(range(len(requests)), key=lambda place: (-requests[place], place))
-    assert asyncio.run(order_of(Turns(99), requests)) == wanted
+    assert asyncio.run(order_of(PriorityLock(99), requests)) == wanted
 
 
 def test_of_too_many_the_oldest_request_s_first_is_sent_away() -> None:
     """It is told so at once."""
-    assert asyncio.run(order_of(Turns(3), [1, 0, 0, 2])) == ["1 busy", 3, 0, 2]
+    assert asyncio.run(order_of(PriorityLock(3), [1, 0, 0, 2])) == ["1 busy", 3, 0, 2]
 
 
 @pytest.mark.parametrize("given_turn", [False, True])
@@ -47,7 +47,7 @@ def test_who_is_cancelled_does_not_keep_the_lock(given_turn: bool) -> None:
     """Neither while it waits, nor at the moment at which it would get the lock."""
 
     async def run() -> list[int]:
-        turns, served = Turns(9), list[int]()
+        turns, served = PriorityLock(9), list[int]()
 
         async def one(place: int) -> None:
             async with turns.take(Ticket(1)):
@@ -71,7 +71,7 @@ def test_who_fails_does_not_keep_the_lock() -> None:
     """The next one gets it."""
 
     async def run() -> None:
-        turns = Turns(9)
+        turns = PriorityLock(9)
         with contextlib.suppress(ZeroDivisionError):
             async with turns.take(Ticket(1)):
                 raise ZeroDivisionError
@@ -85,7 +85,7 @@ def test_who_is_wanted_by_a_newer_request_meanwhile_goes_with_it() -> None:
     """A ticket whose request rises is served before older ones, and is not the one that is sent away."""
 
     async def run() -> list[int | str]:
-        turns, served = Turns(2), list[int | str]()
+        turns, served = PriorityLock(2), list[int | str]()
         tickets = [Ticket(1), Ticket(1), Ticket(2)]
 
         async def one(place: int) -> None:
@@ -112,7 +112,7 @@ def test_who_is_cancelled_waits_no_more(evicted: bool) -> None:
     """It takes no place, cannot be sent away, and, sent away at that moment, passes on no lock that it never had."""
 
     async def run() -> tuple[int, int]:
-        turns, holders, most, served = Turns(1), 0, 0, 0
+        turns, holders, most, served = PriorityLock(1), 0, 0, 0
 
         async def one() -> None:
             nonlocal holders, most, served

@@ -1,4 +1,4 @@
-"""The class whose method a cursor in Python is in, as the text shows it, and members that no analyser sees in it."""
+"""The class around a cursor in a Python method, as the text shows it, and its members that analysers miss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CLASS = re.compile(r"^([ \t]*)class[ \t]+(\w+)", re.MULTILINE)
 LONG = 500  # characters of a line, of an annotation or a subscript up to which they are read
 _BASES = re.compile(r"\s*+\(([^()]*+(?:\([^()]*+\)[^()]*+)*+)\)")
 _MIXIN = re.compile(r"mix_?in", re.IGNORECASE)
-# What gives an object members by names that stand nowhere.
+# What sets members whose names the text does not show.
 _SET_BY_NAME = re.compile(
     r"\bsetattr\(|\b__dict__(?:\.update\(|\.setdefault\(|\s*+=(?!=)|"
     rf"\s*+\[[^\]\n]{{0,{LONG}}}+(?:\]\s*+=(?!=)|[^\]\n]))|"  # what is too long to be read may set one
@@ -26,15 +26,15 @@ _QUOTED = re.compile(r"['\"](\w+)['\"]")
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """A class, and those of its bases that stand in the same file.
+class EnclosingClass:
+    """A class, with those of its bases that the same file defines.
 
     Parameters
     ----------
     name
         Of the class.
     text
-        All that they say.
+        The source of all of them.
     """
 
     name: str
@@ -53,13 +53,13 @@ class Owner:
         return frozenset(name for part in quoted for name in _QUOTED.findall(part))
 
 
-def owner_of(text: str, statement: int, rest: str, receiver: str) -> Owner | None:
+def enclosing_class_of(text: str, statement: int, rest: str, receiver: str) -> EnclosingClass | None:
     """The class whose object or class `receiver` is.
 
     Parameters
     ----------
     text, rest
-        What stands before the cursor and after it.
+        The file before the cursor and after it.
     statement
         Where the statement at the cursor begins.
     receiver
@@ -67,7 +67,7 @@ def owner_of(text: str, statement: int, rest: str, receiver: str) -> Owner | Non
 
     Returns
     -------
-    Owner or None
+    EnclosingClass or None
         None if `receiver` is not the first parameter of a method around the cursor, or was bound anew in it.
     """
     method = _method_around(text, statement, receiver)
@@ -92,7 +92,7 @@ def owner_of(text: str, statement: int, rest: str, receiver: str) -> Owner | Non
             new = [one for one in _bases_of(whole, base) if one not in names]
             names |= dict.fromkeys(new)
             waiting += new
-    return Owner(found[2], "\n".join(parts))
+    return EnclosingClass(found[2], "\n".join(parts))
 
 
 def _method_around(text: str, statement: int, receiver: str) -> re.Match[str] | None:

@@ -1,4 +1,4 @@
-"""A file as the analyser sees it: the text that is being decoded, with what stands after the cursor."""
+"""The text of a file as a language server holds it, kept up to date by incremental changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from guiderail.text.edit import diff
 from guiderail.text.positions import Encoding, to_column, to_units
 
 
-class Shadow:
+class SyncedDocument:
     """One open file of a server, kept up to date by incremental changes.
 
     Parameters
@@ -18,15 +18,15 @@ class Shadow:
         The file.
     text
         What it holds.
-    units
-        What columns count in this conversation.
+    encoding
+        The encoding whose code units columns count in this conversation.
     """
 
-    def __init__(self, uri: str, text: str, units: Encoding = "utf-16") -> None:
+    def __init__(self, uri: str, text: str, encoding: Encoding = "utf-16") -> None:
         self.uri = uri
         self.version = 1
         self._document = Document(text)
-        self._units: Encoding = units
+        self._encoding: Encoding = encoding
 
     @property
     def text(self) -> str:
@@ -43,17 +43,19 @@ class Shadow:
         """
         if type(line) is not int or type(column) is not int:
             raise TypeError("no position")
-        document, line = self._document, max(0, line)
+        document, line, column = self._document, max(0, line), max(0, column)
         if line >= document.line_count:
             return len(document.text)
-        return document.line_start(line) + to_column(document.line_text(line), column, self._units)
+        start = document.line_start(line)
+        text = document.text[start : min(document.line_end(line), start + column)]  # of a long line only what matters
+        return start + to_column(text, column, self._encoding)
 
     def position(self, offset: int) -> lsp.Position:
         """The position of an offset (code points) in the present text."""
         line, column = self._document.position_at(offset)
         start = self._document.line_start(line)
         before = self._document.text[start : start + column]
-        return lsp.Position(line, to_units(before, column, self._units))
+        return lsp.Position(line, to_units(before, column, self._encoding))
 
     def change(self, text: str) -> lsp.DidChangeTextDocumentParams | None:
         r"""The change that makes the file hold `text`, and remember it; None if it does already."""

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.monitors.lexing import CLOSING
-from guiderail.monitors.scene import BEHIND_READ, HIDDEN
-from tests.monitors.scenes import view
+from guiderail.monitors.cursor_context import HIDDEN, SUFFIX_READ
+from guiderail.monitors.lex_state import CLOSING
+from tests.monitors.snapshots import snapshot
 
 PIECES = st.sampled_from(["a", "b.", " ", "\n"])
 MATCHED = st.recursive(
@@ -39,7 +39,7 @@ def test_brackets_match_whatever_the_hidden_rest_of_the_line_held(text: str, cut
     at = cut % (len(text) + 1)
     before, hidden = text[:at], text[at:].partition("\n")[0]
     rest = text[at + len(hidden) :]
-    here = view(before, rest, "typescript")
+    here = snapshot(before, rest, "typescript")
     shown = here.question(len(before)).text
     opened = unmatched(hidden).count
     outermost = unmatched(before)[:1], unmatched(rest)[-1:]
@@ -62,10 +62,10 @@ def test_brackets_match_whatever_the_hidden_rest_of_the_line_held(text: str, cut
 )
 def test_what_is_put_between(before: str, rest: str, between: str) -> None:
     """What the rest leaves open is closed, what only it closes is opened: few brackets, and if the outermost match."""
-    assert view(before, rest, "typescript").question(len(before)).text == before + between + rest
+    assert snapshot(before, rest, "typescript").question(len(before)).text == before + between + rest
 
 
 def test_a_long_rest_is_thought_to_close_what_is_open_above() -> None:
     """Of a long file only the beginning after the cursor is read."""
-    before, rest = "class A {\n f(x.", "\n a }\n" + "b\n" * BEHIND_READ
-    assert view(before, rest, "typescript").question(len(before)).text == before + ")" + rest
+    before, rest = "class A {\n f(x.", "\n a }\n" + "b\n" * SUFFIX_READ
+    assert snapshot(before, rest, "typescript").question(len(before)).text == before + ")" + rest

@@ -1,4 +1,4 @@
-"""What a monitor sees: where decoding began, and how far it has come."""
+"""What a monitor sees: the cursor at which decoding began, and the text as far as it is decoded."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from functools import cached_property
 from pathlib import Path
 
 from guiderail.monitors.analysis.requests import Question
-from guiderail.monitors.lexing import CLOSING, OPENING, Place, place, unmatched_closers
-from guiderail.monitors.standing import standing
+from guiderail.monitors.lex_cache import lex_cache
+from guiderail.monitors.lex_state import CLOSING, OPENING, LexState, lex_state, unmatched_closers
 from guiderail.text.document import Document
 
-BEHIND_READ = 100_000  # characters after the cursor that are searched for closing brackets; once, some milliseconds
+SUFFIX_READ = 100_000  # characters after the cursor that are searched for closing brackets; once, some milliseconds
 HIDDEN = 4  # brackets at most that a rest of a line is thought to have opened
 
 
-class Scene:
-    """Where decoding begins: seen once for all suggestions of a request.
+class CursorContext:
+    """The text around a cursor, shared by all suggestions of a request.
 
     Parameters
     ----------
     document, offset
         The text and the cursor.
     path
-        Where the analyser is to think that the file is.
+        The file's path, as analysers are told.
     typed
-        What stands before the cursor and is going to be decoded again (token healing).
+        The text before the cursor that decoding writes again (token healing).
     root
         The folder of the project.
     """
@@ -34,7 +34,7 @@ class Scene:
     def __init__(self, document: Document, offset: int, path: Path, typed: str = "", root: Path | None = None) -> None:
         self.language = document.language or ""
         self.path = path
-        self._standing = standing(document.path, self.language)
+        self._lex_cache = lex_cache(document.path, self.language)
         self.root = root or path.parent
         self.typed = typed
         self.text = document.text[: offset - len(typed)]
@@ -42,17 +42,17 @@ class Scene:
         self.tail = tail_of(self.rest)
 
     @cached_property
-    def place(self) -> Place:
-        """Where the text before the cursor ends."""
-        return self._standing.place(self.text)
+    def lex_state(self) -> LexState:
+        """The lexer's state at the cursor, without `typed`."""
+        return self._lex_cache.state(self.text)
 
     @cached_property
     def closers(self) -> str:
         """The brackets that the text after the cursor closes, the innermost first; of a long one, of its beginning."""
-        return unmatched_closers(self.rest[:BEHIND_READ], self.language)
+        return unmatched_closers(self.rest[:SUFFIX_READ], self.language)
 
     def matched(self, opened: str) -> tuple[int, str]:
-        """How the brackets that are open before the cursor, and those that the text after it closes, go together.
+        """Match the brackets that are open before the cursor with those that the text after it closes.
 
         The outermost belong together: each side may have more of the inner ones, such as where the line that is being
         written went on with ``) {``.
@@ -63,9 +63,9 @@ class Scene:
             How many of `opened`, from the outermost on, are closed, and the first closing brackets that close none.
         """
         closers = self.closers
-        if len(self.rest) > BEHIND_READ:  # what is open above the line is closed somewhere after
+        if len(self.rest) > SUFFIX_READ:  # what is open above the line is closed somewhere after
             line = self.text.rfind("\n") + 1
-            return max(len(closers), sum(at < line for at in self.place.brackets)), ""
+            return max(len(closers), sum(at < line for at in self.lex_state.open_brackets)), ""
         same = 0
         while same < min(len(opened), len(closers)) and CLOSING[opened[same]] == closers[-1 - same]:
             same += 1
@@ -73,47 +73,47 @@ class Scene:
         was_misread = len(first) > HIDDEN or (same == 0 and bool(opened and closers))  # not even the outermost match
         return (len(closers), "") if was_misread else (same, first)
 
-    def place_of(self, text: str) -> Place:
-        """Where another text ends that begins like the file."""
-        return self._standing.place(text)
+    def lex_state_of(self, text: str) -> LexState:
+        """The lexer's state at the end of another text, which begins like the file."""
+        return self._lex_cache.state(text)
 
-    def view(self, written: str = "") -> View:
-        """The scene when `written` has been decoded."""
-        return View(self, self.text + written, "" if written else self.typed)
+    def snapshot(self, written: str = "") -> Snapshot:
+        """The text once `written` has been decoded."""
+        return Snapshot(self, self.text + written, "" if written else self.typed)
 
 
 @dataclass(frozen=True)
-class View:
-    """How far decoding has come.
+class Snapshot:
+    """The text up to a point of decoding.
 
     Parameters
     ----------
-    scene
-        Where it began.
+    cursor
+        The cursor at which decoding began.
     text
         The file up to here.
-    ahead
-        What will certainly be written next.
+    upcoming
+        What decoding will certainly write next: the text that token healing left out.
     """
 
-    scene: Scene
+    cursor: CursorContext
     text: str
-    ahead: str = ""
+    upcoming: str = ""
 
     @property
     def language(self) -> str:
         """LSP's identifier of the language."""
-        return self.scene.language
+        return self.cursor.language
 
     @cached_property
-    def place(self) -> Place:
-        """Where the text ends: in code, in a string, inside which brackets."""
-        return place(self.text, self.language, self.scene.place)
+    def lex_state(self) -> LexState:
+        """The lexer's state at the end of the text."""
+        return lex_state(self.text, self.language, self.cursor.lex_state)
 
     @property
     def statement(self) -> str:
         """The statement that is being written, up to here."""
-        return self.text[self.place.statement :]
+        return self.text[self.lex_state.statement_start :]
 
     @property
     def indent(self) -> str:
@@ -123,15 +123,15 @@ class View:
 
     @cached_property
     def _matched(self) -> tuple[int, str]:
-        return self.scene.matched("".join(self.text[at] for at in self.place.brackets))
+        return self.cursor.matched("".join(self.text[at] for at in self.lex_state.open_brackets))
 
     @property
     def unclosed(self) -> str:
         """The open brackets that the rest does not close, the outermost first."""
-        return "".join(self.text[at] for at in self.place.brackets[self._matched[0] :])
+        return "".join(self.text[at] for at in self.lex_state.open_brackets[self._matched[0] :])
 
     def question(self, offset: int, shown: str | None = None) -> Question:
-        """What the analyser is asked about `offset`.
+        """The question to the analyser about an offset.
 
         Parameters
         ----------
@@ -144,23 +144,23 @@ class View:
         closers = "".join(CLOSING[one] for one in reversed(self.unclosed))
         openers = "".join(OPENING[one] for one in reversed(self._matched[1]))
         front = self.text[:offset] if shown is None else shown
-        rest = self.scene.rest[len(self.scene.tail) :]
-        return Question(self.scene.path, self.language, front + closers + openers + rest, offset)
+        rest = self.cursor.rest[len(self.cursor.tail) :]
+        return Question(self.cursor.path, self.language, front + closers + openers + rest, offset)
 
-    def instead(self, statement: str, behind: str = "") -> Question:
-        """What the analyser is asked about the end of a statement that stands instead of the one being written.
+    def question_with(self, statement: str, after: str = "") -> Question:
+        """The question to the analyser about the end of a statement that replaces the one being written.
 
         Parameters
         ----------
         statement
-            The other statement, up to the place in question.
+            The other statement, up to the offset in question.
         after
             The rest of it.
         """
-        begin = self.text[: self.place.statement] + self.indent
+        begin = self.text[: self.lex_state.statement_start] + self.indent
         shown = begin + statement
-        rest = self.scene.rest[len(self.scene.tail) :]
-        return Question(self.scene.path, self.language, shown + behind + rest, len(shown))
+        rest = self.cursor.rest[len(self.cursor.tail) :]
+        return Question(self.cursor.path, self.language, shown + after + rest, len(shown))
 
 
 def tail_of(rest: str) -> str:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from guiderail.monitors.lexing import SYNTAX, Mark, Place, place, unmatched_closers
+from guiderail.monitors.lex_state import Checkpoint, LexState, lex_state, unmatched_closers
+from guiderail.text.languages.table import LEXICONS
 
 PIECES = st.sampled_from(
     [
@@ -40,14 +41,14 @@ PIECES = st.sampled_from(
 TEXT = st.lists(PIECES, max_size=25).map("".join)
 
 
-@given(st.sampled_from(sorted(SYNTAX)), TEXT, TEXT)
+@given(st.sampled_from(sorted(LEXICONS)), TEXT, TEXT)
 @example("python", "'a\\\nb", "'")  # the second line is read as code until a quote makes it part of the string
 @example("java", "'a\\\r\nb(\n", "'")
 def test_reading_on_equals_reading_at_once(language: str, first: str, second: str) -> None:
     """In every language a place found in two steps is the place found in one, wherever the text is cut."""
-    before = place(first, language)
-    assert place(first + second, language, before) == place(first + second, language)
-    assert before.mark.at <= len(first)
+    before = lex_state(first, language)
+    assert lex_state(first + second, language, before) == lex_state(first + second, language)
+    assert before.checkpoint.at <= len(first)
 
 
 @pytest.mark.parametrize(
@@ -69,15 +70,15 @@ def test_reading_on_equals_reading_at_once(language: str, first: str, second: st
 )
 def test_inside_strings_and_comments(text: str, inside: bool) -> None:
     """A text inside a string or a comment is known as such, an unclosed string ends with its line."""
-    assert place(text, "python").inside == inside
+    assert lex_state(text, "python").in_string_or_comment == inside
 
 
 def test_statements_and_brackets() -> None:
     """A statement begins after a line end or semicolon outside brackets; brackets are open until they are closed."""
-    assert place("a\nb; c(", "python") == Place(False, (6,), 4, Mark(2, (), 2))
-    assert place("a(\nb", "python").statement == 0
-    assert place("a \\\n b", "python").statement == 0
-    assert place("a)\nb", "python").brackets == ()
+    assert lex_state("a\nb; c(", "python") == LexState(False, (6,), 4, Checkpoint(2, (), 2))
+    assert lex_state("a(\nb", "python").statement_start == 0
+    assert lex_state("a \\\n b", "python").statement_start == 0
+    assert lex_state("a)\nb", "python").open_brackets == ()
 
 
 def test_what_the_rest_closes() -> None:
@@ -96,10 +97,10 @@ def test_agrees_with_the_tokenizer(request: pytest.FixtureRequest) -> None:
     for item in tokenize.generate_tokens(io.StringIO(source).readline):
         end = starts[item.end[0] - 1] + item.end[1]
         if item.type in (token.STRING, token.COMMENT) and len(item.string) > 3:
-            assert place(source[: end - 1], "python").inside
+            assert lex_state(source[: end - 1], "python").in_string_or_comment
         elif item.type == token.OP and item.string == ".":
-            before = place(source[:end], "python", before)
-            assert not before.inside
+            before = lex_state(source[:end], "python", before)
+            assert not before.in_string_or_comment
 
 
 @pytest.mark.parametrize(
@@ -137,8 +138,8 @@ def test_agrees_with_the_tokenizer(request: pytest.FixtureRequest) -> None:
 )
 def test_strings_and_comments_of_other_languages(language: str, text: str, inside: bool) -> None:
     """Each language's strings, comments, macros and patterns are passed over."""
-    assert place(text, language).inside == inside
-    assert not place(text, language).brackets or "(" in text or "{" in text
+    assert lex_state(text, language).in_string_or_comment == inside
+    assert not lex_state(text, language).open_brackets or "(" in text or "{" in text
 
 
 @pytest.mark.parametrize(
@@ -155,4 +156,4 @@ def test_strings_and_comments_of_other_languages(language: str, text: str, insid
 )
 def test_statements_in_blocks(language: str, text: str, statement: str) -> None:
     """Where braces hold statements they begin and end them, and so do semicolons and, in some, line ends inside."""
-    assert text[place(text, language).statement :] == statement
+    assert text[lex_state(text, language).statement_start :] == statement

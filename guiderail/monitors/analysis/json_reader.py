@@ -1,4 +1,4 @@
-"""JSON of megabytes, read piece by piece: while it is read at once, all other threads wait for it."""
+"""A JSON reader for megabytes: it reads piece by piece, so that other threads may run meanwhile."""
 
 from __future__ import annotations
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from guiderail.monitors.lexing import place
-from guiderail.monitors.owner import Owner, owner_of
+from guiderail.monitors.enclosing_class import EnclosingClass, enclosing_class_of
+from guiderail.monitors.lex_state import lex_state
 
 REST = "\n\n    def later(self): ...\n"
 
 
-def owner(text: str, rest: str = REST, receiver: str = "self") -> Owner | None:
-    return owner_of(text, place(text, "python").statement, rest, receiver)
+def owner(text: str, rest: str = REST, receiver: str = "self") -> EnclosingClass | None:
+    return enclosing_class_of(text, lex_state(text, "python").statement_start, rest, receiver)
 
 
 def method(body: str, name: str = "A", header: str = "def f(self, x):") -> str:

@@ -1,4 +1,4 @@
-"""Scenes and analysers for the tests of monitors."""
+"""Snapshots and analysers for the tests of monitors."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.analysis.requests import Question, Request
 from guiderail.monitors.analysis.server import Server
 from guiderail.monitors.analysis.servers import server_named
-from guiderail.monitors.monitor import Monitor, Ruling
-from guiderail.monitors.scene import Scene, View
+from guiderail.monitors.cursor_context import CursorContext, Snapshot
+from guiderail.monitors.monitor import Monitor, Restriction
 from guiderail.text.document import Document
 from guiderail.text.language import language_of
 
 FOLDER = Path("/project")
 
 
-def view(text: str, rest: str = "", language: str = "python", ahead: str = "", root: Path = FOLDER) -> View:
-    """A cursor after `text`, before which `ahead` is going to be decoded again."""
-    document = Document(text + ahead + rest, language=language)
-    return Scene(document, len(text + ahead), root / "module.py", ahead, root).view()
+def snapshot(text: str, rest: str = "", language: str = "python", upcoming: str = "", root: Path = FOLDER) -> Snapshot:
+    """A cursor after `text`, before which `upcoming` is going to be decoded again."""
+    document = Document(text + upcoming + rest, language=language)
+    return CursorContext(document, len(text + upcoming), root / "module.py", upcoming, root).snapshot()
 
 
 class Told:
@@ -80,11 +80,11 @@ def project(root: Path, files: Mapping[str, str], server: Server) -> Iterator[Se
         analyser.stop()
 
 
-def ruling_of(
+def restriction_of(
     monitor: Monitor, analyser: ServerAnalyser, text: str, rest: str = "\n", file: str = "module.py"
-) -> Ruling:
+) -> Restriction:
     """What a monitor makes of a real analyser's answer after `text`."""
     document = Document(text + rest, language=language_of(file))
-    trigger = monitor.trigger(Scene(document, len(text), analyser.root / file, root=analyser.root).view())
+    trigger = monitor.trigger(CursorContext(document, len(text), analyser.root / file, root=analyser.root).snapshot())
     assert trigger is not None, text
-    return trigger.judge(trigger.ask(analyser).result(60))
+    return trigger.interpret(trigger.ask(analyser).result(60))

@@ -1,0 +1,1 @@
+"""The language server for Java that guiderail brings."""

@@ -1,0 +1,49 @@
+"""Lexer states of one file's texts, from keystroke to keystroke: only what changed is read again."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+
+from guiderail.monitors.lex_state import Checkpoint, LexState, lex_state
+from guiderail.text.edit import common_prefix
+
+FILES = 4  # whose last text is kept
+
+
+class LexCache:
+    """Lexer states of texts that begin alike: each is read from the last checkpoint before its first difference.
+
+    It may be used by several threads.
+
+    Parameters
+    ----------
+    language
+        One that has a lexicon.
+    """
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+        self._text = ""
+        self._checkpoints = [Checkpoint()]
+        self._lock = Lock()
+
+    def state(self, text: str) -> LexState:
+        """The same as `lex_state`."""
+        with self._lock:
+            same = common_prefix(self._text, text)
+            # None is at a text's end, where nothing has begun.
+            known = max(1, bisect_right(self._checkpoints, min(same, len(text) - 1), key=lambda one: one.at))
+            checkpoints = self._checkpoints[:known]
+            found = lex_state(text, self._language, LexState(checkpoint=checkpoints[-1]), checkpoints)
+            if same < len(text):  # else the cursor went back, and may go forth again
+                self._text, self._checkpoints = text, checkpoints
+            return found
+
+
+@lru_cache(FILES)
+def lex_cache(file: Path | None, language: str) -> LexCache:
+    """The cache of a file; texts without a file share one."""
+    return LexCache(language)

@@ -1,0 +1,176 @@
+"""A lexer's state at the end of a text: in code, in a string or comment, inside which brackets, in which statement.
+
+A tree of the whole syntax says more, but not of unfinished text (methods differ most in how they recover), and it costs
+more than a dot needs. The lexer knows strings, comments and brackets of a language, and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from guiderail.text.languages.lexicon import Lexicon, String
+from guiderail.text.languages.table import LEXICONS
+
+CHECKPOINT_EVERY = 512  # characters
+KEPT_SUFFIXES = 8  # whose closing brackets are remembered
+CLOSING = {"(": ")", "[": "]", "{": "}"}
+OPENING = {closing: opening for opening, closing in CLOSING.items()}
+_BRACKETS_AND_BREAKS = r"(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<break>\\\r?\n|\r?\n|\r|;)"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A line's beginning in code, from which lexing may go on: the text before it decides, whatever follows.
+
+    Parameters
+    ----------
+    at
+        Its offset.
+    open_brackets, statement_start
+        Those of the `LexState` there.
+    """
+
+    at: int = 0
+    open_brackets: tuple[int, ...] = ()
+    statement_start: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LexState:
+    """What the end of a text is in: code or a string or comment, which brackets, which statement.
+
+    Parameters
+    ----------
+    in_string_or_comment
+        Whether the text ends inside a string or a comment.
+    open_brackets
+        Offsets of the brackets that are open, the outermost first.
+    statement_start
+        Offset after the last end of a statement outside brackets.
+    checkpoint
+        Where a longer text is read on: tokens after it may still turn into something else.
+    """
+
+    in_string_or_comment: bool = False
+    open_brackets: tuple[int, ...] = ()
+    statement_start: int = 0
+    checkpoint: Checkpoint = Checkpoint()
+
+
+def lex_state(
+    text: str, language: str, before: LexState | None = None, checkpoints: list[Checkpoint] | None = None
+) -> LexState:
+    """The state at the end of a text.
+
+    Parameters
+    ----------
+    text, language
+        The text; the language needs a `Lexicon`.
+    before
+        The state of a shorter text that this one begins with, if it is known.
+    checkpoints
+        Gets a checkpoint every `CHECKPOINT_EVERY` characters.
+
+    Raises
+    ------
+    KeyError
+        The language has no lexicon.
+    """
+    checkpoint = before.checkpoint if before else Checkpoint()
+    at, brackets, statement, inside = checkpoint.at, list(checkpoint.open_brackets), checkpoint.statement_start, False
+    open_until = 0  # where a string ends that is not closed, and that later text may still close
+    unclosed: dict[str, int] = {}  # by quote, up to where a string is known not to be closed
+    lexicon, scanner = LEXICONS[language], _scanner(language)
+    while found := scanner.search(text, at):
+        begin, at = found.span()
+        if found["open"]:
+            brackets.append(begin)
+        elif found["close"] and brackets:
+            brackets.pop()
+        elif found["quote"]:
+            string = _strings(language)[found["quote"]]
+            closed = string.pattern.match(text, at) if unclosed.get(string.quote, 0) <= begin else None
+            if closed is None and not string.many_lines and open_until <= begin:
+                open_until = _last_line_end(text, at)
+            if closed is None and unclosed.get(string.quote, 0) <= begin:
+                unclosed[string.quote] = string.stop(text, at)
+            at = closed.end() if closed else len(text) if string.many_lines else _line_end(text, at)
+            inside = closed is None and at == len(text)  # a line end closes a string of one line
+        elif found["comment"] and at == len(text):
+            inside = scanner.match(text + "a", begin)[0] != found[0]  # pyright: ignore[reportOptionalSubscript]
+        if _ends_statement(lexicon, found, [text[at] for at in brackets[-1:]]):
+            statement = at
+        if found["break"] and found["break"][-1] == "\n" and open_until < at < len(text):
+            if at < checkpoint.at + len(brackets):  # one costs as much as brackets are open: never more than the text
+                continue
+            checkpoint = Checkpoint(at, tuple(brackets), statement)
+            if checkpoints is not None and at >= checkpoints[-1].at + CHECKPOINT_EVERY:
+                checkpoints.append(checkpoint)
+    return LexState(inside, tuple(brackets), statement, checkpoint)
+
+
+def _ends_statement(lexicon: Lexicon, found: re.Match[str], innermost: list[str]) -> bool:
+    """Whether a token ends a statement; `innermost` is the bracket around it, if there is one."""
+    if lexicon.blocks and (found["open"] == "{" or found["close"] == "}"):
+        return True
+    outside = not innermost or (lexicon.blocks and innermost == ["{"])
+    word = found["break"]
+    return bool(word) and outside and word[0] != "\\" and (lexicon.lines or word == ";")
+
+
+@lru_cache(KEPT_SUFFIXES)
+def unmatched_closers(text: str, language: str, most: int | None = None) -> str:
+    """The closing brackets of `text` that it has no opening ones for; no more than `most` are looked for.
+
+    The text after a cursor stays the same while a person types, and is read once.
+    """
+    open_here = at = 0
+    closers = ""
+    unclosed: dict[str, int] = {}  # as in `place`; of strings of many lines but for odd escapes
+    while (most is None or len(closers) < most) and (found := _scanner(language).search(text, at)):
+        at = found.end()
+        if found["open"]:
+            open_here += 1
+        elif found["close"]:
+            if open_here:
+                open_here -= 1
+            else:
+                closers += found["close"]
+        elif found["quote"]:
+            kind = _strings(language)[found["quote"]]
+            is_open = unclosed.get(kind.quote, 0) > found.start()
+            string = None if is_open else kind.pattern.match(text, at)
+            if string is None and not is_open:
+                unclosed[kind.quote] = kind.stop(text, at)
+            at = string.end() if string else _line_end(text, at)
+    return closers
+
+
+def _line_end(text: str, at: int) -> int:
+    found = _BREAK.search(text, at)
+    return found.start() if found else len(text)
+
+
+def _last_line_end(text: str, at: int) -> int:
+    """The end of a line that a backslash does not join with the next one."""
+    end = _line_end(text, at)
+    while end < len(text) and text[end - 1] == "\\":
+        end = _line_end(text, end + 1 + text.startswith("\r\n", end))
+    return end
+
+
+_BREAK = re.compile(r"[\r\n]")
+
+
+@cache
+def _scanner(language: str) -> re.Pattern[str]:
+    lexicon = LEXICONS[language]
+    quotes = "|".join(re.escape(string.quote) for string in lexicon.strings)
+    return re.compile(f"(?P<comment>{'|'.join(lexicon.comments)})|(?P<quote>{quotes})|{_BRACKETS_AND_BREAKS}")
+
+
+@cache
+def _strings(language: str) -> dict[str, String]:
+    return {string.quote: string for string in LEXICONS[language].strings}

@@ -1,0 +1,31 @@
+"""C#."""
+
+import re
+
+from guiderail.text.languages.lexicon import DIRECTIVE, SLASH_COMMENTS, Lexicon, String, quoted
+from guiderail.text.languages.record import TYPES, Instantiable, Language, MemberSyntax
+
+CSHARP = Language(
+    "csharp",
+    (".cs",),
+    aliases=("c#", "cs"),
+    lexicon=Lexicon(
+        (*SLASH_COMMENTS, DIRECTIVE),
+        (
+            String('"""', r'(?s:.*?)"""', many_lines=True),
+            *(String(quote, r'(?:[^"]|"")*+"', many_lines=True) for quote in ('$@"', '@$"', '@"')),
+            quoted('"'),
+            quoted("'"),
+        ),
+        lines=False,
+    ),
+    members=MemberSyntax(
+        (".", "?.", "->"),
+        endings={"": ")]}\"'!", "->": ""},
+        nameless=(".", "?."),  # a range, a line end; ``?.[``
+        skipped=re.compile(r"\s*(?:using|namespace|import|module)\b"),
+    ),
+    new=Instantiable(
+        TYPES, frozenset({"bool", "byte", "char", "decimal", "double", "float", "int", "long", "object", "string"})
+    ),
+)

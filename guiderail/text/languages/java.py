@@ -1,0 +1,30 @@
+"""Java."""
+
+import re
+
+from guiderail.text.languages.kinds import INTERFACE
+from guiderail.text.languages.lexicon import SLASH_COMMENTS, Lexicon, quoted
+from guiderail.text.languages.record import BRACES, TYPES, Instantiable, Language, MemberSyntax, declarations
+
+JAVA = Language(
+    "java",
+    (".java",),
+    grammar=("tree_sitter_java", "language"),
+    lexicon=Lexicon(SLASH_COMMENTS, (quoted('"""'), quoted('"'), quoted("'")), lines=False),
+    members=MemberSyntax(
+        (".", "::"),
+        extra="$",
+        endings={"": ")]}\"'", "::": ">"},
+        nameless=(".", "::"),  # type arguments, an ellipsis, a line end
+        universal=frozenset({"class", "this", "super", "new"}),
+        skipped=re.compile(r"\s*(?:import|package|module|requires|exports|opens)\b"),
+    ),
+    calls=BRACES,
+    new=Instantiable(  # interfaces too: an anonymous class may follow
+        TYPES | {INTERFACE},
+        frozenset({"boolean", "byte", "char", "double", "float", "int", "long", "short", "String"}),
+    ),
+    declarations=declarations(
+        scope="class_declaration interface_declaration enum_declaration record_declaration annotation_type_declaration",
+    ),
+)

@@ -1,0 +1,34 @@
+"""Python."""
+
+import re
+
+from guiderail.text.languages.lexicon import Lexicon, quoted
+from guiderail.text.languages.record import STRINGS, CallStyle, Language, MemberSyntax, declarations
+
+# What every class, function or module has; analysers list it of some of them only.
+_DUNDERS = frozenset(name for kind in (type, re.compile, re) for name in dir(kind) if name.startswith("__"))
+
+PYTHON = Language(
+    "python",
+    (".py", ".pyi", ".pyw"),
+    ("#", ""),
+    ("py", "python3"),
+    interpreters=("python", "pypy"),
+    grammar=("tree_sitter_python", "language"),
+    long_text=re.compile(rb"\"\"\"|'''"),
+    lexicon=Lexicon((r"#[^\r\n]*",), tuple(map(quoted, ('"""', "'''", '"', "'"))), blocks=False),
+    members=MemberSyntax(
+        (".",),
+        universal=_DUNDERS | {"__path__", "__wrapped__", "__self__", "__func__"},
+        skipped=re.compile(r"\s*(?:from|import)\b"),
+        definable=re.compile(r"(?<![\w.])(?:self|cls|mcs|metacls|\w+\.__class__)$"),
+    ),
+    calls=CallStyle({b'"""': b'"""', b"'''": b"'''", **STRINGS, b"#": b"\n"}, frozenset({b"#"}), keywords=True),
+    declarations=declarations(
+        scope="class_definition",
+        function="function_definition",
+        value="assignment type_alias_statement",
+        wrap="decorated_definition expression_statement",
+        through="if_statement try_statement else_clause except_clause with_statement block",
+    ),
+)

@@ -1,0 +1,168 @@
+"""The record of facts about one language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from guiderail.text.languages.kinds import CLASS, CONSTRUCTOR, MODULE, STRUCT
+from guiderail.text.languages.lexicon import Lexicon
+
+# scope     has members, shown by their signatures      function  shown up to its body
+# whole     shown as it is                              value     shown by its first lines
+# through   its children count as its parent's          wrap      the same, and its text belongs to its only child
+# methods   members of a type declared elsewhere
+DeclarationKind = Literal["scope", "function", "whole", "value", "through", "wrap", "methods"]
+
+_NUMBER = re.compile(r"(?<![\w.])\d[\w']*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One language's facts; a field that is None turns off what needs it.
+
+    Parameters
+    ----------
+    name
+        LSP identifier.
+    endings
+        File name endings, lower case, with the dot.
+    comment
+        How a comment line begins and, for block comments only, how it ends.
+    aliases
+        Other names people type.
+    family
+        Languages of one family may share context with one another; by default the language's own name.
+    files
+        Whole file names that mean this language.
+    interpreters
+        Programs of a ``#!`` line, without version digits.
+    is_code
+        False for data and markup, which are context only for their own kind.
+    grammar
+        Module and function of its tree-sitter grammar.
+    long_text
+        What opens and closes a comment or string of several lines.
+    lexicon
+        For the lexer.
+    members
+        How the use of a member is written.
+    calls
+        How arguments are written.
+    new
+        What may follow the keyword ``new``.
+    declarations
+        Of the grammar's nodes those that declare something, for outlines of files.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    comment: tuple[str, str] = ("//", "")
+    aliases: tuple[str, ...] = ()
+    family: str = ""
+    files: tuple[str, ...] = ()
+    interpreters: tuple[str, ...] = ()
+    is_code: bool = True
+    grammar: tuple[str, str] | None = None
+    long_text: re.Pattern[bytes] = re.compile(rb"/\*|\*/")
+    lexicon: Lexicon | None = None
+    members: MemberSyntax | None = None
+    calls: CallStyle | None = None
+    new: Instantiable | None = None
+    declarations: Mapping[str, DeclarationKind] | None = None
+
+
+@dataclass(frozen=True)
+class MemberSyntax:
+    """How a language writes that a member of something is used.
+
+    Parameters
+    ----------
+    operators
+        What is written between a receiver and a member's name.
+    extra
+        Characters of names beside Unicode's.
+    endings
+        With which characters, beside letters, digits and ``_``, a receiver may end, by operator; ``""`` holds for all.
+    nameless
+        The operators after which something else than a name may follow.
+    universal
+        Words that may always follow: what everything has, and keywords.
+    skipped
+        The beginnings of statements whose operators reach no member.
+    definable
+        Receivers whose members an assignment may define.
+    ambiguous
+        The ends of texts before an operator after which an analyser may take a type for a value.
+    """
+
+    operators: tuple[str, ...]
+    extra: str = ""
+    endings: dict[str, str] = field(default_factory=lambda: {"": ")]}\"'"})
+    nameless: tuple[str, ...] = ()
+    universal: frozenset[str] = frozenset()
+    skipped: re.Pattern[str] | None = None
+    definable: re.Pattern[str] | None = None
+    ambiguous: re.Pattern[str] | None = None
+
+    @cached_property
+    def end(self) -> re.Pattern[str]:
+        """The end of a text in which a member's name is being written: groups ``operator`` and ``name``."""
+        operators = "|".join(map(re.escape, sorted(self.operators, key=len, reverse=True)))
+        extra = re.escape(self.extra)
+        return re.compile(rf"(?P<operator>{operators})(?P<name>[\w{extra}]*)$")
+
+    def is_receiver(self, text: str, operator: str) -> bool:
+        """Whether a text may end with something that has members."""
+        if not text or _NUMBER.search(text):
+            return False
+        last = text[-1]
+        return last.isalnum() or last in "_" + self.extra + self.endings[""] + self.endings.get(operator, "")
+
+
+@dataclass(frozen=True, slots=True)
+class CallStyle:
+    """How a language writes the arguments of a call.
+
+    Parameters
+    ----------
+    quotes
+        What ends a string or comment, by what begins it; longer beginnings first.
+    comments
+        Which of them begin comments.
+    keywords
+        Whether arguments are given by keyword, as ``name=value``.
+    """
+
+    quotes: Mapping[bytes, bytes]
+    comments: frozenset[bytes]
+    keywords: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Instantiable:
+    """What may follow the keyword ``new``.
+
+    Parameters
+    ----------
+    kinds
+        LSP's CompletionItemKind of the names that an analyser lists.
+    further
+        Names that analysers do not list as such.
+    """
+
+    kinds: frozenset[int]
+    further: frozenset[str]
+
+
+TYPES = frozenset({CLASS, CONSTRUCTOR, MODULE, STRUCT})
+STRINGS = {b'"': b'"', b"'": b"'"}
+BRACES = CallStyle({**STRINGS, b"`": b"`", b"//": b"\n", b"/*": b"*/"}, frozenset({b"//", b"/*"}), keywords=False)
+
+
+def declarations(**types: str) -> dict[str, DeclarationKind]:
+    """The kinds of a grammar's nodes, from the nodes of each kind, separated by blanks."""
+    return {node: kind for kind, nodes in types.items() for node in nodes.split()}  # pyright: ignore[reportReturnType]

@@ -1,0 +1,72 @@
+"""JavaScript and TypeScript, with React's dialects of both."""
+
+import re
+from dataclasses import replace
+
+from guiderail.text.languages.kinds import CONSTANT, FIELD, FUNCTION, METHOD, PROPERTY, VARIABLE
+from guiderail.text.languages.lexicon import SLASH_COMMENTS, Lexicon, String, quoted
+from guiderail.text.languages.record import BRACES, TYPES, Instantiable, Language, MemberSyntax, declarations
+
+# A slash begins a pattern where an expression may begin; divisions follow one.
+_PATTERN = (
+    r"(?:(?<=[=(,:;!&|?{}\[])|(?<=return)|(?m:^))[ \t]*"
+    r"/(?![/*])(?:[^\\/\[\r\n]|\\.|\[(?:[^\]\\\r\n]|\\.){0,200}+\])++/[a-z]*+"
+)
+_TEMPLATE = String(  # ${…} may hold braces and templates, each once more
+    "`", r"(?:[^`\\$]++|\\(?s:.)|\$(?!\{)|\$\{(?:[^{}`]++|\{[^{}]*+\}|`[^`]*+`)*+\})*+`", many_lines=True
+)
+_TYPE = r"[\w$.,\s|&<>\[\]]"
+_MEMBERS = MemberSyntax(
+    (".", "?."),
+    extra="$#",
+    endings={"": ")]}\"'`!"},
+    nameless=("?.",),  # ``?.[``, ``?.(``
+    definable=re.compile(r"(?<![\w$.)\]])(?!(?:this|super)$)[\w$]+$"),  # of functions, which take properties there
+    # ``f<z.``: type arguments, or a comparison. Only what begins after another character is looked at: each once.
+    ambiguous=re.compile(rf"(?<!{_TYPE})(?={_TYPE}*+$){_TYPE}*?[\w$]<"),
+)
+
+TYPESCRIPT = Language(
+    "typescript",
+    (".ts", ".mts", ".cts"),
+    aliases=("ts",),
+    family="web",
+    interpreters=("deno", "ts-node"),
+    grammar=("tree_sitter_typescript", "language_typescript"),
+    lexicon=Lexicon((*SLASH_COMMENTS, _PATTERN), (_TEMPLATE, quoted('"'), quoted("'"))),
+    members=_MEMBERS,
+    calls=BRACES,
+    new=Instantiable(  # any value may be a constructor
+        TYPES | {FUNCTION, FIELD, VARIABLE, PROPERTY, CONSTANT, METHOD},
+        frozenset({"this", "class", "function", "target", "globalThis", "await", "async", "super"}),
+    ),
+    declarations=declarations(
+        scope="class_declaration abstract_class_declaration class",
+        function="function_declaration generator_function_declaration function_signature function_expression",
+        whole="interface_declaration type_alias_declaration enum_declaration",
+        value="variable_declarator",
+        wrap="export_statement lexical_declaration variable_declaration ambient_declaration",
+        through="internal_module module statement_block expression_statement",
+    ),
+)
+TYPESCRIPT_REACT = replace(
+    TYPESCRIPT,
+    name="typescriptreact",
+    endings=(".tsx",),
+    aliases=("tsx",),
+    interpreters=(),
+    grammar=("tree_sitter_typescript", "language_tsx"),
+)
+JAVASCRIPT = replace(
+    TYPESCRIPT,
+    name="javascript",
+    endings=(".js", ".mjs", ".cjs"),
+    aliases=("js",),
+    interpreters=("node",),
+    grammar=("tree_sitter_javascript", "language"),
+    # An assignment defines a property of any object.
+    members=MemberSyntax(
+        (".", "?."), extra="$#", endings=_MEMBERS.endings, nameless=("?.",), definable=re.compile(r"[\w$)\]]$")
+    ),
+)
+JAVASCRIPT_REACT = replace(JAVASCRIPT, name="javascriptreact", endings=(".jsx",), aliases=("jsx",), interpreters=())
