@@ -19,7 +19,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from guiderail import projectfile
+from guiderail import choices, projectfile
+from guiderail.choices import ANALYSERS
 from guiderail.errors import GuiderailError, UsageError, sentences
 from guiderail.projectfile import ProjectFileError
 from guiderail.rule import Rule, fitting, in_words
@@ -29,34 +30,18 @@ TABLE = "[tool.guiderail]"
 PROJECT_FILE = "pyproject.toml"
 METHODS = "methods"  # a table of tables in a file: the parameters of each method
 
-ANALYSERS = (  # guiderail.monitors.analysis.servers describes them
-    "pyrefly", "ty", "basedpyright", "jedi", "tsc", "typescript-language-server", "clangd", "gopls",
-    "rust-analyzer",
-    "multilspy-rust", "jdtls", "javac", "csharp-ls", "omnisharp", "multilspy-csharp",
-)  # fmt: skip
-
 _SEED_LIMIT = 2**32 - 1
 _LONG = 60  # characters of a name or value that a message repeats
 _MANY = 4  # problems of a project that are named; whoever made them may have made millions
-
-
-Device = Literal["auto", "cpu", "cuda"]
-Dtype = Literal["auto", "float32", "bfloat16", "float16", "int8"]
-Until = Literal["line", "block", "tokens"]
-Layout = Literal["auto", "psm", "spm", "efim", "prefix"]
-Ngrams = Literal["auto", "on", "off"]
-VerdictUse = Literal["sure", "mark", "drop", "off"]
-Trust = Literal["listed", "always", "never"]
-CachePolicy = Literal["auto", "exact", "patch"]
-LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class SettingsError(UsageError):
     """A setting's name or value is wrong."""
 
 
-def _key(default: Any, help: str, **rule: Any) -> Any:
-    return field(default=default, metadata={"rule": Rule(help=help, **rule)})
+def _key(default: Any, help: str, choices: Any = (), **rule: Any) -> Any:
+    words = get_args(choices) or choices  # of a Literal, or as they are
+    return field(default=default, metadata={"rule": Rule(help=help, choices=words, **rule)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,26 +49,26 @@ class Settings:
     """Every setting with its default value."""
 
     model: str = _key("embedded", "the model: embedded, a local folder or GGUF file, or the hub id of a pulled model")
-    device: Device = _key("auto", "where the model runs", choices=get_args(Device))
-    dtype: Dtype = _key("auto", "precision of the weights", choices=get_args(Dtype))
+    device: choices.Device = _key("auto", "where the model runs", choices=choices.Device)
+    dtype: choices.Dtype = _key("auto", "precision of the weights", choices=choices.Dtype)
     threads: int = _key(0, "CPU threads; 0 lets the machine decide", low=0, high=1024)
     # A project's suggestions may be short or long, few or many; what a person waits for has a bound.
     suggestions: int = _key(1, "how many suggestions to offer", low=1, high=16, owner="both", project_most=4)
-    until: Until = _key("line", "where a suggestion ends", choices=get_args(Until), owner="both")
+    until: choices.Until = _key("line", "where a suggestion ends", choices=choices.Until, owner="both")
     end_loops: bool = _key(True, "end a suggestion that says the same three times in a row", owner="both")
     max_tokens: int = _key(64, "most tokens in a suggestion", low=1, high=4096, owner="both", project_most=256)
     # The model decides which layouts there are: a wrong one fails at each request.
-    layout: Layout = _key("auto", "order of the prompt's parts around the cursor", choices=get_args(Layout))
+    layout: choices.Layout = _key("auto", "order of the prompt's parts around the cursor", choices=choices.Layout)
     # A project may keep its files out of the prompt. Where a person keeps them out, they stay out.
     context: bool = _key(True, "read other files of the project for context", owner="both", project_most=False)
     context_tokens: int = _key(
         512, "tokens given to other files of the project", low=0, high=1_000_000, owner="both", project_most=2048
     )
     prompt_tokens: int = _key(2048, "tokens of the whole prompt", low=64, high=1_000_000)
-    project_ngrams: Ngrams = _key(
+    project_ngrams: choices.Ngrams = _key(
         "auto",
         "mix what the project's files repeat into the model's guesses; auto does so for the embedded model",
-        choices=get_args(Ngrams),
+        choices=choices.Ngrams,
         owner="both",
     )
     # Monitors start analysers: a project may do without, and not start them where a person does without.
@@ -92,25 +77,25 @@ class Settings:
     )
     # These names may choose code of plug-ins, and a wrong one fails at each request.
     only_monitors: str = _key("all", "which monitors work: all, or names with commas between them")
-    verdict: VerdictUse = _key(
+    verdict: choices.VerdictUse = _key(
         "sure",
         "suggestions with new errors: left out if the kind of error is sure, put last, all left out, or not looked for",
-        choices=get_args(VerdictUse),
+        choices=choices.VerdictUse,
         owner="both",
     )
     analyser: str = _key(
         "auto", "who analyses its languages; auto takes the best one installed", choices=("auto", *ANALYSERS)
     )
-    trust: Trust = _key(
+    trust: choices.Trust = _key(
         "listed",
         "where analysers may run programs of the project; listed: see guiderail analysers trust",
-        choices=get_args(Trust),
+        choices=choices.Trust,
         from_editors=False,
     )
-    cache_policy: CachePolicy = _key(
+    cache_policy: choices.CachePolicy = _key(
         "auto",
         "how the cache follows an edit: encode all after it again, patch it, or whichever this device makes worth it",
-        choices=get_args(CachePolicy),
+        choices=choices.CachePolicy,
     )
     cache_mb: int = _key(
         256,
@@ -139,7 +124,7 @@ class Settings:
         "let the server offer, once, a published model that suits this machine better than the embedded one",
         from_editors=False,
     )
-    log_level: LogLevel = _key("warning", "how much to log on standard error", choices=get_args(LogLevel))
+    log_level: choices.LogLevel = _key("warning", "how much to log on standard error", choices=choices.LogLevel)
 
 
 _FIELDS = {item.name: item for item in fields(Settings)}

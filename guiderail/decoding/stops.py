@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
-Until = Literal["line", "block", "tokens"]
+from guiderail.choices import Until
 
 OPENERS = (":", "{", "(", "[", "->", "=>")
 TRIPLE_QUOTE = re.compile(r'"""|' + "'''")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -43,7 +41,6 @@ log = logging.getLogger(__name__)
 PROJECTS = 8  # whose files and n-grams are kept
 MONITORS = 4  # combinations of analysers and monitors that are kept
 NEW_FILES, NEW_FILES_S = 1000, 0.02  # that analysers are told of at once, and seconds in which they are looked for
-SETTLED_S = 1.0  # after an analyser's end, until nothing of it runs any more
 IDLE_S = 0.05  # for counting other files' n-grams, whenever there is nothing else to do
 
 Cancelled = Callable[[], bool]
@@ -89,8 +86,6 @@ class Engine:
         self._projects: LruCache[tuple[Path | None, str, bool], OpenProject] = LruCache(PROJECTS)
         self._monitors: LruCache[tuple[ServerPool, str], Monitors] = LruCache(MONITORS)
         self._warned = False  # that a method runs at a person's word alone
-
-    # -- the model
 
     @property
     def model(self) -> Model:
@@ -182,8 +177,6 @@ class Engine:
         if self._completer is None:
             raise NotLoadedError("no model is loaded", "Run the command guiderail.restart")
         return self._completer
-
-    # -- completing
 
     def complete(
         self, request: CompletionRequest, cancelled: Cancelled = lambda: False, stream: TextStream | None = None
@@ -305,8 +298,6 @@ class Engine:
             log.warning("%s runs the project's code: it is used when asked for by hand alone", method)
         return pipeline.without_code()
 
-    # -- the project
-
     def _project(self, request: CompletionRequest) -> OpenProject:
         """What is kept of a request's project, under the settings that decide what is read of it."""
         from guiderail.engine.project import OpenProject
@@ -347,8 +338,6 @@ class Engine:
         if self._completer is not None:
             self._completer.pool.forget(name)
 
-    # -- the analysers
-
     def _watching(self, request: CompletionRequest) -> Monitors | None:
         """What forbids names that do not exist; None where monitors are off."""
         settings = request.settings
@@ -381,20 +370,12 @@ class Engine:
 
     def give_back(self) -> None:
         """Free what may hold a long text: caches, and analysers, which start again when they are wanted."""
-        from guiderail.engine.free_memory import give_back
+        from guiderail.engine.free_memory import give_back, give_back_after
 
         self._monitors.clear()
         self.analysers.let_go()
         give_back()
-        threading.Thread(target=self._give_back_again, name="guiderail-give-back", daemon=True).start()
-
-    def _give_back_again(self) -> None:
-        """Once the analysers are gone, and a moment later their tasks: they keep the texts that were asked about."""
-        from guiderail.engine.free_memory import give_back
-
-        self.analysers.wait()
-        time.sleep(SETTLED_S)
-        give_back()
+        give_back_after(self.analysers.wait)
 
 
 def _pipeline_of(settings: Settings) -> Pipeline:

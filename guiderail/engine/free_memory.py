@@ -9,9 +9,12 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
+SETTLED_S = 1.0  # after an analyser's end, until nothing of it runs any more
 LONG = 1_000_000  # characters of a text that is worth it
 
 
@@ -26,6 +29,17 @@ def give_back() -> None:
         cached.cache_clear()
     gc.collect()
     trim()
+
+
+def give_back_after(wait: Callable[[], None]) -> None:
+    """Empty them once more when the analysers have ended, and a moment later their tasks, which hold texts too."""
+
+    def later() -> None:
+        wait()
+        time.sleep(SETTLED_S)
+        give_back()
+
+    threading.Thread(target=later, name="guiderail-give-back", daemon=True).start()
 
 
 def _caches() -> tuple[Any, ...]:

@@ -12,8 +12,8 @@ from guiderail.monitors.error_kinds import is_sure
 from guiderail.monitors.verdict import SYNTAX_ERROR, Change, Inspector, Verdict, syntax_of
 
 if TYPE_CHECKING:
+    from guiderail.choices import VerdictUse
     from guiderail.engine.suggestion import Suggestion
-    from guiderail.settings import VerdictUse
     from guiderail.text.document import Document
 
 UNFINISHED = frozenset({"length", "cancelled"})  # ends of a text that was cut: it may be right and look wrong

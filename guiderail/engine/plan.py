@@ -6,13 +6,13 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from guiderail.choices import Layout, Until
 from guiderail.decoding.pipeline import PLAIN, Pipeline
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stages.ngram_counts import NgramCounts
 from guiderail.decoding.stages.stage import LogitsStage
 from guiderail.monitors.monitors import Monitors
 from guiderail.prompt.snippet import Snippet
-from guiderail.settings import Layout, Until
 from guiderail.text.document import Document
 
 # Further suggestions of a greedy request are drawn like this: the spread that Tabby and MGD's evaluation use.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from guiderail.decoding.stops import Until, stop_rule
+from guiderail.choices import Until
+from guiderail.decoding.stops import stop_rule
 from guiderail.engine.plan import CompletionPlan
 from guiderail.evaluation.packages import SourceFile
 from guiderail.prompt.snippet import Snippet

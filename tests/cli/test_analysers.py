@@ -7,9 +7,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from guiderail.choices import ANALYSERS
 from guiderail.monitors.analysis import workspaces
 from guiderail.monitors.analysis.servers import names
-from guiderail.settings import ANALYSERS
 
 
 def test_every_analyser_is_listed(guiderail) -> None:

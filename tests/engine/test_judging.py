@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guiderail.choices import VerdictUse
 from guiderail.decoding.method import Finish
 from guiderail.engine.judging import Judge
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.monitors.error_kinds import SURE
 from guiderail.monitors.verdict import SYNTAX_ERROR, Change, Inspector, syntax_of
-from guiderail.settings import VerdictUse
 from guiderail.text.document import Document
 from tests.helpers.diagnostics import Told, diagnostic, finds
 

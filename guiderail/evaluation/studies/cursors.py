@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guiderail.decoding.stops import Until
+from guiderail.choices import Until
 from guiderail.errors import UsageError
 from guiderail.evaluation.manifest import datasets_folder
 from guiderail.evaluation.scoring import is_valid
