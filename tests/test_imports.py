@@ -98,6 +98,31 @@ def test_the_rule_itself(module: str, source: str, expected: list[str]) -> None:
     assert forbidden(module, source) == expected
 
 
+# What a completion is put together from. Only the engine does that; the studies and benchmarks that measure one part of it
+# alone use that part.
+PARTS = frozenset(
+    {
+        "guiderail.engine.completer",
+        "guiderail.engine.plan",
+        "guiderail.engine.run",
+        "guiderail.monitors.monitors",
+        "guiderail.prompt.context",
+    }
+)
+MEASURING = ("guiderail.evaluation.studies.", "guiderail.evaluation.task", "guiderail.benchmarks.")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [file for file in SOURCES if room_of(module_of(file)) in {"cli", "lsp", "evaluation", "benchmarks"}],
+    ids=module_of,
+)
+def test_only_the_engine_puts_a_completion_together(file: Path) -> None:
+    """The command line, the server and the evaluation complete through `Engine`: what is measured is what people run."""
+    if not module_of(file).startswith(MEASURING):
+        assert PARTS.isdisjoint(imported(ast.parse(file.read_text(encoding="utf-8"))))
+
+
 @pytest.mark.parametrize("file", [file for file in SOURCES if file.name == "__init__.py"], ids=module_of)
 def test_package_files_import_only_the_standard_library(file: Path) -> None:
     """Importing a package costs nothing: its __init__ imports none of its modules."""
