@@ -98,8 +98,8 @@ def test_the_rule_itself(module: str, source: str, expected: list[str]) -> None:
     assert forbidden(module, source) == expected
 
 
-# What a completion is put together from. Only the engine does that; the studies and benchmarks that measure one part of it
-# alone use that part.
+# What a completion is put together from. Only the engine does that; studies and benchmarks that measure a part of it use
+# that part.
 PARTS = frozenset(
     {
         "guiderail.engine.completer",
@@ -118,7 +118,7 @@ MEASURING = ("guiderail.evaluation.studies.", "guiderail.evaluation.task", "guid
     ids=module_of,
 )
 def test_only_the_engine_puts_a_completion_together(file: Path) -> None:
-    """The command line, the server and the evaluation complete through `Engine`: what is measured is what people run."""
+    """The command line, the server and the evaluation complete through `Engine`: people run what is measured."""
     if not module_of(file).startswith(MEASURING):
         assert PARTS.isdisjoint(imported(ast.parse(file.read_text(encoding="utf-8"))))
 

@@ -130,6 +130,7 @@ class Worker:
         self.watchers: list[Callable[[Health], None]] = []
         self._wanted: tuple[object, ...] | None = None  # by the clients
         self._held: tuple[object, ...] | None = None  # by the engine; None also of one that is to be loaded anew
+        self._refused: Settings | None = None  # with which the last load failed
         self._jobs: list[Job] = []
         self._count = itertools.count()
         self._change = threading.Condition()
@@ -172,8 +173,11 @@ class Worker:
     def load(self, settings: Settings, *, again: bool = False) -> None:
         """Have the model of these settings loaded, unless it is, or `again`; one that is being loaded will do."""
         wanted = tuple(getattr(settings, key) for key in LOADED)
-        if wanted == self._wanted and (not again or self.health.state == "loading"):
+        # A method that does not suit the model is refused at once too: other settings may do.
+        was_refused = self._refused is not None and self._refused != settings
+        if wanted == self._wanted and not was_refused and (not again or self.health.state == "loading"):
             return
+        self._refused = None
         self._wanted = wanted
         if again:
             self._held = None
@@ -208,6 +212,7 @@ class Worker:
         try:
             engine.load(settings)
         except GuiderailError as error:
+            self._refused = settings
             log.error("cannot load the model: %s", error)
             return Health("error", error.message, error.remedy, settings.model)
         except BaseException as error:

@@ -106,6 +106,24 @@ def test_a_model_is_loaded_once_unless_asked_again(worker: Worker) -> None:
     assert worker.health.remedy == "Name another"
 
 
+def test_what_was_refused_is_tried_again_with_other_settings_alone(worker: Worker) -> None:
+    """A method that does not suit the model keeps it from loading: another method may do, the same one will not."""
+    tried: list[str] = []
+
+    def load(settings: Settings) -> None:
+        tried.append(settings.method)
+        if settings.method == "adadec":
+            raise GuiderailError("There is no calibration", "Run guiderail calibrate")
+
+    worker.engine.load = load  # pyright: ignore[reportAttributeAccessIssue]
+    worker.load(Settings(method="adadec"))
+    wait_for(lambda: worker.health.state == "error")
+    worker.load(Settings(method="adadec"))
+    worker.load(Settings())
+    wait_for(lambda: worker.health.state == "ready")
+    assert tried == ["adadec", "plain"]
+
+
 def test_a_model_that_is_not_wanted_any_more_is_not_ready(worker: Worker) -> None:
     """Unloaded, or replaced, while it is being loaded, a model is never said to be ready."""
     gate, began, said = threading.Event(), threading.Event(), []
