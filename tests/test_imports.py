@@ -98,8 +98,7 @@ def test_the_rule_itself(module: str, source: str, expected: list[str]) -> None:
     assert forbidden(module, source) == expected
 
 
-# What a completion is put together from. Only the engine does that; studies and benchmarks that measure a part of it use
-# that part.
+# What a completion is put together from. Only the engine does that; studies and benchmarks of one part use that part.
 PARTS = frozenset(
     {
         "guiderail.engine.completer",
