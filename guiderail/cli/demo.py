@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +84,7 @@ def demo(**flags: Any) -> None:
         _say(_heading(engine, len(cases)), colour)
         for case in cases:
             found = engine.complete(case.request)
-            results.append((case, found.suggestions[0]))
+            results.append((case, _first(found)))
             _say(_shown(case, found), colour)
     _say(_summary(results, time.perf_counter() - began), colour)
 
@@ -157,8 +157,16 @@ def _heading(engine: "Engine", count: int) -> str:
     return f"{click.style('guiderail', bold=True)} completes {count} positions in {PACKAGE} with {about}"
 
 
+def _first(found: "Completion") -> "Suggestion":
+    """What is suggested; an empty text where it was dropped, which its verdict says."""
+    from guiderail.engine.suggestion import NOTHING
+
+    dropped = (replace(one, text="") for one in found.dropped)
+    return next(iter(found.suggestions), None) or next(dropped, NOTHING)
+
+
 def _shown(case: Case, found: "Completion") -> str:
-    document, suggestion = case.request.document, found.suggestions[0]
+    document, suggestion = case.request.document, _first(found)
     line = document.position_at(suggestion.start)[0] + 1
     title = click.style(f"{PACKAGE}/{case.spot.file}:{line}", fg="cyan", bold=True)
     truth = click.style(f"in the file: {visible(case.truth)}", dim=True)

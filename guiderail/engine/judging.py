@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guiderail.monitors.error_kinds import is_sure
-from guiderail.monitors.verdict import SYNTAX_ERROR, Change, Inspector, Verdict, syntax_of
+from guiderail.monitors.verdict import SYNTAX_ERROR, Change, Inspector, Verdict, completed, syntax_of
 
 if TYPE_CHECKING:
     from guiderail.choices import VerdictUse
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 UNFINISHED = frozenset({"length", "cancelled"})  # ends of a text that was cut: it may be right and look wrong
 TRIED = 24  # beginnings of a text with a syntax error that are looked at, the longest first
 BROKEN = Verdict("errors", ("syntax error",), kinds=(SYNTAX_ERROR,))
+LOOP = Verdict("errors", ("it repeats itself and ends in the middle",), kinds=("loop",))
 _WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
 
 Cancelled = Callable[[], bool]
@@ -27,8 +28,9 @@ Cancelled = Callable[[], bool]
 class Judge:
     """Judges the suggestions of one request.
 
-    A text with a syntax error is never shown: its longest beginning without one takes its place. What an analyser finds
-    new errors in is left out or put last, as the setting says.
+    A text with a syntax error is never shown: its longest beginning without one takes its place. So it is with a loop
+    that was ended in the midst of brackets. What an analyser finds new errors in is left out or put last, as the setting
+    says.
 
     Parameters
     ----------
@@ -54,16 +56,25 @@ class Judge:
             return list(found), []
         if self._use == "mark":
             return self._inspected(list(found), cancelled)
-        whole = [(one, self._without_syntax_error(one)) for one in found]
-        kept = [other for _, other in whole if other is not None]
-        broken = [replace(one, verdict=BROKEN) for one, other in whole if other is None]
+        faults = [self._fault(one) for one in found]
+        whole = [self._right_beginning(one) if fault else one for one, fault in zip(found, faults, strict=True)]
+        kept = [other for other in whole if other is not None]
+        broken = [
+            replace(one, verdict=fault) for one, fault, other in zip(found, faults, whole, strict=True) if not other
+        ]
         shown, wrong = self._inspected(kept, cancelled)
         return shown, [*broken, *wrong]
 
-    def _without_syntax_error(self, one: Suggestion) -> Suggestion | None:
-        """The suggestion, or its longest beginning that the syntax allows; None if nothing is left of it."""
-        if one.finish in UNFINISHED or syntax_of(self._document, _change(one)) != "wrong":
-            return one
+    def _fault(self, one: Suggestion) -> Verdict | None:
+        """What is wrong with a text by itself: its syntax, or a loop that was ended in the midst of brackets."""
+        if one.finish in UNFINISHED:
+            return None
+        if one.finish == "loop" and completed(self._document, _change(one)) is None:
+            return LOOP
+        return BROKEN if syntax_of(self._document, _change(one)) == "wrong" else None
+
+    def _right_beginning(self, one: Suggestion) -> Suggestion | None:
+        """The longest beginning of a text that the syntax allows; None if there is none with a word in it."""
         ends = [word.end() for word in _WORD_OR_SIGN.finditer(one.text)][:-1]
         for end in reversed(ends[-TRIED:]):
             other = replace(one, text=one.text[:end], end=one.start)  # the text after the cursor stays

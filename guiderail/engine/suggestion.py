@@ -71,3 +71,7 @@ class Suggestion:
     shared_by: int = 1
     pauses: int = 0
     verdict: Verdict | None = None
+
+
+# In place of a suggestion that was kept back.
+NOTHING = Suggestion("", 0, 0, 0.0, (), "eos", "", Timings(0, 0, 0.0, 0.0, 0.0, 0.0))

@@ -12,7 +12,7 @@ from guiderail.engine.analysers import AnalyserPools
 from guiderail.engine.engine import Engine
 from guiderail.engine.patience import UNHURRIED
 from guiderail.engine.request import CompletionRequest
-from guiderail.engine.suggestion import Suggestion, Timings
+from guiderail.engine.suggestion import NOTHING, Suggestion
 from guiderail.evaluation.checkers.checker import CannotCheck, judge_for
 from guiderail.evaluation.config import SYNTAX, Config, System
 from guiderail.evaluation.scoring import repetition, score
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from guiderail.decoding.stages.stage import LogitsStage
 
 KEPT_ERRORS = 5  # of an answer, in its record
-NOTHING = Suggestion("", 0, 0, 0.0, (), "eos", "", Timings(0, 0, 0.0, 0.0, 0.0, 0.0))
 
 
 class Worker:
@@ -50,7 +49,8 @@ class Worker:
         """The rows of one task answered by one system: one for each sample."""
         engine, request = self._engine(system.model), self._request(task, system)
         began = time.perf_counter()
-        found = list(engine.complete(request).suggestions)
+        completion = engine.complete(request)
+        found = [*completion.suggestions, *(replace(one, text="") for one in completion.dropped)]
         seconds = time.perf_counter() - began
         # The prompt is encoded once for all systems of a task: its time would fall to the first one alone.
         seconds -= found[0].timings.prompt_s if found else 0.0

@@ -93,6 +93,13 @@ def test_a_text_without_a_right_beginning_is_dropped() -> None:
     assert judged([") = 1"], "sure", None, PYTHON) == ([], [") = 1"])
 
 
+def test_a_loop_that_ends_in_the_midst_of_brackets_is_cut_or_dropped() -> None:
+    """A line may go on in the next one; what goes round in circles leads nowhere."""
+    assert judged(["x = f(f(f("], "sure", None, PYTHON, "line") == (["x = f(f(f("], [])
+    assert judged(["x = f(f(f("], "sure", None, PYTHON, "loop") == (["x = f"], [])
+    assert judged(["(f((f("], "sure", None, PYTHON, "loop") == ([], ["(f((f("])
+
+
 @given(st.lists(st.sampled_from(WORDS), max_size=8))
 def test_nothing_with_a_syntax_error_is_shown(words: list[str]) -> None:
     """Whatever is written; what is shown is a beginning of it, and all of it where that is right."""
