@@ -28,9 +28,9 @@ Cancelled = Callable[[], bool]
 class Judge:
     """Judges the suggestions of one request.
 
-    A text with a syntax error is never shown: its longest beginning without one takes its place. So it is with a loop
-    that was ended in the midst of brackets. What an analyser finds new errors in is left out or put last, as the setting
-    says.
+    A text with a syntax error is never shown: its longest beginning without one takes its place. So it is with a
+    loop that was ended in the midst of brackets. What an analyser finds new errors in is left out or put last, as the
+    setting says.
 
     Parameters
     ----------
