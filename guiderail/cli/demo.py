@@ -161,7 +161,7 @@ def _first(found: "Completion") -> "Suggestion":
     """What is suggested; an empty text where it was dropped, which its verdict says."""
     from guiderail.engine.suggestion import NOTHING
 
-    dropped = (replace(one, text="") for one in found.dropped)
+    dropped = (replace(one, text="", end=one.start) for one in found.dropped)
     return next(iter(found.suggestions), None) or next(dropped, NOTHING)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guiderail.monitors.error_kinds import is_sure
-from guiderail.monitors.verdict import SYNTAX_ERROR, Change, Inspector, Verdict, completed, syntax_of
+from guiderail.monitors.verdict import SYNTAX_ERROR, Change, Inspector, Verdict, first_error, leaves_open, syntax_of
 
 if TYPE_CHECKING:
     from guiderail.choices import VerdictUse
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from guiderail.text.document import Document
 
 UNFINISHED = frozenset({"length", "cancelled"})  # ends of a text that was cut: it may be right and look wrong
-TRIED = 24  # beginnings of a text with a syntax error that are looked at, the longest first
+TRIED = 6  # beginnings of a text with a syntax error that are looked at, the longest first
+CUTTING_S = 0.1  # that looking for them may take: in a large file each takes as long as parsing it
 BROKEN = Verdict("errors", ("syntax error",), kinds=(SYNTAX_ERROR,))
 LOOP = Verdict("errors", ("it repeats itself and ends in the middle",), kinds=("loop",))
 _WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
@@ -56,28 +58,39 @@ class Judge:
             return list(found), []
         if self._use == "mark":
             return self._inspected(list(found), cancelled)
-        faults = [self._fault(one) for one in found]
-        whole = [self._right_beginning(one) if fault else one for one, fault in zip(found, faults, strict=True)]
-        kept = [other for other in whole if other is not None]
-        broken = [
-            replace(one, verdict=fault) for one, fault, other in zip(found, faults, whole, strict=True) if not other
-        ]
-        shown, wrong = self._inspected(kept, cancelled)
+        kept: dict[str, Suggestion] = {}
+        broken: list[Suggestion] = []
+        until = time.monotonic() + CUTTING_S
+        for one in found:
+            fault = self._fault(one)
+            other = self._right_beginning(one, fault, lambda: cancelled() or time.monotonic() > until) if fault else one
+            if other is None:
+                broken.append(replace(one, verdict=fault))
+            else:
+                kept.setdefault(other.text, other)  # two that are cut may be the same
+        shown, wrong = self._inspected(list(kept.values()), cancelled)
         return shown, [*broken, *wrong]
 
     def _fault(self, one: Suggestion) -> Verdict | None:
         """What is wrong with a text by itself: its syntax, or a loop that was ended in the midst of brackets."""
         if one.finish in UNFINISHED:
             return None
-        if one.finish == "loop" and completed(self._document, _change(one)) is None:
+        if one.finish == "loop" and leaves_open(self._document, _change(one)):
             return LOOP
-        return BROKEN if syntax_of(self._document, _change(one)) == "wrong" else None
+        is_sure_of = is_sure(SYNTAX_ERROR, self._document.language)
+        return BROKEN if is_sure_of and syntax_of(self._document, _change(one)) == "wrong" else None
 
-    def _right_beginning(self, one: Suggestion) -> Suggestion | None:
-        """The longest beginning of a text that the syntax allows; None if there is none with a word in it."""
-        ends = [word.end() for word in _WORD_OR_SIGN.finditer(one.text)][:-1]
+    def _right_beginning(self, one: Suggestion, fault: Verdict, ended: Callable[[], bool]) -> Suggestion | None:
+        """The longest beginning up to the fault that the syntax allows; None if none with a word in it is found."""
+        opened = re.search(r"[(\[{]", one.text)
+        fault_at = (opened.start() if opened else 0) if fault is LOOP else first_error(self._document, _change(one))
+        ends = [
+            end for word in _WORD_OR_SIGN.finditer(one.text) if (end := word.end()) <= min(fault_at, len(one.text) - 1)
+        ]
         for end in reversed(ends[-TRIED:]):
             other = replace(one, text=one.text[:end], end=one.start)  # the text after the cursor stays
+            if ended():
+                return None
             if syntax_of(self._document, _change(other)) == "right":
                 return other if re.search(r"\w", other.text) else None
         return None
@@ -96,7 +109,7 @@ class Judge:
     def _drops(self, verdict: Verdict) -> bool:
         if verdict.state != "errors" or self._use == "mark":
             return False
-        return self._use == "drop" or any(map(is_sure, verdict.kinds))
+        return self._use == "drop" or any(is_sure(kind, self._document.language) for kind in verdict.kinds)
 
 
 def _change(one: Suggestion) -> Change:

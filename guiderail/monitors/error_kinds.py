@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from guiderail.monitors.verdict import SYNTAX_ERROR
 
-_PYREFLY = (
-    "parse-error",
-    "unknown-name",
-    "unexpected-keyword",
-    "missing-argument",
-    "bad-argument-count",
-    "not-callable",
+_PYREFLY = frozenset(
+    {"parse-error", "unknown-name", "unexpected-keyword", "missing-argument", "bad-argument-count", "not-callable"}
 )
-SURE = frozenset({SYNTAX_ERROR, *_PYREFLY})
+# Elsewhere a line is often right only with the next: a statement without its semicolon, a function without its body.
+_SYNTAX = frozenset({"python"})
 
 
-def is_sure(kind: str) -> bool:
+def is_sure(kind: str, language: str | None) -> bool:
     """Whether a suggestion that brings an error of this kind is left out, and not only put last."""
-    return kind in SURE
+    return language in _SYNTAX if kind == SYNTAX_ERROR else kind in _PYREFLY

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import Diagnostic, NoAnswer
@@ -27,6 +27,9 @@ from guiderail.monitors.lex_state import unmatched_closers
 from guiderail.text.document import Document
 from guiderail.text.languages.table import LEXICONS
 from guiderail.text.syntax import PARSE_S, SlowTextError, has_grammar, parse, parsed
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 State = Literal["clean", "errors", "unknown"]
 SYNTAX_ERROR = "syntax"
@@ -196,15 +199,27 @@ def completed(document: Document, change: Change) -> str | None:
     rest = document.text[change.end :]
     before = document.text[: change.start] + change.text
     language = document.language or ""
-    if not change.finished:
+    if not change.finished or (language == "python" and before.endswith("\\")) or _open_at(document, change):
         return None
-    if language in LEXICONS:
-        # A comment ends with its line; what is still open after a line break is a string.
-        here = lex_cache(document.path, language).state(before + "\n")
-        open_here = len(here.open_brackets)
-        if here.in_string_or_comment or open_here > len(unmatched_closers(rest, language, open_here)):
-            return None
     return before + _body(before, rest, language) + rest
+
+
+def leaves_open(document: Document, change: Change) -> bool:
+    """Whether a change ends inside brackets that nothing after it closes, and in no string."""
+    return _open_at(document, change) == "bracket"
+
+
+def _open_at(document: Document, change: Change) -> Literal["text", "bracket"] | None:
+    """What is open where a change ends: a string or comment that goes on, or a bracket that nothing after it closes."""
+    language = document.language
+    if language not in LEXICONS:
+        return None
+    # A comment ends with its line; what is still open after a line break is a string.
+    here = lex_cache(document.path, language).state(document.text[: change.start] + change.text + "\n")
+    if here.in_string_or_comment:
+        return "text"
+    count = len(here.open_brackets)
+    return "bracket" if count > len(unmatched_closers(document.text[change.end :], language, count)) else None
 
 
 def syntax_of(document: Document, change: Change) -> Literal["right", "wrong", "unknown"]:
@@ -215,14 +230,44 @@ def syntax_of(document: Document, change: Change) -> Literal["right", "wrong", "
     return "wrong" if breaks_syntax(document, change, shown) else "right"
 
 
+def first_error(document: Document, change: Change) -> int:
+    """Where in the text of a change its first syntax error ends; its start where that is not known."""
+    shown = completed(document, change)
+    assert document.language is not None and shown is not None, "its syntax is wrong"
+    try:
+        root = parsed(document.path, document.language).parse(_encoded(shown))
+    except SlowTextError:
+        return 0
+    begin = len(_encoded(document.text[: change.start]))
+    places = [node.end_byte - begin for node in _errors(root) if node.end_byte >= begin]
+    return len(_encoded(change.text)[: max(0, min(places, default=0))].decode(errors="ignore"))
+
+
+def _errors(root: Node) -> Iterator[Node]:
+    """The nodes of a tree that are errors, or missing."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.is_error or node.is_missing:
+            yield node
+        waiting += [child for child in node.children if child.has_error or child.is_missing]
+
+
 def _body(before: str, rest: str, language: str) -> str:
-    """What a block needs that is opened where the text ends and has nothing in it yet."""
+    """What a line needs after it that opens a block, or decorates a function, and has nothing of that yet."""
     line = before.rpartition("\n")[2]
-    if language != "python" or rest.partition("\n")[0].strip() or not _OPENS_BLOCK.match(line):
+    if language != "python" or rest.partition("\n")[0].strip():
+        return ""
+    indent = " " * _indent(line)
+    if line.lstrip().startswith("@"):
+        return f"\n{indent}def _(): ..."
+    if not _OPENS_BLOCK.match(line):
         return ""
     found = _NEXT_LINE.search(rest, rest.find("\n")) if "\n" in rest else None
     following = found[0] if found else ""
-    return "" if _indent(following) > _indent(line) else f"\n{' ' * _indent(line)}    ..."
+    if _indent(following) > _indent(line):
+        return ""
+    return f"\n{indent}    case _: ..." if line.lstrip().startswith("match") else f"\n{indent}    ..."
 
 
 def _indent(line: str) -> int:
@@ -263,9 +308,4 @@ def _syntax_errors(text: str, language: str) -> int:
     root = parse(_encoded(text), language, PARSE_S)
     if not root.has_error:
         return 0
-    count, waiting = 0, [root]
-    while waiting:
-        node = waiting.pop()
-        count += node.is_error or node.is_missing
-        waiting += [child for child in node.children if child.has_error or child.is_missing]
-    return count
+    return sum(1 for _ in _errors(root))

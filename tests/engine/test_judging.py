@@ -10,8 +10,8 @@ from guiderail.choices import VerdictUse
 from guiderail.decoding.method import Finish
 from guiderail.engine.judging import Judge
 from guiderail.engine.suggestion import Suggestion, Timings
-from guiderail.monitors.error_kinds import SURE
-from guiderail.monitors.verdict import SYNTAX_ERROR, Change, Inspector, syntax_of
+from guiderail.monitors.error_kinds import is_sure
+from guiderail.monitors.verdict import Change, Inspector, syntax_of
 from guiderail.text.document import Document
 from tests.helpers.diagnostics import Told, diagnostic, finds
 
@@ -49,7 +49,8 @@ def test_what_brings_errors_comes_last(use: VerdictUse) -> None:
 
 def test_errors_of_sure_kinds_are_left_out() -> None:
     """And with `drop` those of all kinds."""
-    sure = next(kind for kind in sorted(SURE) if kind != SYNTAX_ERROR)
+    sure = "unknown-name"
+    assert is_sure(sure, "python")
     assert judged(["a", "b"], "sure", wrong("a", sure)) == (["b"], ["a"])
     assert judged(["a", "b"], "mark", wrong("a", sure)) == (["b", "a"], [])
     assert judged(["a", "b"], "drop", wrong("a")) == (["b"], ["a"])
@@ -89,6 +90,61 @@ def test_of_a_text_with_a_syntax_error_its_longest_right_beginning_is_shown(text
     assert judged([text], "mark", None, PYTHON) == ([text], [])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@property",
+        "@app.route('/x')",
+        "match path:",
+        "with open(path) as f, \\",
+        "x = path + \\",
+        "async def go():",
+        "for x in y:",
+    ],
+)
+def test_what_is_right_with_its_next_line_alone_is_shown(text: str) -> None:
+    """A decorator needs a function, a match a case; neither is there yet."""
+    assert judged([text], "sure", None, PYTHON) == ([text], [])
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [("java", "int x = a"), ("java", "@Override"), ("c", "return x"), ("c", "int main(void)"), ("rust", "let x = a")],
+)
+def test_elsewhere_the_syntax_alone_leaves_nothing_out(language: str, text: str) -> None:
+    """A statement without its semicolon is right with it, which the person writes."""
+    assert judged([text], "sure", None, Document("\n\n", language=language)) == ([text], [])
+
+
+def test_of_a_block_what_comes_before_its_first_error_is_shown() -> None:
+    """However much that is right comes after it."""
+    lines = ["first = 1", "second = = 2", *(f"line_{number} = path" for number in range(30))]
+    assert judged(["\n    ".join(lines)], "sure", None, PYTHON) == (["first = 1\n    second"], [])
+
+
+def test_texts_that_are_cut_to_the_same_are_one() -> None:
+    assert judged(["return path", "return path path", "return path a"], "sure", None, PYTHON) == (["return path"], [])
+
+
+def test_what_was_to_replace_text_after_the_cursor_stays_beside_it_when_cut() -> None:
+    """Of `foo(|)`, continued by `path path)`, the bracket after the cursor is kept."""
+    document = Document("foo()\n", Path("app.py"), "python")
+    one = Suggestion("path path)", 4, 5, 0.0, (), "line", "psm", TIMINGS)
+    (shown,), dropped = Judge(document, None, "sure", None).judge([one])
+    assert (shown.text, shown.start, shown.end, dropped) == ("path", 4, 4, [])
+
+
+def test_judging_ends_with_the_request() -> None:
+    """Between two looks at a text, and then nothing of it is shown."""
+    asked: list[None] = []
+
+    def cancelled() -> bool:
+        asked.append(None)
+        return len(asked) > 1
+
+    assert Judge(PYTHON, None, "sure", None).judge([suggestion("return path path")], cancelled)[0] == []
+
+
 def test_a_text_without_a_right_beginning_is_dropped() -> None:
     assert judged([") = 1"], "sure", None, PYTHON) == ([], [") = 1"])
 
@@ -98,6 +154,9 @@ def test_a_loop_that_ends_in_the_midst_of_brackets_is_cut_or_dropped() -> None:
     assert judged(["x = f(f(f("], "sure", None, PYTHON, "line") == (["x = f(f(f("], [])
     assert judged(["x = f(f(f("], "sure", None, PYTHON, "loop") == (["x = f"], [])
     assert judged(["(f((f("], "sure", None, PYTHON, "loop") == ([], ["(f((f("])
+    inside = Document('def f():\n    """Do ', Path("app.py"), "python")
+    one = Suggestion("this (this (this ", len(inside.text), len(inside.text), 0.0, (), "loop", "psm", TIMINGS)
+    assert Judge(inside, None, "sure", None).judge([one]) == ([one], [])
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=8))
