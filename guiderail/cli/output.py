@@ -48,6 +48,8 @@ def payload(request: "CompletionRequest", found: "Completion", model: "Model") -
         "language": document.language,
         "position": _position(document, request.offset),
         "suggestions": [_suggestion(document, suggestion) for suggestion in found.suggestions],
+        "dropped": [{"text": one.text, "verdict": str(one.verdict)} for one in found.dropped],
+        "withheld": found.withheld,
         "model": _model(model),
         "context_files": [
             {"path": snippet.path, "reason": snippet.reason, "score": snippet.score} for snippet in found.snippets

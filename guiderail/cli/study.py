@@ -100,8 +100,9 @@ class Study:
     def answers(self, evaluate: Callable[..., Any], kind: type[Any], drawn: Sequence[Any], kept: str | None) -> Any:
         """All samples of a study over what was drawn; those in the file `kept` are not made again."""
         from guiderail.evaluation.sample_log import answered
+        from guiderail.evaluation.scoring import SCORING
 
-        run = {"model": self.conditions["model"], "n": len(drawn), **asdict(self.plan)}
+        run = {"scoring": SCORING, "model": self.conditions["model"], "n": len(drawn), **asdict(self.plan)}
         return answered(evaluate, kind, run, kept)
 
 

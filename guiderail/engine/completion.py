@@ -27,6 +27,8 @@ class Completion:
         How many suggestions were kept back because they held a token or key (`without_secrets`).
     is_stand_in
         Whether plain decoding replaced a method that runs the project's code (`CompletionRequest.by_hand`).
+    is_whole
+        Whether nothing ended before it was done; else a suggestion may be missing, cut short or not judged.
     """
 
     suggestions: Sequence[Suggestion]
@@ -34,8 +36,4 @@ class Completion:
     snippets: Sequence[Snippet] = ()
     withheld: int = 0
     is_stand_in: bool = False
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether no suggestion was cut short by a cancel."""
-        return all(suggestion.finish != "cancelled" for suggestion in self.suggestions)
+    is_whole: bool = True

@@ -75,6 +75,7 @@ class Engine:
         self, patience: Patience = WAITING, *, analysers: AnalyserPools | None = None, stays: bool = False
     ) -> None:
         self.analysers = analysers or AnalyserPools()
+        self._owns_analysers = analysers is None
         self.name = ""
         self.device = ""
         self._patience = patience
@@ -117,12 +118,15 @@ class Engine:
         GuiderailError
             The model cannot be found or loaded, or the method of the settings does not suit it.
         """
+        from guiderail.model.memory import uncollected
+
         self.unload()
         with ExitStack() as started:
             if first is not None:
                 started.callback(self.stop_analysers)
                 self.analysers.start(settings, first.document, first.root)
-            pipeline = _pipeline_of(settings)  # what does not compose is refused before anything is loaded
+            with uncollected():  # what importing makes stays
+                pipeline = _pipeline_of(settings)  # what does not compose is refused before anything is loaded
             self._model = _load(settings, pipeline)
             self._settings = settings
             self._start()
@@ -137,7 +141,7 @@ class Engine:
         self._completer = Completer(
             self._model,
             prompt_tokens=settings.prompt_tokens,
-            cache_policy=settings.cache_policy,
+            cache_policy=self._patience.cache_policy(settings.cache_policy),
             cache_bytes=settings.cache_mb << 20,
         )
         self._context = ContextChooser(self._completer.count, self._patience.context_s)
@@ -199,7 +203,7 @@ class Engine:
         if stream is not None:
             stream.begin(completer.typed(plan))
         if cancelled():
-            return Completion(())
+            return Completion((), is_whole=False)
         found = completer.complete(plan, cancelled=cancelled, on_token=stream.add if stream else None)
         shown, dropped = self._judge(request, plan).judge(found, cancelled)
         kept = without_secrets(plan.document, shown)
@@ -208,8 +212,14 @@ class Engine:
         for one in dropped:
             log.info("dropped a suggestion: %s", one.verdict)
         suggestions = [with_line_ends_of(request, one) for one in kept]
-        is_stand_in = plan.pipeline != _pipeline_of(request.settings)
-        return Completion(suggestions, dropped, plan.snippets, len(shown) - len(kept), is_stand_in)
+        return Completion(
+            suggestions,
+            [with_line_ends_of(request, one) for one in without_secrets(plan.document, dropped)],
+            plan.snippets,
+            withheld=len(shown) - len(kept),
+            is_stand_in=plan.pipeline != _pipeline_of(request.settings),
+            is_whole=not cancelled() and all(one.finish != "cancelled" for one in found),
+        )
 
     def prepare(self, request: CompletionRequest, cancelled: Cancelled = lambda: False) -> None:
         """Use idle time to do all that a request at this cursor would do before it decodes.
@@ -319,8 +329,9 @@ class Engine:
 
         Of a folder that is gone they are told which known files went with it, of one that is there what code is in it.
         """
-        if self._context is not None:
-            self._context.files_changed()
+        context = self._context  # another thread may drop it meanwhile
+        if context is not None:
+            context.files_changed()
         gone = [path for path in paths if not path.exists()]
         lost = [file for project in self._projects for path in gone for file in project.forget(path)]
         found = list(islice(code_in([path for path in paths if path.is_dir()], NEW_FILES_S), NEW_FILES))
@@ -364,9 +375,10 @@ class Engine:
         return Judge(plan.document, plan.root, use, inspector)
 
     def stop_analysers(self) -> None:
-        """End the analysers' processes, and wait for it; they start again when they are wanted."""
+        """End this engine's own analysers, and wait for it; they start again when they are wanted."""
         self._monitors.clear()
-        self.analysers.stop()
+        if self._owns_analysers:
+            self.analysers.stop()
 
     def give_back(self) -> None:
         """Free what may hold a long text: caches, and analysers, which start again when they are wanted."""
@@ -379,10 +391,8 @@ class Engine:
 
 
 def _pipeline_of(settings: Settings) -> Pipeline:
-    from guiderail.model.memory import uncollected
+    from guiderail.engine.choice import chosen
 
-    with uncollected():  # what importing makes stays
-        from guiderail.engine.choice import chosen
     return chosen(settings)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from guiderail.choices import CachePolicy
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -25,6 +27,10 @@ class Patience:
     context_s: float
     ngrams_s: float
     analyser_s: float
+
+    def cache_policy(self, chosen: CachePolicy) -> CachePolicy:
+        """The setting; "auto", which patches where that is measured to be faster, is exact where there is time."""
+        return "exact" if chosen == "auto" and math.isinf(self.context_s) else chosen
 
 
 TYPING = Patience(context_s=0.15, ngrams_s=0.0, analyser_s=0.05)  # n-grams are counted in idle time alone

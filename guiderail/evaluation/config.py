@@ -253,9 +253,14 @@ def _settings(table: Mapping[str, Any], path: Path) -> Settings:
     own = {item.name for item in fields(Settings)} - set(settings.KEYS)
     wrong = next((key for key in table if key in DECIDED | DRAWN), None)
     if wrong is not None:
-        place = "a [[method]]" if wrong in DRAWN | {"method", "parameters", "drafter"} else "the top, or of a [[tasks]]"
-        raise UsageError(f"{wrong} is not for [settings] of {path.name}", f"It belongs to {place}")
+        raise UsageError(
+            f"{wrong} is not for [settings] of {path.name}", "A [[method]], the top or [[tasks]] decide it"
+        )
     source = settings.Source("user", path.name)
+    kinds = {"deadline_s": (int, float), "check": bool}
+    for key in table.keys() & own:
+        if not isinstance(table[key], kinds[key]):
+            raise UsageError(f"{key} of {path.name} must not be {table[key]!r}", "See docs/evaluation.md")
     return Settings(
         **{
             key: value if key in own else settings.checked(settings.known(key, path.name), value, source)

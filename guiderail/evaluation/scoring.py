@@ -37,6 +37,8 @@ _RULES = {tokenize.NAME: "name", tokenize.NUMBER: "number", tokenize.STRING: "st
 
 E = TypeVar("E", bound=Hashable)
 
+SCORING = 2  # raised whenever a measure changes; files of samples say it
+
 
 def score(task: Task, answer: str) -> dict[str, Any]:
     """The measures of an answer that has been truncated; each is between 0 and 1."""
@@ -57,11 +59,26 @@ def first_line(text: str) -> str:
 
 
 def exact_match(answer: str, truth: str) -> bool:
-    """EM: whether both are equal after splitting at white space.
+    """EM: whether both are equal after splitting at white space, and of several lines each is as deep.
 
-    The rule of RepoBench (Liu et al., ICLR 2024) in its published evaluation script.
+    The rule of RepoBench (Liu et al., ICLR 2024) in its published evaluation script, which is about single lines. Of
+    several, depth is meaning; the first begins at the cursor.
     """
-    return answer.split() == truth.split()
+    return [_words(line) for line in _lines(answer)] == [_words(line) for line in _lines(truth)] and _depths(
+        answer
+    ) == _depths(truth)
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.strip().split("\n") if line.strip()]
+
+
+def _words(line: str) -> list[str]:
+    return line.split()
+
+
+def _depths(text: str) -> list[int]:
+    return [len(line.expandtabs()) - len(line.expandtabs().lstrip()) for line in _lines(text)[1:]]
 
 
 def edit_similarity(answer: str, truth: str) -> float:

@@ -54,8 +54,9 @@ class Worker:
         seconds = time.perf_counter() - began
         # The prompt is encoded once for all systems of a task: its time would fall to the first one alone.
         seconds -= found[0].timings.prompt_s if found else 0.0
+        seconds /= max(1, len(found))
         found += [NOTHING] * (request.n - len(found))  # what the product keeps back is an empty answer
-        return [self._row(task, system, index, one, seconds / len(found)) for index, one in enumerate(found)]
+        return [self._row(task, system, index, one, seconds) for index, one in enumerate(found)]
 
     def stop(self) -> None:
         """End the analysers and checkers."""

@@ -130,6 +130,7 @@ class Worker:
         self.watchers: list[Callable[[Health], None]] = []
         self._wanted: tuple[object, ...] | None = None  # by the clients
         self._held: tuple[object, ...] | None = None  # by the engine; None also of one that is to be loaded anew
+        self._latest = Settings()  # that were asked for last
         self._refused: Settings | None = None  # with which the last load failed
         self._jobs: list[Job] = []
         self._count = itertools.count()
@@ -173,6 +174,7 @@ class Worker:
     def load(self, settings: Settings, *, again: bool = False) -> None:
         """Have the model of these settings loaded, unless it is, or `again`; one that is being loaded will do."""
         wanted = tuple(getattr(settings, key) for key in LOADED)
+        self._latest = settings
         # A method that does not suit the model is refused at once too: other settings may do.
         was_refused = self._refused is not None and self._refused != settings
         if wanted == self._wanted and not was_refused and (not again or self.health.state == "loading"):
@@ -182,7 +184,7 @@ class Worker:
         if again:
             self._held = None
         self._report(Health("loading", f"loading model {settings.model}", model=settings.model))
-        self.submit(Job(Rank.CONTROL, lambda engine, _: self._load(engine, settings, wanted)))
+        self.submit(Job(Rank.CONTROL, lambda engine, _: self._load(engine, wanted)))
 
     def unload(self) -> None:
         """Have the model's memory given back."""
@@ -199,11 +201,16 @@ class Worker:
             self._held = None
             engine.unload()
 
-    def _load(self, engine: CompletionEngine, settings: Settings, wanted: tuple[object, ...]) -> None:
+    def _load(self, engine: CompletionEngine, wanted: tuple[object, ...]) -> None:
         if wanted != self._wanted:
             return  # another one was asked for meanwhile
+        settings = self._latest
         health = self._ready() if wanted == self._held else self._loaded(engine, settings, wanted)
-        if wanted == self._wanted:  # else another one is on its way, or none is wanted any more
+        if wanted != self._wanted:  # another one is on its way, or none is wanted any more
+            return
+        if health.state == "error" and self._latest != settings:
+            self._load(engine, wanted)  # settings that came meanwhile may do
+        else:
             self._report(health)
 
     def _loaded(self, engine: CompletionEngine, settings: Settings, wanted: tuple[object, ...]) -> Health:
@@ -212,12 +219,12 @@ class Worker:
         try:
             engine.load(settings)
         except GuiderailError as error:
-            self._refused = settings
+            self._refused = settings if wanted == self._wanted else None
             log.error("cannot load the model: %s", error)
             return Health("error", error.message, error.remedy, settings.model)
         except BaseException as error:
             return self._failure(error)
-        self._held = wanted
+        self._held, self._refused = wanted, None
         log.info("loaded model %s on %s", engine.name, engine.device)
         return self._ready()
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from fnmatch import fnmatchcase
 from logging import CRITICAL
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from guiderail import private
 from guiderail.errors import GuiderailError
@@ -16,9 +16,6 @@ from guiderail.model.guard import COMMIT, Guard, HostileAnswerError, guarded, is
 from guiderail.model.info import TEXT_LIMIT, ModelInfo
 from guiderail.model.store import StorageError, file_key, pins, read_place, reference_of, storing, write_pins
 from guiderail.model.transfer import fetch_file
-
-if TYPE_CHECKING:
-    pass
 
 # What a pull fetches, from the top folder only: nothing that could hold code or pickles, no second copies.
 WANTED = (
@@ -179,7 +176,7 @@ def _explained(hub_id: str) -> Iterator[None]:
             f"{hub_id} is gated: its owner gives access on request", f"See https://huggingface.co/{hub_id}"
         ) from error
     except errors.RevisionNotFoundError as error:
-        raise DownloadError(f"{hub_id} has no such revision", "Check the name behind @") from error
+        raise DownloadError(f"{hub_id} has no such revision", "Check the name after @") from error
     except errors.RepositoryNotFoundError as error:
         raise DownloadError(f"The hub has no model {hub_id}", "Check the name") from error
     except errors.OfflineModeIsEnabled as error:

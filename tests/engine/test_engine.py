@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from guiderail.choices import CachePolicy
 from guiderail.decoding.drafting import pass_cost
 from guiderail.decoding.drafting.pass_cost import PassCosts
 from guiderail.decoding.drafting.suffix import IndexedText
 from guiderail.decoding.methods.calibration import NotCalibratedError
-from guiderail.engine.analysers import POOLS
+from guiderail.engine.analysers import POOLS, AnalyserPools
 from guiderail.engine.engine import Engine, NotLoadedError
-from guiderail.engine.patience import TYPING
+from guiderail.engine.patience import TYPING, UNHURRIED, WAITING, Patience
 from guiderail.engine.request import CompletionRequest
 from guiderail.engine.stream import TextStream
 from guiderail.errors import GuiderailError
@@ -76,6 +77,47 @@ def test_a_cancel_ends_between_two_tokens(engine: Engine) -> None:
     assert not cut.is_whole
     assert cut.suggestions[0].token_ids == whole.token_ids[:1]
     assert engine.complete(wish(), never, TextStream()).suggestions[0].token_ids == whole.token_ids
+
+
+def test_what_a_cancel_ended_is_never_whole(engine: Engine) -> None:
+    """Nor is it where the cancel came before the first token, or when all was written and nothing judged yet."""
+    assert not engine.complete(wish(), lambda: True).is_whole
+    written, tokens = TextStream(), len(engine.complete(wish()).suggestions[0].token_ids)
+    engine.recover()  # else all of it is drafted at once
+    whole = engine.complete(wish(), stream=written)
+    assert whole.is_whole and tokens == len(whole.suggestions[0].token_ids)
+    last, again = written.text, TextStream()
+    assert not engine.complete(wish(), lambda: again.text == last, again).is_whole
+
+
+def test_an_engine_leaves_the_analysers_that_others_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading and unloading a model ends its own analysers alone."""
+    ended: list[str] = []
+
+    class Pool:
+        def __init__(self, wanted: str, trust: str) -> None: ...
+
+        def get(self, language: str, folder: Path) -> None: ...
+
+        def stop(self) -> None:
+            ended.append("stopped")
+
+    monkeypatch.setattr("guiderail.monitors.analysis.pool.ServerPool", Pool)
+    shared, settings = AnalyserPools(), Settings(model=str(tiny_folder("guiderail")), device="cpu", threads=1)
+    shared.of(settings)
+    engine = Engine(analysers=shared)
+    engine.load(settings)
+    engine.unload()
+    assert ended == []
+    shared.stop()
+    assert ended == ["stopped"]
+
+
+@pytest.mark.parametrize(("patience", "policy"), [(UNHURRIED, "exact"), (WAITING, "auto"), (TYPING, "auto")])
+def test_who_is_in_no_hurry_has_exact_caches(patience: Patience, policy: CachePolicy) -> None:
+    """Else what is measured would depend on what was asked before, and on how fast the machine is."""
+    assert patience.cache_policy("auto") == policy
+    assert patience.cache_policy("patch") == "patch"
 
 
 def test_line_ends_are_the_documents(engine: Engine) -> None:

@@ -79,6 +79,7 @@ def test_blanks_are_no_difference_and_every_other_character_is() -> None:
     """Equality after splitting at white space: neither blanks nor line ends count, names and order do."""
     assert exact_match("x = 1 \n", "x = 1") and exact_match("  x  =\t1", "x = 1") and exact_match("", "\n")
     assert exact_match("a  \n\n  b\n", "a\n  b")
+    assert not exact_match("for x in y:\n    a\n    b", "for x in y:\n    a\nb")  # in the loop, and after it
     assert not exact_match("x = 10", "x = 1") and not exact_match("x=1", "x = 1") and not exact_match("b a", "a b")
 
 

@@ -113,7 +113,7 @@ class FakeEngine:
         for count, character in enumerate(text):
             self._pass_gate()
             if cancelled():
-                return Completion([replace(BLANK, text=text[:count], finish="cancelled")])
+                return Completion([replace(BLANK, text=text[:count], finish="cancelled")], is_whole=False)
             self.steps += 1
             time.sleep(self.step)
             if stream is not None:

@@ -222,7 +222,7 @@ async def test_ghost_text_and_menu_do_not_replace_each_other() -> None:
 
 @pytest.mark.asyncio
 async def test_a_failure_is_raised_and_the_next_request_answered() -> None:
-    """SuggestionCache that runs out fails one request, with a message; the next one is answered."""
+    """Memory that runs out fails one request, with a message; the next one is answered."""
     engine = FakeEngine()
     async with running(engine) as scheduler:
         engine.failure = MemoryError()

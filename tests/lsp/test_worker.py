@@ -124,6 +124,29 @@ def test_what_was_refused_is_tried_again_with_other_settings_alone(worker: Worke
     assert tried == ["adadec", "plain"]
 
 
+def test_settings_that_come_while_a_load_fails_are_tried(worker: Worker) -> None:
+    """Nothing says them a second time."""
+    tried: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def load(settings: Settings) -> None:
+        tried.append(settings.method)
+        begun.set()
+        if settings.method == "adadec":
+            assert go_on.wait(5)
+            raise GuiderailError("There is no calibration", "Run guiderail calibrate")
+
+    worker.engine.load = load  # pyright: ignore[reportAttributeAccessIssue]
+    worker.load(Settings(method="adadec"))
+    assert begun.wait(5)
+    worker.load(Settings())
+    go_on.set()
+    wait_for(lambda: worker.health.state == "ready")
+    assert tried == ["adadec", "plain"]
+    worker.load(Settings(max_tokens=3))
+    assert worker.health.state == "ready"
+
+
 def test_a_model_that_is_not_wanted_any_more_is_not_ready(worker: Worker) -> None:
     """Unloaded, or replaced, while it is being loaded, a model is never said to be ready."""
     gate, began, said = threading.Event(), threading.Event(), []

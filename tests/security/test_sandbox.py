@@ -22,9 +22,9 @@ from guiderail.decoding.methods.planning import PlanningSpec
 from guiderail.decoding.sandbox import sandbox
 from guiderail.decoding.sandbox.jail import init, syscalls
 from guiderail.decoding.sandbox.jail.program import Order
+from guiderail.decoding.sandbox.project_tests import ProjectTests, UntestableError, _share
 from guiderail.decoding.sandbox.project_tree import LARGEST, TreeError, read_tree
 from guiderail.decoding.sandbox.sandbox import DISK, OUTPUT, PROCESSES, Tree, run
-from guiderail.decoding.sandbox.test_runner import ProjectTests, UntestableError, _share
 from guiderail.decoding.spec import BuildContext
 from guiderail.engine.engine import Engine
 from guiderail.engine.request import CompletionRequest

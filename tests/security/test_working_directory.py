@@ -12,7 +12,7 @@ import guiderail
 
 PACKAGE = Path(guiderail.__file__).parent
 # Its command is run in the sandbox, in the copy of a project that is tried there.
-SANDBOXED = {"decoding/sandbox/test_runner.py"}
+SANDBOXED = {"decoding/sandbox/project_tests.py"}
 APART = {"-P", "-I"}  # without the working directory, or without anything of the person's either
 
 

@@ -26,7 +26,7 @@ from guiderail.decoding.constraints.constraint import Constraint
 from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent, staged
 from guiderail.decoding.methods.revisit import revisit
 from guiderail.decoding.partial_text import PartialText
-from guiderail.decoding.sandbox.test_runner import ProjectTests
+from guiderail.decoding.sandbox.project_tests import ProjectTests
 from guiderail.decoding.spec import BuildContext, Metadata, MethodSpec, parameter
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from guiderail.decoding.constraints.vocabulary import Vocabulary
 from guiderail.decoding.method import FinishedEvent, Request, TokenEvent
 from guiderail.decoding.methods.planning import BASE, Planning, PlanningSpec, _Node
-from guiderail.decoding.sandbox.test_runner import ProjectTests, UntestableError
+from guiderail.decoding.sandbox.project_tests import ProjectTests, UntestableError
 from guiderail.decoding.spec import BuildContext
 from guiderail.decoding.stops import NeverStop
 from guiderail.text.document import Document

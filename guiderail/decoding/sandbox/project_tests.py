@@ -51,7 +51,7 @@ class ProjectTests:
 
     Parameters
     ----------
-    situation
+    context
         The document, the cursor and the project.
     tests
         ``doctest``, or a path in the project for pytest.
