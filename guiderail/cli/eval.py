@@ -19,6 +19,7 @@ from guiderail.cli.eval_report import report
 from guiderail.cli.eval_run import run, tasks
 from guiderail.cli.eval_soundness import soundness
 from guiderail.cli.eval_uplift import uplift
+from guiderail.cli.eval_verdict import verdict
 from guiderail.cli.held_out import held_out, phases, progress
 from guiderail.cli.options import OUTPUT, resolved, setting_flags
 from guiderail.cli.study import JSON
@@ -35,7 +36,7 @@ def evaluate() -> None:
     """
 
 
-STUDIES = (model, pie, methods, repetition, layout, precision, soundness, uplift, cursors)
+STUDIES = (model, pie, methods, repetition, layout, precision, soundness, uplift, verdict, cursors)
 for command in (*STUDIES, run, dotprompts, tasks, report):
     evaluate.add_command(command)
 

@@ -136,7 +136,7 @@ def _runs(
     own = {folder.name: evaluation.folder_files(folder, language)} if folder else study.files(plan.skip)
     advance = study.phase("asking", len(own) * plan.positions * len(servers) * len(monitors))
     for name, files in own.items():
-        root = folder or _prepared(name, files)
+        root = folder or prepared(name, files)
         if root is None or not files:
             continue
         found = [p for m in monitors for p in evaluation.positions(files, root, m, plan.positions, plan.seed)]
@@ -145,7 +145,7 @@ def _runs(
     return runs
 
 
-def _prepared(name: str, files: Sequence[SourceFile]) -> Path | None:
+def prepared(name: str, files: Sequence[SourceFile]) -> Path | None:
     """The project that holds a package; None, with a line that says why, if it cannot be made."""
     from guiderail.evaluation import projects
 
