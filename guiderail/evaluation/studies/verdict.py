@@ -1,7 +1,7 @@
 """How often verdicts find errors in what authors have written: the rest of a line is suggested as it is in the file.
 
-Once with the file as it is around it, and once as somebody writes it, when the lines below that belong to the same block
-are not there yet. What is found then is found wrongly, and a kind of error that is found often is no reason to keep a
+Once with the file as it is around it, and once as somebody writes it, when the lines below that belong to the block are
+not there yet. What is found then is found wrongly, and a kind of error that is found often is no reason to keep a
 suggestion back (`guiderail.monitors.error_kinds`).
 """
 
