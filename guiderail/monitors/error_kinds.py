@@ -1,16 +1,14 @@
 """Which kinds of an analyser's errors are hardly ever raised about code that people have really written.
 
-Counted for pyrefly on 441 true rests of lines of 18 packages (docs/verdict.md): it finds new errors in 3.9 % of them,
-none of these kinds. Of an analyser that was not counted no kind is sure.
+`guiderail eval verdict` counts them for pyrefly (docs/verdict.md). Even wrong arguments are raised about true code, where a
+class gets its constructor from a decorator. Of an analyser that was not counted no kind is sure.
 """
 
 from __future__ import annotations
 
 from guiderail.monitors.verdict import SYNTAX_ERROR
 
-_PYREFLY = frozenset(
-    {"parse-error", "unknown-name", "unexpected-keyword", "missing-argument", "bad-argument-count", "not-callable"}
-)
+_PYREFLY = frozenset({"parse-error", "unknown-name", "not-callable"})
 # Elsewhere a line is often right only with the next: a statement without its semicolon, a function without its body.
 _SYNTAX = frozenset({"python"})
 

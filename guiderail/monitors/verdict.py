@@ -267,7 +267,10 @@ def _body(before: str, rest: str, language: str) -> str:
     following = found[0] if found else ""
     if _indent(following) > _indent(line):
         return ""
-    return f"\n{indent}    case _: ..." if line.lstrip().startswith("match") else f"\n{indent}    ..."
+    if line.lstrip().startswith("match"):
+        return f"\n{indent}    case _: ..."
+    needs_handler = line.strip().startswith("try") and not following.strip().startswith(("except", "finally"))
+    return f"\n{indent}    ..." + (f"\n{indent}except Exception: ..." if needs_handler else "")
 
 
 def _indent(line: str) -> int:

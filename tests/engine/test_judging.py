@@ -99,6 +99,7 @@ def test_of_a_text_with_a_syntax_error_its_longest_right_beginning_is_shown(text
         "with open(path) as f, \\",
         "x = path + \\",
         "async def go():",
+        "try:",
         "for x in y:",
     ],
 )
