@@ -1,6 +1,6 @@
 """Which kinds of an analyser's errors are hardly ever raised about code that people have really written.
 
-`guiderail eval verdict` counts them for pyrefly (docs/verdict.md). Even wrong arguments are raised about true code, where a
+`guiderail eval verdict` counts them for pyrefly (docs/verdict.md). Even wrong arguments are found in true code, where a
 class gets its constructor from a decorator. Of an analyser that was not counted no kind is sure.
 """
 
