@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guiderail.monitors.error_kinds import is_sure
-from guiderail.monitors.verdict import SYNTAX_ERROR, Change, Inspector, Verdict, first_error, leaves_open, syntax_of
+from guiderail.monitors.verdict import (
+    SYNTAX_ERROR,
+    Change,
+    Inspector,
+    Verdict,
+    first_error,
+    lacks_member,
+    leaves_open,
+    syntax_of,
+)
 
 if TYPE_CHECKING:
     from guiderail.choices import VerdictUse
@@ -21,6 +30,7 @@ UNFINISHED = frozenset({"length", "cancelled"})  # ends of a text that was cut: 
 TRIED = 6  # beginnings of a text with a syntax error that are looked at, the longest first
 CUTTING_S = 0.1  # that looking for them may take: in a large file each takes as long as parsing it
 BROKEN = Verdict("errors", ("syntax error",), kinds=(SYNTAX_ERROR,))
+BARE = Verdict("errors", ("it ends before a member's name",), kinds=("member",))
 LOOP = Verdict("errors", ("it repeats itself and ends in the middle",), kinds=("loop",))
 _WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
 
@@ -72,9 +82,11 @@ class Judge:
         return shown, [*broken, *wrong]
 
     def _fault(self, one: Suggestion) -> Verdict | None:
-        """What is wrong with a text by itself: its syntax, or a loop that was ended in the midst of brackets."""
+        """What is wrong with a text by itself: its end, its syntax, or a loop that was ended inside brackets."""
         if one.finish in UNFINISHED:
             return None
+        if lacks_member(self._document, _change(one)):
+            return BARE
         if one.finish == "loop" and leaves_open(self._document, _change(one)):
             return LOOP
         is_sure_of = is_sure(SYNTAX_ERROR, self._document.language)
@@ -82,11 +94,8 @@ class Judge:
 
     def _right_beginning(self, one: Suggestion, fault: Verdict, ended: Callable[[], bool]) -> Suggestion | None:
         """The longest beginning up to the fault that the syntax allows; None if none with a word in it is found."""
-        opened = re.search(r"[(\[{]", one.text)
-        fault_at = (opened.start() if opened else 0) if fault is LOOP else first_error(self._document, _change(one))
-        ends = [
-            end for word in _WORD_OR_SIGN.finditer(one.text) if (end := word.end()) <= min(fault_at, len(one.text) - 1)
-        ]
+        last = min(self._fault_at(one, fault), len(one.text) - 1)
+        ends = [end for word in _WORD_OR_SIGN.finditer(one.text) if (end := word.end()) <= last]
         for end in reversed(ends[-TRIED:]):
             other = replace(one, text=one.text[:end], end=one.start)  # the text after the cursor stays
             if ended():
@@ -94,6 +103,13 @@ class Judge:
             if syntax_of(self._document, _change(other)) == "right":
                 return other if re.search(r"\w", other.text) else None
         return None
+
+    def _fault_at(self, one: Suggestion, fault: Verdict) -> int:
+        """Up to where a text may be right."""
+        if fault is BROKEN:
+            return first_error(self._document, _change(one))
+        opened = re.search(r"[(\[{]", one.text) if fault is LOOP else None
+        return opened.start() if opened else len(one.text)
 
     def _inspected(self, found: list[Suggestion], cancelled: Cancelled) -> tuple[list[Suggestion], list[Suggestion]]:
         """The suggestions with an analyser's verdicts, those that bring errors last; and those that are left out."""

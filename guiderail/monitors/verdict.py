@@ -25,7 +25,7 @@ from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import unmatched_closers
 from guiderail.text.document import Document
-from guiderail.text.languages.table import LEXICONS
+from guiderail.text.languages.table import LEXICONS, MEMBERS
 from guiderail.text.syntax import PARSE_S, SlowTextError, has_grammar, parse, parsed
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 State = Literal["clean", "errors", "unknown"]
 SYNTAX_ERROR = "syntax"
+LONGEST_OPERATOR = 8  # characters: of a member operator, and more than it
 COUNTED = 4  # texts whose errors of syntax are known
 POLL_S = 0.01  # how often a waiting request looks whether it was cancelled
 _OPENS_BLOCK = re.compile(
@@ -220,6 +221,19 @@ def _open_at(document: Document, change: Change) -> Literal["text", "bracket"] |
         return "text"
     count = len(here.open_brackets)
     return "bracket" if count > len(unmatched_closers(document.text[change.end :], language, count)) else None
+
+
+def lacks_member(document: Document, change: Change) -> bool:
+    """Whether a change ends after a member operator, such as a dot, and no name follows it in the line."""
+    language = document.language or ""
+    members = MEMBERS.get(language)
+    if members is None or language not in LEXICONS or re.match(r"\w", document.text[change.end : change.end + 1]):
+        return False
+    before = (document.text[: change.start] + change.text).rstrip()
+    found = members.end.search(before, max(0, len(before) - LONGEST_OPERATOR))
+    if found is None or found["name"] or not members.is_receiver(before[: found.start()], found["operator"]):
+        return False
+    return not lex_cache(document.path, language).state(before).in_string_or_comment
 
 
 def syntax_of(document: Document, change: Change) -> Literal["right", "wrong", "unknown"]:

@@ -11,7 +11,7 @@ from guiderail.decoding.method import Finish
 from guiderail.engine.judging import Judge
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.monitors.error_kinds import is_sure
-from guiderail.monitors.verdict import Change, Inspector, syntax_of
+from guiderail.monitors.verdict import Change, Inspector, lacks_member, syntax_of
 from guiderail.text.document import Document
 from tests.helpers.diagnostics import Told, diagnostic, finds
 
@@ -150,6 +150,26 @@ def test_a_text_without_a_right_beginning_is_dropped() -> None:
     assert judged([") = 1"], "sure", None, PYTHON) == ([], [") = 1"])
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("path = os.", ["path = os"]),
+        ("path = os. ", ["path = os"]),
+        ("print(os.", ["print"]),
+        ("(os.", []),
+        ("x = 1.", ["x = 1."]),
+        ("...", ["..."]),
+        ('"""The end.', ['"""The end.']),
+        ("# the end.", ["# the end."]),
+    ],
+)
+def test_nothing_ends_before_a_members_name(text: str, shown: list[str]) -> None:
+    """But where the name is there already, after the cursor."""
+    assert judged([text], "sure", None, PYTHON)[0] == shown
+    named = Document(BEFORE + "stat(path)" + AFTER, Path("app.py"), "python")
+    assert judged(["os."], "sure", None, named) == (["os."], [])
+
+
 def test_a_loop_that_ends_in_the_midst_of_brackets_is_cut_or_dropped() -> None:
     """A line may go on in the next one; what goes round in circles leads nowhere."""
     assert judged(["x = f(f(f("], "sure", None, PYTHON, "line") == (["x = f(f(f("], [])
@@ -162,12 +182,13 @@ def test_a_loop_that_ends_in_the_midst_of_brackets_is_cut_or_dropped() -> None:
 
 @given(st.lists(st.sampled_from(WORDS), max_size=8))
 def test_nothing_with_a_syntax_error_is_shown(words: list[str]) -> None:
-    """Whatever is written; what is shown is a beginning of it, and all of it where that is right."""
+    """Whatever is written; what is shown is a beginning of it, and all of it where that is right to its end."""
     text = "".join(words)
     shown, dropped = judged([text], "sure", None, PYTHON)
     assert len(shown) + len(dropped) == 1
     for one in shown:
         assert text.startswith(one)
         assert syntax_of(PYTHON, Change(len(BEFORE), len(BEFORE), one)) != "wrong"
-    if syntax_of(PYTHON, Change(len(BEFORE), len(BEFORE), text)) != "wrong":
+    change = Change(len(BEFORE), len(BEFORE), text)
+    if syntax_of(PYTHON, change) != "wrong" and not lacks_member(PYTHON, change):
         assert shown == [text]
