@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 UNFINISHED = frozenset({"length", "cancelled"})  # ends of a text that was cut: it may be right and look wrong
 TRIED = 6  # beginnings of a text with a syntax error that are looked at, the longest first
-CUTTING_S = 0.1  # that looking for them may take: in a large file each takes as long as parsing it
 BROKEN = Verdict("errors", ("syntax error",), kinds=(SYNTAX_ERROR,))
 BARE = Verdict("errors", ("it ends before a member's name",), kinds=("member",))
 LOOP = Verdict("errors", ("it repeats itself and ends in the middle",), kinds=("loop",))
@@ -52,13 +52,23 @@ class Judge:
         The setting `verdict`.
     inspector
         Asks an analyser; None where nobody is to be asked.
+    cut_s
+        Seconds in which right beginnings are looked for; what is not found by then is dropped.
     """
 
-    def __init__(self, document: Document, root: Path | None, use: VerdictUse, inspector: Inspector | None) -> None:
+    def __init__(
+        self,
+        document: Document,
+        root: Path | None,
+        use: VerdictUse,
+        inspector: Inspector | None,
+        cut_s: float = math.inf,
+    ) -> None:
         self._document = document
         self._root = root
         self._use = use
         self._inspector = inspector
+        self._cut_s = cut_s
 
     def judge(
         self, found: Sequence[Suggestion], cancelled: Cancelled = lambda: False
@@ -70,7 +80,7 @@ class Judge:
             return self._inspected(list(found), cancelled)
         kept: dict[str, Suggestion] = {}
         broken: list[Suggestion] = []
-        until = time.monotonic() + CUTTING_S
+        until = time.monotonic() + self._cut_s
         for one in found:
             fault = self._fault(one)
             other = self._right_beginning(one, fault, lambda: cancelled() or time.monotonic() > until) if fault else one

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from guiderail.choices import CachePolicy
 
+CUT_S = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -27,6 +29,11 @@ class Patience:
     context_s: float
     ngrams_s: float
     analyser_s: float
+
+    @property
+    def cut_s(self) -> float:
+        """For cutting a text with a syntax error: in a large file each look at it takes as long as parsing the file."""
+        return math.inf if math.isinf(self.context_s) else CUT_S
 
     def cache_policy(self, chosen: CachePolicy) -> CachePolicy:
         """The setting; "auto", which patches where that is measured to be faster, is exact where there is time."""

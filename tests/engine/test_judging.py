@@ -135,6 +135,13 @@ def test_what_was_to_replace_text_after_the_cursor_stays_beside_it_when_cut() ->
     assert (shown.text, shown.start, shown.end, dropped) == ("path", 4, 4, [])
 
 
+def test_what_cannot_be_cut_in_time_is_dropped() -> None:
+    """No request waits for it."""
+    found = [suggestion("return path path")]
+    assert Judge(PYTHON, None, "sure", None, cut_s=-1).judge(found)[0] == []
+    assert Judge(PYTHON, None, "sure", None).judge(found)[0] != []
+
+
 def test_judging_ends_with_the_request() -> None:
     """Between two looks at a text, and then nothing of it is shown."""
     asked: list[None] = []
