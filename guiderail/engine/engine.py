@@ -258,8 +258,7 @@ class Engine:
         renew
             Whether there is time to choose the context of an open document anew.
         """
-        from guiderail.decoding.sampling import Sampling
-        from guiderail.engine.plan import CompletionPlan
+        from guiderail.engine.plan import CompletionPlan, sampling_of
 
         settings, request = request.settings, with_line_feeds(request)
         project = self._project(request)
@@ -276,13 +275,7 @@ class Engine:
             fit=True,
             distinct=request.distinct,
             layout=settings.layout,
-            sampling=Sampling(
-                temperature=settings.temperature,
-                top_k=settings.top_k,
-                top_p=settings.top_p,
-                min_p=settings.min_p,
-                seed=settings.seed,
-            ),
+            sampling=sampling_of(settings),
             monitors=self._watching(request),
             file=request.name,
             pipeline=self._pipeline(request),
@@ -304,7 +297,6 @@ class Engine:
             return pipeline
         if not self._warned:
             self._warned = True
-            method = request.settings.method
             log.warning("%s runs the project's code: it is used when asked for by hand alone", method)
         return pipeline.without_code()
 

@@ -13,6 +13,7 @@ from guiderail.decoding.stages.ngram_counts import NgramCounts
 from guiderail.decoding.stages.stage import LogitsStage
 from guiderail.monitors.monitors import Monitors
 from guiderail.prompt.snippet import Snippet
+from guiderail.settings import Settings
 from guiderail.text.document import Document
 
 # Further suggestions of a greedy request are drawn like this: the spread that Tabby and MGD's evaluation use.
@@ -81,3 +82,14 @@ class CompletionPlan:
     file: Hashable = None
     pipeline: Pipeline = PLAIN
     project: NgramCounts | None = None
+
+
+def sampling_of(settings: Settings) -> Sampling:
+    """How the settings choose tokens."""
+    return Sampling(
+        temperature=settings.temperature,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        min_p=settings.min_p,
+        seed=settings.seed,
+    )
