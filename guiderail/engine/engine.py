@@ -262,11 +262,10 @@ class Engine:
 
         settings, request = request.settings, with_line_feeds(request)
         project = self._project(request)
-        snippets = self._snippets(request, project, renew=renew)
         return CompletionPlan(
             document=request.document,
             offset=request.offset,
-            snippets=snippets,
+            snippets=self._snippets(request, project, renew=renew),
             root=request.root,
             until=settings.until,
             max_tokens=settings.max_tokens,
@@ -297,7 +296,8 @@ class Engine:
             return pipeline
         if not self._warned:
             self._warned = True
-            log.warning("%s runs the project's code: it is used when asked for by hand alone", method)
+            what = "%s runs the project's code: it is used when asked for by hand alone"
+            log.warning(what, request.settings.method)
         return pipeline.without_code()
 
     def _project(self, request: CompletionRequest) -> OpenProject:
