@@ -1,4 +1,4 @@
-"""From a cursor to suggestions: the one path that the command line, the server and the evaluation take."""
+"""From a plan to suggestions: encodes the prompt and decodes. `Engine` makes the plans of what people ask for."""
 
 from __future__ import annotations
 

@@ -64,17 +64,12 @@ def exact_match(answer: str, truth: str) -> bool:
     The rule of RepoBench (Liu et al., ICLR 2024) in its published evaluation script, which is about single lines. Of
     several, depth is meaning; the first begins at the cursor.
     """
-    return [_words(line) for line in _lines(answer)] == [_words(line) for line in _lines(truth)] and _depths(
-        answer
-    ) == _depths(truth)
+    words, true_words = ([line.split() for line in _lines(text)] for text in (answer, truth))
+    return words == true_words and _depths(answer) == _depths(truth)
 
 
 def _lines(text: str) -> list[str]:
     return [line for line in text.strip().split("\n") if line.strip()]
-
-
-def _words(line: str) -> list[str]:
-    return line.split()
 
 
 def _depths(text: str) -> list[int]:
