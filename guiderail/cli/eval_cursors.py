@@ -36,8 +36,8 @@ TABLE = Table(
 @click.option("--cursors", metavar="FILE.toml", help="Other cursors than those that come with guiderail.")
 @click.option("--json", "target", type=OUTPUT, help="Write the suggestions as JSON; - is standard output.")
 @setting_flags(
-    "model", "device", "dtype", "threads", "max_tokens", "layout", "project_ngrams", "monitors", "analyser", "trust",
-    "method", "drafter", "parameters", "temperature", "seed",
+    "model", "device", "dtype", "threads", "max_tokens", "layout", "project_ngrams", "monitors", "verdict", "analyser",
+    "trust", "method", "drafter", "parameters", "temperature", "seed",
 )  # fmt: skip
 def cursors(cursors: str | None, target: str | None, **flags: Any) -> None:
     """Show what is suggested where people stand: in a string, an argument list, an empty body.
