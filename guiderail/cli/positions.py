@@ -23,8 +23,8 @@ from guiderail import __version__
 from guiderail.cli.complete import STDIN, request_at
 from guiderail.cli.loading import load_engine
 from guiderail.engine.engine import Engine
-from guiderail.engine.patience import UNHURRIED
 from guiderail.engine.request import CompletionRequest
+from guiderail.engine.time_limits import BATCH
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.settings import Settings, SettingsError, Source, checked
 
@@ -79,7 +79,7 @@ def complete_all(positions: str, output: str, settings: Settings) -> None:
     failed = sum(done.get(task.key, False) for task in tasks)
     if todo:
         with _sink(output) as sink:
-            engine = load_engine(settings, patience=UNHURRIED)
+            engine = load_engine(settings, limits=BATCH)
             failed += _answer(engine, settings, todo, identity, sink, len(tasks))
     _summarise(len(tasks), len(todo), failed)
     if failed:

@@ -59,7 +59,7 @@ class AnalyserPools:
         for pool in self._pools:
             pool.files_changed(paths)
 
-    def let_go(self) -> None:
+    def stop_in_background(self) -> None:
         """Stop all of them, and do not wait for it; they start again when they are wanted."""
         self._pools.clear()
 
@@ -70,7 +70,7 @@ class AnalyserPools:
 
     def stop(self) -> None:
         """Stop all of them, and wait for it."""
-        self.let_go()
+        self.stop_in_background()
         self.wait()
         self._stopping.clear()
 

@@ -52,12 +52,12 @@ class Completer:
 
     def complete(
         self,
-        request: CompletionPlan,
+        plan: CompletionPlan,
         *,
         cancelled: Callable[[], bool] = lambda: False,
         on_token: Callable[[bytes], None] | None = None,
     ) -> list[Suggestion]:
-        """Suggestions for `request`, the first one first; fewer, and those being written cut short, once `cancelled`.
+        """Suggestions for a plan, the first one first; fewer, and those being written cut short, once `cancelled`.
 
         Raises
         ------
@@ -65,33 +65,33 @@ class Completer:
             If the cursor's line, or the tokens to be written, do not fit the model's context.
         """
         began = time.perf_counter()
-        prompt = self.prompt(request)
+        prompt = self.prompt(plan)
         # Asked before the prompt is encoded: the analyser answers meanwhile.
-        monitors = _monitors(request, prompt)
-        logits = self.session.fit(self._opened(request, prompt), cancelled=cancelled)
+        monitors = _monitors(plan, prompt)
+        logits = self.session.fit(self._opened(plan, prompt), cancelled=cancelled)
         if logits is None:
             return []
-        run = Run(self, request, prompt, logits, began, monitors)
+        run = Run(self, plan, prompt, logits, began, monitors)
         return run.suggestions(cancelled, on_token)
 
-    def encode(self, request: CompletionPlan) -> FitReport:
-        """Encode the prompt of `request`; what that took."""
-        self.session.fit(self._opened(request, self.prompt(request)))
+    def encode(self, plan: CompletionPlan) -> FitReport:
+        """Encode the prompt of `plan`; what that took."""
+        self.session.fit(self._opened(plan, self.prompt(plan)))
         assert self.session.report is not None, "fit makes one"
         return self.session.report
 
-    def prepare(self, request: CompletionPlan, prompt: Prompt, *, cancelled: Callable[[], bool]) -> None:
-        """Encode the prompt of `request`, so that `complete` only decodes; make it exact in the time that is left."""
-        ids = self._opened(request, prompt)
+    def prepare(self, plan: CompletionPlan, prompt: Prompt, *, cancelled: Callable[[], bool]) -> None:
+        """Encode the prompt of `plan`, so that `complete` only decodes; make it exact in the time that is left."""
+        ids = self._opened(plan, prompt)
         if self.session.ids[: len(ids)] != ids:
             self.session.fit(ids, cancelled=cancelled)
         if not cancelled():
             self.heal(cancelled=cancelled)
 
-    def _opened(self, request: CompletionPlan, prompt: Prompt) -> list[int]:
+    def _opened(self, plan: CompletionPlan, prompt: Prompt) -> list[int]:
         """The ids of a prompt, with its file's cache in use."""
         ids = self.model.tokenizer.encode_prompt(prompt)
-        self.pool.open(request.file or request.document.path, ids)
+        self.pool.open(plan.file or plan.document.path, ids)
         return ids
 
     def warm(self, pipeline: Pipeline) -> None:
@@ -99,11 +99,11 @@ class Completer:
         if pipeline.drafters and PassCosts not in self.store:
             self.store[PassCosts] = pass_costs_of(self.model)
 
-    def show(self, request: CompletionPlan) -> None:
+    def show(self, plan: CompletionPlan) -> None:
         """Have the drafters read the prompt that was encoded, and the project, before a request waits for that."""
-        for part in request.pipeline.drafters:
+        for part in plan.pipeline.drafters:
             if part in self.store:  # else no request came yet
-                cast(Drafter, self.store[part]).begin(self.session.ids, request.project)
+                cast(Drafter, self.store[part]).begin(self.session.ids, plan.project)
 
     def heal(self, *, cancelled: Callable[[], bool] = lambda: False) -> bool:
         """Use idle time to make a patched cache exact; whether it is. Stops between two chunks once `cancelled`."""
@@ -116,33 +116,33 @@ class Completer:
         """Tokens of a plain text; laying out a prompt counts the same lines again at every key stroke."""
         return len(self.model.tokenizer.lines.encode(text))
 
-    def prompt(self, request: CompletionPlan) -> Prompt:
-        """The prompt for `request`."""
+    def prompt(self, plan: CompletionPlan) -> Prompt:
+        """The prompt for a plan."""
         info = self.model.info
-        budget = min(self.prompt_tokens, info.context_length - request.max_tokens)
+        budget = min(self.prompt_tokens, info.context_length - plan.max_tokens)
         if budget < 1:
             raise UsageError(
-                f"{request.max_tokens} tokens to write leave no room for a prompt in {info.name}",
+                f"{plan.max_tokens} tokens to write leave no room for a prompt in {info.name}",
                 f"Its context holds {info.context_length}: ask for fewer",
             )
         return build_prompt(
-            request.document,
-            request.offset,
-            request.snippets,
+            plan.document,
+            plan.offset,
+            plan.snippets,
             info.fim,
-            layout=self._layout(request.layout),
+            layout=self._layout(plan.layout),
             budget=budget,
             count=self.count,
-            heal=request.heal,
-            root=request.root,
+            heal=plan.heal,
+            root=plan.root,
             joins=self.model.tokenizer.joined_blanks,
         )
 
-    def typed(self, request: CompletionPlan) -> str:
+    def typed(self, plan: CompletionPlan) -> str:
         """What is decoded once more of the text before the cursor; on the cursor's line, and never shown."""
-        line, _ = request.document.position_at(request.offset)
-        before = request.document.text[request.document.line_start(line) : request.offset]
-        return half_typed(before, self.model.tokenizer.joined_blanks) if request.heal else ""
+        line, _ = plan.document.position_at(plan.offset)
+        before = plan.document.text[plan.document.line_start(line) : plan.offset]
+        return half_typed(before, self.model.tokenizer.joined_blanks) if plan.heal else ""
 
     def _layout(self, wanted: Layout) -> Literal["psm", "spm", "efim", "prefix"]:
         if wanted != "auto":
@@ -151,10 +151,10 @@ class Completer:
         return fim.preferred if fim else "prefix"
 
 
-def _monitors(request: CompletionPlan, prompt: Prompt) -> Iterator[JointMonitors | None]:
+def _monitors(plan: CompletionPlan, prompt: Prompt) -> Iterator[JointMonitors | None]:
     """The monitors of each suggestion, those of the first at work already; None where nobody can be asked."""
     watch = None
-    if request.monitors is not None:
-        watch = request.monitors.watch(request.document, request.offset, request.root, prompt.typed)
+    if plan.monitors is not None:
+        watch = plan.monitors.watch(plan.document, plan.offset, plan.root, prompt.typed)
     first = watch() if watch else None
     return chain([first], (watch() if watch else None for _ in count()))

@@ -17,7 +17,7 @@ from guiderail.engine.completion import Completion
 from guiderail.engine.context import ContextChooser, code_in
 from guiderail.engine.line_ends import with_line_ends_of, with_line_feeds
 from guiderail.engine.lru import LruCache
-from guiderail.engine.patience import WAITING, Patience
+from guiderail.engine.time_limits import WAITING, TimeLimits
 from guiderail.errors import GuiderailError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Engine:
 
     Parameters
     ----------
-    patience
+    limits
         How long a completion may wait for others.
     analysers
         Pools of language servers that several engines share; by default this engine's own.
@@ -72,13 +72,13 @@ class Engine:
     """
 
     def __init__(
-        self, patience: Patience = WAITING, *, analysers: AnalyserPools | None = None, stays: bool = False
+        self, limits: TimeLimits = WAITING, *, analysers: AnalyserPools | None = None, stays: bool = False
     ) -> None:
         self.analysers = analysers or AnalyserPools()
         self._owns_analysers = analysers is None
         self.name = ""
         self.device = ""
-        self._patience = patience
+        self._limits = limits
         self._stays = stays
         self._model: Model | None = None
         self._completer: Completer | None = None
@@ -118,14 +118,14 @@ class Engine:
         GuiderailError
             The model cannot be found or loaded, or the method of the settings does not suit it.
         """
-        from guiderail.model.memory import uncollected
+        from guiderail.model.memory import gc_paused
 
         self.unload()
         with ExitStack() as started:
             if first is not None:
                 started.callback(self.stop_analysers)
                 self.analysers.start(settings, first.document, first.root)
-            with uncollected():  # what importing makes stays
+            with gc_paused():  # what importing makes stays
                 pipeline = _pipeline_of(settings)  # what does not compose is refused before anything is loaded
             self._model = _load(settings, pipeline)
             self._settings = settings
@@ -141,10 +141,10 @@ class Engine:
         self._completer = Completer(
             self._model,
             prompt_tokens=settings.prompt_tokens,
-            cache_policy=self._patience.cache_policy(settings.cache_policy),
+            cache_policy=self._limits.cache_policy(settings.cache_policy),
             cache_bytes=settings.cache_mb << 20,
         )
-        self._context = ContextChooser(self._completer.count, self._patience.context_s)
+        self._context = ContextChooser(self._completer.count, self._limits.context_s)
         self._completer.warm(_pipeline_of(settings))  # no part of the first completion's time
         if self._stays:
             gc.collect()
@@ -278,7 +278,7 @@ class Engine:
             monitors=self._watching(request),
             file=request.name,
             pipeline=self._pipeline(request),
-            stages=(*request.stages, *project.stages(request.document, self._patience.ngrams_s)),
+            stages=(*request.stages, *project.stages(request.document, self._limits.ngrams_s)),
             project=project.counts,
         )
 
@@ -354,17 +354,17 @@ class Engine:
     def _made(self, pool: ServerPool, names: str) -> Monitors:
         from guiderail.monitors.monitors import Monitors
 
-        return Monitors(self._loaded().vocabulary, pool, deadline_s=self._patience.analyser_s, names=names)
+        return Monitors(self._loaded().vocabulary, pool, deadline_s=self._limits.analyser_s, names=names)
 
     def _judge(self, request: CompletionRequest, plan: CompletionPlan) -> Judge:
         """What decides which suggestions are shown; it waits no longer than for an analyser's answer."""
         from guiderail.engine.judging import Judge
         from guiderail.monitors.verdict import Inspector
 
-        settings, wait_s = request.settings, self._patience.analyser_s
+        settings, wait_s = request.settings, self._limits.analyser_s
         inspector = Inspector(self.analysers.of(settings), wait_s) if settings.monitors else None
         use = settings.verdict if request.distinct else "off"  # independent draws are all of them an answer
-        return Judge(plan.document, plan.root, use, inspector, self._patience.cut_s)
+        return Judge(plan.document, plan.root, use, inspector, self._limits.cut_s)
 
     def stop_analysers(self) -> None:
         """End this engine's own analysers, and wait for it; they start again when they are wanted."""
@@ -372,14 +372,14 @@ class Engine:
         if self._owns_analysers:
             self.analysers.stop()
 
-    def give_back(self) -> None:
+    def release_memory(self) -> None:
         """Free what may hold a long text: caches, and analysers, which start again when they are wanted."""
-        from guiderail.engine.free_memory import give_back, give_back_after
+        from guiderail.engine.free_memory import release_memory, release_memory_after
 
         self._monitors.clear()
-        self.analysers.let_go()
-        give_back()
-        give_back_after(self.analysers.wait)
+        self.analysers.stop_in_background()
+        release_memory()
+        release_memory_after(self.analysers.wait)
 
 
 def _pipeline_of(settings: Settings) -> Pipeline:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from guiderail import __version__, private, projectfile
-from guiderail.model.contents import hash_of
+from guiderail.model.file_hashes import hash_of
 from guiderail.projectfile import ProjectFileError
 
 VERSION = 1  # of how things are laid out here

@@ -12,7 +12,7 @@ from typing import Any
 
 from guiderail.errors import GuiderailError
 from guiderail.model.guard import is_plain
-from guiderail.model.memory import uncollected
+from guiderail.model.memory import gc_paused
 from guiderail.prompt.fim import FimFormat, find_fim
 
 WEIGHTS = "model.safetensors"
@@ -253,7 +253,7 @@ def forget() -> None:
 
 @lru_cache(maxsize=1)
 def _tokenizer(path: Path, _changed: int, _size: int) -> dict[str, Any]:
-    with uncollected():
+    with gc_paused():
         return _read_object(path)
 
 

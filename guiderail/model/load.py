@@ -117,9 +117,9 @@ def load(
     DeviceError
         If there is no GPU and one is asked for.
     """
-    with memory.uncollected():
+    with memory.gc_paused():
         model = _loaded(reference, device, dtype, threads, accept)
-    memory.give_back()
+    memory.release_memory()
     return model
 
 

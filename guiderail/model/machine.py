@@ -173,7 +173,7 @@ def measure(device: str = "auto") -> Machine:
         bytes_per_s=_bandwidth(device),
         rates=rates,
     )
-    memory.give_back()
+    memory.release_memory()
     return machine
 
 

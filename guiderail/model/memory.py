@@ -22,7 +22,7 @@ CACHE_BYTES = DTYPE_BYTES | {"int8": 4}  # of a number among the keys and values
 CACHE_TOKENS = 4096  # what is counted for the key-value cache: a long prompt and its completion
 LARGE = 50_000_000  # parameters from which on what loading leaves over is worth a tenth of a second to give back
 HEADROOM = 1.1  # activations, the allocator's slack, the interpreter
-_inside: list[bool] = []  # one entry for each `uncollected` that runs: whether garbage is looked for otherwise
+_inside: list[bool] = []  # one entry for each `gc_paused` that runs: whether garbage is looked for otherwise
 _collecting = Lock()
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
@@ -81,7 +81,7 @@ def check(info: ModelInfo, device: str, dtype: str) -> None:
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Look for no garbage while many small objects are made that all stay, for which Python would look again and again.
 
     Process-wide, from any number of threads; as it was before once the last of them is through.
@@ -97,7 +97,7 @@ def uncollected() -> Iterator[None]:
                 gc.enable()
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Give the memory that loading took and no longer needs back to the system."""
     gc.collect()
     with suppress(AttributeError, OSError):  # glibc only; the others give it back by themselves

@@ -147,9 +147,9 @@ class Tokenizer:
             If the vocabulary contradicts itself.
         """
         from guiderail.model.gguf.file import open_file
-        from guiderail.model.gguf.vocabulary import described
+        from guiderail.model.gguf.vocabulary import describe_tokenizer
 
-        found = described(open_file(path))
+        found = describe_tokenizer(open_file(path))
         try:
             return cls(found.specification, found.settings, found.eos_ids, found.fim)
         except TokenizerError:

@@ -175,7 +175,7 @@ def _restriction(
 
     def legal(masks: Masks) -> Names:
         if access.may_be_nameless:
-            return masks.perhaps(names, tail, extra=extra)
+            return masks.names_or_none(names, tail, extra=extra)
         return masks.names(names, tail, definable=access.may_define, extra=extra)
 
     return Restriction(legal if names else None, len(members.items), reason, allows)

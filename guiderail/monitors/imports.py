@@ -93,7 +93,7 @@ def _restriction(names: frozenset[str], snapshot: Snapshot, found: re.Match[str]
         return not name or name in names
 
     return Restriction(
-        (lambda masks: masks.perhaps(names, snapshot.cursor.tail)) if names else None, len(names), reason, allows
+        (lambda masks: masks.names_or_none(names, snapshot.cursor.tail)) if names else None, len(names), reason, allows
     )
 
 

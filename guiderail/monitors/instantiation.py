@@ -42,7 +42,7 @@ class Instantiation:
                 name = typed + tail_of(truth)
                 return not name or name in names
 
-            legal = (lambda masks: masks.perhaps(names, snapshot.cursor.tail)) if types else None
+            legal = (lambda masks: masks.names_or_none(names, snapshot.cursor.tail)) if types else None
             return Restriction(legal, len(types), reason, allows)
 
         request = RESOLVED if snapshot.language == "cpp" else COMPLETIONS

@@ -142,7 +142,7 @@ def _literal(snapshot: Snapshot) -> Trigger | None:
             name = typed + tail_of(truth)
             return not name or name in names or name in used
 
-        legal = (lambda masks: masks.perhaps(names, snapshot.cursor.tail)) if offered else None
+        legal = (lambda masks: masks.names_or_none(names, snapshot.cursor.tail)) if offered else None
         return Restriction(legal, len(offered), reason, allows)
 
     return Trigger("{", COMPLETIONS, snapshot.question(len(snapshot.text) - len(typed)), interpret, typed)

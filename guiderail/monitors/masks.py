@@ -15,7 +15,7 @@ from guiderail.decoding.constraints.literal_set import LiteralSet
 from guiderail.decoding.constraints.masks import pack
 from guiderail.decoding.constraints.name_sets import Names, NamesOrNew, NamesOrNone, NoneOf
 from guiderail.decoding.constraints.vocabulary import Vocabulary
-from guiderail.model.memory import uncollected
+from guiderail.model.memory import gc_paused
 
 KEPT = 128
 KEPT_LEADS = 32
@@ -43,7 +43,7 @@ class Masks:
 
     @staticmethod
     def _made(vocabulary: Vocabulary) -> IdentifierTrie:
-        with uncollected():
+        with gc_paused():
             return IdentifierTrie(vocabulary).warm()
 
     @property
@@ -79,7 +79,7 @@ class Masks:
         kind = NamesOrNew if definable else Names
         return self.keep((kind, names, tail, extra), lambda: kind(self.trie_with(extra), names, tail))
 
-    def perhaps(self, names: frozenset[str], tail: str = "", *, extra: str = "") -> NamesOrNone:
+    def names_or_none(self, names: frozenset[str], tail: str = "", *, extra: str = "") -> NamesOrNone:
         """The texts that begin with one of some names, or with no name."""
         return self.keep((NamesOrNone, names, tail, extra), lambda: NamesOrNone(self.trie_with(extra), names, tail))
 

@@ -18,7 +18,7 @@ from guiderail.decoding.constraints.name_sets import Names
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.monitor import Legal, Monitor, Restriction, Trigger
-from guiderail.monitors.report import Watch
+from guiderail.monitors.report import TriggerOutcome
 from guiderail.monitors.trust import Trust
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class PendingQuery:
     def __init__(
         self, monitor: Monitor, trigger: Trigger, answer: Future[Any], until: float, weigh: Weigh, masks: Masks
     ) -> None:
-        self.watch = Watch(monitor.name, trigger.label)
+        self.watch = TriggerOutcome(monitor.name, trigger.label)
         self.trigger = trigger
         self.bias = 0.0  # added to the scores of what is not legal
         self._monitor = monitor

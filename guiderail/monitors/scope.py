@@ -81,4 +81,4 @@ def _restriction(
         name = typed + tail_of(truth)
         return not name or name[0].isdigit() or name in names
 
-    return Restriction(lambda masks: masks.perhaps(names, snapshot.cursor.tail), len(names), reason, allows)
+    return Restriction(lambda masks: masks.names_or_none(names, snapshot.cursor.tail), len(names), reason, allows)

@@ -17,7 +17,7 @@ _PARTING = frozenset(":,;")
 
 
 @dataclass(frozen=True, slots=True)
-class Shaped:
+class FittedText:
     """What to insert at the cursor.
 
     Parameters
@@ -32,7 +32,7 @@ class Shaped:
     covers: int = 0
 
 
-def shape(text: str, before: str, after: str) -> Shaped | None:
+def fit_text(text: str, before: str, after: str) -> FittedText | None:
     """Fit a suggestion; None if nothing is left of it, or if it only repeats what follows.
 
     Parameters
@@ -128,8 +128,8 @@ def _pair(rest: str) -> str:
     return rest[: ends[0] + 2] if ends and rest[ends[0] + 1] == _CLOSERS[rest[0]] else ""
 
 
-def _nonblank(text: str, covers: int = 0) -> Shaped | None:
-    return Shaped(text, covers) if text.strip() else None
+def _nonblank(text: str, covers: int = 0) -> FittedText | None:
+    return FittedText(text, covers) if text.strip() else None
 
 
 def _covered(text: str, closers: list[int], rest: str) -> int:

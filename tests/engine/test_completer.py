@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guiderail.decoding.following import following
 from guiderail.decoding.method import Event
 from guiderail.decoding.methods.plain import Plain
 from guiderail.decoding.partial_text import decoded
@@ -18,6 +17,7 @@ from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
 from guiderail.decoding.spec import BuildContext, Metadata, MethodSpec
 from guiderail.decoding.stops import stop_rule
+from guiderail.decoding.suffix_stop import stop_at_suffix
 from guiderail.engine.completer import Completer
 from guiderail.engine.plan import CompletionPlan
 from guiderail.engine.run import WIDEST
@@ -25,7 +25,7 @@ from guiderail.engine.suggestion import Timings
 from guiderail.errors import UsageError
 from guiderail.prompt.snippet import Snippet
 from guiderail.text.document import Document
-from guiderail.text.fitting import Shaped, shape
+from guiderail.text.fitting import FittedText, fit_text
 from tests.helpers.models import FAMILIES, tiny_model
 
 SOURCE = 'import os\n\n\ndef size(path):\n    """Bytes of a file."""\n    return os.sta\n\n\ndef main():\n    pass\n'
@@ -274,9 +274,9 @@ def test_a_fitted_text_is_the_models_own_fitted(family: str, until: str) -> None
         (found,) = completer.complete(asked)
         before, after = "    return os.sta", source[CURSOR:]
         assert found.token_ids == free.token_ids[: len(found.token_ids)]
-        rule = following(stop_rule(asked.until, before), before, after, "python")
+        rule = stop_at_suffix(stop_rule(asked.until, before), before, after, "python")
         written = free.text[: rule.end(free.text)] if found.finish == until else free.text
-        shaped = shape(written, before, after) or Shaped("")
+        shaped = fit_text(written, before, after) or FittedText("")
         assert (found.text, found.end) == (shaped.text, CURSOR + shaped.covers)
         assert replace(asked, fit=False) == request(source, layout="prefix", heal=False, until=until)
 

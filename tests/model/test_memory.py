@@ -118,14 +118,14 @@ def test_sizes_read_well(size: float, words: str) -> None:
 def test_garbage_is_looked_for_again_when_the_last_is_through() -> None:
     """However many look away, one in another, and whether or not it was looked for before."""
     assert gc.isenabled()
-    with memory.uncollected():
-        with memory.uncollected():
+    with memory.gc_paused():
+        with memory.gc_paused():
             assert not gc.isenabled()
         assert not gc.isenabled()
     assert gc.isenabled()
     gc.disable()
     try:
-        with memory.uncollected():
+        with memory.gc_paused():
             pass
         assert not gc.isenabled()
     finally:

@@ -21,7 +21,7 @@ import torch
 
 from guiderail.cache.tree import ROOT, TokenTree
 from guiderail.decoding.constraints.constraint import Constraint
-from guiderail.decoding.method import Event, FinishedEvent, Method, PausedEvent, Request, advance
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, Method, PausedEvent, advance
 from guiderail.decoding.methods import calibration
 from guiderail.decoding.methods.constraint_walker import ConstraintWalker
 from guiderail.decoding.methods.plain import Plain
@@ -144,7 +144,7 @@ class AdaDec:
         self.lookahead = lookahead
 
     def decode(
-        self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
+        self, session: Session, logits: torch.Tensor, request: DecodeRequest, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
         """See `Method.decode`."""
         text, kept = PartialText(request), None

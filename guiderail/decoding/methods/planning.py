@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from guiderail.decoding.constraints.constraint import Constraint
-from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent, staged
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, TokenEvent, staged
 from guiderail.decoding.methods.revisit import revisit
 from guiderail.decoding.partial_text import PartialText
 from guiderail.decoding.sandbox.project_tests import ProjectTests
@@ -115,7 +115,7 @@ class Planning:
         self.reward = reward
 
     def decode(
-        self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
+        self, session: Session, logits: torch.Tensor, request: DecodeRequest, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
         """See `Method.decode`; the tokens come at once, when the search has ended."""
         search = _Search(self, session, logits, request)
@@ -136,7 +136,7 @@ class _Finished:
 
 
 class _Search:
-    def __init__(self, method: Planning, session: Session, logits: torch.Tensor, request: Request) -> None:
+    def __init__(self, method: Planning, session: Session, logits: torch.Tensor, request: DecodeRequest) -> None:
         self.method, self.session, self.request, self.logits = method, session, request, logits
         self.prompt = list(session.ids)
         self.nodes: dict[Beginning, _Node] = {}

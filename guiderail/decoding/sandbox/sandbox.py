@@ -1,13 +1,14 @@
 """A sandbox for untrusted programs: they can do nothing but use up a bounded share of time, memory and files.
 
-A program runs in namespaces of its own (`jail`): it sees the interpreter, the installed packages, the
+A program runs in namespaces of its own (`isolation`): it sees the interpreter, the installed packages, the
 system's libraries and its own copy of a project, in memory, and can write to that copy alone, which vanishes with the
 run. It has no rights, no sockets with an address, and a filter of system calls. What it says comes through pipes, of
 which a bounded part is kept.
 
-Bounds: the time by the clock, twice, by process 1 of the sandbox and from outside; memory, processor time, processes
-and written files in sum (`jail.init` says how sharply). What is written stays in memory, and comes on top of the bound
-of memory; so does kernel memory (pipes, page tables), which the numbers of processes and open files bound.
+Limits: wall-clock time is enforced twice, by process 1 of the sandbox and from outside. Memory, processor time,
+processes and written files are limited in sum (`isolation.init` says how precisely). Written files stay in memory and
+come on top of the memory limit. So does kernel memory (pipes, page tables), which the numbers of processes and open
+files limit.
 
 Where the kernel refuses any of that, nothing is run.
 """
@@ -29,8 +30,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import finalize
 
-from guiderail.decoding.sandbox.jail.program import REPORT, Order
-from guiderail.decoding.sandbox.jail.view import FOLDER
+from guiderail.decoding.sandbox.isolation.filesystem import FOLDER
+from guiderail.decoding.sandbox.isolation.program import REPORT, Order
 from guiderail.decoding.sandbox.project_tree import Entry
 
 __all__ = ["FOLDER", "REPORT", "Outcome", "Tree", "run"]
@@ -46,7 +47,7 @@ PACKAGES = Path(__file__).parents[3]
 ENTER = """
 import sys
 sys.path.append(sys.argv[1])
-from guiderail.decoding.sandbox.jail.door import main
+from guiderail.decoding.sandbox.isolation.namespaces import main
 main(*map(int, sys.argv[2:]))
 """
 # Of a prefix. Programs and libraries alone: some keep other things below /usr or below their home.

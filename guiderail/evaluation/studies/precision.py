@@ -24,7 +24,7 @@ from guiderail.evaluation.study import AnswerPlan
 from guiderail.evaluation.tables import interval, mean, paired_interval, parts, ratio
 from guiderail.evaluation.task import Task
 from guiderail.evaluation.tasks import draw_lines, spread
-from guiderail.model.memory import give_back, resident
+from guiderail.model.memory import release_memory, resident
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
@@ -104,7 +104,7 @@ def evaluate(
             **loaded,
         }
         del model, completer
-        give_back()
+        release_memory()
 
 
 def _sample(completer: Completer, task: Task, plan: Plan, truths: list[torch.Tensor], number: int) -> Sample:

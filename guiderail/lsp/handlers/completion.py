@@ -99,8 +99,8 @@ class CompletionHandlers:
     ) -> Cursor | None:
         """The cursor of a request; None where nothing is suggested."""
         buffer = self.client.buffers.get(uri)
-        self.status.set_front(uri if buffer else None)
-        if buffer is None or self.client.policy.refusal(buffer):
+        self.status.set_active(uri if buffer else None)
+        if buffer is None or self.client.policy.disabled_reason(buffer):
             return None
         return cursor_at(buffer, position, selected)
 

@@ -22,12 +22,12 @@ class Files(Protocol):
         ...
 
 
-class EnoughError(Exception):
+class LimitReachedError(Exception):
     """A file's imports have been looked for in as many places as they may be."""
 
 
 class Bounded:
-    """The files of a project, of which so many may be asked about; EnoughError is raised at the next."""
+    """The files of a project, of which so many may be asked about; LimitReachedError is raised at the next."""
 
     def __init__(self, files: Files, most: int) -> None:
         self._files = files
@@ -37,7 +37,7 @@ class Bounded:
         """See `Files.is_readable`."""
         self._left -= 1
         if self._left < 0:
-            raise EnoughError
+            raise LimitReachedError
         return self._files.is_readable(path)
 
     def names(self, folder: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from tree_sitter import Node
 
 from guiderail.prompt.imports import c, go, java, python, rust, web
-from guiderail.prompt.imports.binding import Binding, Bounded, EnoughError, Files
+from guiderail.prompt.imports.binding import Binding, Bounded, Files, LimitReachedError
 from guiderail.text.syntax import PARSE_S, SlowTextError, parse
 
 _READERS: dict[str, Callable[[Node, str, str, Files], Iterator[Binding]]] = {
@@ -47,6 +47,6 @@ def bindings_of(
     except SlowTextError:
         return []
     some, found = Bounded(files, _PLACES), []
-    with contextlib.suppress(EnoughError):
+    with contextlib.suppress(LimitReachedError):
         found.extend(reader(tree, language, path, some) if reader else go.bindings(tree, language, path, some, read))
     return found

@@ -10,7 +10,7 @@ import ctypes
 import os
 from collections.abc import Iterable
 
-from guiderail.decoding.sandbox.jail import kernel
+from guiderail.decoding.sandbox.isolation import kernel
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 VERSION, BENEATH = 1, 1

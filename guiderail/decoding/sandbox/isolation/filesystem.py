@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from guiderail.decoding.sandbox.jail import kernel
+from guiderail.decoding.sandbox.isolation import kernel
 
 FOLDER = "/trial"
 WRITABLE = (FOLDER, "/tmp", "/dev/shm")

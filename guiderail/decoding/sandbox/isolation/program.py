@@ -8,14 +8,14 @@ import resource
 import signal
 from collections.abc import Iterable
 
-from guiderail.decoding.sandbox.jail import kernel, landlock, syscalls, view
+from guiderail.decoding.sandbox.isolation import filesystem, kernel, landlock, syscalls
 
 REPORT = 3  # the descriptor of the report
 FILES = 256  # open at once in a process
 QUEUED = 1024  # signals that wait
 
 
-Entry = tuple[str, int, bytes | str | None]  # of a tree, as `view.unpack` takes it
+Entry = tuple[str, int, bytes | str | None]  # of a tree, as `filesystem.unpack` takes it
 
 
 class Order:
@@ -68,9 +68,9 @@ def become(order: Order, tree: Iterable[Entry], owner: tuple[int, int], streams:
     os.setsid()  # no terminal
     _keep(streams)
     _give_up(owner)
-    os.chdir(view.FOLDER)
-    view.unpack((path, mode, order.files.get(path, content)) for path, mode, content in tree)
-    landlock.restrict(view.WRITABLE, [device for device in view.DEVICES if os.path.exists(device)])
+    os.chdir(filesystem.FOLDER)
+    filesystem.unpack((path, mode, order.files.get(path, content)) for path, mode, content in tree)
+    landlock.restrict(filesystem.WRITABLE, [device for device in filesystem.DEVICES if os.path.exists(device)])
     gc.disable()
     _bound(order)
     syscalls.restrict()

@@ -14,7 +14,7 @@ from __future__ import annotations
 import ctypes
 import errno
 
-from guiderail.decoding.sandbox.jail import kernel
+from guiderail.decoding.sandbox.isolation import kernel
 
 LAST = 466  # removexattrat; the numbers from 424 on are the same everywhere
 # Numbers on x86_64 and aarch64; None where there is no such call.

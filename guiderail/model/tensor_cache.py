@@ -42,7 +42,7 @@ _TURNED = ".t"  # ends the name of a matrix that is stored input by input
 Tensors = dict[str, torch.Tensor]
 
 
-class Kept:
+class TensorCache:
     """The parts of one model, laid out in one way.
 
     Parameters
@@ -88,7 +88,7 @@ class Kept:
             return self._room
 
 
-class Unkept:
+class NoTensorCache:
     """In the place of a `Kept`, where nothing is worth keeping."""
 
     def get(self, _name: str, make: Callable[[], Tensors]) -> Tensors:

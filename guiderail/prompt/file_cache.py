@@ -20,7 +20,7 @@ def status_of(path: str) -> os.stat_result | None:
         return None
 
 
-class Stamped(Generic[Value]):
+class FileCache(Generic[Value]):
     """A cache keyed by path that is valid while (modification time, size, inode) stay the same.
 
     Parameters
