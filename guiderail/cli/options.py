@@ -12,7 +12,7 @@ from guiderail.cli.terminal import visible
 from guiderail.errors import UsageError
 from guiderail.settings import Resolved, default_of, flag_of, resolve, rule_of, user_file
 
-STDOUT = "-"
+STDIN = STDOUT = "-"
 _NAMED = "guiderail.problems"  # those that a command has named, in its context
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -20,8 +20,9 @@ from typing import IO, Any
 import click
 
 from guiderail import __version__
-from guiderail.cli.complete import STDIN, request_at
+from guiderail.cli.cursor import request_at
 from guiderail.cli.loading import load_engine
+from guiderail.cli.options import STDIN
 from guiderail.engine.engine import Engine
 from guiderail.engine.request import CompletionRequest
 from guiderail.engine.time_limits import BATCH

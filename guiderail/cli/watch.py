@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guiderail.cli.complete import request_of
+from guiderail.cli.cursor import request_of
 from guiderail.cli.loading import load_engine
 from guiderail.cli.terminal import visible
 from guiderail.text.document import Document

@@ -118,7 +118,7 @@ class Engine:
         GuiderailError
             The model cannot be found or loaded, or the method of the settings does not suit it.
         """
-        from guiderail.model.memory import gc_paused
+        from guiderail.model.garbage import gc_paused
 
         self.unload()
         with ExitStack() as started:
@@ -144,7 +144,7 @@ class Engine:
             cache_policy=self._limits.cache_policy(settings.cache_policy),
             cache_bytes=settings.cache_mb << 20,
         )
-        self._context = ContextChooser(self._completer.count, self._limits.context_s)
+        self._context = ContextChooser(self._completer.prompts.count, self._limits.context_s)
         self._completer.warm(_pipeline_of(settings))  # no part of the first completion's time
         if self._stays:
             gc.collect()
@@ -201,7 +201,7 @@ class Engine:
 
         completer, plan = self._loaded(), self.plan(request)
         if stream is not None:
-            stream.begin(completer.typed(plan))
+            stream.begin(completer.prompts.typed(plan))
         if cancelled():
             return Completion((), is_whole=False)
         found = completer.complete(plan, cancelled=cancelled, on_token=stream.add if stream else None)
@@ -230,7 +230,7 @@ class Engine:
         completer, plan = self._loaded(), self.plan(request, renew=True)
         if cancelled():
             return
-        prompt = completer.prompt(plan)
+        prompt = completer.prompts.build(plan)
         if plan.monitors:
             ask = plan.monitors.watch(plan.document, plan.offset, plan.root, prompt.typed)
             if ask:
@@ -239,7 +239,7 @@ class Engine:
         if not cancelled():
             project = self._project(request)
             project.read(plan.document, IDLE_S, cancelled=cancelled)
-            completer.show(replace(plan, project=project.counts))
+            completer.prime_drafters(replace(plan, project=project.counts))
 
     def warm(self, request: CompletionRequest, cancelled: Cancelled = lambda: False) -> None:
         """Read what a first request in this document would have to read, and start its analyser."""

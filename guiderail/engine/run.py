@@ -31,15 +31,39 @@ from guiderail.text.document import Document
 from guiderail.text.fitting import FittedText, at_depth, fit_text
 
 if TYPE_CHECKING:
-    from guiderail.engine.completer import Completer
+    from guiderail.decoding.constraints.vocabulary import Vocabulary
+    from guiderail.decoding.session import Session
+    from guiderail.engine.prompt_builder import PromptBuilder
+    from guiderail.model.model import Model
 
 WIDEST = 16  # texts that are written at once: all their keys and values are held, and read at every step
 LINE = 20_000  # characters before the cursor in which a quote may have been opened
 
 
 @dataclass(frozen=True, slots=True)
+class Resources:
+    """What all runs of one completer use.
+
+    Parameters
+    ----------
+    model, session, vocabulary
+        The model, its encoded sequence, and its tokens.
+    prompts
+        For methods that compare with another prompt.
+    store
+        What methods and drafters keep between runs (`BuildContext.kept`).
+    """
+
+    model: Model
+    session: Session
+    vocabulary: Vocabulary
+    prompts: PromptBuilder
+    store: dict[object, object]
+
+
+@dataclass(frozen=True, slots=True)
 class _Text:
-    """What writes one text, or all of them with a method that does."""
+    """How one text is decoded, or all of them by a method that decodes all at once."""
 
     method: Method
     request: DecodeRequest
@@ -52,7 +76,7 @@ class Run:
 
     def __init__(
         self,
-        completer: Completer,
+        resources: Resources,
         plan: CompletionPlan,
         prompt: Prompt,
         logits: torch.Tensor,
@@ -60,10 +84,9 @@ class Run:
         monitors: Iterator[JointMonitors | None],
     ) -> None:
         self.monitors = monitors
-        self.completer = completer
-        self.session = completer.session
-        self.tokenizer = completer.model.tokenizer
-        self.vocabulary = completer.vocabulary
+        self.resources = resources
+        self.session = resources.session
+        self.tokenizer = resources.model.tokenizer
         self.plan = plan
         self.prompt = prompt
         self.logits = logits
@@ -77,8 +100,8 @@ class Run:
         """Up to `n` suggestions; one that repeats an earlier one is written again, once each, if they must differ."""
         found: list[Suggestion] = []
         index, wanted = 0, self.plan.n
-        while index < self._most and len(found) < wanted and not (index and cancelled()):
-            count = min(self._abreast(index, on_token), wanted - len(found), self._most - index)
+        while index < self._max_attempts and len(found) < wanted and not (index and cancelled()):
+            count = min(self._batch_size(index, on_token), wanted - len(found), self._max_attempts - index)
             for suggestion in self._write(range(index, index + count), cancelled, None if index else on_token):
                 is_new = not self.plan.distinct or suggestion.text not in {s.text for s in found}
                 if is_new and len(found) < wanted:
@@ -87,13 +110,13 @@ class Run:
         return found
 
     @property
-    def _most(self) -> int:
+    def _max_attempts(self) -> int:
         """How often a text is written at most, for as many suggestions as are wanted."""
         if self.plan.pipeline.method.metadata.all_texts:
             return 1
         return 2 * self.plan.n - 1 if self.plan.distinct else self.plan.n
 
-    def _abreast(self, index: int, on_token: Callable[[bytes], None] | None) -> int:
+    def _batch_size(self, index: int, on_token: Callable[[bytes], None] | None) -> int:
         """How many texts may be written at once from this one on.
 
         What is drawn plainly shares its passes. A first text that somebody waits for, or that drafts can shorten, goes
@@ -115,7 +138,7 @@ class Run:
                 events = texts[0].method.decode(self.session, self.logits, texts[0].request, texts[0].constraints)
                 found = list(self._collect(events, start, on_token))
             else:
-                found = list(self._collect(self._drawn(indices, texts), start, None, at_once=True))
+                found = list(self._collect(self._sampled(indices, texts), start, None, at_once=True))
         finally:
             self.session.rollback(self.session.length - self.prompt_tokens)
         passes = self.session.passes - passes
@@ -127,7 +150,7 @@ class Run:
             for suggestion, report in zip(found, reports, strict=True)
         ]
 
-    def _drawn(self, indices: Sequence[int], texts: Sequence[_Text]) -> Iterator[Event]:
+    def _sampled(self, indices: Sequence[int], texts: Sequence[_Text]) -> Iterator[Event]:
         """The events of texts that are drawn side by side, one text after the other."""
         samplers = [Sampler(self._sampling(index), index) for index in indices]
         ids = self.session.ids
@@ -155,7 +178,7 @@ class Run:
         )
         constraints: list[Constraint] = []
         if typed:
-            constraints.append(TypedText(self.vocabulary, self.tokenizer.token_bytes, typed))
+            constraints.append(TypedText(self.resources.vocabulary, self.tokenizer.token_bytes, typed))
         constraints += chosen
         monitor = next(self.monitors)
         if monitor:
@@ -200,10 +223,10 @@ class Run:
         return fit_text(text, self._before[-LINE:], self._after(len(text))) or FittedText("")
 
     def _build_context(self, index: int) -> BuildContext:
-        plan, completer = self.plan, self.completer
+        plan, resources = self.plan, self.resources
         context = BuildContext(
-            model=completer.model,
-            vocabulary=self.vocabulary,
+            model=resources.model,
+            vocabulary=self.resources.vocabulary,
             sampling=self._sampling(index),
             index=index,
             document=plan.document,
@@ -214,17 +237,17 @@ class Run:
             prompt=self.session.ids,
             encode=self._encode,
             project=plan.project,
-            store=completer.store,
+            store=resources.store,
         )
         if not plan.pipeline.drafters:
             return context
         # A drafter is kept from request to request; this one's project is told when it begins.
         drafters = [context.kept(part, partial(part.build, context)) for part in plan.pipeline.drafters]
-        prices = context.kept(PassCosts, lambda: pass_costs_of(completer.model))
+        prices = context.kept(PassCosts, lambda: pass_costs_of(resources.model))
         return replace(context, drafting=DraftSelector(drafters, prices, plan.project))
 
     def _encode(self, document: Document, offset: int, snippets: Sequence[Snippet]) -> list[int]:
-        prompt = self.completer.prompt(replace(self.plan, document=document, offset=offset, snippets=snippets))
+        prompt = self.resources.prompts.build(replace(self.plan, document=document, offset=offset, snippets=snippets))
         return self.tokenizer.encode_prompt(prompt)
 
     def _sampling(self, index: int) -> Sampling:

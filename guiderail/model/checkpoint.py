@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from guiderail.model.info import MissingWeightsError, ModelInfo, weight_files
+from guiderail.model.errors import MissingWeightsError
+from guiderail.model.info import ModelInfo, weight_files
 from guiderail.model.rope import Rope, frequencies
 from guiderail.model.shape import Shape, shape_of
 

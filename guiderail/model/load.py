@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model import memory, store
-from guiderail.model.info import MissingWeightsError, ModelInfo, read_config
+from guiderail.model.errors import MissingWeightsError
+from guiderail.model.garbage import gc_paused
+from guiderail.model.info import ModelInfo, read_config
 from guiderail.model.shape import ARCHITECTURES
 from guiderail.model.store import EMBEDDED, UnknownModelError
 from guiderail.settings import names_path
@@ -117,7 +119,7 @@ def load(
     DeviceError
         If there is no GPU and one is asked for.
     """
-    with memory.gc_paused():
+    with gc_paused():
         model = _loaded(reference, device, dtype, threads, accept)
     memory.release_memory()
     return model

@@ -15,7 +15,7 @@ from guiderail.decoding.constraints.literal_set import LiteralSet
 from guiderail.decoding.constraints.masks import pack
 from guiderail.decoding.constraints.name_sets import Names, NamesOrNew, NamesOrNone, NoneOf
 from guiderail.decoding.constraints.vocabulary import Vocabulary
-from guiderail.model.memory import gc_paused
+from guiderail.model.garbage import gc_paused
 
 KEPT = 128
 KEPT_LEADS = 32

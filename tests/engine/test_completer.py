@@ -49,7 +49,7 @@ def test_greedy_text_is_the_models_own(family: str, layout) -> None:
     asked = request(heal=False, layout=layout)
     (suggestion,) = completer.complete(asked)
     session = Session(model)
-    logits, ids = session.feed(model.tokenizer.encode_prompt(completer.prompt(asked))), []
+    logits, ids = session.feed(model.tokenizer.encode_prompt(completer.prompts.build(asked))), []
     for _ in suggestion.token_ids:
         assert logits is not None
         ids.append(int(logits[: len(model.tokenizer.token_bytes)].argmax()))
@@ -68,7 +68,7 @@ def test_a_half_typed_word_is_written_again(word: str, seed: int) -> None:
     source = f"x = {word}"
     asked = request(source, len(source), sampling=Sampling(temperature=1.0, seed=seed), max_tokens=40)
     completer = Completer(model)
-    typed = completer.prompt(asked).typed.encode()
+    typed = completer.prompts.build(asked).typed.encode()
     (suggestion,) = completer.complete(asked)
     written = b"".join(model.tokenizer.token_bytes[i] for i in suggestion.token_ids)
     assert typed.endswith(word.encode())
@@ -176,7 +176,7 @@ def test_context_files_are_part_of_the_prompt() -> None:
     """Snippets stand in the prompt before the file."""
     completer = Completer(tiny_model("qwen3"))
     snippet = Snippet(path="util.py", text="def helper():\n    return 41\n", reason="definition", score=1.0)
-    prompt = completer.prompt(request(snippets=(snippet,)))
+    prompt = completer.prompts.build(request(snippets=(snippet,)))
     text = "".join(segment.text for segment in prompt.segments)
     assert text.index("def helper") < text.index("def size")
 
@@ -288,9 +288,9 @@ def test_what_is_written_again_is_what_the_prompt_leaves_out(family: str, typed:
     completer = Completer(tiny_model(family))
     source = f"def f():\n    {typed}\n"
     asked = request(source, len(source) - 1)
-    prompt = completer.prompt(asked)
-    assert completer.typed(asked) == prompt.typed
-    assert completer.typed(replace(asked, heal=False)) == ""
+    prompt = completer.prompts.build(asked)
+    assert completer.prompts.typed(asked) == prompt.typed
+    assert completer.prompts.typed(replace(asked, heal=False)) == ""
     (found,) = completer.complete(asked)
     written = b"".join(completer.model.tokenizer.token_bytes[i] for i in found.token_ids)
     assert written.startswith(prompt.typed.encode())

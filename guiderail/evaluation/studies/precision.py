@@ -131,7 +131,7 @@ def _distributions(completer: Completer, task: Task, plan: Plan) -> tuple[torch.
     """Log-probabilities [n, vocabulary] before each token of the truth, and these tokens."""
     session = Session(completer.model)
     ids = completer.model.tokenizer.encode(task.truth)
-    prompt = completer.prompt(task.request(max_tokens=plan.max_tokens, heal=False))
+    prompt = completer.prompts.build(task.request(max_tokens=plan.max_tokens, heal=False))
     first = session.feed(completer.model.tokenizer.encode_prompt(prompt))
     assert first is not None
     rows = [first[None]]

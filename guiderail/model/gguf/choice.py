@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from guiderail.errors import UsageError
-from guiderail.model.info import ModelFolderError
+from guiderail.model.errors import ModelFolderError
 
 # The types that repositories variant, best first: up to eight bits a weight by precision, then the unquantised ones,
 # which take two and four times the room for hardly more. IQ types are slow to unpack: after the others of their size.

@@ -16,7 +16,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from guiderail.model.info import ModelFolderError
+from guiderail.model.errors import ModelFolderError
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from guiderail.errors import UsageError
+from guiderail.model.errors import ModelFolderError
 from guiderail.model.gguf.choice import best, named, only_file, stated_type, variants
-from guiderail.model.info import ModelFolderError
 
 GB = 10**9
 QWEN = {
