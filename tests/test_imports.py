@@ -17,6 +17,7 @@ LEVELS = (
     ("choices", "errors", "openmp", "private"),
     ("projectfile", "programs", "rule"),
     ("settings",),
+    ("resolution",),
     ("text",),
     ("prompt",),
     ("model",),

@@ -19,7 +19,8 @@ from guiderail.cli.terminal import visible
 from guiderail.errors import GuiderailError
 from guiderail.model.checksums import SUMS, compare, digests
 from guiderail.model.store import EMBEDDED, is_hub_id
-from guiderail.settings import Resolved, Settings
+from guiderail.resolution import Resolved
+from guiderail.settings import Settings
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model

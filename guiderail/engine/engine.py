@@ -17,6 +17,7 @@ from guiderail.engine.completion import Completion
 from guiderail.engine.context import ContextChooser, code_in
 from guiderail.engine.line_ends import with_line_ends_of, with_line_feeds
 from guiderail.engine.lru import LruCache
+from guiderail.engine.open_projects import OpenProjects
 from guiderail.engine.time_limits import WAITING, TimeLimits
 from guiderail.errors import GuiderailError
 
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PROJECTS = 8  # whose files and n-grams are kept
 MONITORS = 4  # combinations of analysers and monitors that are kept
 NEW_FILES, NEW_FILES_S = 1000, 0.02  # that analysers are told of at once, and seconds in which they are looked for
 IDLE_S = 0.05  # for counting other files' n-grams, whenever there is nothing else to do
@@ -84,7 +84,7 @@ class Engine:
         self._completer: Completer | None = None
         self._settings: Settings | None = None  # that the model was loaded with
         self._context: ContextChooser | None = None
-        self._projects: LruCache[tuple[Path | None, str, bool], OpenProject] = LruCache(PROJECTS)
+        self._projects = OpenProjects()
         self._monitors: LruCache[tuple[ServerPool, str], Monitors] = LruCache(MONITORS)
         self._warned = False  # that a method runs at a person's word alone
 
@@ -287,7 +287,7 @@ class Engine:
         from guiderail.engine.plan import CompletionPlan
 
         request = with_line_feeds(request)
-        return self._loaded().typed(CompletionPlan(document=request.document, offset=request.offset))
+        return self._loaded().prompts.typed(CompletionPlan(document=request.document, offset=request.offset))
 
     def _pipeline(self, request: CompletionRequest) -> Pipeline:
         """What the settings choose, without what runs the project's code unless a person asked."""
@@ -302,12 +302,7 @@ class Engine:
 
     def _project(self, request: CompletionRequest) -> OpenProject:
         """What is kept of a request's project, under the settings that decide what is read of it."""
-        from guiderail.engine.project import OpenProject
-
-        root, ngrams, others = request.root, request.settings.project_ngrams, request.settings.context
-        return self._projects.get(
-            (root, ngrams, others), lambda: OpenProject(root, self.model, ngrams=ngrams, others=others)
-        )
+        return self._projects.of(request.root, request.settings, self.model)
 
     def _snippets(self, request: CompletionRequest, project: OpenProject, *, renew: bool) -> tuple[Snippet, ...]:
         self._loaded()
@@ -325,13 +320,13 @@ class Engine:
         if context is not None:
             context.files_changed()
         gone = [path for path in paths if not path.exists()]
-        lost = [file for project in self._projects for path in gone for file in project.forget(path)]
+        lost = self._projects.forget(gone)
         found = list(islice(code_in([path for path in paths if path.is_dir()], NEW_FILES_S), NEW_FILES))
         self.analysers.files_changed(list(dict.fromkeys([*paths, *lost, *found])))
 
     def knows(self, folder: Path) -> bool:
         """Whether a path is, or was, a folder of a project that is open; may be called from any thread."""
-        return any(project.knows(folder) for project in self._projects)
+        return self._projects.knows(folder)
 
     def forget(self, name: DocumentName) -> None:
         """Drop what is kept for a closed document."""

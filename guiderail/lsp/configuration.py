@@ -16,7 +16,8 @@ from typing import Any
 
 from guiderail.errors import GuiderailError, sentences
 from guiderail.lsp.worker import LOADED
-from guiderail.settings import KEYS, Resolved, Settings, Source, checked, resolve, rule_of, user_file
+from guiderail.resolution import Resolved, resolve
+from guiderail.settings import KEYS, Settings, Source, checked, rule_of, user_file
 
 SECTION = "guiderail"
 PER_PROCESS = (*LOADED, "log_level")  # settings that a process has once
@@ -139,7 +140,7 @@ def read(
         The client's configuration object; keys in camelCase or with underscores. Unknown keys are the editor's own
         (a path to this server, say) and are passed over, and so is null.
     flags, env
-        As `guiderail.settings.resolve` takes them; they are known to be right.
+        As `guiderail.resolution.resolve` takes them; they are known to be right.
     root
         The project, whose settings count.
     """
