@@ -29,6 +29,7 @@ from guiderail.prompt.snippet import Snippet
 from guiderail.text.backwards import lines_above
 from guiderail.text.document import Document
 from guiderail.text.fitting import FittedText, at_depth, fit_text
+from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 if TYPE_CHECKING:
     from guiderail.decoding.constraints.vocabulary import Vocabulary
@@ -218,7 +219,7 @@ class Run:
             return FittedText(text)
         if end.reason == "eos" and (cut := self._stop.end(f"{text}\n")) is not None:
             text = text[:cut]  # its last line has ended too
-        if self.plan.document.language == "python":  # in YAML, say, the depth is the meaning
+        if self.plan.document.language in PYTHON_STATEMENTS:  # in YAML, say, the depth is the meaning
             text = at_depth(text, self._before, self._above)
         return fit_text(text, self._before[-LINE:], self._after(len(text))) or FittedText("")
 

@@ -7,7 +7,7 @@ import difflib
 from pathlib import PurePath
 
 from guiderail.errors import UsageError
-from guiderail.text.languages.table import LANGUAGES
+from guiderail.text.languages.known import LANGUAGES
 
 _BY_NAME = {name: language for language in LANGUAGES for name in (language.name, *language.aliases)}
 _BY_ENDING = {ending: language for language in LANGUAGES for ending in language.endings}
