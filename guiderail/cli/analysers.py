@@ -153,7 +153,7 @@ def _check(server: "Server") -> dict[str, Any]:
 
 
 def _asked(server: "Server", language: str) -> tuple[set[str], float, float]:
-    """The members of the sample, and how long two answers took: the second is what typing feels like."""
+    """The members of the sample, and the times of two answers: the second one is typical while typing."""
     from guiderail.monitors.analysis.analyser import ServerAnalyser
     from guiderail.monitors.analysis.requests import MEMBERS, Question
 

@@ -67,7 +67,7 @@ def complete(
 
 
 def _watch(file: str | None, given: dict[str, object], as_json: bool, flags: dict[str, Any]) -> None:
-    """The cursor is where the file was changed last."""
+    """Follow a file; the cursor is at its last change."""
     _refuse(given, "is not for --watch")
     if file is None or file == STDIN:
         raise UsageError("--watch needs a FILE", "Name one that you save now and then")

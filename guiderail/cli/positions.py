@@ -278,7 +278,7 @@ class _Sink:
         self._synced = time.monotonic()
 
     def write(self, line: str) -> None:
-        """Hand a whole line to the system, which keeps it even if this process is killed."""
+        """Write a whole line to the system, which keeps it even if this process is killed."""
         self._file.write(line)
         self._file.flush()
         if self._durable and time.monotonic() - self._synced > SYNC_INTERVAL:

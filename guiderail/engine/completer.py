@@ -114,7 +114,7 @@ class Completer:
 
 
 def _monitors(plan: CompletionPlan, prompt: Prompt) -> Iterator[JointMonitors | None]:
-    """The monitors of each suggestion, those of the first at work already; None where nobody can be asked."""
+    """The monitors of each suggestion, those of the first started; None where no analyser can be asked."""
     watch = None
     if plan.monitors is not None:
         watch = plan.monitors.watch(plan.document, plan.offset, plan.root, prompt.typed)

@@ -151,7 +151,7 @@ class Engine:
             gc.freeze()
 
     def unload(self) -> None:
-        """Give the model's memory back."""
+        """Unload the model and free its memory."""
         self._drop()
         had_model, self._model, self._settings = self._model is not None, None, None
         self.name = self.device = ""
@@ -170,7 +170,7 @@ class Engine:
             self._start()
 
     def _drop(self) -> None:
-        """Drop all that was made with the model."""
+        """Drop everything that depends on the model."""
         self._completer = self._context = None
         self._projects.clear()
         self._monitors.clear()
@@ -242,7 +242,7 @@ class Engine:
             completer.prime_drafters(replace(plan, project=project.counts))
 
     def warm(self, request: CompletionRequest, cancelled: Cancelled = lambda: False) -> None:
-        """Read what a first request in this document would have to read, and start its analyser."""
+        """Read in advance what the first request in a document needs, and start its analyser."""
         project = self._project(request)
         self._snippets(request, project, renew=False)
         monitors = self._watching(request)
@@ -251,7 +251,7 @@ class Engine:
         project.read(request.document, IDLE_S, cancelled=cancelled)
 
     def plan(self, request: CompletionRequest, *, renew: bool = False) -> CompletionPlan:
-        """How a request is going to be completed: what the settings choose, and what is known of the project.
+        """Make the plan of a request from its settings and its project.
 
         Parameters
         ----------
@@ -283,14 +283,14 @@ class Engine:
         )
 
     def typed(self, request: CompletionRequest) -> str:
-        """What of the text before the cursor is decoded once more, and never shown."""
+        """The half-typed word before the cursor, which is decoded again and never shown."""
         from guiderail.engine.plan import CompletionPlan
 
         request = with_line_feeds(request)
         return self._loaded().prompts.typed(CompletionPlan(document=request.document, offset=request.offset))
 
     def _pipeline(self, request: CompletionRequest) -> Pipeline:
-        """What the settings choose, without what runs the project's code unless a person asked."""
+        """The pipeline of the settings; parts that run the project's code are left out unless a person asked."""
         pipeline = _pipeline_of(request.settings)
         if request.by_hand or not pipeline.runs_code:
             return pipeline
@@ -301,7 +301,7 @@ class Engine:
         return pipeline.without_code()
 
     def _project(self, request: CompletionRequest) -> OpenProject:
-        """What is kept of a request's project, under the settings that decide what is read of it."""
+        """The open project of a request."""
         return self._projects.of(request.root, request.settings, self.model)
 
     def _snippets(self, request: CompletionRequest, project: OpenProject, *, renew: bool) -> tuple[Snippet, ...]:
@@ -312,7 +312,7 @@ class Engine:
         return snippets
 
     def files_changed(self, *paths: Path) -> None:
-        """Choose context anew at the next occasion, and let analysers know; may be called from any thread.
+        """Files changed: choose context again at the next request, and tell the analysers; thread-safe.
 
         Of a folder that is gone they are told which known files went with it, of one that is there what code is in it.
         """
@@ -337,7 +337,7 @@ class Engine:
             self._completer.pool.forget(name)
 
     def _watching(self, request: CompletionRequest) -> Monitors | None:
-        """What forbids names that do not exist; None where monitors are off."""
+        """The monitors of a request; None if they are off."""
         settings = request.settings
         if not settings.monitors:
             return None
@@ -352,7 +352,7 @@ class Engine:
         return Monitors(self._loaded().vocabulary, pool, deadline_s=self._limits.analyser_s, names=names)
 
     def _judge(self, request: CompletionRequest, plan: CompletionPlan) -> Judge:
-        """What decides which suggestions are shown; it waits no longer than for an analyser's answer."""
+        """The judge of a request's suggestions; it waits no longer than for one analyser's answer."""
         from guiderail.engine.judging import Judge
         from guiderail.monitors.verdict import Inspector
 
@@ -362,13 +362,13 @@ class Engine:
         return Judge(plan.document, plan.root, use, inspector, self._limits.cut_s)
 
     def stop_analysers(self) -> None:
-        """End this engine's own analysers, and wait for it; they start again when they are wanted."""
+        """Stop this engine's own analysers, and wait; they start again on demand."""
         self._monitors.clear()
         if self._owns_analysers:
             self.analysers.stop()
 
     def release_memory(self) -> None:
-        """Free what may hold a long text: caches, and analysers, which start again when they are wanted."""
+        """Free memory that may hold a long text: caches, and analysers, which start again on demand."""
         from guiderail.engine.free_memory import release_memory, release_memory_after
 
         self._monitors.clear()

@@ -53,7 +53,7 @@ def _caches() -> tuple[Any, ...]:
 
 
 def trim() -> None:
-    """Have the C library return free memory to the system, which it does not do by itself."""
+    """Return the C library's free memory to the system."""
     if sys.platform == "linux":
         function = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
         if function is not None:

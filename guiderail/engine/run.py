@@ -1,4 +1,4 @@
-"""One request being answered, after its encoded prompt."""
+"""One run: the decoding of a plan's suggestions after its encoded prompt."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class _Text:
 
 
 class Run:
-    """One request being answered: every suggestion starts after the same encoded prompt, of which no copy is made."""
+    """Decodes the suggestions of one plan; all start after the same encoded prompt, which is not copied."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Run:
 
     @property
     def _max_attempts(self) -> int:
-        """How often a text is written at most, for as many suggestions as are wanted."""
+        """How often a text is decoded at most to get as many suggestions as are wanted."""
         if self.plan.pipeline.method.metadata.all_texts:
             return 1
         return 2 * self.plan.n - 1 if self.plan.distinct else self.plan.n
@@ -199,7 +199,7 @@ class Run:
         return next((line for line in lines_above(text, start) if line.strip()), "")
 
     def _after(self, size: int) -> str:
-        """What stands after the cursor: its line's rest, or so many characters if these are more, and some blanks."""
+        """The text after the cursor: the rest of its line, or `size` characters if that is more, and some more."""
         document, offset = self.plan.document, self.plan.offset
         line, _ = document.position_at(offset)
         return document.text[offset : max(document.line_end(line), offset + size) + REACH]
@@ -263,7 +263,7 @@ class Run:
         *,
         at_once: bool = False,
     ) -> Iterator[Suggestion]:
-        """The texts of one decoding; only the first one's tokens are told as they come."""
+        """The suggestions of one decoding; only the first one's tokens are passed on as they come."""
         at_once = at_once or self.plan.pipeline.method.metadata.all_texts
         tokens: list[TokenEvent] = []
         began = first = time.perf_counter()

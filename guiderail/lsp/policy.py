@@ -1,4 +1,4 @@
-"""Whether a document gets suggestions, and if not, why."""
+"""Decides which documents get suggestions, and says why others get none."""
 
 from __future__ import annotations
 

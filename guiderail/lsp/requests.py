@@ -1,4 +1,4 @@
-"""What is asked of the engine: at a cursor, after an edit, and after a suggestion."""
+"""Makes the requests for the engine: at a cursor, after an edit, and after a suggestion."""
 
 from __future__ import annotations
 

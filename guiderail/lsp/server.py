@@ -142,7 +142,7 @@ class Server(LanguageServer):
             await self.protocol.wait_for_exclusive()
 
     def leave(self, code: int) -> None:
-        """Have the connection ended."""
+        """End the connection."""
         if not self.gone.done():
             self.gone.set_result(code)
 

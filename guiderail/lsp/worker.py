@@ -172,7 +172,7 @@ class Worker:
         return job
 
     def load(self, settings: Settings, *, again: bool = False) -> None:
-        """Have the model of these settings loaded, unless it is, or `again`; one that is being loaded will do."""
+        """Load the model of these settings unless it is loaded or loading; `again` loads it anew."""
         wanted = tuple(getattr(settings, key) for key in LOADED)
         self._latest = settings
         # A method that does not suit the model is refused at once too: other settings may do.
@@ -187,13 +187,13 @@ class Worker:
         self.submit(Job(Priority.CONTROL, lambda engine, _: self._load(engine, wanted)))
 
     def unload(self) -> None:
-        """Have the model's memory given back."""
+        """Unload the model."""
         self._wanted = None
         self._report(Health("off"))
         self.submit(Job(Priority.CONTROL, lambda engine, _: self._unload(engine)))
 
     def release_memory(self) -> None:
-        """Have the memory freed that a long text took which was closed."""
+        """Free the memory of a long document that was closed."""
         self.submit(Job(Priority.PREPARE, lambda engine, _: engine.release_memory()))
 
     def _unload(self, engine: CompletionEngine) -> None:
@@ -269,7 +269,7 @@ class Worker:
         return any(other.priority < job.priority and not other.cancelled for other in tuple(self._jobs))
 
     def _failure(self, error: BaseException) -> Health:
-        """Log an unforeseen failure, put the engine back to work, and return the state."""
+        """Log an unexpected failure, recover the engine, and return the state."""
         log.error("the model failed: %s at %s", type(error).__name__, location_of(error), exc_info=log.isEnabledFor(10))
         error.__traceback__ = None  # its frames hold the tensors that took the memory
         try:

@@ -1,4 +1,4 @@
-"""The weights of a Llama-shaped model as they lie in its files, each read when it is asked for.
+"""The weights of a Llama-shaped model in its files, each read on demand.
 
 Nothing of transformers is imported: its classes take longer to import than a small model takes to load.
 """

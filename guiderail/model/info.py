@@ -1,4 +1,4 @@
-"""What a model's folder says about it, read without loading a weight."""
+"""The description of a model, read from its folder without loading weights."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def read_tokenizer(path: Path) -> dict[str, Any]:
 
 
 def forget() -> None:
-    """Let the tokenizer go that is remembered."""
+    """Forget the cached tokenizer."""
     _tokenizer.cache_clear()
 
 

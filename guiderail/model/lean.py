@@ -1,4 +1,4 @@
-"""A lean forward pass for Llama-shaped models on a CPU, standing beside transformers' own modules.
+"""A lean forward pass for Llama-shaped models on a CPU, an alternative to transformers' own modules.
 
 A small model's decode step is dominated by the overhead of Python modules, not by arithmetic. This is the same
 computation with the fewest tensor operations: one matrix for query, key and value, one for gate and up, positions
@@ -175,7 +175,7 @@ class LeanForward:
 
 @contextmanager
 def _workers() -> Iterator[ThreadPoolExecutor]:
-    """Threads that lay out weights, each of which lets torch take no others."""
+    """A pool of threads that lay out weights; each limits torch to one thread."""
     before, count = torch.get_num_threads(), min(MOST_WORKERS, threads.allowed())
     try:
         with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -194,7 +194,7 @@ def _layer(
 def _ends(
     checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype, kept: TensorCache | NoTensorCache
 ) -> tuple[Tensors, torch.Tensor]:
-    """What the unembedding is made of, with the last norm; and the embedding's table [vocabulary, hidden].
+    """The parts of the unembedding with the last norm, and the embedding's table [vocabulary, hidden].
 
     A plain unembedding is the table too where they are tied. Of others rows cannot be read: the table is apart, in a
     file of its own, of which only the rows that are looked up ever come into memory.

@@ -165,7 +165,7 @@ def _checkpoint(info: ModelInfo, config: dict[str, Any]) -> Checkpoint | None:
 
 
 def _forget_files() -> None:
-    """Let what was read of them go: a vocabulary takes tens of megabytes."""
+    """Forget what was read of the files: a vocabulary takes tens of megabytes."""
     from guiderail.model import info
     from guiderail.model.gguf import file
 

@@ -1,4 +1,4 @@
-"""The ways in which a weight matrix can lie in a CPU's memory, and the products with it."""
+"""Weight matrices on a CPU: their layouts in memory, and products with them."""
 
 from __future__ import annotations
 

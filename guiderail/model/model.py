@@ -241,7 +241,7 @@ def _table_bytes(checkpoint: Checkpoint) -> int:
 
 
 class _Seen:
-    """A store that shows what it was given."""
+    """A store that records what it is given."""
 
     def __init__(self) -> None:
         self.layers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}

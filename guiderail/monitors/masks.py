@@ -23,7 +23,7 @@ _Kept = TypeVar("_Kept")
 
 
 class Masks:
-    """What makes masks of names, and keeps what it made: the same lists come again and again.
+    """Makes masks of names, and caches them: the same lists recur.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class Masks:
         return self.keep((LiteralSet, texts), lambda: LiteralSet(self.vocabulary, texts))
 
     def keep(self, key: Hashable, make: Callable[[], _Kept]) -> _Kept:
-        """What was made for `key`, made now if need be."""
+        """The cached value of `key`, made now if there is none."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)

@@ -80,7 +80,7 @@ class GivenArguments:
     open_ended: bool = False
 
     def with_argument(self, argument: bytes, *, keywords: bool = True) -> GivenArguments:
-        """With one more argument."""
+        """These arguments and one more."""
         if argument.lstrip().startswith((b"*", b"...")) or _GENERATOR.search(argument) or b"<" in argument:
             return replace(self, open_ended=True)
         if keywords and (found := _KEYWORD.match(argument)):

@@ -1,4 +1,4 @@
-"""The verdict on a suggestion: the errors that it brings into the file.
+"""The verdict on a suggestion: the errors that it adds to the file.
 
 Monitors look at one name at a time, while it is written. When all is written, the syntax is looked at, and the analyser
 is asked once more, for what it finds wrong with the file. That answer is waited for up to a deadline; what is not known
@@ -45,7 +45,7 @@ _NEXT_LINE = re.compile(r"(?<=\n)[^\S\n]*+\S[^\n]*+")  # that is not blank
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a text brings errors into its file, as far as that is known.
+    """Whether a text adds errors to its file, as far as is known.
 
     Parameters
     ----------

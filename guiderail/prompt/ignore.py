@@ -1,4 +1,4 @@
-"""Which files of a project must never be read as context: secrets, what .gitignore names, what is not the project's.
+"""Decides which files must never be read as context: secrets, ignored files, and what is not the project's own.
 
 The lists are data; a file is left out when any one of them, or a .gitignore, says so.
 """

@@ -1,4 +1,4 @@
-"""What is known about a project's files, kept between completions and refreshed by modification time and size."""
+"""An index of a project's files, kept between completions and refreshed by modification time and size."""
 
 import math
 import time
@@ -53,7 +53,7 @@ class ProjectIndex:
         self._begin()
 
     def _begin(self) -> None:
-        """Know nothing of any file."""
+        """Reset the index."""
         self._vocabulary = Vocabulary()
         self.ranking = Ranking(self._vocabulary)
         self._files: FileCache[SourceFile | None] = FileCache(self._read)

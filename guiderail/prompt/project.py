@@ -1,4 +1,4 @@
-"""The project around a file: its root, and the source files that may be read as context, nearest first."""
+"""The project of a file: its root, and the source files that may be read as context, nearest first."""
 
 import os
 import re
@@ -235,7 +235,7 @@ def _join(folder: str, name: str) -> str:
 
 
 def _list_folder(path: str) -> _Listing:
-    """A link is no folder here, and no regular file later: what it leads to in the root is listed where it is."""
+    """List a folder. Links count as neither folders nor files: what they lead to inside the root is listed there."""
     try:
         with os.scandir(path) as entries:
             some = islice(entries, projectfile.ENTRY_LIMIT)  # a folder of more holds data

@@ -61,7 +61,7 @@ def fit_text(text: str, before: str, after: str) -> FittedText | None:
 
 
 def at_depth(text: str, before: str, above: str) -> str:
-    """A text that goes on at the cursor's depth: after an indentation, further blanks are left out.
+    """The text at the cursor's indentation: after an indented cursor, further leading blanks are left out.
 
     All its lines move together. Under a line that opens a block, and is indented as deep as the cursor or deeper, the
     blanks stay: there the indentation is not finished.

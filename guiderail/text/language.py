@@ -53,7 +53,7 @@ def language_named(name: str) -> str:
 
 
 def ending_of(language: str) -> str:
-    """What the names of a language's files end with, the dot included; empty for an unknown language."""
+    """The file name ending of a language, with its dot; empty for an unknown language."""
     known = _BY_NAME.get(language)
     return known.endings[0] if known and known.endings else ""
 

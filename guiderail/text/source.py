@@ -1,4 +1,4 @@
-"""From bytes to a Document: encodings found, line ends kept, every refusal one clear line."""
+"""Reads bytes as a Document: detects the encoding, keeps line ends, and says in one line what cannot be read."""
 
 import codecs
 import io

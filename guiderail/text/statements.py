@@ -89,7 +89,7 @@ def keywords(language: str) -> frozenset[str]:
 
 
 class Statements:
-    """The rules of the last statements of a text, found again at little cost when it grows or is cut.
+    """The rules of the last statements of a text, updated incrementally when it grows or is cut.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ class Statements:
         self._tree = parse_in_time(self._parser, source, self._tree, PARSE_S)
 
     def _edit(self, source: bytes, same: int) -> None:
-        """Tell the tree what changed; the parser catches up later."""
+        """Apply an edit to the tree; the parser catches up later."""
         assert self._tree is not None
         ends = (byte_point(source, same), byte_point(self._source, len(self._source)), byte_point(source, len(source)))
         self._tree.edit(same, len(self._source), len(source), *ends)

@@ -11,7 +11,7 @@ from guiderail.decoding.constraints.masks import allowed, full_mask
 
 
 def choose(constraints: Sequence[Constraint], scores: torch.Tensor, sampler: Callable[[torch.Tensor], int]) -> int:
-    """A token that `sampler` takes of the scores that the constraints leave, and that all of them admit."""
+    """The token that `sampler` draws from the masked scores and that all constraints admit."""
     while True:
         token = sampler(apply(constraints, scores))
         if admitted(constraints, token):

@@ -102,7 +102,7 @@ class _Candidate:
         return self.total / len(self.path)
 
     def add(self, token: int, logprob: float) -> None:
-        """Go on by one token."""
+        """Append one token."""
         self.path.append(token)
         self.total += logprob
         self.text = self.text.add(token)

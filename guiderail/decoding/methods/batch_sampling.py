@@ -59,7 +59,7 @@ class SampledText:
 
     @property
     def token(self) -> int:
-        """The token that was chosen last."""
+        """The last chosen token."""
         return self._ids[-1]
 
     @property

@@ -1,4 +1,4 @@
-"""Deferred choices: tokens chosen before an answer that they depend on, and checked when it has come.
+"""Deferred choices: tokens chosen before an answer on which they depend, and checked once it arrives.
 
 What is legal after a dot is known some milliseconds after the dot. Most of what a model writes is legal, so decoding
 goes on without the answer. When it has come, each choice is made once more from the scores that were kept, with the
@@ -26,7 +26,7 @@ MOST = 16  # choices without an answer; then it is waited for
 
 @dataclass(slots=True)
 class Step:
-    """One choice, and all that it takes to make it again.
+    """One choice, with everything needed to repeat it.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class DeferredChoice:
         return taken
 
     def check(self, *, wait: bool) -> Step | None:
-        """Choose again where answers have come, in order; the first step whose token is now another one, if any.
+        """Repeat the choices whose answers have arrived, in order; the first step whose token changed, if any.
 
         That step is certain then, the constraints have accepted its token, and the steps after it are forgotten.
         """
@@ -129,7 +129,7 @@ class DeferredChoice:
         return None
 
     def _changes(self, step: Step) -> bool:
-        """Make a step's choice again and accept it; whether the steps after it fall with it."""
+        """Repeat a step's choice and accept it; whether the steps after it become invalid."""
         latest = self._rng_state()
         self._restore(step.rng_state)
         token = choose(self._constraints, step.scores, step.sampler())

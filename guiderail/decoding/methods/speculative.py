@@ -143,7 +143,7 @@ class _Run:
             self._drafting.learn(Verified(before, done.tree, done.rows, done.path, done.draft))
 
     def _go_back(self, step: Step) -> None:
-        """End the text and the session's sequence with a step that has another token now, which is yet to be run."""
+        """Cut the text and the session's sequence back to a step whose token changed and must be run again."""
         if not self._pass.settled:
             # Where the pass's first token is in the sequence; without a draft it was fed already.
             begun = self._session.length - (self._pass.draft is None)
@@ -194,7 +194,7 @@ class _Pass:
         return [self.tree.tokens[child] for child in self.tree.children(node)], self.draft.drawn.get(node - 1)
 
     def descend(self, token: int) -> bool:
-        """Go on to the child with this token; whether there is one."""
+        """Descend to the child with this token; whether there is one."""
         if self.draft is not None:
             for child in self.tree.children(self.path[-1]):
                 if self.tree.tokens[child] == token:

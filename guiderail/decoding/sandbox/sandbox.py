@@ -59,7 +59,7 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # t
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a program ended.
+    """The result of running a program.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Outcome:
 
 
 class Tree:
-    """The files in a program's folder at the start of every run.
+    """The initial contents of a program's folder.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def run(
     megabytes: int,
     files: Mapping[str, bytes] | None = None,
 ) -> Outcome:
-    """Run a program in a copy of a tree, its working directory, of which nothing is left afterwards.
+    """Run a program in a temporary copy of a tree, its working directory.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def run(
 
 
 def _watched(opened: contextlib.ExitStack, order: int, tree: int, seconds: float) -> Outcome:
-    """Run an order and read the pipes until all are closed; that is when everything in the sandbox has ended."""
+    """Run an order and read its pipes until all are closed, which means that every process in the sandbox has ended."""
     (output, says), (report, reports), (status, tells), (lifeline, held) = (os.pipe() for _ in range(4))
     inside = (order, tree, says, reports, tells, lifeline)
     for descriptor in (output, report, status, held):
@@ -179,7 +179,7 @@ def _start(inside: Sequence[int], says: int) -> subprocess.Popen[bytes]:
 
 
 def _outcome(output: bytes, report: bytes, status: bytes, *, is_late: bool) -> Outcome:
-    """The outcome that the first line of the status tells."""
+    """The outcome that the first line of the status states."""
     said = output.decode(errors="replace")
     word, _, rest = status.decode(errors="replace").partition("\n")[0].partition(" ")
     if word == "exit":
@@ -192,7 +192,7 @@ def _outcome(output: bytes, report: bytes, status: bytes, *, is_late: bool) -> O
 
 
 class _Kept(dict[int, bytearray]):
-    """The beginnings of what pipes said; what comes after that is read and dropped.
+    """The first bytes from each pipe; the rest is read and discarded.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class CommandHandlers:
     configuration: ConfigurationHandlers
 
     def register(self) -> None:
-        """Have the commands and requests handled."""
+        """Register the handlers."""
         self.connection.on_command("guiderail.toggle", self.toggle)
         self.connection.on_command("guiderail.showLog", self.show_log)
         self.connection.on_command("guiderail.explain", self.explain)

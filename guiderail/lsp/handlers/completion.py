@@ -51,7 +51,7 @@ class CompletionHandlers:
     _trigger_kinds: TriggerKinds = field(default_factory=TriggerKinds, init=False)
 
     def register(self) -> None:
-        """Have the messages handled."""
+        """Register the handlers."""
         connection, options = self.connection, types.CompletionOptions(trigger_characters=TRIGGERS)
         connection.on(types.TEXT_DOCUMENT_INLINE_COMPLETION, self.inline_completion, types.InlineCompletionOptions())
         connection.on(types.TEXT_DOCUMENT_COMPLETION, self.completion, options)

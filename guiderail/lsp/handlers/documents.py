@@ -1,4 +1,4 @@
-"""Open documents: their text is kept that of the client."""
+"""Handles open documents, and keeps their text in sync with the client's."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _URI = re.compile(rb'"uri"\s*+:\s*+("(?:[^"\\]++|\\.)*+")', re.DOTALL)
 
 @dataclass(eq=False)
 class DocumentHandlers:
-    """Keeps one client's open documents, and gives up those whose text may not be the client's any more."""
+    """Keeps one client's open documents in sync, and stops suggesting in those that may be out of sync."""
 
     client: ClientState
     connection: Connection
     status: StatusPublisher
 
     def register(self) -> None:
-        """Have the messages handled."""
+        """Register the handlers."""
         self.connection.on(types.TEXT_DOCUMENT_DID_OPEN, self.did_open)
         self.connection.on(types.TEXT_DOCUMENT_DID_CHANGE, self.did_change)
         self.connection.on(types.TEXT_DOCUMENT_DID_CLOSE, self.did_close)
@@ -79,7 +79,7 @@ class DocumentHandlers:
             self.status.set_active(None)
 
     def text_unread(self, method: str, body: bytes) -> None:
-        """Give up the documents that are named by a message with a text that cannot be read."""
+        """Mark the documents as out of sync that an unreadable message names."""
         buffers, uris = self.client.buffers, _uris_in(body)
         named = [buffer for uri, buffer in buffers.items() if uri in uris]
         if not named and method == types.TEXT_DOCUMENT_DID_CHANGE:
@@ -87,7 +87,7 @@ class DocumentHandlers:
         self._mark_out_of_sync(*named)
 
     async def _change_on(self, buffer: Buffer, steps: Iterator[None], was_out_of_sync: bool) -> None:
-        """Apply the rest of a message's changes, and let others have the event loop between them."""
+        """Apply the rest of a message's changes, and yield to the event loop in between."""
         while not _run_slice(steps):
             await asyncio.sleep(0)
         self._changed(buffer, was_out_of_sync)
@@ -103,7 +103,7 @@ class DocumentHandlers:
             self._mark_out_of_sync(buffer)
 
     def _mark_out_of_sync(self, *buffers: Buffer) -> None:
-        """Suggest nothing in documents whose text may not be the client's, until that comes whole."""
+        """Suggest nothing in documents that may be out of sync, until their whole text comes."""
         for buffer in buffers:
             log.warning("a change of a document cannot be read: no suggestions there until it is opened again")
             buffer.is_out_of_sync = True

@@ -160,7 +160,7 @@ def _splits(
 
 
 def _stages(file: GgufFile, kind: str) -> dict[str, Any]:
-    """What stands before the merges."""
+    """The stages before the merges."""
     if kind == "llama":
         spaces = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
         prefix = [{"type": "Prepend", "prepend": "▁"}] if _adds_space(file) else []

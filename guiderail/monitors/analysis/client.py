@@ -108,7 +108,7 @@ class Client:
         return self._rpc.received
 
     async def start(self) -> None:
-        """Start the process and shake hands.
+        """Start the process and initialize the server.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class Client:
         self._rpc.initialized(lsp.InitializedParams())
 
     def _limits(self) -> dict[str, Any] | None:
-        """What the kernel is to hold the server to; None where it is free."""
+        """The limits that the kernel enforces on the server; None if it is not confined."""
         if self._trusted or not confinement.is_possible():
             return None
         self._scratch = tempfile.mkdtemp(prefix="guiderail-")

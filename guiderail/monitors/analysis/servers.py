@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 
 
 def _pyrefly_confined(root: Path) -> Mapping[str, Any]:
-    """Where the packages are, told instead of asked of the project's Python."""
+    """The settings that name the project's packages, so that pyrefly need not ask the project's Python."""
     found = [str(path) for name in (".venv", "venv") for path in site_folders(root / name)]
     packages = [path for path in found if os.path.isdir(path)]  # noqa: PTH112 (Path's raises where it may not look)
     return {"python": {"pyrefly": {"displayTypeErrors": "force-on", "extraPaths": packages}}}

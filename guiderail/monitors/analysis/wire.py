@@ -45,7 +45,7 @@ logging.getLogger("pygls").setLevel(logging.CRITICAL)
 
 
 class TrafficError(ValueError):
-    """A server sends more than can be read; the message says what it did."""
+    """A server sends too much, or what is no message; the text says what it did."""
 
 
 class Rpc(LanguageClient):

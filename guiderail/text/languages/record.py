@@ -49,7 +49,7 @@ class Language:
     lexicon
         For the lexer.
     members
-        How the use of a member is written.
+        How members are accessed.
     calls
         How arguments are written.
     new
@@ -121,7 +121,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class MemberSyntax:
-    """How a language writes that a member of something is used.
+    """How a language accesses members.
 
     Parameters
     ----------

@@ -110,7 +110,7 @@ def _reap(program: int) -> int | None:
 
 
 def _excess(order: Order) -> str:
-    """What the sandbox uses too much of; "" if nothing."""
+    """Which limit the sandbox exceeds; "" if none."""
     own = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent, size, memory, processes = own.ru_utime + own.ru_stime, 0, 0, []
     for name in os.listdir(PROC):

@@ -31,7 +31,7 @@ class _Beneath(ctypes.Structure):
 
 
 def restrict(writable: Iterable[str], devices: Iterable[str]) -> None:
-    """Let this process, and all that it becomes or starts, read below the root and write below `writable` alone.
+    """Restrict this process and its descendants: read below the root, write below `writable` only.
 
     The process must have no new privileges. Where the kernel has no use for this, nothing happens.
     """

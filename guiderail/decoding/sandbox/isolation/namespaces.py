@@ -23,7 +23,7 @@ NAMESPACES = (
 
 
 def main(*descriptors: int) -> None:
-    """Run what is ordered, say on the status pipe how it ended, and exit.
+    """Run an order, report its end on the status pipe, and exit.
 
     Parameters
     ----------
