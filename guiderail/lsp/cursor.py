@@ -45,7 +45,7 @@ class Cursor:
     selected: str = ""
 
     def range(self, back: int, forward: int) -> types.Range:
-        """The range from `before` characters before the cursor to `after` characters after it."""
+        """The range from `back` characters before the cursor to `forward` characters after it."""
         whole = self.before + self.rest
         start, end = (
             types.Position(self.line, to_units(whole, len(self.before) + by, self.encoding)) for by in (-back, forward)
