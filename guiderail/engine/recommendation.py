@@ -1,4 +1,4 @@
-"""Which of the published models suits this machine: what each costs here, and which one to take."""
+"""Recommends a published model for this machine by what each one costs here."""
 
 from __future__ import annotations
 

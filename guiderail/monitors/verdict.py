@@ -1,8 +1,8 @@
 """The verdict on a suggestion: the errors that it adds to the file.
 
-Monitors look at one name at a time, while it is written. When all is written, the syntax is looked at, and the analyser
-is asked once more, for what it finds wrong with the file. That answer is waited for up to a deadline; what is not known
-by then is called unknown.
+Monitors check one name at a time, while it is written. When the text is complete, its syntax is checked and the
+analyser is asked once more, for the errors of the file. The answer is awaited up to a deadline; after that the verdict
+is unknown.
 """
 
 from __future__ import annotations

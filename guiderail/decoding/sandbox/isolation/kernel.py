@@ -1,4 +1,4 @@
-"""Calls to the Linux kernel that the standard library lacks."""
+"""Linux system calls that the standard library lacks."""
 
 from __future__ import annotations
 
