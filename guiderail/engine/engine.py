@@ -16,10 +16,10 @@ from guiderail.engine.analysers import AnalyserPools
 from guiderail.engine.completion import Completion
 from guiderail.engine.context import ContextChooser, code_in
 from guiderail.engine.line_ends import with_line_ends_of, with_line_feeds
-from guiderail.engine.lru import LruCache
 from guiderail.engine.open_projects import OpenProjects
 from guiderail.engine.time_limits import WAITING, TimeLimits
 from guiderail.errors import GuiderailError
+from guiderail.lru import LruCache
 
 if TYPE_CHECKING:
     from guiderail.cache.live import LiveCache

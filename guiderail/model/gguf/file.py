@@ -53,11 +53,6 @@ class GgufFile:
         return self.header.real(f"{self.architecture}.{key}", default)
 
 
-def is_gguf(path: Path) -> bool:
-    """Whether a path names a GGUF file that is there."""
-    return path.suffix.lower() == SUFFIX and path.is_file()
-
-
 def shard_paths(path: Path) -> tuple[Path, ...]:
     """The files of a model: the file itself, or all shards if it is one of them.
 
