@@ -23,7 +23,7 @@ ENGINES = ("guiderail", "llama.cpp")
     type=click.FloatRange(0),
     default=3600,
     show_default=True,
-    help="Of fast typing, after which guiderail's memory is measured.",
+    help="Of typing given to guiderail as fast as it can, to see its memory behind it.",
 )
 @click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads of each engine.  [default: cores]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the files and the typing.")

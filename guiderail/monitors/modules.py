@@ -1,4 +1,4 @@
-"""The modules that a Python project can import: its own, its requirements', its environment's, the library's."""
+"""The modules that a Python project can import: its own, what it needs, its environment's, the standard library's."""
 
 from __future__ import annotations
 

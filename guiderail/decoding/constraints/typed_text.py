@@ -1,8 +1,8 @@
 """Token healing: a half-typed word before the cursor is decoded again as part of a whole word.
 
-A word that ends at the cursor is split into tokens that the model never saw in whole words. So the word is removed from
-the prompt and decoding must write it again first, in whatever tokens the model prefers, of which the last may reach
-past the cursor.
+A word cut at the cursor is cut into tokens that the model never saw in whole words. So the word is taken out of the
+prompt, and decoding must write it again first, in whatever tokens the model prefers, some of them reaching past the
+cursor.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def test_a_prompt_names_its_file_and_shows_no_other(monkeypatch: pytest.MonkeyPa
     paths = [task.path for own in material for task in own.tasks for _ in range(3)]
     assert len(asked) == len(paths)
     for request, path in zip(asked, paths, strict=True):
-        segments = Completer(model, prompt_tokens=PLAN.prompt_tokens).prompts.build(request).segments
+        segments = Completer(model, prompt_tokens=PLAN.prompt_tokens).prompt(request).segments
         assert [s.text for s in segments if s.kind == "context"] == [f"{path}\n"]
         assert segments[0].text == "<|file_sep|>"
 
