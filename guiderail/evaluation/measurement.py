@@ -33,17 +33,19 @@ def meta(seeds: Mapping[str, int], *, libraries: Iterable[str] = (), **more: Any
         Further conditions, under their names.
     """
     return {
-        "versions": {
-            "guiderail": __version__,
-            "python": platform.python_version(),
-            **{name: _version(name) for name in (*LIBRARIES, *libraries)},
-        },
+        "versions": versions(*libraries),
         "commit": commit(),
         "hardware": hardware(),
         "seeds": dict(seeds),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **more,
     }
+
+
+def versions(*libraries: str) -> dict[str, str]:
+    """Of guiderail, Python, the libraries that always matter, and further ones."""
+    found = {name: _version(name) for name in (*LIBRARIES, *libraries)}
+    return {"guiderail": __version__, "python": platform.python_version(), **found}
 
 
 def _version(name: str) -> str:
