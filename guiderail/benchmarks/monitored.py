@@ -8,6 +8,9 @@ from the encoded prompt to the last token: while a prompt is encoded, the first 
 Monitors are on in two situations: the analyser has never seen the file, as at the command line, or it has read the file
 as it was before the dot, as in an editor, where the file is open while the dot is typed. Each has an analyser of its
 own, so that neither profits from the answers of the other.
+
+This looks at a part below the engine, the decoding of one text, with a session that takes the time of every pass, and
+runs random models too, which no setting names.
 """
 
 from __future__ import annotations

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from guiderail.cli.options import OUTPUT
+from guiderail.cli.options import PICTURE
 from guiderail.cli.study import JSON, SAMPLES, Row, Study, Table, number, quick, seed, study
 
 
@@ -53,7 +52,7 @@ TABLE = Table(
     number("Samples of each task and context size"),
     seed("the samples"),
     SAMPLES,
-    click.option("--picture", type=OUTPUT, metavar="FILE.png", help="Draw the divergence by distance from the edit."),
+    click.option("--picture", type=PICTURE, metavar="FILE.svg", help="Draw the divergence by distance from the edit."),
     JSON,
     settings=("model", "device", "dtype", "threads"),
     seeds=("samples",),
@@ -65,7 +64,7 @@ def pie(study: Study, samples: str | None, picture: str | None) -> list[dict[str
     guiderail eval pie --quick
     guiderail eval pie --samples pie.jsonl --json pie.json
     """
-    from guiderail.evaluation import jdk_sources
+    from guiderail.evaluation import jdk_sources, measurement
     from guiderail.evaluation.studies import pie as evaluation
     from guiderail.evaluation.studies import repeated_edits
     from guiderail.model.fingerprint import fingerprint
@@ -84,8 +83,6 @@ def pie(study: Study, samples: str | None, picture: str | None) -> list[dict[str
     links = list(repeated_edits.evaluate(model, chains, plan, advance=advance))
     classes = evaluation.by_distance(found)
     if picture:
-        from guiderail.evaluation.png_charts import draw_divergence
-
-        draw_divergence(Path(picture), classes)
+        measurement.write_text(picture, evaluation.picture(classes).file())
     study.conditions |= {"java": archive is not None, "by_distance": classes}
     return evaluation.rows(found) + repeated_edits.rows(links)

@@ -201,7 +201,7 @@ def study(
     return decorate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """How rows are shown.
 

@@ -22,7 +22,9 @@ from guiderail.evaluation.task import Task
 from guiderail.evaluation.worker import Row, Worker
 
 # As in the configurations that come with guiderail: what the product adds to the model and the method is left out.
-ALONE: dict[str, Any] = {"context_tokens": 0, "project_ngrams": "off", "end_loops": False, "verdict": "off"}
+ALONE: dict[str, Any] = {
+    "context_tokens": 0, "project_ngrams": "off", "end_loops": False, "verdict": "off", "monitors": False
+}  # fmt: skip
 UNFINISHED = 8  # runs whose rows are kept
 
 

@@ -25,6 +25,7 @@ from guiderail.cache.live import LiveCache
 from guiderail.cache.rotation import Refusal, Rotation, rotation_of
 from guiderail.cache.selection import PIE, Effort
 from guiderail.errors import GuiderailError
+from guiderail.evaluation.charts import Chart, lines
 from guiderail.evaluation.likelihood import begin_id
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.revisions import TASKS, Revision, draw
@@ -52,6 +53,7 @@ EFFORTS: Mapping[str, Effort] = {
 ALL = "all"
 # Bounds, in tokens, of the classes of distance from the last change to the cursor.
 DISTANCES = (64, 128, 256, 512, 1024, 2048, 4096)
+AIM, NOTHING = 2e-4, 1e-9  # divergences, in nats: what is aimed at, and what is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,3 +274,16 @@ def by_distance(samples: Iterable[Row], bounds: Sequence[int] = DISTANCES) -> li
             if kl:
                 table.append({"method": method, "from": low, "to": high, "n": len(kl), "kl_mean": fmean(kl)})
     return table
+
+
+def picture(classes: Iterable[Row]) -> Chart:
+    """Mean divergence of each method by the tokens between edit and cursor, as `by_distance` gives it."""
+    series = {
+        method: [((row["from"] + row["to"]) / 2, row["kl_mean"]) for row in own if row["kl_mean"] > NOTHING]
+        for method, own in grouped(classes, itemgetter("method")).items()
+    }
+    series = {method: points for method, points in series.items() if points}
+    across = [x for points in series.values() for x, _ in points] or [1.0]
+    series[f"aim: {AIM:.0e}".replace("e-0", "e-")] = [(min(across), AIM), (max(across), AIM)]
+    title = "Divergence after an edit"
+    return lines(title, "tokens from the edit to the cursor", "KL to full encoding, nats", series, log=(True, True))
