@@ -14,6 +14,7 @@ import click
 
 from guiderail.cli.held_out import held_out, phases, progress
 from guiderail.cli.options import OUTPUT, resolved, setting_flags
+from guiderail.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -89,13 +90,11 @@ class Study:
         """The projects of packages, with their dependencies; what cannot be laid out is named and left out."""
         from guiderail.evaluation import projects
 
-        advance, found = self.phase("laying out packages", len(files)), dict[str, Path]()
-        for name, own in files.items():
-            try:
-                found |= {name: projects.prepare(projects.pinned(name), own)} if own else {}
-            except projects.ProjectError as error:
-                click.echo(f"{name} is left out: {error}", err=True)
-            advance()
+        note = lambda words: click.echo(words, err=True)  # noqa: E731
+        advance = self.phase("laying out packages", len(files))
+        found = projects.prepare_all(projects.held_out(), files, note, advance)
+        if not found:
+            raise UsageError("no package can be laid out with what it depends on", "Check the network and pip")
         return found
 
     def load(self) -> Model:

@@ -52,7 +52,7 @@ class RowFile:
         if unit_of(rows[0]) not in self.done:
             self._stream.write("".join(json.dumps(row) + "\n" for row in rows).encode())
             os.fsync(self._stream.fileno())
-            self.done[unit_of(rows[0])] = rows if self._header else ()
+            self.done[unit_of(rows[0])] = rows if self._header is not None else ()
 
     def close(self) -> None:
         """Let the file go."""
@@ -84,7 +84,7 @@ class RowFile:
                     break
                 rows.append(row)
                 if len(rows) == row.get("samples", 1):
-                    self.done[unit_of(row)] = rows if self._header else ()
+                    self.done[unit_of(row)] = rows if self._header is not None else ()
                     rows, kept = [], place
         return kept
 

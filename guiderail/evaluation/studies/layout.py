@@ -21,7 +21,7 @@ from guiderail.choices import CachePolicy, Layout
 from guiderail.engine.engine import Engine
 from guiderail.engine.request import CompletionRequest
 from guiderail.errors import UsageError
-from guiderail.evaluation.config import Config, Settings
+from guiderail.evaluation.config import GREEDY, Config, Settings, System
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.row_file import RowFile
 from guiderail.evaluation.scoring import edit_similarity, exact_match, first_line
@@ -80,9 +80,9 @@ def evaluate(
     advance: Callable[[], None] = lambda: None,
 ) -> Iterator[Row]:
     """Every state of every trace in every layout, under every policy."""
-    layouts = known(worker.engine(config.settings).model.info)
-    for policy, layout in product(POLICIES, layouts):
-        settings = replace(config.settings, layout=layout, cache_policy=policy)
+    shared = replace(System(config.models[0], GREEDY).settings(config.settings), until="line", cache_policy=POLICIES[0])
+    for policy, layout in product(POLICIES, known(worker.engine(shared).model.info)):
+        settings = replace(shared, layout=layout, cache_policy=policy)
         engine = worker.engine(settings)
         for number, (package, trace) in enumerate(drawn):
             about = {"layout": layout, "policy": policy, "package": package}
