@@ -12,9 +12,9 @@ from typing import Any
 from guiderail.decoding.registry import known
 from guiderail.engine.choice import chosen
 from guiderail.engine.engine import Engine
-from guiderail.engine.patience import UNHURRIED
 from guiderail.engine.request import CompletionRequest
 from guiderail.engine.suggestion import NOTHING, Suggestion
+from guiderail.engine.time_limits import BATCH
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.evaluation.study import ALONE
 from guiderail.settings import Settings
@@ -94,7 +94,7 @@ def run(settings: Settings, plan: Plan, skipped: Callable[[str, str], None]) -> 
     What a way keeps between requests begins anew with each round: nobody types the same text again and again.
     """
     choices, places = ways(settings, plan, skipped), cursors(plan.cursors)
-    engine = Engine(UNHURRIED)
+    engine = Engine(BATCH)
     engine.load(choices[AUTO])
     for name in list(choices):
         try:  # also warms up, and measures what a wide pass costs

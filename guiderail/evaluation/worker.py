@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from guiderail.engine.analysers import AnalyserPools
 from guiderail.engine.engine import Engine
-from guiderail.engine.patience import UNHURRIED
 from guiderail.engine.suggestion import NOTHING, Suggestion
+from guiderail.engine.time_limits import BATCH
 from guiderail.evaluation.checkers.checker import CannotCheck
 from guiderail.evaluation.checkers.judge import judge_for
 from guiderail.evaluation.config import Config, Settings, System
@@ -79,8 +79,7 @@ class Worker:
         key = tuple(getattr(settings, name) for name in LOADED)
         if key not in self._engines:
             if len(self._engines) < self._most:
-                patience = replace(UNHURRIED, analyser_s=settings.deadline_s)
-                engine = Engine(patience, analysers=self._analysers)
+                engine = Engine(replace(BATCH, analyser_s=settings.deadline_s), analysers=self._analysers)
             else:
                 engine = self._engines.pop(next(iter(self._engines)))
             engine.load(settings)

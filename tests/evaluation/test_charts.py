@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from guiderail.benchmarks.cache import picture as times
-from guiderail.evaluation.calibrate import Observations
+from guiderail.evaluation.calibrate import TokenStatistics
 from guiderail.evaluation.calibrate import picture as calibration
 from guiderail.evaluation.charts import Chart, lines
 from guiderail.evaluation.studies.pie import picture as divergence
@@ -65,7 +65,7 @@ def test_methods_without_divergence_are_left_out() -> None:
 
 
 def test_a_calibration_shows_right_and_wrong_places_and_the_threshold() -> None:
-    places = Observations(np.array([0.1, 0.2, 0.2, 2.0, 2.5]), np.array([1, 1, 2, 3, 1]))
+    places = TokenStatistics(np.array([0.1, 0.2, 0.2, 2.0, 2.5]), np.array([1, 1, 2, 3, 1]))
     found = drawn(calibration(places, 1.84))
     assert list(found) == ["the model is right", "the model is wrong", "unsure from 1.84 on"]
     assert len({x for x, _ in found["unsure from 1.84 on"]}) == 1

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from guiderail.decoding.constraints.choice import apply, choose
 from guiderail.decoding.constraints.masks import allowed, full_mask
 from guiderail.decoding.constraints.vocabulary import Vocabulary
-from guiderail.decoding.method import Request as DecodingRequest
+from guiderail.decoding.method import DecodeRequest as DecodingRequest
 from guiderail.decoding.method import TokenEvent
 from guiderail.decoding.methods.plain import Plain
 from guiderail.decoding.sampling import Sampling
@@ -23,7 +23,7 @@ from guiderail.engine.completer import Completer
 from guiderail.engine.plan import ALTERNATIVES, CompletionPlan
 from guiderail.engine.suggestion import Suggestion
 from guiderail.monitors.analysis.answers import Member, Members, NoAnswer
-from guiderail.monitors.analysis.requests import MEMBERS, Question, Request
+from guiderail.monitors.analysis.requests import MEMBERS, DecodeRequest, Question
 from guiderail.monitors.cursor_context import Snapshot
 from guiderail.monitors.joint import JointMonitors
 from guiderail.monitors.masks import Masks
@@ -266,7 +266,7 @@ class Broken(Wordy):
             else None
         )
 
-    def prefetch(self, snapshot: Snapshot) -> Sequence[tuple[Request[Any], Question]]:
+    def prefetch(self, snapshot: Snapshot) -> Sequence[tuple[DecodeRequest[Any], Question]]:
         if self._where == "prefetch":
             raise KeyError(snapshot.text)
         return []

@@ -21,7 +21,7 @@ import torch
 
 from guiderail.cache.tree import TokenTree
 from guiderail.decoding.session import Session
-from guiderail.engine.completer import Completer
+from guiderail.engine.prompt_builder import PromptBuilder
 from guiderail.evaluation.config import GREEDY, Config, System
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.row_file import RowFile
@@ -30,7 +30,7 @@ from guiderail.evaluation.tables import grouped, interval, mean, paired_interval
 from guiderail.evaluation.task import Task
 from guiderail.evaluation.tasks import draw_lines, spread
 from guiderail.evaluation.worker import Row, Worker
-from guiderail.model.memory import give_back, resident
+from guiderail.model.memory import release_memory, resident
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
@@ -96,7 +96,7 @@ def evaluate(
 def _loaded(worker: Worker, system: System, config: Config) -> list[Row]:
     """What it takes to load a model, and how fast it is."""
     worker.unload()
-    give_back()
+    release_memory()
     before, began = resident(), time.perf_counter()
     model = worker.engine(system.settings(config.settings)).model
     taken = {"load_s": time.perf_counter() - began, "memory_mb": (resident() - before) / 1e6}
@@ -133,7 +133,7 @@ def _distributions(worker: Worker, system: System, config: Config, task: Task) -
     settings = system.settings(config.settings)
     engine = worker.engine(settings)
     plan = replace(engine.plan(task.request(settings)), heal=False)
-    prompt = Completer(engine.model, prompt_tokens=settings.prompt_tokens).prompt(plan)
+    prompt = PromptBuilder(engine.model, settings.prompt_tokens).build(plan)
     session, ids = Session(engine.model), engine.model.tokenizer.encode(task.truth)
     first = session.feed(engine.model.tokenizer.encode_prompt(prompt))
     assert first is not None, "nobody cancels"

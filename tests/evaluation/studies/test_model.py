@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.engine.completer import Completer
 from guiderail.engine.plan import CompletionPlan
+from guiderail.engine.prompt_builder import PromptBuilder
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.studies import model as study
 from guiderail.evaluation.studies.model import MEASURES, Plan, evaluate, materials, named, rows
@@ -66,13 +66,13 @@ def test_the_number_of_samples_is_known_beforehand(samples: list[Row], tmp_path:
 def test_a_prompt_names_its_file_and_shows_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As the product's prompts do; what other files say is never in one."""
     shown: list[Prompt] = []
-    prompt = Completer.prompt
+    build = PromptBuilder.build
 
-    def listening(self: Completer, plan: CompletionPlan) -> Prompt:
-        shown.append(prompt(self, plan))
+    def listening(self: PromptBuilder, plan: CompletionPlan) -> Prompt:
+        shown.append(build(self, plan))
         return shown[-1]
 
-    monkeypatch.setattr(Completer, "prompt", listening)
+    monkeypatch.setattr(PromptBuilder, "build", listening)
     measured(tmp_path, "guiderail")
     paths = [task.path for own in materials(FILES, PLAN, tmp_path) for task in own.tasks for _ in range(3)]
     assert len(shown) == len(paths)
