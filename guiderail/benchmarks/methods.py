@@ -17,6 +17,7 @@ from guiderail.engine.suggestion import NOTHING, Suggestion
 from guiderail.engine.time_limits import BATCH
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.evaluation.study import ALONE
+from guiderail.evaluation.worker import LOADED
 from guiderail.settings import Settings
 from guiderail.text.document import Document
 
@@ -53,7 +54,8 @@ QUICK = Plan(cursors=4, tokens=24, rounds=2)
 
 def ways(settings: Settings, plan: Plan, skipped: Callable[[str, str], None]) -> dict[str, Settings]:
     """The settings of each method and drafter that needs nothing but a cursor; `skipped` is told of the others."""
-    plain = replace(settings, until="tokens", max_tokens=plan.tokens, drafter="off", **ALONE)
+    loaded = {key: getattr(settings, key) for key in LOADED}
+    plain = Settings(**loaded, until="tokens", max_tokens=plan.tokens, drafter="off", **ALONE)
     found = {GREEDY: plain, SAMPLED: replace(plain, temperature=TEMPERATURE)}
     for name, one in known().items():
         if name == "plain" or (plan.only and name not in plan.only):
