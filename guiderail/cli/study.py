@@ -169,25 +169,15 @@ def study(
     """
 
     def decorate(measure: Callable[..., list[dict[str, Any]]]) -> click.Command:
-        def command(
-            seed: int,
-            target: str | None,
-            quick: bool = False,
-            count: int | None = None,
-            limit: int | None = None,
-            **given: Any,
-        ) -> None:
-            from guiderail.evaluation import measurement
-
-            own = import_module(f"guiderail.evaluation.studies.{module}")
-            plan = replace(own.QUICK if quick else own.FULL, seed=seed).sized(count)
-            plan = replace(plan, packages=limit or plan.packages)
+        def command(target: str | None, seed: int, **given: Any) -> None:
             chosen = resolved({key: given.pop(key) for key in settings}).settings
             with progress() as bar:
-                under_way = Study(module, plan, chosen, bar)
+                under_way = Study(module, _plan(module, seed, given), chosen, bar)
                 rows = measure(under_way, **given)
             table.show(rows, to_stdout=target != "-")
             if target:
+                from guiderail.evaluation import measurement
+
                 conditions = {"plan": asdict(under_way.plan)} | under_way.conditions
                 measurement.write(target, measurement.meta(dict.fromkeys(seeds, seed), **conditions, **more), rows)
 
@@ -198,6 +188,14 @@ def study(
         return click.command()(flags)
 
     return decorate
+
+
+def _plan(module: str, seed: int, given: dict[str, Any]) -> Any:
+    """The study's plan at the size that the options say, which are taken out of `given`."""
+    own = import_module(f"guiderail.evaluation.studies.{module}")
+    plan = own.QUICK if given.pop("quick", False) else own.FULL
+    sized = replace(plan, seed=seed).sized(given.pop("count", None))
+    return replace(sized, packages=given.pop("limit", None) or plan.packages)
 
 
 @dataclass(frozen=True, eq=False)

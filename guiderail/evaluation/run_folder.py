@@ -59,9 +59,7 @@ class RunFolder:
         """Keep what a report shows of the tasks; once."""
         target = self.folder / TASKS
         if not target.exists():
-            whole = target.with_suffix(".part")
-            whole.write_text("".join(json.dumps(_shown(task)) + "\n" for task in tasks), encoding="utf-8")
-            whole.replace(target)
+            _write_whole(target, "".join(json.dumps(_shown(task)) + "\n" for task in tasks))
 
     @property
     def done(self) -> Collection[Unit]:
@@ -84,9 +82,7 @@ class RunFolder:
     def _agree(self, conditions: Mapping[str, Any]) -> None:
         target = self.folder / RUN
         if not target.exists():
-            whole = target.with_suffix(".part")
-            whole.write_text(json.dumps(conditions, indent=2) + "\n", encoding="utf-8")
-            whole.replace(target)
+            _write_whole(target, json.dumps(conditions, indent=2) + "\n")
             return
         before = read_json(target)
         now = json.loads(json.dumps(conditions))
@@ -98,6 +94,12 @@ class RunFolder:
                 f"{self.folder} was begun with other {what}: rows of two kinds are not mixed",
                 "Name another folder by --out, or go back to what it was begun with",
             )
+
+
+def _write_whole(target: Path, text: str) -> None:
+    part = target.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(target)
 
 
 def locked(path: Path) -> Any:
