@@ -62,6 +62,6 @@ def decode(models: tuple[str, ...], device: str | None, quick: bool, target: str
         rows = benchmark.run(plan, load_here, phases(bar))
     generate = {row["model"]: row["tokens_per_s"] for row in rows if row["engine"] == "transformers"}
     shown = [{**row, "of_generate": row["tokens_per_s"] / generate[row["model"]]} for row in rows]
-    settings = {"prompt_tokens": plan.prompt, "tokens": plan.tokens, "runs": plan.runs}
+    settings: dict[str, Any] = {"prompt_tokens": plan.prompt, "tokens": plan.tokens, "runs": plan.runs}
     settings |= {"threads": plan.threads, "busy": plan.busy, **(benchmark.bandwidth(plan) if target else {})}
     report(target, {TABLE: shown}, {"weights": plan.seed}, libraries=("xllamacpp", "gguf"), **settings)

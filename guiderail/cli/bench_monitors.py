@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from typing import Any
 
 import click
 
@@ -82,7 +83,7 @@ def monitors(
     allow(threads or 0)
     plan = replace(masks.QUICK if quick else masks.Plan(), seed=seed)
     named = models or (("embedded",) if device == "cpu" else ("embedded", "random-1.3B"))
-    size = (QUICK if quick else {}) | ({"positions": count} if count else {})
+    size: dict[str, Any] = (QUICK if quick else {}) | ({"positions": count} if count else {})
     speed = monitored.Plan(models=named, device=device, seed=seed, **size)
     with progress() as bar:
         phase = phases(bar)

@@ -169,7 +169,7 @@ def picture(places: TokenStatistics, threshold: float) -> Chart:
     for label, side in (("right", places.ranks == 1), ("wrong", places.ranks != 1)):
         counts, _ = np.histogram(places.entropies[side], edges)
         points = [
-            (float(x), int(count)) for x, count in zip((edges[1:] + edges[:-1]) / 2, counts, strict=True) if count
+            (float(x), float(count)) for x, count in zip((edges[1:] + edges[:-1]) / 2, counts, strict=True) if count
         ]
         series[f"the model is {label}"], most = points, max(most, *counts)
     series[f"unsure from {threshold:.2f} on"] = [(threshold, 1), (threshold, int(most))]

@@ -80,7 +80,7 @@ def config_of(
     more
         Further settings of a run.
     """
-    own = {key: getattr(chosen, key) for key in settings.KEYS} | ALONE | {"check": False} | more
+    own: dict[str, Any] = {key: getattr(chosen, key) for key in settings.KEYS} | ALONE | {"check": False} | more
     own |= {"prompt_tokens": plan.prompt_tokens, "max_tokens": plan.max_tokens, "seed": plan.seed}
     combined = {"models": (chosen.model,), "methods": tuple(methods), "monitors": tuple(monitors), "tasks": ()}
     return Config(name="", about="", settings=config.Settings(**own), **combined)

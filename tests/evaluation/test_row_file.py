@@ -101,7 +101,8 @@ def test_few_unfinished_runs_are_kept(make: Callable[..., list[str]], tmp_path: 
     for number in range(UNFINISHED + 3):
         make(fails=True, number=number)
         for folder in (tmp_path / "unfinished").iterdir():
-            os.utime(folder, (folder.stat().st_mtime - 100,) * 2)
+            older = folder.stat().st_mtime - 100
+            os.utime(folder, (older, older))
     assert len(list((tmp_path / "unfinished").iterdir())) == UNFINISHED
     assert make(number=0) == ["a", "b"]
     assert make(number=UNFINISHED + 2) == ["b"]

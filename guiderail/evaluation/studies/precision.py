@@ -87,9 +87,10 @@ def evaluate(
         yield from (row | {"dtype": dtype} for row in once(log, ("speed", dtype), loading))
         for number, task in enumerate(tasks):
             truth = folder / f"{number}.npy"
-            known = None if dtype == REFERENCE and not truth.exists() else log
+            if log and dtype == REFERENCE and not truth.exists():
+                log.done.pop((task.id, dtype), None)  # the others are compared with what is gone
             measuring = partial(_line, worker, system, config, task, truth)
-            yield from (row | {"dtype": dtype} for row in once(known, (task.id, dtype), measuring))
+            yield from (row | {"dtype": dtype} for row in once(log, (task.id, dtype), measuring))
             advance()
 
 

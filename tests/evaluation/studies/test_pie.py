@@ -62,8 +62,7 @@ def test_what_is_done_is_not_done_again(samples: list[dict[str, Any]], tmp_path:
     model = tiny_model("qwen3")
     drawn = revisions(model, FILES, [], PLAN)
     with closing(RowFile(tmp_path / "rows.jsonl", {"seed": 0})) as log:
-        started = evaluate(model, drawn, PLAN, log)
-        next(started), started.close()
+        next(evaluate(model, drawn, PLAN, log))
         assert len(log.done) == 1
         again = list(evaluate(model, drawn, PLAN, log))
         assert len({row["task"] for row in again}) == len(log.done)

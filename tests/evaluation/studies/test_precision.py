@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from guiderail.evaluation.config import System
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.row_file import RowFile
 from guiderail.evaluation.studies.precision import REFERENCE, ROWS, Plan, evaluate, lines, rows
-from guiderail.evaluation.worker import Worker
+from guiderail.evaluation.task import Task
+from guiderail.evaluation.worker import Row, Worker
 from guiderail.model.matrix import int8_is_possible
 from tests.evaluation.runs import worker
 from tests.evaluation.test_typing_traces import TEXT
@@ -21,14 +23,13 @@ TASKS = lines({"stdlib": [SourceFile("stdlib", "a.py", TEXT)]}, PLAN)
 def measured(folder: Path, most: int | None = None) -> tuple[list[dict[str, Any]], int]:
     """The table, and how many lines were answered now; ended after so many."""
     steps: list[int] = []
-    answer = Worker.answer
 
     class Counting(Worker):
-        def answer(self, *words: Any) -> list[dict[str, Any]]:
+        def answer(self, task: Task, system: System) -> list[Row]:
             if len(steps) == most:
                 raise KeyboardInterrupt
             steps.append(1)
-            return answer(self, *words)
+            return super().answer(task, system)
 
     with worker("guiderail", PLAN) as (_, config), closing(RowFile(folder / "rows.jsonl", {})) as log:
         found = list(evaluate(Counting(config, most=1), config, ["int8"], TASKS, log, folder))
