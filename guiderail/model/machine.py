@@ -29,7 +29,7 @@ from guiderail.model.checkpoint import Checkpoint
 from guiderail.model.estimate import ROWS, Rates, activations
 from guiderail.model.fused import fuse
 from guiderail.model.lean import LeanForward
-from guiderail.model.matrix import Int8, int8_is_possible, fine
+from guiderail.model.matrix import Int8, fine, int8_is_possible
 from guiderail.model.model import _layout
 from guiderail.model.rope import frequencies
 from guiderail.model.shape import Shape
