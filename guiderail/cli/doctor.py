@@ -44,7 +44,7 @@ class Check:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--full", is_flag=True, help="Compare all of the model's files with their checksums, however large.")
-@setting_flags("model", "device", "dtype", "threads", "monitors", "analyser", "trust")
+@setting_flags("model", "device", "dtype", "threads", "monitors", "analyser", "python", "trust")
 def doctor(as_json: bool, full: bool, **flags: Any) -> None:
     """Check that everything works on this machine.
 

@@ -71,7 +71,7 @@ class Monitors:
             return None
         analyser.attend()
         path = (document.path or folder / (UNTITLED + ending_of(document.language or ""))).absolute()
-        context = CursorContext(document, offset, path, typed, folder)
+        context = CursorContext(document, offset, path, typed, folder, self.analysers.python)
 
         def weigh(monitor: Monitor, restriction: Restriction) -> Trust:
             situation = (context.language, monitor.name, analyser.name, restriction.reason or KNOWN)

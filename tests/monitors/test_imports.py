@@ -1,5 +1,6 @@
 """What can be imported, asked of a real analyser and read from disk."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,15 +14,19 @@ from tests.monitors.snapshots import PYREFLY, project, restriction_of, snapshot
 
 @pytest.fixture(scope="module")
 def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
-    """pyrefly on a small project."""
+    """pyrefly on a small project, in the environment that these tests run in."""
     files = {
         "pack/__init__.py": "VALUE = 1\n\n\ndef function(): ...\n",
         "pack/part.py": "class Part: ...\n",
         "pack/free.py": "def __getattr__(name): ...\n",
         "alone.py": "X = 1\n",
-        "pyproject.toml": '[project]\nname = "a"\ndependencies = ["needed-one>=1"]\n',
+        "pyproject.toml": '[project]\nname = "a"\ndependencies = ["click"]\noptional-dependencies = {a = ["needed-one>=1"]}\n',
     }
-    with project(tmp_path_factory.mktemp("imports"), files, PYREFLY) as started:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        project(tmp_path_factory.mktemp("imports"), files, PYREFLY) as started,
+    ):
+        patch.setenv("VIRTUAL_ENV", sys.prefix)
         yield started
 
 

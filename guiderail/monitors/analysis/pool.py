@@ -21,6 +21,11 @@ SPARE = 2  # folders without an open document whose analysers go on
 class Analysers(Protocol):
     """Finds the analyser for a project's files."""
 
+    @property
+    def python(self) -> str:
+        """The interpreter or environment that a person named; empty for the one that is found."""
+        ...
+
     def get(self, language: str, folder: Path) -> Analyser | None:
         """The analyser for files of a language in a folder, started if need be; None if there is none."""
         ...
@@ -37,11 +42,18 @@ class ServerPool:
         Told in a sentence when an analyser fails or may not start, once each.
     trust
         In which workspaces analysers may run programs of the project: listed, always or never.
+    python
+        The interpreter or environment that a person named; empty for the one that is found.
     """
 
     def __init__(
-        self, wanted: str = "auto", notice: Callable[[str], None] = log.warning, trust: str = "listed"
+        self,
+        wanted: str = "auto",
+        notice: Callable[[str], None] = log.warning,
+        trust: str = "listed",
+        python: str = "",
     ) -> None:
+        self.python = python
         self._wanted = wanted
         self._notice = notice
         self._trust = trust
@@ -61,7 +73,7 @@ class ServerPool:
         server, trusted = chosen
         key = (server.name, folder)
         if key not in self._running:
-            self._running[key] = ServerAnalyser(server, folder, self._notice, trusted=trusted)
+            self._running[key] = ServerAnalyser(server, folder, self._notice, trusted=trusted, python=self.python)
             self._running[key].warm_up()
         return self._running[key]
 
