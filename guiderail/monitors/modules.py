@@ -90,9 +90,9 @@ class ModulePath:
 
     @cached_property
     def _doubt(self) -> str | None:
-        if self.interpreter.is_guess or not self._distributions:
+        if self.interpreter.is_guess or not self.distributions:
             return "no environment"
-        missing = (one.name for one in self.requirements if one.is_needed and one.name not in self._distributions)
+        missing = (one.name for one in self.requirements if one.is_needed and one.name not in self.distributions)
         return None if all(map(requirements.is_known, missing)) else "not installed"
 
     @cached_property
@@ -174,7 +174,7 @@ class ModulePath:
         return found
 
     @cached_property
-    def _distributions(self) -> set[str]:
+    def distributions(self) -> set[str]:
         """The distributions that are installed."""
         return {name for one in self._chosen for site in one.sites for name in self._installed(site, one).names}
 

@@ -13,7 +13,8 @@ from guiderail.monitors.python.project import PythonProject, pyrefly_configurati
 def pyrefly(workspace: Workspace) -> Told:
     """All of it, in a configuration file: no other way tells it the version without an interpreter."""
     file = workspace.scratch / "pyrefly.toml"
-    file.write_text(pyrefly_configuration(_project(workspace)), encoding="utf-8")
+    text = pyrefly_configuration(_project(workspace), trusted=workspace.trusted)
+    file.write_text(text, encoding="utf-8")
     return Told(settings={"python": {"pyrefly": {"displayTypeErrors": "force-on", "configPath": str(file)}}})
 
 

@@ -69,18 +69,20 @@ def python_project(root: Path, python: str = "") -> PythonProject:
     return PythonProject(version, main.interpreter, tuple(_unmistakable(roots)), tuple(packages))
 
 
-def pyrefly_configuration(project: PythonProject) -> str:
-    """A configuration file for pyrefly, which then asks no interpreter.
+def pyrefly_configuration(project: PythonProject, *, trusted: bool) -> str:
+    """A configuration file for pyrefly, which asks an interpreter only in a trusted project.
 
     Modules beside the file that imports, and in the folders above, it finds itself, file by file.
     """
+    program = project.interpreter.program
+    asks = trusted and not project.interpreter.is_guess and program.exists()
     lines = {
         "python-version": project.version_text,
         "search-path": _written(project.roots),
         "site-package-path": _written(project.packages),
-        "skip-interpreter-query": True,
         "enable-fallback-search-path": True,
     }
+    lines |= {"python-interpreter-path": str(program)} if asks else {"skip-interpreter-query": True}
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines.items())
 
 

@@ -70,12 +70,17 @@ def declared_modules(root: Path) -> frozenset[str]:
 def modules_of(name: str) -> frozenset[str]:
     """The modules, with dots, that a distribution is known or likely to bring.
 
-    What the table does not have is guessed: its name is taken for its module's, also without ``python``, and with dots
-    for dashes. What is wrong is merely allowed.
+    What is guessed wrongly is merely allowed.
     """
-    plain = re.sub(r"[-.]+", "_", name)
-    guesses = {plain, name.replace("-", "."), _PREFIX.sub("", plain), _SUFFIX.sub("", plain)}
-    return frozenset(_table().get(name, ())) | frozenset(guess for guess in guesses if guess)
+    return frozenset(_table().get(name, ())) | guesses(name)
+
+
+def guesses(name: str) -> frozenset[str]:
+    """The modules that a distribution's normalised name suggests: without ``python``, with dots for dashes."""
+    plain = name.replace("-", "_")
+    bare = _PREFIX.sub("", _SUFFIX.sub("", plain))
+    found = {plain, name.replace("-", "."), _PREFIX.sub("", plain), _SUFFIX.sub("", plain), bare}
+    return frozenset(guess for guess in found if all(part.isidentifier() for part in guess.split(".")))
 
 
 def is_known(name: str) -> bool:
