@@ -1,11 +1,11 @@
 """Makes ``guiderail/monitors/python/distributions.json``: which modules a distribution brings, by its own metadata.
 
     python datasets/distributions.py FOLDER…            # environments, and folders of wheels
-    python datasets/distributions.py --fetch NAMES.txt  # wheels of these distributions too, by pip, into a temporary folder
+    python datasets/distributions.py --fetch NAMES.txt  # wheels of these distributions, by pip
 
-Each wheel's or installed distribution's ``top_level.txt`` or ``RECORD`` says what it brings. What is in the table stays
-unless new metadata replaces it, so that it can grow in several runs, and lines written by hand are kept. Only what could
-not be guessed from the distribution's name is written, and a name alone (``[]``) where the guess is right.
+A wheel's list of files, or an installed distribution's ``RECORD``, says what it brings. What is in the table stays unless
+new metadata replaces it, so that it can grow in several runs, and lines written by hand are kept. Only what could not be
+guessed from the distribution's name is written; ``[]`` means that the guess is right.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ SUFFIXES = (".py", ".so", ".pyd", ".pyi")
 # Folders that some distributions install at the top by mistake.
 NEVER = frozenset(
     (
-        "benchmarks", "build", "conftest", "deploy_libs", "doc", "docs", "example", "examples", "scripts", "setup", "sphinx",
-        "src", "test", "testing", "tests", "tools", "twisted", "typings",
+        "benchmarks", "build", "conftest", "deploy_libs", "doc", "docs", "example", "examples", "scripts", "setup",
+        "sphinx", "src", "test", "testing", "tests", "tools", "twisted", "typings",
     )
 )  # fmt: skip
 DEEPEST = 3  # parts of a module's name, in a namespace

@@ -6,8 +6,10 @@ all. Names of a module are the analyser's, and the modules that the package hold
 
 from __future__ import annotations
 
+import os
 import re
 from itertools import islice
+from pathlib import Path
 
 from guiderail.monitors.analysis.answers import Members
 from guiderail.monitors.analysis.requests import COMPLETIONS
@@ -69,7 +71,7 @@ class Imports:
             elif not members.complete:
                 reason = "incomplete"
             elif modules is not None and not found["dots"]:
-                reason = reason or _path_of(snapshot).doubt(found["package"])
+                reason = reason or _doubt_of(snapshot, found["package"])
             return _restriction(listed | (modules or frozenset()), snapshot, found, reason)
 
         # On one line and without brackets, which no analyser minds.
@@ -81,7 +83,9 @@ def _modules(snapshot: Snapshot, found: re.Match[str]) -> frozenset[str] | None:
     """The modules in the package that is named; None if it has no folder."""
     package, dots = found["package"].strip("."), found["dots"] or ""
     if not dots:
-        return _path_of(snapshot).modules(package)
+        found = [path.modules(package) for path in _paths_of(snapshot)]
+        known = [names for names in found if names is not None]
+        return frozenset().union(*known) if known and (package or len(known) == len(found)) else None
     folder = snapshot.cursor.path.parent.joinpath(*[".."] * (len(dots) - 1), *package.split("."))
     return inside(folder, snapshot.cursor.root)
 
@@ -101,9 +105,15 @@ def _restriction(names: frozenset[str], snapshot: Snapshot, found: re.Match[str]
     )
 
 
-def _path_of(snapshot: Snapshot) -> ModulePath:
+def _paths_of(snapshot: Snapshot) -> list[ModulePath]:
+    """The import paths of a file: a link has that of its own folder as a module, of what it leads to as a script."""
     cursor = snapshot.cursor
-    return module_path(cursor.root, cursor.path.parent, cursor.python)
+    found = [module_path(cursor.root, cursor.path.parent, cursor.python)]
+    if cursor.path.is_symlink():
+        real = Path(os.path.realpath(cursor.path)).parent
+        inside = real.is_relative_to(os.path.realpath(cursor.root))
+        found.append(module_path(cursor.root if inside else real, real, cursor.python))
+    return found
 
 
 def _doubt(snapshot: Snapshot, found: re.Match[str]) -> str | None:
@@ -114,7 +124,12 @@ def _doubt(snapshot: Snapshot, found: re.Match[str]) -> str | None:
         return "optional"
     if _CHANGES_PATH.search(snapshot.text):
         return "dynamic"
-    return _path_of(snapshot).doubt(found["package"].strip("."))
+    return _doubt_of(snapshot, found["package"].strip("."))
+
+
+def _doubt_of(snapshot: Snapshot, package: str) -> str | None:
+    """Why a package may have modules that are not known."""
+    return next((reason for path in _paths_of(snapshot) if (reason := path.doubt(package))), None)
 
 
 def _guarded(snapshot: Snapshot) -> str | None:

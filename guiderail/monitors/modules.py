@@ -1,4 +1,4 @@
-"""The modules that a Python file can import: its project's, what that needs, its environment's, the standard library's."""
+"""The modules that a Python file can import: the project's, what that needs, the environment's, the standard library's."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ModulePath:
 
     def __init__(self, root: Path, folder: Path | None = None, python: str = "") -> None:
         self.root = root
-        self.folder = folder or root
+        self.folder = _inside(folder or root, root)
         self._python = python
         self._left_out: set[Path] = set()  # folders of the import path that are not looked at
 
@@ -82,8 +82,8 @@ class ModulePath:
     def doubt(self, package: str = "") -> str | None:
         """Why a module may exist that `modules` does not name; None if that is all.
 
-        Where nothing is installed, or not what the project needs, nobody can say what may be imported at the top, or from
-        a namespace that several distributions share.
+        Where nothing is installed, or not what the project needs, nobody can say what may be imported at the top, or
+        from a namespace that several distributions share.
         """
         places = [place for _, place in self._places(package) if _is_folder(place)] if package else []
         return None if any(map(_init_of, places)) else self._doubt
@@ -115,7 +115,13 @@ class ModulePath:
     @cached_property
     def roots(self) -> tuple[Path, ...]:
         """The folders of the project that modules are imported from."""
-        return tuple(one for one in import_roots(self.root, self.folder) if _is_folder(one) and self._holds(one))
+        if not self.folder.is_relative_to(self.root):
+            self._left_out.add(self.folder)  # its neighbours can be imported, and are not looked at
+        folders = [self.folder]
+        real = _inside(Path(os.path.realpath(self.folder)), self.root)  # links are followed by some, and not by others
+        folders += [real] if real != self.folder and real.is_relative_to(self.root) else []
+        found = dict.fromkeys(one for folder in folders for one in import_roots(self.root, folder))
+        return tuple(one for one in found if _is_folder(one) and self._holds(one))
 
     @cached_property
     def packages(self) -> tuple[Path, ...]:
@@ -233,6 +239,14 @@ def _module_path(root: Path, folder: Path | None, python: str, period: int) -> M
 def inside(folder: Path, root: Path) -> frozenset[str] | None:
     """The modules in a folder of a project; None if it is none, or not all of them are known."""
     return _modules_in([folder]) if _is_folder(folder) and _is_inside(folder, root) else None
+
+
+def _inside(folder: Path, root: Path) -> Path:
+    """A folder as it lies below a root, if it does so once links are followed; else as it is."""
+    if folder.is_relative_to(root):
+        return folder
+    real, top = Path(os.path.realpath(folder)), os.path.realpath(root)
+    return root / real.relative_to(top) if real.is_relative_to(top) else folder
 
 
 def _below(package: str, modules: Iterable[str]) -> set[str]:

@@ -20,7 +20,7 @@ def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
         "pack/part.py": "class Part: ...\n",
         "pack/free.py": "def __getattr__(name): ...\n",
         "alone.py": "X = 1\n",
-        "pyproject.toml": '[project]\nname = "a"\ndependencies = ["click"]\noptional-dependencies = {a = ["needed-one>=1"]}\n',
+        "pyproject.toml": '[project]\nname = "a"\noptional-dependencies = {a = ["needed-one>=1"]}\n',
     }
     with (
         pytest.MonkeyPatch.context() as patch,

@@ -19,7 +19,7 @@ from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.loop import shared
 from guiderail.monitors.analysis.priority_lock import PriorityLock, Ticket
 from guiderail.monitors.analysis.requests import Question, Request
-from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.analysis.server import Server, whole
 
 log = logging.getLogger(__name__)
 FIRST_ANSWER_S = 60.0  # reading a project for the first time takes long
@@ -84,7 +84,7 @@ class ServerAnalyser:
         python: str = "",
     ) -> None:
         self.server = server
-        self.root = root
+        self.root = whole(root)  # a relative path has no URI
         self.trusted = trusted
         self.python = python
         self.state: State = "idle"

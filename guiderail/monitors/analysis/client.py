@@ -23,7 +23,7 @@ from lsprotocol import types as lsp
 from guiderail import __version__, private, programs
 from guiderail.monitors.analysis import confinement, launcher, memory
 from guiderail.monitors.analysis.inbox import Inbox
-from guiderail.monitors.analysis.server import Server, Told, Workspace
+from guiderail.monitors.analysis.server import Server, Told, Workspace, whole
 from guiderail.monitors.analysis.synced_document import SyncedDocument
 from guiderail.monitors.analysis.wire import Excess, Rpc, Writer, message_from
 from guiderail.text.positions import Encoding, encoding_named
@@ -79,7 +79,7 @@ class Client:
 
     def __init__(self, server: Server, root: Path, *, trusted: bool = True, python: str = "") -> None:
         self.server = server
-        self.root = root
+        self.root = whole(root)
         self.is_warm = not server.retries  # whether an empty answer can be believed
         self.ending = ""  # why it was ended from here
         self._trusted = trusted
@@ -183,7 +183,7 @@ class Client:
 
         A shadow left open would lie to the server about its file: half of it may be missing where another imports it.
         """
-        uri, shadow = path.as_uri(), self._shadow
+        uri, shadow = whole(path).as_uri(), self._shadow
         if shadow is not None and shadow.uri == uri:
             if change := shadow.change(text):
                 self._inbox.show(uri, shadow.version)
@@ -244,7 +244,7 @@ class Client:
         written = (lsp.FileChangeType.Created, lsp.FileChangeType.Changed)  # it is not known which
         gone = (lsp.FileChangeType.Deleted,)
         changes = [
-            lsp.FileEvent(path.as_uri(), kind) for path in paths for kind in (written if path.exists() else gone)
+            lsp.FileEvent(whole(path).as_uri(), kind) for path in paths for kind in (written if path.exists() else gone)
         ]
         self._rpc.workspace_did_change_watched_files(lsp.DidChangeWatchedFilesParams(changes))
 

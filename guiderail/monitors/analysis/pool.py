@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from guiderail.monitors.analysis.analyser import Analyser, ServerAnalyser
-from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.analysis.server import Server, whole
 from guiderail.monitors.analysis.servers import candidates, may_start
 from guiderail.monitors.analysis.workspaces import is_trusted
 from guiderail.text.document import Document
@@ -63,6 +63,7 @@ class ServerPool:
 
     def get(self, language: str, folder: Path) -> ServerAnalyser | None:
         """See `Analysers.get`."""
+        folder = whole(folder)
         self._asked.pop(folder, None)
         self._asked[folder] = None
         if (language, folder) not in self._chosen:
@@ -120,5 +121,5 @@ class ServerPool:
 def folder_of(document: Document, root: Path | None) -> Path:
     """The folder an analyser works on: the project, or where the file is."""
     if root is not None:
-        return root.absolute()
-    return document.path.absolute().parent if document.path else Path.cwd()
+        return whole(root)
+    return whole(document.path).parent if document.path else Path.cwd()

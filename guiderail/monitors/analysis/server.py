@@ -204,6 +204,11 @@ class Server:
         return next((place for place in places if place.is_file()), None)
 
 
+def whole(path: Path) -> Path:
+    """A path from the root of the file system on, without dots; links are left as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 (Path's leaves the dots)
+
+
 def filled(value: Any, words: Mapping[str, str]) -> Any:
     """A command's word or an option with words in braces replaced by their values, however deep."""
     if isinstance(value, str):

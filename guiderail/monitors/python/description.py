@@ -9,8 +9,8 @@ from guiderail.monitors.modules import ModulePath
 from guiderail.monitors.python.version import version_of
 
 REMEDIES = {
-    "no environment": "Activate the project's environment, make a .venv in it, or set python: until then imports are free",
-    "not installed": "Install what the project requires: until then imports are free",
+    "no environment": "Activate the project's environment, make a .venv in it, or set python",
+    "not installed": "Install what the project requires",
 }
 
 
@@ -46,10 +46,10 @@ class Surroundings:
         return REMEDIES.get(self.doubt or "", "")
 
     def __str__(self) -> str:
-        packages = f"{self.distributions} distributions in {', '.join(self.packages)}" if self.packages else "no packages"
-        return (
-            f"Python {self.version} in {self.interpreter} ({self.found_by}); modules of {', '.join(self.roots)}; {packages}"
-        )
+        """In one line."""
+        where = f"Python {self.version} in {self.interpreter} ({self.found_by})"
+        packages = f"{self.distributions} distributions in {', '.join(self.packages)}"
+        return f"{where}; modules of {', '.join(self.roots)}; {packages if self.packages else 'no packages'}"
 
 
 def surroundings(root: Path, folder: Path | None = None, python: str = "") -> Surroundings:

@@ -147,7 +147,7 @@ def ancestors(folder: Path, root: Path) -> list[Path]:
     if not folder.is_relative_to(root):
         return [root]
     levels = len(folder.parts) - len(root.parts)
-    return [folder, *folder.parents][: min(levels, DEEPEST)] + [root]
+    return [*[folder, *folder.parents][: min(levels, DEEPEST)], root]
 
 
 def version_in(text: str) -> Version | None:

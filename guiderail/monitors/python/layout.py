@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 CUSTOMARY = ("src", "lib", "python", "src/python")
 MANIFESTS = frozenset({
     "pyproject.toml", "setup.py", "setup.cfg", "pants.toml", "requirements.txt", "Pipfile", "manage.py", "conftest.py",
-    "pytest.ini", "tox.ini", "environment.yml", "uv.lock", "poetry.lock", "WORKSPACE", "MODULE.bazel", "pyrightconfig.json",
+    "pytest.ini", "tox.ini", "environment.yml", "uv.lock", "poetry.lock", "WORKSPACE", "MODULE.bazel",
+    "pyrightconfig.json",
 })  # fmt: skip
 _MANY = 200  # folders that one project names
 _CODE = 1 << 17  # bytes of a setup.py or BUILD file

@@ -108,7 +108,7 @@ def _of_lists(folder: Path, root: Path) -> _Lines:
     """Lists for pip, also in a folder ``requirements``; those for tests and tools need not be installed."""
     for place in (folder, folder / "requirements"):
         for name, is_folder in projectfile.read_folder(place, root):
-            stem, dot, ending = name.rpartition(".")
+            stem, _, ending = name.rpartition(".")
             if is_folder or ending not in ("txt", "in") or not ("requirements" in stem or place != folder):
                 continue
             try:

@@ -19,8 +19,8 @@ _BOUND = re.compile(r"(>=|<=|==|~=|\^|~|>|<|!=|===)?\s*(\d)(?:\.(\d{1,3}))?((?:\
 def version_of(interpreter: Interpreter, root: Path, folder: Path) -> Version:
     """The version that a folder's files are run by.
 
-    An interpreter's own, unless the project excludes it: then it is another one's. Without an interpreter it is what the
-    project pins, or the nearest to guiderail's own that it allows.
+    An interpreter's own, unless the project excludes it: then it is another one's. Without an interpreter it is what
+    the project pins, or the nearest to guiderail's own that it allows.
     """
     places = ancestors(folder, root)
     lowest, highest = _bounds([text for place in places for text in _declared(place, root)])
