@@ -3,9 +3,9 @@
     python datasets/distributions.py FOLDER…            # environments, and folders of wheels
     python datasets/distributions.py --fetch NAMES.txt  # wheels of these distributions, by pip
 
-A wheel's list of files, or an installed distribution's ``RECORD``, says what it brings. What is in the table stays unless
-new metadata replaces it, so that it can grow in several runs, and lines written by hand are kept. Only what could not be
-guessed from the distribution's name is written; ``[]`` means that the guess is right.
+A wheel's list of files, or an installed distribution's ``RECORD``, says what it brings. What is in the table stays
+unless new metadata replaces it, so that it can grow in several runs, and lines written by hand are kept. Only what could
+not be guessed from the distribution's name is written; ``[]`` means that the guess is right.
 """
 
 from __future__ import annotations

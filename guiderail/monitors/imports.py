@@ -16,6 +16,7 @@ from guiderail.monitors.analysis.requests import COMPLETIONS
 from guiderail.monitors.cursor_context import Snapshot, tail_of
 from guiderail.monitors.modules import ModulePath, inside, module_path
 from guiderail.monitors.monitor import Restriction, Trigger
+from guiderail.monitors.python.requirements import inline_requirements, modules_of
 from guiderail.text.backwards import lines_above
 
 _MODULE = re.compile(
@@ -83,9 +84,13 @@ def _modules(snapshot: Snapshot, found: re.Match[str]) -> frozenset[str] | None:
     """The modules in the package that is named; None if it has no folder."""
     package, dots = found["package"].strip("."), found["dots"] or ""
     if not dots:
-        found = [path.modules(package) for path in _paths_of(snapshot)]
-        known = [names for names in found if names is not None]
-        return frozenset().union(*known) if known and (package or len(known) == len(found)) else None
+        answers = [path.modules(package) for path in _paths_of(snapshot)]
+        known = [names for names in answers if names is not None]
+        if not package:  # a script may declare what it needs itself
+            own = (modules_of(one.name) for one in inline_requirements(snapshot.text))
+            known.append(frozenset(module.partition(".")[0] for modules in own for module in modules))
+            answers.append(known[-1])
+        return frozenset[str]().union(*known) if known and (package or len(known) == len(answers)) else None
     folder = snapshot.cursor.path.parent.joinpath(*[".."] * (len(dots) - 1), *package.split("."))
     return inside(folder, snapshot.cursor.root)
 

@@ -1,4 +1,4 @@
-"""The modules that a Python file can import: the project's, what that needs, the environment's, the standard library's."""
+"""The modules that a Python file can import: the project's, its requirements', the environment's, the library's."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ class ModulePath:
         What was left out (a folder with too many names, one outside the project) may hold the right one.
         """
         if not package:
+            brought = {name.partition(".")[0] for name in (*self.declared, *self._mapped)}
             own = _modules_in(self.folders)
             if own is None or self._left_out:
                 return None
-            brought = {name.partition(".")[0] for name in (*self.declared, *self._mapped)}
             return own | brought | sys.stdlib_module_names | set(sys.builtin_module_names) | OTHER_LIBRARY
         found = list(self._places(package))
         places = [(folder, place) for folder, place in found if _is_folder(place)]
@@ -90,7 +90,8 @@ class ModulePath:
 
     @cached_property
     def _doubt(self) -> str | None:
-        if self.interpreter.is_guess or not self.distributions:
+        is_guess = self.interpreter.is_guess and not self._fits(self.interpreter)
+        if is_guess or not self.distributions:
             return "no environment"
         missing = (one.name for one in self.requirements if one.is_needed and one.name not in self.distributions)
         return None if all(map(requirements.is_known, missing)) else "not installed"

@@ -36,8 +36,9 @@ def ty(workspace: Workspace) -> Told:
 def basedpyright(workspace: Workspace) -> Told:
     """The interpreter, which it runs, and the folders of modules."""
     project = _project(workspace)
+    analysis = {"diagnosticMode": "openFilesOnly", "extraPaths": _names((*project.roots, *project.packages))}
     python = {"pythonPath": str(project.interpreter.program)}
-    return Told(settings={"python": python, "basedpyright.analysis": _analysis(project)})
+    return Told(settings={"python": python, "basedpyright": {"analysis": analysis}})
 
 
 def jedi(workspace: Workspace) -> Told:
@@ -51,10 +52,6 @@ def jedi(workspace: Workspace) -> Told:
 
 def _project(workspace: Workspace) -> PythonProject:
     return python_project(workspace.root, workspace.python)
-
-
-def _analysis(project: PythonProject) -> dict[str, object]:
-    return {"diagnosticMode": "openFilesOnly", "extraPaths": _names(project.roots)}
 
 
 def _names(folders: Iterable[Path]) -> list[str]:
