@@ -4,7 +4,7 @@
     python datasets/distributions.py --fetch NAMES.txt  # wheels of these distributions, by pip
 
 A wheel's list of files, or an installed distribution's ``RECORD``, says what it brings. What is in the table stays
-unless new metadata replaces it, so that it can grow in several runs, and lines written by hand are kept. Only what could
+unless new metadata replaces it, so that it can grow in several runs, and lines written by hand stay. Only what could
 not be guessed from the distribution's name is written; ``[]`` means that the guess is right.
 """
 

@@ -8,7 +8,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lsprotocol import types
@@ -18,6 +18,7 @@ from guiderail.lsp import requests
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.client import ClientState
 from guiderail.lsp.connection import Connection
+from guiderail.lsp.disk_changes import hold_for
 from guiderail.lsp.file_watching import watches
 from guiderail.lsp.status_publisher import StatusPublisher
 
@@ -60,7 +61,7 @@ class DocumentHandlers:
         root = self.client.policy.root_of(buffer.path)
         disk = self.client.disk
         if root is not None and not disk.knows(root) and not watches(self.connection.client_capabilities):
-            self.connection.hold(_done(asyncio.to_thread(disk.look, root)))
+            hold_for(self.connection, disk.look(root), lambda _: None)
 
     def did_change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Apply changes; many of them bit by bit, while the next message waits."""
@@ -118,11 +119,6 @@ class DocumentHandlers:
             buffer.lost = True
             self.client.scheduler.document_closed(buffer.uri)
         self.status.document_touched(buffers[0].uri if len(buffers) == 1 else self.status.front)
-
-
-async def _done(work: Awaitable[object]) -> None:
-    """Wait for work whose result is not wanted."""
-    await work
 
 
 def _run_slice(steps: Iterator[None]) -> bool:

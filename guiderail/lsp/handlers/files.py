@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from lsprotocol import types
 from guiderail.lsp.buffer import path_of
 from guiderail.lsp.client import ClientState
 from guiderail.lsp.connection import Connection
+from guiderail.lsp.disk_changes import hold_for
 from guiderail.lsp.file_watching import FOLDERS, matters, watches
 from guiderail.lsp.handlers.configuration import ConfigurationHandlers
 from guiderail.lsp.status_publisher import StatusPublisher
@@ -37,14 +37,13 @@ class FileHandlers:
         uri = params.text_document.uri
         self._changed(uri)
         self.status.document_touched(uri)
-        root = self.client.policy.root_of(path_of(uri))
-        if root is not None and not watches(self.connection.client_capabilities):
-            self.connection.hold(self._look_around(root, uri))
-
-    async def _look_around(self, root: Path, uri: str) -> None:
-        """Find what else changed in a project (another branch, say) before the next message is taken."""
-        found = await asyncio.to_thread(self.client.disk.look, root)
         saved = path_of(uri)
+        root = self.client.policy.root_of(saved)
+        if root is not None and not watches(self.connection.client_capabilities):
+            hold_for(self.connection, self.client.disk.look(root), lambda found: self._found(saved, found))
+
+    def _found(self, saved: Path | None, found: list[Path]) -> None:
+        """Act on what else changed around a saved file: another branch, say."""
         if others := [path.as_uri() for path in found if path != saved]:
             self._changed(*others)
 

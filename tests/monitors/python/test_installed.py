@@ -29,8 +29,8 @@ SOURCES = "packages/core/src"
         {"easy-install.pth": "/nowhere\n{root}/packages/core/src\n"},
         {"core.egg-link": "{root}/packages/core/src\n../\n"},
         {
-            "__editable__.core-1.0.pth": "import __editable___core_1_0_finder; __editable___core_1_0_finder.install()\n",
-            "__editable___core_1_0_finder.py": (
+            "__editable__.core-1.0.pth": "import __editable___core_1_finder; __editable___core_1_finder.install()\n",
+            "__editable___core_1_finder.py": (
                 "MAPPING: dict[str, str] = {{'core': '{root}/packages/core/src/core'}}\n"
                 "NAMESPACES: dict[str, list[str]] = {{}}\nPATH_PLACEHOLDER = '__editable__.core-1.0.finder'\n"
             ),
@@ -44,7 +44,7 @@ SOURCES = "packages/core/src"
         },
         {
             "_core_editable.pth": "import _core_editable\n",
-            "_core_editable.py": "install({{'core': '{root}/packages/core/src/core/__init__.py'}}, {{}}, None, False)\n",
+            "_core_editable.py": "install({{'core': '{root}/packages/core/src/core/__init__.py'}}, {{}}, None)\n",
         },
     ],
     ids=["relative", "absolute", "crlf", "editable", "easy-install", "egg-link", "finder", "editables", "scikit-build"],
