@@ -18,6 +18,7 @@ from guiderail.monitors.modules import ModulePath, inside, module_path
 from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.monitors.python.requirements import inline_requirements, modules_of
 from guiderail.text.backwards import lines_above
+from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 _MODULE = re.compile(
     r"\s*+(?:import\s++(?:[\w.]++(?:\s++as\s++\w++)?+\s*+,\s*+)*+|from\s++(?P<dots>\.*+))"
@@ -37,7 +38,7 @@ class Imports:
     """The monitor of what is imported in Python."""
 
     name, soft, endings = "imports", False, b" .,("
-    languages = frozenset({"python"})
+    languages = PYTHON_STATEMENTS
 
     def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """See `Monitor.trigger`."""
@@ -106,7 +107,7 @@ def _restriction(names: frozenset[str], snapshot: Snapshot, found: re.Match[str]
         return not name or name in names
 
     return Restriction(
-        (lambda masks: masks.perhaps(names, snapshot.cursor.tail)) if names else None, len(names), reason, allows
+        (lambda masks: masks.names_or_none(names, snapshot.cursor.tail)) if names else None, len(names), reason, allows
     )
 
 
