@@ -18,7 +18,7 @@ from guiderail.monitors.python.installed import MOST_LINKED, Installed, installe
 from guiderail.monitors.python.interpreter import Interpreter, ancestors, candidates
 from guiderail.monitors.python.requirements import Requirement
 from guiderail.monitors.python.roots import from_environment, import_roots
-from guiderail.projectfile import ProjectFileError
+from guiderail.projectfile import ProjectFileError, is_folder
 
 log = logging.getLogger(__name__)
 FRESH_S = 5.0  # what is on disk is read again after this
@@ -71,7 +71,7 @@ class ModulePath:
                 return None
             return own | brought | sys.stdlib_module_names | set(sys.builtin_module_names) | OTHER_LIBRARY
         found = list(self._places(package))
-        places = [(folder, place) for folder, place in found if _is_folder(place)]
+        places = [(folder, place) for folder, place in found if is_folder(place)]
         if any(_is_inside(folder, self.root) and not _is_inside(place, self.root) for folder, place in places):
             return None
         if not places or any(_changes_path(place) for _, place in places):
@@ -85,7 +85,7 @@ class ModulePath:
         Where nothing is installed, or not what the project needs, nobody can say what may be imported at the top, or
         from a namespace that several distributions share.
         """
-        places = [place for _, place in self._places(package) if _is_folder(place)] if package else []
+        places = [place for _, place in self._places(package) if is_folder(place)] if package else []
         return None if any(map(_init_of, places)) else self._doubt
 
     @cached_property
@@ -122,23 +122,23 @@ class ModulePath:
         real = _inside(Path(os.path.realpath(self.folder)), self.root)  # links are followed by some, and not by others
         folders += [real] if real != self.folder and real.is_relative_to(self.root) else []
         found = dict.fromkeys(one for folder in folders for one in import_roots(self.root, folder))
-        return tuple(one for one in found if _is_folder(one) and self._holds(one))
+        return tuple(one for one in found if is_folder(one) and self._holds(one))
 
     @cached_property
     def packages(self) -> tuple[Path, ...]:
         """The folders that packages are installed in, and those that they link to."""
         found: list[Path] = []
         for interpreter in self._chosen:
-            holds = self._holds if self._is_brought(interpreter) else _is_folder
-            sites = [site for site in interpreter.sites if _is_folder(site) and holds(site)]
+            holds = self._holds if self._is_brought(interpreter) else is_folder
+            sites = [site for site in interpreter.sites if is_folder(site) and holds(site)]
             parts = [self._installed(site, interpreter) for site in sites]
             linked = [folder for one in parts for folder in one.folders]
             if len(linked) > MOST_LINKED or not all(one.is_whole for one in parts):
                 self._left_out.update(linked or sites)
-            self._left_out.update(folder for folder in linked if folder.is_file())  # a zipped egg
+            self._left_out.update(folder for folder in linked if projectfile.is_file(folder))  # a zipped egg
             found += [
                 *sites,
-                *(folder for folder in islice(linked, MOST_LINKED) if _is_folder(folder) and holds(folder)),
+                *(folder for folder in islice(linked, MOST_LINKED) if is_folder(folder) and holds(folder)),
             ]
         return tuple(dict.fromkeys(found))
 
@@ -146,14 +146,14 @@ class ModulePath:
     def folders(self) -> tuple[Path, ...]:
         """Where modules are looked for."""
         library = self.interpreter.library
-        extra = [folder for folder in from_environment() if _is_folder(folder)]
+        extra = [folder for folder in from_environment() if is_folder(folder)]
         return tuple(dict.fromkeys((*self.roots, *extra, *self.packages, *([library] if library else ()))))
 
     @property
     def mapped_folders(self) -> tuple[Path, ...]:
         """The folders in which the modules lie that editable installations map."""
         found = (place.parents[name.count(".")] for name, place in self._mapped.items())
-        return tuple(dict.fromkeys(folder for folder in found if _is_folder(folder)))
+        return tuple(dict.fromkeys(folder for folder in found if is_folder(folder)))
 
     @cached_property
     def _interpreters(self) -> list[Interpreter]:
@@ -222,7 +222,7 @@ class ModulePath:
         """Whether a folder may be looked at for lying in the project; one that exists elsewhere is left out."""
         if _is_inside(folder, self.root):
             return True
-        if _is_folder(folder):
+        if is_folder(folder):
             self._left_out.add(folder)
         return False
 
@@ -239,7 +239,7 @@ def _module_path(root: Path, folder: Path | None, python: str, period: int) -> M
 
 def inside(folder: Path, root: Path) -> frozenset[str] | None:
     """The modules in a folder of a project; None if it is none, or not all of them are known."""
-    return _modules_in([folder]) if _is_folder(folder) and _is_inside(folder, root) else None
+    return _modules_in([folder]) if is_folder(folder) and _is_inside(folder, root) else None
 
 
 def _inside(folder: Path, root: Path) -> Path:
@@ -257,7 +257,7 @@ def _below(package: str, modules: Iterable[str]) -> set[str]:
 
 def _init_of(place: Path) -> Path | None:
     """The __init__ of a package; None for a namespace, which may have parts elsewhere."""
-    return next((file for name in ("__init__.py", "__init__.pyi") if (file := place / name).is_file()), None)
+    return next((file for name in ("__init__.py", "__init__.pyi") if projectfile.is_file(file := place / name)), None)
 
 
 def _changes_path(place: Path) -> bool:
@@ -267,10 +267,6 @@ def _changes_path(place: Path) -> bool:
         return file is not None and "__path__" in (projectfile.read_text(file, place, limit=_INIT_SIZE) or "")
     except ProjectFileError:
         return True
-
-
-def _is_folder(path: Path) -> bool:
-    return os.path.isdir(path)  # noqa: PTH112 (Path's raises where it may not look)
 
 
 def _is_inside(path: Path, root: Path) -> bool:

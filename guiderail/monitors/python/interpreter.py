@@ -67,7 +67,7 @@ class Interpreter:
         """The interpreter itself, which may not exist."""
         if os.name == "nt":
             inside = self.prefix / _SCRIPTS / "python.exe"
-            return inside if inside.exists() else self.prefix / "python.exe"
+            return inside if projectfile.is_file(inside) else self.prefix / "python.exe"
         names = (self.prefix / _SCRIPTS / name for name in ("python", "python3"))
         return next((path for path in names if os.path.lexists(path)), self.prefix / _SCRIPTS / "python")
 
@@ -97,7 +97,7 @@ class Interpreter:
         """The folder of its standard library, if it can be known."""
         major, minor = self.version or (0, 0)
         places = (self.base / "lib" / f"python{major}.{minor}", self.base / "Lib")
-        found = next((place for place in places if (place / "os.py").is_file()), None)
+        found = next((place for place in places if projectfile.is_file(place / "os.py")), None)
         if found is None and self.version == sys.version_info[:2]:
             return Path(os.__file__).parent
         return found
@@ -105,7 +105,7 @@ class Interpreter:
     @property
     def _is_system(self) -> bool:
         """Whether it is no virtual environment."""
-        return not (self.prefix / "pyvenv.cfg").is_file()
+        return not projectfile.is_file(self.prefix / "pyvenv.cfg")
 
     @cached_property
     def _configuration(self) -> dict[str, str]:
@@ -195,7 +195,7 @@ def active() -> list[Interpreter]:
     found = []
     for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         place = Path(os.environ.get(name, ""))
-        if place.is_absolute() and place.is_dir():
+        if place.is_absolute() and projectfile.is_folder(place):
             scripts = (str(place), str(place / _SCRIPTS))
             rank = min((entries.index(entry) for entry in scripts if entry in entries), default=len(entries))
             found.append((rank, Interpreter(place, f"{name} ({place})")))
@@ -208,7 +208,7 @@ def _pyenv(folder: Path, root: Path) -> Iterator[Interpreter]:
     for name in (os.environ.get("PYENV_VERSION", "").split(":")[0], *pinned(folder, root)):
         if _NAME.fullmatch(name) and home.is_absolute():
             for place in (home / name, *_newest(home, name)):
-                if place.is_dir():
+                if projectfile.is_folder(place):
                     yield Interpreter(place, f"pyenv ({name})")
                     break
 
@@ -250,19 +250,19 @@ def _digest(text: str) -> str:
 
 def _prefix_of(path: Path) -> Path | None:
     """The environment of an interpreter or of a folder that is named; None if there is none."""
-    if not path.is_absolute() or not path.exists():
+    if not path.is_absolute() or not os.path.lexists(path):
         return None
-    if path.is_dir():
+    if projectfile.is_folder(path):
         return path
     inside = path.parent.parent if path.parent.name in ("bin", "Scripts") else path.parent
-    if (inside / "pyvenv.cfg").is_file() or (inside / "conda-meta").is_dir():
+    if projectfile.is_file(inside / "pyvenv.cfg") or projectfile.is_folder(inside / "conda-meta"):
         return inside
     real = Path(os.path.realpath(path))  # of a link on the search path, such as /usr/local/bin/python3
     return real.parent.parent if real.parent.name in ("bin", "Scripts") else real.parent
 
 
 def _is_environment(place: Path) -> bool:
-    return (place / "pyvenv.cfg").is_file() or (place / "conda-meta").is_dir()
+    return projectfile.is_file(place / "pyvenv.cfg") or projectfile.is_folder(place / "conda-meta")
 
 
 def _folders(folder: Path) -> list[str]:
@@ -274,6 +274,6 @@ def _folders(folder: Path) -> list[str]:
 
 def _text(path: Path, root: Path) -> str | None:
     try:
-        return projectfile.read_text(path, root, limit=_HEAD) if path.is_file() else None
+        return projectfile.read_text(path, root, limit=_HEAD) if projectfile.is_file(path) else None
     except (ProjectFileError, OSError):
         return None

@@ -175,7 +175,7 @@ def _listed(folder: Path, root: Path) -> tuple[tuple[str, bool], ...]:
 
 def calls(file: Path, root: Path) -> Iterator[ast.Call]:
     """The calls in a file of Python, or of Starlark as far as it is Python; none if it cannot be parsed."""
-    text = projectfile.read_text(file, root, limit=_CODE) if file.is_file() else None
+    text = projectfile.read_text(file, root, limit=_CODE) if projectfile.is_file(file) else None
     try:
         tree = ast.parse(text or "")
     except (SyntaxError, ValueError, RecursionError, MemoryError):

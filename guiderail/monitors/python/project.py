@@ -28,6 +28,8 @@ class PythonProject:
 
     Parameters
     ----------
+    root
+        Its folder.
     version
         Of Python.
     interpreter
@@ -39,6 +41,7 @@ class PythonProject:
         The folders that packages are installed in, and those that they link to.
     """
 
+    root: Path
     version: Version
     interpreter: Interpreter
     roots: tuple[Path, ...]
@@ -66,7 +69,7 @@ def python_project(root: Path, python: str = "") -> PythonProject:
     packages = dict.fromkeys(folder for path in (main, *paths) for folder in path.packages)
     versions = [version_of(path.interpreter, root, path.folder) for path in (main, *paths)]
     version = max(versions) if main.interpreter.is_guess else versions[0]
-    return PythonProject(version, main.interpreter, tuple(_unmistakable(roots)), tuple(packages))
+    return PythonProject(root, version, main.interpreter, tuple(_unmistakable(roots)), tuple(packages))
 
 
 def pyrefly_configuration(project: PythonProject, *, trusted: bool) -> str:
@@ -75,8 +78,11 @@ def pyrefly_configuration(project: PythonProject, *, trusted: bool) -> str:
     Modules beside the file that imports, and in the folders above, it finds itself, file by file.
     """
     program = project.interpreter.program
-    asks = trusted and not project.interpreter.is_guess and program.exists()
+    asks = trusted and not project.interpreter.is_guess and projectfile.is_file(program)
     lines = {
+        # Of files elsewhere, or in folders with a dot, it would tell no errors.
+        "project-includes": _written([project.root]),
+        "disable-project-excludes-heuristics": True,
         "python-version": project.version_text,
         "search-path": _written(project.roots),
         "site-package-path": _written(project.packages),
@@ -105,7 +111,9 @@ def _modules_in(folder: Path) -> Iterator[str]:
         return
     for name, is_folder in entries:
         stem, _, ending = name.partition(".")
-        is_package = is_folder and any((folder / name / init).is_file() for init in ("__init__.py", "__init__.pyi"))
+        is_package = is_folder and any(
+            projectfile.is_file(folder / name / init) for init in ("__init__.py", "__init__.pyi")
+        )
         if (is_package or ending in ("py", "pyi")) and stem not in _NEVER_IMPORTED:
             yield stem
 
