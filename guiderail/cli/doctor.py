@@ -88,8 +88,8 @@ def examine(flags: dict[str, Any], full: bool = False, file: Path | None = None)
     if settings:
         yield from _model_checks(settings[0], full)
         yield _guarded("models", lambda: _models(settings[0].settings))
-        yield _guarded("analysers", lambda: _analysers(settings[0]))
         yield _guarded("imports", lambda: _imports(settings[0].settings, file))
+        yield _guarded("analysers", lambda: _analysers(settings[0]))
 
 
 def _model_checks(now: Resolved, full: bool) -> Iterator[Check]:

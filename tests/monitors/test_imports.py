@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from guiderail.monitors.analysis.analyser import ServerAnalyser
+from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.imports import Imports
 from guiderail.monitors.modules import ModulePath
+from guiderail.text.document import Document
 from tests.monitors.snapshots import PYREFLY, project, restriction_of, snapshot
 
 
@@ -93,3 +95,51 @@ def test_the_import_path_is_that_of_the_environment(tmp_path: Path) -> None:
     assert "links" not in found
     assert ModulePath(tmp_path).modules("installed") == frozenset()
     assert ModulePath(tmp_path).modules("nowhere") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["import sys\nsys.path.insert(0, '..')\nimport ", "import site\nsite.addsitedir('x')\nfrom "]
+)
+def test_a_file_that_changes_its_import_path_may_import_anything(analyser, text: str) -> None:
+    assert restriction_of(Imports(), analyser, text).reason == "dynamic"
+    assert restriction_of(Imports(), analyser, text + "pack import ").reason != "dynamic"
+
+
+def test_without_an_environment_no_module_is_forbidden(
+    analyser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Only guiderail's own packages are at hand. The modules in a package of the project are known all the same."""
+    monkeypatch.delenv("VIRTUAL_ENV")
+    monkeypatch.setenv("PATH", "")
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "part.py").touch()
+
+    def reason(text: str) -> str | None:
+        document = Document(text, language="python")
+        cursor = CursorContext(document, len(text), tmp_path / "a.py", root=tmp_path)
+        trigger = Imports().trigger(cursor.snapshot())
+        assert trigger is not None
+        return trigger.interpret(None).reason
+
+    assert [reason(text) for text in ("import ", "from ", "import pack.")] == ["no environment", "no environment", None]
+
+
+def test_a_script_may_import_what_its_own_head_requires(analyser) -> None:
+    text = '# /// script\n# dependencies = ["opencv-python"]\n# ///\nimport '
+    assert restriction_of(Imports(), analyser, text).allows("cv2\n")
+
+
+def test_a_link_imports_what_either_of_its_places_does(tmp_path: Path) -> None:
+    """Python follows it for a script, and does not for a module."""
+    for name in ("real/script.py", "real/beside_real.py", "other/beside_link.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    link = tmp_path / "other" / "script.py"
+    link.symlink_to(tmp_path / "real" / "script.py")
+    cursor = CursorContext(Document("import ", language="python"), 7, link, root=tmp_path)
+    trigger = Imports().trigger(cursor.snapshot())
+    assert trigger is not None
+    restriction = trigger.interpret(None)
+    assert restriction.allows("beside_real") and restriction.allows("beside_link")
