@@ -49,7 +49,7 @@ def hold_for(connection: Connection, look: Look, then: Callable[[list[Path]], No
     """Look, and act on what is found before the next message is taken; other clients are served meanwhile."""
     found = _slice_of(look)
     if found is None:
-        connection.hold(_rest_of(look, then))
+        connection.run_exclusively(_rest_of(look, then))
     else:
         then(found)
 

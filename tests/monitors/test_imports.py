@@ -97,19 +97,15 @@ def test_the_import_path_is_that_of_the_environment(tmp_path: Path) -> None:
     assert ModulePath(tmp_path).modules("nowhere") is None
 
 
-@pytest.mark.parametrize(
-    "text", ["import sys\nsys.path.insert(0, '..')\nimport ", "import site\nsite.addsitedir('x')\nfrom "]
-)
-def test_a_file_that_changes_its_import_path_may_import_anything(analyser, text: str) -> None:
-    assert restriction_of(Imports(), analyser, text).reason == "dynamic"
-    assert restriction_of(Imports(), analyser, text + "pack import ").reason != "dynamic"
+@pytest.mark.parametrize("change", ["import sys\nsys.path.insert(0, '..')", "import site\nsite.addsitedir('x')"])
+def test_a_file_that_changes_its_import_path_may_import_anything(analyser, change: str) -> None:
+    assert restriction_of(Imports(), analyser, f"{change}\nimport ").reason == "dynamic"
+    assert restriction_of(Imports(), analyser, f"{change}\nfrom pack import ").reason is None
 
 
-def test_without_an_environment_no_module_is_forbidden(
-    analyser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_an_environment_no_module_is_forbidden(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Only guiderail's own packages are at hand. The modules in a package of the project are known all the same."""
-    monkeypatch.delenv("VIRTUAL_ENV")
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     monkeypatch.setenv("PATH", "")
     folder = tmp_path / "pack"
     folder.mkdir()
