@@ -121,7 +121,12 @@ class ModulePath:
         folders = [self.folder]
         real = _inside(Path(os.path.realpath(self.folder)), self.root)  # links are followed by some, and not by others
         folders += [real] if real != self.folder and real.is_relative_to(self.root) else []
-        found = dict.fromkeys(one for folder in folders for one in import_roots(self.root, folder))
+        try:
+            found = dict.fromkeys(one for folder in folders for one in import_roots(self.root, folder))
+        except ProjectFileError as error:
+            log.info("modules are not known: %s", error)
+            self._left_out.add(self.root)
+            found = dict.fromkeys((self.folder, self.root))
         return tuple(one for one in found if is_folder(one) and self._holds(one))
 
     @cached_property

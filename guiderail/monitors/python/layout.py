@@ -5,15 +5,16 @@ from __future__ import annotations
 import ast
 import logging
 import re
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from guiderail import projectfile
 from guiderail.projectfile import ProjectFileError
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 CUSTOMARY = ("src", "lib", "python", "src/python")
 MANIFESTS = frozenset({
@@ -22,6 +23,7 @@ MANIFESTS = frozenset({
     "pyrightconfig.json",
 })  # fmt: skip
 _MANY = 200  # folders that one project names
+_WILD, _WILD_WORDS = 10, 3  # patterns with wildcards that it names, and wildcards of one
 _CODE = 1 << 17  # bytes of a setup.py or BUILD file
 _SPLIT = re.compile(r"[\s,:;]+")
 # Keys whose value is a folder of modules, a list of such, or a table of them by package; the path of tables first.
@@ -64,14 +66,22 @@ def source_folders(folder: Path, root: Path) -> Iterator[Path]:
     """
     readers = (_of_pyproject, _of_ini, _of_setup, _of_pyright, _of_pants, _of_build)
     named = (name for reader in readers for name in _read(reader, folder, root))
-    for name in islice(named, _MANY):
+    for name in bounded(named, _MANY):
         yield folder / name.lstrip("/")
 
 
 def members(folder: Path, root: Path) -> Iterator[Path]:
-    """The folders of other projects that one is developed together with: workspaces, and dependencies by path."""
-    for pattern in islice(_read(_linked, folder, root), _MANY):
-        yield from islice(_matching(folder, pattern, root), _MANY)
+    """The folders of other projects that one is developed together with: workspaces, and dependencies by path.
+
+    Raises
+    ------
+    ProjectFileError
+        There are more than can be looked at; as for `source_folders`.
+    """
+    patterns = list(bounded(_read(_linked, folder, root), _MANY))
+    wild = list(bounded((one for one in patterns if "*" in one), _WILD))
+    plain = (one for one in patterns if one not in wild)
+    yield from bounded((place for one in (*wild, *plain) for place in _matching(folder, one, root)), 2 * _MANY)
 
 
 def _read(reader: Callable[[Path, Path], Iterator[str]], folder: Path, root: Path) -> Iterator[str]:
@@ -149,28 +159,36 @@ def _linked(folder: Path, root: Path) -> Iterator[str]:
 
 def _matching(folder: Path, pattern: str, root: Path) -> Iterator[Path]:
     """The folders inside the root that a path matches, whose parts may be wildcards."""
+    words = [word for word in pattern.split("/") if word not in ("", ".")]
+    if sum("*" in word for word in words) > _WILD_WORDS:
+        return
     places = [folder]
-    for word in pattern.split("/"):
-        if word in ("", "."):
-            continue
-        if "*" not in word:
+    for word in words:
+        if "*" in word:
+            places = list(bounded(_children(places, word, root), _MANY))
+        else:
             places = [place.parent if word == ".." else place / word for place in places]
-            continue
-        expression = re.compile("[^/]*".join(map(re.escape, re.split(r"\*+", word))))
-        places = [
-            place / name
-            for place in places
-            for name, is_folder in _listed(place, root)
-            if is_folder and not name.startswith(".") and expression.fullmatch(name)
-        ][:_MANY]
     yield from (place for place in places if place.is_relative_to(root) and place != folder)
 
 
-def _listed(folder: Path, root: Path) -> tuple[tuple[str, bool], ...]:
-    try:
-        return projectfile.read_folder(folder, root)
-    except ProjectFileError:
-        return ()
+def _children(places: list[Path], pattern: str, root: Path) -> Iterator[Path]:
+    """The folders in some whose names match; hidden ones never do."""
+    for place in places:
+        try:
+            entries = projectfile.read_folder(place, root)
+        except ProjectFileError:
+            continue
+        for name, is_folder in entries:
+            if is_folder and not name.startswith(".") and fnmatchcase(name, pattern):
+                yield place / name
+
+
+def bounded(found: Iterable[T], most: int) -> Iterator[T]:
+    """What is found; raises ProjectFileError once it is more than may be looked at."""
+    for number, one in enumerate(found):
+        if number >= most:
+            raise ProjectFileError(f"a project names more than {most} folders", "Name fewer")
+        yield one
 
 
 def calls(file: Path, root: Path) -> Iterator[ast.Call]:

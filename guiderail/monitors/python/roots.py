@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 from guiderail import projectfile
 from guiderail.monitors.python.interpreter import ancestors
-from guiderail.monitors.python.layout import CUSTOMARY, MANIFESTS, members, source_folders
+from guiderail.monitors.python.layout import CUSTOMARY, MANIFESTS, bounded, members, source_folders
 from guiderail.projectfile import ProjectFileError
 
 MOST_ROOTS = 500
@@ -29,12 +28,17 @@ def import_roots(root: Path, folder: Path | None = None) -> tuple[Path, ...]:
         The project's folder.
     folder
         The folder in it; by default the project's own.
+
+    Raises
+    ------
+    ProjectFileError
+        There are more than can be looked at.
     """
     above = ancestors(folder or root, root)
     places = [place for place in above if place in (root, above[0]) or _is_root(place, root)]
     near = (one for place in places for one in _sources(place, root))
     linked = (one for place in places for member in members(place, root) for one in _sources(member, root))
-    return tuple(islice(dict.fromkeys((*near, *linked)), MOST_ROOTS))
+    return tuple(bounded(dict.fromkeys((*near, *linked)), MOST_ROOTS))
 
 
 def _is_root(place: Path, root: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,29 @@ def test_analysers_are_told_of_the_packages_of_projects_inside_a_project(tmp_pat
     project = python_project(tmp_path)
     assert site in project.packages
     assert project.version == (3, 12)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[tool.pyright]\nextraPaths = {[f'f{number}' for number in range(300)]}\n",
+        f"[tool.uv.workspace]\nmembers = {[f'{number}*' for number in range(30)]}\n",
+        "[tool.uv.workspace]\nmembers = ['libs/*']\n",
+    ],
+)
+def test_where_a_project_names_too_many_roots_all_is_free(tmp_path: Path, text: str) -> None:
+    """One that is not looked at may hold the right module."""
+    for number in range(300):
+        (tmp_path / "libs" / f"lib{number}").mkdir(parents=True)
+    write(tmp_path, {"pyproject.toml": text})
+    assert ModulePath(tmp_path).modules() is None
+
+
+def test_wildcards_take_no_time_to_speak_of(tmp_path: Path) -> None:
+    """Whatever names the folders have, and however many stars a pattern."""
+    (tmp_path / ("a" * 200)).mkdir()
+    members = ["a*" * 60 + "b", "*/" * 5000, "/".join(["*"] * 3)]
+    write(tmp_path, {"pyproject.toml": f"[tool.uv.workspace]\nmembers = {members}\n"})
+    began = time.process_time()
+    assert ModulePath(tmp_path).modules() is not None
+    assert time.process_time() - began < 2
