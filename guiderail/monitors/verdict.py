@@ -22,6 +22,7 @@ from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import Diagnostic, NoAnswer
 from guiderail.monitors.analysis.pool import Analysers, folder_of
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
+from guiderail.monitors.analysis.server import whole
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import unmatched_closers
 from guiderail.text.document import Document
@@ -114,7 +115,7 @@ class Inspector:
         began = time.perf_counter()
         until = began + self.deadline_s
         analyser = self._analyser(document, root)
-        path = (document.path or folder_of(document, root) / "guiderail_untitled").absolute()
+        path = whole(document.path or folder_of(document, root) / "guiderail_untitled")
         asked = [_Inspection(document, change, analyser, path) for change in changes]
         found = [one.verdict(until, cancelled) for one in asked]
         wait_s = time.perf_counter() - began
