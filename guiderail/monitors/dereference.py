@@ -14,13 +14,15 @@ from typing import Any, Literal
 from guiderail.decoding.constraints.name_sets import Names
 from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.analysis.requests import MEMBERS, Question, Request
-from guiderail.monitors.block_query import RECEIVERS, block_query_of
+from guiderail.monitors.block_query import block_query_of
 from guiderail.monitors.cursor_context import Snapshot
 from guiderail.monitors.enclosing_class import EnclosingClass, enclosing_class_of
 from guiderail.monitors.lex_state import LexState
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.modules import module_path
 from guiderail.monitors.monitor import Restriction, Trigger
+from guiderail.monitors.runtime.openness import Openness
+from guiderail.monitors.runtime.receiver import is_settable, openness_of
 from guiderail.text.languages.kinds import ENUM_MEMBER, FUNCTION, METHOD, MODULE, VARIABLE
 from guiderail.text.languages.table import LEXICONS
 from guiderail.text.languages.table import MEMBERS as MEMBER_SYNTAX
@@ -45,6 +47,8 @@ _NO_TARGET = re.compile(
     r"\s*(?:return|yield|await|raise|assert|if|elif|while|else|try|except|finally|del|global|lambda|not|import|from|"
     r"class|def|async\s+def|match|case)\b"
 )
+_CALLED = re.compile(r"[\w)\]}'\"]\s*$")  # a bracket after it is one of a call or an index
+_NAMED = re.compile(r"[\w)\]]$")  # it may be an object that takes new members
 _OPERATOR = re.compile(r"[=!<>]=|\b(?:and|or|not|in|is|if|else|lambda)\b")
 # As for Python; a condition may come first, and every object takes new members.
 _WEB_CONDITION = re.compile(r"(?P<opened>(?:else\s++)?(?:if|for|while)\s*+\()|else\b|do\b")
@@ -56,6 +60,10 @@ _WEB_NO_TARGET = re.compile(
 )
 _DOTTED = re.compile(r"(?<![\w.])[^\W\d]\w*(?:\.\w+)*$")
 _IMPORTED = r"(?m)^[ \t]*+import[ \t]++(?:[\w. \t]*+,)*[ \t]*+"
+# What a line goes on with that the analyser would read as the member; keywords go on with the expression.
+_NAME_BELOW = re.compile(
+    r"[ \t]*(?:#[^\n]*)?\r?\n\s*(?!(?:for|if|else|and|or|not|in|is|async)\b)(?:\*{0,2}[^\W\d]|['\"])"
+)
 _DUNDER = re.compile(r"__\w+__$")
 # Of a class with an unknown base; of one that makes its objects itself, as pyrefly words it, and as ty does (of
 # ``self`` and named tuples otherwise); of what is some class.
@@ -82,6 +90,8 @@ class MemberAccess:
         Whether the analyser may take a type for a value.
     operator
         The operator before the name.
+    may_set
+        Whether it may be, if the receiver takes new members: it is an object of another class.
     is_own
         Whether the receiver is a method's own object, whose class is known even if a member's type is not.
     """
@@ -92,6 +102,7 @@ class MemberAccess:
     may_be_nameless: bool = False
     is_ambiguous: bool = False
     operator: str = "."
+    may_set: bool = False
     is_own: bool = False
 
 
@@ -111,14 +122,20 @@ class Dereference:
             return None
         awaited = replace(access, written=access.written + snapshot.upcoming)
         label = snapshot.text[max(0, access.name_start - RECEIVER_READ) : access.name_start].rpartition("\n")[2]
-        question, mentioned = _own_question(snapshot, access) or (snapshot.question(access.name_start), frozenset())
+        question, mentioned = _own_question(snapshot, access) or (_question(snapshot, access), frozenset())
 
         def interpret(members: Members) -> Restriction:
             enclosing = _enclosing_class(snapshot, access)
             known = mentioned | (enclosing.members if enclosing else frozenset())
+            openness = Openness()
+            if snapshot.language == "python" and members.items:
+                openness = _openness(members, snapshot, access, enclosing)
+                known |= openness.names
             further = tuple(Member(name) for name in sorted(known)) if members.items else ()
             answer = replace(members, items=(*members.items, *further))
-            return _restriction(answer, replace(awaited, is_own=enclosing is not None), snapshot, enclosing)
+            may_define = access.may_define or (access.may_set and is_settable(members))
+            shown = replace(awaited, is_own=enclosing is not None, may_define=may_define)
+            return _restriction(answer, shown, snapshot, is_open=openness.open or bool(enclosing and enclosing.has_more))
 
         return Trigger(label.strip()[-RECEIVER_SHOWN:], MEMBERS, question, interpret, written=access.written)
 
@@ -128,12 +145,46 @@ class Dereference:
         return [(MEMBERS, question) for question in block_query.members.values()] if block_query else []
 
 
+def _question(snapshot: Snapshot, access: MemberAccess) -> Question:
+    """The question about a dot; in brackets a comma parts it from a line below that begins with a name."""
+    question = snapshot.question(access.name_start)
+    text, at = question.text, question.offset
+    if snapshot.language != "python" or not snapshot.lex_state.open_brackets or not _NAME_BELOW.match(text, at):
+        return question
+    return replace(question, text=f"{text[:at]},{text[at:]}")
+
+
+def _openness(
+    members: Members, snapshot: Snapshot, access: MemberAccess, enclosing: EnclosingClass | None
+) -> Openness:
+    """What may be added to the receiver; to a method's own object also what the classes around it name."""
+    front = snapshot.text[max(0, access.name_start - 1 - RECEIVER_READ) : access.name_start - 1]
+    found = openness_of(members, _chain(front), snapshot)
+    facts = snapshot.cursor.facts
+    own = facts.class_named(enclosing.name) if enclosing else None
+    return found | Openness(snapshot.cursor.runtime.related(facts, own)) if own else found
+
+
+def _chain(front: str) -> str:
+    """The names that a text ends in, with ``()`` for a call's arguments after them."""
+    if front.endswith(")"):
+        depth = 0
+        for at in range(len(front) - 1, -1, -1):
+            depth += (front[at] == ")") - (front[at] == "(")
+            if not depth:
+                called = _DOTTED.search(front[:at])
+                return f"{called[0]}()" if called else ""
+        return ""
+    found = _DOTTED.search(front)
+    return found[0] if found else ""
+
+
 def _own_receiver(snapshot: Snapshot, access: MemberAccess) -> str | None:
     """``self`` or ``cls`` in Python, if that is the whole receiver."""
     if snapshot.language != "python" or access.operator != ".":
         return None
     receiver = _DOTTED.search(snapshot.text[max(0, access.name_start - 1 - RECEIVER_READ) : access.name_start - 1])
-    return receiver[0] if receiver and receiver[0] in RECEIVERS else None
+    return receiver[0] if receiver and "." not in receiver[0] else None
 
 
 def _own_question(snapshot: Snapshot, access: MemberAccess) -> tuple[Question, frozenset[str]] | None:
@@ -152,17 +203,15 @@ def _enclosing_class(snapshot: Snapshot, access: MemberAccess) -> EnclosingClass
     return enclosing_class_of(snapshot.text, snapshot.lex_state.statement_start, snapshot.cursor.rest, receiver)
 
 
-def _restriction(
-    members: Members, access: MemberAccess, snapshot: Snapshot, enclosing: EnclosingClass | None
-) -> Restriction:
+def _restriction(members: Members, access: MemberAccess, snapshot: Snapshot, *, is_open: bool) -> Restriction:
     names, reason = legal_names(members, access, snapshot.language)
     module = _module(snapshot, access.name_start) if snapshot.language == "python" else None
     if module and names:
         # A module inside a package is a member of it once anything has imported it, which analysers do not look for.
         names |= module_path(snapshot.cursor.root).modules(module) or frozenset()
-    if reason is None and enclosing is not None and enclosing.has_more:
+    if reason is None and is_open:
         reason = "dynamic"
-    if module == snapshot.cursor.path.stem:
+    if module and module.partition(".")[0] == snapshot.cursor.path.stem:
         reason = "unknown type"  # where a module of the file's own name cannot be found, the file is taken for it
     extra, tail = MEMBER_SYNTAX[snapshot.language].extra, snapshot.cursor.tail
 
@@ -210,17 +259,18 @@ def find_member_access(text: str, state: LexState, language: str) -> MemberAcces
     statement = text[state.statement_start : dot]
     if syntax.skipped and syntax.skipped.match(statement):
         return None
-    may_define = found["operator"] == "." and _may_define(statement, receiver, state, language)
+    is_target = found["operator"] == "." and _is_target(statement, state, language)
+    may_define = is_target and syntax.definable is not None and syntax.definable.search(receiver) is not None
     is_ambiguous = syntax.ambiguous is not None and syntax.ambiguous.search(statement) is not None
+    may_set = is_target and language == "python" and _NAMED.search(receiver) is not None
     return MemberAccess(
-        begin, found["name"], may_define, found["operator"] in syntax.nameless, is_ambiguous, found["operator"]
+        begin, found["name"], may_define, found["operator"] in syntax.nameless, is_ambiguous, found["operator"], may_set
     )
 
 
-def _may_define(statement: str, receiver: str, state: LexState, language: str) -> bool:
-    """Whether `statement.NAME` may turn out to define NAME: an assignment to a member of an object of one's own."""
-    definable = MEMBER_SYNTAX[language].definable
-    if definable is None or definable.search(receiver) is None:
+def _is_target(statement: str, state: LexState, language: str) -> bool:
+    """Whether `statement.NAME` may turn out to be a target of an assignment, which defines NAME."""
+    if MEMBER_SYNTAX[language].definable is None:
         return False
     if language != "python":
         if any(at >= state.statement_start for at in state.open_brackets):
@@ -231,13 +281,9 @@ def _may_define(statement: str, receiver: str, state: LexState, language: str) -
     if re.match(r"(?:async\s+)?(?:for|with)\b", words):
         return True
     opened = [at - state.statement_start for at in state.open_brackets if at >= state.statement_start]
-    tuple_of_targets = len(opened) == 1 and not statement[: opened[0]].strip()
-    return not (
-        _NO_TARGET.match(words)
-        or _OPERATOR.search(words)
-        or _TARGETS.match(words) is None
-        or (opened and not tuple_of_targets)
-    )
+    if any(_CALLED.search(statement[:at]) for at in opened):  # in a call or an index, and not in a tuple of targets
+        return False
+    return not (_NO_TARGET.match(words) or _OPERATOR.search(words) or _TARGETS.match(words) is None)
 
 
 def _without_condition(statement: str) -> str:

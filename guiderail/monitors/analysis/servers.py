@@ -40,6 +40,7 @@ PYREFLY = Server(
     executes=True,  # asks the project's Python where its packages are
     confined=_pyrefly_confined,
     alone=True,
+    marks=True,
 )
 TY = Server(
     name="ty",
