@@ -62,11 +62,19 @@ class Arguments:
             if _overloads(empty, style) != _overloads(given, style):
                 return Restriction(None, reason="generic")
             restriction = _restriction(empty, style, found["callee"])
+            if snapshot.language == "python" and _is_open(snapshot, found["callee"]):
+                restriction = replace(restriction, reason="dynamic")
             # What it does not know, tsc looks up by its name alone in JavaScript; and any argument may be left out.
             is_guess = snapshot.language.startswith("javascript")
             return replace(restriction, reason="inferred type") if is_guess else restriction
 
         return Trigger(found[0], CALLS, question, interpret, word=False, lazy=True)
+
+
+def _is_open(snapshot: Snapshot, callee: str) -> bool:
+    """Whether a class is called that may get its constructor from a base, metaclass or decorator that is not known."""
+    found = snapshot.cursor.runtime.of_name(callee, snapshot.cursor.path)
+    return found is not None and found.open
 
 
 def _is_defined(snapshot: Snapshot, begin: int) -> bool:

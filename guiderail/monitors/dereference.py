@@ -33,6 +33,7 @@ Reason = Literal[
     "incomplete",  # the analyser says, or is known, not to have given all
     "inferred type",  # JavaScript: objects take new members anywhere, also where the analyser does not look
     "no such name",  # what is half-typed begins no member
+    "may be defined",  # a chain of assignments may go on: self.a = self.b = …
 ]
 # What no member is: where they cannot read the text, these list what is in scope. (clangd calls a member's function a
 # method, and what a class has once a property.)
@@ -47,6 +48,8 @@ _NO_TARGET = re.compile(
     r"\s*(?:return|yield|await|raise|assert|if|elif|while|else|try|except|finally|del|global|lambda|not|import|from|"
     r"class|def|async\s+def|match|case)\b"
 )
+# Targets that were members, each with an equals sign, up to what may be the next one.
+_CHAIN = re.compile(r"\s*+(?:\w++(?:\.\w++)++\s*+=\s*+)+(?:\w++\.)*+\w++$")
 _CALLED = re.compile(r"[\w)\]}'\"]\s*$")  # a bracket after it is one of a call or an index
 _NAMED = re.compile(r"[\w)\]]$")  # it may be an object that takes new members
 _OPERATOR = re.compile(r"[=!<>]=|\b(?:and|or|not|in|is|if|else|lambda)\b")
@@ -90,6 +93,8 @@ class MemberAccess:
         Whether the analyser may take a type for a value.
     operator
         The operator before the name.
+    may_chain
+        Whether it may be, but is hardly ever: an assignment may go on with a further target.
     may_set
         Whether it may be, if the receiver takes new members: it is an object of another class.
     is_own
@@ -103,6 +108,7 @@ class MemberAccess:
     is_ambiguous: bool = False
     operator: str = "."
     may_set: bool = False
+    may_chain: bool = False
     is_own: bool = False
 
 
@@ -211,7 +217,9 @@ def _restriction(members: Members, access: MemberAccess, snapshot: Snapshot, *, 
         names |= module_path(snapshot.cursor.root).modules(module) or frozenset()
     if reason is None and is_open:
         reason = "dynamic"
-    if module and module.partition(".")[0] == snapshot.cursor.path.stem:
+    if reason is None and access.may_chain:
+        reason = "may be defined"
+    if module == snapshot.cursor.path.stem:
         reason = "unknown type"  # where a module of the file's own name cannot be found, the file is taken for it
     extra, tail = MEMBER_SYNTAX[snapshot.language].extra, snapshot.cursor.tail
 
@@ -262,9 +270,15 @@ def find_member_access(text: str, state: LexState, language: str) -> MemberAcces
     is_target = found["operator"] == "." and _is_target(statement, state, language)
     may_define = is_target and syntax.definable is not None and syntax.definable.search(receiver) is not None
     is_ambiguous = syntax.ambiguous is not None and syntax.ambiguous.search(statement) is not None
-    may_set = is_target and language == "python" and _NAMED.search(receiver) is not None
     return MemberAccess(
-        begin, found["name"], may_define, found["operator"] in syntax.nameless, is_ambiguous, found["operator"], may_set
+        begin,
+        found["name"],
+        may_define,
+        found["operator"] in syntax.nameless,
+        is_ambiguous,
+        found["operator"],
+        may_set=is_target and language == "python" and _NAMED.search(receiver) is not None,
+        may_chain=language == "python" and _CHAIN.match(statement) is not None,
     )
 
 

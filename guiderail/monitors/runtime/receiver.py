@@ -78,7 +78,10 @@ def _is_made(receiver: str, snapshot: Snapshot) -> bool:
     """Whether a receiver is made, or its type changed, by a framework: known by what is called or dereferenced."""
     runtime, path = snapshot.cursor.runtime, snapshot.cursor.path
     called = receiver.removesuffix("()") if receiver.endswith("()") else snapshot.cursor.facts.called.get(receiver, "")
-    if called and (runtime.sources.qualified(called, path) in merged("results")):
+    if called and runtime.sources.qualified(called, path) in merged("results"):
+        return True
+    made = runtime.of_name(called, path) if called else None
+    if made is not None and made.open:
         return True
     owner, dot, _ = receiver.partition(".")
     return bool(dot) and bool(runtime.ancestors(owner, path) & merged("instrumented"))
