@@ -93,7 +93,9 @@ def _openness(snapshot: Snapshot, found: re.Match[str]) -> Openness:
     """What is known of the module's names beside those that the analyser lists."""
     runtime = snapshot.cursor.runtime
     file = runtime.sources.module(found["dots"] + found["package"], snapshot.cursor.path)
-    return runtime.of_module(file) if file else Openness()
+    openness = runtime.of_module(file) if file else Openness()
+    of_library = found["package"].partition(".")[0] in sys.stdlib_module_names and not found["dots"]
+    return Openness(openness.names) if of_library else openness  # what it makes up is in the stubs
 
 
 def _modules(snapshot: Snapshot, found: re.Match[str]) -> frozenset[str] | None:

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 
 from guiderail.monitors.runtime.facts import ClassFacts, FileFacts
 from guiderail.monitors.runtime.frameworks import allowing_words, merged
-from guiderail.monitors.runtime.sources import STUB, Sources, module_name, sources_of
+from guiderail.monitors.runtime.sources import STUB, Sources, module_name, set_in_project, sources_of
 
 MOST_BASES = 60
 MOST_STARS = 40
-MOST_IMPORTED = 20  # modules that the edited file imports
 _MAKING = frozenset({"__new__", "__init__", "__call__", "__prepare__", "__getattr__", "__getattribute__"})
 _PLAIN_CALLS = frozenset({"namedtuple", "NamedTuple", "TypedDict", "with_metaclass", "type"})
 
@@ -212,16 +210,8 @@ class Runtime:
 
     @cached_property
     def set_nearby(self) -> frozenset[str]:
-        """The members that files of the project which the edited one imports set on something."""
-        sources, found = self.sources, frozenset[str]()
-        facts = sources.facts(sources.path)
-        modules = dict.fromkeys(module for module, _ in facts.imports.values()) if facts else {}
-        for module in islice(modules, MOST_IMPORTED):
-            file = sources.module(module, sources.path)
-            if file is not None and file.is_relative_to(sources.root) and "site-packages" not in file.parts:
-                other = sources.facts(file)
-                found |= other.outside if other is not None else frozenset()
-        return found
+        """The members that files of the project set on objects of others."""
+        return set_in_project(self.sources.root)
 
     def related(self, facts: FileFacts, one: ClassFacts) -> frozenset[str]:
         """The names that a class's objects may have from the classes of its file that it is combined with.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -28,6 +29,7 @@ _QUERY = """
 _LITERALS = frozenset({"string", "concatenated_string", "integer", "float", "true", "false", "none", "unary_operator"})
 _SCOPES = frozenset({"class_definition", "function_definition", "lambda"})
 _ASKED = frozenset({"hasattr", "getattr", "delattr", "setattr", "object"})  # mock.patch.object
+_TYPE_OF = re.compile(r"type\(\s*(\w+)\s*\)\Z")
 _GROWN = frozenset({"update", "setdefault", "__setitem__"})
 
 
@@ -148,8 +150,9 @@ class _Reading:
 
     def _owner(self, receiver: str, scopes: list[Node]) -> _Class | None:
         """The class whose object or class a receiver is, by a method's first parameter or its own name."""
-        top = receiver.partition(".")[0].removesuffix("()")
-        whole = receiver in (top, f"{top}.__class__", f"type({top})")
+        of_type = _TYPE_OF.match(receiver)
+        top = of_type[1] if of_type else receiver.partition(".")[0].removesuffix("()")
+        whole = of_type is not None or receiver in (top, f"{top}.__class__")
         for at, scope in enumerate(scopes[:-1]):
             if self._own.get(scope.id) == top and scopes[at + 1].id in self._classes:
                 return self._classes[scopes[at + 1].id] if whole else None
@@ -183,7 +186,8 @@ class _Reading:
         scopes = self._around(node)
         parameters = node.child_by_field_name("parameters")
         first = parameters.named_children[0] if parameters and parameters.named_children else None
-        if first is not None and scopes and scopes[0].id in self._classes:
+        is_static = _text(node.parent).lstrip().startswith("@staticmethod") if node.parent is not None else False
+        if first is not None and scopes and scopes[0].id in self._classes and not is_static:
             self._own[node.id] = _text(first).partition(":")[0].partition("=")[0].strip()
         self._bind(name, scopes)
         self._functions.setdefault(name, False)
@@ -204,9 +208,10 @@ class _Reading:
         """Note that a name is bound in a class's body or at the top."""
         if not scopes:
             self._names.add(name)
-            self._makes_names_up |= name == "__getattr__"
+            self._makes_names_up |= name == "__getattr__"  # PEP 562
         elif scopes[0].id in self._classes:
             self._classes[scopes[0].id].names.add(name)
+            self._classes[scopes[0].id].made_up |= name in ("__getattr__", "__getattribute__")
 
     def _attribute(self, node: Node) -> None:
         front = node.child_by_field_name("object")
@@ -304,6 +309,8 @@ class _Reading:
             self._list_public(right)
         elif _is_namespace(left):
             self._grow(left, self._around(node))
+        else:
+            self._target(left, self._around(node))
 
     def _import_statement(self, node: Node) -> None:
         for one in node.named_children:
@@ -355,7 +362,10 @@ class _Reading:
             holder = function.child_by_field_name("object")
             if holder is not None and _is_namespace(holder):
                 self._grow(holder, self._around(node))
-        if name in ("exec", "execfile") and not self._around(node):
+        if name == "__setattr__" and given:
+            own = [given[0], *given] if len(given) == 2 else given  # super() is given no object
+            self._by_name("setattr", own, self._around(node))
+        if name == "_convert_" or (name == "exec" and not self._around(node)):
             self._makes_names_up = True
         if any(words(_value(one)) == "globals()" for one in given) and name not in ("eval", "dict", "list", "sorted"):
             self._makes_names_up = True
@@ -371,7 +381,6 @@ class _Reading:
             receiver = words(given[0])
             if receiver.startswith("sys.modules") or "sys.modules" in _text(given[0]):
                 self._makes_names_up = True
-            receiver = receiver or _receiver_of(given[0])
             owner = self._owner(receiver, scopes)
             self._make_up(owner, scopes)
             if owner is None and (around := self._class_of(scopes)) and _may_be_own(receiver):
@@ -431,22 +440,28 @@ def _is_computed(node: Node) -> bool:
     if at is None or function in ("type", "new_class"):
         return True
     named = next((_value(one) for one in given if _text(one.child_by_field_name("name")) in ("names", "field_names")), None)
-    return not all(_is_literal(one) for one in ([named] if named is not None else given[at : at + 1]))
+    if any(one.type in ("list_splat", "dictionary_splat") for one in given):
+        return True
+    return not all(_shows_names(one) for one in ([named] if named is not None else given[at : at + 1]))
+
+
+def _shows_names(node: Node) -> bool:
+    """Whether an argument names all members: a text, strings in a list, pairs that begin with one, a dictionary's keys."""
+    items = [one for one in node.named_children if one.type != "comment"]
+    if node.type in ("list", "tuple", "set"):
+        return all(_is_literal(one.named_children[0] if one.type in ("tuple", "list") and one.named_children else one)
+                   for one in items)  # fmt: skip
+    if node.type == "dictionary":
+        keys = [one.child_by_field_name("key") for one in items]
+        return all(key is not None and _is_literal(key) for key in keys)
+    return _is_literal(node) or node.type == "keyword_argument"
 
 
 def _is_literal(node: Node) -> bool:
-    """Whether a value is written out, down to the first parts of what it holds."""
+    """Whether a value is written out."""
     if node.type == "string":
         return all(one.type != "interpolation" for one in node.named_children)
-    if node.type in _LITERALS:
-        return True
-    if node.type in ("list", "tuple", "set"):
-        return all(_is_literal(one) or one.type in ("comment", "call", "identifier") and node.type == "tuple"
-                   for one in node.named_children)  # fmt: skip
-    if node.type == "dictionary":
-        keys = (one.child_by_field_name("key") for one in node.named_children if one.type != "comment")
-        return all(key is not None and _is_literal(key) for key in keys)
-    return False
+    return node.type in _LITERALS
 
 
 def _string(node: Node | None) -> str | None:

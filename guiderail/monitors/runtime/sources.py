@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as LateError
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
+from threading import Thread
 
 from guiderail import projectfile
 from guiderail.monitors.modules import module_path
@@ -15,8 +22,15 @@ from guiderail.monitors.runtime.reader import read_facts
 from guiderail.projectfile import ProjectFileError
 
 log = logging.getLogger(__name__)
+_known: dict[Path, frozenset[str]] = {}  # by project
 LARGEST = 1 << 21  # bytes of a file that is read
-KEPT_FILES = 512
+KEPT_FILES = 2048
+KEPT_ROOTS = 8
+FRESH_S = 30.0  # what files of a project set is read again after this
+WAIT_S = 0.1  # for so long an answer waits for it
+PROJECT_S = 10.0  # for so long they are read
+MOST_FILES, MOST_FOLDERS = 1000, 500
+OTHERS = frozenset({"node_modules", "site-packages", "venv", "build", "dist", "__pycache__"})
 DEEPEST = 8  # imports that a name is followed through
 MOST_PARENTS = 30  # folders that a package lies in
 STUB = ".pyi"
@@ -109,6 +123,61 @@ class Sources:
             return name
         module, inner = facts.imports[head]
         return ".".join(filter(None, [module, inner, rest]))
+
+
+def set_in_project(root: Path) -> frozenset[str]:
+    """The members that files of a project set on objects of others, as far as they are known in a short time.
+
+    Files are read in the background, and again some time later where they have changed.
+    """
+    task = _project_names(root, int(time.monotonic() / FRESH_S))
+    with contextlib.suppress(LateError):
+        task.result(WAIT_S)
+    return _known.get(root, frozenset())
+
+
+@lru_cache(4)
+def _project_names(root: Path, period: int) -> Future[None]:
+    task: Future[None] = Future()
+
+    def work() -> None:
+        try:
+            _read_project(root)
+        finally:
+            task.set_result(None)
+
+    Thread(target=work, name="guiderail-names", daemon=True).start()  # nobody waits for it at the end
+    return task
+
+
+def _read_project(root: Path) -> None:
+    end, found = time.monotonic() + PROJECT_S, frozenset[str]()
+    for path in islice(_files_of(root), MOST_FILES):
+        try:
+            stat = path.stat()
+        except OSError:
+            continue
+        facts = _facts(path, root, stat.st_mtime_ns, stat.st_size) if stat.st_size < LARGEST else None
+        found |= facts.outside if facts is not None else frozenset()
+        if time.monotonic() > end:
+            break
+    _known[root] = found
+    while len(_known) > KEPT_ROOTS:
+        _known.pop(next(iter(_known)), None)
+
+
+def _files_of(root: Path) -> Iterator[Path]:
+    """The Python files of a project, those above before those below, links not followed."""
+    waiting, seen = deque([root]), 0
+    while waiting and seen < MOST_FOLDERS:
+        folder, seen = waiting.popleft(), seen + 1
+        try:
+            entries = projectfile.read_folder(folder, root)
+        except ProjectFileError:
+            continue
+        yield from (folder / name for name, is_folder in entries if not is_folder and name.endswith(".py"))
+        folders = (folder / name for name, is_folder in entries if is_folder and not name.startswith(".") and name not in OTHERS)
+        waiting += (one for one in folders if not one.is_symlink() and not (one / "pyvenv.cfg").exists())
 
 
 def module_name(path: Path) -> str:
