@@ -11,7 +11,7 @@ from guiderail.monitors.analysis.requests import PROBE, SIGNATURES, Question, Re
 from guiderail.monitors.call import CallArguments, fits
 from guiderail.monitors.cursor_context import Snapshot
 from guiderail.monitors.monitor import Restriction, Trigger
-from guiderail.monitors.parameters import Parameters, parameters_of
+from guiderail.monitors.parameters import RECEIVER, Parameters, parameters_of
 from guiderail.text.languages.record import CallStyle
 from guiderail.text.languages.table import CALLS as CALL_STYLES
 
@@ -30,7 +30,7 @@ _DEFINITION = re.compile(rf"\s*{_MODIFIERS}(?:def|class|function|func|fn)\b[^({{
 _NAMED = re.compile(r"\bfunction\b[\s*]*$")  # of a function expression
 _OBJECT = re.compile(r"(?:(?<!=)[=(,:\[?&|]|\b(?:return|default))\s*$")  # an object literal begins after it
 _METHOD = re.compile(r"[{,]\s*(?:(?:async|get|set)\s+|\*\s*)*$")  # and a method in it
-_OWNED = re.compile(r"^[^(]*\(\s*(?:self|cls)\b(?::\s*(?P<type>[\w.]+))?")  # a parameter that is not among the others
+_OWNED = re.compile(rf"^[^(]*\(\s*{RECEIVER}(?::\s*(?P<type>[\w.]+))?")  # a parameter that is not among the others
 _OF_CLASS = re.compile(r"(?:^|\.)(?:_*[A-Z]\w*|cls|type)\.\w+$")
 _GENERIC = re.compile(r"(?:def \w+)?\[")
 _WORD = re.compile(
@@ -135,7 +135,7 @@ def _restriction(answer: Signatures, style: CallStyle, callee: str) -> Restricti
 
 def _may_be_given_object(callee: str, signature: Signature, type_: str | None) -> bool:
     """Whether a method may be called through a class, so that its object is the first argument."""
-    if any(re.match(r"(?:self|cls)\b", text) for text in signature.parameters):
+    if any(re.match(RECEIVER, text) for text in signature.parameters):
         return False  # it is among the parameters
     receiver = callee.rpartition(".")[0].rpartition(".")[2]
     through_class = _OF_CLASS.search(callee) or (type_ and receiver == type_.rpartition(".")[2])

@@ -6,9 +6,11 @@ paper leaves out: half-typed names, reasons to abstain, and deadlines.
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import islice
 from typing import Any, Literal
 
 from guiderail.decoding.constraints.name_sets import Names
@@ -17,14 +19,14 @@ from guiderail.monitors.analysis.requests import MEMBERS, Question, Request
 from guiderail.monitors.block_query import block_query_of
 from guiderail.monitors.cursor_context import Snapshot
 from guiderail.monitors.enclosing_class import EnclosingClass, enclosing_class_of
-from guiderail.monitors.lex_state import LexState
 from guiderail.monitors.masks import Masks
+from guiderail.monitors.member_access import NAME_READ, RECEIVER_READ, MemberAccess, find_member_access
 from guiderail.monitors.modules import module_path
 from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.monitors.runtime.openness import Openness
 from guiderail.monitors.runtime.receiver import is_settable, openness_of
+from guiderail.text.backwards import lines_above
 from guiderail.text.languages.kinds import ENUM_MEMBER, FUNCTION, METHOD, MODULE, VARIABLE
-from guiderail.text.languages.table import LEXICONS
 from guiderail.text.languages.table import MEMBERS as MEMBER_SYNTAX
 
 Reason = Literal[
@@ -33,39 +35,29 @@ Reason = Literal[
     "incomplete",  # the analyser says, or is known, not to have given all
     "inferred type",  # JavaScript: objects take new members anywhere, also where the analyser does not look
     "no such name",  # what is half-typed begins no member
+    "optional",  # AttributeError is caught
     "may be defined",  # a chain of assignments may go on: self.a = self.b = …
 ]
 # What no member is: where they cannot read the text, these list what is in scope. (clangd calls a member's function a
 # method, and what a class has once a property.)
 _NO_MEMBERS = {"go": {MODULE}, "c": {FUNCTION, VARIABLE}, "cpp": {FUNCTION, VARIABLE}}
-NAME_READ, RECEIVER_READ = 200, 400  # characters of a half-typed name, and before the mark
 DETAIL_READ = 4000  # characters of a signature; of a longer one nothing is believed
 RECEIVER_SHOWN = 40  # characters before a dot that a report repeats
-# A statement that is, so far, expressions of names, members, indices and calls with commas between: all of them can
-# still become targets of an assignment. (After an equals sign they can too, but hardly ever do.)
-_TARGETS = re.compile(r"[\w.()\[\]'\"\s,*]*$")
-_NO_TARGET = re.compile(
-    r"\s*(?:return|yield|await|raise|assert|if|elif|while|else|try|except|finally|del|global|lambda|not|import|from|"
-    r"class|def|async\s+def|match|case)\b"
-)
-# Targets that were members, each with an equals sign, up to what may be the next one.
-_CHAIN = re.compile(r"\s*+(?:\w++(?:\.\w++)++\s*+=\s*+)+(?:\w++\.)*+\w++$")
-_CALLED = re.compile(r"[\w)\]}'\"]\s*$")  # a bracket after it is one of a call or an index
-_NAMED = re.compile(r"[\w)\]]$")  # it may be an object that takes new members
-_OPERATOR = re.compile(r"[=!<>]=|\b(?:and|or|not|in|is|if|else|lambda)\b")
-# As for Python; a condition may come first, and every object takes new members.
-_WEB_CONDITION = re.compile(r"(?P<opened>(?:else\s++)?(?:if|for|while)\s*+\()|else\b|do\b")
-_WEB_ELSE = re.compile(r"else\b")
-_WEB_TARGETS = re.compile(r"[\w.$#()\[\]'\"\s,]*$")
-_WEB_NO_TARGET = re.compile(
-    r"\s*(?:return|yield|await|throw|while|switch|case|new|typeof|delete|void|const|let|var|class|function|import|"
-    r"export|async|if|for)\b"
-)
 _DOTTED = re.compile(r"(?<![\w.])[^\W\d]\w*(?:\.\w+)*$")
 _IMPORTED = r"(?m)^[ \t]*+import[ \t]++(?:[\w. \t]*+,)*[ \t]*+"
 # What a line goes on with that the analyser would read as the member; keywords go on with the expression.
 _NAME_BELOW = re.compile(
     r"[ \t]*(?:#[^\n]*)?\r?\n\s*(?!(?:for|if|else|and|or|not|in|is|async)\b)(?:\*{0,2}[^\W\d]|['\"])"
+)
+_NO_NEW = frozenset(keyword.kwlist) | {"self", "cls"}  # nobody gives a new member such a name
+_TRY = re.compile(r"[ \t]*try\s*:")
+_CAUGHT = re.compile(r"except\b[^\n]*\bAttributeError\b")
+TRIED_READ, MOST_ABOVE = 4000, 40  # characters after the cursor, and lines before it, that are looked at for a try
+_DUNDERS = re.compile(r"\b__\w+__\b")
+_SELDOM = frozenset(dir(object)) - {"__class__", "__dict__", "__doc__", "__init__", "__module__", "__setattr__"}
+# A class, by how it is written.
+_CLASS_LIKE = re.compile(
+    r"(?:\bsuper\([^()]*\)|\btype\([^()]*\)|__\w+__|\b(?:cls|type|object|klass|mcs)|(?<!\w)_*[A-Z]\w*)$"
 )
 _DUNDER = re.compile(r"__\w+__$")
 # Of a class with an unknown base; of one that makes its objects itself, as pyrefly words it, and as ty does (of
@@ -73,43 +65,6 @@ _DUNDER = re.compile(r"__\w+__$")
 _UNSURE = re.compile(
     r"(?s)^Unknown$|^def __new__(?:\[.*?\]\(\s*cls\s*:.*?: *Unknown\b|\(cls\b.*-> Unknown$)|\bSelf@type\b"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class MemberAccess:
-    """A dot whose member is being written.
-
-    Parameters
-    ----------
-    name_start
-        Offset after the dot.
-    written
-        The part of the name that is already written.
-    may_define
-        Whether the name may be one that is only now being defined.
-    may_be_nameless
-        Whether something else than a name may follow.
-    is_ambiguous
-        Whether the analyser may take a type for a value.
-    operator
-        The operator before the name.
-    may_chain
-        Whether it may be, but is hardly ever: an assignment may go on with a further target.
-    may_set
-        Whether it may be, if the receiver takes new members: it is an object of another class.
-    is_own
-        Whether the receiver is a method's own object, whose class is known even if a member's type is not.
-    """
-
-    name_start: int
-    written: str
-    may_define: bool
-    may_be_nameless: bool = False
-    is_ambiguous: bool = False
-    operator: str = "."
-    may_set: bool = False
-    may_chain: bool = False
-    is_own: bool = False
 
 
 class Dereference:
@@ -137,11 +92,14 @@ class Dereference:
             if snapshot.language == "python" and members.items:
                 openness = _openness(members, snapshot, access, enclosing)
                 known |= openness.names
-            further = tuple(Member(name) for name in sorted(known)) if members.items else ()
+            listed = {member.name for member in members.items}
+            further = tuple(Member(name) for name in sorted(known - listed)) if listed else ()
             answer = replace(members, items=(*members.items, *further))
             may_define = access.may_define or (access.may_set and is_settable(members))
             shown = replace(awaited, is_own=enclosing is not None, may_define=may_define)
-            return _restriction(answer, shown, snapshot, is_open=openness.open or bool(enclosing and enclosing.has_more))
+            return _restriction(
+                answer, shown, snapshot, is_open=openness.open or bool(enclosing and enclosing.has_more)
+            )
 
         return Trigger(label.strip()[-RECEIVER_SHOWN:], MEMBERS, question, interpret, written=access.written)
 
@@ -160,9 +118,7 @@ def _question(snapshot: Snapshot, access: MemberAccess) -> Question:
     return replace(question, text=f"{text[:at]},{text[at:]}")
 
 
-def _openness(
-    members: Members, snapshot: Snapshot, access: MemberAccess, enclosing: EnclosingClass | None
-) -> Openness:
+def _openness(members: Members, snapshot: Snapshot, access: MemberAccess, enclosing: EnclosingClass | None) -> Openness:
     """What may be added to the receiver; to a method's own object also what the classes around it name."""
     front = snapshot.text[max(0, access.name_start - 1 - RECEIVER_READ) : access.name_start - 1]
     found = openness_of(members, _chain(front), snapshot)
@@ -219,23 +175,64 @@ def _restriction(members: Members, access: MemberAccess, snapshot: Snapshot, *, 
         reason = "dynamic"
     if reason is None and access.may_chain:
         reason = "may be defined"
+    if reason is None and snapshot.language == "python" and _is_tried(snapshot):
+        reason = "optional"
     if module == snapshot.cursor.path.stem:
         reason = "unknown type"  # where a module of the file's own name cannot be found, the file is taken for it
+    if snapshot.language == "python" and not access.written.startswith("_"):
+        names -= _uncalled(names, snapshot, access)
     extra, tail = MEMBER_SYNTAX[snapshot.language].extra, snapshot.cursor.tail
+    barred = _NO_NEW if snapshot.language == "python" else frozenset[str]()
 
     def allows(truth: str) -> bool:
         found = re.match(rf"[\w{re.escape(extra)}]*", truth)
         name = found[0] if found else ""
         if access.may_be_nameless and not name:
             return True
-        return name in names or (access.may_define and truth[len(name) :][:1] not in ("(", ".", "["))
+        is_new = access.may_define and name not in barred and truth[len(name) :][:1] not in ("(", ".", "[")
+        return name in names or is_new
 
     def legal(masks: Masks) -> Names:
         if access.may_be_nameless:
             return masks.perhaps(names, tail, extra=extra)
-        return masks.names(names, tail, definable=access.may_define, extra=extra)
+        if access.may_define:
+            return masks.names_or_new(names, tail, extra=extra, barred=barred)
+        return masks.names(names, tail, extra=extra)
 
     return Restriction(legal if names else None, len(members.items), reason, allows)
+
+
+def _is_tried(snapshot: Snapshot) -> bool:
+    """Whether the text around catches AttributeError: the name may not exist."""
+    rest = snapshot.cursor.rest
+    if not _CAUGHT.search(rest, 0, TRIED_READ):
+        return False
+    depth = len(snapshot.indent.rpartition("\n")[2].expandtabs())
+    for above in islice(lines_above(snapshot.text, snapshot.lex_state.statement_start), MOST_ABOVE):
+        indent = len(above.expandtabs()) - len(above.expandtabs().lstrip())
+        if above.strip() and indent < depth:
+            if _TRY.match(above):
+                handlers = re.compile(
+                    rf"^{re.escape(above[: len(above) - len(above.lstrip())])}except\b[^\n]*", re.MULTILINE
+                )
+                found = handlers.search(rest, 0, TRIED_READ)
+                return found is not None and _CAUGHT.match(found[0].lstrip()) is not None
+            depth = indent
+        if not depth:
+            break
+    return False
+
+
+def _uncalled(names: frozenset[str], snapshot: Snapshot, access: MemberAccess) -> frozenset[str]:
+    """The double-underscore names that every object has and hardly anybody writes after an object.
+
+    Models flee into them where the name that they want is forbidden. After a class, ``super()`` and a module they are
+    called for, and where the file has them already.
+    """
+    front = snapshot.text[max(0, access.name_start - 1 - RECEIVER_READ) : access.name_start - 1]
+    if _CLASS_LIKE.search(front) or _module(snapshot, access.name_start):
+        return frozenset()
+    return (names & _SELDOM) - frozenset(_DUNDERS.findall(snapshot.text + snapshot.cursor.rest))
 
 
 def _module(snapshot: Snapshot, name_start: int) -> str | None:
@@ -251,77 +248,17 @@ def _module(snapshot: Snapshot, name_start: int) -> str | None:
     return renamed[1] + dot + rest if renamed else None
 
 
-def find_member_access(text: str, state: LexState, language: str) -> MemberAccess | None:
-    """The dereference that `text` ends in, if it does; `state` is the lexer's state at its end."""
-    syntax, blocks = MEMBER_SYNTAX[language], LEXICONS[language].blocks
-    found = syntax.end.search(text, max(0, len(text) - NAME_READ))
-    if found is None or state.in_string_or_comment:
-        return None
-    dot, begin = found.start(), found.end("operator")
-    # Where braces hold statements an expression may begin with one and go on over lines.
-    receiver = text[max(0 if blocks else state.statement_start, dot - RECEIVER_READ) : dot]
-    if state.open_brackets or blocks:
-        receiver = receiver.rstrip()  # inside brackets a line may begin with its dot
-    if not syntax.is_receiver(receiver, found["operator"]):
-        return None
-    statement = text[state.statement_start : dot]
-    if syntax.skipped and syntax.skipped.match(statement):
-        return None
-    is_target = found["operator"] == "." and _is_target(statement, state, language)
-    may_define = is_target and syntax.definable is not None and syntax.definable.search(receiver) is not None
-    is_ambiguous = syntax.ambiguous is not None and syntax.ambiguous.search(statement) is not None
-    return MemberAccess(
-        begin,
-        found["name"],
-        may_define,
-        found["operator"] in syntax.nameless,
-        is_ambiguous,
-        found["operator"],
-        may_set=is_target and language == "python" and _NAMED.search(receiver) is not None,
-        may_chain=language == "python" and _CHAIN.match(statement) is not None,
-    )
-
-
-def _is_target(statement: str, state: LexState, language: str) -> bool:
-    """Whether `statement.NAME` may turn out to be a target of an assignment, which defines NAME."""
-    if MEMBER_SYNTAX[language].definable is None:
-        return False
-    if language != "python":
-        if any(at >= state.statement_start for at in state.open_brackets):
-            return False
-        words = _without_condition(statement)
-        return not _WEB_NO_TARGET.match(words) and bool(_WEB_TARGETS.match(words))
-    words = statement.strip()
-    if re.match(r"(?:async\s+)?(?:for|with)\b", words):
-        return True
-    opened = [at - state.statement_start for at in state.open_brackets if at >= state.statement_start]
-    if any(_CALLED.search(statement[:at]) for at in opened):  # in a call or an index, and not in a tuple of targets
-        return False
-    return not (_NO_TARGET.match(words) or _OPERATOR.search(words) or _TARGETS.match(words) is None)
-
-
-def _without_condition(statement: str) -> str:
-    """A statement of TypeScript or JavaScript without its first condition, up to the last bracket, or ``else``."""
-    closed, at = statement.rfind(")"), 0
-    while found := _WEB_CONDITION.search(statement, at):
-        at = found.start() + 1
-        if found["opened"] and found.end() > closed:
-            found = _WEB_ELSE.match(statement, found.start())
-        if found:
-            end = closed + 1 if found.groupdict().get("opened") else found.end()
-            return statement[: found.start()].rstrip() + statement[end:].lstrip()
-    return statement
-
-
 def legal_names(
     members: Members, access: MemberAccess, language: str = "python"
 ) -> tuple[frozenset[str], Reason | None]:
     """The legal names, and why they are not to be relied on, if they are not."""
     listed = frozenset(member.name for member in members.items)
+    if language == "python":  # of a parameter some offer the literals that it takes
+        listed = frozenset(filter(str.isidentifier, listed))
     names = listed | MEMBER_SYNTAX[language].universal if listed else listed
     own = {name for name in listed if language != "python" or not _DUNDER.match(name)}
     reason: Reason | None = None
-    if not own or any(_is_doubtful(member, access) for member in members.items) or _is_scope(members, access, language):
+    if not own or _is_doubtful_type(members, access) or _is_scope(members, access, language):
         reason = "unknown type"
     elif members.takes_any or _makes_names_up(members):
         reason = "dynamic"
@@ -351,6 +288,15 @@ def _makes_names_up(members: Members) -> bool:
     """Whether the type has a ``__getattr__`` of its own; ty lists one of every module."""
     of_modules = any(member.name == "__spec__" for member in members.items)
     return any(m.name == "__getattr__" and not (of_modules and m.kind == METHOD) for m in members.items)
+
+
+def _is_doubtful_type(members: Members, access: MemberAccess) -> bool:
+    """Whether the receiver's type is not known for sure: by its class where that is shown, else by its members."""
+    shown = next((member.detail for member in members.items if member.name == "__class__"), "")
+    if not shown.startswith("type[") or len(shown) > DETAIL_READ:
+        return any(_is_doubtful(member, access) for member in members.items)
+    made = any(_is_doubtful(member, access) for member in members.items if member.name == "__new__")
+    return made or (not access.is_own and not {"Any", "Unknown"}.isdisjoint(shown.split(" | ")))
 
 
 def _is_doubtful(member: Member, access: MemberAccess) -> bool:

@@ -22,8 +22,10 @@ _PLAIN_DICT = re.compile(r"\b[dD]ict\[")
 _UNTYPED = re.compile(r": (?:Unknown|Any)\b|\| Unknown\b")
 _TARGET = re.compile(r"\s*[\w.\[\]'\"]+$")  # a statement that may turn out to assign to the key
 _LITERAL = re.compile(r"(?:\(|[^=!<>]=|return|,|\[|:|=>\s*\()\s*+\{\s*+(?:[^{}]*,)?+\s*+(?P<written>[\w$]*+)$")
-_LENT = r"\s*+(?![\[.\w=:]|\w)"  # it is mentioned as a whole
-_READS = re.compile(r"(?:\b(?:in|not|if|elif|while|and|or|assert)|\b(?:len|sorted|bool|print|repr|str|dict|list|set)\(|\*\*)$")
+_LENT = r"[ \t]*+(?![\[.\w=:])"  # it is mentioned as a whole
+_READS = re.compile(
+    r"(?:\b(?:in|not|if|elif|while|and|or|assert)|\b(?:len|sorted|bool|print|repr|str|dict|list|set)\(|\*\*)$"
+)
 READ = 200  # characters of a subscript
 _USED = re.compile(r"(?<![\w$])[\w$]++(?=\s*+[:,(}])")
 LONG = 200  # characters of an annotation or a subscript up to which a dictionary is followed

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from guiderail.monitors.analysis.answers import Member, Members
-from guiderail.monitors.dereference import Dereference, MemberAccess, find_member_access, legal_names
+from guiderail.monitors.dereference import Dereference, legal_names
 from guiderail.monitors.lex_state import lex_state
+from guiderail.monitors.member_access import MemberAccess, find_member_access
 from tests.monitors.snapshots import listing, snapshot
 
 

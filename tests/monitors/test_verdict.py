@@ -145,9 +145,11 @@ def test_a_real_analyser_tells_what_does_not_exist(tmp_path: Path, analyser: str
 BROKEN, OLD = "import os\nold()\nx = os.\n", diagnostic("old")
 
 
-@pytest.mark.parametrize("source", [BROKEN, BROKEN.replace("\n", "\r\n"), BROKEN.replace("x = os.", "if os.:\n    pass")])
+@pytest.mark.parametrize(
+    "source", [BROKEN, BROKEN.replace("\n", "\r\n"), BROKEN.replace("x = os.", "if os.:\n    pass")]
+)
 def test_an_error_that_the_half_line_hides_is_an_old_one(source: str) -> None:
-    """The file is also compared with the line left out: while that is no statement, analysers find nothing elsewhere."""
+    """The file is also compared with the line left out: while that is no statement, analysers miss errors elsewhere."""
     at = source.rindex("os.") + 3
     told = Told(lambda text: () if "os.\n" in text.replace("\r", "").replace("os.:", "os.\n") else (OLD,))
     assert verdict("sep", told, source, at).state == "clean"

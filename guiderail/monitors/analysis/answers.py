@@ -64,7 +64,7 @@ class TypePlace:
     name
         The text there, if it is the file that is shown.
     of_receiver
-        Whether it was said of the receiver itself (what a module is, and the function that is called), not of its class.
+        Whether it was said of the receiver itself (a module, or the function that is called), not of its class.
     """
 
     path: Path

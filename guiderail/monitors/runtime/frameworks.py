@@ -96,8 +96,8 @@ BUILT_IN = (
         ),
         harmless=_set(
             "django.contrib.admin.register django.contrib.admin.decorators.register "
-            "django.utils.decorators.method_decorator django.test.override_settings django.test.utils.override_settings "
-            "django.test.tag django.utils.deconstruct.deconstructible"
+            "django.utils.decorators.method_decorator django.test.override_settings "
+            "django.test.utils.override_settings django.test.tag django.utils.deconstruct.deconstructible"
         ),
     ),
     Framework(

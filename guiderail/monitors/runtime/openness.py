@@ -1,7 +1,7 @@
 """Whether more names may be added to a class or module than its analyser lists, and which are known beside those.
 
-This is the one source of truth for "who may add names to this". It follows a class's bases, metaclass and decorators, and
-a module's imports of everything, through the syntax trees of their sources.
+This is the one source of truth for "who may add names to this". It follows a class's bases, metaclass and decorators,
+and a module's imports of everything, through the syntax trees of their sources.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Runtime:
             ancestry.known.add(qualified)
             ancestry.config += found.config
             ancestry.found.append((place, found))
-            if qualified not in merged("settles"):
+            if qualified not in merged("settles") or place.suffix == STUB:
                 waiting += self._bases(place, found, ancestry)
         return ancestry
 
@@ -148,10 +148,12 @@ class Runtime:
         facts = self.sources.facts(path)
         if one.makes_names_up or (facts is not None and facts.marks_all):
             return True
-        return any(self._adds(path, name) for name in one.decorators) or any(self._is_computed(path, base) for base in one.bases)
+        return any(self._adds(path, name) for name in one.decorators) or any(
+            self._is_computed(path, base) for base in one.bases
+        )
 
     def _is_computed(self, path: Path, base: str) -> bool:
-        """Whether a base is made by a call, so that its members are not known; or belongs to an object (``db.Model``)."""
+        """Whether a base is made by a call, so that its members are not known, or is an object's (``db.Model``)."""
         if base.endswith("()"):
             return base[:-2].rpartition(".")[2] not in _PLAIN_CALLS
         facts, (head, dot, _) = self.sources.facts(path), base.partition(".")
@@ -185,10 +187,16 @@ class Runtime:
         is_settled = path.suffix == STUB or _qualified(path, one.name) in merged("settles")
         found = self.sources.find(one.metaclass, path)
         if found is None:
-            return Openness(open=not is_settled and self.sources.qualified(one.metaclass, path) not in merged("settles"))
+            return Openness(
+                open=not is_settled and self.sources.qualified(one.metaclass, path) not in merged("settles")
+            )
         metas = self._ancestry(*found).found
         names = frozenset[str]().union(*(meta.names for _, meta in metas))
-        makers = (meta for place, meta in metas if place.suffix != STUB and _qualified(place, meta.name) not in merged("settles"))
+        makers = (
+            meta
+            for place, meta in metas
+            if place.suffix != STUB and _qualified(place, meta.name) not in merged("settles")
+        )
         return Openness(names, not is_settled and any(meta.makes_names_up or meta.names & _MAKING for meta in makers))
 
     def of_module(self, path: Path) -> Openness:

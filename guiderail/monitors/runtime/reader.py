@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from guiderail.monitors.runtime.facts import ClassFacts, FileFacts
+from guiderail.monitors.runtime.nodes import (
+    MAKERS,
+    import_names,
+    is_computed,
+    is_namespace,
+    is_of_this_module,
+    is_own_dict,
+    may_be_own,
+    receiver_of,
+    string,
+    strings,
+    text,
+    value,
+    words,
+)  # fmt: skip
 from guiderail.text.syntax import PARSE_S, SlowTextError, find, parse
 
 if TYPE_CHECKING:
@@ -16,17 +30,11 @@ if TYPE_CHECKING:
 
 KEPT = 32  # texts
 CONFIG_READ = 2_000  # characters
-# Calls that make a class, by the index of the argument that names its members.
-MAKERS = {
-    "Enum": 1, "IntEnum": 1, "StrEnum": 1, "Flag": 1, "IntFlag": 1, "namedtuple": 1, "NamedTuple": 1, "TypedDict": 1,
-    "make_dataclass": 1, "create_model": None, "make_class": 1, "type": 2, "new_class": 3,
-}  # fmt: skip
 _QUERY = """
 (class_definition) @it (function_definition) @it (call) @it (assignment) @it (augmented_assignment) @it
 (import_statement) @it (import_from_statement) @it (attribute) @it (for_statement) @it (with_item) @it
 (delete_statement) @it (named_expression) @it
 """
-_LITERALS = frozenset({"string", "concatenated_string", "integer", "float", "true", "false", "none", "unary_operator"})
 _SCOPES = frozenset({"class_definition", "function_definition", "lambda"})
 _ASKED = frozenset({"hasattr", "getattr", "delattr", "setattr", "object"})  # mock.patch.object
 _TYPE_OF = re.compile(r"type\(\s*(\w+)\s*\)\Z")
@@ -41,27 +49,6 @@ def read_facts(text: str) -> FileFacts | None:
     except SlowTextError:
         return None
     return _Reading(find(root, "python", _QUERY)).facts()
-
-
-def words(node: Node | None) -> str:
-    """A dotted name without type arguments, with ``()`` after it for a call; empty if it is something else."""
-    if node is None or node.text is None:
-        return ""
-    if node.type == "identifier":
-        return node.text.decode(errors="replace")
-    if node.type == "attribute":
-        front = words(node.child_by_field_name("object"))
-        return f"{front}.{_text(node.child_by_field_name('attribute'))}" if front else ""
-    if node.type == "subscript":
-        return words(node.child_by_field_name("value"))
-    if node.type == "call":
-        called = words(node.child_by_field_name("function"))
-        return f"{called}()" if called else ""
-    return ""
-
-
-def _text(node: Node | None) -> str:
-    return node.text.decode(errors="replace") if node is not None and node.text is not None else ""
 
 
 @dataclass
@@ -160,7 +147,7 @@ class _Reading:
 
     def _class_definition(self, node: Node) -> None:
         name = node.child_by_field_name("name")
-        made = _Class(node, _text(name), name.start_point.row if name else 0)
+        made = _Class(node, text(name), name.start_point.row if name else 0)
         scopes = self._around(node)
         self._classes[node.id] = made
         self._bind(made.name, scopes)
@@ -168,27 +155,27 @@ class _Reading:
         arguments = node.child_by_field_name("superclasses")
         for one in arguments.named_children if arguments else ():
             if one.type == "keyword_argument":
-                keyword, value = _text(one.child_by_field_name("name")), one.child_by_field_name("value")
-                made.config += f"{keyword}={_text(value)[:CONFIG_READ]}\n"
+                keyword, value = text(one.child_by_field_name("name")), one.child_by_field_name("value")
+                made.config += f"{keyword}={text(value)[:CONFIG_READ]}\n"
                 made.metaclass = (words(value) or "?") if keyword == "metaclass" else made.metaclass
             elif one.type != "comment":
-                bases.append("?()" if _is_computed(one) else words(one) or "?()")
+                bases.append("?()" if is_computed(one) else words(one) or "?()")
         made.bases = tuple(bases)
         if node.parent is not None and node.parent.type == "decorated_definition":
             decorators = [one.named_children[0] for one in node.parent.named_children if one.type == "decorator"]
             made.decorators = tuple((words(one) or "?").removesuffix("()") for one in decorators)
         owner = self._class_of(scopes)
         if made.name == "Config" and owner is not None:
-            owner.config += _text(node)[:CONFIG_READ] + "\n"
+            owner.config += text(node)[:CONFIG_READ] + "\n"
 
     def _function_definition(self, node: Node) -> None:
-        name = _text(node.child_by_field_name("name"))
+        name = text(node.child_by_field_name("name"))
         scopes = self._around(node)
         parameters = node.child_by_field_name("parameters")
         first = parameters.named_children[0] if parameters and parameters.named_children else None
-        is_static = _text(node.parent).lstrip().startswith("@staticmethod") if node.parent is not None else False
+        is_static = text(node.parent).lstrip().startswith("@staticmethod") if node.parent is not None else False
         if first is not None and scopes and scopes[0].id in self._classes and not is_static:
-            self._own[node.id] = _text(first).partition(":")[0].partition("=")[0].strip()
+            self._own[node.id] = text(first).partition(":")[0].partition("=")[0].strip()
         self._bind(name, scopes)
         self._functions.setdefault(name, False)
         if name in ("__getattr__", "__getattribute__"):
@@ -202,7 +189,7 @@ class _Reading:
             self._makes_names_up = self._marks_all = True
         for scope in scopes:
             if scope.type == "function_definition":
-                self._functions[_text(scope.child_by_field_name("name"))] = True
+                self._functions[text(scope.child_by_field_name("name"))] = True
 
     def _bind(self, name: str, scopes: list[Node]) -> None:
         """Note that a name is bound in a class's body or at the top."""
@@ -217,10 +204,10 @@ class _Reading:
         front = node.child_by_field_name("object")
         if front is not None and front.type == "identifier":
             scopes = self._around(node)
-            owner = self._owner(_text(front), scopes) if scopes else None
+            owner = self._owner(text(front), scopes) if scopes else None
             if owner is not None:
-                owner.mentioned.add(_text(node.child_by_field_name("attribute")))
-        if words(node) == "sys.modules" and _is_of_this_module(node.parent):
+                owner.mentioned.add(text(node.child_by_field_name("attribute")))
+        if words(node) == "sys.modules" and is_of_this_module(node.parent):
             self._makes_names_up = True
 
     def _target(self, node: Node, scopes: list[Node]) -> None:
@@ -229,10 +216,10 @@ class _Reading:
             for one in node.named_children:
                 self._target(one, scopes)
         elif node.type == "identifier":
-            self._bind(_text(node), scopes)
+            self._bind(text(node), scopes)
         elif node.type == "attribute":
-            front, name = node.child_by_field_name("object"), _text(node.child_by_field_name("attribute"))
-            owner = self._owner(_text(front), scopes)
+            front, name = node.child_by_field_name("object"), text(node.child_by_field_name("attribute"))
+            owner = self._owner(text(front), scopes)
             if name == "__dict__":
                 self._make_up(owner or self._class_of(scopes), scopes)
             elif owner is not None:
@@ -242,14 +229,14 @@ class _Reading:
             self._item(node, scopes)
 
     def _is_own(self, front: Node | None, scopes: list[Node]) -> bool:
-        return any(self._own.get(scope.id) == _text(front) for scope in scopes)
+        return any(self._own.get(scope.id) == text(front) for scope in scopes)
 
     def _item(self, node: Node, scopes: list[Node]) -> None:
         """Note an item that is set in a dictionary of names."""
         holder, key = node.child_by_field_name("value"), node.child_by_field_name("subscript")
-        if holder is None or not _is_namespace(holder):
+        if holder is None or not is_namespace(holder):
             return
-        name = _string(key)
+        name = string(key)
         if name is not None:
             self._outside.add(name)
             self._names.update([name] if words(holder) in ("globals()", "vars()", "locals()") else [])
@@ -262,7 +249,7 @@ class _Reading:
         if called == "globals()" or (called in ("vars()", "locals()") and not scopes):
             self._makes_names_up = True
             return
-        self._make_up(self._owner(_receiver_of(holder), scopes) or self._class_of(scopes), scopes)
+        self._make_up(self._owner(receiver_of(holder), scopes) or self._class_of(scopes), scopes)
 
     def _assignment(self, node: Node) -> None:
         scopes, left = self._around(node), node.child_by_field_name("left")
@@ -272,13 +259,13 @@ class _Reading:
         self._target(left, scopes)
         if left.type != "identifier" or right is None:
             return
-        name = _text(left)
+        name = text(left)
         if name == "__slots__" and scopes and scopes[0].id in self._classes:
-            self._classes[scopes[0].id].names.update(_strings(right))
+            self._classes[scopes[0].id].names.update(strings(right))
         if name == "__all__" and not scopes:
             self._list_public(right)
         if name == "model_config" and (owner := self._class_of(scopes[:1])):
-            owner.config += _text(right)[:CONFIG_READ] + "\n"
+            owner.config += text(right)[:CONFIG_READ] + "\n"
         if right.type == "call":
             self._called.setdefault(name, words(right).removesuffix("()"))
             self._maker(name, left, right)
@@ -292,12 +279,12 @@ class _Reading:
         function = words(right.child_by_field_name("function")).rpartition(".")[2]
         if function in MAKERS:
             made = _Class(left, name, left.start_point.row, (words(right.child_by_field_name("function")),))
-            made.made_up = _is_computed(right)
+            made.made_up = is_computed(right)
             self._made.append(made)
 
     def _list_public(self, right: Node) -> None:
         if right.type in ("list", "tuple") and all(one.type in ("string", "comment") for one in right.named_children):
-            self._public = (self._public or set()) | set(_strings(right))
+            self._public = (self._public or set()) | set(strings(right))
         else:
             self._is_public_known = False
 
@@ -305,28 +292,28 @@ class _Reading:
         left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
         if left is None or right is None:
             return
-        if _text(left) == "__all__":
+        if text(left) == "__all__":
             self._list_public(right)
-        elif _is_namespace(left):
+        elif is_namespace(left):
             self._grow(left, self._around(node))
         else:
             self._target(left, self._around(node))
 
     def _import_statement(self, node: Node) -> None:
         for one in node.named_children:
-            whole, alias = _import_names(one)
+            whole, alias = import_names(one)
             local = alias or whole.partition(".")[0]
             self._imports.setdefault(local, (whole if alias else local, ""))
             self._bind(local, self._around(node))
 
     def _import_from_statement(self, node: Node) -> None:
-        module = _text(node.child_by_field_name("module_name"))
+        module = text(node.child_by_field_name("module_name"))
         scopes = self._around(node)
         for one in node.named_children[1:]:
             if one.type == "wildcard_import":
                 self._stars.append(module)
                 continue
-            name, alias = _import_names(one)
+            name, alias = import_names(one)
             if name:
                 self._imports.setdefault(alias or name, (module, name))
                 self._bind(alias or name, scopes)
@@ -343,7 +330,7 @@ class _Reading:
 
     def _named_expression(self, node: Node) -> None:
         if (name := node.child_by_field_name("name")) is not None:
-            self._bind(_text(name), [one for one in self._around(node) if one.type != "lambda"])
+            self._bind(text(name), [one for one in self._around(node) if one.type != "lambda"])
 
     def _delete_statement(self, node: Node) -> None:
         """What is deleted was there."""
@@ -360,125 +347,28 @@ class _Reading:
             self._by_name(name, given, self._around(node))
         if name in _GROWN and function.type == "attribute":
             holder = function.child_by_field_name("object")
-            if holder is not None and _is_namespace(holder):
+            if holder is not None and is_namespace(holder):
                 self._grow(holder, self._around(node))
         if name == "__setattr__" and given:
             own = [given[0], *given] if len(given) == 2 else given  # super() is given no object
             self._by_name("setattr", own, self._around(node))
         if name == "_convert_" or (name == "exec" and not self._around(node)):
             self._makes_names_up = True
-        if any(words(_value(one)) == "globals()" for one in given) and name not in ("eval", "dict", "list", "sorted"):
+        if any(words(value(one)) == "globals()" for one in given) and name not in ("eval", "dict", "list", "sorted"):
             self._makes_names_up = True
-        if any(_is_own_dict(_value(one)) for one in given) and name in ("update", "setattr"):
+        if any(is_own_dict(value(one)) for one in given) and name in ("update", "setattr"):
             self._make_up(self._class_of(self._around(node)), self._around(node))
 
     def _by_name(self, name: str, given: list[Node], scopes: list[Node]) -> None:
         """Note a member that is asked for or set by its name as text."""
-        text = _string(given[1])
+        text = string(given[1])
         if text is not None:
             self._outside.add(text)
         elif name == "setattr":
             receiver = words(given[0])
-            if receiver.startswith("sys.modules") or "sys.modules" in _text(given[0]):
+            if receiver.startswith("sys.modules") or "sys.modules" in text(given[0]):
                 self._makes_names_up = True
             owner = self._owner(receiver, scopes)
             self._make_up(owner, scopes)
-            if owner is None and (around := self._class_of(scopes)) and _may_be_own(receiver):
+            if owner is None and (around := self._class_of(scopes)) and may_be_own(receiver):
                 around.made_up = True
-
-
-def _import_names(node: Node) -> tuple[str, str]:
-    """What is imported, and as what, if it gets another name."""
-    if node.type == "aliased_import":
-        return _text(node.child_by_field_name("name")), _text(node.child_by_field_name("alias"))
-    return (_text(node), "") if node.type == "dotted_name" else ("", "")
-
-
-def _may_be_own(receiver: str) -> bool:
-    """Whether a receiver is likely an object of the class around it: one that a method has just made."""
-    return receiver.partition(".")[0] in ("", "self", "cls", "obj", "instance", "klass", "new", "inst", "owner")
-
-
-def _receiver_of(holder: Node) -> str:
-    """What ``x.__dict__``, ``vars(x)`` and ``type(x)`` are about."""
-    if holder.type == "attribute":
-        return words(holder.child_by_field_name("object"))
-    arguments = holder.child_by_field_name("arguments") if holder.type == "call" else None
-    return words(arguments.named_children[0]) if arguments is not None and arguments.named_children else ""
-
-
-def _is_namespace(node: Node) -> bool:
-    """Whether it is a dictionary of names: ``x.__dict__``, ``vars(x)``, ``globals()``."""
-    if node.type == "attribute":
-        return _text(node.child_by_field_name("attribute")) == "__dict__"
-    return node.type == "call" and words(node.child_by_field_name("function")) in ("vars", "globals", "locals")
-
-
-def _is_own_dict(node: Node) -> bool:
-    return node.type == "attribute" and _text(node.child_by_field_name("attribute")) == "__dict__"
-
-
-def _is_of_this_module(node: Node | None) -> bool:
-    """Whether it is ``sys.modules[__name__]``."""
-    return node is not None and node.type == "subscript" and _text(node.child_by_field_name("subscript")) == "__name__"
-
-
-def _value(node: Node) -> Node:
-    """The value of an argument."""
-    return (node.child_by_field_name("value") or node) if node.type == "keyword_argument" else node
-
-
-def _is_computed(node: Node) -> bool:
-    """Whether a call makes a class whose members the text does not show."""
-    if node.type != "call":
-        return False
-    function = words(node.child_by_field_name("function")).rpartition(".")[2]
-    if function not in MAKERS:
-        return False
-    at, arguments = MAKERS[function], node.child_by_field_name("arguments")
-    given = [one for one in arguments.named_children if one.type != "comment"] if arguments is not None else []
-    if at is None or function in ("type", "new_class"):
-        return True
-    named = next((_value(one) for one in given if _text(one.child_by_field_name("name")) in ("names", "field_names")), None)
-    if any(one.type in ("list_splat", "dictionary_splat") for one in given):
-        return True
-    return not all(_shows_names(one) for one in ([named] if named is not None else given[at : at + 1]))
-
-
-def _shows_names(node: Node) -> bool:
-    """Whether an argument names all members: a text, strings in a list, pairs that begin with one, a dictionary's keys."""
-    items = [one for one in node.named_children if one.type != "comment"]
-    if node.type in ("list", "tuple", "set"):
-        return all(_is_literal(one.named_children[0] if one.type in ("tuple", "list") and one.named_children else one)
-                   for one in items)  # fmt: skip
-    if node.type == "dictionary":
-        keys = [one.child_by_field_name("key") for one in items]
-        return all(key is not None and _is_literal(key) for key in keys)
-    return _is_literal(node) or node.type == "keyword_argument"
-
-
-def _is_literal(node: Node) -> bool:
-    """Whether a value is written out."""
-    if node.type == "string":
-        return all(one.type != "interpolation" for one in node.named_children)
-    return node.type in _LITERALS
-
-
-def _string(node: Node | None) -> str | None:
-    """The text of a plain string."""
-    if node is None or node.type != "string" or not _is_literal(node):
-        return None
-    return "".join(_text(one) for one in node.named_children if one.type == "string_content")
-
-
-def _strings(node: Node) -> Iterator[str]:
-    """The plain strings in a list, a tuple, the keys of a dictionary, or one by itself."""
-    if node.type == "string":
-        text = _string(node)
-        yield from [text] if text else []
-    elif node.type in ("list", "tuple", "set", "dictionary", "pair", "parenthesized_expression"):
-        key = node.child_by_field_name("key")
-        for one in [key] if key is not None else node.named_children:
-            yield from _strings(one)
-
-

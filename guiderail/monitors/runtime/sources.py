@@ -89,9 +89,7 @@ class Sources:
                 return found
         return None
 
-    def _imported(
-        self, module: str, name: str, rest: str, path: Path, depth: int
-    ) -> tuple[Path, ClassFacts] | None:
+    def _imported(self, module: str, name: str, rest: str, path: Path, depth: int) -> tuple[Path, ClassFacts] | None:
         """The class that a name means that was imported."""
         wanted = ".".join(filter(None, [name, rest]))
         while wanted:
@@ -176,7 +174,11 @@ def _files_of(root: Path) -> Iterator[Path]:
         except ProjectFileError:
             continue
         yield from (folder / name for name, is_folder in entries if not is_folder and name.endswith(".py"))
-        folders = (folder / name for name, is_folder in entries if is_folder and not name.startswith(".") and name not in OTHERS)
+        folders = (
+            folder / name
+            for name, is_folder in entries
+            if is_folder and not name.startswith(".") and name not in OTHERS
+        )
         waiting += (one for one in folders if not one.is_symlink() and not (one / "pyvenv.cfg").exists())
 
 
@@ -212,7 +214,12 @@ def _file_in(folder: Path, parts: list[str]) -> Path | None:
     place = folder.joinpath(*parts)
     candidates = [place / "__init__.py", place / "__init__.pyi"]
     if parts:
-        candidates = [place.with_name(f"{parts[-1]}.py"), candidates[0], place.with_name(f"{parts[-1]}.pyi"), candidates[1]]
+        candidates = [
+            place.with_name(f"{parts[-1]}.py"),
+            candidates[0],
+            place.with_name(f"{parts[-1]}.pyi"),
+            candidates[1],
+        ]
     return next((Path(os.path.normpath(one)) for one in candidates if _is_file(one)), None)
 
 
