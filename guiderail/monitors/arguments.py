@@ -73,8 +73,12 @@ class Arguments:
 
 def _is_open(snapshot: Snapshot, callee: str) -> bool:
     """Whether a class is called that may get its constructor from a base, metaclass or decorator that is not known."""
-    found = snapshot.cursor.runtime.of_name(callee, snapshot.cursor.path)
-    return found is not None and found.open
+    runtime, facts, path = snapshot.cursor.runtime, snapshot.cursor.facts, snapshot.cursor.path
+    if callee in ("cls", "self.__class__"):
+        around = facts.class_around(len(snapshot.cursor.text.encode(errors="surrogatepass")))
+        callee = around.name if around else callee
+    found = runtime.of_name(callee, path)
+    return found is not None and (found.open or runtime.is_decorated(callee, path))
 
 
 def _is_defined(snapshot: Snapshot, begin: int) -> bool:
@@ -124,12 +128,25 @@ def _restriction(answer: Signatures, style: CallStyle, callee: str) -> Restricti
             # A plain function's own `cls` is left out like a method's.
             return Restriction(None, reason="unknown signature")
         known.append(parameters)
+        if signature.parameters and re.match(rf"(?!(?:self|cls)\b){RECEIVER}", signature.parameters[0]):
+            known.append(_without_first(parameters))  # by another name than `self` it is shown among the others
         if owned and _may_be_given_object(callee, signature, owned["type"]):
             known.append(replace(parameters, positional=("self", *parameters.positional)))
     if not known:
         return Restriction(None, reason="unknown signature")
     return Restriction(
         lambda masks: CallArguments(masks, known, style), len(known), allows=lambda truth: fits(known, truth, style)
+    )
+
+
+def _without_first(parameters: Parameters) -> Parameters:
+    """The parameters that are left to give where the first is what a method is called on."""
+    first = frozenset(parameters.positional[:1])
+    return replace(
+        parameters,
+        positional=parameters.positional[1:],
+        required=parameters.required - first,
+        by_name=parameters.by_name - first,
     )
 
 

@@ -91,15 +91,14 @@ class Dereference:
             openness = Openness()
             if snapshot.language == "python" and members.items:
                 openness = _openness(members, snapshot, access, enclosing)
-                known |= openness.names
             listed = {member.name for member in members.items}
             further = tuple(Member(name) for name in sorted(known - listed)) if listed else ()
             answer = replace(members, items=(*members.items, *further))
+            added = openness.names - known - listed if listed else frozenset[str]()
             may_define = access.may_define or (access.may_set and is_settable(members))
             shown = replace(awaited, is_own=enclosing is not None, may_define=may_define)
-            return _restriction(
-                answer, shown, snapshot, is_open=openness.open or bool(enclosing and enclosing.has_more)
-            )
+            is_open = openness.open or bool(enclosing and enclosing.has_more)
+            return _restriction(answer, shown, snapshot, added, is_open=is_open)
 
         return Trigger(label.strip()[-RECEIVER_SHOWN:], MEMBERS, question, interpret, written=access.written)
 
@@ -165,8 +164,10 @@ def _enclosing_class(snapshot: Snapshot, access: MemberAccess) -> EnclosingClass
     return enclosing_class_of(snapshot.text, snapshot.lex_state.statement_start, snapshot.cursor.rest, receiver)
 
 
-def _restriction(members: Members, access: MemberAccess, snapshot: Snapshot, *, is_open: bool) -> Restriction:
-    names, reason = legal_names(members, access, snapshot.language)
+def _restriction(
+    members: Members, access: MemberAccess, snapshot: Snapshot, added: frozenset[str], *, is_open: bool
+) -> Restriction:
+    names, reason = legal_names(members, access, snapshot.language, added)
     module = _module(snapshot, access.name_start) if snapshot.language == "python" else None
     if module and names:
         # A module inside a package is a member of it once anything has imported it, which analysers do not look for.
@@ -199,7 +200,7 @@ def _restriction(members: Members, access: MemberAccess, snapshot: Snapshot, *, 
             return masks.names_or_new(names, tail, extra=extra, barred=barred)
         return masks.names(names, tail, extra=extra)
 
-    return Restriction(legal if names else None, len(members.items), reason, allows)
+    return Restriction(legal if names else None, len(members.items) + len(added), reason, allows)
 
 
 def _is_tried(snapshot: Snapshot) -> bool:
@@ -249,13 +250,13 @@ def _module(snapshot: Snapshot, name_start: int) -> str | None:
 
 
 def legal_names(
-    members: Members, access: MemberAccess, language: str = "python"
+    members: Members, access: MemberAccess, language: str = "python", added: frozenset[str] = frozenset()
 ) -> tuple[frozenset[str], Reason | None]:
-    """The legal names, and why they are not to be relied on, if they are not."""
+    """The legal names, with those that others add, and why they are not to be relied on, if they are not."""
     listed = frozenset(member.name for member in members.items)
     if language == "python":  # of a parameter some offer the literals that it takes
         listed = frozenset(filter(str.isidentifier, listed))
-    names = listed | MEMBER_SYNTAX[language].universal if listed else listed
+    names = listed | MEMBER_SYNTAX[language].universal | added if listed else listed
     own = {name for name in listed if language != "python" or not _DUNDER.match(name)}
     reason: Reason | None = None
     if not own or _is_doubtful_type(members, access) or _is_scope(members, access, language):

@@ -114,6 +114,12 @@ class Runtime:
         found = self.sources.find(name, path)
         return frozenset(self._ancestry(*found).known) if found else frozenset()
 
+    def is_decorated(self, name: str, path: Path) -> bool:
+        """Whether a class, or a base of it, may get its constructor from a decorator that is not known."""
+        found = self.sources.find(name, path)
+        ancestry = self._ancestry(*found).found if found else []
+        return any(not self._is_harmless(place, decorator) for place, one in ancestry for decorator in one.decorators)
+
     def is_vague(self, path: Path, line: int, name: str = "") -> bool:
         """Whether many values are said to be objects of the class that are objects of unknown subclasses."""
         facts = self.sources.facts(path)
@@ -130,8 +136,7 @@ class Runtime:
             ancestry.known.add(qualified)
             ancestry.config += found.config
             ancestry.found.append((place, found))
-            if qualified not in merged("settles") or place.suffix == STUB:
-                waiting += self._bases(place, found, ancestry)
+            waiting += self._bases(place, found, ancestry)
         return ancestry
 
     def _bases(self, path: Path, one: ClassFacts, ancestry: _Ancestry) -> Iterator[tuple[Path, ClassFacts]]:
@@ -174,11 +179,14 @@ class Runtime:
 
     def _adds(self, path: Path, decorator: str) -> bool:
         """Whether a class decorator may add names that no source shows."""
-        qualified = self.sources.qualified(decorator, path)
-        if any(qualified == one or qualified.startswith(f"{one}.") for one in merged("harmless")):
+        if self._is_harmless(path, decorator):
             return False
         found = self.sources.function(decorator, path)
         return found is None or found[1]
+
+    def _is_harmless(self, path: Path, decorator: str) -> bool:
+        qualified = self.sources.qualified(decorator, path)
+        return any(qualified == one or qualified.startswith(f"{one}.") for one in merged("harmless"))
 
     def _of_metaclass(self, path: Path, one: ClassFacts) -> Openness:
         """What a metaclass adds: its own members, to the class; others, if it makes the classes itself."""
