@@ -72,7 +72,8 @@ BUILT_IN = (
         ),
         settles=_set(
             "abc.ABC abc.ABCMeta enum.Enum enum.IntEnum enum.StrEnum enum.Flag enum.IntFlag enum.EnumMeta "
-            "enum.EnumType enum.ReprEnum typing.Protocol typing.Generic typing.NamedTuple typing.TypedDict builtins.type type object "
+            "enum.EnumType enum.ReprEnum typing.Protocol typing.Generic typing.NamedTuple typing.TypedDict "
+            "builtins.type type object "
             "typing_extensions.Protocol typing_extensions.TypedDict typing_extensions.NamedTuple"
         ),
         harmless=_set(

@@ -24,7 +24,7 @@ def words(node: Node | None) -> str:
         return node.text.decode(errors="replace")
     if node.type == "attribute":
         front = words(node.child_by_field_name("object"))
-        return f"{front}.{text(node.child_by_field_name('attribute'))}" if front else ""
+        return f"{front}.{text_of(node.child_by_field_name('attribute'))}" if front else ""
     if node.type == "subscript":
         return words(node.child_by_field_name("value"))
     if node.type == "call":
@@ -33,20 +33,20 @@ def words(node: Node | None) -> str:
     return ""
 
 
-def text(node: Node | None) -> str:
+def text_of(node: Node | None) -> str:
     return node.text.decode(errors="replace") if node is not None and node.text is not None else ""
 
 
 def import_names(node: Node) -> tuple[str, str]:
     """What is imported, and as what, if it gets another name."""
     if node.type == "aliased_import":
-        return text(node.child_by_field_name("name")), text(node.child_by_field_name("alias"))
-    return (text(node), "") if node.type == "dotted_name" else ("", "")
+        return text_of(node.child_by_field_name("name")), text_of(node.child_by_field_name("alias"))
+    return (text_of(node), "") if node.type == "dotted_name" else ("", "")
 
 
 def may_be_own(receiver: str) -> bool:
     """Whether a receiver is likely an object of the class around it: one that a method has just made."""
-    return receiver.partition(".")[0] in ("", "self", "cls", "obj", "instance", "klass", "new", "inst", "owner")
+    return receiver in ("", "self", "cls", "obj", "instance", "klass", "new", "inst", "owner")
 
 
 def receiver_of(holder: Node) -> str:
@@ -60,20 +60,22 @@ def receiver_of(holder: Node) -> str:
 def is_namespace(node: Node) -> bool:
     """Whether it is a dictionary of names: ``x.__dict__``, ``vars(x)``, ``globals()``."""
     if node.type == "attribute":
-        return text(node.child_by_field_name("attribute")) == "__dict__"
+        return text_of(node.child_by_field_name("attribute")) == "__dict__"
     return node.type == "call" and words(node.child_by_field_name("function")) in ("vars", "globals", "locals")
 
 
 def is_own_dict(node: Node) -> bool:
-    return node.type == "attribute" and text(node.child_by_field_name("attribute")) == "__dict__"
+    return node.type == "attribute" and text_of(node.child_by_field_name("attribute")) == "__dict__"
 
 
 def is_of_this_module(node: Node | None) -> bool:
     """Whether it is ``sys.modules[__name__]``."""
-    return node is not None and node.type == "subscript" and text(node.child_by_field_name("subscript")) == "__name__"
+    return (
+        node is not None and node.type == "subscript" and text_of(node.child_by_field_name("subscript")) == "__name__"
+    )
 
 
-def value(node: Node) -> Node:
+def value_of(node: Node) -> Node:
     """The value of an argument."""
     return (node.child_by_field_name("value") or node) if node.type == "keyword_argument" else node
 
@@ -90,7 +92,7 @@ def is_computed(node: Node) -> bool:
     if at is None or function in ("type", "new_class"):
         return True
     named = next(
-        (value(one) for one in given if text(one.child_by_field_name("name")) in ("names", "field_names")), None
+        (value_of(one) for one in given if text_of(one.child_by_field_name("name")) in ("names", "field_names")), None
     )
     if any(one.type in ("list_splat", "dictionary_splat") for one in given):
         return True
@@ -98,7 +100,7 @@ def is_computed(node: Node) -> bool:
 
 
 def _shows_names(node: Node) -> bool:
-    """Whether an argument names all members: a string, a list of strings or of pairs that begin with one, or keys."""
+    """Whether an argument names all members: a string, strings or pairs that begin with one, keys."""
     items = [one for one in node.named_children if one.type != "comment"]
     if node.type in ("list", "tuple", "set"):
         return all(_is_literal(one.named_children[0] if one.type in ("tuple", "list") and one.named_children else one)
@@ -120,7 +122,7 @@ def string(node: Node | None) -> str | None:
     """The text of a plain string."""
     if node is None or node.type != "string" or not _is_literal(node):
         return None
-    return "".join(text(one) for one in node.named_children if one.type == "string_content")
+    return "".join(text_of(one) for one in node.named_children if one.type == "string_content")
 
 
 def strings(node: Node) -> Iterator[str]:

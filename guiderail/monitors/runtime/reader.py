@@ -19,8 +19,8 @@ from guiderail.monitors.runtime.nodes import (
     receiver_of,
     string,
     strings,
-    text,
-    value,
+    text_of,
+    value_of,
     words,
 )  # fmt: skip
 from guiderail.text.syntax import PARSE_S, SlowTextError, find, parse
@@ -147,7 +147,7 @@ class _Reading:
 
     def _class_definition(self, node: Node) -> None:
         name = node.child_by_field_name("name")
-        made = _Class(node, text(name), name.start_point.row if name else 0)
+        made = _Class(node, text_of(name), name.start_point.row if name else 0)
         scopes = self._around(node)
         self._classes[node.id] = made
         self._bind(made.name, scopes)
@@ -155,8 +155,8 @@ class _Reading:
         arguments = node.child_by_field_name("superclasses")
         for one in arguments.named_children if arguments else ():
             if one.type == "keyword_argument":
-                keyword, value = text(one.child_by_field_name("name")), one.child_by_field_name("value")
-                made.config += f"{keyword}={text(value)[:CONFIG_READ]}\n"
+                keyword, value = text_of(one.child_by_field_name("name")), one.child_by_field_name("value")
+                made.config += f"{keyword}={text_of(value)[:CONFIG_READ]}\n"
                 made.metaclass = (words(value) or "?") if keyword == "metaclass" else made.metaclass
             elif one.type != "comment":
                 bases.append("?()" if is_computed(one) else words(one) or "?()")
@@ -166,16 +166,16 @@ class _Reading:
             made.decorators = tuple((words(one) or "?").removesuffix("()") for one in decorators)
         owner = self._class_of(scopes)
         if made.name == "Config" and owner is not None:
-            owner.config += text(node)[:CONFIG_READ] + "\n"
+            owner.config += text_of(node)[:CONFIG_READ] + "\n"
 
     def _function_definition(self, node: Node) -> None:
-        name = text(node.child_by_field_name("name"))
+        name = text_of(node.child_by_field_name("name"))
         scopes = self._around(node)
         parameters = node.child_by_field_name("parameters")
         first = parameters.named_children[0] if parameters and parameters.named_children else None
-        is_static = text(node.parent).lstrip().startswith("@staticmethod") if node.parent is not None else False
+        is_static = text_of(node.parent).lstrip().startswith("@staticmethod") if node.parent is not None else False
         if first is not None and scopes and scopes[0].id in self._classes and not is_static:
-            self._own[node.id] = text(first).partition(":")[0].partition("=")[0].strip()
+            self._own[node.id] = text_of(first).partition(":")[0].partition("=")[0].strip()
         self._bind(name, scopes)
         self._functions.setdefault(name, False)
         if name in ("__getattr__", "__getattribute__"):
@@ -189,7 +189,7 @@ class _Reading:
             self._makes_names_up = self._marks_all = True
         for scope in scopes:
             if scope.type == "function_definition":
-                self._functions[text(scope.child_by_field_name("name"))] = True
+                self._functions[text_of(scope.child_by_field_name("name"))] = True
 
     def _bind(self, name: str, scopes: list[Node]) -> None:
         """Note that a name is bound in a class's body or at the top."""
@@ -204,9 +204,9 @@ class _Reading:
         front = node.child_by_field_name("object")
         if front is not None and front.type == "identifier":
             scopes = self._around(node)
-            owner = self._owner(text(front), scopes) if scopes else None
+            owner = self._owner(text_of(front), scopes) if scopes else None
             if owner is not None:
-                owner.mentioned.add(text(node.child_by_field_name("attribute")))
+                owner.mentioned.add(text_of(node.child_by_field_name("attribute")))
         if words(node) == "sys.modules" and is_of_this_module(node.parent):
             self._makes_names_up = True
 
@@ -216,10 +216,10 @@ class _Reading:
             for one in node.named_children:
                 self._target(one, scopes)
         elif node.type == "identifier":
-            self._bind(text(node), scopes)
+            self._bind(text_of(node), scopes)
         elif node.type == "attribute":
-            front, name = node.child_by_field_name("object"), text(node.child_by_field_name("attribute"))
-            owner = self._owner(text(front), scopes)
+            front, name = node.child_by_field_name("object"), text_of(node.child_by_field_name("attribute"))
+            owner = self._owner(text_of(front), scopes)
             if name == "__dict__":
                 self._make_up(owner or self._class_of(scopes), scopes)
             elif owner is not None:
@@ -229,7 +229,7 @@ class _Reading:
             self._item(node, scopes)
 
     def _is_own(self, front: Node | None, scopes: list[Node]) -> bool:
-        return any(self._own.get(scope.id) == text(front) for scope in scopes)
+        return any(self._own.get(scope.id) == text_of(front) for scope in scopes)
 
     def _item(self, node: Node, scopes: list[Node]) -> None:
         """Note an item that is set in a dictionary of names."""
@@ -259,13 +259,13 @@ class _Reading:
         self._target(left, scopes)
         if left.type != "identifier" or right is None:
             return
-        name = text(left)
+        name = text_of(left)
         if name == "__slots__" and scopes and scopes[0].id in self._classes:
             self._classes[scopes[0].id].names.update(strings(right))
         if name == "__all__" and not scopes:
             self._list_public(right)
         if name == "model_config" and (owner := self._class_of(scopes[:1])):
-            owner.config += text(right)[:CONFIG_READ] + "\n"
+            owner.config += text_of(right)[:CONFIG_READ] + "\n"
         if right.type == "call":
             self._called.setdefault(name, words(right).removesuffix("()"))
             self._maker(name, left, right)
@@ -292,7 +292,7 @@ class _Reading:
         left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
         if left is None or right is None:
             return
-        if text(left) == "__all__":
+        if text_of(left) == "__all__":
             self._list_public(right)
         elif is_namespace(left):
             self._grow(left, self._around(node))
@@ -307,7 +307,7 @@ class _Reading:
             self._bind(local, self._around(node))
 
     def _import_from_statement(self, node: Node) -> None:
-        module = text(node.child_by_field_name("module_name"))
+        module = text_of(node.child_by_field_name("module_name"))
         scopes = self._around(node)
         for one in node.named_children[1:]:
             if one.type == "wildcard_import":
@@ -330,7 +330,7 @@ class _Reading:
 
     def _named_expression(self, node: Node) -> None:
         if (name := node.child_by_field_name("name")) is not None:
-            self._bind(text(name), [one for one in self._around(node) if one.type != "lambda"])
+            self._bind(text_of(name), [one for one in self._around(node) if one.type != "lambda"])
 
     def _delete_statement(self, node: Node) -> None:
         """What is deleted was there."""
@@ -349,14 +349,15 @@ class _Reading:
             holder = function.child_by_field_name("object")
             if holder is not None and is_namespace(holder):
                 self._grow(holder, self._around(node))
-        if name == "__setattr__" and given:
-            own = [given[0], *given] if len(given) == 2 else given  # super() is given no object
-            self._by_name("setattr", own, self._around(node))
+        if name == "__setattr__" and len(given) > 2:
+            self._by_name("setattr", given, self._around(node))
+        elif name == "__setattr__" and given and string(given[0]) is None:  # of super(), which has its object already
+            self._make_up(self._class_of(self._around(node)), self._around(node))
         if name == "_convert_" or (name == "exec" and not self._around(node)):
             self._makes_names_up = True
-        if any(words(value(one)) == "globals()" for one in given) and name not in ("eval", "dict", "list", "sorted"):
+        if any(words(value_of(one)) == "globals()" for one in given) and name not in ("eval", "dict", "list", "sorted"):
             self._makes_names_up = True
-        if any(is_own_dict(value(one)) for one in given) and name in ("update", "setattr"):
+        if any(is_own_dict(value_of(one)) for one in given) and name in ("update", "setattr"):
             self._make_up(self._class_of(self._around(node)), self._around(node))
 
     def _by_name(self, name: str, given: list[Node], scopes: list[Node]) -> None:
@@ -365,8 +366,8 @@ class _Reading:
         if text is not None:
             self._outside.add(text)
         elif name == "setattr":
-            receiver = words(given[0])
-            if receiver.startswith("sys.modules") or "sys.modules" in text(given[0]):
+            receiver = text_of(given[0]) if given[0].type == "call" else words(given[0])
+            if receiver.startswith("sys.modules") or "sys.modules" in text_of(given[0]):
                 self._makes_names_up = True
             owner = self._owner(receiver, scopes)
             self._make_up(owner, scopes)

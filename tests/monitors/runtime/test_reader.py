@@ -116,9 +116,8 @@ def test_what_a_condition_binds_is_bound() -> None:
 
 
 def test_a_text_that_breaks_off_is_read_as_far_as_it_goes() -> None:
-    facts = read_facts(
-        "class A(B):\n    def f(self):\n        self.a = 1\n        x = self.\n\n    def g(self): self.b = (\n"
-    )
+    front = "class A(B):\n    def f(self):\n        self.a = 1\n        x = self."
+    facts = read_facts(f"{front}\n\n    def g(self): ...\n")
     assert facts is not None
     found = facts.class_named("A")
     assert found is not None
