@@ -26,7 +26,8 @@ from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.monitors.runtime.openness import Openness
 from guiderail.monitors.runtime.receiver import is_settable, openness_of
 from guiderail.text.backwards import lines_above
-from guiderail.text.languages.kinds import ENUM_MEMBER, FUNCTION, METHOD, MODULE, VARIABLE
+from guiderail.text.languages.kinds import ENUM_MEMBER, METHOD
+from guiderail.text.languages.table import INFERRED, PYTHON_STATEMENTS
 from guiderail.text.languages.table import MEMBERS as MEMBER_SYNTAX
 
 Reason = Literal[
@@ -38,9 +39,6 @@ Reason = Literal[
     "optional",  # AttributeError is caught
     "may be defined",  # a chain of assignments may go on: self.a = self.b = …
 ]
-# What no member is: where they cannot read the text, these list what is in scope. (clangd calls a member's function a
-# method, and what a class has once a property.)
-_NO_MEMBERS = {"go": {MODULE}, "c": {FUNCTION, VARIABLE}, "cpp": {FUNCTION, VARIABLE}}
 DETAIL_READ = 4000  # characters of a signature; of a longer one nothing is believed
 RECEIVER_SHOWN = 40  # characters before a dot that a report repeats
 _DOTTED = re.compile(r"(?<![\w.])[^\W\d]\w*(?:\.\w+)*$")
@@ -89,7 +87,7 @@ class Dereference:
             enclosing = _enclosing_class(snapshot, access)
             known = mentioned | (enclosing.members if enclosing else frozenset())
             openness = Openness()
-            if snapshot.language == "python" and members.items:
+            if snapshot.language in PYTHON_STATEMENTS and members.items:
                 openness = _openness(members, snapshot, access, enclosing)
             listed = {member.name for member in members.items}
             further = tuple(Member(name) for name in sorted(known - listed)) if listed else ()
@@ -112,9 +110,9 @@ def _question(snapshot: Snapshot, access: MemberAccess) -> Question:
     """The question about a dot; in brackets a comma parts it from a line below that begins with a name."""
     question = snapshot.question(access.name_start)
     text, at = question.text, question.offset
-    if snapshot.language != "python" or not snapshot.lex_state.open_brackets or not _NAME_BELOW.match(text, at):
-        return question
-    return replace(question, text=f"{text[:at]},{text[at:]}")
+    in_brackets = snapshot.language in PYTHON_STATEMENTS and snapshot.lex_state.open_brackets
+    parted = in_brackets and _NAME_BELOW.match(text, at)
+    return replace(question, text=f"{text[:at]},{text[at:]}") if parted else question
 
 
 def _openness(members: Members, snapshot: Snapshot, access: MemberAccess, enclosing: EnclosingClass | None) -> Openness:
@@ -142,7 +140,7 @@ def _chain(front: str) -> str:
 
 def _own_receiver(snapshot: Snapshot, access: MemberAccess) -> str | None:
     """``self`` or ``cls`` in Python, if that is the whole receiver."""
-    if snapshot.language != "python" or access.operator != ".":
+    if snapshot.language not in PYTHON_STATEMENTS or access.operator != ".":
         return None
     receiver = _DOTTED.search(snapshot.text[max(0, access.name_start - 1 - RECEIVER_READ) : access.name_start - 1])
     return receiver[0] if receiver and "." not in receiver[0] else None
@@ -168,7 +166,7 @@ def _restriction(
     members: Members, access: MemberAccess, snapshot: Snapshot, added: frozenset[str], *, is_open: bool
 ) -> Restriction:
     names, reason = legal_names(members, access, snapshot.language, added)
-    module = _module(snapshot, access.name_start) if snapshot.language == "python" else None
+    module = _module(snapshot, access.name_start) if snapshot.language in PYTHON_STATEMENTS else None
     if module and names:
         # A module inside a package is a member of it once anything has imported it, which analysers do not look for.
         names |= module_path(snapshot.cursor.root).modules(module) or frozenset()
@@ -176,14 +174,14 @@ def _restriction(
         reason = "dynamic"
     if reason is None and access.may_chain:
         reason = "may be defined"
-    if reason is None and snapshot.language == "python" and _is_tried(snapshot):
+    if reason is None and snapshot.language in PYTHON_STATEMENTS and _is_tried(snapshot):
         reason = "optional"
     if module == snapshot.cursor.path.stem:
         reason = "unknown type"  # where a module of the file's own name cannot be found, the file is taken for it
-    if snapshot.language == "python" and not access.written.startswith("_"):
+    if snapshot.language in PYTHON_STATEMENTS and not access.written.startswith("_"):
         names -= _uncalled(names, snapshot, access)
     extra, tail = MEMBER_SYNTAX[snapshot.language].extra, snapshot.cursor.tail
-    barred = _NO_NEW if snapshot.language == "python" else frozenset[str]()
+    barred = _NO_NEW if snapshot.language in PYTHON_STATEMENTS else frozenset[str]()
 
     def allows(truth: str) -> bool:
         found = re.match(rf"[\w{re.escape(extra)}]*", truth)
@@ -195,7 +193,7 @@ def _restriction(
 
     def legal(masks: Masks) -> Names:
         if access.may_be_nameless:
-            return masks.perhaps(names, tail, extra=extra)
+            return masks.names_or_none(names, tail, extra=extra)
         if access.may_define:
             return masks.names_or_new(names, tail, extra=extra, barred=barred)
         return masks.names(names, tail, extra=extra)
@@ -254,18 +252,18 @@ def legal_names(
 ) -> tuple[frozenset[str], Reason | None]:
     """The legal names, with those that others add, and why they are not to be relied on, if they are not."""
     listed = frozenset(member.name for member in members.items)
-    if language == "python":  # of a parameter some offer the literals that it takes
+    if language in PYTHON_STATEMENTS:  # of a parameter some offer the literals that it takes
         listed = frozenset(filter(str.isidentifier, listed))
     names = listed | MEMBER_SYNTAX[language].universal | added if listed else listed
-    own = {name for name in listed if language != "python" or not _DUNDER.match(name)}
+    own = {name for name in listed if language not in PYTHON_STATEMENTS or not _DUNDER.match(name)}
     reason: Reason | None = None
     if not own or _is_doubtful_type(members, access) or _is_scope(members, access, language):
         reason = "unknown type"
     elif members.takes_any or _makes_names_up(members):
         reason = "dynamic"
-    elif access.is_ambiguous or not members.complete or (language == "cpp" and _is_open(members, access)):
+    elif access.is_ambiguous or not members.complete or _is_open(members, access, language):
         reason = "incomplete"
-    elif language.startswith("javascript"):
+    elif language in INFERRED:
         reason = "inferred type"
     elif not (access.may_define or access.may_be_nameless) and not any(
         name.startswith(access.written) for name in names
@@ -274,15 +272,16 @@ def legal_names(
     return names, reason
 
 
-def _is_open(members: Members, access: MemberAccess) -> bool:
-    """Whether a C++ scope may hold more: a namespace from any header, a class what only its own definitions may use."""
-    return access.operator == "::" and any(member.kind != ENUM_MEMBER for member in members.items)
+def _is_open(members: Members, access: MemberAccess, language: str) -> bool:
+    """Whether these are members of a scope that may hold more."""
+    is_open = access.operator in MEMBER_SYNTAX[language].open_scopes
+    return is_open and any(member.kind != ENUM_MEMBER for member in members.items)
 
 
 def _is_scope(members: Members, access: MemberAccess, language: str) -> bool:
     """Whether these are the names in scope."""
-    kinds = _NO_MEMBERS.get(language, set[int]()) if access.operator != "::" else set[int]()
-    return any(member.kind in kinds for member in members.items)
+    kinds = MEMBER_SYNTAX[language].no_members
+    return access.operator != "::" and any(member.kind in kinds for member in members.items)
 
 
 def _makes_names_up(members: Members) -> bool:

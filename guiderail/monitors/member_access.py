@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from guiderail.monitors.lex_state import LexState
-from guiderail.text.languages.table import LEXICONS
+from guiderail.text.languages.table import LEXICONS, PYTHON_STATEMENTS
 from guiderail.text.languages.table import MEMBERS as MEMBER_SYNTAX
 
 NAME_READ, RECEIVER_READ = 200, 400  # characters of a half-typed name, and before the mark
@@ -95,8 +95,8 @@ def find_member_access(text: str, state: LexState, language: str) -> MemberAcces
         found["operator"] in syntax.nameless,
         is_ambiguous,
         found["operator"],
-        may_set=is_target and language == "python" and _NAMED.search(receiver) is not None,
-        may_chain=language == "python" and _CHAIN.match(statement) is not None,
+        may_set=is_target and language in PYTHON_STATEMENTS and _NAMED.search(receiver) is not None,
+        may_chain=language in PYTHON_STATEMENTS and _CHAIN.match(statement) is not None,
     )
 
 
@@ -104,7 +104,7 @@ def _is_target(statement: str, state: LexState, language: str) -> bool:
     """Whether `statement.NAME` may turn out to be a target of an assignment, which defines NAME."""
     if MEMBER_SYNTAX[language].definable is None:
         return False
-    if language != "python":
+    if language not in PYTHON_STATEMENTS:
         if any(at >= state.statement_start for at in state.open_brackets):
             return False
         words = _without_condition(statement)

@@ -120,7 +120,7 @@ class NamesOrNew(Names):
         self._barred = sorted(name.encode() for name in barred.difference(self._given))
 
     def place(self, written: bytes) -> Place:
-        """Inside a name, or past one; lost after one that is barred."""
+        """ "inside" a name or "past" it; "lost" after one that is barred."""
         length = identifier_length(written, self._trie.extra)
         if length == len(written):
             return "inside"
@@ -136,7 +136,7 @@ class NamesOrNone(Names):
     """The texts that begin with one of some names, or with no name at all: what begins like a name must be one."""
 
     def place(self, written: bytes) -> Place:
-        """As `Names.place`; a text that begins like no name is past it."""
+        """As `Names.place`; a text that does not begin like a name is "past"."""
         if written and not begins_name(written, self._trie.extra):
             return "past"
         return super().place(written)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guiderail.monitors.analysis import answers
 from guiderail.monitors.analysis.answers import Diagnostic, Members, Signatures, TypePlace
+from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
@@ -66,7 +67,7 @@ class Request(Generic[T]):
 
     def shown(self, question: Question, *, marks: bool) -> str:
         """The text that the server is shown."""
-        return _marked(question, self.mark) if marks and question.language == "python" else question.text
+        return _marked(question, self.mark) if marks and question.language in PYTHON_STATEMENTS else question.text
 
 
 def _marked(question: Question, mark: str) -> str:
@@ -121,7 +122,7 @@ async def _patiently(send: Callable[[], Awaitable[Any]]) -> Any:
 
 async def _members(client: Client, question: Question) -> Members:
     members = answers.members_of(await _completions(client, question))
-    if question.language == "python" and members.items:
+    if question.language in PYTHON_STATEMENTS and members.items:
         return replace(members, types=await _types(client, question))
     if not client.server.probes or not members.items:
         return members

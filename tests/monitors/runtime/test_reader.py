@@ -108,9 +108,8 @@ def test_members_that_are_set_from_outside(text: str, names: str) -> None:
 
 def test_what_a_condition_binds_is_bound() -> None:
     """On some platform, or in some version."""
-    facts = read_facts(
-        "if sys.platform == 'win32':\n    def start(): ...\nelse:\n    from b import c as d\ntry:\n    import e\nexcept x: ..."
-    )
+    platform = "if sys.platform == 'win32':\n    def start(): ...\nelse:\n    from b import c as d\n"
+    facts = read_facts(f"{platform}try:\n    import e\nexcept x: ...")
     assert facts is not None
     assert facts.names == {"start", "d", "e"}
 
