@@ -198,7 +198,7 @@ def _restriction(
             return masks.names_or_new(names, tail, extra=extra, barred=barred)
         return masks.names(names, tail, extra=extra)
 
-    return Restriction(legal if names else None, len(members.items) + len(added), reason, allows)
+    return Restriction(legal if names else None, len(members.items), reason, allows)
 
 
 def _is_tried(snapshot: Snapshot) -> bool:
@@ -291,12 +291,10 @@ def _makes_names_up(members: Members) -> bool:
 
 
 def _is_doubtful_type(members: Members, access: MemberAccess) -> bool:
-    """Whether the receiver's type is not known for sure: by its class where that is shown, else by its members."""
+    """Whether the receiver's type is not known for sure, by its class or by its members."""
     shown = next((member.detail for member in members.items if member.name == "__class__"), "")
-    if not shown.startswith("type[") or len(shown) > DETAIL_READ:
-        return any(_is_doubtful(member, access) for member in members.items)
-    made = any(_is_doubtful(member, access) for member in members.items if member.name == "__new__")
-    return made or (not access.is_own and not {"Any", "Unknown"}.isdisjoint(shown.split(" | ")))
+    is_partly_known = not {"Any", "Unknown"}.isdisjoint(shown[:DETAIL_READ].split(" | "))
+    return (is_partly_known and not access.is_own) or any(_is_doubtful(member, access) for member in members.items)
 
 
 def _is_doubtful(member: Member, access: MemberAccess) -> bool:

@@ -62,6 +62,8 @@ class FileFacts:
         What ``__all__`` lists; None if there is none, or not all of it can be read.
     outside
         Names that are set on objects other than a method's own, or asked for as text (``hasattr``).
+    set_on
+        The same by the last word of what they are set on, in small letters without underscores.
     aliases
         By name of the top level: the dotted name that it is another name for.
     functions
@@ -80,6 +82,7 @@ class FileFacts:
     names: frozenset[str] = frozenset()
     public: frozenset[str] | None = None
     outside: frozenset[str] = frozenset()
+    set_on: Mapping[str, frozenset[str]] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     functions: Mapping[str, bool] = field(default_factory=dict)
     called: Mapping[str, str] = field(default_factory=dict)
@@ -98,3 +101,8 @@ class FileFacts:
         """The innermost class around a byte of the text."""
         around = [one for one in self.classes if one.span[0] <= byte <= one.span[1]]
         return max(around, key=lambda one: one.span[0], default=None)
+
+
+def plain(name: str) -> str:
+    """The last word of a dotted name, in small letters without underscores: ``app`` of ``self._app`` and of ``App``."""
+    return name.rpartition(".")[2].removesuffix("()").replace("_", "").lower()

@@ -13,28 +13,40 @@ MAKERS = {
     "Enum": 1, "IntEnum": 1, "StrEnum": 1, "Flag": 1, "IntFlag": 1, "namedtuple": 1, "NamedTuple": 1, "TypedDict": 1,
     "make_dataclass": 1, "create_model": None, "make_class": 1, "type": 2, "new_class": 3,
 }  # fmt: skip
+LONGEST = 4_000  # bytes of a node that are looked at
+DEEPEST = 30  # parts of a dotted name
 _LITERALS = frozenset({"string", "concatenated_string", "integer", "float", "true", "false", "none", "unary_operator"})
 
 
-def words(node: Node | None) -> str:
-    """A dotted name without type arguments, with ``()`` after it for a call; empty if it is something else."""
-    if node is None or node.text is None:
+def words(node: Node | None, depth: int = 0) -> str:
+    """A dotted name without type arguments, with ``()`` after it for a call; empty if it is something else, or long."""
+    if node is None or depth > DEEPEST:
         return ""
     if node.type == "identifier":
-        return node.text.decode(errors="replace")
+        return text_of(node)
     if node.type == "attribute":
-        front = words(node.child_by_field_name("object"))
+        front = words(node.child_by_field_name("object"), depth + 1)
         return f"{front}.{text_of(node.child_by_field_name('attribute'))}" if front else ""
     if node.type == "subscript":
-        return words(node.child_by_field_name("value"))
+        return words(node.child_by_field_name("value"), depth + 1)
     if node.type == "call":
-        called = words(node.child_by_field_name("function"))
+        called = words(node.child_by_field_name("function"), depth + 1)
         return f"{called}()" if called else ""
     return ""
 
 
 def text_of(node: Node | None) -> str:
-    return node.text.decode(errors="replace") if node is not None and node.text is not None else ""
+    """The text of a node; empty if there is none, or a long one."""
+    if node is None or node.end_byte - node.start_byte > LONGEST or node.text is None:
+        return ""
+    return node.text.decode(errors="replace")
+
+
+def is_static(function: Node) -> bool:
+    """Whether a function is decorated as a static method."""
+    around = function.parent
+    decorated = around is not None and around.type == "decorated_definition"
+    return decorated and any(text_of(one).startswith("@staticmethod") for one in around.named_children)
 
 
 def import_names(node: Node) -> tuple[str, str]:

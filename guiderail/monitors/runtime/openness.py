@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
-from guiderail.monitors.runtime.facts import ClassFacts, FileFacts
+from guiderail.monitors.runtime.facts import ClassFacts, FileFacts, plain
 from guiderail.monitors.runtime.frameworks import allowing_words, merged
 from guiderail.monitors.runtime.sources import STUB, Sources, module_name, set_in_project, sources_of
 
@@ -224,10 +223,16 @@ class Runtime:
                 found |= Openness(open=module is None and place.suffix != STUB)
         return found
 
-    @cached_property
-    def set_nearby(self) -> frozenset[str]:
-        """The members that files of the project set on objects of others."""
-        return set_in_project(self.sources.root)
+    def set_in_project(self, words: Iterable[str]) -> frozenset[str]:
+        """The members that files of the project set on what is called by one of some words."""
+        known = set_in_project(self.sources.root)
+        return frozenset[str]().union(*(known.get(plain(word), frozenset()) for word in words if word))
+
+    def classes_of(self, path: Path, line: int, name: str = "") -> frozenset[str]:
+        """The names of a class and its bases."""
+        facts = self.sources.facts(path)
+        one = (facts.class_named(name) if name else facts.class_at(line)) if facts else None
+        return frozenset(found.name for _, found in self._ancestry(path, one).found) if one else frozenset()
 
     def related(self, facts: FileFacts, one: ClassFacts) -> frozenset[str]:
         """The names that a class's objects may have from the classes of its file that it is combined with.

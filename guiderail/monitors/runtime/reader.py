@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from guiderail.monitors.runtime.facts import ClassFacts, FileFacts
+from guiderail.monitors.runtime.facts import ClassFacts, FileFacts, plain
 from guiderail.monitors.runtime.nodes import (
     MAKERS,
     import_names,
@@ -15,6 +15,7 @@ from guiderail.monitors.runtime.nodes import (
     is_namespace,
     is_of_this_module,
     is_own_dict,
+    is_static,
     may_be_own,
     receiver_of,
     string,
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 KEPT = 32  # texts
+LARGEST = 1 << 20  # characters of one
+MOST_NODES = 100_000
 CONFIG_READ = 2_000  # characters
 _QUERY = """
 (class_definition) @it (function_definition) @it (call) @it (assignment) @it (augmented_assignment) @it
 (import_statement) @it (import_from_statement) @it (attribute) @it (for_statement) @it (with_item) @it
-(delete_statement) @it (named_expression) @it
+(delete_statement) @it (named_expression) @it (lambda) @it
 """
 _SCOPES = frozenset({"class_definition", "function_definition", "lambda"})
 _ASKED = frozenset({"hasattr", "getattr", "delattr", "setattr", "object"})  # mock.patch.object
@@ -43,12 +46,14 @@ _GROWN = frozenset({"update", "setdefault", "__setitem__"})
 
 @lru_cache(KEPT)
 def read_facts(text: str) -> FileFacts | None:
-    """The facts about a Python file; None if it takes too long to read. Broken text says what it can."""
+    """The facts about a Python file; None if that takes too long. Broken text says what it can."""
+    if len(text) > LARGEST:
+        return None
     try:
         root = parse(text.encode(errors="surrogatepass"), "python", PARSE_S)
-    except SlowTextError:
+        return _Reading(find(root, "python", _QUERY)[:MOST_NODES]).facts()
+    except (SlowTextError, RecursionError):
         return None
-    return _Reading(find(root, "python", _QUERY)).facts()
 
 
 @dataclass
@@ -86,15 +91,19 @@ class _Reading:
         self._names: set[str] = set()
         self._public: set[str] | None = None
         self._is_public_known = True
-        self._outside: set[str] = set()
+        self._outside: dict[str, set[str]] = {}
         self._aliases: dict[str, str] = {}
         self._functions: dict[str, bool] = {}
         self._called: dict[str, str] = {}
         self._makes_names_up = self._marks_all = False
         self._own: dict[int, str] = {}  # by function's id, its first parameter
-        self._scopes: dict[int, list[Node]] = {}
+        self._stack: list[Node] = []  # the functions and classes around what is read, the outermost first
         for node in nodes:
-            getattr(self, f"_{node.type}")(node)
+            if node.type != "lambda":
+                getattr(self, f"_{node.type}")(node)
+            if node.type in _SCOPES:
+                self._around(node)
+                self._stack.append(node)
 
     def facts(self) -> FileFacts:
         """What was read."""
@@ -106,7 +115,8 @@ class _Reading:
             tuple(self._stars),
             frozenset(self._names | (self._public or set())),
             frozenset(public) if public is not None else None,
-            frozenset(self._outside),
+            frozenset[str]().union(*self._outside.values()),
+            {word: frozenset(names) for word, names in self._outside.items()},
             self._aliases,
             self._functions,
             self._called,
@@ -115,21 +125,10 @@ class _Reading:
         )
 
     def _around(self, node: Node) -> list[Node]:
-        """The functions and classes around a node, the innermost first."""
-        found: list[Node] = []
-        passed: list[int] = []
-        parent = node.parent
-        while parent is not None:
-            if parent.id in self._scopes:
-                found += self._scopes[parent.id]
-                break
-            if parent.type in _SCOPES:
-                found.append(parent)
-            passed.append(parent.id)
-            parent = parent.parent
-        for key in passed[:1]:
-            self._scopes[key] = found
-        return found
+        """The functions and classes around the node that is read, the innermost first."""
+        while self._stack and self._stack[-1].end_byte <= node.start_byte:
+            self._stack.pop()
+        return self._stack[::-1]
 
     def _class_of(self, scopes: list[Node]) -> _Class | None:
         """The innermost class among scopes."""
@@ -173,8 +172,7 @@ class _Reading:
         scopes = self._around(node)
         parameters = node.child_by_field_name("parameters")
         first = parameters.named_children[0] if parameters and parameters.named_children else None
-        is_static = text_of(node.parent).lstrip().startswith("@staticmethod") if node.parent is not None else False
-        if first is not None and scopes and scopes[0].id in self._classes and not is_static:
+        if first is not None and scopes and scopes[0].id in self._classes and not is_static(node):
             self._own[node.id] = text_of(first).partition(":")[0].partition("=")[0].strip()
         self._bind(name, scopes)
         self._functions.setdefault(name, False)
@@ -207,7 +205,8 @@ class _Reading:
             owner = self._owner(text_of(front), scopes) if scopes else None
             if owner is not None:
                 owner.mentioned.add(text_of(node.child_by_field_name("attribute")))
-        if words(node) == "sys.modules" and is_of_this_module(node.parent):
+        is_modules = text_of(node.child_by_field_name("attribute")) == "modules" and words(node) == "sys.modules"
+        if is_modules and is_of_this_module(node.parent):
             self._makes_names_up = True
 
     def _target(self, node: Node, scopes: list[Node]) -> None:
@@ -224,9 +223,14 @@ class _Reading:
                 self._make_up(owner or self._class_of(scopes), scopes)
             elif owner is not None:
                 owner.names.add(name)
-            self._outside.update([name] if owner is None or not self._is_own(front, scopes) else [])
+            if owner is None or not self._is_own(front, scopes):
+                self._set(words(front), name)
         elif node.type == "subscript":
             self._item(node, scopes)
+
+    def _set(self, receiver: str, name: str) -> None:
+        """Note a member that is set on something from outside."""
+        self._outside.setdefault(plain(receiver), set()).add(name)
 
     def _is_own(self, front: Node | None, scopes: list[Node]) -> bool:
         return any(self._own.get(scope.id) == text_of(front) for scope in scopes)
@@ -238,7 +242,7 @@ class _Reading:
             return
         name = string(key)
         if name is not None:
-            self._outside.add(name)
+            self._set(receiver_of(holder), name)
             self._names.update([name] if words(holder) in ("globals()", "vars()", "locals()") else [])
         else:
             self._grow(holder, scopes)
@@ -364,7 +368,7 @@ class _Reading:
         """Note a member that is asked for or set by its name as text."""
         text = string(given[1])
         if text is not None:
-            self._outside.add(text)
+            self._set(words(given[0]), text)
         elif name == "setattr":
             receiver = text_of(given[0]) if given[0].type == "call" else words(given[0])
             if receiver.startswith("sys.modules") or "sys.modules" in text_of(given[0]):

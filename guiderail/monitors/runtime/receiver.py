@@ -13,6 +13,7 @@ from guiderail.monitors.runtime.reader import read_facts
 
 CLASS_READ = 2_000  # characters of a type that are looked at
 _OF_TYPE = frozenset(name for name in dir(type) if not name.startswith("__")) | {"__subclasses__", "__prepare__"}
+BUILT_INS = "builtins.pyi"
 _WORDS = re.compile(r"\w+")
 _PROPERTY = re.compile(r"\s*@\s*[\w.]+\Z")
 
@@ -31,7 +32,7 @@ def openness_of(members: Members, receiver: str, snapshot: Snapshot) -> Openness
     """
     runtime, facts = snapshot.cursor.runtime, snapshot.cursor.facts
     listed = {member.name: member for member in members.items}
-    names = facts.outside | _written_since(snapshot) | runtime.set_nearby
+    names = facts.outside | _written_since(snapshot) | runtime.set_in_project([receiver])
     found = Openness(frozenset() if _is_built_in(members.types) else names)
     is_module = _is_module(listed)
     shown = listed["__class__"].detail[:CLASS_READ] if "__class__" in listed else ""
@@ -39,7 +40,9 @@ def openness_of(members: Members, receiver: str, snapshot: Snapshot) -> Openness
     for place in members.types:
         if is_module:
             found |= runtime.of_module(place.path) if place.of_receiver and place.line == 0 else Openness()
-        else:
+            found |= Openness(runtime.set_in_project([place.path.stem, place.path.parent.name]))
+        elif place.path.name != BUILT_INS:
+            found |= Openness(runtime.set_in_project(runtime.classes_of(place.path, place.line, place.name)))
             found |= runtime.of_class(place.path, place.line, place.name, itself=itself)
             found |= Openness(open=runtime.is_vague(place.path, place.line, place.name))
     if itself:
@@ -58,7 +61,7 @@ def is_settable(members: Members) -> bool:
 def _is_built_in(types: tuple[TypePlace, ...]) -> bool:
     """Whether all types are ones that take no new members, such as lists and strings."""
     of_class = [place for place in types if not place.of_receiver]
-    return bool(of_class) and all(place.path.name == "builtins.pyi" for place in of_class)
+    return bool(of_class) and all(place.path.name == BUILT_INS for place in of_class)
 
 
 def _is_module(listed: dict[str, Member]) -> bool:

@@ -6,8 +6,8 @@ import contextlib
 import logging
 import os
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as LateError
 from functools import lru_cache
@@ -22,8 +22,8 @@ from guiderail.monitors.runtime.reader import read_facts
 from guiderail.projectfile import ProjectFileError
 
 log = logging.getLogger(__name__)
-_known: dict[Path, frozenset[str]] = {}  # by project
-LARGEST = 1 << 21  # bytes of a file that is read
+_known: dict[Path, Mapping[str, frozenset[str]]] = {}  # by project
+LARGEST = 1 << 20  # bytes of a file that is read
 KEPT_FILES = 2048
 KEPT_ROOTS = 8
 FRESH_S = 30.0  # what files of a project set is read again after this
@@ -123,15 +123,15 @@ class Sources:
         return ".".join(filter(None, [module, inner, rest]))
 
 
-def set_in_project(root: Path) -> frozenset[str]:
-    """The members that files of a project set on objects of others, as far as they are known in a short time.
+def set_in_project(root: Path) -> Mapping[str, frozenset[str]]:
+    """The members that files of a project set on objects of others (`FileFacts.set_on`), as far as they are known soon.
 
     Files are read in the background, and again some time later where they have changed.
     """
     task = _project_names(root, int(time.monotonic() / FRESH_S))
     with contextlib.suppress(LateError):
         task.result(WAIT_S)
-    return _known.get(root, frozenset())
+    return _known.get(root, {})
 
 
 @lru_cache(4)
@@ -149,17 +149,18 @@ def _project_names(root: Path, period: int) -> Future[None]:
 
 
 def _read_project(root: Path) -> None:
-    end, found = time.monotonic() + PROJECT_S, frozenset[str]()
+    end, found = time.monotonic() + PROJECT_S, defaultdict[str, frozenset[str]](frozenset)
     for path in islice(_files_of(root), MOST_FILES):
         try:
             stat = path.stat()
         except OSError:
             continue
         facts = _facts(path, root, stat.st_mtime_ns, stat.st_size) if stat.st_size < LARGEST else None
-        found |= facts.outside if facts is not None else frozenset()
+        for word, names in facts.set_on.items() if facts is not None else ():
+            found[word] |= names
         if time.monotonic() > end:
             break
-    _known[root] = found
+    _known[root] = dict(found)
     while len(_known) > KEPT_ROOTS:
         _known.pop(next(iter(_known)), None)
 

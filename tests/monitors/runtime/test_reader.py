@@ -1,5 +1,7 @@
 """What the syntax tree of a file says about names that are made at run time."""
 
+import time
+
 import pytest
 
 from guiderail.monitors.runtime.reader import read_facts
@@ -121,3 +123,16 @@ def test_a_text_that_breaks_off_is_read_as_far_as_it_goes() -> None:
     found = facts.class_named("A")
     assert found is not None
     assert {"f", "a"} <= found.names
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x" + ".a" * 20_000 + " = 1", "(" * 5_000 + "x.a" + ",)" * 5_000 + " = 1", "f(" * 3_000 + ")" * 3_000,
+     "class A:\n" + "    def f(self): self.a = 1\n" * 5_000, "hasattr(x, '" + "a" * 100_000 + "')"],
+    ids=["chain", "tuple", "calls", "methods", "string"],
+)  # fmt: skip
+def test_odd_texts_are_read_in_time(text: str) -> None:
+    """However deep, long or many its parts are: in seconds, where what grows with their square takes minutes."""
+    began = time.thread_time()
+    read_facts.__wrapped__(text)
+    assert time.thread_time() - began < 5
