@@ -62,7 +62,7 @@ class Arguments:
             empty, given = answer
             if _overloads(empty, style) != _overloads(given, style):
                 return Restriction(None, reason="generic")
-            restriction = _restriction(empty, style, found["callee"])
+            restriction = _restriction(empty, style, _bare(snapshot, found["callee"]))
             if snapshot.language in PYTHON_STATEMENTS and _is_open(snapshot, found["callee"]):
                 restriction = replace(restriction, reason="dynamic")
             # What it does not know, tsc looks up by its name alone in JavaScript; and any argument may be left out.
@@ -70,6 +70,17 @@ class Arguments:
             return replace(restriction, reason="inferred type") if is_guess else restriction
 
         return Trigger(found[0], CALLS, question, interpret, word=False, lazy=True)
+
+
+def _bare(snapshot: Snapshot, callee: str) -> str:
+    """A callee without the module that it is called through: its function is no method of it."""
+    receiver, _, function = callee.rpartition(".")
+    if snapshot.language not in PYTHON_STATEMENTS or not receiver:
+        return callee
+    runtime, path = snapshot.cursor.runtime, snapshot.cursor.path
+    module, name = snapshot.cursor.facts.imports.get(receiver.partition(".")[0], ("", "?"))
+    is_module = not name or runtime.sources.module(f"{module}.{name}", path) is not None
+    return function if is_module and "." not in receiver else callee
 
 
 def _is_open(snapshot: Snapshot, callee: str) -> bool:
