@@ -86,12 +86,17 @@ def _is_literal(snapshot: Snapshot, owner: str) -> bool:
     index = rf"\[[^\]\n]{{0,{LONG}}}+(?:\]\s*+=(?!=)|[^\]\n])"  # what is too long to be read is taken to add
     grown = _each(snapshot, owner, rf"\s*+(?:{index}|\.(?:update|setdefault)\(|\|=)")
     lent = _each(snapshot, owner, _LENT)
-    return [found[1] for found in made] == ["{"] and next(grown, None) is None and not any(map(_is_lent, lent))
+    return (
+        [found[1] for found in made] == ["{"]
+        and next(grown, None) is None
+        and not any(_is_lent(found, owner) for found in lent)
+    )
 
 
-def _is_lent(found: re.Match[str]) -> bool:
+def _is_lent(found: re.Match[str], owner: str) -> bool:
     """Whether others may fill a dictionary: it is an argument, gets another name, or is what a function returns."""
-    front = found.string[max(0, found.start() - READ) : found.start()].rpartition("\n")[2]
+    begin = found.start() - len(owner)
+    front = found.string[max(0, begin - READ) : begin].rpartition("\n")[2]
     return _READS.search(front.rstrip()) is None and bool(front.strip())
 
 

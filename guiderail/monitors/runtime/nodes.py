@@ -45,8 +45,9 @@ def text_of(node: Node | None) -> str:
 def is_static(function: Node) -> bool:
     """Whether a function is decorated as a static method."""
     around = function.parent
-    decorated = around is not None and around.type == "decorated_definition"
-    return decorated and any(text_of(one).startswith("@staticmethod") for one in around.named_children)
+    if around is None or around.type != "decorated_definition":
+        return False
+    return any(text_of(one).startswith("@staticmethod") for one in around.named_children)
 
 
 def import_names(node: Node) -> tuple[str, str]:
