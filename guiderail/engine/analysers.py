@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guiderail.engine.lru import LruCache
+from guiderail.lru import LruCache
 
 if TYPE_CHECKING:
     from guiderail.engine.request import DocumentName
