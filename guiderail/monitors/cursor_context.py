@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from guiderail.monitors.analysis.requests import Question
+from guiderail.monitors.analysis.requests import CLASS, Question
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import CLOSING, OPENING, LexState, lex_state, unmatched_closers
+from guiderail.monitors.runtime.facts import FileFacts
+from guiderail.monitors.runtime.openness import Runtime
+from guiderail.monitors.runtime.reader import read_facts
+from guiderail.monitors.runtime.sources import Sources
 from guiderail.text.document import Document
 
 SUFFIX_READ = 100_000  # characters after the cursor that are searched for closing brackets; once, some milliseconds
+_HALF_WORD = re.compile(r"\w+\Z")
 HIDDEN = 4  # brackets at most that a rest of a line is thought to have opened
 
 
@@ -50,6 +55,20 @@ class CursorContext:
     def lex_state(self) -> LexState:
         """The lexer's state at the cursor, without `typed`."""
         return self._lex_cache.state(self.text)
+
+    @cached_property
+    def facts(self) -> FileFacts:
+        """What the file says of its classes and names, without the word that is half typed."""
+        snapshot = self.snapshot()
+        begin = len(_HALF_WORD.sub("", self.text))
+        text = snapshot.question(begin).text
+        name = CLASS if self.text[:begin].endswith(".") else ""
+        return read_facts(text[:begin] + name + text[begin:]) or FileFacts()
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """Who may add names, in this file and in what it imports."""
+        return Runtime(Sources(self.root, self.path, self.facts))
 
     @cached_property
     def closers(self) -> str:

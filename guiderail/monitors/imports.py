@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from guiderail.monitors.cursor_context import Snapshot, tail_of
 from guiderail.monitors.modules import ModulePath, inside, module_path
 from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.monitors.python.requirements import inline_requirements, modules_of
+from guiderail.monitors.runtime.openness import Openness
 from guiderail.text.backwards import lines_above
 from guiderail.text.languages.table import PYTHON_STATEMENTS
 
@@ -66,19 +68,41 @@ class Imports:
             modules = _modules(snapshot, found)
             listed = frozenset(member.name for member in members.items)
             reason = _guarded(snapshot)
-            if "__getattr__" in listed:
+            openness = _openness(snapshot, found)
+            if "__getattr__" in listed or openness.open:
                 reason = "dynamic"
+            elif found["package"] == snapshot.cursor.path.stem and not found["dots"]:
+                reason = "unknown module"  # where it cannot be found, the file is taken for it
             elif all(name.startswith("__") for name in listed) or listed >= _SCOPE:
                 reason = "unknown module"
             elif not members.complete:
                 reason = "incomplete"
             elif modules is not None and not found["dots"]:
                 reason = reason or _doubt_of(snapshot, found["package"])
-            return _restriction(listed | (modules or frozenset()), snapshot, found, reason)
+            reason = reason or _left_out(snapshot, found, modules)
+            return _restriction(listed | openness.names | (modules or frozenset()), snapshot, found, reason)
 
         # On one line and without brackets, which no analyser minds.
         statement = f"from {found['dots']}{found['package']} import "
         return Trigger(statement.strip(), COMPLETIONS, snapshot.question_with(statement), interpret, found["written"])
+
+
+def _left_out(snapshot: Snapshot, found: re.Match[str], inside: frozenset[str] | None) -> str | None:
+    """A reason if the module may be a package whose folder could not be looked at: any of its modules may be meant."""
+    top = found["package"].partition(".")[0]
+    if inside is not None or found["dots"] or top in sys.stdlib_module_names:
+        return None
+    file = snapshot.cursor.runtime.sources.module(found["package"], snapshot.cursor.path)
+    return "unknown package" if file is None or file.stem == "__init__" else None
+
+
+def _openness(snapshot: Snapshot, found: re.Match[str]) -> Openness:
+    """What is known of the module's names beside those that the analyser lists."""
+    runtime = snapshot.cursor.runtime
+    file = runtime.sources.module(found["dots"] + found["package"], snapshot.cursor.path)
+    openness = runtime.of_module(file) if file else Openness()
+    of_library = found["package"].partition(".")[0] in sys.stdlib_module_names and not found["dots"]
+    return Openness(openness.names) if of_library else openness  # what it makes up is in the stubs
 
 
 def _modules(snapshot: Snapshot, found: re.Match[str]) -> frozenset[str] | None:

@@ -139,3 +139,21 @@ def test_a_link_imports_what_either_of_its_places_does(tmp_path: Path) -> None:
     assert trigger is not None
     restriction = trigger.interpret(None)
     assert restriction.allows("beside_real") and restriction.allows("beside_link")
+
+
+@pytest.mark.parametrize(
+    ("files", "text", "reason", "legal"),
+    [
+        ({"names.py": "for x in 'ab': globals()[x] = 1\n"}, "from names import ", "dynamic", ""),
+        ({"lazy.py": "__getattr__, __all__ = attach(__name__)\n"}, "from lazy import ", "dynamic", ""),
+        ({"p/__init__.py": "from .a import *\n", "p/a.py": "__all__ = ['C']\nC = 1\n"}, "from p import ", None, "C"),
+        ({"k.py": "from p import *\n", "p.py": "C = 1\n"}, "from k import ", None, "C"),
+        ({"w.py": "import sys\nif sys.platform == 'win32':\n    C = 1\n"}, "from w import ", None, "C"),
+    ],
+)  # fmt: skip
+def test_names_that_a_module_gets_at_run_time(tmp_path: Path, files, text: str, reason: str | None, legal: str) -> None:
+    """It abstains from a module that fills itself; names of stars and under conditions are legal."""
+    with project(tmp_path, files, PYREFLY) as analyser:
+        restriction = restriction_of(Imports(), analyser, text, file="use.py")
+    assert restriction.reason == reason
+    assert not legal or restriction.allows(legal)

@@ -187,7 +187,7 @@ class ServerAnalyser:
     async def _ask(self, client: Any, request: Request[T], question: Question) -> T:
         patience = ANSWER_S if self._answered else FIRST_ANSWER_S
         try:
-            client.show(question.path, question.language, question.text)
+            client.show(question.path, question.language, request.shown(question, marks=self.server.marks))
             answer = await asyncio.wait_for(request.send(client, question), patience)
         except TimeoutError as error:
             self._fail(f"did not answer within {patience:.0f} s")

@@ -221,6 +221,16 @@ class Client:
         params = lsp.DefinitionParams(self._document, self._position(offset))
         return await self._rpc.text_document_definition_async(params)
 
+    @property
+    def locates_types(self) -> bool:
+        """Whether the server can be asked where a type is defined."""
+        return bool(self._offers.get("typeDefinitionProvider"))
+
+    async def type_definition(self, offset: int) -> Any:
+        """Where the type of the expression at `offset` is defined."""
+        params = lsp.TypeDefinitionParams(self._document, self._position(offset))
+        return await self._rpc.text_document_type_definition_async(params)
+
     async def diagnostics(self) -> list[dict[str, Any]]:
         """What is wrong with the file: asked for where the server can be asked, else waited for.
 

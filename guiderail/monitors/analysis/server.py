@@ -117,6 +117,8 @@ class Server:
         Whether it answers with nothing while it still reads the project: such answers are asked for again.
     probes
         Whether its hover tells that a type takes any name (TypeScript's index signatures).
+    marks
+        Whether it offers the same before a name that stands at the offset already (`requests.Request.mark`).
     memory_mb
         Above this it is leaking, and started anew. In a workspace that is not trusted the kernel gives none of its
         processes more.
@@ -145,6 +147,7 @@ class Server:
     incomplete_means_missing: bool = True
     retries: bool = False
     probes: bool = False
+    marks: bool = False
     memory_mb: int = 4000
 
     @property

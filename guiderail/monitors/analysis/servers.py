@@ -33,6 +33,7 @@ PYREFLY = Server(
     confined=lambda _: PYREFLY.settings,
     told=python_servers.pyrefly,
     alone=True,
+    marks=True,
 )
 TY = Server(
     name="ty",
