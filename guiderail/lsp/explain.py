@@ -65,9 +65,10 @@ def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
 def _python(request: CompletionRequest) -> dict[str, Any] | None:
     """Where the modules of a Python file come from; None for other files."""
     from guiderail.monitors.python.description import surroundings
+    from guiderail.text.languages.table import PYTHON_STATEMENTS
 
     document = request.document
-    if document.language != "python" or document.path is None:
+    if document.language not in PYTHON_STATEMENTS or document.path is None:
         return None
     folder = document.path.absolute().parent
     found = surroundings(request.root or folder, folder, request.settings.python)

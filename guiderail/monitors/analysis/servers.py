@@ -263,7 +263,7 @@ def candidates(language: str | None, wanted: str = "auto", untrusted: Path | Non
 
     What lies in `untrusted`, a workspace that is not trusted, is not installed.
     """
-    best = BY_NAME[language].analysers if language in BY_NAME else ()
+    best = BY_NAME[language].analysers if language is not None and language in BY_NAME else ()
     own = [server for server in known() if language in server.languages]
     own.sort(key=lambda server: best.index(server.name) if server.name in best else len(best))
     named = [server for server in own if server.name == wanted]
