@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.lsp.buffer import LONGEST_PATH, path_of
+from guiderail.lsp import buffer
+from guiderail.lsp.buffer import path_of
 
 HOSTILE = {
     "many folders": "file:///tmp/" + "a/" * 50_000 + "x.py",
@@ -28,6 +29,6 @@ def test_what_names_no_file_is_nowhere(name: str) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems have other limits")
 def test_the_longest_path_is_somewhere() -> None:
-    longest = f"/{'d/' * (LONGEST_PATH // 2 - 1)}x"
+    longest = f"/{'d/' * (buffer.LONGEST_PATH // 2 - 1)}x"
     assert path_of(f"file://{longest}") == Path(longest)
     assert path_of(f"file://{longest}yy") is None
