@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from guiderail.cli.options import OUTPUT
+from guiderail.cli.options import OUTPUT, PICTURE
 
 QUICK_TOKENS = 6000
 
@@ -17,7 +17,7 @@ QUICK_TOKENS = 6000
     "--tokens", type=click.IntRange(1000), default=20_000, show_default=True, help="Places of code to look at."
 )
 @click.option("--seed", type=int, default=42, show_default=True, help="Of the files, the places and the split.")
-@click.option("--picture", type=OUTPUT, metavar="FILE.png", help="Draw what was learned (needs matplotlib).")
+@click.option("--picture", type=PICTURE, metavar="FILE.svg", help="Draw what was learned.")
 @click.option("--keep/--no-keep", default=True, help="Keep the threshold for the method adadec.  [default: keep]")
 @click.option("--quick", is_flag=True, help="Fewer places: under three minutes on two cores.")
 @click.option("--json", "target", type=OUTPUT, help="Write meta and rows as JSON; '-' is standard output.")
@@ -37,22 +37,20 @@ def calibrate(
     is kept for exactly these weights.
     """
     from guiderail.decoding.methods import calibration
-    from guiderail.evaluation import calibrate as learning
+    from guiderail.evaluation import calibrate as fitting
     from guiderail.evaluation import measurement
     from guiderail.model.load import load
 
     loaded = load(model)
     tokens = min(tokens, QUICK_TOKENS) if quick else tokens
-    places = _observed(loaded, learning.source_files(folder, seed), tokens, seed)
-    found = learning.learn(places, seed)
+    places = _observed(loaded, fitting.source_files(folder, seed), tokens, seed)
+    found = fitting.fit_threshold(places, seed)
     conditions = measurement.meta(
         {"calibration": seed}, model=loaded.info.name, code="a folder" if folder else "site-packages"
     )
     kept = calibration.write(loaded.info, {**found, "seed": seed, "commit": conditions["commit"]}) if keep else None
     if picture:
-        from guiderail.evaluation.png_charts import draw_calibration
-
-        draw_calibration(Path(picture), places.entropies, places.ranks, found["threshold"])
+        measurement.write_text(picture, fitting.picture(places, found["threshold"]).file())
     if target != "-":
         click.echo(_report(loaded.info.name, found))
         if kept:
@@ -63,15 +61,15 @@ def calibrate(
 
 def _observed(model: Any, files: list[Path], tokens: int, seed: int) -> Any:
     from guiderail.cli.held_out import progress
-    from guiderail.evaluation import calibrate as learning
+    from guiderail.evaluation import calibrate as fitting
 
     parts = []
     with progress() as bar:
         task = bar.add_task("reading code", total=tokens)
-        for part in learning.observe(model, files, tokens, seed):
+        for part in fitting.token_statistics(model, files, tokens, seed):
             parts.append(part)
             bar.advance(task, len(part.ranks))
-    return learning.gathered(parts)
+    return fitting.concatenated(parts)
 
 
 def _report(name: str, found: dict[str, Any]) -> str:

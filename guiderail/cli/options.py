@@ -10,9 +10,10 @@ import click
 
 from guiderail.cli.terminal import visible
 from guiderail.errors import UsageError
-from guiderail.settings import Resolved, default_of, flag_of, resolve, rule_of, user_file
+from guiderail.resolution import Resolved, resolve
+from guiderail.settings import default_of, flag_of, rule_of, user_file
 
-STDOUT = "-"
+STDIN = STDOUT = "-"
 _NAMED = "guiderail.problems"  # those that a command has named, in its context
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -36,7 +37,24 @@ class OutputFile(click.ParamType):
         return value
 
 
+class PictureFile(OutputFile):
+    """A file for a picture."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name as it is.
+
+        Raises
+        ------
+        UsageError
+            It says that the picture is of another kind, or cannot be written.
+        """
+        if value != STDOUT and Path(value).suffix.lower() != ".svg":
+            raise UsageError(f"cannot write {value}: a picture is SVG", "Name a file that ends in .svg")
+        return super().convert(value, param, ctx)
+
+
 OUTPUT = OutputFile()
+PICTURE = PictureFile()
 
 
 def _try_to_write(path: Path) -> None:

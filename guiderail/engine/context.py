@@ -1,4 +1,4 @@
-"""The context of open documents: it stays while the cursor stays near, and the cache with it."""
+"""Chooses the context of open documents, and keeps it while the cursor stays near, so that the cache stays valid."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ContextChooser:
         self._edition = 0
 
     def files_changed(self) -> None:
-        """Files were written or deleted: choose anew at the next occasion. From any thread."""
+        """Files were written or deleted: choose again at the next request; thread-safe."""
         self._edition += 1
 
     def forget(self, name: DocumentName) -> None:

@@ -21,6 +21,7 @@ import torch
 
 from guiderail.decoding.session import Session
 from guiderail.errors import GuiderailError, UsageError
+from guiderail.evaluation.charts import Chart, lines
 from guiderail.text.language import is_code, language_of
 from guiderail.text.source import read_source
 
@@ -31,13 +32,14 @@ WINDOW = 512  # tokens of a file that are read at a time
 LEAD = 32  # tokens at the start of a window that the model is given to find its feet
 LARGEST = 200_000  # bytes of a file that is read
 TEST_SHARE = 0.2
+BINS = 60  # of a picture
 GRID = np.arange(1, 100) / 100  # probabilities that are tried
 FLAT = 0.001  # accuracy that may be lost within the flat part of the optimum
 PAUSE_RATE = 0.0759  # the paper's mean share of pauses
 
 
 @dataclass(frozen=True, slots=True)
-class Observations:
+class TokenStatistics:
     """Places of true code.
 
     Parameters
@@ -71,7 +73,7 @@ def source_files(folder: Path | None, seed: int) -> list[Path]:
 
 
 @torch.inference_mode()
-def observe(model: Model, files: Sequence[Path], wanted: int, seed: int) -> Iterator[Observations]:
+def token_statistics(model: Model, files: Sequence[Path], wanted: int, seed: int) -> Iterator[TokenStatistics]:
     """Places window by window, one window a file, until `wanted` were seen (teacher forcing)."""
     source, seen = random.Random(seed), 0
     window = min(WINDOW, model.info.context_length)
@@ -102,19 +104,19 @@ def _window(model: Model, file: Path, size: int, source: random.Random) -> list[
     return model.tokenizer.encode("".join(lines[start : start + size]))[:size]
 
 
-def _places(scores: torch.Tensor, truth: torch.Tensor) -> Observations:
+def _places(scores: torch.Tensor, truth: torch.Tensor) -> TokenStatistics:
     logprobs = scores.double().log_softmax(-1)
     own = logprobs.gather(1, truth[:, None])
     entropies = -(logprobs.exp() * logprobs).sum(-1)
-    return Observations(entropies.cpu().numpy(), ((logprobs > own).sum(-1) + 1).cpu().numpy())
+    return TokenStatistics(entropies.cpu().numpy(), ((logprobs > own).sum(-1) + 1).cpu().numpy())
 
 
-def gathered(parts: Sequence[Observations]) -> Observations:
+def concatenated(parts: Sequence[TokenStatistics]) -> TokenStatistics:
     """All places together."""
-    return Observations(np.concatenate([p.entropies for p in parts]), np.concatenate([p.ranks for p in parts]))
+    return TokenStatistics(np.concatenate([p.entropies for p in parts]), np.concatenate([p.ranks for p in parts]))
 
 
-def learn(places: Observations, seed: int = 42) -> dict[str, Any]:
+def fit_threshold(places: TokenStatistics, seed: int = 42) -> dict[str, Any]:
     """The threshold and what is known of it.
 
     Returns
@@ -160,7 +162,21 @@ def learn(places: Observations, seed: int = 42) -> dict[str, Any]:
     }
 
 
-def _accuracy(places: Observations, right: np.ndarray, part: np.ndarray, threshold: float) -> float:
+def picture(places: TokenStatistics, threshold: float) -> Chart:
+    """How many places have which entropy, by whether the model was right, and the threshold of being unsure."""
+    series, most = dict[str, list[tuple[float, float]]](), 1
+    edges = np.linspace(0, max(places.entropies.max(), threshold), BINS + 1)
+    for label, side in (("right", places.ranks == 1), ("wrong", places.ranks != 1)):
+        counts, _ = np.histogram(places.entropies[side], edges)
+        points = [
+            (float(x), float(count)) for x, count in zip((edges[1:] + edges[:-1]) / 2, counts, strict=True) if count
+        ]
+        series[f"the model is {label}"], most = points, max(most, *counts)
+    series[f"unsure from {threshold:.2f} on"] = [(threshold, 1), (threshold, int(most))]
+    return lines("Where a model is unsure", "entropy of the next token, nats", "places", series, log=(False, True))
+
+
+def _accuracy(places: TokenStatistics, right: np.ndarray, part: np.ndarray, threshold: float) -> float:
     """How often "the model is right where its entropy is below the threshold" holds."""
     return float(((places.entropies[part] < threshold) == right[part]).mean())
 

@@ -1,4 +1,4 @@
-"""Offers a better model, once, to a person who still has the embedded one; nothing is fetched without a yes.
+"""Offers a better model, once, to a person who uses the embedded one; nothing is fetched without consent.
 
 In idle time this machine is measured, in a process of its own at the lowest priority. If a published model suits it,
 the client is asked to show one question with three answers. *Take it* runs the command that `guiderail models
@@ -28,7 +28,8 @@ from guiderail.lsp.connection import Connection
 from guiderail.lsp.progress import ProgressBar
 from guiderail.model.store import EMBEDDED
 from guiderail.projectfile import ProjectFileError
-from guiderail.settings import resolve, user_file
+from guiderail.resolution import resolve
+from guiderail.settings import user_file
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The ways in which a weight matrix can lie in a CPU's memory, and the products with it."""
+"""Weight matrices on a CPU: their layouts in memory, and products with them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Matrix(Protocol):
         """`x @ matrix`, plus a bias [out]; [n, out] of `x` [n, in]."""
         ...
 
-    def onto(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    def add_product(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """`total + x @ matrix`; [n, out]."""
         ...
 
@@ -61,7 +61,7 @@ class Plain:
         """See `Matrix`."""
         return torch.mm(x, self.tensor) if bias is None else torch.addmm(bias, x, self.tensor)
 
-    def onto(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    def add_product(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See `Matrix`."""
         return torch.addmm(total, x, self.tensor)
 
@@ -108,7 +108,7 @@ class Packed:
             return _product(x, self.blocks, bias, "none", [], "")
         return _product(torch.nn.functional.pad(x, (0, 0, 0, more)), self.blocks, bias, "none", [], "")[:rows]
 
-    def onto(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    def add_product(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See `Matrix`."""
         return total + self(x)
 
@@ -168,13 +168,29 @@ class Int8:
         product = (products[0] if len(products) == 1 else torch.cat(products, 1)).mul_(largest)
         return product if bias is None else product.add_(bias)
 
-    def onto(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    def add_product(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See `Matrix`."""
         return self(x).add_(total)
 
     def weight(self) -> torch.Tensor:
         """See `Matrix`; the rounded weights, a new tensor in float32."""
         return torch.cat([torch.ops.quantized.linear_unpack(piece)[0].dequantize() for piece in self._pieces])
+
+
+class FineInt8(Int8):
+    """The same weights, and activations of 15 bits, for inputs of which a few are far larger than the rest.
+
+    Those decide the scale of a row, and 8 bits leave little of the others. So each row is multiplied as two: what 8
+    bits hold of it, and what they leave. The weights are read once for both.
+    """
+
+    def __call__(self, x: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+        """See `Matrix`."""
+        largest = x.abs().amax(1, keepdim=True).clamp_min_(_TINY)
+        coarse = (x * (_LEVELS / largest)).round_().mul_(largest / _LEVELS)
+        both = super().__call__(torch.cat((coarse, x - coarse)))
+        product = both[: len(x)].add_(both[len(x) :])
+        return product if bias is None else product.add_(bias)
 
 
 class UnsupportedPrecisionError(GuiderailError):
@@ -265,6 +281,11 @@ def _int8_product(*arguments: object) -> torch.Tensor:
 
 
 Layout = type[Plain] | type[Packed] | type[Int8]
+
+
+def fine(layout: Layout) -> Layout:
+    """The layout of matrices whose inputs have outliers, where the others' is `layout`."""
+    return FineInt8 if layout is Int8 else layout
 
 
 def _joined(weights: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -1,10 +1,10 @@
-"""Questions whose answers hold for a whole block of Python: asked once, of the text where decoding began.
+"""Questions whose answers hold for a whole block of Python, asked once about the text where decoding began.
 
-Which names are in scope, and which members ``self`` has, does not change from statement to statement, but for what the
-statements themselves define, and that can be read off. So both are asked of one text, in which lines for the
-questions replace the statement where decoding began, or precede it. The analyser reads one text instead of one for
-each question, and that before anything is decoded; and where the text stays as it is while a line is typed, the answers
-are there already at the next key.
+Which names are in scope, and which members ``self`` has, does not change from statement to statement, except for what
+the statements themselves define, which the text shows. So both are asked about one text, in which lines for the
+questions replace or precede the statement where decoding began. The analyser reads one text instead of one for each
+question, before anything is decoded. While a line is typed that text stays the same, so the answers are already known
+at the next key.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from guiderail.monitors.analysis.requests import Question
 from guiderail.monitors.cursor_context import Snapshot
+from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 RECEIVERS = ("self", "cls")
 _NESTED = re.compile(r"\b(?:def|class|lambda)\b")  # in it the receiver may be another one
@@ -55,7 +56,7 @@ class BlockQuery:
 
 def block_query_of(snapshot: Snapshot, end: int | None = None) -> BlockQuery | None:
     """The questions about a text, or about its first `end` characters; None where another block may have begun."""
-    if snapshot.language != "python":
+    if snapshot.language not in PYTHON_STATEMENTS:
         return None
     context, begin = snapshot.cursor, snapshot.cursor.lex_state.statement_start
     written_since = (snapshot.text + snapshot.upcoming)[begin:end]

@@ -1,7 +1,7 @@
 """The contract of a monitor: when to ask an analyser, what to ask, and what its answer makes legal.
 
-A monitor keeps nothing: whether it is triggered depends on the text alone. So decoding may go back, branch and look
-forward as it likes; the state of all monitors is the list of questions that are open after each token (`joint`).
+A monitor is stateless: whether it is triggered depends on the text alone. So decoding may go back, branch and look
+ahead; the state of all monitors is the list of open questions after each token (`joint`).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Trigger:
     label
         What a report shows of it: the receiver, the function, the module.
     request, question
-        What is asked, and about which place; no request where the monitor needs no answer: it interprets None.
+        What is asked, and about which place; without a request the monitor interprets None.
     interpret
         Turns the answer into a restriction.
     written

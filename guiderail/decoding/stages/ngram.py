@@ -195,7 +195,7 @@ class NgramMix:
         return logits if evidence is None else mix(logits, evidence, self._weights)
 
     def _turn_to(self, prompt: list[int]) -> None:
-        """Count the texts of another prompt: what an edit changed, as a key stroke leaves most of them as they are."""
+        """Count the texts of a new prompt: only what an edit changed is counted again."""
         self._live.count(self._history, self._base, len(self._history), sign=-1)
         texts, self._history = split_prompt(prompt, self._marks)
         self._prompt, self._base = prompt, len(self._history)
@@ -232,13 +232,13 @@ def mix(logits: torch.Tensor, evidence: Evidence, weights: MixWeights) -> torch.
         Its share.
     """
     tokens = torch.tensor(list(evidence.probabilities), device=logits.device)
-    lent = torch.tensor(list(evidence.probabilities.values()), device=logits.device, dtype=logits.dtype)
+    claimed = torch.tensor(list(evidence.probabilities.values()), device=logits.device, dtype=logits.dtype)
     own = logits[tokens]
-    lent = lent * own.isfinite()
-    mass = float(lent.sum())
+    claimed = claimed * own.isfinite()
+    mass = float(claimed.sum())
     if not mass:
         return logits
     norm = float(logits.logsumexp(-1))
     weight = weights.weight(evidence, float(logits.max()) - norm)
-    raised = torch.logaddexp(own, (lent / mass).log() + (norm + math.log(weight) - math.log1p(-weight)))
+    raised = torch.logaddexp(own, (claimed / mass).log() + (norm + math.log(weight) - math.log1p(-weight)))
     return logits.index_put((tokens,), raised)

@@ -1,9 +1,9 @@
-"""Keeps a program from what an analyser need not do, by the Linux kernel's Landlock; the launcher uses it, so no
-imports of ours.
+"""Confines an analyser by the Linux kernel's Landlock. The launcher uses this module, so it imports nothing of
+guiderail.
 
-In a workspace that is not trusted an analyser must not run what the project brings (its ``.venv/bin/python``, say), nor
-write where the project's configuration tells it to (clang's ``-serialize-diagnostics FILE``), nor connect to anybody.
-Where the kernel can hold it to that, it does.
+In a workspace that is not trusted an analyser must not run what the project brings (its ``.venv/bin/python``, say),
+write where the project's configuration tells it to (clang's ``-serialize-diagnostics FILE``), or connect to the
+network. Where the kernel can enforce that, it does.
 
 Landlock cannot tell what a program's loader is asked to load: ``ld-linux.so /usr/bin/python3 evil.py`` is a start of
 the loader, without which nothing starts. So a program that may start no other may make no process either (seccomp).
@@ -82,7 +82,7 @@ def _version() -> int:
 
 
 def confine(program: str, *, alone: bool, writable: Iterable[str]) -> None:
-    """From now on limit this process, and all that it becomes and starts.
+    """Restrict this process and its descendants from now on.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def confine(program: str, *, alone: bool, writable: Iterable[str]) -> None:
 
 
 def _forbid_processes(libc: ctypes.CDLL) -> None:
-    """Let this process, and what it becomes, make threads alone; it must have no new privileges."""
+    """Forbid this process and its descendants to start processes (threads are allowed); no_new_privs must be set."""
     architecture, forks, clone = MACHINES[os.uname().machine]
     refused, missing = (RETURN, 0, 0, ERROR | errno.EPERM), (RETURN, 0, 0, ERROR | errno.ENOSYS)
     found = [(LOAD, 0, 0, ARCHITECTURE), (EQUAL, 1, 0, architecture), (RETURN, 0, 0, KILL), (LOAD, 0, 0, NUMBER)]

@@ -1,4 +1,4 @@
-"""Fetches language servers into private folders under the user's data folder: nothing else on the machine changes."""
+"""Installs language servers into private folders below the user's data folder; nothing else changes."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def install(server: Server) -> Path:
 
 
 def uninstall(server: Server) -> bool:
-    """Remove what `install` fetched; whether there was anything."""
+    """Remove what `install` fetched; whether anything was there."""
     there = server.home.exists()
     shutil.rmtree(server.home, ignore_errors=True)
     return there

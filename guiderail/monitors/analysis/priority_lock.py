@@ -1,4 +1,4 @@
-"""A lock whose waiters are served by priority: those of the newest request first."""
+"""A lock whose waiters are served by priority: the newest request first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guiderail.monitors.analysis.answers import NoAnswer
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A place in the queue.
+    """A waiting task.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Which workspaces a person trusts: only there may an analyser run programs of the project.
 
-The list is the person's own and lies beside the person's settings; nothing inside a workspace can lengthen it.
+The list is stored beside the person's settings; nothing inside a workspace can extend it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def is_trusted(folder: Path, trust: str = "listed") -> bool:
 
 
 def trust(folder: Path) -> None:
-    """Put a folder on the list.
+    """Trust a folder.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def trust(folder: Path) -> None:
 
 
 def distrust(folder: Path) -> bool:
-    """Take a folder off the list; whether it was on it."""
+    """Stop trusting a folder; whether it was trusted."""
     real, before = folder.resolve(), trusted()
     _write(lambda folders: [one for one in folders if one != real])
     return real in before

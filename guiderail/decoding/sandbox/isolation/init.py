@@ -1,13 +1,12 @@
-"""Process 1 of the sandbox: when it ends, the kernel ends everything in there, whatever that did to stay alive.
+"""Process 1 of the sandbox: when it ends, the kernel kills every process in the sandbox.
 
-It reaps, and it ends itself when the program ends, when time is up, when the process that asked is gone, and when the
-sandbox as a whole uses more than it may. A program cannot stop or kill it: the kernel keeps signals from process 1.
+It reaps children, and ends itself when the program ends, when time is up, when the requesting process is gone, and when
+the sandbox as a whole exceeds a limit. A program cannot stop or kill it: the kernel keeps signals from process 1.
 
-How sharp the bounds in sum are: the kernel itself counts processes and threads, and what is written to files. Memory
-(also what was moved to swap), processor time and sockets are looked at every `TICK_S`: one process never has more
-memory than all together may have, but within a tick several can take more, as much as the machine can give in that
-time. The processor time of children that a program had the kernel forget (SIGCHLD ignored) is not in the sum; the time
-by the clock bounds it.
+How precise the limits in sum are: the kernel itself counts processes, threads and written bytes. Memory (with swap),
+processor time and sockets are polled every `TICK_S`. One process never has more memory than all together may have, but
+within a tick several processes can take more. The processor time of children that a program had the kernel discard
+(SIGCHLD ignored) is not counted; the wall-clock limit bounds it.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ import select
 import signal
 import time
 
-from guiderail.decoding.sandbox.jail import kernel, view
-from guiderail.decoding.sandbox.jail.program import Entry, Order, Streams, become
+from guiderail.decoding.sandbox.isolation import filesystem, kernel
+from guiderail.decoding.sandbox.isolation.program import Entry, Order, Streams, become
 
 TICK_S = 0.01
 SOCKETS = 128  # each holds memory that belongs to no process
@@ -36,7 +35,7 @@ def run(
     Parameters
     ----------
     tree
-        What its folder holds, as `view.unpack` takes it.
+        What its folder holds, as `filesystem.unpack` takes it.
     owner
         The user and the group that it runs as.
     lifeline
@@ -55,7 +54,7 @@ def run(
     """
     kernel.done(kernel.prctl(kernel.SET_DEATH_SIGNAL, signal.SIGKILL), "set a death signal")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # with a handler, the program could send it
-    view.build(order.shown, size=order.disk, files=order.inodes, owner=owner)
+    filesystem.build(order.shown, size=order.disk, files=order.inodes, owner=owner)
     program = os.fork()
     if program == 0:
         _end_as_program(order, tree, owner, streams)
@@ -110,7 +109,7 @@ def _reap(program: int) -> int | None:
 
 
 def _excess(order: Order) -> str:
-    """What the sandbox uses too much of; "" if nothing."""
+    """Which limit the sandbox exceeds; "" if none."""
     own = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent, size, memory, processes = own.ru_utime + own.ru_stime, 0, 0, []
     for name in os.listdir(PROC):

@@ -1,8 +1,8 @@
 """The file system that a program in the sandbox sees, built anew for each run.
 
-Its root is a file system in memory, of bounded size, that vanishes with the run. Shown in it, read-only, are the
-interpreter, the installed packages and the system's programs and libraries. The program may write to its own folder,
-to /tmp and to /dev/shm, which together have that bounded size. The host's own root is taken away.
+Its root is a file system in memory that vanishes with the run. The interpreter, the installed packages and the system's
+programs and libraries are mounted read-only. The program may write to its own folder, /tmp and /dev/shm, whose total
+size is limited. The host's root is detached.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from guiderail.decoding.sandbox.jail import kernel
+from guiderail.decoding.sandbox.isolation import kernel
 
 FOLDER = "/trial"
 WRITABLE = (FOLDER, "/tmp", "/dev/shm")
@@ -21,7 +21,7 @@ LINKS = 40  # that are followed on a way
 
 
 def build(shown: Iterable[str], *, size: int, files: int, owner: tuple[int, int]) -> None:
-    """Make the view this process's root; it must be process 1 of its own namespaces.
+    """Build the file system and make it this process's root; the process must be process 1 of its namespaces.
 
     Parameters
     ----------

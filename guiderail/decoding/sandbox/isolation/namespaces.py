@@ -1,4 +1,4 @@
-"""The way into the sandbox: a process that leaves the host's namespaces, and waits for process 1 of the new ones."""
+"""Enters the sandbox: a process that leaves the host's namespaces, and waits for process 1 of the new ones."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import mmap
 import os
 import time
 
-from guiderail.decoding.sandbox.jail import init, kernel
-from guiderail.decoding.sandbox.jail.program import Order, Streams
+from guiderail.decoding.sandbox.isolation import init, kernel
+from guiderail.decoding.sandbox.isolation.program import Order, Streams
 
 TYPE_CHECKING = False  # typing's own would have typing imported, which takes long
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ NAMESPACES = (
 
 
 def main(*descriptors: int) -> None:
-    """Run what is ordered, say on the status pipe how it ended, and exit.
+    """Run an order, report its end on the status pipe, and exit.
 
     Parameters
     ----------

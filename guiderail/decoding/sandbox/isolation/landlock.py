@@ -1,7 +1,7 @@
-"""Landlock: a second fence around the files that the view shows, should a program come by a way out of the view.
+"""Landlock: a second barrier around the visible files, in case a program escapes from the mount namespace.
 
-A kernel without it, or with its first version, which forbids to move a file to another folder, leaves the view as the
-one fence.
+On a kernel without it, or with its first version, which forbids moving files between folders, the mount namespace is
+the only barrier.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ctypes
 import os
 from collections.abc import Iterable
 
-from guiderail.decoding.sandbox.jail import kernel
+from guiderail.decoding.sandbox.isolation import kernel
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 VERSION, BENEATH = 1, 1
@@ -31,7 +31,7 @@ class _Beneath(ctypes.Structure):
 
 
 def restrict(writable: Iterable[str], devices: Iterable[str]) -> None:
-    """Let this process, and all that it becomes or starts, read below the root and write below `writable` alone.
+    """Restrict this process and its descendants: read below the root, write below `writable` only.
 
     The process must have no new privileges. Where the kernel has no use for this, nothing happens.
     """

@@ -1,7 +1,7 @@
 """The system calls that a program in the sandbox may make, as a seccomp filter.
 
-Every number up to `LAST` was looked at: what is not in `DENIED` is allowed. What came to Linux later does not exist in
-the sandbox, whatever it does. A call by another architecture's numbers (32-bit, x32) ends the process.
+Every number up to `LAST` was reviewed: what is not in `DENIED` is allowed. Later system calls do not exist in the
+sandbox. A call by another architecture's numbers (32-bit, x32) ends the process.
 
 No call makes a socket that has an address: pairs of connected streams alone, which event loops need. No call keeps
 memory where it is not seen in a process or in the sandbox's file system: no memfd, no System V objects, no shared
@@ -14,7 +14,7 @@ from __future__ import annotations
 import ctypes
 import errno
 
-from guiderail.decoding.sandbox.jail import kernel
+from guiderail.decoding.sandbox.isolation import kernel
 
 LAST = 466  # removexattrat; the numbers from 424 on are the same everywhere
 # Numbers on x86_64 and aarch64; None where there is no such call.
@@ -144,7 +144,7 @@ class _Program(ctypes.Structure):
 
 
 def restrict() -> None:
-    """Let this process, and all that it becomes or starts, make these calls alone; it must have no new privileges."""
+    """Restrict this process and its descendants to these system calls; no_new_privs must be set."""
     found = instructions(kernel.MACHINE)
     array = (_Instruction * len(found))(*(_Instruction(*one) for one in found))
     program = _Program(len(found), ctypes.cast(array, ctypes.POINTER(_Instruction)))
