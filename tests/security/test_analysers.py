@@ -22,9 +22,7 @@ import platformdirs
 import pytest
 
 from guiderail import programs
-from guiderail.evaluation.checkers.batch import errors_of_variants
 from guiderail.evaluation.checkers.java import Javac
-from guiderail.evaluation.packages import SourceFile
 from guiderail.monitors.analysis import analyser, client, confinement, install, launcher, server
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import Members, NoAnswer
@@ -690,12 +688,3 @@ def test_the_checkers_compiler_loads_no_plugin_of_the_working_directory(
     (root / "Sample.java").write_text(text)
     assert len(Javac().errors(root, "Sample.java", text)) == 1
     assert not traces(java_ran)
-
-
-def test_checking_answers_runs_no_module_of_the_package(ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pyrefly is started in the folder of the package that it checks: a pyrefly.py there is not it."""
-    evil = f"import pathlib\npathlib.Path({str(ran / 'pyrefly')!r}).touch()\n"
-    files = [SourceFile("evil", name, evil) for name in ("pyrefly.py", "pyrefly/__main__.py", "json.py")]
-    found = errors_of_variants(files, {"json.py": [evil + "\nx: int = ''\n"]})
-    assert [len(errors) for errors in found.values()] == [1]
-    assert not traces(ran)
