@@ -22,6 +22,7 @@ from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import Diagnostic, NoAnswer
 from guiderail.monitors.analysis.pool import Analysers, folder_of
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
+from guiderail.monitors.analysis.server import whole
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import unmatched_closers
 from guiderail.text.document import Document
@@ -41,6 +42,7 @@ _OPENS_BLOCK = re.compile(
     r"\s*(?:if|elif|else|for|while|try|except|finally|with|def|class|match|case|async)\b[^\n]*:\s*(?:#[^\n]*)?$"
 )
 
+_CONTINUES = re.compile(r"[ \t]*(?:el(?:se|if)|except|finally|case|def|class|async|match)\b")
 _NEXT_LINE = re.compile(r"(?<=\n)[^\S\n]*+\S[^\n]*+")  # that is not blank
 
 
@@ -114,7 +116,7 @@ class Inspector:
         began = time.perf_counter()
         until = began + self.deadline_s
         analyser = self._analyser(document, root)
-        path = (document.path or folder_of(document, root) / "guiderail_untitled").absolute()
+        path = whole(document.path or folder_of(document, root) / "guiderail_untitled")
         asked = [_Inspection(document, change, analyser, path) for change in changes]
         found = [one.verdict(until, cancelled) for one in asked]
         wait_s = time.perf_counter() - began
@@ -129,6 +131,7 @@ class _Inspection:
 
     def __init__(self, document: Document, change: Change, analyser: Analyser | None, path: Path) -> None:
         self._document = document
+        self._change = change
         self._path = path
         self._analyser = analyser
         self._known: Verdict | None = None
@@ -155,13 +158,25 @@ class _Inspection:
         try:
             found = errors_in(_wait(self._answer, until, cancelled))
             if found:
-                found = new_errors(found, errors_in(_wait(self._ask(self._document.text), until, cancelled)))
+                found = new_errors(found, self._before(until, cancelled))
         except LateError:
             return Verdict("unknown", reason="late")
         except NoAnswer as error:
             return Verdict("unknown", reason=f"no answer: {error}")
         messages, kinds = tuple(one.message for one in found), tuple(one.code for one in found)
         return Verdict("errors" if found else "clean", messages, kinds=kinds)
+
+    def _before(self, until: float, cancelled: Callable[[], bool]) -> list[Diagnostic]:
+        """The errors that the file has without the change: with its half line, and with nothing in its place.
+
+        A half line that is no statement hides errors elsewhere; only with it are those known that it has itself.
+        """
+        texts = dict.fromkeys([_without_line(self._document, self._change), self._document.text])
+        answers = [self._ask(text) for text in texts]
+        before: list[Diagnostic] = []
+        for answer in answers:
+            before += new_errors(errors_in(_wait(answer, until, cancelled)), before)
+        return before
 
 
 def _wait(
@@ -318,12 +333,24 @@ def breaks_syntax(document: Document, change: Change, shown: str) -> bool:
 
 
 def _without_line(document: Document, change: Change) -> str:
-    """The file with an empty statement where the changed lines are."""
+    """The file with a harmless statement where the changed lines are, which opens a block if one stands below it."""
     start = document.line_start(document.position_at(change.start)[0])
     end = document.line_end(document.position_at(change.end)[0])
     line = document.text[start:end]
-    blank = line[: len(line) - len(line.lstrip())] + ("pass" if document.language in PYTHON_STATEMENTS else "")
-    return document.text[:start] + blank + document.text[end:]
+    indent = line[: len(line) - len(line.lstrip())]
+    is_python = document.language in PYTHON_STATEMENTS
+    statement = _harmless(document, start, document.text[end:], indent) if is_python else ""
+    return document.text[:start] + (indent + statement if statement is not None else line) + document.text[end:]
+
+
+def _harmless(document: Document, start: int, rest: str, indent: str) -> str | None:
+    """What may stand in a line of Python; None if nothing but what is there: an ``else`` belongs to what is above."""
+    if lex_cache(document.path, "python").state(document.text[:start]).open_brackets:
+        return ""
+    found = _NEXT_LINE.search(rest)
+    if found is None or _indent(found[0]) <= _indent(indent):
+        return "pass"
+    return None if _CONTINUES.match(document.text, start) else "if True:"
 
 
 def _encoded(text: str) -> bytes:
