@@ -277,10 +277,11 @@ def _analysers(now: Resolved) -> Check:
     """Which of the language servers that guiderail can ask are installed; it works without any."""
     from guiderail.monitors.analysis.servers import candidates, known, may_start, server_named
     from guiderail.monitors.analysis.workspaces import is_trusted
+    from guiderail.prompt.project import find_root
 
     settings = now.settings
     trusted = is_trusted(Path.cwd(), settings.trust)
-    untrusted = None if trusted else Path.cwd()
+    untrusted = None if trusted else find_root(Path.cwd()) or Path.cwd()
     installed = [server for server in known() if server.find(untrusted)]
     languages = dict.fromkeys(language for server in (known()[0], *installed) for language in server.languages)
     parts, remedy = [], ""

@@ -4,6 +4,7 @@ pygls keeps a text too, but splits lines at form feeds and U+2028, which the pro
 text at the first edit after one.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from guiderail.text.positions import Encoding, to_column, to_units
 
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 FIRST_HALF, LAST_HALF = 0xD800, 0xDFFF  # surrogates
+LONGEST_PATH = 4096 if os.name == "posix" else 3 * 32_767  # bytes: PATH_MAX; Windows' 32,767 characters
 
 Change = types.TextDocumentContentChangePartial | types.TextDocumentContentChangeWholeDocument
 
@@ -200,7 +202,15 @@ def path_of(uri: str) -> Path | None:
             path = unquote(parts.path) if parts.scheme == "vscode-notebook-cell" else None
     except ValueError:
         return None
-    return Path(path) if path and "\0" not in path and Path(path).is_absolute() else None
+    return Path(path) if path and _may_exist(path) and Path(path).is_absolute() else None
+
+
+def _may_exist(path: str) -> bool:
+    """Whether a file can have this name: projects are looked for in each folder above it."""
+    try:
+        return "\0" not in path and len(os.fsencode(path)) <= LONGEST_PATH
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
 
 
 def _known_language(name: str, path: Path | None, text: str) -> str | None:

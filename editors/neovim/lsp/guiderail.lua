@@ -40,7 +40,9 @@ return {
   cmd = function(dispatchers, client_config)
     local root = client_config and client_config.root_dir or vim.fn.getcwd()
     local found = assert(server.find(root))
-    return vim.lsp.rpc.start(found.cmd, dispatchers, { cwd = root })
+    local program = vim.fn.exepath(found.cmd[1]) -- whole: a relative one is meant from here
+    -- Not in the project, where an empty entry of PYTHONPATH would have Python import from it.
+    return vim.lsp.rpc.start({ program, unpack(found.cmd, 2) }, dispatchers, { cwd = vim.env.VIMRUNTIME })
   end,
   settings = { guiderail = config.get().settings },
   init_options = config.get().settings,

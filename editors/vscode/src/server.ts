@@ -207,7 +207,13 @@ export class ServerControl implements vscode.Disposable {
     const client: LanguageClient = new LanguageClient(
       SECTION,
       "guiderail",
-      { command: server.command, args: ["lsp"], transport: TransportKind.stdio },
+      {
+        command: server.command,
+        args: ["lsp"],
+        transport: TransportKind.stdio,
+        // Else it starts in the workspace, where an empty entry of PYTHONPATH would have Python import from it.
+        options: { cwd: path.dirname(process.execPath) },
+      },
       {
         // Any language: the server decides, by its own settings.
         documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }],

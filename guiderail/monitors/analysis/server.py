@@ -172,7 +172,7 @@ class Server:
             return None
         if self.beside and self._beside(Path(found)) is None:
             return None
-        return Path(found) if not self.check or _works(found, self.check) else None
+        return Path(found) if not self.check or _works(found, self.check, untrusted) else None
 
     @property
     def cache(self) -> Path:
@@ -249,12 +249,12 @@ def _outside(root: Path, found: Iterable[Interpreter]) -> Iterator[Interpreter]:
 
 
 @cache
-def _works(program: str, arguments: tuple[str, ...]) -> bool:
+def _works(program: str, arguments: tuple[str, ...], untrusted: Path | None) -> bool:
     """Whether a program works: rustup, for one, links names of programs that it has not installed.
 
     It must not see the project either: ``rust-toolchain.toml`` tells rustup which folder's programs to run.
     """
-    done = _run([program, *arguments])
+    done = _run([program, *arguments], untrusted)
     return done is not None and done.returncode == 0
 
 
@@ -262,17 +262,20 @@ def _works(program: str, arguments: tuple[str, ...]) -> bool:
 def _told(command: tuple[str, ...], untrusted: Path) -> str:
     """What a command prints; empty if it fails."""
     program = programs.find(command[0], untrusted)
-    done = _run([program, *command[1:]]) if program else None
+    done = _run([program, *command[1:]], untrusted) if program else None
     return done.stdout.decode(errors="replace").strip() if done and done.returncode == 0 else ""
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[bytes] | None:
-    """Run a program apart from any project; None if it cannot be started or takes too long."""
+def _run(command: list[str], untrusted: Path | None) -> subprocess.CompletedProcess[bytes] | None:
+    """Run a program apart from any project; None if it cannot be started or takes too long.
+
+    Nor does it find those of an untrusted one: a script looks for its interpreter, a shim for what it stands for.
+    """
     try:
         folder = programs.working_directory()
         return subprocess.run(
             command, capture_output=True, stdin=subprocess.DEVNULL, timeout=CHECK_S, check=False, cwd=folder,
-            env=programs.environment(untrusted=folder),
+            env=programs.environment(untrusted=untrusted or folder),
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None
