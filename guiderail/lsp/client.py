@@ -13,6 +13,7 @@ from guiderail.lsp.policy import Policy
 from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.scheduler import Scheduler
 from guiderail.lsp.suggestion_log import SuggestionLog
+from guiderail.lsp.why import Inquiry
 from guiderail.lsp.worker import Worker
 from guiderail.text.positions import Encoding
 
@@ -36,6 +37,8 @@ class ClientState:
         The open documents, by URI.
     suggestions
         The last suggestions that it was sent.
+    inquiry
+        The last request for suggestions.
     folders
         The workspace's folders, with their URIs as the client writes them.
     initial_config
@@ -55,6 +58,7 @@ class ClientState:
     scheduler: Scheduler
     buffers: dict[str, Buffer] = field(default_factory=dict)
     suggestions: SuggestionLog = field(default_factory=SuggestionLog)
+    inquiry: Inquiry | None = None
     folders: dict[Path, str] = field(default_factory=dict)
     initial_config: dict[str, Any] = field(default_factory=dict)
     config: ClientConfig = field(default_factory=ClientConfig)

@@ -54,6 +54,11 @@ def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
         "monitors": asdict(suggestion.monitored) if suggestion.monitored else None,
         "verdict": asdict(suggestion.verdict) if suggestion.verdict else None,
         "cacheExact": suggestion.cache_exact,
+        "dropped": [
+            {"text": one.text, "verdict": str(one.verdict) if one.verdict else None}
+            for one in last.candidate.answer.dropped
+        ],
+        "withheld": last.candidate.answer.withheld,
         "score": suggestion.score,
         "finish": suggestion.finish,
         "session": session,

@@ -10,10 +10,13 @@ from pathlib import Path
 from guiderail.errors import UsageError
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.configuration import Preferences
+from guiderail.lsp.place import place_at
+from guiderail.lsp.snooze import Snooze
 from guiderail.prompt.gitignore import Patterns, TooMuchError
 from guiderail.prompt.ignore import Ignore
 from guiderail.prompt.project import find_root
 from guiderail.settings import Settings
+from guiderail.text.document import Document
 from guiderail.text.language import language_named
 from guiderail.text.source import SIZE_LIMIT
 
@@ -44,6 +47,8 @@ class Policy:
         What was switched by hand since, on or off, by canonical language and by URI; it goes before the settings.
     switched
         Whether everything was switched on or off by hand, and how.
+    snooze
+        The pause of all suggestions, if there is one.
     """
 
     preferences: Preferences
@@ -52,6 +57,7 @@ class Policy:
     languages: dict[str, bool] = field(default_factory=dict)
     files: dict[str, bool] = field(default_factory=dict)
     switched: bool | None = None
+    snooze: Snooze = field(default_factory=Snooze)
     _paths: dict[Path, str] = field(default_factory=dict)
 
     @property
@@ -86,8 +92,12 @@ class Policy:
         return {root: _enables(one, language) for root, one in {None: self.preferences, **self.folders}.items()}
 
     def switch(self) -> bool:
-        """Switch everything off, or on: where the settings have it on, or everywhere if they do nowhere."""
-        wanted = not self.enabled
+        """Switch everything off, or on: where the settings have it on, or everywhere if they do nowhere.
+
+        A snooze is off too: it ends.
+        """
+        wanted = not self.enabled or bool(self.snooze.left_s)
+        self.snooze.begin(0)
         self.switched = None if wanted == self._set_on else wanted
         return wanted
 
@@ -113,11 +123,31 @@ class Policy:
 
     def refusal(self, buffer: Buffer) -> str:
         """Why a document gets no suggestions; "" if it does."""
-        if not self.enabled:
-            return "suggestions are switched off"
+        pause = self.pause()
+        if pause:
+            return pause
         if self.files.get(buffer.uri) is False:
             return "suggestions are switched off for this file"
         return self._own_refusal(buffer)
+
+    def pause(self) -> str:
+        """Why no document at all gets suggestions; "" if there may be some."""
+        if not self.enabled:
+            return "suggestions are switched off"
+        return f"suggestions are snoozed until {self.snooze.clock}" if self.snooze.left_s else ""
+
+    def place_refusal(self, document: Document, offset: int) -> str:
+        """Why there is no suggestion at a place unless a person asks for one; "" if there is."""
+        preferences = self.preferences_for(document.path)
+        if preferences.comments and preferences.strings == "all":
+            return ""
+        place = place_at(document, offset)
+        if place == "comment" and not preferences.comments:
+            return "suggestions are off in comments"
+        if place == "prose" and preferences.strings == "code":
+            return "suggestions are off in strings of prose"
+        is_off = place in {"string", "prose"} and preferences.strings == "none"
+        return "suggestions are off in strings" if is_off else ""
 
     def allows_language(self, language: str, path: Path | None = None) -> bool:
         """Whether a language gets suggestions, in a file's folder."""

@@ -33,8 +33,10 @@ class StatusPublisher:
         """The status."""
         policy, health = self._client.policy, self._client.worker.health
         buffer = self._client.buffers.get(self.front or "")
-        refusal = policy.refusal(buffer) if buffer else ""
-        return status.status_of(health, enabled=policy.enabled, refusal=refusal, busy=self._busy)
+        refusal = policy.refusal(buffer) if buffer else policy.pause()
+        return status.status_of(
+            health, enabled=policy.enabled, refusal=refusal, busy=self._busy, snoozed=policy.snooze.clock
+        )
 
     def publish(self) -> None:
         """Send the status if it changed."""

@@ -96,6 +96,8 @@ class DocumentHandlers:
         """Act on a document's new text."""
         client = self.client
         if not buffer.lost:
+            if buffer.inserted:
+                client.suggestions.inserted(buffer.uri, buffer.cursor - len(buffer.inserted), buffer.inserted)
             self.status.document_touched(buffer.uri)
             now = None if client.policy.refusal(buffer) else requests.after_edit(client, buffer)
             client.scheduler.document_changed(buffer.uri, now)
