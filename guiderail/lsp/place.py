@@ -54,8 +54,10 @@ def place_at(document: Document, offset: int) -> Place:
 
 def _is_comment_line(document: Document, offset: int) -> bool:
     known = BY_NAME.get(document.language or "")
+    if known is None or not known.is_code:
+        return False
     before = document.text[document.line_start(document.position_at(offset)[0]) : offset]
-    return bool(known and known.is_code and known.comment[0]) and before.lstrip().startswith(known.comment[0])
+    return before.lstrip().startswith(known.comment[0])
 
 
 def _closers(language: str) -> list[str]:

@@ -42,6 +42,18 @@ return {
     local found = assert(server.find(root))
     return vim.lsp.rpc.start(found.cmd, dispatchers, { cwd = root })
   end,
+  -- One server, and so one model in memory, for all roots: a further one is a folder of its workspace.
+  reuse_client = function(client, new)
+    if client.name ~= new.name or client:is_stopped() or not client.root_dir or not new.root_dir then
+      return false
+    end
+    local here, there = server.find(client.root_dir), server.find(new.root_dir)
+    if not here or not there or not vim.deep_equal(here.cmd, there.cmd) then
+      return false
+    end
+    server.add_folder(client, new.root_dir)
+    return true
+  end,
   settings = { guiderail = config.get().settings },
   init_options = config.get().settings,
   handlers = {
