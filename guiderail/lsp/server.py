@@ -100,7 +100,7 @@ class Server(LanguageServer):
             timeout_s=configuration_timeout_s,
         ).register()
         configuration.register()
-        DocumentHandlers(client, connection, status).register()
+        DocumentHandlers(client, connection, status, warn=configuration.warn).register()
         FileHandlers(client, connection, status, configuration).register()
         CompletionHandlers(
             client, connection, status, warn=configuration.warn, prefetch_delay_s=prefetch_delay_s

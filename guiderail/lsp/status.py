@@ -11,7 +11,7 @@ from guiderail.lsp.worker import Health
 REQUEST = "guiderail/status"
 CHANGED = "guiderail/didChangeStatus"
 _REMEDIES = {  # by what a refusal says
-    "snoozed": "Run the command guiderail.snooze with 0 minutes",
+    "snoozed": "End the snooze, or wait",
     "switched": "Run the command guiderail.toggle",
     "this folder": "Set guiderail.enable for the folder",
     "could not be read": "Close the file and open it again",

@@ -153,7 +153,7 @@ def _watched(watch: Watch, analyser: str) -> str:
         return f"At {where} the text ended before the analyser's answer mattered."
     kept = ", ".join(dict.fromkeys(map(_quoted, watch.forbidden)))
     what = f"{'made unlikely' if watch.soft else 'forbidden'} was {kept}" if kept else "nothing was forbidden"
-    return f"At {where} the analyser knows {watch.legal} possible; {what}."
+    return f"At {where} {watch.legal} names or values are possible; {what}."
 
 
 def _session(counts: Counts) -> str:

@@ -18,7 +18,7 @@ async function readPage(page, title, picture) {
   const locked = (await text()) === shown;
   await page.keyboard.press("Escape");
   await page.screenshot({ path: `${shots}/${picture}.png` });
-  await page.keyboard.press("Control+F4");
+  await command(page, "View: Close Editor");
   return { text: shown, locked };
 }
 
@@ -53,7 +53,7 @@ async function steps(page) {
 
   seen.third = await byHand(page);
   await page.keyboard.press("Escape");
-  await command(page, "guiderail: Why Is There No Suggestion\\?");
+  await command(page, "guiderail: Why Is There No Suggestion?");
   seen.why = await readPage(page, "Why Is There No Suggestion", "vscode-why");
   await command(page, "guiderail: Show the Statistics");
   seen.stats = await readPage(page, "Statistics", "vscode-stats");
@@ -78,7 +78,7 @@ async function steps(page) {
   seen.fileMenu = await page.locator(ENTRIES).allTextContents();
   await page.keyboard.press("Escape");
 
-  await command(page, "Preferences: Open Settings \\(UI\\)");
+  await command(page, "Preferences: Open Settings (UI)");
   await page.locator(".settings-editor .search-container .monaco-editor").first().click();
   await page.keyboard.type("@ext:guiderail.guiderail");
   await page.locator(".settings-group-title-label, .setting-item").first().waitFor();

@@ -67,7 +67,8 @@ async function command(page, title) {
   await page.waitForSelector(".quick-input-widget input");
   await page.keyboard.type(title);
   // Others that begin with the same words may stand above it.
-  await page.locator(".quick-input-list .label-name", { hasText: new RegExp(`^${title}$`) }).first().click();
+  const exact = title.replace(/[^\w\s:]/g, "\\$&");
+  await page.locator(".quick-input-list .label-name", { hasText: new RegExp(`^${exact}$`) }).first().click();
 }
 
 // The line that is typed in is the last one with text.

@@ -4,6 +4,7 @@ import * as vscode from "vscode";
 import type { ServerControl } from "./server";
 
 const SCHEME = "guiderail";
+const LANGUAGE = "guiderail-page"; // whose lines package.json has wrapped
 
 /** The pages, by the server's command that writes each. */
 const PAGES = { why: "Why Is There No Suggestion", stats: "Statistics" } as const;
@@ -27,7 +28,9 @@ export class Pages implements vscode.TextDocumentContentProvider, vscode.Disposa
     const uri = vscode.Uri.from({ scheme: SCHEME, path: PAGES[page] });
     this.texts.set(uri.toString(), answer?.text ?? "No server is running.\n");
     this.changed.fire(uri);
-    await vscode.window.showTextDocument(uri, { preview: true });
+    const document = await vscode.workspace.openTextDocument(uri);
+    await vscode.languages.setTextDocumentLanguage(document, LANGUAGE);
+    await vscode.window.showTextDocument(document, { preview: true });
   }
 
   dispose(): void {

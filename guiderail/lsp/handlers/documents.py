@@ -8,12 +8,13 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import KW_ONLY, dataclass
 
 from lsprotocol import types
 
 from guiderail.engine.free_memory import is_long
+from guiderail.engine.notices import notices
 from guiderail.lsp import requests
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.client import ClientState
@@ -30,11 +31,21 @@ _URI = re.compile(rb'"uri"\s*+:\s*+("(?:[^"\\]++|\\.)*+")', re.DOTALL)
 
 @dataclass(eq=False)
 class DocumentHandlers:
-    """Keeps one client's open documents, and gives up those whose text may not be the client's any more."""
+    """Keeps one client's open documents, and gives up those whose text may not be the client's any more.
+
+    Parameters
+    ----------
+    client, connection, status
+        The client's state, the way to it, and its status.
+    warn
+        Shows the person a problem, once.
+    """
 
     client: ClientState
     connection: Connection
     status: StatusPublisher
+    _: KW_ONLY
+    warn: Callable[[str], None]
 
     def register(self) -> None:
         """Have the messages handled."""
@@ -50,8 +61,18 @@ class DocumentHandlers:
         buffer = Buffer(item.uri, str(item.language_id), item.text, item.version, client.encoding)
         client.buffers[item.uri] = buffer
         self.status.document_touched(item.uri)
+        self.connection.spawn(self._notice(buffer))
         if not client.policy.refusal(buffer) and client.worker.health.state in {"loading", "ready"}:
             client.scheduler.document_opened(requests.after_edit(client, buffer))
+
+    async def _notice(self, buffer: Buffer) -> None:
+        """Say what keeps a document from being checked, once the settings are known."""
+        await self.client.configured.wait()
+        policy = self.client.policy
+        if not policy.prohibition(buffer) and policy.enabled:
+            settings = policy.preferences_for(buffer.path).settings
+            for notice in notices(settings, buffer.language, "Choose its language in the editor"):
+                self.warn(notice)
 
     def did_change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Apply changes; many of them bit by bit, while the next message waits."""

@@ -142,7 +142,7 @@ async def test_why_says_what_was_dropped_kept_back_and_forbidden() -> None:
         "line 2 of untitled:1, python",
         "Left out: `foo(\\x1b[1m`, new errors: syntax error.",
         "2 texts were kept back",
-        "At `self.` (dereference, ty) the analyser knows 51 possible; forbidden was `left`.",
+        "At `self.` (dereference, ty) 51 names or values are possible; forbidden was `left`.",
         "At `f(` (arguments, ty) nothing was forbidden: the analyser answered too late.",
         "1 requests",
     ):
@@ -267,3 +267,24 @@ async def test_the_editor_hears_whether_a_file_is_on() -> None:
         for is_on in (True, False):
             assert (await client.ask("guiderail/language", {"uri": uri, "language": "python"}))["file"] is is_on
             await client.command("toggle", {"scope": "file", "uri": uri})
+
+
+async def test_what_keeps_texts_from_being_checked_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chosen analyser that is not installed, and a text whose language nobody knows; not for each document."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    async with connected(settings={"analyser": "gopls"}, capabilities={"workspace": {"configuration": True}}) as client:
+        for number, language in enumerate(("python", "cobol", "python", "abap")):
+            client.open("x = ", f"untitled:{number}", language)
+        await client.settle()
+        said = sorted(client.messages())
+    assert len(said) == 2
+    assert said[0].startswith("guiderail: a text has no language")
+    assert said[1].startswith("guiderail: the analyser gopls is not installed")
+
+
+async def test_texts_that_are_checked_bring_no_message() -> None:
+    async with connected() as client:
+        for number, language in enumerate(("python", "ruby", "markdown", "plaintext")):
+            client.open("x = ", f"untitled:{number}", language)
+        await client.settle()
+        assert client.messages() == []
