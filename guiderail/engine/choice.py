@@ -1,4 +1,4 @@
-"""What the settings choose of the methods, stages, constraints and drafters."""
+"""The pipeline that the settings choose: method, stages, constraints and drafters."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class Judge:
     def judge(
         self, found: Sequence[Suggestion], cancelled: Cancelled = lambda: False
     ) -> tuple[list[Suggestion], list[Suggestion]]:
-        """What is shown, the best first, and what is dropped; each with its verdict as far as there is one."""
+        """The suggestions to show, the best first, and those dropped, each with its verdict if there is one."""
         if self._use == "off" or not found or cancelled():
             return list(found), []
         if self._use == "mark":
@@ -92,7 +92,7 @@ class Judge:
         return shown, [*broken, *wrong]
 
     def _fault(self, one: Suggestion) -> Verdict | None:
-        """What is wrong with a text by itself: its end, its syntax, or a loop that was ended inside brackets."""
+        """What is wrong with a text in itself: its end, its syntax, or a loop that was cut inside brackets."""
         if one.finish in UNFINISHED:
             return None
         if lacks_member(self._document, _change(one)):

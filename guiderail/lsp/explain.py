@@ -1,12 +1,15 @@
-"""How the last suggestion came about, for `guiderail.explain`."""
+"""Explains how the last suggestion came about, for `guiderail.explain`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guiderail.lsp.scheduler import Counts
 from guiderail.lsp.suggestion_log import SuggestionLog
+
+if TYPE_CHECKING:
+    from guiderail.engine.suggestion import Suggestion
 
 
 def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
@@ -54,12 +57,13 @@ def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
         "monitors": asdict(suggestion.monitored) if suggestion.monitored else None,
         "verdict": asdict(suggestion.verdict) if suggestion.verdict else None,
         "cacheExact": suggestion.cache_exact,
-        "dropped": [
-            {"text": one.text, "verdict": str(one.verdict) if one.verdict else None}
-            for one in last.candidate.answer.dropped
-        ],
+        "dropped": [_dropped(one) for one in last.candidate.answer.dropped],
         "withheld": last.candidate.answer.withheld,
         "score": suggestion.score,
         "finish": suggestion.finish,
         "session": session,
     }
+
+
+def _dropped(one: Suggestion) -> dict[str, Any]:
+    return {"text": one.text, "verdict": str(one.verdict) if one.verdict else None}

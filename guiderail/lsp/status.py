@@ -10,7 +10,7 @@ from guiderail.lsp.worker import Health
 
 REQUEST = "guiderail/status"
 CHANGED = "guiderail/didChangeStatus"
-_REMEDIES = {  # by what a refusal says
+_REMEDIES = {  # by what a reason says
     "snoozed": "End the snooze, or wait",
     "switched": "Run the command guiderail.toggle",
     "this folder": "Set guiderail.enable for the folder",
@@ -50,7 +50,7 @@ class Status:
         return {key: value for key, value in asdict(self).items() if key != "snoozed" or value}
 
 
-def status_of(health: Health, *, enabled: bool, refusal: str, busy: bool, snoozed: str = "") -> Status:
+def status_of(health: Health, *, enabled: bool, reason: str, busy: bool, snoozed: str = "") -> Status:
     """The status that follows from the model's state and the settings.
 
     Parameters
@@ -59,7 +59,7 @@ def status_of(health: Health, *, enabled: bool, refusal: str, busy: bool, snooze
         The model's.
     enabled
         Whether suggestions are switched on.
-    refusal
+    reason
         Why the document in question gets none, if so.
     busy
         Whether a request is being decoded.
@@ -69,8 +69,8 @@ def status_of(health: Health, *, enabled: bool, refusal: str, busy: bool, snooze
     message, remedy = health.message, health.remedy
     if health.state == "error" and enabled:
         state = "error"
-    elif refusal or not enabled:
-        state, message = "disabled", refusal or "suggestions are switched off"
+    elif reason or not enabled:
+        state, message = "disabled", reason or "suggestions are switched off"
         remedy = next((remedy for words, remedy in _REMEDIES.items() if words in message), "")
     elif health.state == "ready":
         state = "working" if busy else "ready"

@@ -15,7 +15,7 @@ from guiderail.lsp.suggestion_log import ShownItem
 if TYPE_CHECKING:
     from guiderail.engine.completion import Completion
     from guiderail.engine.suggestion import Suggestion
-    from guiderail.monitors.report import Watch
+    from guiderail.monitors.report import TriggerOutcome
 
 LONG = 80  # characters of a text that a sentence quotes
 MOST = 8  # sentences about one thing
@@ -39,7 +39,7 @@ class Inquiry:
 
     Attributes
     ----------
-    refusal
+    reason
         Why the model was not asked, if so.
     failure
         Why the model could not answer, if so.
@@ -53,7 +53,7 @@ class Inquiry:
     language: str
     by_hand: bool
     at: datetime = field(default_factory=datetime.now)
-    refusal: str = ""
+    reason: str = ""
     failure: str = ""
     answer: Completion | None = None
     made: Sequence[ShownItem] = ()
@@ -95,8 +95,8 @@ def _model_of(status: Status) -> str:
 
 
 def _outcome(inquiry: Inquiry) -> list[str]:
-    if inquiry.refusal:
-        return [f"The model was not asked: {inquiry.refusal}."]
+    if inquiry.reason:
+        return [f"The model was not asked: {inquiry.reason}."]
     if inquiry.failure:
         return [f"The model could not answer: {inquiry.failure.rstrip('.')}."]
     answer = inquiry.answer
@@ -145,7 +145,7 @@ def _forbidden(written: Iterable[Suggestion]) -> list[str]:
     return [*found][:MOST] or [f"Static analysis ({reports[0].analyser}) had nothing to watch here."]
 
 
-def _watched(watch: Watch, analyser: str) -> str:
+def _watched(watch: TriggerOutcome, analyser: str) -> str:
     where = f"{_quoted(watch.receiver)} ({watch.monitor}, {analyser})"
     if watch.abstained:
         return f"At {where} nothing was forbidden: {watch.abstained}."

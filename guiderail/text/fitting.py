@@ -17,7 +17,7 @@ _PARTING = frozenset(":,;")
 
 
 @dataclass(frozen=True, slots=True)
-class Shaped:
+class FittedText:
     """What to insert at the cursor.
 
     Parameters
@@ -32,7 +32,7 @@ class Shaped:
     covers: int = 0
 
 
-def shape(text: str, before: str, after: str) -> Shaped | None:
+def fit_text(text: str, before: str, after: str) -> FittedText | None:
     """Fit a suggestion; None if nothing is left of it, or if it only repeats what follows.
 
     Parameters
@@ -61,7 +61,7 @@ def shape(text: str, before: str, after: str) -> Shaped | None:
 
 
 def at_depth(text: str, before: str, above: str) -> str:
-    """A text that goes on at the cursor's depth: after an indentation, further blanks are left out.
+    """The text at the cursor's indentation: after an indented cursor, further leading blanks are left out.
 
     All its lines move together. Under a line that opens a block, and is indented as deep as the cursor or deeper, the
     blanks stay: there the indentation is not finished.
@@ -128,8 +128,8 @@ def _pair(rest: str) -> str:
     return rest[: ends[0] + 2] if ends and rest[ends[0] + 1] == _CLOSERS[rest[0]] else ""
 
 
-def _nonblank(text: str, covers: int = 0) -> Shaped | None:
-    return Shaped(text, covers) if text.strip() else None
+def _nonblank(text: str, covers: int = 0) -> FittedText | None:
+    return FittedText(text, covers) if text.strip() else None
 
 
 def _covered(text: str, closers: list[int], rest: str) -> int:

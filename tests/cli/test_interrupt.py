@@ -19,12 +19,13 @@ pytestmark = [
 INTERRUPTED = "guiderail: interrupted\n"
 
 
-def interrupted(arguments: list[str], folder: Path, after_s: float, **more: str) -> tuple[int, str]:
+def interrupted(arguments: list[str], folder: Path, after_s: float) -> tuple[int, str]:
     """Exit code and standard error of a command that a terminal interrupts, with all that it has started."""
+    model = str(tiny_folder("guiderail"))
     process = subprocess.Popen(
         [sys.executable, "-m", "guiderail", *arguments],
         cwd=folder,
-        env=os.environ | {"XDG_STATE_HOME": str(folder / "state"), "GUIDERAIL_MODEL": str(tiny_folder("guiderail"))} | more,
+        env=os.environ | {"XDG_STATE_HOME": str(folder / "state"), "GUIDERAIL_MODEL": model},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -84,6 +84,7 @@ async function steps(page) {
   await page.locator(".settings-group-title-label, .setting-item").first().waitFor();
   await page.waitForTimeout(2000);
   seen.settings = await page.locator(".setting-item-category, .setting-item-label").allTextContents();
+  seen.categories = (await page.locator(".settings-toc-entry").allTextContents()).map((text) => text.replace(/\W*\d*\W*$/, ""));
   await page.screenshot({ path: `${shots}/vscode-settings.png` });
 }
 

@@ -91,7 +91,7 @@ class FakeEngine:
     def recover(self) -> None:
         self.recovered += 1
 
-    def give_back(self) -> None:
+    def release_memory(self) -> None:
         pass
 
     def stop_analysers(self) -> None:

@@ -52,7 +52,7 @@ class CompletionHandlers:
     _trigger_kinds: TriggerKinds = field(default_factory=TriggerKinds, init=False)
 
     def register(self) -> None:
-        """Have the messages handled."""
+        """Register the handlers."""
         connection, options = self.connection, types.CompletionOptions(trigger_characters=TRIGGERS)
         connection.on(types.TEXT_DOCUMENT_INLINE_COMPLETION, self.inline_completion, types.InlineCompletionOptions())
         connection.on(types.TEXT_DOCUMENT_COMPLETION, self.completion, options)
@@ -105,17 +105,17 @@ class CompletionHandlers:
     ) -> Cursor | None:
         """The cursor of a request; None where nothing is suggested."""
         client, buffer = self.client, self.client.buffers.get(uri)
-        self.status.set_front(uri if buffer else None)
+        self.status.set_active(uri if buffer else None)
         if buffer is None:
             return None
         place = place_of(buffer.path, uri, position.line)
-        client.inquiry = Inquiry(place, buffer.language or "", by_hand, refusal=client.policy.refusal(buffer))
-        if client.inquiry.refusal:
+        client.inquiry = Inquiry(place, buffer.language or "", by_hand, reason=client.policy.disabled_reason(buffer))
+        if client.inquiry.reason:
             return None
         cursor = cursor_at(buffer, position, selected)
         if cursor is not None and not by_hand:
-            client.inquiry.refusal = client.policy.place_refusal(cursor.document, cursor.offset)
-        return None if client.inquiry.refusal else cursor
+            client.inquiry.reason = client.policy.place_reason(cursor.document, cursor.offset)
+        return None if client.inquiry.reason else cursor
 
     async def _suggestions(
         self, lane: str, request: CompletionRequest, cursor: Cursor, *, wait: bool

@@ -17,7 +17,7 @@ from guiderail.errors import GuiderailError
 from guiderail.lsp import snooze
 from guiderail.lsp.handlers import commands
 from guiderail.lsp.usage import UsageFile
-from guiderail.monitors.report import MonitorReport, Watch
+from guiderail.monitors.report import MonitorReport, TriggerOutcome
 from guiderail.monitors.verdict import Verdict
 from guiderail.settings import Settings
 from tests.lsp.client import Client, Failure, connected
@@ -125,8 +125,8 @@ async def why(client: Client) -> str:
 
 async def test_why_says_what_was_dropped_kept_back_and_forbidden() -> None:
     """In sentences, with the model and the place; nothing in them that is not visible."""
-    watch = Watch("dereference", "self.", legal=51, forbidden=["left", "left"])
-    late = Watch("arguments", "f(", abstained="the analyser answered too late")
+    watch = TriggerOutcome("dereference", "self.", legal=51, forbidden=["left", "left"])
+    late = TriggerOutcome("arguments", "f(", abstained="the analyser answered too late")
     report, verdict = MonitorReport("ty", [watch, late]), Verdict("errors", ("syntax error",))
     wrong = replace(BLANK, text="foo(\x1b[1m", verdict=verdict, monitored=report)
     engine = Judged()
