@@ -47,13 +47,7 @@ def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
         "contextFiles": [
             {"path": one.path, "reason": one.reason, "score": one.score} for one in last.candidate.answer.snippets
         ],
-        "timings": {
-            "prompt_s": timings.prompt_s,
-            "ttft_s": timings.ttft_s,
-            "decode_s": timings.decode_s,
-            "tokens_per_s": timings.tokens_per_s,
-            "waited_s": last.waited_s,
-        },
+        "timings": _timings(suggestion, last.waited_s),
         "monitors": asdict(suggestion.monitored) if suggestion.monitored else None,
         "verdict": asdict(suggestion.verdict) if suggestion.verdict else None,
         "cacheExact": suggestion.cache_exact,
@@ -67,3 +61,14 @@ def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
 
 def _dropped(one: Suggestion) -> dict[str, Any]:
     return {"text": one.text, "verdict": str(one.verdict) if one.verdict else None}
+
+
+def _timings(suggestion: Suggestion, waited_s: float) -> dict[str, float]:
+    timings = suggestion.timings
+    return {
+        "prompt_s": timings.prompt_s,
+        "ttft_s": timings.ttft_s,
+        "decode_s": timings.decode_s,
+        "tokens_per_s": timings.tokens_per_s,
+        "waited_s": waited_s,
+    }
