@@ -72,6 +72,8 @@ class Settings:
     analyser: str = _key(
         "auto", "who analyses its languages; auto takes the best one installed", choices=("auto", *ANALYSERS)
     )
+    # An analyser may run it, so a project does not name one.
+    python: str = _key("", "the Python of your project: an interpreter or an environment; empty finds it", empty=True)
     trust: choices.Trust = _key(
         "listed",
         "where analysers may run programs of the project; listed: see guiderail analysers trust",

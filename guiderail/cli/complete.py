@@ -29,7 +29,7 @@ from guiderail.text.document import Document
 @setting_flags(
     "suggestions", "until", "end_loops", "max_tokens", "context", "context_tokens", "prompt_tokens", "layout",
     "cache_policy", "model", "device", "dtype", "threads", "project_ngrams", "monitors", "only_monitors", "analyser",
-    "trust", "method", "drafter", "parameters", "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
+    "python", "trust", "method", "drafter", "parameters", "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
     "cache_mb", "verdict",
 )  # fmt: skip
 def complete(
@@ -73,7 +73,7 @@ def _watch(file: str | None, given: dict[str, object], as_json: bool, flags: dic
     """Follow a file; the cursor is at its last change."""
     _refuse(given, "is not for --watch")
     if file is None or file == STDIN:
-        raise UsageError("--watch needs a FILE", "Name one that you save now and then")
+        raise UsageError("--watch needs a FILE", "Name the file that you edit")
     from guiderail.cli.watch import watch
 
     path = Path(file)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guiderail.engine.lru import LruCache
+from guiderail.lru import LruCache
 
 if TYPE_CHECKING:
     from guiderail.engine.request import DocumentName
@@ -26,13 +26,13 @@ class AnalyserPools:
     """
 
     def __init__(self) -> None:
-        self._pools: LruCache[tuple[str, str], ServerPool] = LruCache(POOLS, self._stop)
+        self._pools: LruCache[tuple[str, str, str], ServerPool] = LruCache(POOLS, self._stop)
         self._stopping: list[threading.Thread] = []
         self._folders: dict[DocumentName, Path] = {}
 
     def of(self, settings: Settings) -> ServerPool:
         """The pool that the settings name."""
-        return self._pools.get((settings.analyser, settings.trust), lambda: _pool(settings))
+        return self._pools.get((settings.analyser, settings.trust, settings.python), lambda: _pool(settings))
 
     def start(self, settings: Settings, document: Document, root: Path | None) -> None:
         """Start the analyser of a document without waiting for it."""
@@ -83,4 +83,4 @@ class AnalyserPools:
 def _pool(settings: Settings) -> ServerPool:
     from guiderail.monitors.analysis.pool import ServerPool
 
-    return ServerPool(settings.analyser, trust=settings.trust)
+    return ServerPool(settings.analyser, trust=settings.trust, python=settings.python)

@@ -199,7 +199,8 @@ def path_of(uri: str) -> Path | None:
     try:
         parts = urlsplit(uri)
         if parts.scheme == "file":
-            path = to_fs_path(uri)
+            here = parts.netloc.lower() == "localhost"  # as good as no host (RFC 8089)
+            path = to_fs_path(parts._replace(netloc="").geturl() if here else uri)
         else:
             path = unquote(parts.path) if parts.scheme == "vscode-notebook-cell" else None
     except ValueError:

@@ -9,6 +9,7 @@ from typing import Any
 
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.configuration import ClientConfig
+from guiderail.lsp.disk_changes import DiskChanges
 from guiderail.lsp.policy import Policy
 from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.scheduler import Scheduler
@@ -35,6 +36,8 @@ class ClientState:
     ----------
     buffers
         The open documents, by URI.
+    disk
+        What its projects' files were like, if it does not watch them.
     suggestions
         The last suggestions that it was sent.
     inquiry
@@ -57,6 +60,7 @@ class ClientState:
     policy: Policy
     scheduler: Scheduler
     buffers: dict[str, Buffer] = field(default_factory=dict)
+    disk: DiskChanges = field(default_factory=DiskChanges)
     suggestions: SuggestionLog = field(default_factory=SuggestionLog)
     inquiry: Inquiry | None = None
     folders: dict[Path, str] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from guiderail.engine.request import CompletionRequest
 from guiderail.lsp.scheduler import Counts
 from guiderail.lsp.suggestion_log import SuggestionLog
 
@@ -49,6 +50,7 @@ def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
         ],
         "timings": _timings(suggestion, last.waited_s),
         "monitors": asdict(suggestion.monitored) if suggestion.monitored else None,
+        "python": _python(last.request),
         "verdict": asdict(suggestion.verdict) if suggestion.verdict else None,
         "cacheExact": suggestion.cache_exact,
         "dropped": [_dropped(one) for one in last.candidate.answer.dropped],
@@ -72,3 +74,15 @@ def _timings(suggestion: Suggestion, waited_s: float) -> dict[str, float]:
         "tokens_per_s": timings.tokens_per_s,
         "waited_s": waited_s,
     }
+
+
+def _python(request: CompletionRequest) -> dict[str, Any] | None:
+    """Where the modules of a Python file come from; None for other files."""
+    from guiderail.monitors.python.description import surroundings
+
+    document = request.document
+    if document.language != "python" or document.path is None:
+        return None
+    folder = document.path.absolute().parent
+    found = surroundings(request.root or folder, folder, request.settings.python)
+    return asdict(found) | {"remedy": found.remedy}

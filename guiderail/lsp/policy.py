@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -226,8 +227,10 @@ class Policy:
         if path is None:
             return ""
         if path not in self._paths:
+            real = Path(os.path.realpath(path))  # a link is judged by what it leads to
             root = self.root_of(path) or path.parent
-            hidden = Ignore(root)(path)
+            inside = real.is_relative_to(os.path.realpath(root))
+            hidden = Ignore(root)(path) if inside else Ignore(find_root(real.parent) or real.parent)(real)
             self._paths[path] = "the file is ignored by git, may hold secrets, or is a tool's" if hidden else ""
         return self._paths[path]
 

@@ -1,4 +1,4 @@
-"""What a monitor sees: the cursor at which decoding began, and the text as far as it is decoded."""
+"""The input of monitors: the cursor at which decoding began, and the text decoded so far."""
 
 from __future__ import annotations
 
@@ -29,13 +29,18 @@ class CursorContext:
         The text before the cursor that decoding writes again (token healing).
     root
         The folder of the project.
+    python
+        The interpreter or environment that a person named; empty for the one that is found.
     """
 
-    def __init__(self, document: Document, offset: int, path: Path, typed: str = "", root: Path | None = None) -> None:
+    def __init__(
+        self, document: Document, offset: int, path: Path, typed: str = "", root: Path | None = None, python: str = ""
+    ) -> None:
         self.language = document.language or ""
         self.path = path
         self._lex_cache = lex_cache(document.path, self.language)
         self.root = root or path.parent
+        self.python = python
         self.typed = typed
         self.text = document.text[: offset - len(typed)]
         self.rest = document.text[offset:]

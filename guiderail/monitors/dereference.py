@@ -156,7 +156,8 @@ def _restriction(
     module = _module(snapshot, access.name_start) if snapshot.language in PYTHON_STATEMENTS else None
     if module and names:
         # A module inside a package is a member of it once anything has imported it, which analysers do not look for.
-        names |= module_path(snapshot.cursor.root).modules(module) or frozenset()
+        cursor = snapshot.cursor
+        names |= module_path(cursor.root, cursor.path.parent, cursor.python).modules(module) or frozenset()
     if reason is None and enclosing is not None and enclosing.has_more:
         reason = "dynamic"
     if module == snapshot.cursor.path.stem:

@@ -19,6 +19,8 @@ from guiderail.lsp import requests
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.client import ClientState
 from guiderail.lsp.connection import Connection
+from guiderail.lsp.disk_changes import hold_for
+from guiderail.lsp.file_watching import watches
 from guiderail.lsp.status_publisher import StatusPublisher
 
 log = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ class DocumentHandlers:
         buffer = Buffer(item.uri, str(item.language_id), item.text, item.version, client.encoding)
         client.buffers[item.uri] = buffer
         self.status.document_touched(item.uri)
+        self._remember_disk(buffer)
         self.connection.spawn(self._notice(buffer))
         if not client.policy.disabled_reason(buffer) and client.worker.health.state in {"loading", "ready"}:
             client.scheduler.document_opened(requests.after_edit(client, buffer))
@@ -73,6 +76,13 @@ class DocumentHandlers:
             settings = policy.preferences_for(buffer.path).settings
             for notice in notices(settings, buffer.language, "Choose its language in the editor"):
                 self.warn(notice)
+
+    def _remember_disk(self, buffer: Buffer) -> None:
+        """See the files around a document, if the client will not tell what changes there."""
+        root = self.client.policy.root_of(buffer.path)
+        disk = self.client.disk
+        if root is not None and not disk.knows(root) and not watches(self.connection.client_capabilities):
+            hold_for(self.connection, disk.look(root), lambda _: None)
 
     def did_change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Apply changes; many of them bit by bit, while the next message waits."""

@@ -19,7 +19,7 @@ from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.loop import shared
 from guiderail.monitors.analysis.priority_lock import PriorityLock, Ticket
 from guiderail.monitors.analysis.requests import Question, Request
-from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.analysis.server import Server, whole
 
 log = logging.getLogger(__name__)
 FIRST_ANSWER_S = 60.0  # reading a project for the first time takes long
@@ -70,14 +70,23 @@ class ServerAnalyser:
         Told once, in a sentence, when something goes wrong.
     trusted
         Whether the server may run programs of the project (`servers.may_start`).
+    python
+        The interpreter or environment that a person named for the project.
     """
 
     def __init__(
-        self, server: Server, root: Path, notice: Callable[[str], None] = log.warning, *, trusted: bool = True
+        self,
+        server: Server,
+        root: Path,
+        notice: Callable[[str], None] = log.warning,
+        *,
+        trusted: bool = True,
+        python: str = "",
     ) -> None:
         self.server = server
-        self.root = root
+        self.root = whole(root)  # a relative path has no URI
         self.trusted = trusted
+        self.python = python
         self.state: State = "idle"
         self.failures = 0
         self._notice = notice
@@ -214,7 +223,7 @@ class ServerAnalyser:
         from guiderail.monitors.analysis.client import Client
 
         self.state, self._answered = "starting", False
-        client = self._client = Client(self.server, self.root, trusted=self.trusted)
+        client = self._client = Client(self.server, self.root, trusted=self.trusted, python=self.python)
         try:
             await client.start()
         except Exception as error:

@@ -1,6 +1,6 @@
 """One running language server, spoken to over its standard input and output.
 
-Everything here runs on one event loop (`guiderail.monitors.analysis.loop`); nothing waits without an end.
+Everything here runs on one event loop (`guiderail.monitors.analysis.loop`), and every wait has a limit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lsprotocol import types as lsp
 from guiderail import __version__, private, programs
 from guiderail.monitors.analysis import confinement, launcher, memory
 from guiderail.monitors.analysis.inbox import Inbox
-from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.analysis.server import Server, Told, Workspace, whole
 from guiderail.monitors.analysis.synced_document import SyncedDocument
 from guiderail.monitors.analysis.wire import Rpc, TrafficError, Writer, message_from
 from guiderail.text.positions import Encoding, encoding_named
@@ -73,14 +73,19 @@ class Client:
         The folder it works on.
     trusted
         Whether it may run programs of the project; if not, and it would, the kernel keeps it from that.
+    python
+        The interpreter or environment that a person named for the project.
     """
 
-    def __init__(self, server: Server, root: Path, *, trusted: bool = True) -> None:
+    def __init__(self, server: Server, root: Path, *, trusted: bool = True, python: str = "") -> None:
         self.server = server
-        self.root = root
+        self.root = whole(root)
         self.is_warm = not server.retries  # whether an empty answer can be believed
         self.ending = ""  # why it was ended from here
         self._trusted = trusted
+        self._python = python
+        self._told = Told()
+        self._notes = ""  # a folder for files that it is to read
         self._settings = server.settings
         self._inbox = Inbox()
         self._rpc = Rpc(lambda: self._settings, self._inbox.receive)
@@ -126,6 +131,11 @@ class Client:
         if self.server.executes and not self._trusted:
             assert self.server.confined is not None, "no such server is chosen for this workspace"
             self._settings = self.server.confined(self.root)
+        if self.server.told is not None:
+            self._notes = tempfile.mkdtemp(prefix="guiderail-")
+            workspace = Workspace(self.root, self._trusted, self._python, Path(self._notes))
+            self._told = await asyncio.to_thread(self.server.told, workspace)
+            self._settings = {**self._settings, **self._told.settings}
         limits = self._limits()
         arguments = self.server.arguments(self.root, unguarded=not self._trusted and limits is None)
         scratch = {"TMPDIR": str(self._scratch)} if limits is not None else {}
@@ -137,7 +147,7 @@ class Client:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             cwd=self.root if own else programs.working_directory(),
-            env=self.server.environment(self.root, trusted=self._trusted) | scratch,
+            env=self.server.environment(self.root, trusted=self._trusted, python=self._python) | scratch,
         )
         assert self._process.stdin is not None
         self._rpc.protocol.set_writer(Writer(self._process.stdin, self._overflow))
@@ -164,7 +174,7 @@ class Client:
             client_info=lsp.ClientInfo("guiderail", __version__),
             root_uri=uri,
             workspace_folders=[lsp.WorkspaceFolder(uri, self.root.name or "root")],
-            initialization_options=self.server.introduction(self.root, program),
+            initialization_options=self.server.introduction(self.root, program) | dict(self._told.options),
             capabilities=CAPABILITIES,
         )
 
@@ -173,7 +183,7 @@ class Client:
 
         A shadow left open would lie to the server about its file: half of it may be missing where another imports it.
         """
-        uri, shadow = path.as_uri(), self._shadow
+        uri, shadow = whole(path).as_uri(), self._shadow
         if shadow is not None and shadow.uri == uri:
             if change := shadow.change(text):
                 self._inbox.show(uri, shadow.version)
@@ -234,7 +244,7 @@ class Client:
         written = (lsp.FileChangeType.Created, lsp.FileChangeType.Changed)  # it is not known which
         gone = (lsp.FileChangeType.Deleted,)
         changes = [
-            lsp.FileEvent(path.as_uri(), kind) for path in paths for kind in (written if path.exists() else gone)
+            lsp.FileEvent(whole(path).as_uri(), kind) for path in paths for kind in (written if path.exists() else gone)
         ]
         self._rpc.workspace_did_change_watched_files(lsp.DidChangeWatchedFilesParams(changes))
 
@@ -320,8 +330,8 @@ class Client:
                     os.killpg(self._process.pid, signal.SIGKILL)
                 else:
                     self._process.kill()
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        for folder in filter(None, (self._scratch, self._notes)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _command(command: list[str], memory_mb: int, limits: dict[str, Any] | None) -> list[str]:

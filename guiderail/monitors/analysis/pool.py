@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from guiderail.monitors.analysis.analyser import Analyser, ServerAnalyser
-from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.analysis.server import Server, whole
 from guiderail.monitors.analysis.servers import candidates, may_start
 from guiderail.monitors.analysis.workspaces import is_trusted
 from guiderail.text.document import Document
@@ -20,6 +20,11 @@ SPARE = 2  # folders without an open document whose analysers go on
 
 class Analysers(Protocol):
     """Finds the analyser for a project's files."""
+
+    @property
+    def python(self) -> str:
+        """The interpreter or environment that a person named; empty for the one that is found."""
+        ...
 
     def get(self, language: str, folder: Path) -> Analyser | None:
         """The analyser for files of a language in a folder, started if need be; None if there is none."""
@@ -37,11 +42,18 @@ class ServerPool:
         Told in a sentence when an analyser fails or may not start, once each.
     trust
         In which workspaces analysers may run programs of the project: listed, always or never.
+    python
+        The interpreter or environment that a person named; empty for the one that is found.
     """
 
     def __init__(
-        self, wanted: str = "auto", notice: Callable[[str], None] = log.warning, trust: str = "listed"
+        self,
+        wanted: str = "auto",
+        notice: Callable[[str], None] = log.warning,
+        trust: str = "listed",
+        python: str = "",
     ) -> None:
+        self.python = python
         self._wanted = wanted
         self._notice = notice
         self._trust = trust
@@ -51,6 +63,7 @@ class ServerPool:
 
     def get(self, language: str, folder: Path) -> ServerAnalyser | None:
         """See `Analysers.get`."""
+        folder = whole(folder)
         self._asked.pop(folder, None)
         self._asked[folder] = None
         if (language, folder) not in self._chosen:
@@ -61,7 +74,7 @@ class ServerPool:
         server, trusted = chosen
         key = (server.name, folder)
         if key not in self._running:
-            self._running[key] = ServerAnalyser(server, folder, self._notice, trusted=trusted)
+            self._running[key] = ServerAnalyser(server, folder, self._notice, trusted=trusted, python=self.python)
             self._running[key].warm_up()
         return self._running[key]
 
@@ -108,5 +121,5 @@ class ServerPool:
 def folder_of(document: Document, root: Path | None) -> Path:
     """The folder an analyser works on: the project, or where the file is."""
     if root is not None:
-        return root.absolute()
-    return document.path.absolute().parent if document.path else Path.cwd()
+        return whole(root)
+    return whole(document.path).parent if document.path else Path.cwd()
