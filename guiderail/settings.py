@@ -115,6 +115,11 @@ class Settings:
     log_level: choices.LogLevel = _key("warning", "how much to log on standard error", choices=choices.LogLevel)
 
 
+# The ten that a person looks for first, in this order; all others are advanced.
+BASIC = (
+    "model", "device", "dtype", "threads", "suggestions", "until", "max_tokens", "context", "monitors", "verdict",
+)  # fmt: skip
+
 _FIELDS = {item.name: item for item in fields(Settings)}
 KEYS: tuple[str, ...] = tuple(_FIELDS)
 _FLAGS = {"suggestions": "-n", "parameters": "--set"}

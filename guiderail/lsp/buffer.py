@@ -41,6 +41,8 @@ class Buffer:
     ----------
     cursor
         Offset after the last edit: where the person probably is.
+    inserted
+        What the last message inserted, if that was all that it did.
     lost
         Whether the text may differ from the client's, a change of which could not be read or applied.
     """
@@ -55,6 +57,7 @@ class Buffer:
         self.version = version
         self.encoding: Encoding = encoding
         self.cursor = 0
+        self.inserted = ""
         self.is_out_of_sync = False
         self._set(text)
 
@@ -89,12 +92,14 @@ class Buffer:
         self.is_out_of_sync = not whole and (self.is_out_of_sync or (version is not None and version < self.version))
         if version is not None:
             self.version = version
+        self.inserted = ""
         for change in changes[whole[-1] :] if whole else changes:
             edit = None if self.is_out_of_sync else self._edit(change)
             if edit is None:
                 self.is_out_of_sync = True
                 break
             self._apply(edit)
+            self.inserted = edit.text if len(changes) == 1 and edit.start == edit.end else ""
             yield
 
     def offset(self, position: types.Position) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guiderail.engine.request import CompletionRequest
 from guiderail.lsp.scheduler import Counts
 from guiderail.lsp.suggestion_log import SuggestionLog
+
+if TYPE_CHECKING:
+    from guiderail.engine.suggestion import Suggestion
 
 
 def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
@@ -45,20 +48,31 @@ def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
         "contextFiles": [
             {"path": one.path, "reason": one.reason, "score": one.score} for one in last.candidate.answer.snippets
         ],
-        "timings": {
-            "prompt_s": timings.prompt_s,
-            "ttft_s": timings.ttft_s,
-            "decode_s": timings.decode_s,
-            "tokens_per_s": timings.tokens_per_s,
-            "waited_s": last.waited_s,
-        },
+        "timings": _timings(suggestion, last.waited_s),
         "monitors": asdict(suggestion.monitored) if suggestion.monitored else None,
         "python": _python(last.request),
         "verdict": asdict(suggestion.verdict) if suggestion.verdict else None,
         "cacheExact": suggestion.cache_exact,
+        "dropped": [_dropped(one) for one in last.candidate.answer.dropped],
+        "withheld": last.candidate.answer.withheld,
         "score": suggestion.score,
         "finish": suggestion.finish,
         "session": session,
+    }
+
+
+def _dropped(one: Suggestion) -> dict[str, Any]:
+    return {"text": one.text, "verdict": str(one.verdict) if one.verdict else None}
+
+
+def _timings(suggestion: Suggestion, waited_s: float) -> dict[str, float]:
+    timings = suggestion.timings
+    return {
+        "prompt_s": timings.prompt_s,
+        "ttft_s": timings.ttft_s,
+        "decode_s": timings.decode_s,
+        "tokens_per_s": timings.tokens_per_s,
+        "waited_s": waited_s,
     }
 
 

@@ -44,6 +44,18 @@ return {
     -- Not in the project, where an empty entry of PYTHONPATH would have Python import from it.
     return vim.lsp.rpc.start({ program, unpack(found.cmd, 2) }, dispatchers, { cwd = vim.env.VIMRUNTIME })
   end,
+  -- One server, and so one model in memory, for all roots: a further one is a folder of its workspace.
+  reuse_client = function(client, new)
+    if client.name ~= new.name or client:is_stopped() or not client.root_dir or not new.root_dir then
+      return false
+    end
+    local here, there = server.find(client.root_dir), server.find(new.root_dir)
+    if not here or not there or not vim.deep_equal(here.cmd, there.cmd) then
+      return false
+    end
+    server.add_folder(client, new.root_dir)
+    return true
+  end,
   settings = { guiderail = config.get().settings },
   init_options = config.get().settings,
   handlers = {
