@@ -270,6 +270,7 @@ class Engine:
             until=settings.until,
             max_tokens=settings.max_tokens,
             n=request.n,
+            spare=request.distinct,
             end_loops=settings.end_loops,
             fit=True,
             distinct=request.distinct,
@@ -364,7 +365,7 @@ class Engine:
         settings, wait_s = request.settings, self._patience.analyser_s
         inspector = Inspector(self.analysers.of(settings), wait_s) if settings.monitors else None
         use = settings.verdict if request.distinct else "off"  # independent draws are all of them an answer
-        return Judge(plan.document, plan.root, use, inspector, self._patience.cut_s)
+        return Judge(plan.document, plan.root, use, inspector, self._patience.cut_s, plan.n)
 
     def stop_analysers(self) -> None:
         """End this engine's own analysers, and wait for it; they start again when they are wanted."""

@@ -28,7 +28,7 @@ from guiderail.prompt.prompt import Prompt
 from guiderail.prompt.snippet import Snippet
 from guiderail.text.backwards import lines_above
 from guiderail.text.document import Document
-from guiderail.text.fitting import Shaped, at_depth, shape
+from guiderail.text.fitting import Shaped, at_depth, may_indent, shape
 
 if TYPE_CHECKING:
     from guiderail.engine.completer import Completer
@@ -74,14 +74,17 @@ class Run:
         self.cache_exact = self.session.cache.is_exact
 
     def suggestions(self, cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None) -> list[Suggestion]:
-        """Up to `n` suggestions; one that repeats an earlier one is written again, once each, if they must differ."""
+        """Up to `n` suggestions; one that repeats an earlier one is written again, once each, if they must differ.
+
+        Where the plan takes spare ones, those that a method has written beyond that come last.
+        """
         found: list[Suggestion] = []
         index, wanted = 0, self.request.n
         while index < self._most and len(found) < wanted and not (index and cancelled()):
             count = min(self._abreast(index, on_token), wanted - len(found), self._most - index)
             for suggestion in self._write(range(index, index + count), cancelled, None if index else on_token):
                 is_new = not self.request.distinct or suggestion.text not in {s.text for s in found}
-                if is_new and len(found) < wanted:
+                if is_new and (self.request.spare or len(found) < wanted):
                     found.append(suggestion)
             index += count
         return found
@@ -149,14 +152,13 @@ class Run:
             skip=len(typed),
             max_tokens=request.max_tokens,
             n=request.n,
+            spare=request.spare,
             end_loops=request.end_loops,
             stages=[*request.stages, *stages],
             cancelled=cancelled,
         )
-        constraints: list[Constraint] = []
-        if typed:
-            constraints.append(TypedText(self.vocabulary, self.tokenizer.token_bytes, typed))
-        constraints += chosen
+        first = TypedText(self.vocabulary, self.tokenizer.token_bytes, typed, may_indent=self._may_indent)
+        constraints = [*([] if first.is_satisfied else [first]), *chosen]
         monitor = next(self.monitors)
         if monitor:
             constraints.append(monitor)
@@ -195,9 +197,16 @@ class Run:
             return Shaped(text)
         if end.reason == "eos" and (cut := self._stop.end(f"{text}\n")) is not None:
             text = text[:cut]  # its last line has ended too
-        if self.request.document.language == "python":  # in YAML, say, the depth is the meaning
+        if not self._may_indent:
             text = at_depth(text, self._before, self._above)
         return shape(text, self._before[-LINE:], self._after(len(text))) or Shaped("")
+
+    @cached_property
+    def _may_indent(self) -> bool:
+        """Whether blanks may come next."""
+        if not self.request.fit or self.request.document.language != "python":
+            return True  # in YAML, say, the depth is the meaning
+        return may_indent(self._before, self._above)
 
     def _build_context(self, index: int) -> BuildContext:
         request, completer = self.request, self.completer
@@ -272,6 +281,7 @@ class Run:
             layout=self.prompt.layout,
             cache_exact=self.cache_exact,
             pauses=pauses,
+            written=end.text,
             timings=Timings(
                 prompt_tokens=self.prompt_tokens,
                 reused_tokens=self.reused,

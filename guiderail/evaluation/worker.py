@@ -50,7 +50,7 @@ class Worker:
         engine, request = self._engine(system.model), self._request(task, system)
         began = time.perf_counter()
         completion = engine.complete(request)
-        found = [*completion.suggestions, *(replace(one, text="") for one in completion.dropped)]
+        found = [*completion.suggestions, *(replace(one, text="") for one in completion.dropped)][: request.n]
         seconds = time.perf_counter() - began
         # The prompt is encoded once for all systems of a task: its time would fall to the first one alone.
         seconds -= found[0].timings.prompt_s if found else 0.0

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from guiderail.engine.completion import Completion
 from guiderail.lsp.scheduler import Counts
 from guiderail.lsp.suggestion_log import SuggestionLog
 
 
-def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
+def explanation(suggestions: SuggestionLog, counts: Counts, answer: Completion | None = None) -> dict[str, Any]:
     """What is known of the last suggestion and of the session, as an object for a person to read.
 
     Parameters
@@ -18,6 +19,8 @@ def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
         The last suggestions.
     counts
         How requests were answered.
+    answer
+        What the last request got; where that is nothing, the object says why.
     """
     kept, last = list(suggestions), suggestions.last
     session = {
@@ -26,10 +29,12 @@ def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
         "displayed": sum(one.displayed for one in kept),
         "accepted": sum(one.accepted > 0 for one in kept),
     }
+    nothing = _why_nothing(answer)
     if last is None:
-        return {"message": "there was no suggestion yet", "session": session}
+        return {"message": "there was no suggestion yet", "nothing": nothing, "session": session}
     suggestion, timings = last.candidate.suggestion, last.candidate.suggestion.timings
     return {
+        "nothing": nothing,
         "text": last.shaped.text,
         "written": suggestion.text,
         "typed": last.candidate.typed,
@@ -58,3 +63,12 @@ def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
         "finish": suggestion.finish,
         "session": session,
     }
+
+
+def _why_nothing(answer: Completion | None) -> list[str] | None:
+    """Why an answer holds no suggestion, a sentence for each reason; None if it holds one."""
+    if answer is None or any(one.text for one in answer.suggestions):
+        return None
+    reasons = [f"dropped {one.text!r}: {one.verdict}" for one in answer.dropped]
+    reasons += ["kept back: it holds a token or key"] * bool(answer.withheld)
+    return reasons or ["the model has nothing to suggest here"]

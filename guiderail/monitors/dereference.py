@@ -32,6 +32,7 @@ Reason = Literal[
     "inferred type",  # JavaScript: objects take new members anywhere, also where the analyser does not look
     "no such name",  # what is half-typed begins no member
 ]
+NO_SUCH_NAME: Reason = "no such name"
 # What no member is: where they cannot read the text, these list what is in scope. (clangd calls a member's function a
 # method, and what a class has once a property.)
 _NO_MEMBERS = {"go": {MODULE}, "c": {FUNCTION, VARIABLE}, "cpp": {FUNCTION, VARIABLE}}
@@ -272,7 +273,7 @@ def legal_names(
     elif not (access.may_define or access.may_be_nameless) and not any(
         name.startswith(access.written) for name in names
     ):
-        reason = "no such name"
+        reason = NO_SUCH_NAME
     return names, reason
 
 

@@ -59,6 +59,8 @@ class Verdict:
         Why nothing is known, if it is not.
     wait_s
         How long the request waited for this and the other verdicts given with it.
+    at
+        Where in the text the first of the errors begins; 0 where that is not known.
     """
 
     state: State
@@ -66,6 +68,7 @@ class Verdict:
     reason: str = ""
     wait_s: float = 0.0
     kinds: tuple[str, ...] = ()
+    at: int = 0
 
     def __str__(self) -> str:
         """In words."""
@@ -128,6 +131,7 @@ class _Inspection:
 
     def __init__(self, document: Document, change: Change, analyser: Analyser | None, path: Path) -> None:
         self._document = document
+        self._change = change
         self._path = path
         self._analyser = analyser
         self._known: Verdict | None = None
@@ -160,7 +164,8 @@ class _Inspection:
         except NoAnswer as error:
             return Verdict("unknown", reason=f"no answer: {error}")
         messages, kinds = tuple(one.message for one in found), tuple(one.code for one in found)
-        return Verdict("errors" if found else "clean", messages, kinds=kinds)
+        at = min((one.start for one in found), default=0) - self._change.start
+        return Verdict("errors" if found else "clean", messages, kinds=kinds, at=max(0, at))
 
 
 def _wait(

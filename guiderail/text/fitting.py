@@ -14,6 +14,7 @@ _OPENERS = frozenset(_CLOSERS)
 _QUOTES = frozenset("\"'`")
 _OPENING = (":", *_OPENERS)
 _PARTING = frozenset(":,;")
+_HOLED = "{"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,9 @@ def shape(text: str, before: str, after: str) -> Shaped | None:
 
 
 def at_depth(text: str, before: str, above: str) -> str:
-    """A text that goes on at the cursor's depth: after an indentation, further blanks are left out.
+    """A text that goes on at the cursor's depth: at a line's start, blanks that the syntax does not allow are left out.
 
-    All its lines move together. Under a line that opens a block, and is indented as deep as the cursor or deeper, the
-    blanks stay: there the indentation is not finished.
+    All its lines move together.
 
     Parameters
     ----------
@@ -77,12 +77,22 @@ def at_depth(text: str, before: str, above: str) -> str:
     """
     first = text.split("\n", 1)[0]
     more = first[: len(first) - len(first.lstrip(" \t"))]
-    depth = len(above) - len(above.lstrip())
-    opens = any(line.rstrip().endswith(_OPENING) for line in (above, _COMMENT.split(above)[0]))
-    unfinished = opens and depth >= len(before)
-    if not before.isspace() or not more or not first.strip() or unfinished:
+    if not more or not first.strip() or may_indent(before, above):
         return text
     return text[len(more) :].replace(f"\n{before}{more}", f"\n{before}")
+
+
+def may_indent(before: str, above: str) -> bool:
+    """Whether blanks may follow at the cursor where indentation is syntax.
+
+    They may after other text, under a line that opens a block and is indented as deep as the cursor or deeper, and at
+    the left margin under an indented line. Elsewhere the indentation is as deep as it can get.
+    """
+    if before.strip():
+        return True
+    depth = len(above) - len(above.lstrip())
+    opens = any(line.rstrip().endswith(_OPENING) for line in (above, _COMMENT.split(above)[0]))
+    return (opens and depth >= len(before)) or (not before and depth > 0)
 
 
 def _is_next(text: str, before: str, after: str) -> bool:
@@ -149,46 +159,84 @@ def _without_overlap(text: str, rest: str) -> str:
 
 def _unmatched(text: str, before: str) -> list[int]:
     """Where the text closes a bracket or a quote that was opened before it."""
-    opened = quote = _open_quote(before)  # `opened` is the quote that the text did not open itself
-    depth: list[str] = []
-    found: list[int] = []
-    skip = False
-    for index, character in enumerate(text):
-        if skip:
-            skip = False
-        elif character == "\\":
-            skip = True
-        elif quote:
-            if character == quote and opened:
-                found.append(index)
-            if character in {quote, "\n"}:
-                opened = quote = ""
-        elif character in _QUOTES and not _is_apostrophe(text, index):
-            quote = character
-        elif character in _OPENERS:
-            depth.append(character)
-        elif character in _PAIRS and not depth:
+    return _Reader(before).closers(text)
+
+
+class _Reader:
+    """Reads on from a line: which of the quotes and brackets that it opened are closed.
+
+    Parameters
+    ----------
+    before
+        The line up to the text that is read.
+    """
+
+    def __init__(self, before: str) -> None:
+        self._open: list[str] = []  # the outermost first; a quote in whose text code may stand is marked by `_HOLED`
+        self._base = 0  # how many of them the line opened
+        self.closers(before)
+        self._base = len(self._open)
+
+    def closers(self, text: str) -> list[int]:
+        """Where a text closes what the line opened."""
+        found: list[int] = []
+        skip = False
+        for index, character in enumerate(text):
+            top = self._open[-1:]
+            if skip:
+                skip = False
+            elif character == "\\":
+                skip = True
+            elif top and top[0][0] in _QUOTES:
+                self._in_string(text, index, found)
+            elif character in _QUOTES and not _is_apostrophe(text, index):
+                self._open.append(character + _HOLED * _has_holes(text, index))
+            elif character in _OPENERS:
+                self._open.append(character)
+            elif character in _PAIRS:
+                self._close(_PAIRS[character], index, found)
+        return found
+
+    def _in_string(self, text: str, index: int, found: list[int]) -> None:
+        quote = self._open[-1]
+        if text[index] == quote[0]:
+            self._close(quote, index, found)
+        elif text[index] == "\n" and quote[0] != "`":
+            self._open.pop()
+            self._base = min(self._base, len(self._open))
+        elif text[index] == "{" and _opens_hole(text, index, quote):
+            self._open.append("{")
+
+    def _close(self, opener: str, index: int, found: list[int]) -> None:
+        """Close what was opened last, if it goes with it; what nothing was opened for closes something further up."""
+        inner = len(self._open) > self._base
+        if not inner:
             found.append(index)
-        elif character in _PAIRS and depth[-1] == _PAIRS[character]:
-            depth.pop()
-    return found
+        if self._open[-1:] == [opener]:
+            self._open.pop()
+            self._base = min(self._base, len(self._open))
+
+
+def _has_holes(text: str, index: int) -> bool:
+    """Whether code may stand in the text that a quote opens: Python's f-strings, templates, C#'s strings."""
+    letters = text[max(0, index - 3) : index]
+    prefix = letters[len(letters.rstrip("frtFRT$@")) :]
+    begins = not letters[: len(letters) - len(prefix)][-1:].isalnum()
+    return text[index] == "`" or (begins and any(letter in "fFtT$" for letter in prefix))
+
+
+def _opens_hole(text: str, index: int, quote: str) -> bool:
+    """Whether a brace in a string begins code: in a template after a dollar sign, elsewhere unless it is doubled."""
+    if not quote.endswith(_HOLED):
+        return False
+    if quote[0] == "`":
+        return text[index - 1 : index] == "$"
+    run = index
+    while run >= 0 and text[run] == "{":
+        run -= 1
+    return (index - run) % 2 == 1 and text[index + 1 : index + 2] != "{"
 
 
 def _is_apostrophe(text: str, index: int) -> bool:
     """Whether a quote is inside a word, as in prose or Rust's lifetimes."""
     return text[index] == "'" and 0 < index < len(text) - 1 and text[index - 1].isalpha() and text[index + 1].isalpha()
-
-
-def _open_quote(line: str) -> str:
-    """The quote that a line leaves open, if it does."""
-    quote, skip = "", False
-    for index, character in enumerate(line):
-        if skip:
-            skip = False
-        elif character == "\\":
-            skip = True
-        elif quote:
-            quote = "" if character == quote else quote
-        elif character in _QUOTES and not _is_apostrophe(line, index):
-            quote = character
-    return quote

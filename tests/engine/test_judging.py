@@ -114,7 +114,7 @@ def test_what_is_right_with_its_next_line_alone_is_shown(text: str) -> None:
 )
 def test_elsewhere_the_syntax_alone_leaves_nothing_out(language: str, text: str) -> None:
     """A statement without its semicolon is right with it, which the person writes."""
-    assert judged([text], "sure", None, Document("\n\n", language=language)) == ([text], [])
+    assert judged([text], "sure", None, Document("\n" * len(BEFORE), language=language)) == ([text], [])
 
 
 def test_of_a_block_what_comes_before_its_first_error_is_shown() -> None:

@@ -13,6 +13,7 @@ from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.errors import GuiderailError
 from guiderail.settings import Settings
 from guiderail.text.document import Document
+from guiderail.text.fitting import Shaped, shape
 
 BLANK = Suggestion("", 0, 0, 0.0, (), "line", "psm", Timings(0, 0, 0, 0, 0, 0))
 
@@ -120,7 +121,7 @@ class FakeEngine:
                 stream.add(character.encode())
         texts = [text, *(f"{text}{number}" for number in range(1, request.n))]
         stands_in = self.runs_code and not request.by_hand
-        return Completion([replace(BLANK, text=one) for one in texts], is_stand_in=stands_in)
+        return Completion([_fitted(request, one) for one in texts], is_stand_in=stands_in)
 
     def _pass_gate(self) -> None:
         if self.steps == self.stop_at:
@@ -135,6 +136,12 @@ class FakeEngine:
 
     def warm(self, request: CompletionRequest, cancelled: Cancelled) -> None:
         self.warmed.append(request.before)
+
+
+def _fitted(request: CompletionRequest, text: str) -> Suggestion:
+    """A text as the engine fits it into its line."""
+    shaped = shape(text, request.before.rpartition("\n")[2], request.after) or Shaped("")
+    return replace(BLANK, text=shaped.text, start=request.offset, end=request.offset + shaped.covers, written=text)
 
 
 def wish(

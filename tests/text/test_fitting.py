@@ -102,6 +102,9 @@ def test_a_word_that_begins_a_longer_one_is_no_repetition() -> None:
         ("  b,", "  ", "f(", "b,"),
         (" 1", "x =", "y", " 1"),
         ("    return 1", "", "def f():", "    return 1"),
+        ("    return 1", "", "    x = 1", "    return 1"),  # of the block above
+        ("    return 1", "", "", "return 1"),  # an empty file has no block
+        ("    if x:\n        y\n", "", "x = 1", "if x:\n    y\n"),
         ("   \n    x", "    ", "y", "   \n    x"),
     ],
 )
