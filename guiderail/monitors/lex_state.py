@@ -153,6 +153,21 @@ def unmatched_closers(text: str, language: str, most: int | None = None) -> str:
     return closers
 
 
+def token_end(text: str, at: int, language: str) -> tuple[int, int, str] | None:
+    """The next bracket, comment or string of code: where it begins and ends, and its kind; None if there is none.
+
+    The kinds are "open" and "close", of brackets, "unclosed", of a string, and "other".
+    """
+    found = _scanner(language).search(text, at)
+    if found is None:
+        return None
+    if found["quote"]:
+        closed = _strings(language)[found["quote"]].pattern.match(text, found.end())
+        return (found.start(), closed.end(), "other") if closed else (found.start(), len(text), "unclosed")
+    kind = "open" if found["open"] else "close" if found["close"] else "other"
+    return found.start(), found.end(), kind
+
+
 def pairs(text: str, language: str, at: int, opened: str) -> tuple[str, int]:
     """What is open at a text's end, the outermost first, and how many of its brackets and quotes have no partner.
 
