@@ -74,7 +74,7 @@ def _fault_of_whole(document: Document, one: Suggestion, change: Change) -> Verd
     """What is wrong with a text that was not cut."""
     if lacks_member(document, change):
         return BARE
-    if one.finish == "loop" and leaves_open(document, change):
+    if one.finish == "loop" and (leaves_open(document, change) or not _ENDS_SOMETHING.search(one.text.rstrip())):
         return LOOP
     wrong = is_sure(SYNTAX_ERROR, document.language) and syntax_of(document, change) == "wrong"
     return BROKEN if wrong else None

@@ -75,9 +75,7 @@ class Judge:
             right += self._mended(wrong, [one.text for one in right], cancelled)
         return [*right, *doubtful][: self._wanted], [*broken, *wrong]
 
-    def _fitting(
-        self, found: Sequence[Suggestion], cancelled: Cancelled
-    ) -> tuple[list[Suggestion], list[Suggestion]]:
+    def _fitting(self, found: Sequence[Suggestion], cancelled: Cancelled) -> tuple[list[Suggestion], list[Suggestion]]:
         """The texts without a fault, or their beginnings without one; and those of which nothing is left."""
         kept: dict[str, Suggestion] = {}
         broken: list[Suggestion] = []

@@ -69,6 +69,4 @@ def _why_nothing(answer: Completion | None) -> list[str] | None:
     """Why an answer holds no suggestion, a sentence for each reason; None if it holds one."""
     if answer is None or any(one.text for one in answer.suggestions):
         return None
-    reasons = [f"dropped {one.text!r}: {one.verdict}" for one in answer.dropped]
-    reasons += ["kept back: it holds a token or key"] * bool(answer.withheld)
-    return reasons or ["the model has nothing to suggest here"]
+    return [f"dropped: {reason}" for reason in answer.why_less] or ["the model has nothing to suggest here"]

@@ -18,7 +18,7 @@ BELOW = 100_000  # characters after the line in which the brackets are looked fo
 MOST = 64  # brackets that the text below is asked for
 LONGEST_WORD = 200
 LONGEST = 2_000_000  # characters of a text: lexing a longer one takes seconds
-_ENDS_OPERAND = frozenset(")]\"'`")
+_ENDS_OPERAND = frozenset(")]}\"'`")
 
 
 def unbalances(document: Document, change: Change) -> bool:
@@ -36,7 +36,11 @@ def unbalances(document: Document, change: Change) -> bool:
     before = document.text[: change.start]
     comments = _in_comment(document, before + change.text) and not _in_comment(document, before)
     was = _single(document, before, document.text[change.start : end], end)
-    return comments or _single(document, before + change.text, rest, end) > was
+    now = _single(document, before + change.text, rest, end)
+    # What the text closes last may be what the rest of the line closes too.
+    text = change.text.rstrip()
+    repeats = now > 0 and text[-1:] in _ENDS_OPERAND and rest.startswith(text[-1:])
+    return comments or now > was or (repeats and _single(document, before + text[:-1], rest, end) < now)
 
 
 def _in_comment(document: Document, text: str) -> bool:
@@ -54,9 +58,7 @@ def _single(document: Document, before: str, rest: str, end: int) -> int:
     language = document.language or ""
     state = lex_cache(document.path, language).state(before)
     begin = state.opened if state.opened >= 0 else len(before)
-    opened, single = pairs(
-        before[begin:] + rest, language, 0, "".join(before[at] for at in state.open_brackets)
-    )
+    opened, single = pairs(before[begin:] + rest, language, 0, "".join(before[at] for at in state.open_brackets))
     closers = unmatched_closers(document.text[end : end + BELOW], language, MOST)
     return single + _apart("".join(CLOSING.get(one, one) for one in reversed(opened)), closers)
 
@@ -77,7 +79,7 @@ def runs_together(document: Document, change: Change) -> bool:
     after = re.match(r"\w+", document.text[change.end : change.end + LONGEST_WORD])
     if after is None or not change.text:
         return False
-    if change.text[-1] in _ENDS_OPERAND:
+    if change.text[-1] in _ENDS_OPERAND - {"}"}:
         return not _in_text(document, document.text[: change.start] + change.text)
     if not re.search(r"\w$", change.text):
         return False

@@ -13,8 +13,10 @@ _CLOSERS = {opener: closer for closer, opener in _PAIRS.items()}
 _OPENERS = frozenset(_CLOSERS)
 _QUOTES = frozenset("\"'`")
 _OPENING = (":", *_OPENERS)
-_PARTING = frozenset(":,;")
+_PARTING = frozenset(":,;.")
+_BRACKETS = frozenset("()[]{}")
 _HOLED = "{"
+LONGEST_OVERLAP = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +48,21 @@ def shape(text: str, before: str, after: str) -> Shaped | None:
         All text after the cursor.
     """
     rest = after.split("\n", 1)[0].rstrip("\r")
-    if not text.strip():
-        return None
+    if not text.strip() or (not before.strip() and rest[:1].isspace() and rest.strip()):
+        return None  # the second: in an indentation
     if _follows(text.strip(), rest) if rest.strip() else _is_next(text, before, after):
         return None
-    closers = _unmatched(text, before)
+    if "\n" not in text:
+        text = text.rstrip() if rest[:1].isspace() else text
+        overlap = _overlap(text, rest)
+        if overlap:
+            return _nonblank(text[:-overlap])
+    closers, is_open = _unmatched(text, before)
     for index in closers:
         cut = _repeated_from(text, index, rest)
         if cut is not None:
             return _nonblank(text[:cut])
-    covers = _covered(text, closers, rest)
+    covers = 0 if is_open else _covered(text, closers, rest)  # what is open, the rest of the line closes
     if "\n" not in text and rest and not covers:
         text = _without_overlap(text, rest)
     return _nonblank(text, covers)
@@ -134,7 +141,7 @@ def _pair(rest: str) -> str:
     """The bracket that a text begins with, up to the one that closes it; empty if it begins with none."""
     if rest[:1] not in _OPENERS:
         return ""
-    ends = _unmatched(rest[1:], "")
+    ends, _ = _unmatched(rest[1:], "")
     return rest[: ends[0] + 2] if ends and rest[ends[0] + 1] == _CLOSERS[rest[0]] else ""
 
 
@@ -154,12 +161,37 @@ def _covered(text: str, closers: list[int], rest: str) -> int:
 def _without_overlap(text: str, rest: str) -> str:
     """The text without an end that is the rest of the line, if that is more than one character, or parts two things."""
     rest = rest.rstrip()
-    return text[: -len(rest)] if (len(rest) > 1 or rest in _PARTING) and text.endswith(rest) else text
+    return text[: -len(rest)] if (len(rest) > 1 or rest in {*_PARTING, "{"}) and text.endswith(rest) else text
 
 
-def _unmatched(text: str, before: str) -> list[int]:
-    """Where the text closes a bracket or a quote that was opened before it."""
-    return _Reader(before).closers(text)
+def _overlap(text: str, rest: str) -> int:
+    """How many characters at a text's end the rest of the line begins with, where that is no coincidence."""
+    for size in range(min(len(text), len(rest), LONGEST_OVERLAP), 0, -1):
+        part = rest[:size]
+        if text.endswith(part) and not _joins(part, rest[size:]) and _says_something(text[:-size], part):
+            return size
+    return 0
+
+
+def _says_something(before: str, part: str) -> bool:
+    """Whether nobody writes a part twice in a row: words with signs, a whole word, a sign that parts two things."""
+    signs = part.strip()
+    if re.search(r"\w|[\"'`]", part):
+        parts_words = re.search(r"\w\W|\W\w", part) is not None or not re.search(r"\w", part)
+        return (len(signs) > 2 and parts_words) or (len(part) > 1 and not _joins(before, part))
+    return bool(signs) and (signs in _PARTING | _OPENERS or (len(part) > 1 and _BRACKETS.isdisjoint(signs)))
+
+
+def _joins(before: str, after: str) -> bool:
+    """Whether a word goes on from one text to the other."""
+    return f"_{before[-1:]}{after[:1]}".isidentifier() and bool(before and after)
+
+
+def _unmatched(text: str, before: str) -> tuple[list[int], bool]:
+    """Where the text closes a bracket or a quote that was opened before it, and whether it leaves one of its own open."""
+    reader = _Reader(before)
+    found = reader.closers(text)
+    return found, reader.is_open
 
 
 class _Reader:
@@ -176,6 +208,11 @@ class _Reader:
         self._base = 0  # how many of them the line opened
         self.closers(before)
         self._base = len(self._open)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is open that the line did not open."""
+        return len(self._open) > self._base
 
     def closers(self, text: str) -> list[int]:
         """Where a text closes what the line opened."""

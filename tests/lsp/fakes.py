@@ -35,6 +35,8 @@ class FakeEngine:
         The same of prompts that were encoded before a request, and of documents read when they were opened.
     changed
         The files that were written by others.
+    unsaved
+        By URI what open documents were last said to hold; None of what was saved or closed.
     loaded, forgotten
         The names of all models that were loaded, and the URIs of all documents that were closed.
     steps
@@ -59,6 +61,7 @@ class FakeEngine:
         self.changed: list[Path] = []
         self.loaded: list[str] = []
         self.forgotten: list[str] = []
+        self.unsaved: dict[str, str | None] = {}
         self.steps = 0
         self.failure: BaseException | None = None
         self.load_failure: GuiderailError | None = None
@@ -97,6 +100,9 @@ class FakeEngine:
 
     def stop_analysers(self) -> None:
         pass
+
+    def edited(self, name: DocumentName, document: Document | None) -> None:
+        self.unsaved[name[1]] = document.text if document else None
 
     def forget(self, name: DocumentName) -> None:
         self.forgotten.append(name[1])

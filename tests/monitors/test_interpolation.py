@@ -25,7 +25,7 @@ def seen(language: str, before: str, after: str = "", written: str = "") -> str:
         ("x = rf'{user.", "", "x =    (user.|"),
         ("x = f'''a\n{user.", "\n}b'''\ny = 1", "x =      \n(user.|\n)    \ny = 1"),
         ("x = f'{{{user.", "}'", "x =     (user.|) "),
-        ("x = f'{d[\"a\"].", "}'\ny.z", "x =   (d[\"a\"].|) \ny.z"),
+        ('x = f\'{d["a"].', "}'\ny.z", 'x =   (d["a"].|) \ny.z'),
         ("x = f'{a:#x} {user.", "}'", "x =          (user.|) "),
         ("f'{f\"{user.", "\"}'", "  (  (user.|   "),
     ],
@@ -37,7 +37,8 @@ def test_code_in_an_f_string_is_code_in_brackets(before: str, after: str, code: 
 
 
 @pytest.mark.parametrize(
-    "before", ["x = 'a {user.", "x = f'a user.", "x = f'{{user.", "x = f'{user}.", "x = f'\\\n.", "of'{user.", "# f'{user."]
+    "before",
+    ["x = 'a {user.", "x = f'a user.", "x = f'{{user.", "x = f'{user}.", "x = f'\\\n.", "of'{user.", "# f'{user."],
 )
 def test_other_text_stays_text(before: str) -> None:
     """A plain string, doubled braces, what is after the code, a comment."""

@@ -72,6 +72,7 @@ class DocumentHandlers:
         buffer = client.buffers.pop(uri, None)
         client.policy.files.pop(uri, None)
         client.scheduler.document_closed(uri)
+        client.edited(uri, None)
         client.suggestions.forget_text(uri)
         if buffer and is_long([buffer.text]):
             client.worker.give_back()
@@ -97,6 +98,7 @@ class DocumentHandlers:
         client = self.client
         if not buffer.lost:
             self.status.document_touched(buffer.uri)
+            client.edited(buffer.uri, None if client.policy.prohibition(buffer) else buffer.document)
             now = None if client.policy.refusal(buffer) else requests.after_edit(client, buffer)
             client.scheduler.document_changed(buffer.uri, now)
         elif not was_lost:
@@ -107,6 +109,7 @@ class DocumentHandlers:
         for buffer in buffers:
             log.warning("a change of a document cannot be read: no suggestions there until it is opened again")
             buffer.lost = True
+            self.client.edited(buffer.uri, None)
             self.client.scheduler.document_closed(buffer.uri)
         self.status.document_touched(buffers[0].uri if len(buffers) == 1 else self.status.front)
 

@@ -32,6 +32,7 @@ class FileHandlers:
 
     def did_save(self, params: types.DidSaveTextDocumentParams) -> None:
         """A document was saved."""
+        self.client.edited(params.text_document.uri, None)
         self._changed(params.text_document.uri)
         self.status.document_touched(params.text_document.uri)
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from guiderail.monitors.analysis.analyser import Analyser, ServerAnalyser
 from guiderail.monitors.analysis.server import Server
 from guiderail.monitors.analysis.servers import candidates, may_start
+from guiderail.monitors.analysis.unsaved import UnsavedDocuments
 from guiderail.monitors.analysis.workspaces import is_trusted
 from guiderail.text.document import Document
 
@@ -37,11 +38,18 @@ class ServerPool:
         Told in a sentence when an analyser fails or may not start, once each.
     trust
         In which workspaces analysers may run programs of the project: listed, always or never.
+    unsaved
+        What open documents hold.
     """
 
     def __init__(
-        self, wanted: str = "auto", notice: Callable[[str], None] = log.warning, trust: str = "listed"
+        self,
+        wanted: str = "auto",
+        notice: Callable[[str], None] = log.warning,
+        trust: str = "listed",
+        unsaved: UnsavedDocuments | None = None,
     ) -> None:
+        self._unsaved = unsaved or UnsavedDocuments()
         self._wanted = wanted
         self._notice = notice
         self._trust = trust
@@ -61,7 +69,7 @@ class ServerPool:
         server, trusted = chosen
         key = (server.name, folder)
         if key not in self._running:
-            self._running[key] = ServerAnalyser(server, folder, self._notice, trusted=trusted)
+            self._running[key] = ServerAnalyser(server, folder, self._notice, trusted=trusted, unsaved=self._unsaved)
             self._running[key].warm_up()
         return self._running[key]
 
