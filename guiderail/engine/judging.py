@@ -26,8 +26,8 @@ Cancelled = Callable[[], bool]
 class Judge:
     """Judges the suggestions of one request.
 
-    A text that does not fit its place, or has a syntax error, is never shown: its longest beginning without a fault takes
-    its place. What an analyser finds new errors in is left out or put last, as the setting says. For what is left out
+    A text that does not fit its place, or has a syntax error, is never shown: its longest beginning without a fault
+    takes its place. What an analyser finds new errors in is left out or put last, as the setting says. For what is left out
     its longest beginning before the first error is shown, if the analyser finds nothing wrong with that.
 
     Parameters

@@ -24,8 +24,8 @@ from guiderail.lsp.worker import Job, Rank, Worker
 class Counts:
     """How requests were answered; for `guiderail.explain` and the measurements, kept in memory only.
 
-    `secret` counts suggestions that were kept back because they held a token or key (`without_secrets`), `dropped` those
-    that were left out, by what was wrong with them.
+    `secret` counts suggestions that were kept back because they held a token or key (`without_secrets`), `dropped`
+    those that were left out, by what was wrong with them.
     """
 
     asked: int = 0

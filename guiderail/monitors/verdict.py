@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 State = Literal["clean", "errors", "unknown"]
 SYNTAX_ERROR = "syntax"
 LONGEST_OPERATOR = 8  # characters: of a member operator, and more than it
-COUNTED = 4  # texts whose errors of syntax are known
+COUNTED = 6  # texts whose errors of syntax are known
 POLL_S = 0.01  # how often a waiting request looks whether it was cancelled
 _OPENS_BLOCK = re.compile(
     r"\s*(?:if|elif|else|for|while|try|except|finally|with|def|class|match|case|async)\b[^\n]*:\s*(?:#[^\n]*)?$"
@@ -306,18 +306,20 @@ def breaks_syntax(document: Document, change: Change, shown: str) -> bool:
     try:
         if not parsed(document.path, language).parse(_encoded(shown)).has_error:
             return False
-        return _syntax_errors(shown, language) > _syntax_errors(_without_line(document, change), language)
+        without = (_syntax_errors(text, language) for text in _without_line(document, change))
+        return _syntax_errors(shown, language) > min(without)
     except SlowTextError:
         return False
 
 
-def _without_line(document: Document, change: Change) -> str:
-    """The file with an empty statement where the changed lines are."""
+def _without_line(document: Document, change: Change) -> list[str]:
+    """The file with an empty statement, and with nothing, in place of the changed lines: brackets hold no statement."""
     start = document.line_start(document.position_at(change.start)[0])
     end = document.line_end(document.position_at(change.end)[0])
     line = document.text[start:end]
-    blank = line[: len(line) - len(line.lstrip())] + ("pass" if document.language == "python" else "")
-    return document.text[:start] + blank + document.text[end:]
+    indent = line[: len(line) - len(line.lstrip())]
+    blanks = [f"{indent}pass", ""] if document.language == "python" else [indent]
+    return [document.text[:start] + blank + document.text[end:] for blank in blanks]
 
 
 def _encoded(text: str) -> bytes:

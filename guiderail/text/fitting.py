@@ -63,6 +63,8 @@ def shape(text: str, before: str, after: str) -> Shaped | None:
         if cut is not None:
             return _nonblank(text[:cut])
     covers = 0 if is_open else _covered(text, closers, rest)  # what is open, the rest of the line closes
+    if covers and _ends_in_string(before + text + rest[covers:]) and not _ends_in_string(before + text + rest):
+        covers = 0
     if "\n" not in text and rest and not covers:
         text = _without_overlap(text, rest)
     return _nonblank(text, covers)
@@ -149,6 +151,10 @@ def _nonblank(text: str, covers: int = 0) -> Shaped | None:
     return Shaped(text, covers) if text.strip() else None
 
 
+def _ends_in_string(line: str) -> bool:
+    return _Reader(line).in_string
+
+
 def _covered(text: str, closers: list[int], rest: str) -> int:
     """How many of the brackets and quotes after the cursor the text closes itself."""
     covers = 0
@@ -174,12 +180,12 @@ def _overlap(text: str, rest: str) -> int:
 
 
 def _says_something(before: str, part: str) -> bool:
-    """Whether nobody writes a part twice in a row: words with signs, a whole word, a sign that parts two things."""
+    """Whether nobody writes a part twice in a row: words with signs, a whole word, an operator, an opening bracket."""
     signs = part.strip()
     if re.search(r"\w|[\"'`]", part):
         parts_words = re.search(r"\w\W|\W\w", part) is not None or not re.search(r"\w", part)
         return (len(signs) > 2 and parts_words) or (len(part) > 1 and not _joins(before, part))
-    return bool(signs) and (signs in _PARTING | _OPENERS or (len(part) > 1 and _BRACKETS.isdisjoint(signs)))
+    return bool(signs) and (signs in _OPENERS or not _BRACKETS.issuperset(signs))
 
 
 def _joins(before: str, after: str) -> bool:
@@ -188,7 +194,7 @@ def _joins(before: str, after: str) -> bool:
 
 
 def _unmatched(text: str, before: str) -> tuple[list[int], bool]:
-    """Where the text closes a bracket or a quote that was opened before it, and whether it leaves one of its own open."""
+    """Where the text closes brackets and quotes that were opened before it; whether it leaves one of its own open."""
     reader = _Reader(before)
     found = reader.closers(text)
     return found, reader.is_open
@@ -213,6 +219,11 @@ class _Reader:
     def is_open(self) -> bool:
         """Whether something is open that the line did not open."""
         return len(self._open) > self._base
+
+    @property
+    def in_string(self) -> bool:
+        """Whether the innermost of what is open is a string."""
+        return bool(self._open) and self._open[-1][0] in _QUOTES
 
     def closers(self, text: str) -> list[int]:
         """Where a text closes what the line opened."""

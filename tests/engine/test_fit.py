@@ -21,17 +21,19 @@ from guiderail.text.fitting import shape
 
 LINES = int(os.environ.get("GUIDERAIL_FIT_LINES", "12"))
 TIMINGS = Timings(1, 0, 0.0, 0.0, 0.0, 0.0)
+_IN_TEXT = re.compile(r"""["'][^"']*[(){}\[\]]""")  # brackets in strings go in no pairs
 OTHERS = {
-    "go": 'package a\n\nfunc f(xs []int, m map[string]int) (int, error) {\n\treturn xs[len(xs)-1] + m["a b"], nil // (x\n}\n',
+    "go": "package a\n\nfunc f(xs []int, m map[string]int) (int, error) {\n"
+    '\treturn xs[len(xs)-1] + m["a b"], nil // (x\n}\n',
     "java": "class A {\n    int f(int[] xs) {\n        return g(xs[0], \"a)\", h(x -> x + 1)) + '(';\n    }\n}\n",
     "typescript": "export const f = (a: {b: string}[]) => `x ${a.map((c) => c.b).join(', ')} y`;\nf([{b: \"(\"}]);\n",
 }
 
 
 def own_lines() -> Iterator[tuple[str, str, int, str]]:
-    """Lines of guiderail's own code, and of some in other languages: language, text, where the line begins, the line."""
+    """Lines of guiderail's own code and of other languages: language, text, where the line begins, the line."""
     chooser = random.Random(0)
-    files = sorted(Path(guiderail.__file__).parent.rglob("*.py"))
+    files = [path for path in sorted(Path(guiderail.__file__).parent.rglob("*.py")) if path.stat().st_size > 500]
     for _ in range(LINES):
         yield "python", *_line_of(chooser.choice(files).read_text(encoding="utf-8"), chooser)
     for language, text in OTHERS.items():
@@ -40,7 +42,9 @@ def own_lines() -> Iterator[tuple[str, str, int, str]]:
 
 
 def _line_of(text: str, chooser: random.Random) -> tuple[str, int, str]:
-    lines = [found for found in re.finditer(r"(?m)^.*\S.*$", text) if len(found[0]) < 100]
+    lines = [
+        found for found in re.finditer(r"(?m)^.*\S.*$", text) if len(found[0]) < 100 and not _IN_TEXT.search(found[0])
+    ]
     found = chooser.choice(lines)
     return text, found.start(), found[0]
 
@@ -98,6 +102,6 @@ def _open_brackets(text: str) -> list[str]:
             stack.append(token.string)
         elif token.type == tokenize.OP and token.string in ")]}" and "([{"[")]}".index(token.string)] in stack[-1:]:
             stack.pop()
-        elif token.type == tokenize.ERRORTOKEN or (token.type == tokenize.OP and token.string in ")]}"):
+        elif token.type == tokenize.OP and token.string in ")]}":
             stack.append(token.string)
     return stack

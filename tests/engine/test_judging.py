@@ -220,7 +220,6 @@ def placed(before: str, text: str, after: str, language: str = "python", **more:
         ("java", "f(a[", "i], b[j", "]);\n", ["i], b[j"]),
         ("java", "int x = f(", "a));", ");\n", ["a"]),
         ("typescript", "log(`a ${", "b} ${c", "}`);\n", ["b} ${c"]),
-        ("typescript", "log(`a ${", "b} ${c}", "}`);\n", ["b} ${c"]),
         ("go", "x := ", "y // half", " + 2\n", ["y"]),
         ("go", "x := f(", "a, g(b)", ")\n", ["a, g(b)"]),
         ("python", "x = ", "f(", "a,\n      b)\n", ["f("]),  # the next line closes it

@@ -35,10 +35,10 @@ from guiderail.text.fitting import Shaped, at_depth, shape
         ("f(", "a)", "[0])", Shaped("a")),
         ("def f() -> ", "dict[str, int]:", ":", Shaped("dict[str, int]")),  # a colon that stands there already
         ("x = [a, ", "b,", ",", Shaped("b")),
-        ("x = ", "a.", ".b", Shaped("a.")),
+        ("x = ", "a.", ".b", Shaped("a")),
         ('print(f"hi {user[', "'name']}\")", ']}")', Shaped("'name'")),  # the code in a string has closers too
         ("log(`a ${", "b.c}`);", "}`);", Shaped("b.c")),
-        ("log(`a ${", "b}, ${c}`)", "}`)", Shaped("b}, ${c}`)", 3)),
+        ("log(`a ${", "b}, ${c}`)", "}`)", Shaped("b}, ${c")),
         ("f(", "a + b", " + b)", Shaped("a")),  # a part of what follows, up to a whole word
         ("f(", "x), y", "), y)", Shaped("x")),
         ("f(", "g(a)", "a)", Shaped("g(")),

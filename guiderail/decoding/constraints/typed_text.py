@@ -16,7 +16,6 @@ from guiderail.decoding.constraints.constraint import Constraint
 from guiderail.decoding.constraints.masks import forbid, permit
 from guiderail.decoding.constraints.vocabulary import Vocabulary
 
-
 _BLANKS = (b" ", b"\t")
 
 

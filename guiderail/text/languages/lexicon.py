@@ -54,7 +54,7 @@ class Lexicon:
     blocks
         Whether braces hold statements; if not, a line end or semicolon inside any bracket ends none.
     holed, hole
-        What a string begins with in whose text code may stand, its prefix and quote, and what the code begins with there.
+        What a string begins with in whose text code may stand (prefix and quote), and what the code begins with there.
     """
 
     comments: tuple[str, ...]
