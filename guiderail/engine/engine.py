@@ -362,7 +362,9 @@ class Engine:
     def _made(self, pool: ServerPool, names: str) -> Monitors:
         from guiderail.monitors.monitors import Monitors
 
-        return Monitors(self._loaded().vocabulary, pool, deadline_s=self._patience.analyser_s, names=names)
+        return Monitors(
+            self._loaded().vocabulary, pool, deadline_s=self._patience.analyser_s, names=names, overlooks=pool.overlooks
+        )
 
     def _judge(self, request: CompletionRequest, plan: CompletionPlan) -> Judge:
         """What decides which suggestions are shown; it waits no longer than for an analyser's answer."""

@@ -206,6 +206,10 @@ class ServerAnalyser:
         self.failures, self._answered = 0, True
         return answer
 
+    def overlooks(self, path: Path) -> bool:
+        """Whether there are unsaved documents beside a file that the server does not see."""
+        return not self.server.sees_unsaved and bool(besides(self._unsaved.shown, path, self.server.languages))
+
     def _others(self, question: Question) -> dict[Path, Unsaved]:
         """The unsaved documents that the server sees beside the one that is asked about."""
         return besides(self._unsaved.shown, question.path, self.server.languages)

@@ -73,6 +73,11 @@ class ServerPool:
             self._running[key].warm_up()
         return self._running[key]
 
+    @staticmethod
+    def overlooks(analyser: Analyser, path: Path) -> bool:
+        """Whether an analyser does not see what a file's neighbours hold now: its answers may be old."""
+        return isinstance(analyser, ServerAnalyser) and analyser.overlooks(path)
+
     def _choose(self, language: str, folder: Path) -> tuple[Server, bool] | None:
         """The best server that may start in a folder, and whether the folder is trusted."""
         trusted, passed_over = is_trusted(folder, self._trust), None

@@ -86,6 +86,8 @@ class Server:
         Whether it answers with nothing while it still reads the project: such answers are asked for again.
     probes
         Whether its hover tells that a type takes any name (TypeScript's index signatures).
+    sees_unsaved
+        Whether an import of a file that is open shows it what the open document holds, and not what the file does.
     memory_mb
         Above this it is leaking, and started anew. In a workspace that is not trusted the kernel gives none of its
         processes more.
@@ -113,6 +115,7 @@ class Server:
     incomplete_means_missing: bool = True
     retries: bool = False
     probes: bool = False
+    sees_unsaved: bool = True
     memory_mb: int = 4000
 
     @property

@@ -40,6 +40,7 @@ PYREFLY = Server(
     executes=True,  # asks the project's Python where its packages are
     confined=_pyrefly_confined,
     alone=True,
+    sees_unsaved=False,
 )
 TY = Server(
     name="ty",
