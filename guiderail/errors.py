@@ -30,7 +30,7 @@ class GuiderailError(Exception):
 
 
 def sentences(first: str, second: str) -> str:
-    """Two sentences in one line; the first may end in a question or exclamation mark, the second may be missing."""
+    """Join two sentences in one line; the first may end in ? or !, the second may be empty."""
     return f"{first}{'' if first.endswith(('?', '!')) else '.'} {second}" if second else first
 
 

@@ -12,12 +12,12 @@ PERSONS = (VARIABLE, "OMP_WAIT_POLICY")  # whoever sets one of these has chosen
 
 
 def spin_less() -> None:
-    """Have threads of this process, and of those that it starts, sleep soon; what the person has set stands."""
+    """Let idle threads of this process and its children sleep soon, unless the person has set something else."""
     if not any(name in os.environ for name in PERSONS):
         os.environ[VARIABLE] = ROUNDS
 
 
 def without(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a program whose threads are to wait as they do by default."""
+    """The environment without `spin_less`, for a program whose threads wait as they do by default."""
     ours = environment.get(VARIABLE) == ROUNDS
     return {name: value for name, value in environment.items() if not (ours and name == VARIABLE)}

@@ -1,4 +1,4 @@
-"""Files and folders that are guiderail's own: nobody else on the machine can read or change them, whatever the umask.
+"""guiderail's own files and folders: other users cannot read or change them, whatever the umask.
 
 State, logs, caches and the list of trusted workspaces hold names and pieces of a person's work, and decide what is run.
 All that writes one of them goes through here: files are 0600, folders 0700, and what an earlier version left open is
@@ -18,7 +18,7 @@ OTHERS = 0o077  # what a group and the world may do
 
 
 def folder(path: Path) -> Path:
-    """Make a folder, with those above it that are missing; one of guiderail's own is closed to others.
+    """Make a folder and its missing parents; guiderail's own folders are made private.
 
     So are the folders above it as far as they are guiderail's, and the files in it. A folder that a person has named is
     left as it is, and made as the person's umask says.
@@ -62,7 +62,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def opener(path: str, flags: int) -> int:
-    """What `open` is to be given as its `opener`, so that a file that it makes, or finds open to others, is closed."""
+    """An `opener` for `open` that makes files private, also existing ones."""
     descriptor = os.open(path, flags, 0o600)
     if os.name == "posix":
         state = os.fstat(descriptor)
@@ -73,7 +73,7 @@ def opener(path: str, flags: int) -> int:
 
 @contextlib.contextmanager
 def umask() -> Iterator[None]:
-    """Let libraries and programs that are called make what they make for the person alone.
+    """A context in which libraries and programs create private files.
 
     Process-wide: for commands that do one thing, not for the server.
     """
@@ -85,7 +85,7 @@ def umask() -> Iterator[None]:
 
 
 def close() -> None:
-    """Close guiderail's folders to others, as far as they are there, and so all that is in them."""
+    """Make guiderail's existing folders private, and so everything in them."""
     for root in _roots():
         _close(root)
 
@@ -111,7 +111,7 @@ def _own(path: Path) -> list[Path]:
 
 
 def _close(path: Path) -> None:
-    """Take away what others may do with a file or folder of the person's; links are left alone."""
+    """Remove other users' permissions on one of the person's files or folders; links are left alone."""
     with contextlib.suppress(OSError):
         state = path.lstat()
         kind = state.st_mode

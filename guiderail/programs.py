@@ -1,4 +1,4 @@
-"""Finds programs, and says what they start in: nothing of it may be chosen by a workspace that nobody has trusted.
+"""Finds programs and their working directory and environment; an untrusted workspace must not decide any of these.
 
 A repository can hold a ``node`` or a ``git``. It would run if an empty or relative entry of PATH were searched, if PATH
 led into the workspace, or on Windows by merely being in the working directory. A program of the person's own may still
@@ -105,7 +105,7 @@ def working_directory() -> Path:
 
 @cache
 def _fresh() -> Path:
-    """A folder that is empty for certain, until this process ends."""
+    """A folder that stays empty until this process ends."""
     folder = Path(tempfile.mkdtemp(prefix="guiderail-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

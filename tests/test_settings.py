@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guiderail import settings
-from guiderail.settings import KEYS, Settings, SettingsError, Source, checked, default_of, resolve, rule_of
+from guiderail.resolution import resolve
+from guiderail.settings import KEYS, Settings, SettingsError, Source, checked, default_of, rule_of
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from guiderail.benchmarks.decode import SHAPES, random_model
 from guiderail.cache.tree import TokenTree
 from guiderail.decoding.constraints.masks import allowed
 from guiderail.decoding.pipeline import AUTO, build_pipeline
-from guiderail.decoding.sampling import Chooser, Sampling
+from guiderail.decoding.sampling import Sampler, Sampling
 from guiderail.decoding.session import Session
 from guiderail.engine.completer import Completer
 from guiderail.engine.plan import CompletionPlan
@@ -257,7 +257,7 @@ def _steps(model: Model) -> dict[str, float]:
     """Microseconds of what a step adds to a forward pass: moving a mask and applying it, and choosing a token."""
     logits = torch.randn(model.vocab_size, device=model.device)
     mask = torch.randint(-(2**31), 2**31 - 1, ((model.vocab_size + 31) // 32,), dtype=torch.int32).numpy()
-    choose = Chooser(Sampling())
+    choose = Sampler(Sampling())
 
     def transfer() -> torch.Tensor:
         return logits.masked_fill(~allowed(mask, model.vocab_size).to(model.device), float("-inf"))

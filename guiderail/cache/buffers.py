@@ -23,7 +23,7 @@ SPARE, GRAIN = 20, 32
 
 @dataclass(frozen=True, slots=True)
 class CacheShape:
-    """What one token's keys and values take.
+    """The size of one token's keys and values.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class CacheShape:
 
     @classmethod
     def of(cls, model: Model) -> CacheShape:
-        """What a token of `model` takes."""
+        """The shape of a model's cache."""
         return cls(model.layers, model.kv_heads, model.head_dim, model.dtype, model.device, model.value_dim)
 
     @property
@@ -84,7 +84,7 @@ class KeyValueBuffers:
         return torch.zeros(s.heads, self.capacity, width, dtype=s.dtype, device=s.device)
 
     def reserve(self, slots: int) -> None:
-        """Make room for `slots` tokens; what is stored stays. Never more than one tensor is there twice."""
+        """Grow to at least `slots` tokens and keep what is stored; at most one tensor is held twice at a time."""
         if slots <= self.capacity:
             return
         old, self.capacity = self.capacity, -(-(slots + slots // SPARE) // GRAIN) * GRAIN
@@ -103,7 +103,7 @@ class KeyValueBuffers:
         return torch.stack([k[:, slots] for k in self._keys]), torch.stack([v[:, slots] for v in self._values])
 
     def copy_in(self, slots: torch.Tensor, stored: tuple[torch.Tensor, torch.Tensor]) -> None:
-        """Put back what `copy_out` gave."""
+        """Write back what `copy_out` returned."""
         for layer, (keys, values) in enumerate(zip(*stored, strict=True)):
             self.write(layer, slots, keys, values)
 

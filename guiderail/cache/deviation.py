@@ -1,4 +1,4 @@
-"""How far the tokens after an edit are from what they would be, seen at the first layer that can differ.
+"""How far the tokens after an edit deviate from a full encoding, measured at the first layer that can differ.
 
 CacheBlend (arXiv 2405.16444, section 4.3) computes one layer of everything and compares the next layer's values with
 the stored ones: tokens that changed much there changed much further up.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class _EnoughSeen(Exception):
-    """The values of the second layer are there: the rest of the pass is not wanted."""
+    """Raised once the second layer's values are known, to end the pass early."""
 
 
 class _Probe:

@@ -1,4 +1,4 @@
-"""Which tokens of an old sequence stand again in a new one.
+"""Which tokens of an old sequence recur in a new one.
 
 Ids are compared, never offsets: one key stroke can re-tokenise what stands on both sides of it.
 """
@@ -19,7 +19,7 @@ NEAREST = 16
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`length` tokens that stand at `old` in the old sequence and at `new` in the new one."""
+    """`length` equal tokens, at `old` in the old sequence and at `new` in the new one."""
 
     old: int
     new: int
@@ -122,7 +122,7 @@ def _traced(history: list[dict[int, int]], x: int, y: int) -> list[Block]:
 
 
 def _anchors(old: Sequence[int], new: Sequence[int]) -> list[Block]:
-    """Starts of windows that stand once in both sequences, the longest run of them that is in order in both."""
+    """Starts of windows that occur once in both sequences: the longest run of them in the same order in both."""
     mine, theirs = _once(old), _once(new)
     pairs = sorted((at, theirs[window]) for window, at in mine.items() if window in theirs)
     tails, ends, before = list[int](), list[int](), list[int]()
@@ -139,7 +139,7 @@ def _anchors(old: Sequence[int], new: Sequence[int]) -> list[Block]:
 
 
 def _once(ids: Sequence[int]) -> dict[tuple[int, ...], int]:
-    """Windows that stand once in `ids`, and where."""
+    """The windows that occur once in `ids`, with their offsets."""
     seen: dict[tuple[int, ...], int] = {}
     for at in range(len(ids) - WINDOW + 1):
         window = tuple(ids[at : at + WINDOW])

@@ -96,13 +96,13 @@ class Ledger:
         return new
 
     def lose(self, indices: Iterable[int]) -> None:
-        """Say that the keys and values of these tokens are about to be overwritten."""
+        """Mark tokens as missing whose keys and values are about to be overwritten."""
         for index in indices:
             self._computed[index] = _MISSING
             self._exact_upto = min(self._exact_upto, index)
 
     def written(self, indices: Sequence[int], *, exact: bool = True) -> None:
-        """Say that these tokens (in order) were computed in one pass, each from all that comes before it.
+        """Mark tokens (in order) as computed in one pass, each from all tokens before it.
 
         They are exact if all before them is; `exact` False says that they are not in any case.
         """

@@ -31,7 +31,7 @@ Cancelled = Callable[[], bool]
 
 
 def never() -> bool:
-    """The answer of whoever does not cancel."""
+    """The default for `cancelled`: never."""
     return False
 
 

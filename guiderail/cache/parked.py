@@ -1,4 +1,4 @@
-"""A sequence with its keys and values that is out of use."""
+"""A parked sequence with its keys and values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to keep of an encoded sequence and what to run, when it becomes another one."""
+"""Plans how an encoded sequence becomes another one: what to keep and what to run."""
 
 from __future__ import annotations
 

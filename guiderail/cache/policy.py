@@ -1,4 +1,4 @@
-"""Exact or patched: which of the two ways a cache takes to a new sequence, and what each costs on this device."""
+"""Chooses whether a cache follows an edit exactly or by a patch, by what each costs on this device."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Costs:
     move_s: float  # a token moved and rotated
 
     def __post_init__(self) -> None:
-        """Raise ValueError or TypeError for what cannot have been measured."""
+        """Raise ValueError or TypeError for impossible measurements."""
         if not all(math.isfinite(seconds) and seconds >= 0 for seconds in astuple(self)):
             raise ValueError("these are no times")
 
@@ -146,7 +146,7 @@ def _timed(model: Model, buffers: KeyValueBuffers, tokens: int, read: int) -> fl
 
 
 def _move_seconds(buffers: KeyValueBuffers, model: Model, tokens: int) -> float:
-    """Seconds to move one token; turning takes about as long again."""
+    """Seconds to move one token; rotating its keys takes about as long again."""
     source = torch.arange(tokens, device=model.device)
     _wait(model)
     began = time.perf_counter()
@@ -170,7 +170,7 @@ def _fingerprint(model: Model) -> str:
 
 
 def _read(file: Path, kind: type[T]) -> T | None:
-    """What a file holds; None where there is none, or where it is nothing that was measured."""
+    """The costs in a file; None if it is missing or invalid."""
     try:
         values = projectfile.read_json(file)
         if values is None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class CachePool:
-    """One live cache that is lent to one file after the other.
+    """One live cache that several files use in turn; the others' contents are parked.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class CachePool:
             self._on_device[self._key] = self.cache.park()
 
     def _share(self, ids: Sequence[int]) -> None:
-        """Keep what of the cache in use is the new file's too, or take it from a parked one that shares more."""
+        """Keep what the new file shares with the cache in use, or take it from a parked one that shares more."""
         shared = min(common_prefix(self.cache.ids, ids), self.cache.exact_upto)
         best = None
         for parked in (*self._on_device.values(), *self._on_host.values()):
@@ -89,7 +89,7 @@ class CachePool:
             self.cache.rollback(self.cache.length - shared)
 
     def _make_room(self) -> None:
-        """Move the least recently used ones out."""
+        """Evict the least recently used ones."""
         while sum(parked.nbytes for parked in self._on_device.values()) > self.device_bytes:
             key, parked = self._on_device.popitem(last=False)
             parked.to("cpu")

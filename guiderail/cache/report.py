@@ -1,4 +1,4 @@
-"""What making a cache fit a sequence took."""
+"""A report of how a cache was fitted to a sequence."""
 
 from __future__ import annotations
 

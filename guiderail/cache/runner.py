@@ -44,7 +44,7 @@ class Runner:
         return self.buffers.nbytes + self._positions.nbytes
 
     def reserve(self, slots: int) -> None:
-        """Have room for so many tokens."""
+        """Reserve slots for so many tokens."""
         self.buffers.reserve(slots)
         if len(self._positions) < self.buffers.capacity:
             self._positions = torch.arange(self.buffers.capacity, device=self.model.device)

@@ -1,4 +1,4 @@
-"""Which tokens a patch computes again: what changed, and what most likely absorbed it.
+"""Selects the tokens that a patch recomputes: the change, and what most likely depends on it.
 
 PIE (arXiv 2407.03157) encodes what is new and nothing else, and so goes on to answer with the old name after a rename:
 the tokens after a change, and the later uses of a changed name, carry notes about what stood there.
@@ -51,7 +51,7 @@ PIE = Effort(halo=0, near=0, tail=1, uses=0, deviating=0)
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """What stands between two blocks: tokens old_start:old_end became new_start:new_end."""
+    """A change between two blocks: tokens old_start:old_end became new_start:new_end."""
 
     old_start: int
     old_end: int
@@ -177,13 +177,13 @@ def _matches(text: _Text, start: int, names: set[bytes]) -> Iterator[re.Match[by
 
 
 def changed_roles(old: Sequence[int], new: Sequence[int], blocks: Sequence[Block], token_bytes: Sequence[bytes]) -> int:
-    """Tokens that are kept, but stand after another special token now: text that the cursor moved through."""
+    """Kept tokens whose last special token is another one now: text that the cursor moved across."""
     before, now = _roles(old, token_bytes), _roles(new, token_bytes)
     return sum(before[b.old + i] != now[b.new + i] for b in blocks for i in range(b.length))
 
 
 def _roles(ids: Sequence[int], token_bytes: Sequence[bytes]) -> list[int]:
-    """The special token that stands last at or before each token; -2 if there is none."""
+    """The last special token at or before each token; -2 if there is none."""
     roles, role = list[int](), -2
     for token in ids:
         if token >= 0 and not token_bytes[token]:
@@ -193,7 +193,7 @@ def _roles(ids: Sequence[int], token_bytes: Sequence[bytes]) -> list[int]:
 
 
 def cursor_in(ids: Sequence[int], token_bytes: Sequence[bytes]) -> int:
-    """Where the cursor stands: at the end, or, where a mark ends the prompt, at the last mark before it."""
+    """The cursor's index: the end, or, where a mark ends the prompt, the last mark before it."""
     if not ids or token_bytes[ids[-1]]:
         return len(ids)
     return next((i for i in range(len(ids) - 2, -1, -1) if not token_bytes[ids[i]]), len(ids))

@@ -37,14 +37,14 @@ class TokenTree:
         return tree
 
     def add(self, token: int, parent: int = ROOT) -> int:
-        """Put a token after a node; return its own node."""
+        """Add a token after a node; return the new node."""
         self.tokens.append(token)
         self.parents.append(parent)
         self.depths.append(0 if parent == ROOT else self.depths[parent] + 1)
         return len(self.tokens) - 1
 
     def extend(self, tokens: Sequence[int], parent: int = ROOT) -> int:
-        """Put a chain of tokens after a node; return the last one's node."""
+        """Add a chain of tokens after a node; return the last new node."""
         for token in tokens:
             parent = self.add(token, parent)
         return parent

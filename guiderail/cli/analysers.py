@@ -13,34 +13,12 @@ import click
 from guiderail.cli.output import wants_colour
 from guiderail.cli.terminal import visible
 from guiderail.errors import UsageError
+from guiderail.text.languages.table import BY_NAME
 
 if TYPE_CHECKING:
     from guiderail.monitors.analysis.server import Server
 
 CHECK_S = 60.0
-# A file in whose last line the member ``left`` must be listed, with what stands after, by language.
-SAMPLES = {
-    "python": ("sample.py", "class Point:\n    def __init__(self):\n        self.left = 1\n\n\nPoint().", ""),
-    "typescript": ("sample.ts", "class Point {\n  left = 1;\n}\nnew Point().", ";\n"),
-    "c": ("sample.c", "struct point { int left; };\nint f(struct point *p) { return p->", "; }\n"),
-    "go": (
-        "sample.go",
-        "package main\n\ntype point struct{ left int }\n\nfunc main() {\n\tp := point{}\n\tp.",
-        "\n}\n",
-    ),
-    "rust": ("src/lib.rs", "pub struct Point { left: i32 }\npub fn f(p: Point) -> i32 {\n    p.", "\n}\n"),
-    "java": ("Sample.java", "class Sample {\n  int left;\n  int f(Sample s) { return s.", "; }\n}\n"),
-    "csharp": ("Sample.cs", "class Sample {\n  int left;\n  int F(Sample s) { return s.", "; }\n}\n"),
-}
-# Files without which a server does not see a project.
-BESIDE = {
-    "go": {"go.mod": "module sample\n\ngo 1.18\n"},
-    "rust": {"Cargo.toml": '[package]\nname = "sample"\nversion = "0.1.0"\nedition = "2021"\n'},
-    "csharp": {
-        "sample.csproj": '<Project Sdk="Microsoft.NET.Sdk"><PropertyGroup><TargetFramework>net8.0</TargetFramework>'
-        "</PropertyGroup></Project>\n"
-    },
-}
 
 
 @click.group()
@@ -161,10 +139,11 @@ def _check(server: "Server") -> dict[str, Any]:
     failed = {"name": server.name, "ok": False}
     if server.find() is None:
         return failed | {"detail": f"not installed: {server.obtain}"}
-    if server.languages[0] not in SAMPLES:
+    sampled = next((name for name in server.languages if name in BY_NAME and BY_NAME[name].sample), None)
+    if sampled is None:
         return failed | {"detail": f"there is no sample of {server.languages[0]} to ask about"}
     try:
-        found, first_ms, next_ms = _asked(server)
+        found, first_ms, next_ms = _asked(server, sampled)
     except (NoAnswer, TimeoutError) as error:
         return failed | {"detail": f"no answer: {error or f'not within {CHECK_S:.0f} s'}"}
     if "left" not in found:
@@ -173,25 +152,26 @@ def _check(server: "Server") -> dict[str, Any]:
     return {"name": server.name, "ok": True, "detail": detail, "first_ms": first_ms, "next_ms": next_ms}
 
 
-def _asked(server: "Server") -> tuple[set[str], float, float]:
-    """The members of the sample, and how long two answers took: the second is what typing feels like."""
+def _asked(server: "Server", language: str) -> tuple[set[str], float, float]:
+    """The members of the sample, and the times of two answers: the second one is typical while typing."""
     from guiderail.monitors.analysis.analyser import ServerAnalyser
     from guiderail.monitors.analysis.requests import MEMBERS, Question
 
-    language = server.languages[0]
-    file, text, behind = SAMPLES[language]
+    sample = BY_NAME[language].sample
+    assert sample is not None, "languages without one are reported before"
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder).resolve() / file
-        for name, content in (BESIDE.get(language, {}) | {file: text + behind}).items():
+        path = Path(folder).resolve() / sample.file
+        for name, content in {**sample.others, sample.file: sample.before + sample.after}.items():
             place = Path(folder).resolve() / name
             place.parent.mkdir(exist_ok=True)
             place.write_text(content, encoding="utf-8")
         analyser = ServerAnalyser(server, Path(folder).resolve(), lambda _: None)
         try:
             times, found = [], set()
-            for ahead in ("", "\n"):
+            for first_line in ("", "\n"):
                 began = time.perf_counter()
-                question = Question(path, language, ahead + text + behind, len(ahead + text))
+                before = first_line + sample.before
+                question = Question(path, language, before + sample.after, len(before))
                 found = {member.name for member in analyser.ask(MEMBERS, question).result(CHECK_S).items}
                 times.append(1000 * (time.perf_counter() - began))
         finally:

@@ -37,14 +37,14 @@ def calibrate(
     is kept for exactly these weights.
     """
     from guiderail.decoding.methods import calibration
-    from guiderail.evaluation import calibrate as learning
+    from guiderail.evaluation import calibrate as fitting
     from guiderail.evaluation import measurement
     from guiderail.model.load import load
 
     loaded = load(model)
     tokens = min(tokens, QUICK_TOKENS) if quick else tokens
-    places = _observed(loaded, learning.source_files(folder, seed), tokens, seed)
-    found = learning.learn(places, seed)
+    places = _observed(loaded, fitting.source_files(folder, seed), tokens, seed)
+    found = fitting.fit_threshold(places, seed)
     conditions = measurement.meta(
         {"calibration": seed}, model=loaded.info.name, code="a folder" if folder else "site-packages"
     )
@@ -63,15 +63,15 @@ def calibrate(
 
 def _observed(model: Any, files: list[Path], tokens: int, seed: int) -> Any:
     from guiderail.cli.held_out import progress
-    from guiderail.evaluation import calibrate as learning
+    from guiderail.evaluation import calibrate as fitting
 
     parts = []
     with progress() as bar:
         task = bar.add_task("reading code", total=tokens)
-        for part in learning.observe(model, files, tokens, seed):
+        for part in fitting.token_statistics(model, files, tokens, seed):
             parts.append(part)
             bar.advance(task, len(part.ranks))
-    return learning.gathered(parts)
+    return fitting.concatenated(parts)
 
 
 def _report(name: str, found: dict[str, Any]) -> str:

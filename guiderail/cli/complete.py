@@ -6,16 +6,14 @@ from typing import Any
 
 import click
 
+from guiderail.cli.cursor import request_at
 from guiderail.cli.loading import load_engine
-from guiderail.cli.options import resolved, setting_flags
+from guiderail.cli.options import STDIN, resolved, setting_flags
 from guiderail.cli.terminal import visible
 from guiderail.engine.engine import Engine
 from guiderail.engine.request import CompletionRequest
 from guiderail.errors import UsageError
-from guiderail.settings import Settings
 from guiderail.text.document import Document
-
-STDIN = "-"
 
 
 @click.command()
@@ -69,7 +67,7 @@ def complete(
 
 
 def _watch(file: str | None, given: dict[str, object], as_json: bool, flags: dict[str, Any]) -> None:
-    """The cursor is where the file was changed last."""
+    """Follow a file; the cursor is at its last change."""
     _refuse(given, "is not for --watch")
     if file is None or file == STDIN:
         raise UsageError("--watch needs a FILE", "Name one that you save now and then")
@@ -115,32 +113,3 @@ def _read(file: str | None, language: str | None) -> Document:
     if not document.text:
         raise UsageError("standard input is empty", "Send the text before the cursor")
     return document
-
-
-def request_at(document: Document, line: int | None, column: int | None, settings: Settings) -> CompletionRequest:
-    """A request at a line from 1 and a column from 0; at the end of the text or of the line where one is missing.
-
-    Raises
-    ------
-    PositionError
-        There is no such position.
-    """
-    if line is None and column is not None:
-        raise UsageError("--column needs --line", "Give both")
-    if line is None:
-        offset = len(document.text)
-    elif column is None:
-        offset = document.line_end(line - 1)
-    else:
-        offset = document.offset_at(line - 1, column)
-    return request_of(document, offset, settings)
-
-
-def request_of(document: Document, offset: int, settings: Settings) -> CompletionRequest:
-    """A request at an offset, in the project that the file belongs to; whoever types a command asks by hand."""
-    from guiderail.prompt.project import find_root
-
-    root = find_root((document.path or Path.cwd()).absolute())
-    return CompletionRequest(
-        document=document, offset=offset, root=root, settings=settings, n=settings.suggestions, by_hand=True
-    )

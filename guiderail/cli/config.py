@@ -7,7 +7,8 @@ import click
 
 from guiderail.cli.options import resolved
 from guiderail.cli.terminal import visible
-from guiderail.settings import KEYS, Resolved, allowed, rule_of, user_file
+from guiderail.resolution import Resolved
+from guiderail.settings import KEYS, allowed, rule_of, user_file
 
 
 def _of_projects() -> str:

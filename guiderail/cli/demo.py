@@ -21,8 +21,8 @@ import click
 from guiderail.cli.loading import load_engine
 from guiderail.cli.options import resolved, setting_flags
 from guiderail.cli.output import in_context, visible, wants_colour, watched
-from guiderail.engine.patience import UNHURRIED
 from guiderail.engine.request import CompletionRequest
+from guiderail.engine.time_limits import BATCH
 from guiderail.errors import GuiderailError
 from guiderail.settings import Settings
 from guiderail.text.document import Document
@@ -76,7 +76,7 @@ def demo(**flags: Any) -> None:
     """
     began = time.perf_counter()
     settings = resolved(flags).settings
-    engine = load_engine(settings, patience=UNHURRIED)
+    engine = load_engine(settings, limits=BATCH)
     colour = wants_colour(sys.stdout)
     results = []
     with tempfile.TemporaryDirectory() as folder:

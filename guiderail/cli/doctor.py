@@ -19,7 +19,8 @@ from guiderail.cli.terminal import visible
 from guiderail.errors import GuiderailError
 from guiderail.model.checksums import SUMS, compare, digests
 from guiderail.model.store import EMBEDDED, is_hub_id
-from guiderail.settings import Resolved, Settings
+from guiderail.resolution import Resolved
+from guiderail.settings import Settings
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
@@ -102,7 +103,7 @@ def _model_checks(now: Resolved, full: bool) -> Iterator[Check]:
 
 
 def _guarded(name: str, check: Callable[[], Check]) -> Check:
-    """Turn whatever goes wrong into a failed check: a doctor must not faint."""
+    """Turn any exception into a failed check."""
     try:
         return check()
     except GuiderailError as error:
@@ -190,14 +191,14 @@ def _files(now: Resolved, found: list[Path], full: bool) -> Check:
 
 
 def _undocumented(reference: str, detail: str) -> Check:
-    """Nothing says what the files must be: a fault in what we ship, and no more than unknown in another folder."""
+    """There are no checksums: a fault in the shipped model, and only a note for another folder."""
     if reference == EMBEDDED:
         return Check("model files", "failed", f"{detail}; its {SUMS} is missing", "Install guiderail again")
     return Check("model files", "note", f"{detail}; neither a {SUMS} nor the hub's cache says what they must be")
 
 
 def _again(reference: str) -> str:
-    """How to get sound files; a pull alone fetches nothing that is there already."""
+    """How to fetch the files again; a pull alone fetches nothing that exists."""
     if reference == EMBEDDED:
         return "Install guiderail again"
     hub_id = reference.partition("@")[0]

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 from guiderail.cli.terminal import visible
 from guiderail.engine.engine import Engine
-from guiderail.engine.patience import WAITING, Patience
 from guiderail.engine.request import CompletionRequest
+from guiderail.engine.time_limits import WAITING, TimeLimits
 from guiderail.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 
-def load_engine(settings: Settings, first: CompletionRequest | None = None, patience: Patience = WAITING) -> Engine:
+def load_engine(settings: Settings, first: CompletionRequest | None = None, limits: TimeLimits = WAITING) -> Engine:
     """An engine with the model that the settings name.
 
     Parameters
@@ -29,7 +29,7 @@ def load_engine(settings: Settings, first: CompletionRequest | None = None, pati
         The model cannot be found or loaded.
     """
     start_logging(settings.log_level)
-    engine, began = Engine(patience), time.perf_counter()
+    engine, began = Engine(limits), time.perf_counter()
     with status(f"loading model {settings.model}"):
         engine.load(settings, first)
     _log.info("%s on %s, loaded in %.2f s", engine.name, engine.device, time.perf_counter() - began)

@@ -32,7 +32,7 @@ PIPE_CLOSED = 128 + 13  # ... and for SIGPIPE
 
 @dataclass(frozen=True)
 class LazyCommand:
-    """A command that is imported when it is called; ``help`` stands in for it in the list."""
+    """A command that is imported when it is called; the list of commands shows ``help``."""
 
     target: str  # "module:attribute"
     help: str
@@ -171,14 +171,14 @@ def _internal(error: BaseException) -> str:
 
 
 class ClosedOutput(io.TextIOBase):
-    """Standard output that was closed before the start: a result has nowhere to go, and must not get lost silently."""
+    """Stands in for a standard output that was closed before the start: a result must not get lost silently."""
 
     def __init__(self) -> None:
         # Takes the number of standard output, which a file opened later would get otherwise.
         self._descriptor = os.open(os.devnull, os.O_WRONLY)
 
     def fileno(self) -> int:
-        """The descriptor that stands in for it."""
+        """The descriptor of the substitute."""
         return self._descriptor
 
     def write(self, text: str, /) -> int:
@@ -198,7 +198,7 @@ def _closed() -> GuiderailError:
 
 
 def _prepare_streams() -> None:
-    """Make both streams usable: a closed one is told of or takes nothing, an ASCII one escapes what it cannot show."""
+    """Make both streams usable: writing to a closed one fails clearly, an ASCII one escapes what it cannot show."""
     if sys.stdout is None:
         sys.stdout = ClosedOutput()
     else:

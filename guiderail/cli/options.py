@@ -10,9 +10,10 @@ import click
 
 from guiderail.cli.terminal import visible
 from guiderail.errors import UsageError
-from guiderail.settings import Resolved, default_of, flag_of, resolve, rule_of, user_file
+from guiderail.resolution import Resolved, resolve
+from guiderail.settings import default_of, flag_of, rule_of, user_file
 
-STDOUT = "-"
+STDIN = STDOUT = "-"
 _NAMED = "guiderail.problems"  # those that a command has named, in its context
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -95,7 +95,7 @@ def as_json(request: "CompletionRequest", found: "Completion", model: "Model") -
 
 
 def as_text(document: Document, found: "Completion", *, colour: bool, terminal: bool = False) -> str:
-    """The suggestions as a person reads them; a heading stands before each when there are several.
+    """The suggestions as plain text, each under a heading if there are several.
 
     On a terminal that is to have no colour, control characters are shown all the same; a pipe gets the exact text.
     """

@@ -20,11 +20,12 @@ from typing import IO, Any
 import click
 
 from guiderail import __version__
-from guiderail.cli.complete import STDIN, request_at
+from guiderail.cli.cursor import request_at
 from guiderail.cli.loading import load_engine
+from guiderail.cli.options import STDIN
 from guiderail.engine.engine import Engine
-from guiderail.engine.patience import UNHURRIED
 from guiderail.engine.request import CompletionRequest
+from guiderail.engine.time_limits import BATCH
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.settings import Settings, SettingsError, Source, checked
 
@@ -79,7 +80,7 @@ def complete_all(positions: str, output: str, settings: Settings) -> None:
     failed = sum(done.get(task.key, False) for task in tasks)
     if todo:
         with _sink(output) as sink:
-            engine = load_engine(settings, patience=UNHURRIED)
+            engine = load_engine(settings, limits=BATCH)
             failed += _answer(engine, settings, todo, identity, sink, len(tasks))
     _summarise(len(tasks), len(todo), failed)
     if failed:
@@ -277,7 +278,7 @@ class _Sink:
         self._synced = time.monotonic()
 
     def write(self, line: str) -> None:
-        """Hand a whole line to the system, which keeps it even if this process is killed."""
+        """Write a whole line to the system, which keeps it even if this process is killed."""
         self._file.write(line)
         self._file.flush()
         if self._durable and time.monotonic() - self._synced > SYNC_INTERVAL:

@@ -1,4 +1,4 @@
-"""Text from elsewhere on a person's terminal: shown, and never obeyed.
+"""Untrusted text on a person's terminal: control characters are shown, not sent.
 
 Names of files, messages about them and a model's text may hold escape sequences, which would rename the window, hide
 what was printed before, or answer in the person's place.

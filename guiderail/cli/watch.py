@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guiderail.cli.complete import request_of
+from guiderail.cli.cursor import request_of
 from guiderail.cli.loading import load_engine
 from guiderail.cli.terminal import visible
 from guiderail.text.document import Document
@@ -44,7 +44,7 @@ class Change:
     fit_s
         Seconds until the prompt's scores were there.
     suggestion
-        What is offered at the cursor.
+        What is suggested at the cursor.
     healed, heal_s
         Tokens made exact after it in idle time, and the seconds.
     exact
@@ -120,7 +120,7 @@ class Versions:
 def follow(
     engine: Engine, settings: Settings, documents: Iterable[Document], interrupted: Callable[[], bool]
 ) -> Iterator[Change]:
-    """What the cache does with each of a file's versions; the first one is a change from nothing.
+    """What the cache does with each version of a file; the first one counts as a change of an empty file.
 
     Context from other files is chosen once: another choice would void the cache, and the language server keeps its too.
     Healing ends between two chunks once `interrupted`.

@@ -20,7 +20,7 @@ Finish = Literal["line", "block", "tokens", "loop", "length", "eos", "cancelled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class DecodeRequest:
     """What is asked of a decoding method.
 
     Parameters
@@ -104,7 +104,7 @@ class Method(Protocol):
     """A way to decode; an object is used for one text, or for one request if it writes all its texts."""
 
     def decode(
-        self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
+        self, session: Session, logits: torch.Tensor, request: DecodeRequest, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
         """Decode after the session's sequence, whose next scores are `logits`; the last event is a FinishedEvent.
 
@@ -115,7 +115,7 @@ class Method(Protocol):
         ...
 
 
-def staged(raw: torch.Tensor, ids: Sequence[int], step: int, request: Request) -> torch.Tensor:
+def staged(raw: torch.Tensor, ids: Sequence[int], step: int, request: DecodeRequest) -> torch.Tensor:
     """The scores of one step: the model's, changed by the stages in their order.
 
     Parameters
@@ -136,7 +136,7 @@ def staged(raw: torch.Tensor, ids: Sequence[int], step: int, request: Request) -
 
 
 def scored(
-    raw: torch.Tensor, ids: Sequence[int], step: int, request: Request, constraints: Sequence[Constraint]
+    raw: torch.Tensor, ids: Sequence[int], step: int, request: DecodeRequest, constraints: Sequence[Constraint]
 ) -> torch.Tensor:
     """As `staged`, then masked and weighed by the constraints, which must have accepted exactly the decoded tokens.
 

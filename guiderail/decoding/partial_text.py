@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from guiderail.decoding.method import Finish, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, Finish, TokenEvent
 from guiderail.decoding.stops import loop_end
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class PartialText:
         Why it ended; None while it goes on.
     """
 
-    request: Request
+    request: DecodeRequest
     data: bytes = b""
     text: str = ""
     tokens: tuple[int, ...] = ()

@@ -23,7 +23,7 @@ AUTO, OFF = "auto", "off"
 
 
 class CompositionError(UsageError):
-    """What was chosen does not work together."""
+    """The chosen parts do not work together."""
 
 
 class ParameterError(UsageError):
@@ -64,12 +64,12 @@ class Pipeline:
         )
 
     def check(self, info: ModelInfo) -> None:
-        """Refuse a model that one of the specs cannot work with; see `Spec.check`."""
+        """Raise for a model that one of the specs does not support; see `Spec.check`."""
         for spec in (self.method, *self.stages, *self.constraints, *self.drafters):
             spec.check(info)
 
     def build(self, context: BuildContext) -> tuple[Method, list[LogitsStage], list[Constraint]]:
-        """The objects that decode one text."""
+        """Build the objects that decode one text."""
         stages = [spec.build(context) for spec in self.stages]
         constraints = [spec.build(context) for spec in self.constraints]
         return self.method.build(context), stages, constraints

@@ -130,7 +130,7 @@ def merged(own: Mapping[Kind, Mapping[str, str]], others: Iterable[EntryPoint]) 
 
 @cache
 def known() -> dict[str, Registered]:
-    """Everything that is registered on this machine, by name."""
+    """All registered specs on this machine, by name."""
     points = [point for kind in BASES for point in entry_points(group=f"guiderail.{kind}s")]
     return merged(BUILT_IN, points)
 

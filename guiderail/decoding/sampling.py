@@ -75,7 +75,7 @@ def truncate(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     return logits
 
 
-class Chooser:
+class Sampler:
     """Draws tokens for one request.
 
     Parameters

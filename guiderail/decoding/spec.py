@@ -52,7 +52,7 @@ def parameter(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """What a spec is for, and what it composes with; the rest is refused before anything is decoded.
+    """What a spec is for, and what it composes with; other combinations are refused before decoding begins.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class Spec(ABC):
 
     @abstractmethod
     def build(self, context: BuildContext) -> Any:
-        """Make the object that works: a `Method`, `LogitsStage`, `Constraint` or `Drafter`, by the kind.
+        """Build the object: a `Method`, `LogitsStage`, `Constraint` or `Drafter`, depending on the kind.
 
         Raises
         ------
@@ -167,7 +167,7 @@ class Spec(ABC):
         """
 
     def check(self, info: ModelInfo) -> None:  # noqa: B027  most specs work with any model
-        """Refuse a model that the spec cannot work with, before it is loaded; by default it works with any.
+        """Raise for a model that the spec does not support, before it is loaded; by default any is supported.
 
         Raises
         ------
@@ -205,7 +205,7 @@ class StageSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class ConstraintSpec(Spec):
-    """A limit on what may be written."""
+    """A constraint on what may be decoded."""
 
     kind: ClassVar[Kind] = "constraint"
 

@@ -127,7 +127,7 @@ def open_quote(line: str, quoted: bool) -> bool:
 
 
 def loop_end(text: str) -> int | None:
-    """Length at which `text` began to go round in circles, or None if it does not.
+    """The length at which `text` began to loop, or None if it does not.
 
     It does once it ends in the same stretch `LOOPS` times in a row, a short one some times more; the first of them
     still counts. Stretches without a letter (rows of numbers, rules of dashes), and short ones without a word, may
@@ -145,7 +145,7 @@ def loop_end(text: str) -> int | None:
 
 
 def _is_one(stretch: str) -> bool:
-    """Whether a stretch is not itself a shorter one, repeated."""
+    """Whether a stretch is not a repetition of a shorter one."""
     return (stretch + stretch).find(stretch, 1) == len(stretch)
 
 
@@ -157,7 +157,7 @@ def stop_rule(until: Until, before: str) -> StopRule:
 
 
 def shortened(before: str) -> str:
-    """A short line in place of a long one, which a rule would read for each token.
+    """A line shortened to what a rule needs, since the rule reads it at each token.
 
     What counts is how it is indented, whether it leaves a text of several lines open, and what it ends with.
     """

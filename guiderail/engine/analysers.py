@@ -42,7 +42,7 @@ class AnalyserPools:
         return self._pools.get((settings.analyser, settings.trust), lambda: self._pool(settings))
 
     def start(self, settings: Settings, document: Document, root: Path | None) -> None:
-        """Start the analyser of a document, which takes a while; nobody waits for it here."""
+        """Start the analyser of a document without waiting for it."""
         from guiderail.monitors.analysis.pool import folder_of
 
         if settings.monitors and document.language:
@@ -62,22 +62,22 @@ class AnalyserPools:
                 self._stop(analyser)
 
     def files_changed(self, paths: Sequence[Path]) -> None:
-        """Let all of them know that files were written or deleted. From any thread."""
+        """Tell all analysers that files were written or deleted; thread-safe."""
         for pool in self._pools:
             pool.files_changed(paths)
 
-    def let_go(self) -> None:
-        """Stop all of them, and do not wait for it; they start again when they are wanted."""
+    def stop_in_background(self) -> None:
+        """Stop all analysers without waiting; they start again on demand."""
         self._pools.clear()
 
     def wait(self) -> None:
-        """Wait until those that were let go have ended."""
+        """Wait until the stopped analysers have ended."""
         for thread in self._stopping:
             thread.join()
 
     def stop(self) -> None:
-        """Stop all of them, and wait for it."""
-        self.let_go()
+        """Stop all analysers, and wait until they have ended."""
+        self.stop_in_background()
         self.wait()
         self._stopping.clear()
 

@@ -1,4 +1,4 @@
-"""What the settings choose: a model, and of the methods, stages, constraints and drafters."""
+"""What the settings choose: a model, and the pipeline of method, stages, constraints and drafters."""
 
 from __future__ import annotations
 

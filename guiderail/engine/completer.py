@@ -1,11 +1,11 @@
-"""From a plan to suggestions: encodes the prompt and decodes. `Engine` makes the plans of what people ask for."""
+"""From a plan to suggestions: encodes the prompt and decodes. `Engine` makes plans from requests."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain, count
-from typing import Literal, cast
+from typing import cast
 
 from guiderail.cache.policy import Policy
 from guiderail.cache.pool import CachePool
@@ -15,13 +15,13 @@ from guiderail.decoding.drafting.draft import Drafter
 from guiderail.decoding.drafting.pass_cost import PassCosts, pass_costs_of
 from guiderail.decoding.pipeline import Pipeline
 from guiderail.decoding.session import Session
-from guiderail.engine.plan import CompletionPlan, Layout
-from guiderail.engine.run import Run
+from guiderail.engine.plan import CompletionPlan
+from guiderail.engine.prompt_builder import PromptBuilder
+from guiderail.engine.run import Resources, Run
 from guiderail.engine.suggestion import Suggestion
-from guiderail.errors import UsageError
 from guiderail.model.model import Model
 from guiderail.monitors.joint import JointMonitors
-from guiderail.prompt.prompt import Prompt, build_prompt, half_typed
+from guiderail.prompt.prompt import Prompt
 
 
 class Completer:
@@ -44,7 +44,7 @@ class Completer:
         self, model: Model, *, prompt_tokens: int = 2048, cache_policy: Policy = "exact", cache_bytes: int = 0
     ) -> None:
         self.model = model
-        self.prompt_tokens = prompt_tokens
+        self.prompts = PromptBuilder(model, prompt_tokens)
         self.session = Session(model, policy=cache_policy)
         self.pool = CachePool(self.session.cache, device_bytes=cache_bytes, host_bytes=cache_bytes)
         self.vocabulary = Vocabulary(model.tokenizer.token_bytes)
@@ -52,12 +52,12 @@ class Completer:
 
     def complete(
         self,
-        request: CompletionPlan,
+        plan: CompletionPlan,
         *,
         cancelled: Callable[[], bool] = lambda: False,
         on_token: Callable[[bytes], None] | None = None,
     ) -> list[Suggestion]:
-        """Suggestions for `request`, the first one first; fewer, and those being written cut short, once `cancelled`.
+        """Suggestions for a plan, the first one first; fewer, and those being written cut short, once `cancelled`.
 
         Raises
         ------
@@ -65,45 +65,45 @@ class Completer:
             If the cursor's line, or the tokens to be written, do not fit the model's context.
         """
         began = time.perf_counter()
-        prompt = self.prompt(request)
+        prompt = self.prompts.build(plan)
         # Asked before the prompt is encoded: the analyser answers meanwhile.
-        monitors = _monitors(request, prompt)
-        logits = self.session.fit(self._opened(request, prompt), cancelled=cancelled)
+        monitors = _monitors(plan, prompt)
+        logits = self.session.fit(self._open(plan, prompt), cancelled=cancelled)
         if logits is None:
             return []
-        run = Run(self, request, prompt, logits, began, monitors)
-        return run.suggestions(cancelled, on_token)
+        resources = Resources(self.model, self.session, self.vocabulary, self.prompts, self.store)
+        return Run(resources, plan, prompt, logits, began, monitors).suggestions(cancelled, on_token)
 
-    def encode(self, request: CompletionPlan) -> FitReport:
-        """Encode the prompt of `request`; what that took."""
-        self.session.fit(self._opened(request, self.prompt(request)))
+    def encode(self, plan: CompletionPlan) -> FitReport:
+        """Encode the prompt of a plan, and report what that took."""
+        self.session.fit(self._open(plan, self.prompts.build(plan)))
         assert self.session.report is not None, "fit makes one"
         return self.session.report
 
-    def prepare(self, request: CompletionPlan, prompt: Prompt, *, cancelled: Callable[[], bool]) -> None:
-        """Encode the prompt of `request`, so that `complete` only decodes; make it exact in the time that is left."""
-        ids = self._opened(request, prompt)
+    def prepare(self, plan: CompletionPlan, prompt: Prompt, *, cancelled: Callable[[], bool]) -> None:
+        """Encode the prompt of a plan, so that `complete` only decodes; then make the cache exact until cancelled."""
+        ids = self._open(plan, prompt)
         if self.session.ids[: len(ids)] != ids:
             self.session.fit(ids, cancelled=cancelled)
         if not cancelled():
             self.heal(cancelled=cancelled)
 
-    def _opened(self, request: CompletionPlan, prompt: Prompt) -> list[int]:
-        """The ids of a prompt, with its file's cache in use."""
+    def _open(self, plan: CompletionPlan, prompt: Prompt) -> list[int]:
+        """The ids of a prompt; the cache of its file is put into use."""
         ids = self.model.tokenizer.encode_prompt(prompt)
-        self.pool.open(request.file or request.document.path, ids)
+        self.pool.open(plan.file or plan.document.path, ids)
         return ids
 
     def warm(self, pipeline: Pipeline) -> None:
-        """Measure now what a pipeline's drafters have to know of this device, and not while somebody waits."""
+        """Measure in advance what a pipeline's drafters must know of this device."""
         if pipeline.drafters and PassCosts not in self.store:
             self.store[PassCosts] = pass_costs_of(self.model)
 
-    def show(self, request: CompletionPlan) -> None:
-        """Have the drafters read the prompt that was encoded, and the project, before a request waits for that."""
-        for part in request.pipeline.drafters:
-            if part in self.store:  # else no request came yet
-                cast(Drafter, self.store[part]).begin(self.session.ids, request.project)
+    def prime_drafters(self, plan: CompletionPlan) -> None:
+        """Let the drafters read the encoded prompt and the project in advance."""
+        for part in plan.pipeline.drafters:
+            if part in self.store:  # else there was no request yet
+                cast(Drafter, self.store[part]).begin(self.session.ids, plan.project)
 
     def heal(self, *, cancelled: Callable[[], bool] = lambda: False) -> bool:
         """Use idle time to make a patched cache exact; whether it is. Stops between two chunks once `cancelled`."""
@@ -112,49 +112,11 @@ class Completer:
             self.session.cache.prove()
         return self.session.cache.is_exact
 
-    def count(self, text: str) -> int:
-        """Tokens of a plain text; laying out a prompt counts the same lines again at every key stroke."""
-        return len(self.model.tokenizer.lines.encode(text))
 
-    def prompt(self, request: CompletionPlan) -> Prompt:
-        """The prompt for `request`."""
-        info = self.model.info
-        budget = min(self.prompt_tokens, info.context_length - request.max_tokens)
-        if budget < 1:
-            raise UsageError(
-                f"{request.max_tokens} tokens to write leave no room for a prompt in {info.name}",
-                f"Its context holds {info.context_length}: ask for fewer",
-            )
-        return build_prompt(
-            request.document,
-            request.offset,
-            request.snippets,
-            info.fim,
-            layout=self._layout(request.layout),
-            budget=budget,
-            count=self.count,
-            heal=request.heal,
-            root=request.root,
-            joins=self.model.tokenizer.joined_blanks,
-        )
-
-    def typed(self, request: CompletionPlan) -> str:
-        """What is decoded once more of the text before the cursor; on the cursor's line, and never shown."""
-        line, _ = request.document.position_at(request.offset)
-        before = request.document.text[request.document.line_start(line) : request.offset]
-        return half_typed(before, self.model.tokenizer.joined_blanks) if request.heal else ""
-
-    def _layout(self, wanted: Layout) -> Literal["psm", "spm", "efim", "prefix"]:
-        if wanted != "auto":
-            return wanted
-        fim = self.model.info.fim
-        return fim.preferred if fim else "prefix"
-
-
-def _monitors(request: CompletionPlan, prompt: Prompt) -> Iterator[JointMonitors | None]:
-    """The monitors of each suggestion, those of the first at work already; None where nobody can be asked."""
+def _monitors(plan: CompletionPlan, prompt: Prompt) -> Iterator[JointMonitors | None]:
+    """The monitors of each suggestion, those of the first started; None where no analyser can be asked."""
     watch = None
-    if request.monitors is not None:
-        watch = request.monitors.watch(request.document, request.offset, request.root, prompt.typed)
+    if plan.monitors is not None:
+        watch = plan.monitors.watch(plan.document, plan.offset, plan.root, prompt.typed)
     first = watch() if watch else None
     return chain([first], (watch() if watch else None for _ in count()))

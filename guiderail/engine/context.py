@@ -49,7 +49,7 @@ class ContextChooser:
         self._edition = 0
 
     def files_changed(self) -> None:
-        """Files were written or deleted: choose anew at the next occasion. From any thread."""
+        """Files were written or deleted: choose again at the next request; thread-safe."""
         self._edition += 1
 
     def forget(self, name: DocumentName) -> None:

@@ -17,7 +17,8 @@ from guiderail.engine.completion import Completion
 from guiderail.engine.context import ContextChooser, code_in
 from guiderail.engine.line_ends import with_line_ends_of, with_line_feeds
 from guiderail.engine.lru import LruCache
-from guiderail.engine.patience import WAITING, Patience
+from guiderail.engine.open_projects import OpenProjects
+from guiderail.engine.time_limits import WAITING, TimeLimits
 from guiderail.errors import GuiderailError
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PROJECTS = 8  # whose files and n-grams are kept
 MONITORS = 4  # combinations of analysers and monitors that are kept
 NEW_FILES, NEW_FILES_S = 1000, 0.02  # that analysers are told of at once, and seconds in which they are looked for
 IDLE_S = 0.05  # for counting other files' n-grams, whenever there is nothing else to do
@@ -58,7 +58,7 @@ class Engine:
 
     Parameters
     ----------
-    patience
+    limits
         How long a completion may wait for others.
     analysers
         Pools of language servers that several engines share; by default this engine's own.
@@ -73,19 +73,19 @@ class Engine:
     """
 
     def __init__(
-        self, patience: Patience = WAITING, *, analysers: AnalyserPools | None = None, stays: bool = False
+        self, limits: TimeLimits = WAITING, *, analysers: AnalyserPools | None = None, stays: bool = False
     ) -> None:
         self.analysers = analysers or AnalyserPools()
         self._owns_analysers = analysers is None
         self.name = ""
         self.device = ""
-        self._patience = patience
+        self._limits = limits
         self._stays = stays
         self._model: Model | None = None
         self._completer: Completer | None = None
         self._settings: Settings | None = None  # that the model was loaded with
         self._context: ContextChooser | None = None
-        self._projects: LruCache[tuple[Path | None, str, bool], OpenProject] = LruCache(PROJECTS)
+        self._projects = OpenProjects()
         self._monitors: LruCache[tuple[ServerPool, str], Monitors] = LruCache(MONITORS)
         self._warned = False  # that a method runs at a person's word alone
 
@@ -120,14 +120,14 @@ class Engine:
             The model cannot be found or loaded, or the method of the settings does not suit it.
         """
         from guiderail.engine.choice import model_of
-        from guiderail.model.memory import uncollected
+        from guiderail.model.garbage import gc_paused
 
         self.unload()
         with ExitStack() as started:
             if first is not None:
                 started.callback(self.stop_analysers)
                 self.analysers.start(settings, first.document, first.root)
-            with uncollected():  # what importing makes stays
+            with gc_paused():  # what importing makes stays
                 pipeline = _pipeline_of(settings)  # what does not compose is refused before anything is loaded
             self._model = model_of(settings, pipeline)
             self._settings = settings
@@ -143,17 +143,17 @@ class Engine:
         self._completer = Completer(
             self._model,
             prompt_tokens=settings.prompt_tokens,
-            cache_policy=self._patience.cache_policy(settings.cache_policy),
+            cache_policy=self._limits.cache_policy(settings.cache_policy),
             cache_bytes=settings.cache_mb << 20,
         )
-        self._context = ContextChooser(self._completer.count, self._patience.context_s)
+        self._context = ContextChooser(self._completer.prompts.count, self._limits.context_s)
         self._completer.warm(_pipeline_of(settings))  # no part of the first completion's time
         if self._stays:
             gc.collect()
             gc.freeze()
 
     def unload(self) -> None:
-        """Give the model's memory back."""
+        """Unload the model and free its memory."""
         self._drop()
         had_model, self._model, self._settings = self._model is not None, None, None
         self.name = self.device = ""
@@ -172,7 +172,7 @@ class Engine:
             self._start()
 
     def _drop(self) -> None:
-        """Drop all that was made with the model."""
+        """Drop everything that depends on the model."""
         self._completer = self._context = None
         self._projects.clear()
         self._monitors.clear()
@@ -203,7 +203,7 @@ class Engine:
 
         completer, plan = self._loaded(), self.plan(request)
         if stream is not None:
-            stream.begin(completer.typed(plan))
+            stream.begin(completer.prompts.typed(plan))
         if cancelled():
             return Completion((), is_whole=False)
         found = completer.complete(plan, cancelled=cancelled, on_token=stream.add if stream else None)
@@ -230,7 +230,7 @@ class Engine:
         completer, plan = self._loaded(), self.plan(request, renew=True)
         if cancelled():
             return
-        prompt = completer.prompt(plan)
+        prompt = completer.prompts.build(plan)
         if plan.monitors:
             ask = plan.monitors.watch(plan.document, plan.offset, plan.root, prompt.typed)
             if ask:
@@ -239,10 +239,10 @@ class Engine:
         if not cancelled():
             project = self._project(request)
             project.read(plan.document, IDLE_S, cancelled=cancelled)
-            completer.show(replace(plan, project=project.counts))
+            completer.prime_drafters(replace(plan, project=project.counts))
 
     def warm(self, request: CompletionRequest, cancelled: Cancelled = lambda: False) -> None:
-        """Read what a first request in this document would have to read, and start its analyser."""
+        """Read in advance what the first request in a document needs, and start its analyser."""
         project = self._project(request)
         self._snippets(request, project, renew=False)
         monitors = self._watching(request)
@@ -251,7 +251,7 @@ class Engine:
         project.read(request.document, IDLE_S, cancelled=cancelled)
 
     def plan(self, request: CompletionRequest, *, renew: bool = False) -> CompletionPlan:
-        """How a request is going to be completed: what the settings choose, and what is known of the project.
+        """Make the plan of a request from its settings and its project.
 
         Parameters
         ----------
@@ -279,19 +279,19 @@ class Engine:
             monitors=self._watching(request),
             file=request.name,
             pipeline=self._pipeline(request),
-            stages=(*request.stages, *project.stages(request.document, self._patience.ngrams_s)),
+            stages=(*request.stages, *project.stages(request.document, self._limits.ngrams_s)),
             project=project.counts,
         )
 
     def typed(self, request: CompletionRequest) -> str:
-        """What of the text before the cursor is decoded once more, and never shown."""
+        """The half-typed word before the cursor, which is decoded again and never shown."""
         from guiderail.engine.plan import CompletionPlan
 
         request = with_line_feeds(request)
-        return self._loaded().typed(CompletionPlan(document=request.document, offset=request.offset))
+        return self._loaded().prompts.typed(CompletionPlan(document=request.document, offset=request.offset))
 
     def _pipeline(self, request: CompletionRequest) -> Pipeline:
-        """What the settings choose, without what runs the project's code unless a person asked."""
+        """The pipeline of the settings; parts that run the project's code are left out unless a person asked."""
         pipeline = _pipeline_of(request.settings)
         if request.by_hand or not pipeline.runs_code:
             return pipeline
@@ -302,13 +302,8 @@ class Engine:
         return pipeline.without_code()
 
     def _project(self, request: CompletionRequest) -> OpenProject:
-        """What is kept of a request's project, under the settings that decide what is read of it."""
-        from guiderail.engine.project import OpenProject
-
-        root, ngrams, others = request.root, request.settings.project_ngrams, request.settings.context
-        return self._projects.get(
-            (root, ngrams, others), lambda: OpenProject(root, self.model, ngrams=ngrams, others=others)
-        )
+        """The open project of a request."""
+        return self._projects.of(request.root, request.settings, self.model)
 
     def _snippets(self, request: CompletionRequest, project: OpenProject, *, renew: bool) -> tuple[Snippet, ...]:
         self._loaded()
@@ -318,7 +313,7 @@ class Engine:
         return snippets
 
     def files_changed(self, *paths: Path) -> None:
-        """Choose context anew at the next occasion, and let analysers know; may be called from any thread.
+        """Files changed: choose context again at the next request, and tell the analysers; thread-safe.
 
         Of a folder that is gone they are told which known files went with it, of one that is there what code is in it.
         """
@@ -326,13 +321,13 @@ class Engine:
         if context is not None:
             context.files_changed()
         gone = [path for path in paths if not path.exists()]
-        lost = [file for project in self._projects for path in gone for file in project.forget(path)]
+        lost = self._projects.forget(gone)
         found = list(islice(code_in([path for path in paths if path.is_dir()], NEW_FILES_S), NEW_FILES))
         self.analysers.files_changed(list(dict.fromkeys([*paths, *lost, *found])))
 
     def knows(self, folder: Path) -> bool:
         """Whether a path is, or was, a folder of a project that is open; may be called from any thread."""
-        return any(project.knows(folder) for project in self._projects)
+        return self._projects.knows(folder)
 
     def edited(self, name: DocumentName, document: Document | None) -> None:
         """Let analysers see what an open document holds; None once it was saved or closed. From any thread."""
@@ -350,7 +345,7 @@ class Engine:
             self._completer.pool.forget(name)
 
     def _watching(self, request: CompletionRequest) -> Monitors | None:
-        """What forbids names that do not exist; None where monitors are off."""
+        """The monitors of a request; None if they are off."""
         settings = request.settings
         if not settings.monitors:
             return None
@@ -363,33 +358,33 @@ class Engine:
         from guiderail.monitors.monitors import Monitors
 
         return Monitors(
-            self._loaded().vocabulary, pool, deadline_s=self._patience.analyser_s, names=names, overlooks=pool.overlooks
+            self._loaded().vocabulary, pool, deadline_s=self._limits.analyser_s, names=names, overlooks=pool.overlooks
         )
 
     def _judge(self, request: CompletionRequest, plan: CompletionPlan) -> Judge:
-        """What decides which suggestions are shown; it waits no longer than for an analyser's answer."""
+        """The judge of a request's suggestions; it waits no longer than for one analyser's answer."""
         from guiderail.engine.judging import Judge
         from guiderail.monitors.verdict import Inspector
 
-        settings, wait_s = request.settings, self._patience.analyser_s
+        settings, wait_s = request.settings, self._limits.analyser_s
         inspector = Inspector(self.analysers.of(settings), wait_s) if settings.monitors else None
         use = settings.verdict if request.distinct else "off"  # independent draws are all of them an answer
-        return Judge(plan.document, plan.root, use, inspector, self._patience.cut_s, plan.n)
+        return Judge(plan.document, plan.root, use, inspector, self._limits.cut_s, plan.n)
 
     def stop_analysers(self) -> None:
-        """End this engine's own analysers, and wait for it; they start again when they are wanted."""
+        """Stop this engine's own analysers, and wait; they start again on demand."""
         self._monitors.clear()
         if self._owns_analysers:
             self.analysers.stop()
 
-    def give_back(self) -> None:
-        """Free what may hold a long text: caches, and analysers, which start again when they are wanted."""
-        from guiderail.engine.free_memory import give_back, give_back_after
+    def release_memory(self) -> None:
+        """Free memory that may hold a long text: caches, and analysers, which start again on demand."""
+        from guiderail.engine.free_memory import release_memory, release_memory_after
 
         self._monitors.clear()
-        self.analysers.let_go()
-        give_back()
-        give_back_after(self.analysers.wait)
+        self.analysers.stop_in_background()
+        release_memory()
+        release_memory_after(self.analysers.wait)
 
 
 def _pipeline_of(settings: Settings) -> Pipeline:

@@ -23,7 +23,7 @@ def is_long(texts: Iterable[str]) -> bool:
     return any(len(text) >= LONG for text in texts)
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Empty the caches of texts. Takes a tenth of a second, so only the worker's thread should do it."""
     for cached in _caches():
         cached.cache_clear()
@@ -31,13 +31,13 @@ def give_back() -> None:
     trim()
 
 
-def give_back_after(wait: Callable[[], None]) -> None:
+def release_memory_after(wait: Callable[[], None]) -> None:
     """Empty them once more when the analysers have ended, and a moment later their tasks, which hold texts too."""
 
     def later() -> None:
         wait()
         time.sleep(SETTLED_S)
-        give_back()
+        release_memory()
 
     threading.Thread(target=later, name="guiderail-give-back", daemon=True).start()
 
@@ -53,7 +53,7 @@ def _caches() -> tuple[Any, ...]:
 
 
 def trim() -> None:
-    """Have the C library return free memory to the system, which it does not do by itself."""
+    """Return the C library's free memory to the system."""
     if sys.platform == "linux":
         function = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
         if function is not None:

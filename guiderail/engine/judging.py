@@ -27,8 +27,8 @@ class Judge:
     """Judges the suggestions of one request.
 
     A text that does not fit its place, or has a syntax error, is never shown: its longest beginning without a fault
-    takes its place. What an analyser finds new errors in is left out or put last, as the setting says. For what is left out
-    its longest beginning before the first error is shown, if the analyser finds nothing wrong with that.
+    takes its place. What an analyser finds new errors in is left out or put last, as the setting says. For what is left
+    out its longest beginning before the first error is shown, if the analyser finds nothing wrong with that.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Judge:
     def judge(
         self, found: Sequence[Suggestion], cancelled: Cancelled = lambda: False
     ) -> tuple[list[Suggestion], list[Suggestion]]:
-        """What is shown, the best first, and what is dropped; each with its verdict as far as there is one."""
+        """The suggestions to show, the best first, and those dropped, each with its verdict if there is one."""
         if self._use == "off" or not found or cancelled():
             return list(found)[: self._wanted], []
         kept, broken = (list(found)[: self._wanted], []) if self._use == "mark" else self._fitting(found, cancelled)

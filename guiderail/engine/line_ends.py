@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def with_line_feeds(request: CompletionRequest) -> CompletionRequest:
-    """The request with line feeds alone, and the cursor where it was."""
+    """The request with line feeds only, and the cursor at the same place."""
     if "\r" not in request.document.text:
         return request
     before, after = _line_feeds(request.before), _line_feeds(request.after)

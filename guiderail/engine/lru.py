@@ -1,4 +1,4 @@
-"""The few things that were used last, of which each costs memory or a process."""
+"""A small cache that drops the least recently used value, for values that cost memory or a process."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ V = TypeVar("V")
 
 
 class LruCache(Generic[K, V]):
-    """Things by name, each made when it is first wanted; the one unused for longest goes when there are too many.
+    """Values by key, each made when it is first wanted; the least recently used one is dropped when there are too many.
 
     Parameters
     ----------
     most
         How many are kept.
     drop
-        Told of each that goes.
+        Called with each value that is dropped.
     """
 
     def __init__(self, most: int, drop: Callable[[V], None] = lambda _: None) -> None:
@@ -29,12 +29,12 @@ class LruCache(Generic[K, V]):
         self._lock = Lock()  # comparing two keys may let another thread in
 
     def __iter__(self) -> Iterator[V]:
-        """The things as they are now, the one unused for longest first; another thread may use them meanwhile."""
+        """The values as they are now, the least recently used first; another thread may change the cache meanwhile."""
         with self._lock:
             return iter(tuple(self._held.values()))
 
     def get(self, key: K, make: Callable[[], V]) -> V:
-        """The thing of this name."""
+        """The value of a key, made now if there is none."""
         if key not in self._held:
             made = make()
             with self._lock:
@@ -48,7 +48,7 @@ class LruCache(Generic[K, V]):
         return found
 
     def clear(self) -> None:
-        """Let all of them go."""
+        """Drop all values."""
         with self._lock:
             gone = list(self._held.values())
             self._held.clear()

@@ -1,4 +1,4 @@
-"""How a request is going to be completed: every choice made, and who helps."""
+"""The plan of a request: every choice made, and every part that takes part."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALTERNATIVES = Sampling(temperature=0.8, top_p=0.95)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionPlan:
-    """How a request is going to be completed; `Engine.plan` makes one, measurements make their own.
+    """Everything that decides how a request is completed; made by `Engine.plan`, or by measurements themselves.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class CompletionPlan:
 
 
 def sampling_of(settings: Settings) -> Sampling:
-    """How the settings choose tokens."""
+    """The sampling parameters of the settings."""
     return Sampling(
         temperature=settings.temperature,
         top_k=settings.top_k,

@@ -1,4 +1,4 @@
-"""What an engine keeps of one project between two cursors: its files, and the n-grams that they lend."""
+"""The state that an engine keeps of one project: the index of its files, and their n-grams."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class OpenProject:
         return self._lending.lent if self._lending else None
 
     def stages(self, document: Document, seconds: float) -> tuple[LogitsStage, ...]:
-        """The changes of the scores that the project asks for, after reading its files for so long."""
+        """The project's logits stages, after counting its files for at most so long."""
         if self._lending is None:
             return ()
         return (self._lending.stage(self._relative(document.path), document.language, seconds=seconds),)

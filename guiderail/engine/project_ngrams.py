@@ -1,4 +1,4 @@
-"""What the open project lends a small model: the n-grams of its files, counted as time allows and kept up to date."""
+"""The n-grams of the open project's files, mixed into a small model: counted as time allows and kept up to date."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PART = 8000  # characters that are tokenised from one look at the clock to the n
 
 
 def is_wanted(choice: str, model: Model) -> bool:
-    """Whether a project lends its n-grams: the setting `project_ngrams` ("on", "off", or "auto") for this model.
+    """Whether a project's n-grams are used with a model, by the setting `project_ngrams` ("on", "off" or "auto").
 
     Auto is the embedded model only, for which the mixture's weights were fitted: they say how much better than the
     model's own guess a repeated context is. A larger model copies by itself, and would be told to trust it too much.
@@ -78,7 +78,7 @@ class ProjectNgrams:
 
     @property
     def lent(self) -> NgramCounts:
-        """What counts for the file that was last asked about: nothing as long as a part of its own text does."""
+        """The counts to use for the current file: none while they include a part of its own text."""
         return _NOTHING if self._own in self._leaving else self.counts
 
     def read(
@@ -119,7 +119,7 @@ class ProjectNgrams:
         self._took_back(cancelled)
 
     def _took_back(self, cancelled: Callable[[], bool]) -> bool:
-        """Take back what is leaving; whether that is done."""
+        """Subtract the counts of files being removed; whether that is finished."""
         for path in tuple(self._leaving):
             for _ in self.counts.forget_text(path):
                 if cancelled():
@@ -128,7 +128,7 @@ class ProjectNgrams:
         return True
 
     def _begun(self, file: SourceFile) -> Generator[None]:
-        """The counting of a file, where it was left; another one's is given up."""
+        """The counting of a file, resumed; the counting of another file is abandoned."""
         if self._half is None or self._half[0] is not file:
             if self._half is not None:
                 self._leave(self._half[0].path)
@@ -155,7 +155,7 @@ class ProjectNgrams:
             self._leave(path)
 
     def _leave(self, path: str | None) -> None:
-        """Have a file taken back in the idle time to come, if anything of it counts."""
+        """Schedule a file's removal for idle time, if any part of it is counted."""
         if self._half is not None and self._half[0].path == path:
             self._half = None
         if path is not None:

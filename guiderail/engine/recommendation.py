@@ -58,7 +58,7 @@ class Row:
 
     @property
     def is_quick(self) -> bool:
-        """Whether it makes nobody wait for longer than the rule says."""
+        """Whether a suggestion takes no longer than the rule allows."""
         return self.cost.edit_s <= MOST_EDIT_S and self.cost.tokens_per_s >= LEAST_TOKENS_PER_S
 
     @property

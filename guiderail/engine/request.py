@@ -1,4 +1,4 @@
-"""What a caller asks for: a cursor, and the settings to complete it with."""
+"""A request: a cursor, and the settings to complete it with."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class CompletionRequest:
 
     @property
     def name(self) -> DocumentName | None:
-        """Under which what belongs to an open document is kept."""
+        """The key under which an open document's state is kept."""
         return (self.client, self.uri) if self.uri else None
 
     @property

@@ -1,4 +1,4 @@
-"""One request being answered, after its encoded prompt."""
+"""One run: the decoding of a plan's suggestions after its encoded prompt."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from guiderail.decoding.constraints.constraint import Constraint
 from guiderail.decoding.constraints.typed_text import TypedText
 from guiderail.decoding.drafting.pass_cost import PassCosts, pass_costs_of
 from guiderail.decoding.drafting.selector import DraftSelector
-from guiderail.decoding.following import REACH, following, open_text
-from guiderail.decoding.method import Event, FinishedEvent, Method, PausedEvent, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, Method, PausedEvent, TokenEvent
 from guiderail.decoding.methods.batch_sampling import SampledText, sample_batch
 from guiderail.decoding.methods.plain import PlainSpec
-from guiderail.decoding.sampling import Chooser, Sampling
+from guiderail.decoding.sampling import Sampler, Sampling
 from guiderail.decoding.spec import BuildContext
 from guiderail.decoding.stops import StopRule, stop_rule
+from guiderail.decoding.suffix_stop import REACH, open_text, stop_at_suffix
 from guiderail.engine.plan import ALTERNATIVES, CompletionPlan
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.monitors.joint import JointMonitors
@@ -28,43 +28,67 @@ from guiderail.prompt.prompt import Prompt
 from guiderail.prompt.snippet import Snippet
 from guiderail.text.backwards import lines_above
 from guiderail.text.document import Document
-from guiderail.text.fitting import Shaped, at_depth, may_indent, shape
+from guiderail.text.fitting import FittedText, at_depth, fit_text, may_indent
+from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 if TYPE_CHECKING:
-    from guiderail.engine.completer import Completer
+    from guiderail.decoding.constraints.vocabulary import Vocabulary
+    from guiderail.decoding.session import Session
+    from guiderail.engine.prompt_builder import PromptBuilder
+    from guiderail.model.model import Model
 
 WIDEST = 16  # texts that are written at once: all their keys and values are held, and read at every step
 LINE = 20_000  # characters before the cursor in which a quote may have been opened
 
 
 @dataclass(frozen=True, slots=True)
+class Resources:
+    """What all runs of one completer use.
+
+    Parameters
+    ----------
+    model, session, vocabulary
+        The model, its encoded sequence, and its tokens.
+    prompts
+        For methods that compare with another prompt.
+    store
+        What methods and drafters keep between runs (`BuildContext.kept`).
+    """
+
+    model: Model
+    session: Session
+    vocabulary: Vocabulary
+    prompts: PromptBuilder
+    store: dict[object, object]
+
+
+@dataclass(frozen=True, slots=True)
 class _Text:
-    """What writes one text, or all of them with a method that does."""
+    """How one text is decoded, or all of them by a method that decodes all at once."""
 
     method: Method
-    plan: Request
+    request: DecodeRequest
     constraints: Sequence[Constraint]
     monitor: JointMonitors | None
 
 
 class Run:
-    """One request being answered: every suggestion starts after the same encoded prompt, of which no copy is made."""
+    """Decodes the suggestions of one plan; all start after the same encoded prompt, which is not copied."""
 
     def __init__(
         self,
-        completer: Completer,
-        request: CompletionPlan,
+        resources: Resources,
+        plan: CompletionPlan,
         prompt: Prompt,
         logits: torch.Tensor,
         began: float,
         monitors: Iterator[JointMonitors | None],
     ) -> None:
         self.monitors = monitors
-        self.completer = completer
-        self.session = completer.session
-        self.tokenizer = completer.model.tokenizer
-        self.vocabulary = completer.vocabulary
-        self.request = request
+        self.resources = resources
+        self.session = resources.session
+        self.tokenizer = resources.model.tokenizer
+        self.plan = plan
         self.prompt = prompt
         self.logits = logits
         self.began = began
@@ -79,34 +103,34 @@ class Run:
         Where the plan takes spare ones, those that a method has written beyond that come last.
         """
         found: list[Suggestion] = []
-        index, wanted = 0, self.request.n
-        while index < self._most and len(found) < wanted and not (index and cancelled()):
-            count = min(self._abreast(index, on_token), wanted - len(found), self._most - index)
+        index, wanted = 0, self.plan.n
+        while index < self._max_attempts and len(found) < wanted and not (index and cancelled()):
+            count = min(self._batch_size(index, on_token), wanted - len(found), self._max_attempts - index)
             for suggestion in self._write(range(index, index + count), cancelled, None if index else on_token):
-                is_new = not self.request.distinct or suggestion.text not in {s.text for s in found}
-                if is_new and (self.request.spare or len(found) < wanted):
+                is_new = not self.plan.distinct or suggestion.text not in {s.text for s in found}
+                if is_new and (self.plan.spare or len(found) < wanted):
                     found.append(suggestion)
             index += count
         return found
 
     @property
-    def _most(self) -> int:
-        """How often a text is written at most, for as many suggestions as are wanted."""
-        if self.request.pipeline.method.metadata.all_texts:
+    def _max_attempts(self) -> int:
+        """How often a text is decoded at most to get as many suggestions as are wanted."""
+        if self.plan.pipeline.method.metadata.all_texts:
             return 1
-        return 2 * self.request.n - 1 if self.request.distinct else self.request.n
+        return 2 * self.plan.n - 1 if self.plan.distinct else self.plan.n
 
-    def _abreast(self, index: int, on_token: Callable[[bytes], None] | None) -> int:
+    def _batch_size(self, index: int, on_token: Callable[[bytes], None] | None) -> int:
         """How many texts may be written at once from this one on.
 
         What is drawn plainly shares its passes. A first text that somebody waits for, or that drafts can shorten, goes
         alone.
         """
-        request, pipeline = self.request, self.request.pipeline
-        alone = index == 0 and (on_token is not None or request.sampling.greedy)
-        drafted = bool(pipeline.drafters) and not request.distinct  # who measures draws with drafts is to get them
+        plan, pipeline = self.plan, self.plan.pipeline
+        alone = index == 0 and (on_token is not None or plan.sampling.greedy)
+        drafted = bool(pipeline.drafters) and not plan.distinct  # who measures draws with drafts is to get them
         apart = alone or drafted or any(part.metadata.one_by_one for part in pipeline.stages)
-        return 1 if apart or not isinstance(pipeline.method, PlainSpec) else min(request.n, WIDEST)
+        return 1 if apart or not isinstance(pipeline.method, PlainSpec) else min(plan.n, WIDEST)
 
     def _write(
         self, indices: Sequence[int], cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None
@@ -115,10 +139,10 @@ class Run:
         start, passes = time.perf_counter() if indices[0] else self.began, self.session.passes
         try:
             if len(texts) == 1:
-                events = texts[0].method.decode(self.session, self.logits, texts[0].plan, texts[0].constraints)
+                events = texts[0].method.decode(self.session, self.logits, texts[0].request, texts[0].constraints)
                 found = list(self._collect(events, start, on_token))
             else:
-                found = list(self._collect(self._drawn(indices, texts), start, None, at_once=True))
+                found = list(self._collect(self._sampled(indices, texts), start, None, at_once=True))
         finally:
             self.session.rollback(self.session.length - self.prompt_tokens)
         passes = self.session.passes - passes
@@ -130,114 +154,114 @@ class Run:
             for suggestion, report in zip(found, reports, strict=True)
         ]
 
-    def _drawn(self, indices: Sequence[int], texts: Sequence[_Text]) -> Iterator[Event]:
+    def _sampled(self, indices: Sequence[int], texts: Sequence[_Text]) -> Iterator[Event]:
         """The events of texts that are drawn side by side, one text after the other."""
-        choosers = [Chooser(self._sampling(index), index) for index in indices]
+        samplers = [Sampler(self._sampling(index), index) for index in indices]
         ids = self.session.ids
         draws = [
-            SampledText(text.plan, text.constraints, chooser, ids, self.logits)
-            for text, chooser in zip(texts, choosers, strict=True)
+            SampledText(text.request, text.constraints, sampler, ids, self.logits)
+            for text, sampler in zip(texts, samplers, strict=True)
         ]
-        sample_batch(self.session, draws, texts[0].plan.cancelled)
+        sample_batch(self.session, draws, texts[0].request.cancelled)
         for one in draws:
             yield from one.events()
 
     def _text(self, index: int, cancelled: Callable[[], bool]) -> _Text:
-        request, typed = self.request, self.prompt.typed.encode()
-        method, stages, chosen = request.pipeline.build(self._build_context(index))
-        plan = Request(
+        plan, typed = self.plan, self.prompt.typed.encode()
+        method, stages, chosen = plan.pipeline.build(self._build_context(index))
+        request = DecodeRequest(
             token_bytes=self.tokenizer.token_bytes,
             stop=self._stop,
-            stop_reason=request.until,
+            stop_reason=plan.until,
             skip=len(typed),
-            max_tokens=request.max_tokens,
-            n=request.n,
-            spare=request.spare,
-            end_loops=request.end_loops,
-            stages=[*request.stages, *stages],
+            max_tokens=plan.max_tokens,
+            n=plan.n,
+            spare=plan.spare,
+            end_loops=plan.end_loops,
+            stages=[*plan.stages, *stages],
             cancelled=cancelled,
         )
-        first = TypedText(self.vocabulary, self.tokenizer.token_bytes, typed, may_indent=self._may_indent)
+        first = TypedText(self.resources.vocabulary, self.tokenizer.token_bytes, typed, may_indent=self._may_indent)
         constraints = [*([] if first.is_satisfied else [first]), *chosen]
         monitor = next(self.monitors)
         if monitor:
             constraints.append(monitor)
-        return _Text(method, plan, constraints, monitor)
+        return _Text(method, request, constraints, monitor)
 
     @cached_property
     def _before(self) -> str:
         """The cursor's line up to the cursor."""
-        line, _ = self.request.document.position_at(self.request.offset)
-        return self.request.document.text[self.request.document.line_start(line) : self.request.offset]
+        line, _ = self.plan.document.position_at(self.plan.offset)
+        return self.plan.document.text[self.plan.document.line_start(line) : self.plan.offset]
 
     @property
     def _above(self) -> str:
         """The last line above the cursor's that is not blank."""
-        text, start = self.request.document.text, self.request.offset - len(self._before)
+        text, start = self.plan.document.text, self.plan.offset - len(self._before)
         return next((line for line in lines_above(text, start) if line.strip()), "")
 
     def _after(self, size: int) -> str:
-        """What stands after the cursor: its line's rest, or so many characters if these are more, and some blanks."""
-        document, offset = self.request.document, self.request.offset
+        """The text after the cursor: the rest of its line, or `size` characters if that is more, and some more."""
+        document, offset = self.plan.document, self.plan.offset
         line, _ = document.position_at(offset)
         return document.text[offset : max(document.line_end(line), offset + size) + REACH]
 
     @cached_property
     def _stop(self) -> StopRule:
-        document, rule = self.request.document, stop_rule(self.request.until, self._before)
-        if not self.request.fit:
+        document, rule = self.plan.document, stop_rule(self.plan.until, self._before)
+        if not self.plan.fit:
             return rule
-        quote = open_text(document.text, self.request.offset)
-        return following(rule, self._before, self._after(0), document.language, quote)
+        quote = open_text(document.text, self.plan.offset)
+        return stop_at_suffix(rule, self._before, self._after(0), document.language, quote)
 
-    def _fitted(self, end: FinishedEvent) -> Shaped:
+    def _fitted(self, end: FinishedEvent) -> FittedText:
         """The text that is suggested, and how much after the cursor it replaces."""
         text = end.text
-        if not self.request.fit:
-            return Shaped(text)
+        if not self.plan.fit:
+            return FittedText(text)
         if end.reason == "eos" and (cut := self._stop.end(f"{text}\n")) is not None:
             text = text[:cut]  # its last line has ended too
         if not self._may_indent:
             text = at_depth(text, self._before, self._above)
-        return shape(text, self._before[-LINE:], self._after(len(text))) or Shaped("")
+        return fit_text(text, self._before[-LINE:], self._after(len(text))) or FittedText("")
 
     @cached_property
     def _may_indent(self) -> bool:
         """Whether blanks may come next."""
-        if not self.request.fit or self.request.document.language != "python":
+        if not self.plan.fit or self.plan.document.language not in PYTHON_STATEMENTS:
             return True  # in YAML, say, the depth is the meaning
         return may_indent(self._before, self._above)
 
     def _build_context(self, index: int) -> BuildContext:
-        request, completer = self.request, self.completer
+        plan, resources = self.plan, self.resources
         context = BuildContext(
-            model=completer.model,
-            vocabulary=self.vocabulary,
+            model=resources.model,
+            vocabulary=self.resources.vocabulary,
             sampling=self._sampling(index),
             index=index,
-            document=request.document,
-            offset=request.offset,
-            root=request.root,
-            snippets=request.snippets,
+            document=plan.document,
+            offset=plan.offset,
+            root=plan.root,
+            snippets=plan.snippets,
             typed=self.prompt.typed,
             prompt=self.session.ids,
             encode=self._encode,
-            project=request.project,
-            store=completer.store,
+            project=plan.project,
+            store=resources.store,
         )
-        if not request.pipeline.drafters:
+        if not plan.pipeline.drafters:
             return context
         # A drafter is kept from request to request; this one's project is told when it begins.
-        drafters = [context.kept(part, partial(part.build, context)) for part in request.pipeline.drafters]
-        prices = context.kept(PassCosts, lambda: pass_costs_of(completer.model))
-        return replace(context, drafting=DraftSelector(drafters, prices, request.project))
+        drafters = [context.kept(part, partial(part.build, context)) for part in plan.pipeline.drafters]
+        prices = context.kept(PassCosts, lambda: pass_costs_of(resources.model))
+        return replace(context, drafting=DraftSelector(drafters, prices, plan.project))
 
     def _encode(self, document: Document, offset: int, snippets: Sequence[Snippet]) -> list[int]:
-        prompt = self.completer.prompt(replace(self.request, document=document, offset=offset, snippets=snippets))
+        prompt = self.resources.prompts.build(replace(self.plan, document=document, offset=offset, snippets=snippets))
         return self.tokenizer.encode_prompt(prompt)
 
     def _sampling(self, index: int) -> Sampling:
-        sampling = self.request.sampling
+        sampling = self.plan.sampling
         return replace(ALTERNATIVES, seed=sampling.seed) if index and sampling.greedy else sampling
 
     def _collect(
@@ -248,8 +272,8 @@ class Run:
         *,
         at_once: bool = False,
     ) -> Iterator[Suggestion]:
-        """The texts of one decoding; only the first one's tokens are told as they come."""
-        at_once = at_once or self.request.pipeline.method.metadata.all_texts
+        """The suggestions of one decoding; only the first one's tokens are passed on as they come."""
+        at_once = at_once or self.plan.pipeline.method.metadata.all_texts
         tokens: list[TokenEvent] = []
         began = first = time.perf_counter()
         pauses = 0
@@ -273,8 +297,8 @@ class Run:
         fitted = self._fitted(end)
         return Suggestion(
             text=fitted.text,
-            start=self.request.offset,
-            end=self.request.offset + fitted.covers,
+            start=self.plan.offset,
+            end=self.plan.offset + fitted.covers,
             score=sum(t.logprob for t in tokens) / len(tokens) if tokens else 0.0,
             token_ids=tuple(t.id for t in tokens),
             finish=end.reason,

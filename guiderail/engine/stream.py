@@ -22,6 +22,6 @@ class TextStream:
         self._skip = len(typed.encode())
 
     def add(self, data: bytes) -> None:
-        """Take a token's bytes."""
+        """Append a token's bytes."""
         self._data += data
         self.text = self._data[self._skip :].decode(errors="ignore")

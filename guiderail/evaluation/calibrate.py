@@ -37,7 +37,7 @@ PAUSE_RATE = 0.0759  # the paper's mean share of pauses
 
 
 @dataclass(frozen=True, slots=True)
-class Observations:
+class TokenStatistics:
     """Places of true code.
 
     Parameters
@@ -71,7 +71,7 @@ def source_files(folder: Path | None, seed: int) -> list[Path]:
 
 
 @torch.inference_mode()
-def observe(model: Model, files: Sequence[Path], wanted: int, seed: int) -> Iterator[Observations]:
+def token_statistics(model: Model, files: Sequence[Path], wanted: int, seed: int) -> Iterator[TokenStatistics]:
     """Places window by window, one window a file, until `wanted` were seen (teacher forcing)."""
     source, seen = random.Random(seed), 0
     window = min(WINDOW, model.info.context_length)
@@ -102,19 +102,19 @@ def _window(model: Model, file: Path, size: int, source: random.Random) -> list[
     return model.tokenizer.encode("".join(lines[start : start + size]))[:size]
 
 
-def _places(scores: torch.Tensor, truth: torch.Tensor) -> Observations:
+def _places(scores: torch.Tensor, truth: torch.Tensor) -> TokenStatistics:
     logprobs = scores.double().log_softmax(-1)
     own = logprobs.gather(1, truth[:, None])
     entropies = -(logprobs.exp() * logprobs).sum(-1)
-    return Observations(entropies.cpu().numpy(), ((logprobs > own).sum(-1) + 1).cpu().numpy())
+    return TokenStatistics(entropies.cpu().numpy(), ((logprobs > own).sum(-1) + 1).cpu().numpy())
 
 
-def gathered(parts: Sequence[Observations]) -> Observations:
+def concatenated(parts: Sequence[TokenStatistics]) -> TokenStatistics:
     """All places together."""
-    return Observations(np.concatenate([p.entropies for p in parts]), np.concatenate([p.ranks for p in parts]))
+    return TokenStatistics(np.concatenate([p.entropies for p in parts]), np.concatenate([p.ranks for p in parts]))
 
 
-def learn(places: Observations, seed: int = 42) -> dict[str, Any]:
+def fit_threshold(places: TokenStatistics, seed: int = 42) -> dict[str, Any]:
     """The threshold and what is known of it.
 
     Returns
@@ -160,7 +160,7 @@ def learn(places: Observations, seed: int = 42) -> dict[str, Any]:
     }
 
 
-def _accuracy(places: Observations, right: np.ndarray, part: np.ndarray, threshold: float) -> float:
+def _accuracy(places: TokenStatistics, right: np.ndarray, part: np.ndarray, threshold: float) -> float:
     """How often "the model is right where its entropy is below the threshold" holds."""
     return float(((places.entropies[part] < threshold) == right[part]).mean())
 

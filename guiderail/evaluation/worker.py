@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from guiderail.engine.analysers import AnalyserPools
 from guiderail.engine.engine import Engine
-from guiderail.engine.patience import UNHURRIED
 from guiderail.engine.request import CompletionRequest
 from guiderail.engine.suggestion import NOTHING, Suggestion
+from guiderail.engine.time_limits import BATCH
 from guiderail.evaluation.checkers.checker import CannotCheck, judge_for
 from guiderail.evaluation.config import SYNTAX, Config, System
 from guiderail.evaluation.scoring import repetition, score
@@ -119,8 +119,8 @@ class Worker:
 
     def _engine(self, model: str) -> Engine:
         if model not in self._engines:
-            patience = replace(UNHURRIED, analyser_s=self._config.settings.deadline_s)
-            engine = Engine(patience, analysers=self._analysers)
+            limits = replace(BATCH, analyser_s=self._config.settings.deadline_s)
+            engine = Engine(limits, analysers=self._analysers)
             engine.load(replace(self._config.settings, model=model))
             self._engines[model] = engine
         return self._engines[model]

@@ -53,7 +53,7 @@ class Buffer:
         self.version = version
         self.encoding: Encoding = encoding
         self.cursor = 0
-        self.lost = False
+        self.is_out_of_sync = False
         self._set(text)
 
     @property
@@ -84,13 +84,13 @@ class Buffer:
     def apply_stepwise(self, changes: Sequence[Change], version: int | None = None) -> Iterator[None]:
         """As `apply`, one change at each step: each copies the text, and thousands of them take their time."""
         whole = [index for index, change in enumerate(changes) if _is_whole(change)]
-        self.lost = not whole and (self.lost or (version is not None and version < self.version))
+        self.is_out_of_sync = not whole and (self.is_out_of_sync or (version is not None and version < self.version))
         if version is not None:
             self.version = version
         for change in changes[whole[-1] :] if whole else changes:
-            edit = None if self.lost else self._edit(change)
+            edit = None if self.is_out_of_sync else self._edit(change)
             if edit is None:
-                self.lost = True
+                self.is_out_of_sync = True
                 break
             self._apply(edit)
             yield

@@ -20,7 +20,7 @@ from guiderail.text.positions import Encoding
 
 @dataclass(eq=False)
 class ClientState:
-    """What the server knows of one client; the handlers share it.
+    """The state of one client, which its handlers share.
 
     Parameters
     ----------

@@ -16,7 +16,8 @@ from typing import Any
 
 from guiderail.errors import GuiderailError, sentences
 from guiderail.lsp.worker import LOADED
-from guiderail.settings import KEYS, Resolved, Settings, Source, checked, resolve, rule_of, user_file
+from guiderail.resolution import Resolved, resolve
+from guiderail.settings import KEYS, Settings, Source, checked, rule_of, user_file
 
 SECTION = "guiderail"
 PER_PROCESS = (*LOADED, "log_level")  # settings that a process has once
@@ -118,7 +119,7 @@ def settle(
 
 
 def _bound(own: Preferences, to: Settings, who: str, remedy: str) -> Preferences:
-    """Preferences with `to`'s values of what a process has once; a choice that is lost by that is a problem."""
+    """Preferences with the process-wide values of `to`; a different choice for one of these is a problem."""
     same = {key: getattr(to, key) for key in PER_PROCESS}
     lost = [key for key, value in same.items() if key in own.chosen and getattr(own.settings, key) != value]
     problems = (sentences(f"{', '.join(lost)} cannot be chosen {who}", remedy),) if lost else ()
@@ -139,7 +140,7 @@ def read(
         The client's configuration object; keys in camelCase or with underscores. Unknown keys are the editor's own
         (a path to this server, say) and are passed over, and so is null.
     flags, env
-        As `guiderail.settings.resolve` takes them; they are known to be right.
+        As `guiderail.resolution.resolve` takes them; they are known to be right.
     root
         The project, whose settings count.
     """
@@ -206,7 +207,7 @@ def _own(key: str, given: dict[str, Any], problems: list[str]) -> Any:
 
 
 def section_of(options: object, *, only: bool = False) -> dict[str, Any] | None:
-    """Our section of an object of settings; the object itself if it has none, unless `only` the section counts."""
+    """guiderail's section of a settings object; the object itself if it has none, unless `only` is given."""
     if not isinstance(options, dict):
         return None
     inner = options.get(SECTION)

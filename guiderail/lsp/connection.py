@@ -17,13 +17,13 @@ from typing import Any
 from lsprotocol import types
 from pygls.protocol import LanguageServerProtocol
 
-from guiderail.lsp.logfile import where
+from guiderail.lsp.logfile import location_of
 
 log = logging.getLogger(__name__)
 
 UNAUTHORISED = -32001
 # Documents, folders and the end are this server's own business; pygls would keep a second, wrong text.
-_OURS = (
+_HANDLED_HERE = (
     types.TEXT_DOCUMENT_DID_OPEN,
     types.TEXT_DOCUMENT_DID_CHANGE,
     types.TEXT_DOCUMENT_DID_CLOSE,
@@ -54,13 +54,13 @@ class Connection(LanguageServerProtocol):
         self.token: str | None = None
         self.on_rejected: Callable[[], None] = lambda: None
         self.on_unread: Callable[[str, bytes], None] = lambda *_: None
-        self._held: asyncio.Future[None] | None = None
+        self._exclusive: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._initialized = self._open = self._shutdown = self._rejected = (
             False  # before pygls looks through the attributes
         )
         super().__init__(*args, **kwargs)
-        for method in _OURS:
+        for method in _HANDLED_HERE:
             self.fm.builtin_features.pop(method, None)
 
     @property
@@ -75,17 +75,17 @@ class Connection(LanguageServerProtocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether the client wants to hear of what it did not ask for."""
+        """Whether the client may be sent notifications and requests."""
         return self._open and not self._shutdown
 
     def on(self, method: str, handler: Callable[..., Any], options: Any = None) -> None:
-        """Have a message handled; `options` are what `initialize` says of the server's ability."""
+        """Register the handler of a message; `options` go into the capabilities that `initialize` answers with."""
         self.fm.features[method] = handler
         if options is not None:
             self.fm.feature_options[method] = options
 
     def on_command(self, name: str, handler: Callable[..., Any]) -> None:
-        """Have a command of `workspace/executeCommand` handled."""
+        """Register the handler of a `workspace/executeCommand` command."""
         self.fm.commands[name] = handler
 
     def show_message(self, kind: types.MessageType, text: str) -> None:
@@ -102,34 +102,34 @@ class Connection(LanguageServerProtocol):
         return answer.result()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something while messages go on being handled."""
+        """Run work in the background, while messages go on being handled."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(_log_failure)
 
-    def hold(self, work: Coroutine[Any, Any, None]) -> None:
-        """Handle a message bit by bit; the next one is received when that is done (`idle`)."""
-        self._held = asyncio.ensure_future(work)
-        self._held.add_done_callback(_log_failure)
+    def run_exclusively(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run the rest of a message's handling; the next message is received when it is done (`wait_for_exclusive`)."""
+        self._exclusive = asyncio.ensure_future(work)
+        self._exclusive.add_done_callback(_log_failure)
 
-    async def idle(self) -> None:
-        """Wait until the next message may be received: it may build on what the last one is still doing."""
-        if self._held is not None:
-            await asyncio.wait([self._held])
-            self._held = None
+    async def wait_for_exclusive(self) -> None:
+        """Wait until the next message may be received, which may depend on the result of the last one."""
+        if self._exclusive is not None:
+            await asyncio.wait([self._exclusive])
+            self._exclusive = None
 
-    def release(self) -> None:
-        """Cancel what is held."""
-        if self._held is not None:
-            self._held.cancel()
+    def cancel_exclusive(self) -> None:
+        """Cancel the work that the next message waits for."""
+        if self._exclusive is not None:
+            self._exclusive.cancel()
 
     def receive(self, body: bytes) -> None:
         """Handle the body of one frame; never raises."""
         if self._rejected:
             return
         data = _read(body)
-        if self.token is not None and not self._initialized and not self._may_begin(data):
+        if self.token is not None and not self._initialized and not self._is_authorised(data):
             asked = data.get("id") if isinstance(data, dict) and "method" in data else None
             self.reject(asked, "the token must come first, and be right")
         elif data is _NOT_JSON:
@@ -144,7 +144,7 @@ class Connection(LanguageServerProtocol):
             self._dispatch(data, body)
 
     def reject(self, asked: Any, message: str) -> None:
-        """Answer a client that has no right to be here, once, and end the connection."""
+        """Answer an unauthorised client, once, and end the connection."""
         if not self._rejected:
             self._rejected = True
             self._refuse(asked, UNAUTHORISED, message)
@@ -161,7 +161,7 @@ class Connection(LanguageServerProtocol):
         method, asked = data.get("method"), data.get("id")
         if method is not None and asked is None:
             data.pop("id", None)  # null is no id: nobody could tell which request a reply belongs to
-        _token(data)  # where none is wanted, one may be given all the same
+        _pop_token(data)  # where none is wanted, one may be given all the same
         refusal = self._refusal(method)
         if refusal is None:
             self._handle(data, asked if method is not None else None, body)
@@ -188,7 +188,7 @@ class Connection(LanguageServerProtocol):
         try:
             self.handle_message(message)  # pyright: ignore[reportArgumentType]
         except Exception as error:
-            log.error("failed at a %.100r message: %s at %s", method, type(error).__name__, where(error))
+            log.error("failed at a %.100r message: %s at %s", method, type(error).__name__, location_of(error))
 
     def _refusal(self, method: str | None) -> tuple[int, str] | None:
         """Why a message is not taken, if so."""
@@ -202,9 +202,9 @@ class Connection(LanguageServerProtocol):
             return types.ErrorCodes.InvalidRequest, "the server is shutting down"
         return None
 
-    def _may_begin(self, data: Any) -> bool:
-        """Whether a message begins the conversation, with the right token."""
-        given = _token(data)
+    def _is_authorised(self, data: Any) -> bool:
+        """Whether a message is an `initialize` request with the right token."""
+        given = _pop_token(data)
         return isinstance(given, str) and hmac.compare_digest(
             given.encode("utf-8", "replace"), (self.token or "").encode()
         )
@@ -224,11 +224,11 @@ class Connection(LanguageServerProtocol):
 def _log_failure(done: asyncio.Future[None]) -> None:
     error = None if done.cancelled() else done.exception()
     if error is not None:
-        log.error("failed: %s at %s", type(error).__name__, where(error))
+        log.error("failed: %s at %s", type(error).__name__, location_of(error))
 
 
 def _read(body: bytes) -> Any:
-    """What a body says; `_NOT_JSON` if it is no JSON."""
+    """A body as JSON; `_NOT_JSON` if it is not."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -236,7 +236,7 @@ def _read(body: bytes) -> Any:
 
 
 def _is_id(value: Any) -> bool:
-    """Whether a request may have it as its id, and can be answered by it."""
+    """Whether a value is a valid id of a request."""
     return value is None or isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
 
 
@@ -245,7 +245,7 @@ def _is_message(data: dict[str, Any]) -> bool:
     return isinstance(data.get("method", ""), str) and _is_id(data.get("id"))
 
 
-def _token(data: Any) -> Any:
+def _pop_token(data: Any) -> Any:
     """The token of an `initialize` message, taken out of it: debugging logs the rest; None if it is another."""
     if not isinstance(data, dict) or data.get("method") != types.INITIALIZE:
         return None

@@ -61,7 +61,7 @@ def converter() -> Converter:
 
 
 def _change(given: dict[str, Any]) -> Change:
-    """A change as it was sent. By hand: there may be thousands, and cattrs takes 30 times as long."""
+    """A change as it was sent, built by hand: there may be thousands, and cattrs takes 30 times as long."""
     text, span = given["text"], given.get("range")
     if not isinstance(text, str):
         raise TypeError("text")

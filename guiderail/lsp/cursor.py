@@ -9,7 +9,7 @@ from lsprotocol import types
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.suggestion_cache import Candidate
 from guiderail.text.document import Document
-from guiderail.text.fitting import Shaped, shape
+from guiderail.text.fitting import FittedText, fit_text
 from guiderail.text.positions import Encoding, to_units
 
 LINE = 20_000  # characters before the cursor in which a quote may have been opened
@@ -46,30 +46,30 @@ class Cursor:
     selected: str = ""
 
     def range(self, back: int, forward: int) -> types.Range:
-        """The range of so many characters before and after the cursor."""
+        """The range from `back` characters before the cursor to `forward` characters after it."""
         whole = self.before + self.rest
         start, end = (
             types.Position(self.line, to_units(whole, len(self.before) + by, self.encoding)) for by in (-back, forward)
         )
         return types.Range(start, end)
 
-    def fit(self, candidate: Candidate) -> Shaped | None:
+    def fit(self, candidate: Candidate) -> FittedText | None:
         """A suggestion as it fits in at the cursor; None if nothing can be shown of it."""
         text, suggestion = candidate.text, candidate.suggestion
         if candidate.is_fitted:
-            shaped = Shaped(text, suggestion.end - suggestion.start) if text.strip() else None
+            shaped = FittedText(text, suggestion.end - suggestion.start) if text.strip() else None
         else:
-            shaped = self._shaped(text)
+            shaped = self._fitted(text)
         if shaped is None or (self.selected and shaped.covers):
             return None  # a client shows nothing whose range is not the selected item's
         return shaped
 
-    def _shaped(self, text: str) -> Shaped | None:
+    def _fitted(self, text: str) -> FittedText | None:
         line, column = self.document.position_at(self.offset)
         start = self.offset - min(column, LINE)
         # Not all that follows the cursor: of a long file that would be copied for each suggestion.
         reach = max(self.document.line_end(line), self.offset + len(text)) + BLANKS
-        return shape(text, self.document.text[start : self.offset], self.document.text[self.offset : reach])
+        return fit_text(text, self.document.text[start : self.offset], self.document.text[self.offset : reach])
 
 
 def cursor_at(

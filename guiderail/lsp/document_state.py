@@ -1,4 +1,4 @@
-"""What goes on for one document: its requests, the work for them, and the answers that are known."""
+"""The state of one document: its pending requests, the work for them, and the answers already known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from guiderail.engine.completion import Completion
 from guiderail.engine.request import CompletionRequest
 from guiderail.engine.stream import TextStream
 from guiderail.lsp.suggestion_cache import SuggestionCache, same_after
-from guiderail.lsp.worker import Job, Rank
+from guiderail.lsp.worker import Job, Priority
 
 
 @dataclass(eq=False)
@@ -52,8 +52,8 @@ class Running:
 
 
 @dataclass(eq=False)
-class Turn:
-    """A client's request, until it is answered or a newer one takes its place."""
+class PendingRequest:
+    """A client's request until it is answered, or replaced by a newer one."""
 
     replaced: asyncio.Future[None]
     running: Running | None = None
@@ -76,7 +76,7 @@ class DocumentState:
     ----------
     cache
         The last answers.
-    turns
+    pending
         The clients' requests, by lane.
     current
         The request that would be made after the last edit.
@@ -89,7 +89,7 @@ class DocumentState:
     """
 
     cache: SuggestionCache = field(default_factory=SuggestionCache)
-    turns: dict[str, Turn] = field(default_factory=dict)
+    pending: dict[str, PendingRequest] = field(default_factory=dict)
     current: CompletionRequest | None = None
     unclaimed: Running | None = None
     prefetch: Prefetch | None = None
@@ -98,11 +98,11 @@ class DocumentState:
 
     def end(self) -> None:
         """End all work; requests that wait are answered with nothing."""
-        for turn in self.turns.values():
-            if not turn.replaced.done():
-                turn.replaced.set_result(None)
-            if turn.running:
-                turn.running.job.cancel()
+        for pending in self.pending.values():
+            if not pending.replaced.done():
+                pending.replaced.set_result(None)
+            if pending.running:
+                pending.running.job.cancel()
         for job in (self.unclaimed.job if self.unclaimed else None, self.preparing, self.warming):
             if job:
                 job.cancel()
@@ -112,11 +112,11 @@ class DocumentState:
         """End the prefetch, unless a request has joined it."""
         if self.prefetch and self.prefetch.timer:
             self.prefetch.timer.cancel()
-        if self.prefetch and self.prefetch.running and self.prefetch.running.job.rank != Rank.REQUEST:
+        if self.prefetch and self.prefetch.running and self.prefetch.running.job.priority != Priority.REQUEST:
             self.prefetch.running.job.cancel()
         self.prefetch = None
 
-    def running_for(self, request: CompletionRequest, last: Turn | None) -> Running | None:
+    def running_for(self, request: CompletionRequest, last: PendingRequest | None) -> Running | None:
         """Work under way that will answer a request too, `last` being the one that it replaces."""
         under_way = (
             last.running if last else None, self.unclaimed, self.prefetch.running if self.prefetch else None,

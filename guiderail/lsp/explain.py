@@ -1,4 +1,4 @@
-"""How the last suggestion came about, for `guiderail.explain`."""
+"""Explains how the last suggestion came about, for `guiderail.explain`."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def set_level(level: str) -> None:
     logging.getLogger("py.warnings").setLevel(logging.DEBUG if debug else logging.CRITICAL)
 
 
-def where(error: BaseException) -> str:
+def location_of(error: BaseException) -> str:
     """The innermost place of our own code that an error passed through; an error's message may quote source."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "guiderail" in frame.filename] or frames

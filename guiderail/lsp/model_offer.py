@@ -28,7 +28,8 @@ from guiderail.lsp.connection import Connection
 from guiderail.lsp.progress import ProgressBar
 from guiderail.model.store import EMBEDDED
 from guiderail.projectfile import ProjectFileError
-from guiderail.settings import resolve, user_file
+from guiderail.resolution import resolve
+from guiderail.settings import user_file
 
 log = logging.getLogger(__name__)
 

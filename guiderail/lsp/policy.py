@@ -1,4 +1,4 @@
-"""Whether a document gets suggestions, and if not, why."""
+"""Decides which documents get suggestions, and says why others get none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from guiderail.errors import UsageError
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.configuration import Preferences
-from guiderail.prompt.gitignore import Patterns, TooMuchError
+from guiderail.prompt.gitignore import PatternLimitError, Patterns
 from guiderail.prompt.ignore import Ignore
 from guiderail.prompt.project import find_root
 from guiderail.settings import Settings
@@ -27,7 +27,7 @@ _HEAD_LIMIT = 4000  # characters of them
 
 @dataclass
 class Policy:
-    """The rules of one client; every refusal is a reason in words, or "" for yes.
+    """Decides for one client which documents get suggestions; a reason is a sentence, or "" if there is none.
 
     Parameters
     ----------
@@ -40,27 +40,28 @@ class Policy:
 
     Attributes
     ----------
-    languages, files
-        What was switched by hand since, on or off, by canonical language and by URI; it goes before the settings.
-    switched
-        Whether everything was switched on or off by hand, and how.
+    language_overrides, file_overrides
+        What the person switched on or off by a command since, by canonical language and by URI. It overrides the
+        settings.
+    override
+        What the person set for everything by a command; None if nothing.
     """
 
     preferences: Preferences
     roots: list[Path] = field(default_factory=list)
     folders: dict[Path, Preferences] = field(default_factory=dict)
-    languages: dict[str, bool] = field(default_factory=dict)
-    files: dict[str, bool] = field(default_factory=dict)
-    switched: bool | None = None
+    language_overrides: dict[str, bool] = field(default_factory=dict)
+    file_overrides: dict[str, bool] = field(default_factory=dict)
+    override: bool | None = None
     _paths: dict[Path, str] = field(default_factory=dict)
 
     @property
     def enabled(self) -> bool:
         """Whether there are suggestions at all."""
-        return self._set_on if self.switched is None else self.switched
+        return self._enabled_in_settings if self.override is None else self.override
 
     @property
-    def _set_on(self) -> bool:
+    def _enabled_in_settings(self) -> bool:
         """Whether the settings switch them on, somewhere."""
         return any(one.enable for one in (self.preferences, *self.folders.values()))
 
@@ -70,25 +71,26 @@ class Policy:
         return [one.settings for one in (self.preferences, *self.folders.values())]
 
     def configure(self, preferences: Preferences, folders: Mapping[Path, Preferences] | None = None) -> None:
-        """Take new settings; a switch that they change overrides what was switched by hand."""
-        before, languages = self._set_on, {name: self._set_for(name) for name in self.languages}
+        """Take new settings; where they change a switch, the override of that switch ends."""
+        before = self._enabled_in_settings
+        languages = {name: self._language_settings(name) for name in self.language_overrides}
         self.preferences, self.folders = preferences, dict(folders or {})
-        if self._set_on != before:
-            self.switched = None
+        if self._enabled_in_settings != before:
+            self.override = None
         for name, sets in languages.items():
-            now = self._set_for(name)
+            now = self._language_settings(name)
             if any(now[root] != sets[root] for root in now.keys() & sets.keys()):
-                del self.languages[name]
+                del self.language_overrides[name]
         self._paths.clear()
 
-    def _set_for(self, language: str) -> dict[Path | None, bool]:
+    def _language_settings(self, language: str) -> dict[Path | None, bool]:
         """Whether the settings give a language suggestions, by folder."""
         return {root: _enables(one, language) for root, one in {None: self.preferences, **self.folders}.items()}
 
     def switch(self) -> bool:
-        """Switch everything off, or on: where the settings have it on, or everywhere if they do nowhere."""
+        """Toggle everything: off, or on where the settings have it on (everywhere if they have it on nowhere)."""
         wanted = not self.enabled
-        self.switched = None if wanted == self._set_on else wanted
+        self.override = None if wanted == self._enabled_in_settings else wanted
         return wanted
 
     def preferences_for(self, path: Path | None) -> Preferences:
@@ -111,20 +113,20 @@ class Policy:
         inside = [root for root in self.roots if path is not None and path.is_relative_to(root)]
         return max(inside, key=lambda root: len(root.parts), default=None)
 
-    def refusal(self, buffer: Buffer) -> str:
+    def disabled_reason(self, buffer: Buffer) -> str:
         """Why a document gets no suggestions; "" if it does."""
         if not self.enabled:
             return "suggestions are switched off"
-        if self.files.get(buffer.uri) is False:
+        if self.file_overrides.get(buffer.uri) is False:
             return "suggestions are switched off for this file"
-        return self._own_refusal(buffer)
+        return self._document_reason(buffer)
 
-    def allows_language(self, language: str, path: Path | None = None) -> bool:
+    def is_language_enabled(self, language: str, path: Path | None = None) -> bool:
         """Whether a language gets suggestions, in a file's folder."""
-        return not self._language_refusal(language, self.preferences_for(path))
+        return not self._language_reason(language, self.preferences_for(path))
 
-    def sets_language(self, language: str, path: Path | None = None) -> bool:
-        """Whether the settings give a language suggestions in a file's folder, whatever was switched by hand."""
+    def is_language_enabled_in_settings(self, language: str, path: Path | None = None) -> bool:
+        """Whether the settings give a language suggestions in a file's folder, leaving overrides aside."""
         return _enables(self.preferences_for(path), language)
 
     def settings_to_toggle(self, language: str, path: Path | None = None) -> dict[str, list[str]]:
@@ -143,13 +145,13 @@ class Policy:
             wanted["enable_languages"] = [*(set_.enable_languages or ("*",)), name]
         return wanted
 
-    def refuses(self, buffer: Buffer) -> bool:
-        """Whether a document gets none for a reason of its own: not because all are switched off."""
-        return self.files.get(buffer.uri) is False or bool(self._own_refusal(buffer))
+    def is_document_disabled(self, buffer: Buffer) -> bool:
+        """Whether a document itself gets none, even while suggestions as a whole are on."""
+        return self.file_overrides.get(buffer.uri) is False or bool(self._document_reason(buffer))
 
-    def prohibition(self, buffer: Buffer) -> str:
-        """Why a document must not be read, whatever was switched on by hand."""
-        if buffer.lost:
+    def exclusion_reason(self, buffer: Buffer) -> str:
+        """Why a document must not be read, whatever the overrides say."""
+        if buffer.is_out_of_sync:
             return "a change of the file could not be read, so its text may not be the editor's"
         if len(buffer.text) > SIZE_LIMIT:
             return f"the file is larger than {SIZE_LIMIT // 1_000_000} MB"
@@ -158,23 +160,23 @@ class Policy:
             return "the file says guiderail: off"
         return self._ignored(buffer.path)
 
-    def _own_refusal(self, buffer: Buffer) -> str:
-        """The reason in the document itself; if it was switched on by hand, its language and path do not count."""
-        refusal = self.prohibition(buffer)
-        if refusal or self.files.get(buffer.uri):
-            return refusal
+    def _document_reason(self, buffer: Buffer) -> str:
+        """The document's own reason; if it was switched on by a command, its language and path do not count."""
+        reason = self.exclusion_reason(buffer)
+        if reason or self.file_overrides.get(buffer.uri):
+            return reason
         preferences = self.preferences_for(buffer.path)
-        if not preferences.enable and self.switched is None and self.enabled:
+        if not preferences.enable and self.override is None and self.enabled:
             return "suggestions are off in this folder of the workspace"
-        return self._language_refusal(buffer.language or "plaintext", preferences) or self._path_refusal(buffer.path)
+        return self._language_reason(buffer.language or "plaintext", preferences) or self._path_reason(buffer.path)
 
-    def _language_refusal(self, language: str, preferences: Preferences) -> str:
+    def _language_reason(self, language: str, preferences: Preferences) -> str:
         name = canonical(language)
-        if name in self.languages:
-            return "" if self.languages[name] else f"suggestions are switched off for {language}"
+        if name in self.language_overrides:
+            return "" if self.language_overrides[name] else f"suggestions are switched off for {language}"
         return "" if _enables(preferences, name) else f"suggestions are off for {language}"
 
-    def _path_refusal(self, path: Path | None) -> str:
+    def _path_reason(self, path: Path | None) -> str:
         """Whether disablePaths names a file."""
         patterns = self.preferences_for(path).disable_paths
         if path is None or not patterns:
@@ -182,7 +184,7 @@ class Policy:
         root = self.root_of(path) or path.parent
         try:
             spec = Patterns("\n".join(patterns))
-        except TooMuchError:
+        except PatternLimitError:
             return "disablePaths holds more patterns than can be tried"
         names = [path.as_posix().lstrip("/")]
         if path.is_relative_to(root):

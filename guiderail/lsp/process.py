@@ -1,4 +1,4 @@
-"""What all clients of one server process share."""
+"""The state that all clients of one server process share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guiderail.settings import Settings
 
 @dataclass(frozen=True)
 class ServerProcess:
-    """What all clients of one server process share.
+    """The state that all clients of one server process share.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ class ProgressBar:
 
     @property
     def is_shown(self) -> bool:
-        """Whether the client has made room for it."""
+        """Whether the client shows it."""
         return bool(self._token)
 
     @property
@@ -71,7 +71,7 @@ class ProgressBar:
             self._send(types.WorkDoneProgressReport(message=message, percentage=percentage))
 
     def end(self, message: str) -> None:
-        """Take it away."""
+        """Remove it."""
         if self._connection.is_open:
             self._send(types.WorkDoneProgressEnd(message=message))
 
@@ -91,7 +91,7 @@ class LoadProgress:
         self._changed = asyncio.Event()
 
     def follow(self, health: Health) -> None:
-        """Take the model's new state."""
+        """Follow a change of the model's state."""
         self._loading = health if health.state == "loading" else None
         failed = sentences(health.message, health.remedy) or "given up"
         self._end = f"{health.model} is ready" if health.state == "ready" else failed

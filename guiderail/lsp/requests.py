@@ -1,4 +1,4 @@
-"""What is asked of the engine: at a cursor, after an edit, and after a suggestion."""
+"""Makes the requests for the engine: at a cursor, after an edit, and after a suggestion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.client import ClientState
 from guiderail.lsp.cursor import Cursor
 from guiderail.text.edit import Edit
-from guiderail.text.fitting import Shaped
+from guiderail.text.fitting import FittedText
 
 
 def at_cursor(
@@ -41,7 +41,7 @@ def after_edit(client: ClientState, buffer: Buffer) -> CompletionRequest:
     )
 
 
-def after_suggestion(request: CompletionRequest, shaped: Shaped) -> CompletionRequest:
+def after_suggestion(request: CompletionRequest, shaped: FittedText) -> CompletionRequest:
     """The request that will come once a suggestion is accepted."""
     accepted = Edit(request.offset, request.offset + shaped.covers, shaped.text)
     document = replace(request.document, text=accepted.apply(request.document.text))

@@ -15,9 +15,9 @@ from guiderail.engine.completion import Completion
 from guiderail.engine.request import CompletionRequest
 from guiderail.engine.stream import TextStream
 from guiderail.lsp.debounce import Debouncer
-from guiderail.lsp.document_state import DocumentState, Prefetch, Running, Turn
+from guiderail.lsp.document_state import DocumentState, PendingRequest, Prefetch, Running
 from guiderail.lsp.suggestion_cache import Candidate, SuggestionCache, candidates
-from guiderail.lsp.worker import Job, Rank, Worker
+from guiderail.lsp.worker import Job, Priority, Worker
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Scheduler:
         """
         self.counts.asked += 1
         document = self._documents.setdefault(request.uri, DocumentState())
-        turn, earlier = self._take(document, lane, request)
+        pending, earlier = self._take(document, lane, request)
         try:
             if earlier is None:
                 known = document.cache.find(request)
@@ -102,14 +102,14 @@ class Scheduler:
                     self.counts.remembered += 1
                     self.answer = document.cache.found
                     return known
-                if await self._is_replaced(turn, self.debouncer.delay(debounce)):
+                if await self._is_replaced(pending, self.debouncer.delay(debounce)):
                     return []
-            return await self._decoded(document, turn, request, earlier)
+            return await self._decoded(document, pending, request, earlier)
         except asyncio.CancelledError:
             self.counts.cancelled += 1
             raise
         finally:
-            self._leave(document, lane, turn)
+            self._leave(document, lane, pending)
 
     def document_changed(self, uri: str, now: CompletionRequest | None) -> None:
         """End work that an edit made useless, and encode the new prompt in idle time.
@@ -135,14 +135,14 @@ class Scheduler:
         if now and self.worker.health.state == "ready":
             request = now
             document.preparing = self.worker.submit(
-                Job(Rank.PREPARE, lambda engine, cancelled: engine.prepare(request, cancelled))
+                Job(Priority.PREPARE, lambda engine, cancelled: engine.prepare(request, cancelled))
             )
 
     def document_opened(self, request: CompletionRequest) -> None:
         """Read in idle time what the first request of a document will need."""
         document = self._documents.setdefault(request.uri, DocumentState())
         document.warming = self.worker.submit(
-            Job(Rank.PREPARE, lambda engine, cancelled: engine.warm(request, cancelled))
+            Job(Priority.PREPARE, lambda engine, cancelled: engine.warm(request, cancelled))
         )
 
     def prefetch(self, request: CompletionRequest, seconds: float) -> None:
@@ -161,7 +161,7 @@ class Scheduler:
         if document:
             document.end()
         name = (self.client, uri)
-        self.worker.submit(Job(Rank.CONTROL, lambda engine, _: engine.forget(name)))
+        self.worker.submit(Job(Priority.CONTROL, lambda engine, _: engine.forget(name)))
 
     def forget_answers(self, but: str | None = None) -> None:
         """Forget all answers, `but` those of one document: what they depend on has changed."""
@@ -175,10 +175,12 @@ class Scheduler:
         for uri in tuple(self._documents):
             self.document_closed(uri)
 
-    def _take(self, document: DocumentState, lane: str, request: CompletionRequest) -> tuple[Turn, Running | None]:
-        """Begin a request's turn, ending the lane's last one; return it with work under way that will answer it."""
-        turn = Turn(asyncio.get_running_loop().create_future())
-        last, document.turns[lane] = document.turns.get(lane), turn
+    def _take(
+        self, document: DocumentState, lane: str, request: CompletionRequest
+    ) -> tuple[PendingRequest, Running | None]:
+        """Register a request, replacing the lane's last one; return it, and work under way that will answer it."""
+        pending = PendingRequest(asyncio.get_running_loop().create_future())
+        last, document.pending[lane] = document.pending.get(lane), pending
         earlier = document.running_for(request, last)
         if last:
             if not last.replaced.done():
@@ -188,55 +190,55 @@ class Scheduler:
             last.running = None
         if earlier:
             self.counts.joined += 1
-            earlier.job.rank = Rank.REQUEST
+            earlier.job.priority = Priority.REQUEST
             if document.unclaimed is earlier:
                 document.unclaimed = None
-        return turn, earlier
+        return pending, earlier
 
-    def _leave(self, document: DocumentState, lane: str, turn: Turn) -> None:
-        """End a turn; its work goes on only if a newer turn took it, or the person typed what it has written."""
-        if document.turns.get(lane) is turn:
-            del document.turns[lane]
-        running = turn.running
+    def _leave(self, document: DocumentState, lane: str, pending: PendingRequest) -> None:
+        """Remove a request; its work goes on if a newer one took it over, or the person typed what it has written."""
+        if document.pending.get(lane) is pending:
+            del document.pending[lane]
+        running = pending.running
         if running is None or running.done.done():
             return
         if document.current and document.current.offset != running.request.offset and running.covers(document.current):
-            running.job.rank = Rank.PREFETCH
+            running.job.priority = Priority.PREFETCH
             document.unclaimed = running
         else:
             running.job.cancel()
 
-    async def _is_replaced(self, turn: Turn, seconds: float) -> bool:
+    async def _is_replaced(self, pending: PendingRequest, seconds: float) -> bool:
         """Wait so many seconds; whether a newer request came meanwhile."""
         if seconds > 0:
-            await asyncio.wait([turn.replaced], timeout=seconds)
-        if turn.replaced.done():
+            await asyncio.wait([pending.replaced], timeout=seconds)
+        if pending.replaced.done():
             self.counts.replaced += 1
-        return turn.replaced.done()
+        return pending.replaced.done()
 
     async def _decoded(
-        self, document: DocumentState, turn: Turn, request: CompletionRequest, earlier: Running | None
+        self, document: DocumentState, pending: PendingRequest, request: CompletionRequest, earlier: Running | None
     ) -> list[Candidate]:
         """The answer of work under way, or of new work."""
         if earlier is not None:
-            found = await self._outcome(turn, earlier, request)
-            if found or turn.replaced.done():
+            found = await self._outcome(pending, earlier, request)
+            if found or pending.replaced.done():
                 return found
             known = document.cache.find(request)
             if known is not None:
                 self.answer = document.cache.found
                 return known
-        return await self._outcome(turn, self._submit(document, request, Rank.REQUEST), request)
+        return await self._outcome(pending, self._submit(document, request, Priority.REQUEST), request)
 
-    async def _outcome(self, turn: Turn, running: Running, request: CompletionRequest) -> list[Candidate]:
-        """The answer of one piece of work; nothing once the turn is over, or the work was cancelled."""
-        turn.running = running
+    async def _outcome(self, pending: PendingRequest, running: Running, request: CompletionRequest) -> list[Candidate]:
+        """The answer of one piece of work; nothing once the request was replaced, or the work was cancelled."""
+        pending.running = running
         self._mark_busy(1)
         try:
-            await asyncio.wait([turn.replaced, running.done], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([pending.replaced, running.done], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._mark_busy(-1)
-        if turn.replaced.done():
+        if pending.replaced.done():
             self.counts.replaced += 1
             return []
         answer = Completion([]) if running.done.cancelled() else running.done.result()
@@ -248,7 +250,7 @@ class Scheduler:
         is_fitted = request.after == running.request.after
         return candidates(answer, request.typed_since(running.request) or "", is_fitted=is_fitted)
 
-    def _submit(self, document: DocumentState, request: CompletionRequest, rank: Rank) -> Running:
+    def _submit(self, document: DocumentState, request: CompletionRequest, priority: Priority) -> Running:
         written, began, cache = TextStream(), 0.0, document.cache
 
         def work(engine, cancelled) -> Completion:  # on the worker's thread
@@ -256,7 +258,7 @@ class Scheduler:
             began = time.monotonic()
             return engine.complete(request, cancelled, written)
 
-        job = Job(rank, work)
+        job = Job(priority, work)
         running = Running(request, job, written, asyncio.wrap_future(job.future))
 
         def finish(done: asyncio.Future[Completion]) -> None:
@@ -274,7 +276,7 @@ class Scheduler:
         if document.prefetch is not prefetch or self.worker.health.state != "ready":
             return
         if document.cache.find(request) is None:
-            prefetch.running = self._submit(document, request, Rank.PREFETCH)
+            prefetch.running = self._submit(document, request, Priority.PREFETCH)
 
     def _mark_busy(self, step: int) -> None:
         self.busy += step

@@ -18,7 +18,7 @@ from guiderail.lsp.client import ClientState
 from guiderail.lsp.configuration import read
 from guiderail.lsp.connection import Connection
 from guiderail.lsp.converter import converter
-from guiderail.lsp.framing import FrameError
+from guiderail.lsp.frame_parser import FrameError
 from guiderail.lsp.handlers.commands import CommandHandlers
 from guiderail.lsp.handlers.completion import PREFETCH_DELAY_S, CompletionHandlers
 from guiderail.lsp.handlers.configuration import ConfigurationHandlers
@@ -111,10 +111,10 @@ class Server(LanguageServer):
             worker.watchers.remove(self._watch_health)
         had_long = is_long(buffer.text for buffer in client.buffers.values())
         self._offer.stop()
-        self.protocol.release()
+        self.protocol.cancel_exclusive()
         client.close()
         if had_long:
-            worker.give_back()
+            worker.release_memory()
 
     async def handle_messages(self, reader: asyncio.StreamReader) -> int:
         """Handle messages until the client leaves or is lost; return the exit code."""
@@ -139,17 +139,17 @@ class Server(LanguageServer):
             self.protocol.receive(body)
             # A request's handler begins before the next message is taken, so that it sees the text as it was.
             await asyncio.sleep(0)
-            await self.protocol.idle()
+            await self.protocol.wait_for_exclusive()
 
     def leave(self, code: int) -> None:
-        """Have the connection ended."""
+        """End the connection."""
         if not self.gone.done():
             self.gone.set_result(code)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log a handler's failure; a person can do nothing about it, and its message may quote source."""
         level = logging.INFO if isinstance(error, JsonRpcException) else logging.ERROR
-        log.log(level, "failed: %s at %s", type(error).__name__, logfile.where(error))
+        log.log(level, "failed: %s at %s", type(error).__name__, logfile.location_of(error))
 
     def _watch_health(self, health: Health) -> None:
         """Pass on the worker's new state; called on any thread."""

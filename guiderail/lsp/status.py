@@ -10,7 +10,7 @@ from guiderail.lsp.worker import Health
 
 REQUEST = "guiderail/status"
 CHANGED = "guiderail/didChangeStatus"
-_REMEDIES = {  # by what a refusal says
+_REMEDIES = {  # by what a reason says
     "switched": "Run the command guiderail.toggle",
     "this folder": "Set guiderail.enable for the folder",
     "could not be read": "Close the file and open it again",
@@ -46,7 +46,7 @@ class Status:
         return asdict(self)
 
 
-def status_of(health: Health, *, enabled: bool, refusal: str, busy: bool) -> Status:
+def status_of(health: Health, *, enabled: bool, reason: str, busy: bool) -> Status:
     """The status that follows from the model's state and the settings.
 
     Parameters
@@ -55,7 +55,7 @@ def status_of(health: Health, *, enabled: bool, refusal: str, busy: bool) -> Sta
         The model's.
     enabled
         Whether suggestions are switched on.
-    refusal
+    reason
         Why the document in question gets none, if so.
     busy
         Whether a request is being decoded.
@@ -63,8 +63,8 @@ def status_of(health: Health, *, enabled: bool, refusal: str, busy: bool) -> Sta
     message, remedy = health.message, health.remedy
     if health.state == "error" and enabled:
         state = "error"
-    elif refusal or not enabled:
-        state, message = "disabled", refusal or "suggestions are switched off"
+    elif reason or not enabled:
+        state, message = "disabled", reason or "suggestions are switched off"
         remedy = next((remedy for words, remedy in _REMEDIES.items() if words in message), "")
     elif health.state == "ready":
         state = "working" if busy else "ready"

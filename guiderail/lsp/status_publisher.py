@@ -1,4 +1,4 @@
-"""Sends the client its status: that of the document in front, whenever it changes."""
+"""Sends the client its status: that of the active document, whenever it changes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ BUSY = 0.15  # seconds of work before the status says so
 
 
 class StatusPublisher:
-    """Follows which document is in front, and sends its status when that changes.
+    """Follows which document is active, and sends its status when that changes.
 
     Attributes
     ----------
-    front
-        The URI of the document in front, as far as is known.
+    active_uri
+        The URI of the active document, as far as is known.
     """
 
     def __init__(self, client: ClientState, connection: Connection) -> None:
-        self.front: str | None = None
+        self.active_uri: str | None = None
         self._client = client
         self._connection = connection
-        self._client_tells_front = False  # others may be open that nobody sees
+        self._client_names_active = False  # others may be open that nobody sees
         self._busy = False
         self._sent: status.Status | None = None
         client.scheduler.on_busy = self._busy_changed
@@ -32,9 +32,9 @@ class StatusPublisher:
     def now(self) -> status.Status:
         """The status."""
         policy, health = self._client.policy, self._client.worker.health
-        buffer = self._client.buffers.get(self.front or "")
-        refusal = policy.refusal(buffer) if buffer else ""
-        return status.status_of(health, enabled=policy.enabled, refusal=refusal, busy=self._busy)
+        buffer = self._client.buffers.get(self.active_uri or "")
+        reason = policy.disabled_reason(buffer) if buffer else ""
+        return status.status_of(health, enabled=policy.enabled, reason=reason, busy=self._busy)
 
     def publish(self) -> None:
         """Send the status if it changed."""
@@ -43,18 +43,18 @@ class StatusPublisher:
             self._sent = now
             self._connection.notify(status.CHANGED, now.as_json())
 
-    def front_named(self, uri: str) -> None:
-        """Take the client's word for which document is in front, from now on."""
-        self._client_tells_front = True
-        self.set_front(uri)
+    def client_activated(self, uri: str) -> None:
+        """The client names the active document: from now on only its word counts."""
+        self._client_names_active = True
+        self.set_active(uri)
 
     def document_touched(self, uri: str | None) -> None:
-        """A document was opened or changed: take it for the one in front unless the client tells which that is."""
-        self.set_front(self.front if self._client_tells_front else uri)
+        """A document was opened or changed: take it for the active one unless the client names that itself."""
+        self.set_active(self.active_uri if self._client_names_active else uri)
 
-    def set_front(self, uri: str | None) -> None:
-        """Have a document in front, or none."""
-        self.front = uri
+    def set_active(self, uri: str | None) -> None:
+        """Set the active document, or none."""
+        self.active_uri = uri
         self.publish()
 
     def _busy_changed(self, running: int) -> None:

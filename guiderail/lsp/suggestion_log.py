@@ -11,7 +11,7 @@ from guiderail.engine.request import CompletionRequest
 from guiderail.lsp.cursor import Cursor
 from guiderail.lsp.suggestion_cache import Candidate
 from guiderail.text.document import Document
-from guiderail.text.fitting import Shaped
+from guiderail.text.fitting import FittedText
 
 KEPT = 16  # that can still be reported accepted; each holds its document's text
 
@@ -41,7 +41,7 @@ class ShownItem:
 
     name: str
     candidate: Candidate
-    shaped: Shaped
+    shaped: FittedText
     request: CompletionRequest
     waited_s: float
     displayed: bool = False

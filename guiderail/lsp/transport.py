@@ -14,7 +14,7 @@ import queue
 import threading
 from collections.abc import AsyncIterator, Callable
 
-from guiderail.lsp.framing import Framing
+from guiderail.lsp.frame_parser import FrameParser
 
 log = logging.getLogger(__name__)
 
@@ -33,18 +33,18 @@ async def frames(reader: asyncio.StreamReader, limit: Callable[[], int] = lambda
     FrameError
         A frame is longer than `limit` says, or nothing that comes is a frame.
     """
-    framing, patient = Framing(limit), False
+    parser, patient = FrameParser(limit), False
     while True:
         try:
-            waiting = framing.is_inside and not patient
+            waiting = parser.is_inside and not patient
             data = await asyncio.wait_for(reader.read(1 << 16), STALLED_S if waiting else None)
         except TimeoutError:
-            patient = (body := framing.early()) is None
+            patient = (body := parser.whole_message()) is None
             if body is not None:
                 yield body
             continue
         patient = False
-        for body in framing.feed(data):
+        for body in parser.feed(data):
             yield body
         if not data:
             return

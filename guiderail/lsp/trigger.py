@@ -1,4 +1,4 @@
-"""Whether a request was made by hand or by typing.
+"""Tells requests made by hand from those made by typing.
 
 LSP 3.18 numbers the trigger kinds 1 (by hand) and 2 (automatic). Clients from before count 0 and 1, so that a 1 alone
 does not tell; what else the client sends, and whether it typed just now, does.

@@ -14,11 +14,11 @@ from typing import Any, Literal, Protocol
 
 from guiderail.engine.completion import Completion
 from guiderail.engine.engine import Cancelled, Engine
-from guiderail.engine.patience import TYPING
 from guiderail.engine.request import CompletionRequest, DocumentName
 from guiderail.engine.stream import TextStream
+from guiderail.engine.time_limits import TYPING
 from guiderail.errors import GuiderailError
-from guiderail.lsp.logfile import where
+from guiderail.lsp.logfile import location_of
 from guiderail.settings import Settings
 from guiderail.text.document import Document
 
@@ -41,7 +41,7 @@ class CompletionEngine(Protocol):
     def load(self, settings: Settings) -> None: ...
     def unload(self) -> None: ...
     def recover(self) -> None: ...
-    def give_back(self) -> None: ...
+    def release_memory(self) -> None: ...
     def stop_analysers(self) -> None: ...
     def complete(
         self, request: CompletionRequest, cancelled: Cancelled, stream: TextStream | None = None
@@ -54,7 +54,7 @@ class CompletionEngine(Protocol):
     def knows(self, folder: Path) -> bool: ...
 
 
-class Rank(IntEnum):
+class Priority(IntEnum):
     """The order of jobs; a waiting one of a lower number interrupts a running one, unless that is a request."""
 
     CONTROL = 0
@@ -72,7 +72,7 @@ class Job:
 
     Parameters
     ----------
-    rank
+    priority
         Its place in the queue.
     work
         Called on the worker's thread with the engine and a function that says whether to stop.
@@ -83,8 +83,8 @@ class Job:
         Its result; cancelled when the work was given up before it began.
     """
 
-    def __init__(self, rank: Rank, work: Callable[[CompletionEngine, Callable[[], bool]], Any]) -> None:
-        self.rank = rank
+    def __init__(self, priority: Priority, work: Callable[[CompletionEngine, Callable[[], bool]], Any]) -> None:
+        self.priority = priority
         self.work = work
         self.future: Future[Any] = Future()
         self.cancelled = False
@@ -174,7 +174,7 @@ class Worker:
         return job
 
     def load(self, settings: Settings, *, again: bool = False) -> None:
-        """Have the model of these settings loaded, unless it is, or `again`; one that is being loaded will do."""
+        """Load the model of these settings unless it is loaded or loading; `again` loads it anew."""
         wanted = tuple(getattr(settings, key) for key in LOADED)
         self._latest = settings
         # A method that does not suit the model is refused at once too: other settings may do.
@@ -186,17 +186,17 @@ class Worker:
         if again:
             self._held = None
         self._report(Health("loading", f"loading model {settings.model}", model=settings.model))
-        self.submit(Job(Rank.CONTROL, lambda engine, _: self._load(engine, wanted)))
+        self.submit(Job(Priority.CONTROL, lambda engine, _: self._load(engine, wanted)))
 
     def unload(self) -> None:
-        """Have the model's memory given back."""
+        """Unload the model."""
         self._wanted = None
         self._report(Health("off"))
-        self.submit(Job(Rank.CONTROL, lambda engine, _: self._unload(engine)))
+        self.submit(Job(Priority.CONTROL, lambda engine, _: self._unload(engine)))
 
-    def give_back(self) -> None:
-        """Have the memory freed that a long text took which was closed."""
-        self.submit(Job(Rank.PREPARE, lambda engine, _: engine.give_back()))
+    def release_memory(self) -> None:
+        """Free the memory of a long document that was closed."""
+        self.submit(Job(Priority.PREPARE, lambda engine, _: engine.release_memory()))
 
     def _unload(self, engine: CompletionEngine) -> None:
         if self._wanted is None:  # else one was asked for meanwhile
@@ -245,7 +245,7 @@ class Worker:
                 self._change.wait()
             if self._closing:
                 return None
-            job = min(self._jobs, key=lambda job: (job.rank, job.order))
+            job = min(self._jobs, key=lambda job: (job.priority, job.order))
             self._jobs.remove(job)
             return job
 
@@ -260,25 +260,25 @@ class Worker:
             job.future.set_exception(FailedJobError(health.message, health.remedy))
         else:
             job.future.set_result(result)
-            if job.rank == Rank.REQUEST and self.health.state == "error":
+            if job.priority == Priority.REQUEST and self.health.state == "error":
                 self._report(self._ready())
 
     def _should_stop(self, job: Job) -> bool:
         if job.cancelled or self._closing:
             return True
-        if job.rank <= Rank.REQUEST:
+        if job.priority <= Priority.REQUEST:
             return False
-        return any(other.rank < job.rank and not other.cancelled for other in tuple(self._jobs))
+        return any(other.priority < job.priority and not other.cancelled for other in tuple(self._jobs))
 
     def _failure(self, error: BaseException) -> Health:
-        """Log an unforeseen failure, put the engine back to work, and return the state."""
-        log.error("the model failed: %s at %s", type(error).__name__, where(error), exc_info=log.isEnabledFor(10))
+        """Log an unexpected failure, recover the engine, and return the state."""
+        log.error("the model failed: %s at %s", type(error).__name__, location_of(error), exc_info=log.isEnabledFor(10))
         error.__traceback__ = None  # its frames hold the tensors that took the memory
         try:
             self.engine.recover()
         except BaseException as second:
             self._held = None
-            log.error("and could not be put back: %s at %s", type(second).__name__, where(second))
+            log.error("and could not be put back: %s at %s", type(second).__name__, location_of(second))
         if _is_memory(error):
             message, remedy = "there is not enough memory", "Choose a smaller model, or fewer prompt_tokens"
         else:

@@ -24,7 +24,7 @@ UNSUPPORTED = ("s_aux", "position_bias", "block_table")
 
 
 class KeyValueStore(Protocol):
-    """Where a sequence's keys and values live; `guiderail.cache` implements it."""
+    """The store of a sequence's keys and values; `guiderail.cache` implements it."""
 
     def write(self, layer: int, slots: slice | torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> None:
         """Store `key` and `value` ([heads, q, head_dim]) of `layer` in `slots`."""
@@ -78,7 +78,7 @@ _current: ContextVar[Step] = ContextVar("guiderail_step")
 
 @contextmanager
 def running(step: Step) -> Iterator[None]:
-    """Make `step` the one that the attention function of this thread obeys."""
+    """Set the step that this thread's attention function uses."""
     token = _current.set(step)
     try:
         yield

@@ -55,6 +55,6 @@ class Published:
 
 @cache
 def published() -> tuple[Published, ...]:
-    """All of them, from small to large."""
+    """All published models, from small to large."""
     rows = tomllib.loads(FILE.read_text(encoding="utf-8"))["model"]
     return tuple(Published(**row | {"decoder": Decoder(**row["decoder"])}) for row in rows)

@@ -1,4 +1,4 @@
-"""The weights of a Llama-shaped model as they lie in its files, each read when it is asked for.
+"""The weights of a Llama-shaped model in its files, each read on demand.
 
 Nothing of transformers is imported: its classes take longer to import than a small model takes to load.
 """
@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from guiderail.model.info import MissingWeightsError, ModelInfo, weight_files
+from guiderail.model.errors import MissingWeightsError
+from guiderail.model.info import ModelInfo, weight_files
 from guiderail.model.rope import Rope, frequencies
 from guiderail.model.shape import Shape, shape_of
 

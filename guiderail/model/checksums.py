@@ -15,7 +15,7 @@ _GIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What came of comparing a folder's files with their digests.
+    """The result of comparing a folder's files with their digests.
 
     Parameters
     ----------

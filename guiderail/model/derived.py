@@ -1,4 +1,4 @@
-"""The folders of what was made from models' files: laid-out weights, vocabularies.
+"""The cache folders of data derived from models' files: laid-out weights, vocabularies.
 
 They lie in the person's own cache: ``models/<hash of the model's files>/<hash of how it was made>/``. Each model's
 folder says which files it was made from, so that it goes when they go. All of them together are bounded: the one that
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from guiderail import __version__, private, projectfile
-from guiderail.model.contents import hash_of
+from guiderail.model.file_hashes import hash_of
 from guiderail.projectfile import ProjectFileError
 
 VERSION = 1  # of how things are laid out here
@@ -30,14 +30,14 @@ PART = ".part-"  # what the names of unfinished files begin with
 
 
 def root() -> Path:
-    """Where all of them lie."""
+    """The folder that holds all derived folders."""
     import platformdirs
 
     return platformdirs.user_cache_path("guiderail") / "models"
 
 
 def folder_of(files: Sequence[Path], how: Mapping[str, Any]) -> Path | None:
-    """The folder of what is made from `files` in the way that `how` says; it may not exist yet.
+    """The folder of what is derived from `files` in a certain way; it may not exist yet.
 
     None where the files cannot be read: whoever loads them says so better.
     """

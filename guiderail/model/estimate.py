@@ -83,7 +83,7 @@ class Decoder:
         return qkv + (rest if self.biases == "all" else 0)
 
     def info(self, name: str) -> ModelInfo:
-        """What such a model would say of itself on disk, as far as its memory depends on it."""
+        """The `ModelInfo` of such a model, as far as its memory depends on it."""
         return ModelInfo(
             name=name, folder=Path(), revision=None, family="", parameters=self.parameters, bytes_on_disk=0,
             licence=None, context_length=self.context, fim=None, architecture=self.architecture,
@@ -118,7 +118,7 @@ class Rates:
     layer_s: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        """Refuse what is no rate."""
+        """Raise ValueError for what is no rate."""
         if (len(self.products), len(self.attention), len(self.layer_s)) != (len(ROWS), 2, 2):
             raise ValueError("there are other rates")
         if not all(math.isfinite(rate) and rate > 0 for rate in (*self.products, *self.attention, self.activations)):

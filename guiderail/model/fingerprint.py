@@ -1,4 +1,4 @@
-"""Tells the weights of two models apart without reading gigabytes."""
+"""A fingerprint that distinguishes models' weights without reading gigabytes."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def _bounded(kind: type) -> type:
 
 @contextmanager
 def guarded(endpoint: str) -> Iterator[Guard]:
-    """Put a guard around all that the hub client does meanwhile."""
+    """Guard everything that the hub client does inside the context."""
     from huggingface_hub import set_client_factory
     from huggingface_hub.utils import _http
 

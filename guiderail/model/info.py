@@ -1,4 +1,4 @@
-"""What a model's folder says about it, read without loading a weight."""
+"""The description of a model, read from its folder without loading weights."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from guiderail.errors import GuiderailError
+from guiderail.model.errors import ModelFolderError
+from guiderail.model.garbage import gc_paused
 from guiderail.model.guard import is_plain
-from guiderail.model.memory import uncollected
 from guiderail.prompt.fim import FimFormat, find_fim
 
 WEIGHTS = "model.safetensors"
@@ -22,14 +22,6 @@ _HEADER_LIMIT = 100_000_000  # bytes, as in the safetensors library
 _COUNT_LIMIT = 1 << 40
 _CARD_LIMIT = 1 << 16  # bytes of a model card that are read: its front matter
 _DEFAULT_CONTEXT = 2048  # of a configuration that names none, as in transformers' oldest families
-
-
-class ModelFolderError(GuiderailError):
-    """A folder is no complete model: no configuration, no weights, or only pickled ones."""
-
-
-class MissingWeightsError(GuiderailError):
-    """The weights on disk do not fill the architecture that the configuration names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,13 +239,13 @@ def read_tokenizer(path: Path) -> dict[str, Any]:
 
 
 def forget() -> None:
-    """Let the tokenizer go that is remembered."""
+    """Forget the cached tokenizer."""
     _tokenizer.cache_clear()
 
 
 @lru_cache(maxsize=1)
 def _tokenizer(path: Path, _changed: int, _size: int) -> dict[str, Any]:
-    with uncollected():
+    with gc_paused():
         return _read_object(path)
 
 

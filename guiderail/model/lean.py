@@ -1,4 +1,4 @@
-"""A lean forward pass for Llama-shaped models on a CPU, standing beside transformers' own modules.
+"""A lean forward pass for Llama-shaped models on a CPU, an alternative to transformers' own modules.
 
 A small model's decode step is dominated by the overhead of Python modules, not by arithmetic. This is the same
 computation with the fewest tensor operations: one matrix for query, key and value, one for gate and up, positions
@@ -20,8 +20,8 @@ from guiderail.model import threads
 from guiderail.model.attention import Step, attend
 from guiderail.model.checkpoint import Checkpoint, check_numbers
 from guiderail.model.fused import Layer, layer_of, layer_state, matrix_of, read_parts
-from guiderail.model.kept import Kept, Tensors, Unkept
 from guiderail.model.matrix import Int8, Layout, Plain
+from guiderail.model.tensor_cache import NoTensorCache, TensorCache, Tensors
 
 TABLE = "model.embed_tokens.weight"
 MOST_WORKERS = 4  # that lay out weights: each holds a layer's matrix twice meanwhile
@@ -55,9 +55,13 @@ class LeanForward:
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype, kept: Kept | Unkept | None = None
+        self,
+        checkpoint: Checkpoint,
+        layout: Layout,
+        dtype: torch.dtype,
+        kept: TensorCache | NoTensorCache | None = None,
     ) -> None:
-        kept = kept or Unkept()
+        kept = kept or NoTensorCache()
         shape = self.shape = checkpoint.shape
         self.eps, self.heads, self.kv_heads, self.head_dim = shape.eps, shape.heads, shape.kv_heads, shape.head_dim
         self.frequencies, self._attention_factor = checkpoint.rope
@@ -130,7 +134,7 @@ class LeanForward:
         out = attend(qk[: self.heads], keys, values, step.mask_for(layer.window), layer.scale)
         x = x + layer.out(out.transpose(0, 1).reshape(width, -1), layer.out_bias)
         gate, up = layer.gate_up(rms_norm(x, (hidden,), layer.post_norm, self.eps)).chunk(2, -1)
-        return layer.down.onto(x, silu(gate) * up)
+        return layer.down.add_product(x, silu(gate) * up)
 
     def _row(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, step: Step) -> torch.Tensor:
         """The same for a single row, [1, hidden] in float32, where an operation costs more than its arithmetic.
@@ -157,11 +161,11 @@ class LeanForward:
         scores = torch.bmm(qk[:heads].view(self.kv_heads, -1, self.head_dim), keys.transpose(1, 2))
         if (mask := step.mask_for(layer.window)) is not None:
             scores.masked_fill_(~mask, float("-inf"))
-        x = layer.out.onto(x, torch.bmm(scores.softmax(-1), values).view(1, -1).expand(len(x), -1))
+        x = layer.out.add_product(x, torch.bmm(scores.softmax(-1), values).view(1, -1).expand(len(x), -1))
         if layer.out_bias is not None:
             x += layer.out_bias
         gate, up = layer.gate_up(self._normed(x, layer.post_norm)).chunk(2, -1)
-        return layer.down.onto(x, silu(gate).mul_(up))
+        return layer.down.add_product(x, silu(gate).mul_(up))
 
     def _normed(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """RMSNorm of a single row, in three operations for the six of torch's own."""
@@ -171,7 +175,7 @@ class LeanForward:
 
 @contextmanager
 def _workers() -> Iterator[ThreadPoolExecutor]:
-    """Threads that lay out weights, each of which lets torch take no others."""
+    """A pool of threads that lay out weights; each limits torch to one thread."""
     before, count = torch.get_num_threads(), min(MOST_WORKERS, threads.allowed())
     try:
         with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -180,15 +184,17 @@ def _workers() -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(before)
 
 
-def _layer(index: int, checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype, kept: Kept | Unkept) -> Layer:
+def _layer(
+    index: int, checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype, kept: TensorCache | NoTensorCache
+) -> Layer:
     parts = kept.get(f"layer-{index}", lambda: read_parts(index, checkpoint, layout, dtype))
     return layer_of(parts, index, checkpoint.shape, layout)
 
 
 def _ends(
-    checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype, kept: Kept | Unkept
+    checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype, kept: TensorCache | NoTensorCache
 ) -> tuple[Tensors, torch.Tensor]:
-    """What the unembedding is made of, with the last norm; and the embedding's table [vocabulary, hidden].
+    """The parts of the unembedding with the last norm, and the embedding's table [vocabulary, hidden].
 
     A plain unembedding is the table too where they are tied. Of others rows cannot be read: the table is apart, in a
     file of its own, of which only the rows that are looked up ever come into memory.

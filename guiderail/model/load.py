@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model import memory, store
-from guiderail.model.info import MissingWeightsError, ModelInfo, read_config
+from guiderail.model.errors import MissingWeightsError
+from guiderail.model.garbage import gc_paused
+from guiderail.model.info import ModelInfo, read_config
 from guiderail.model.shape import ARCHITECTURES
 from guiderail.model.store import EMBEDDED, UnknownModelError
 from guiderail.settings import names_path
@@ -117,9 +119,9 @@ def load(
     DeviceError
         If there is no GPU and one is asked for.
     """
-    with memory.uncollected():
+    with gc_paused():
         model = _loaded(reference, device, dtype, threads, accept)
-    memory.give_back()
+    memory.release_memory()
     return model
 
 
@@ -163,7 +165,7 @@ def _checkpoint(info: ModelInfo, config: dict[str, Any]) -> Checkpoint | None:
 
 
 def _forget_files() -> None:
-    """Let what was read of them go: a vocabulary takes tens of megabytes."""
+    """Forget what was read of the files: a vocabulary takes tens of megabytes."""
     from guiderail.model import info
     from guiderail.model.gguf import file
 

@@ -1,4 +1,4 @@
-"""What this machine computes in a second: measured in some seconds, and remembered.
+"""The speed of this machine: measured in a few seconds, and cached.
 
 Everything is timed with guiderail's own kernels, in the shapes of a middling model, and from memory: what is multiplied
 is larger than a processor's caches, as a model's weights are. The best of several rounds counts, which is the machine
@@ -173,7 +173,7 @@ def measure(device: str = "auto") -> Machine:
         bytes_per_s=_bandwidth(device),
         rates=rates,
     )
-    memory.give_back()
+    memory.release_memory()
     return machine
 
 

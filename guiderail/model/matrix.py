@@ -1,4 +1,4 @@
-"""The ways in which a weight matrix can lie in a CPU's memory, and the products with it."""
+"""Weight matrices on a CPU: their layouts in memory, and products with them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Matrix(Protocol):
         """`x @ matrix`, plus a bias [out]; [n, out] of `x` [n, in]."""
         ...
 
-    def onto(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    def add_product(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """`total + x @ matrix`; [n, out]."""
         ...
 
@@ -61,7 +61,7 @@ class Plain:
         """See `Matrix`."""
         return torch.mm(x, self.tensor) if bias is None else torch.addmm(bias, x, self.tensor)
 
-    def onto(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    def add_product(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See `Matrix`."""
         return torch.addmm(total, x, self.tensor)
 
@@ -108,7 +108,7 @@ class Packed:
             return _product(x, self.blocks, bias, "none", [], "")
         return _product(torch.nn.functional.pad(x, (0, 0, 0, more)), self.blocks, bias, "none", [], "")[:rows]
 
-    def onto(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    def add_product(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See `Matrix`."""
         return total + self(x)
 
@@ -168,7 +168,7 @@ class Int8:
         product = (products[0] if len(products) == 1 else torch.cat(products, 1)).mul_(largest)
         return product if bias is None else product.add_(bias)
 
-    def onto(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    def add_product(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See `Matrix`."""
         return self(x).add_(total)
 

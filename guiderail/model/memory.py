@@ -5,10 +5,8 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from guiderail.errors import GuiderailError
@@ -22,8 +20,6 @@ CACHE_BYTES = DTYPE_BYTES | {"int8": 4}  # of a number among the keys and values
 CACHE_TOKENS = 4096  # what is counted for the key-value cache: a long prompt and its completion
 LARGE = 50_000_000  # parameters from which on what loading leaves over is worth a tenth of a second to give back
 HEADROOM = 1.1  # activations, the allocator's slack, the interpreter
-_inside: list[bool] = []  # one entry for each `uncollected` that runs: whether garbage is looked for otherwise
-_collecting = Lock()
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -80,24 +76,7 @@ def check(info: ModelInfo, device: str, dtype: str) -> None:
     )
 
 
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Look for no garbage while many small objects are made that all stay, for which Python would look again and again.
-
-    Process-wide, from any number of threads; as it was before once the last of them is through.
-    """
-    with _collecting:
-        _inside.append(_inside[0] if _inside else gc.isenabled())
-        gc.disable()
-    try:
-        yield
-    finally:
-        with _collecting:
-            if _inside.pop() and not _inside:
-                gc.enable()
-
-
-def give_back() -> None:
+def release_memory() -> None:
     """Give the memory that loading took and no longer needs back to the system."""
     gc.collect()
     with suppress(AttributeError, OSError):  # glibc only; the others give it back by themselves

@@ -13,9 +13,9 @@ from guiderail.errors import GuiderailError
 from guiderail.model import lean, memory, plain, quantised, threads
 from guiderail.model.attention import NAME, Step, running
 from guiderail.model.checkpoint import Checkpoint, of_module
-from guiderail.model.kept import Kept, Unkept
 from guiderail.model.matrix import Int8, Layout, Packed, Plain, packing_pays, weight_levels
 from guiderail.model.shape import LAYER_TYPES
+from guiderail.model.tensor_cache import NoTensorCache, TensorCache
 
 if TYPE_CHECKING:
     from guiderail.model.info import ModelInfo
@@ -222,16 +222,18 @@ def _layout(*, is_lean: bool, int8: bool, dtype: torch.dtype) -> Layout:
     return Packed if is_lean and dtype == torch.float32 and packing_pays() else Plain
 
 
-def _kept(checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> Kept | Unkept:
+def _kept(checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> TensorCache | NoTensorCache:
     """Where the laid-out weights of a large model are kept."""
     numbers = sum(map(math.prod, checkpoint.shape.tensors().values()))
     if not checkpoint.files or numbers < memory.LARGE:
-        return Unkept()
+        return NoTensorCache()
     how: dict[str, object] = {"layout": layout.__name__, "dtype": str(dtype), "shape": repr(checkpoint.shape)}
     how["torch"] = torch.__version__  # its kernels say which way of laying out is the fastest
     if layout is Int8:
         how["levels"] = weight_levels()
-    return Kept(checkpoint.files, how, numbers * (1 if layout is Int8 else dtype.itemsize) + _table_bytes(checkpoint))
+    return TensorCache(
+        checkpoint.files, how, numbers * (1 if layout is Int8 else dtype.itemsize) + _table_bytes(checkpoint)
+    )
 
 
 def _table_bytes(checkpoint: Checkpoint) -> int:
@@ -239,7 +241,7 @@ def _table_bytes(checkpoint: Checkpoint) -> int:
 
 
 class _Seen:
-    """A store that shows what it was given."""
+    """A store that records what it is given."""
 
     def __init__(self) -> None:
         self.layers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}

@@ -1,4 +1,4 @@
-"""transformers' own module of a Llama-shaped model: built where somebody needs it, never to run guiderail."""
+"""transformers' own module of a Llama-shaped model, for callers that need one; guiderail does not run it."""
 
 from __future__ import annotations
 

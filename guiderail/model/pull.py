@@ -101,9 +101,9 @@ def _wanted_files(hub_id: str, revision: str | None, file: str | None) -> tuple[
 def _gguf_files(hub_id: str, sizes: dict[str, int], file: str | None) -> tuple[dict[str, int], str]:
     """The files to fetch of a repository with GGUF files, and the one to load."""
     from guiderail.model import memory
-    from guiderail.model.gguf.choice import best, named, offers
+    from guiderail.model.gguf.choice import best, named, variants
 
-    given = offers(sizes)
+    given = variants(sizes)
     if not given:
         what = "GGUF files" if file else "safetensors weights, and no GGUF file"
         raise DownloadError(f"{hub_id} has no {what}", "Choose a model that has")

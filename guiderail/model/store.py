@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from guiderail import private, projectfile
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model import derived
-from guiderail.model.info import ModelFolderError, ModelInfo, read_info, weight_files
+from guiderail.model.errors import ModelFolderError
+from guiderail.model.info import ModelInfo, read_info, weight_files
 from guiderail.projectfile import ProjectFileError
 
 if TYPE_CHECKING:

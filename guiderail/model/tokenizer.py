@@ -147,9 +147,9 @@ class Tokenizer:
             If the vocabulary contradicts itself.
         """
         from guiderail.model.gguf.file import open_file
-        from guiderail.model.gguf.vocabulary import described
+        from guiderail.model.gguf.vocabulary import describe_tokenizer
 
-        found = described(open_file(path))
+        found = describe_tokenizer(open_file(path))
         try:
             return cls(found.specification, found.settings, found.eos_ids, found.fim)
         except TokenizerError:
@@ -207,7 +207,7 @@ class Tokenizer:
         return [index for name in names if (index := self._backend.token_to_id(name)) is not None]
 
     def joined_blanks(self, before: str) -> int:
-        """How many blanks at the end of a line may share a token, or change theirs, once a word stands after them.
+        """How many blanks at the end of a line may share a token, or change theirs, once a word follows them.
 
         A prompt that ends in such blanks ends where no token of the finished line does. It is found by encoding the
         blanks with and without words after them: regular expressions often keep the last blank for the word, and

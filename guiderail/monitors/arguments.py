@@ -14,6 +14,7 @@ from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.monitors.parameters import Parameters, parameters_of
 from guiderail.text.languages.record import CallStyle
 from guiderail.text.languages.table import CALLS as CALL_STYLES
+from guiderail.text.languages.table import INFERRED, PYTHON_STATEMENTS
 
 if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
@@ -63,7 +64,7 @@ class Arguments:
                 return Restriction(None, reason="generic")
             restriction = _restriction(empty, style, found["callee"])
             # What it does not know, tsc looks up by its name alone in JavaScript; and any argument may be left out.
-            is_guess = snapshot.language.startswith("javascript")
+            is_guess = snapshot.language in INFERRED
             return replace(restriction, reason="inferred type") if is_guess else restriction
 
         return Trigger(found[0], CALLS, question, interpret, word=False, lazy=True)
@@ -75,7 +76,7 @@ def _is_defined(snapshot: Snapshot, begin: int) -> bool:
     if _NAMED.search(front):
         return True
     around = snapshot.lex_state.open_brackets[-2:-1]  # the bracket that was just opened is the last
-    if snapshot.language == "python" or not around or snapshot.text[around[0]] != "{":
+    if snapshot.language in PYTHON_STATEMENTS or not around or snapshot.text[around[0]] != "{":
         return False
     is_object = _OBJECT.search(snapshot.text[: around[0]][-LOOK_BACK:]) is not None
     return is_object and _METHOD.search(front) is not None
@@ -84,7 +85,7 @@ def _is_defined(snapshot: Snapshot, begin: int) -> bool:
 def _callee(snapshot: Snapshot) -> re.Match[str] | None:
     """What is called by the bracket that was just opened."""
     text = snapshot.text[-LOOK_BACK:]
-    typed = None if snapshot.language == "python" else _TYPED_CALLEE.search(text)
+    typed = None if snapshot.language in PYTHON_STATEMENTS else _TYPED_CALLEE.search(text)
     return typed or _CALLEE.search(text)
 
 

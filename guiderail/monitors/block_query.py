@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from guiderail.monitors.analysis.requests import Question
 from guiderail.monitors.cursor_context import Snapshot
+from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 RECEIVERS = ("self", "cls")
 _NESTED = re.compile(r"\b(?:def|class|lambda)\b")  # in it the receiver may be another one
@@ -55,7 +56,7 @@ class BlockQuery:
 
 def block_query_of(snapshot: Snapshot, end: int | None = None) -> BlockQuery | None:
     """The questions about a text, or about its first `end` characters; None where another block may have begun."""
-    if snapshot.language != "python":
+    if snapshot.language not in PYTHON_STATEMENTS:
         return None
     context, begin = snapshot.cursor, snapshot.cursor.lex_state.statement_start
     written_since = (snapshot.text + snapshot.upcoming)[begin:end]

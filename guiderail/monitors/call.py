@@ -121,20 +121,20 @@ class ArgumentReader:
         longer = self._more(reading, b"=")
         if not _HALF_KEYWORD.match(longer.argument) or following == b"=":
             return longer
-        fits = self._fit(reading.given.and_one(longer.argument), done=False)
+        fits = self._fit(reading.given.with_argument(longer.argument), done=False)
         return longer if fits else replace(longer, state="lost")
 
     def _next(self, reading: _Reading) -> _Reading:
-        given = self._and_one(reading)
+        given = self._with_argument(reading)
         fits = reading.argument.strip() and self._fit(given, done=False)
         return _Reading(given, state="inside" if fits else "lost")
 
     def _closed(self, reading: _Reading, byte: bytes) -> _Reading:
-        given = self._and_one(reading) if reading.argument.strip() else reading.given
+        given = self._with_argument(reading) if reading.argument.strip() else reading.given
         return replace(reading, state="past" if byte == b")" and self._fit(given, done=True) else "lost")
 
-    def _and_one(self, reading: _Reading) -> GivenArguments:
-        return reading.given.and_one(reading.argument, keywords=self._style.keywords)
+    def _with_argument(self, reading: _Reading) -> GivenArguments:
+        return reading.given.with_argument(reading.argument, keywords=self._style.keywords)
 
     def _has_room(self, given: GivenArguments) -> bool:
         return any(overload.has_room(given) for overload in self._overloads)

@@ -21,8 +21,8 @@ from guiderail.monitors.lex_state import LexState
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.modules import module_path
 from guiderail.monitors.monitor import Restriction, Trigger
-from guiderail.text.languages.kinds import ENUM_MEMBER, FUNCTION, METHOD, MODULE, VARIABLE
-from guiderail.text.languages.table import LEXICONS
+from guiderail.text.languages.kinds import ENUM_MEMBER, METHOD
+from guiderail.text.languages.table import INFERRED, LEXICONS, PYTHON_STATEMENTS
 from guiderail.text.languages.table import MEMBERS as MEMBER_SYNTAX
 
 Reason = Literal[
@@ -33,9 +33,6 @@ Reason = Literal[
     "no such name",  # what is half-typed begins no member
 ]
 NO_SUCH_NAME: Reason = "no such name"
-# What no member is: where they cannot read the text, these list what is in scope. (clangd calls a member's function a
-# method, and what a class has once a property.)
-_NO_MEMBERS = {"go": {MODULE}, "c": {FUNCTION, VARIABLE}, "cpp": {FUNCTION, VARIABLE}}
 NAME_READ, RECEIVER_READ = 200, 400  # characters of a half-typed name, and before the mark
 DETAIL_READ = 4000  # characters of a signature; of a longer one nothing is believed
 RECEIVER_SHOWN = 40  # characters before a dot that a report repeats
@@ -131,7 +128,7 @@ class Dereference:
 
 def _own_receiver(snapshot: Snapshot, access: MemberAccess) -> str | None:
     """``self`` or ``cls`` in Python, if that is the whole receiver."""
-    if snapshot.language != "python" or access.operator != ".":
+    if snapshot.language not in PYTHON_STATEMENTS or access.operator != ".":
         return None
     receiver = _DOTTED.search(snapshot.text[max(0, access.name_start - 1 - RECEIVER_READ) : access.name_start - 1])
     return receiver[0] if receiver and receiver[0] in RECEIVERS else None
@@ -157,7 +154,7 @@ def _restriction(
     members: Members, access: MemberAccess, snapshot: Snapshot, enclosing: EnclosingClass | None
 ) -> Restriction:
     names, reason = legal_names(members, access, snapshot.language)
-    module = _module(snapshot, access.name_start) if snapshot.language == "python" else None
+    module = _module(snapshot, access.name_start) if snapshot.language in PYTHON_STATEMENTS else None
     if module and names:
         # A module inside a package is a member of it once anything has imported it, which analysers do not look for.
         names |= module_path(snapshot.cursor.root).modules(module) or frozenset()
@@ -176,7 +173,7 @@ def _restriction(
 
     def legal(masks: Masks) -> Names:
         if access.may_be_nameless:
-            return masks.perhaps(names, tail, extra=extra)
+            return masks.names_or_none(names, tail, extra=extra)
         return masks.names(names, tail, definable=access.may_define, extra=extra)
 
     return Restriction(legal if names else None, len(members.items), reason, allows)
@@ -223,7 +220,7 @@ def _may_define(statement: str, receiver: str, state: LexState, language: str) -
     definable = MEMBER_SYNTAX[language].definable
     if definable is None or definable.search(receiver) is None:
         return False
-    if language != "python":
+    if language not in PYTHON_STATEMENTS:
         if any(at >= state.statement_start for at in state.open_brackets):
             return False
         words = _without_condition(statement)
@@ -260,15 +257,15 @@ def legal_names(
     """The legal names, and why they are not to be relied on, if they are not."""
     listed = frozenset(member.name for member in members.items)
     names = listed | MEMBER_SYNTAX[language].universal if listed else listed
-    own = {name for name in listed if language != "python" or not _DUNDER.match(name)}
+    own = {name for name in listed if language not in PYTHON_STATEMENTS or not _DUNDER.match(name)}
     reason: Reason | None = None
     if not own or any(_is_doubtful(member, access) for member in members.items) or _is_scope(members, access, language):
         reason = "unknown type"
     elif members.takes_any or _makes_names_up(members):
         reason = "dynamic"
-    elif access.is_ambiguous or not members.complete or (language == "cpp" and _is_open(members, access)):
+    elif access.is_ambiguous or not members.complete or _is_open(members, access, language):
         reason = "incomplete"
-    elif language.startswith("javascript"):
+    elif language in INFERRED:
         reason = "inferred type"
     elif not (access.may_define or access.may_be_nameless) and not any(
         name.startswith(access.written) for name in names
@@ -277,15 +274,16 @@ def legal_names(
     return names, reason
 
 
-def _is_open(members: Members, access: MemberAccess) -> bool:
-    """Whether a C++ scope may hold more: a namespace from any header, a class what only its own definitions may use."""
-    return access.operator == "::" and any(member.kind != ENUM_MEMBER for member in members.items)
+def _is_open(members: Members, access: MemberAccess, language: str) -> bool:
+    """Whether these are members of a scope that may hold more."""
+    is_open = access.operator in MEMBER_SYNTAX[language].open_scopes
+    return is_open and any(member.kind != ENUM_MEMBER for member in members.items)
 
 
 def _is_scope(members: Members, access: MemberAccess, language: str) -> bool:
     """Whether these are the names in scope."""
-    kinds = _NO_MEMBERS.get(language, set[int]()) if access.operator != "::" else set[int]()
-    return any(member.kind in kinds for member in members.items)
+    kinds = MEMBER_SYNTAX[language].no_members
+    return access.operator != "::" and any(member.kind in kinds for member in members.items)
 
 
 def _makes_names_up(members: Members) -> bool:

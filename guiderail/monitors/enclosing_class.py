@@ -96,7 +96,7 @@ def enclosing_class_of(text: str, statement: int, rest: str, receiver: str) -> E
 
 
 def _method_around(text: str, statement: int, receiver: str) -> re.Match[str] | None:
-    """The innermost function around a statement that has `receiver` as a parameter, if that is its first."""
+    """The innermost function around a statement with `receiver` as a parameter, if that is its first one."""
     line = text[statement:].lstrip("\r\n")
     depth = len(line) - len(line.lstrip())
     first = re.compile(_DEF.pattern + rf"\s*\w+\s*(?:\[[^\]]{{0,{LONG}}}\])?\(\s*{receiver}\b", re.MULTILINE)

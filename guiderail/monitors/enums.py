@@ -10,9 +10,9 @@ from guiderail.monitors.cursor_context import Snapshot, tail_of
 from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.text.backwards import lines_above
 from guiderail.text.languages.kinds import ENUM_MEMBER
+from guiderail.text.languages.table import CASES, PYTHON_STATEMENTS
 
-BRACES = frozenset({"java", "typescript", "javascript", "typescriptreact", "javascriptreact", "csharp"})
-# After the enum's name and a dot, or in Java after `case` itself.
+# After the enum's name and a dot, or after `case` itself.
 _DOTTED = re.compile(r"\bcase\s+(?:[\w.]+\s*[|,]\s*)*(?P<enum>[\w.]*\w)\.(?P<written>\w*)$")
 _BARE = re.compile(r"\bcase\s+(?:\w+\s*,\s*)*(?P<written>\w*)$")
 _SWITCH = re.compile(r"\bswitch\s*\((?P<subject>[^;{}]*)\)\s*$")
@@ -26,14 +26,14 @@ class EnumCases:
     """The monitor of enum members in ``match`` and ``switch``."""
 
     name, soft, endings = "enums", False, b". "
-    languages = BRACES | {"python"}
+    languages = frozenset(CASES)
 
     def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """See `Monitor.trigger`."""
         line = snapshot.text[snapshot.text.rfind("\n") + 1 :][-SWITCH_READ:]
         if "case" not in line:
             return None
-        found = _DOTTED.search(line) or (_BARE.search(line) if snapshot.language == "java" else None)
+        found = _DOTTED.search(line) or (_BARE.search(line) if CASES[snapshot.language] == "bare" else None)
         if found is None or snapshot.lex_state.in_string_or_comment:
             return None
         enum = found.groupdict().get("enum")
@@ -42,9 +42,8 @@ class EnumCases:
         )
         if question is None:
             return None
-        used = (
-            _used_python(snapshot, line, enum or "") if snapshot.language == "python" else _used_braces(snapshot, enum)
-        )
+        is_python = snapshot.language in PYTHON_STATEMENTS
+        used = _used_python(snapshot, line, enum or "") if is_python else _used_braces(snapshot, enum)
 
         def interpret(members: Members) -> Restriction:
             return _restriction(members, used, snapshot, found["written"])

@@ -7,12 +7,14 @@ class gets its constructor from a decorator. Of an analyser that was not counted
 from __future__ import annotations
 
 from guiderail.monitors.verdict import SYNTAX_ERROR
+from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 _PYREFLY = frozenset({"parse-error", "unknown-name", "not-callable"})
-# Elsewhere a line is often right only with the next: a statement without its semicolon, a function without its body.
-_SYNTAX = frozenset({"python"})
 
 
 def is_sure(kind: str, language: str | None) -> bool:
     """Whether a suggestion that brings an error of this kind is left out, and not only put last."""
-    return language in _SYNTAX if kind == SYNTAX_ERROR else kind in _PYREFLY
+    if kind != SYNTAX_ERROR:
+        return kind in _PYREFLY
+    # With braces a line is often right only with the next: a statement with its semicolon, a head with its body.
+    return language in PYTHON_STATEMENTS

@@ -15,6 +15,7 @@ from guiderail.monitors.cursor_context import Snapshot, tail_of
 from guiderail.monitors.modules import inside, module_path
 from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.text.backwards import lines_above
+from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 _MODULE = re.compile(
     r"\s*+(?:import\s++(?:[\w.]++(?:\s++as\s++\w++)?+\s*+,\s*+)*+|from\s++(?P<dots>\.*+))"
@@ -33,7 +34,7 @@ class Imports:
     """The monitor of what is imported in Python."""
 
     name, soft, endings = "imports", False, b" .,("
-    languages = frozenset({"python"})
+    languages = PYTHON_STATEMENTS
 
     def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """See `Monitor.trigger`."""
@@ -93,7 +94,7 @@ def _restriction(names: frozenset[str], snapshot: Snapshot, found: re.Match[str]
         return not name or name in names
 
     return Restriction(
-        (lambda masks: masks.perhaps(names, snapshot.cursor.tail)) if names else None, len(names), reason, allows
+        (lambda masks: masks.names_or_none(names, snapshot.cursor.tail)) if names else None, len(names), reason, allows
     )
 
 

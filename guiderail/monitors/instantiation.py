@@ -42,10 +42,10 @@ class Instantiation:
                 name = typed + tail_of(truth)
                 return not name or name in names
 
-            legal = (lambda masks: masks.perhaps(names, snapshot.cursor.tail)) if types else None
+            legal = (lambda masks: masks.names_or_none(names, snapshot.cursor.tail)) if types else None
             return Restriction(legal, len(types), reason, allows)
 
-        request = RESOLVED if snapshot.language == "cpp" else COMPLETIONS
+        request = RESOLVED if may_follow.resolved else COMPLETIONS
         return Trigger("new", request, snapshot.question(len(snapshot.text) - len(typed)), interpret, typed)
 
 

@@ -99,7 +99,7 @@ class JointMonitors(Constraint):
         self._prefetch()
 
     def _prefetch(self) -> None:
-        """Ask what is going to be asked: the analyser keeps the answers."""
+        """Ask in advance what monitors may ask later; the analyser caches the answers."""
         snapshot = self._scene.snapshot()
         for monitor in self._monitors:
             for request, question in _prefetched(monitor, snapshot):
@@ -107,7 +107,7 @@ class JointMonitors(Constraint):
 
     @property
     def report(self) -> MonitorReport:
-        """What was asked on the way to here, and what came of it; nothing of what was decoded and dropped."""
+        """The triggers on the path to here and their outcomes; those of dropped tokens are left out."""
         asked = [one.query for step in self._steps for one in step.begun]
         asked += [one for step in self._steps for one in step.crossed.values()]
         watches = {one: replace(one.watch, forbidden=[], at=[]) for one in asked}
@@ -188,7 +188,7 @@ class JointMonitors(Constraint):
             del self._steps[-tokens:]
 
     def forbade(self, token: int) -> None:
-        """Be told which token would have been written without this constraint."""
+        """Called with the token that would have been decoded without this constraint."""
         for query, mask in self._in_force(hard=True):
             if not mask[token >> 5] >> (token & 31) & 1:
                 self._steps[-1].forbidden[query, token] = None
@@ -237,7 +237,7 @@ class JointMonitors(Constraint):
 
 
 def _trigger(monitor: Monitor, snapshot: Snapshot) -> Trigger | None:
-    """What a monitor asks; nothing where it fails: one of an installed package must not cost the suggestion."""
+    """What a monitor asks; nothing if it raises: a faulty plug-in must not cost the suggestion."""
     try:
         return monitor.trigger(snapshot)
     except Exception as error:
@@ -246,7 +246,7 @@ def _trigger(monitor: Monitor, snapshot: Snapshot) -> Trigger | None:
 
 
 def _prefetched(monitor: Monitor, snapshot: Snapshot) -> Sequence[tuple[Request[Any], Question]]:
-    """What a monitor is going to ask; nothing where it fails, as `_trigger`."""
+    """What a monitor may ask later; nothing if it raises, as in `_trigger`."""
     try:
         return monitor.prefetch(snapshot) if isinstance(monitor, Prefetching) else ()
     except Exception as error:

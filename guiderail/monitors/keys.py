@@ -11,11 +11,11 @@ from guiderail.monitors.analysis.requests import COMPLETIONS, Question, Request
 from guiderail.monitors.cursor_context import Snapshot, tail_of
 from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.text.languages.kinds import FIELD, METHOD, PROPERTY
+from guiderail.text.languages.table import KEYS as WRITTEN_IN
 
 if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
 
-SCRIPTS = frozenset({"typescript", "typescriptreact"})
 _SUBSCRIPT = re.compile(r"(?P<owner>[\w.\])]+)(?:\[|\.get\()\s*(?P<quote>['\"])(?P<written>[^'\"\\\n]*)$")
 _OWNER = re.compile(r"([\w.\])])(?:\[|\.get\()\s*['\"]$")
 _PLAIN_DICT = re.compile(r"\b[dD]ict\[")
@@ -31,11 +31,11 @@ class Keys:
     """The monitor of keys."""
 
     name, soft, endings = "keys", False, b"'\"{, \n"
-    languages = SCRIPTS | {"python"}
+    languages = frozenset(WRITTEN_IN)
 
     def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """See `Monitor.trigger`."""
-        return _subscript(snapshot) if snapshot.language == "python" else _literal(snapshot)
+        return _subscript(snapshot) if WRITTEN_IN[snapshot.language] == "subscripts" else _literal(snapshot)
 
 
 def _subscript(snapshot: Snapshot) -> Trigger | None:
@@ -142,7 +142,7 @@ def _literal(snapshot: Snapshot) -> Trigger | None:
             name = typed + tail_of(truth)
             return not name or name in names or name in used
 
-        legal = (lambda masks: masks.perhaps(names, snapshot.cursor.tail)) if offered else None
+        legal = (lambda masks: masks.names_or_none(names, snapshot.cursor.tail)) if offered else None
         return Restriction(legal, len(offered), reason, allows)
 
     return Trigger("{", COMPLETIONS, snapshot.question(len(snapshot.text) - len(typed)), interpret, typed)

@@ -15,7 +15,7 @@ from guiderail.decoding.constraints.literal_set import LiteralSet
 from guiderail.decoding.constraints.masks import pack
 from guiderail.decoding.constraints.name_sets import Names, NamesOrNew, NamesOrNone, NoneOf
 from guiderail.decoding.constraints.vocabulary import Vocabulary
-from guiderail.model.memory import uncollected
+from guiderail.model.garbage import gc_paused
 
 KEPT = 128
 KEPT_LEADS = 32
@@ -23,7 +23,7 @@ _Kept = TypeVar("_Kept")
 
 
 class Masks:
-    """What makes masks of names, and keeps what it made: the same lists come again and again.
+    """Makes masks of names, and caches them: the same lists recur.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Masks:
 
     @staticmethod
     def _made(vocabulary: Vocabulary) -> IdentifierTrie:
-        with uncollected():
+        with gc_paused():
             return IdentifierTrie(vocabulary).warm()
 
     @property
@@ -79,7 +79,7 @@ class Masks:
         kind = NamesOrNew if definable else Names
         return self.keep((kind, names, tail, extra), lambda: kind(self.trie_with(extra), names, tail))
 
-    def perhaps(self, names: frozenset[str], tail: str = "", *, extra: str = "") -> NamesOrNone:
+    def names_or_none(self, names: frozenset[str], tail: str = "", *, extra: str = "") -> NamesOrNone:
         """The texts that begin with one of some names, or with no name."""
         return self.keep((NamesOrNone, names, tail, extra), lambda: NamesOrNone(self.trie_with(extra), names, tail))
 
@@ -92,7 +92,7 @@ class Masks:
         return self.keep((LiteralSet, texts), lambda: LiteralSet(self.vocabulary, texts))
 
     def keep(self, key: Hashable, make: Callable[[], _Kept]) -> _Kept:
-        """What was made for `key`, made now if need be."""
+        """The cached value of `key`, made now if there is none."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)

@@ -65,7 +65,7 @@ class Trigger:
     label
         What a report shows of it: the receiver, the function, the module.
     request, question
-        What is asked, and about which place; no request where the monitor needs no answer: it interprets None.
+        What is asked, and about which place; without a request the monitor interprets None.
     interpret
         Turns the answer into a restriction.
     written

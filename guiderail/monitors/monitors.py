@@ -63,7 +63,7 @@ class Monitors:
     def watch(
         self, document: Document, offset: int, root: Path | None = None, typed: str = ""
     ) -> Callable[[], JointMonitors] | None:
-        """A maker of constraints, one for each suggestion at a cursor; None where no monitor or analyser can help.
+        """A factory of constraints, one for each suggestion at a cursor; None if no monitor or analyser applies.
 
         Parameters
         ----------

@@ -79,8 +79,8 @@ class GivenArguments:
     names: frozenset[str] = frozenset()
     open_ended: bool = False
 
-    def and_one(self, argument: bytes, *, keywords: bool = True) -> GivenArguments:
-        """With one more argument."""
+    def with_argument(self, argument: bytes, *, keywords: bool = True) -> GivenArguments:
+        """These arguments and one more."""
         if argument.lstrip().startswith((b"*", b"...")) or _GENERATOR.search(argument) or b"<" in argument:
             return replace(self, open_ended=True)
         if keywords and (found := _KEYWORD.match(argument)):

@@ -18,7 +18,7 @@ from guiderail.decoding.constraints.name_sets import Names
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.monitor import Legal, Monitor, Restriction, Trigger
-from guiderail.monitors.report import Watch
+from guiderail.monitors.report import TriggerOutcome
 from guiderail.monitors.trust import Trust
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class PendingQuery:
     def __init__(
         self, monitor: Monitor, trigger: Trigger, answer: Future[Any], until: float, weigh: Weigh, masks: Masks
     ) -> None:
-        self.watch = Watch(monitor.name, trigger.label)
+        self.watch = TriggerOutcome(monitor.name, trigger.label)
         self.trigger = trigger
         self.bias = 0.0  # added to the scores of what is not legal
         self._monitor = monitor
@@ -63,7 +63,7 @@ class PendingQuery:
         return self.watch.abstained is not None or (self._legal is not None and self._legal.place(written) != "inside")
 
     def legal(self) -> Legal | None:
-        """What is legal; None if the monitor abstains. Waits for the answer, up to the deadline, once."""
+        """The legal texts; None if the monitor abstains. Waits for the answer once, up to the deadline."""
         if self._restriction is None and self.watch.abstained is None:
             self._settle()
         return self._legal
@@ -87,7 +87,7 @@ class PendingQuery:
         return part.widened(self._restriction.legal(part).mask(self.trigger.written.encode()))
 
     def drop(self) -> None:
-        """Constrain no more: with the others nothing would be left."""
+        """Stop constraining, because together with other questions no token would be left."""
         self._legal = None
         self.watch.abstained = "dropped"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Watch:
+class TriggerOutcome:
     """One trigger while decoding, and its outcome.
 
     Parameters
@@ -44,4 +44,4 @@ class MonitorReport:
     """What the monitors did for one suggestion, by trigger."""
 
     analyser: str
-    watches: list[Watch] = field(default_factory=list)
+    watches: list[TriggerOutcome] = field(default_factory=list)

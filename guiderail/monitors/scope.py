@@ -11,6 +11,7 @@ from guiderail.monitors.analysis.requests import COMPLETIONS, Question, Request
 from guiderail.monitors.block_query import block_query_of
 from guiderail.monitors.cursor_context import Snapshot, tail_of
 from guiderail.monitors.monitor import Restriction, Trigger
+from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 # After these a name is read; it is not one that is being defined, nor perhaps a keyword argument.
 _READ = re.compile(
@@ -28,7 +29,7 @@ class Scope:
     """The monitor of bare names that are read, in Python."""
 
     name, soft, endings = "scope", True, b" "
-    languages = frozenset({"python"})
+    languages = PYTHON_STATEMENTS
 
     def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """See `Monitor.trigger`."""
@@ -81,4 +82,4 @@ def _restriction(
         name = typed + tail_of(truth)
         return not name or name[0].isdigit() or name in names
 
-    return Restriction(lambda masks: masks.perhaps(names, snapshot.cursor.tail), len(names), reason, allows)
+    return Restriction(lambda masks: masks.names_or_none(names, snapshot.cursor.tail), len(names), reason, allows)

@@ -1,4 +1,4 @@
-"""How far an analyser is to be trusted in a situation: to forbid, to make less likely, or not at all.
+"""How far an analyser's answers are trusted in a situation: to forbid, to make less likely, or not at all.
 
 The shipped table counts how often each analyser was right about true code of packages that are used for nothing else
 (`guiderail eval soundness --trust`). Where it is nearly always right, what it does not know is forbidden; where it is

@@ -21,6 +21,7 @@ from guiderail.monitors.cursor_context import Snapshot, tail_of
 from guiderail.monitors.lex_state import lex_state
 from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.monitors.protocols import Protocol, protocols
+from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 log = logging.getLogger(__name__)
 _RECEIVER = re.compile(r"(?<![\w.])(?P<receiver>[^\W\d]\w*(?:\.[^\W\d]\w*)*)\.(?P<written>\w*)$")
@@ -33,7 +34,7 @@ class Typestate:
     """The monitor of the protocols that a project declares, in Python."""
 
     name, soft, endings = "typestate", False, b"."
-    languages = frozenset({"python"})
+    languages = PYTHON_STATEMENTS
 
     def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """See `Monitor.trigger`."""

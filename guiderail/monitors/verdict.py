@@ -1,4 +1,4 @@
-"""The verdict on a suggestion: the errors that it brings into the file.
+"""The verdict on a suggestion: the errors that it adds to the file.
 
 Monitors look at one name at a time, while it is written. When all is written, the syntax is looked at, and the analyser
 is asked once more, for what it finds wrong with the file. That answer is waited for up to a deadline; what is not known
@@ -25,7 +25,7 @@ from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import unmatched_closers
 from guiderail.text.document import Document
-from guiderail.text.languages.table import LEXICONS, MEMBERS
+from guiderail.text.languages.table import LEXICONS, MEMBERS, PYTHON_STATEMENTS
 from guiderail.text.syntax import PARSE_S, SlowTextError, has_grammar, parse, parsed
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _NEXT_LINE = re.compile(r"(?<=\n)[^\S\n]*+\S[^\n]*+")  # that is not blank
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a text brings errors into its file, as far as that is known.
+    """Whether a text adds errors to its file, as far as is known.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def completed(document: Document, change: Change) -> str | None:
     rest = document.text[change.end :]
     before = document.text[: change.start] + change.text
     language = document.language or ""
-    if not change.finished or (language == "python" and before.endswith("\\")) or _open_at(document, change):
+    if not change.finished or (language in PYTHON_STATEMENTS and before.endswith("\\")) or _open_at(document, change):
         return None
     return before + _body(before, rest, language) + rest
 
@@ -275,7 +275,7 @@ def _errors(root: Node) -> Iterator[Node]:
 def _body(before: str, rest: str, language: str) -> str:
     """What a line needs after it that opens a block, or decorates a function, and has nothing of that yet."""
     line = before.rpartition("\n")[2]
-    if language != "python" or rest.partition("\n")[0].strip():
+    if language not in PYTHON_STATEMENTS or rest.partition("\n")[0].strip():
         return ""
     indent = " " * _indent(line)
     if line.lstrip().startswith("@"):
@@ -318,7 +318,7 @@ def _without_line(document: Document, change: Change) -> list[str]:
     end = document.line_end(document.position_at(change.end)[0])
     line = document.text[start:end]
     indent = line[: len(line) - len(line.lstrip())]
-    blanks = [f"{indent}pass", ""] if document.language == "python" else [indent]
+    blanks = [f"{indent}pass", ""] if document.language in PYTHON_STATEMENTS else [indent]
     return [document.text[:start] + blank + document.text[end:] for blank in blanks]
 
 

@@ -40,7 +40,7 @@ class _MalformedError(ValueError):
     """A pattern that matches nothing."""
 
 
-class TooMuchError(ValueError):
+class PatternLimitError(ValueError):
     """There are more patterns than can be tried for each file."""
 
 
@@ -184,14 +184,14 @@ class Patterns:
 
     Raises
     ------
-    TooMuchError
+    PatternLimitError
         If there are more than can be tried for each file of a project.
     """
 
     def __init__(self, text: str) -> None:
         self.lines = text.count("\n")
         if self.lines > MOST_LINES:
-            raise TooMuchError(f"more than {MOST_LINES} lines")
+            raise PatternLimitError(f"more than {MOST_LINES} lines")
         # By path, or by name alone: the line's number, whether it is about folders only, and whether it hides.
         self._literal: dict[tuple[bytes, ...], list[tuple[int, bool, bool]]] = {}
         self._wild: list[tuple[int, _Pattern]] = []
@@ -204,7 +204,7 @@ class Patterns:
             self._wild.append((number, pattern))
             self.wild += length
             if self.wild > MOST_WILD:
-                raise TooMuchError(f"patterns with wildcards of more than {MOST_WILD} characters")
+                raise PatternLimitError(f"patterns with wildcards of more than {MOST_WILD} characters")
         self._wild.reverse()
         self.tries = len(self._wild)
 
@@ -234,7 +234,7 @@ def _patterns(lines: Iterable[str]) -> Iterator[tuple[_Pattern | _Literal, int]]
     """The patterns of lines, each with its length; what git discards is left out."""
     for line in lines:
         if len(line) > LONGEST:
-            raise TooMuchError(f"a line of more than {LONGEST} characters")
+            raise PatternLimitError(f"a line of more than {LONGEST} characters")
         text = _trimmed(line.removesuffix("\r"))
         excludes = not text.startswith("!")
         text = text if excludes else text[1:]

@@ -1,4 +1,4 @@
-"""Which files of a project must never be read as context: secrets, what .gitignore names, what is not the project's.
+"""Decides which files must never be read as context: secrets, ignored files, and what is not the project's own.
 
 The lists are data; a file is left out when any one of them, or a .gitignore, says so.
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from guiderail import projectfile
 from guiderail.projectfile import ProjectFileError
-from guiderail.prompt.gitignore import MOST_LINES, MOST_WILD, Patterns, TooMuchError
-from guiderail.prompt.stamped import Stamped, status_of
+from guiderail.prompt.file_cache import FileCache, status_of
+from guiderail.prompt.gitignore import MOST_LINES, MOST_WILD, PatternLimitError, Patterns
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class Ignore:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._top = str(self.root)
-        self._read: Stamped[Rules] = Stamped(self._read_rules)
+        self._read: FileCache[Rules] = FileCache(self._read_rules)
         self._chains: dict[str, tuple[Rules, ...]] = {}
         self._excessive: dict[str, Rules] = {}
         self._kept: dict[str, int] = {}  # how much each file says that was read
@@ -226,6 +226,6 @@ def _patterns(path: str, root: Path) -> Patterns | None:
         content = projectfile.read_bytes(Path(path), root) or b""
         # Names of files are bytes to git, in whatever encoding: they must come out as the file system gives them.
         return Patterns(content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape"))
-    except (ProjectFileError, TooMuchError) as error:  # what it hides is not known, so all of it may be
+    except (ProjectFileError, PatternLimitError) as error:  # what it hides is not known, so all of it may be
         log.warning("%s: %s; nothing that it may be about is read", path, error)
         return None

@@ -1,4 +1,4 @@
-"""What is known about a project's files, kept between completions and refreshed by modification time and size."""
+"""An index of a project's files, kept between completions and refreshed by modification time and size."""
 
 import math
 import time
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
+from guiderail.prompt.file_cache import FileCache, status_of
 from guiderail.prompt.imports.binding import Binding
 from guiderail.prompt.imports.resolve import bindings_of
 from guiderail.prompt.outline import Definition, outline
 from guiderail.prompt.project import Project, read_text
 from guiderail.prompt.secrets.masking import masked
 from guiderail.prompt.similar import Ranking, Vocabulary, Windows
-from guiderail.prompt.stamped import Stamped, status_of
 from guiderail.text.language import language_of
 
 FILE_LIMIT = 2000
@@ -53,10 +53,10 @@ class ProjectIndex:
         self._begin()
 
     def _begin(self) -> None:
-        """Know nothing of any file."""
+        """Reset the index."""
         self._vocabulary = Vocabulary()
         self.ranking = Ranking(self._vocabulary)
-        self._files: Stamped[SourceFile | None] = Stamped(self._read)
+        self._files: FileCache[SourceFile | None] = FileCache(self._read)
         self._characters = 0  # that were read; the vocabulary keeps what they said
 
     @property

@@ -12,7 +12,7 @@ from tree_sitter import Node
 
 from guiderail.text.language import comment_prefix
 from guiderail.text.languages.record import DeclarationKind
-from guiderail.text.languages.table import DECLARATIONS
+from guiderail.text.languages.table import DECLARATIONS, PYTHON_STATEMENTS
 from guiderail.text.syntax import PARSE_S, SlowTextError, find, has_grammar, parse
 
 _MAX_MEMBERS = 40
@@ -109,8 +109,8 @@ def _shown(outer: Node, node: Node, kind: DeclarationKind | None, language: str)
 def _skeleton(outer: Node, node: Node, language: str) -> str:
     """The head of a type and its members' signatures."""
     body = node.child_by_field_name("body")
-    if body is None:  # a forward declaration, struct Name;
-        return "" if language in {"c", "cpp"} else _cut(_text(outer), _MAX_LINES)
+    if body is None:  # a forward declaration, such as struct Name;
+        return ""
     # An inherent impl of Rust shows only what is public; a trait's functions are as public as the trait.
     public_only = node.type == "impl_item" and node.child_by_field_name("trait") is None
     wanted = (member for member in _members(body, language) if not public_only or member.startswith("pub"))
@@ -118,7 +118,7 @@ def _skeleton(outer: Node, node: Node, language: str) -> str:
     if public_only and not members:
         return ""
     shown = "".join(f"    {member}\n" for member in members)
-    if language == "python":
+    if language in PYTHON_STATEMENTS:
         return f"{_head(outer, node)}{_docstring(node)}\n{shown}"
     return f"{_head(outer, node)} {{\n{shown}}}\n"
 
@@ -131,7 +131,7 @@ def _members(body: Node, language: str) -> Iterator[str]:
         elif child.type == "enum_body_declarations":  # a Java enum's methods
             yield from _members(child, language)
         elif not hidden and not child.type.endswith("comment"):
-            yield from _python_member(child) if language == "python" else _member(child)
+            yield from _python_member(child) if language in PYTHON_STATEMENTS else _member(child)
 
 
 def _member(node: Node) -> Iterator[str]:
@@ -199,7 +199,7 @@ def _docstring(node: Node) -> str:
 
 def _doc_comment(node: Node, language: str) -> str:
     """First line of the comment right above a declaration (Javadoc, JSDoc, ///)."""
-    above = node.prev_named_sibling if language != "python" else None
+    above = node.prev_named_sibling if language not in PYTHON_STATEMENTS else None
     while above is not None and above.type == "attribute_item":  # Rust's #[derive(…)] comes between
         node, above = above, above.prev_named_sibling
     if above is None or not above.type.endswith("comment"):

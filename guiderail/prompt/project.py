@@ -1,4 +1,4 @@
-"""The project around a file: its root, and the source files that may be read as context, nearest first."""
+"""The project of a file: its root, and the source files that may be read as context, nearest first."""
 
 import os
 import re
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from guiderail import projectfile
 from guiderail.projectfile import ProjectFileError
+from guiderail.prompt.file_cache import FileCache, status_of
 from guiderail.prompt.ignore import MOST_TRIES, Ignore, Rules
-from guiderail.prompt.stamped import Stamped, status_of
 from guiderail.text.language import family_of, is_code, language_of
 
 SIZE_LIMIT = 512 * 1024  # bytes; larger files are data or generated
@@ -99,7 +99,7 @@ class Project:
         self.root = self.ignore.root
         self._top = self.root.as_posix()  # with slashes on every system, as all paths below it
         self._readable: dict[str, bool] = {}
-        self._listings = Stamped(_list_folder)
+        self._listings = FileCache(_list_folder)
         self._visible: dict[str, tuple[_Listing, tuple[Rules, ...], _Listing]] = {}
 
     def relative(self, path: Path | None) -> str | None:
@@ -235,7 +235,7 @@ def _join(folder: str, name: str) -> str:
 
 
 def _list_folder(path: str) -> _Listing:
-    """A link is no folder here, and no regular file later: what it leads to in the root is listed where it is."""
+    """List a folder. Links count as neither folders nor files: what they lead to inside the root is listed there."""
     try:
         with os.scandir(path) as entries:
             some = islice(entries, projectfile.ENTRY_LIMIT)  # a folder of more holds data

@@ -189,7 +189,7 @@ def _check(fim: FimFormat | None, layout: Layout) -> None:
 
 
 def _line_cost(before: str, after: str, room: int, count: Count) -> int:
-    """What the cursor's line takes of the room; it has a right to its place before any context."""
+    """The tokens that the cursor's line takes of the budget; it comes before any context."""
     if len(before) + len(after) > 64 * room:  # cannot fit, and would be slow to count
         return room
     return min(room, count(before) + count(after))

@@ -1,4 +1,4 @@
-"""Which stretch of the document around the cursor goes into the prompt.
+"""Chooses the part of the document around the cursor that goes into the prompt.
 
 Windows begin and end at line starts that are multiples of a power of two where possible: while the cursor moves or
 a person types, the same lines stay in the prompt, and a cache of it stays valid.

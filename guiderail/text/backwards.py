@@ -1,4 +1,4 @@
-"""Reading a text backwards from an offset: what is close before it costs little, however long the text is."""
+"""Reads a text backwards from an offset, at a cost that does not depend on the text's length."""
 
 from __future__ import annotations
 

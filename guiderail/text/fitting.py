@@ -20,7 +20,7 @@ LONGEST_OVERLAP = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Shaped:
+class FittedText:
     """What to insert at the cursor.
 
     Parameters
@@ -35,7 +35,7 @@ class Shaped:
     covers: int = 0
 
 
-def shape(text: str, before: str, after: str) -> Shaped | None:
+def fit_text(text: str, before: str, after: str) -> FittedText | None:
     """Fit a suggestion; None if nothing is left of it, or if it only repeats what follows.
 
     Parameters
@@ -71,7 +71,7 @@ def shape(text: str, before: str, after: str) -> Shaped | None:
 
 
 def at_depth(text: str, before: str, above: str) -> str:
-    """A text that goes on at the cursor's depth: at a line's start, blanks that the syntax does not allow are left out.
+    """A text at the cursor's indentation: at a line's start, leading blanks that the syntax forbids are left out.
 
     All its lines move together.
 
@@ -147,8 +147,8 @@ def _pair(rest: str) -> str:
     return rest[: ends[0] + 2] if ends and rest[ends[0] + 1] == _CLOSERS[rest[0]] else ""
 
 
-def _nonblank(text: str, covers: int = 0) -> Shaped | None:
-    return Shaped(text, covers) if text.strip() else None
+def _nonblank(text: str, covers: int = 0) -> FittedText | None:
+    return FittedText(text, covers) if text.strip() else None
 
 
 def _ends_in_string(line: str) -> bool:

@@ -7,7 +7,7 @@ import difflib
 from pathlib import PurePath
 
 from guiderail.errors import UsageError
-from guiderail.text.languages.table import LANGUAGES
+from guiderail.text.languages.known import LANGUAGES
 
 _BY_NAME = {name: language for language in LANGUAGES for name in (language.name, *language.aliases)}
 _BY_ENDING = {ending: language for language in LANGUAGES for ending in language.endings}
@@ -53,7 +53,7 @@ def language_named(name: str) -> str:
 
 
 def ending_of(language: str) -> str:
-    """What the names of a language's files end with, the dot included; empty for an unknown language."""
+    """The file name ending of a language, with its dot; empty for an unknown language."""
     known = _BY_NAME.get(language)
     return known.endings[0] if known and known.endings else ""
 

@@ -1,4 +1,4 @@
-"""From bytes to a Document: encodings found, line ends kept, every refusal one clear line."""
+"""Reads bytes as a Document: detects the encoding, keeps line ends, and says in one line what cannot be read."""
 
 import codecs
 import io
@@ -11,6 +11,7 @@ from typing import BinaryIO
 from guiderail.errors import UsageError
 from guiderail.text.document import Document
 from guiderail.text.language import language_of
+from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 SIZE_LIMIT = 10_000_000  # bytes
 
@@ -136,7 +137,7 @@ def _decode(data: bytes, name: str, language: str | None) -> str:
 
 def _declared_encoding(data: bytes, name: str, language: str | None) -> str:
     """PEP 263: Python's cookie in the first two lines; UTF-8 for everybody else."""
-    if language != "python":
+    if language not in PYTHON_STATEMENTS:
         return "utf-8"
     # Non-ASCII bytes are blotted out: detect_encoding would refuse them without saying where they are.
     head = b"\n".join(data.split(b"\n", 2)[:2]).translate(_BLOTTED)

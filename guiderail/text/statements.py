@@ -89,7 +89,7 @@ def keywords(language: str) -> frozenset[str]:
 
 
 class Statements:
-    """The rules of the last statements of a text, found again at little cost when it grows or is cut.
+    """The rules of the last statements of a text, updated incrementally when it grows or is cut.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class Statements:
         self._tree: Tree | None = None
         self._source = b""
         self._lines: list[_Line] = []
-        self._marks: list[tuple[int, bytes]] = []  # where a text of several lines opens or closes, and how
+        self._marks: list[tuple[int, bytes]] = []  # ends of what opens or closes a long text, and what opens it
 
     def follow(self, source: bytes) -> None:
         """Take a text of whole lines, each with its end (UTF-8); what it shares with the last is not parsed again.
@@ -144,16 +144,15 @@ class Statements:
     def _mark(self, source: bytes, same: int) -> None:
         """Find the openings and closings after what stayed; a closing is marked by b""."""
         pattern = BY_NAME[self.language].long_text
-        length = 3 if self.language == "python" else 2
-        while self._marks and self._marks[-1][0] + length > same:
+        while self._marks and self._marks[-1][0] > same:
             self._marks.pop()
-        for found in pattern.finditer(source, self._marks[-1][0] + length if self._marks else 0):
+        for found in pattern.finditer(source, self._marks[-1][0] if self._marks else 0):
             if self.in_text:
                 opened = self._marks[-1][1]
                 if found[0] == (b"*/" if opened == b"/*" else opened):
-                    self._marks.append((found.start(), b""))
+                    self._marks.append((found.end(), b""))
             elif found[0] != b"*/":
-                self._marks.append((found.start(), found[0]))
+                self._marks.append((found.end(), found[0]))
 
     def _parse(self, source: bytes, same: int) -> None:
         if self._tree:
@@ -161,7 +160,7 @@ class Statements:
         self._tree = parse_in_time(self._parser, source, self._tree, PARSE_S)
 
     def _edit(self, source: bytes, same: int) -> None:
-        """Tell the tree what changed; the parser catches up later."""
+        """Apply an edit to the tree; the parser catches up later."""
         assert self._tree is not None
         ends = (byte_point(source, same), byte_point(self._source, len(self._source)), byte_point(source, len(source)))
         self._tree.edit(same, len(self._source), len(source), *ends)

@@ -100,7 +100,7 @@ class Parsed:
 
 
 def _edit(tree: Tree, old: bytes, new: bytes) -> None:
-    """Tell a tree where its text has changed."""
+    """Apply an edit to a tree."""
     start = common_prefix(old, new)
     tail = common_suffix(old, new, min(len(old), len(new)) - start)
     ends = len(old) - tail, len(new) - tail

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from guiderail.cli.output import in_context, visible, wants_colour, watched
 from guiderail.engine.suggestion import Suggestion, Timings
-from guiderail.monitors.report import MonitorReport, Watch
+from guiderail.monitors.report import MonitorReport, TriggerOutcome
 from guiderail.monitors.verdict import Verdict
 from guiderail.text.document import Document
 
@@ -78,7 +78,10 @@ def test_windows_line_ends_show_as_lines() -> None:
 
 def test_what_static_analysis_did_is_told() -> None:
     """Each place that was constrained or was not, what was forbidden there, and the verdict."""
-    watches = [Watch("dereference", "x.", 7, forbidden=["ap\x1b"]), Watch("dereference", "y.", abstained="late")]
+    watches = [
+        TriggerOutcome("dereference", "x.", 7, forbidden=["ap\x1b"]),
+        TriggerOutcome("dereference", "y.", abstained="late"),
+    ]
     plain = suggestion("x", 0)
     said = replace(plain, monitored=MonitorReport("ty", watches), verdict=Verdict("errors", ("a\nb", "c")))
     assert watched(said) == [

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import MinPLogitsWarper, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from guiderail.decoding.sampling import Chooser, Sampling, truncate
+from guiderail.decoding.sampling import Sampler, Sampling, truncate
 from guiderail.errors import UsageError
 from tests.helpers.statistics import follows
 
@@ -73,7 +73,7 @@ def enumerated(row: list[float], sampling: Sampling) -> dict[int, float]:
 )
 def test_samples_follow_the_distribution(sampling: Sampling, tokens: int) -> None:
     """Drawn frequencies match the enumerated distribution of each truncation and of all together (chi-square)."""
-    logits, choose = scores(1, 12), Chooser(sampling)
+    logits, choose = scores(1, 12), Sampler(sampling)
     expected = enumerated(logits.tolist(), sampling)
     assert len(expected) == tokens
     counts = Counter(choose(logits) for _ in range(10_000))
@@ -86,7 +86,7 @@ def test_a_seed_repeats_and_streams_differ() -> None:
     sampling = Sampling(temperature=1.0, seed=7)
 
     def draw(index: int) -> list[int]:
-        choose = Chooser(sampling, index)
+        choose = Sampler(sampling, index)
         return [choose(scores(n)) for n in range(30)]
 
     assert draw(0) == draw(0) != draw(1)
@@ -96,7 +96,7 @@ def test_a_seed_repeats_and_streams_differ() -> None:
 def test_greedy_takes_the_most_probable(seed: int) -> None:
     """Temperature 0 takes the argmax whatever the other settings."""
     logits = scores(seed)
-    assert Chooser(Sampling(top_k=3, top_p=0.2))(logits) == int(logits.argmax())
+    assert Sampler(Sampling(top_k=3, top_p=0.2))(logits) == int(logits.argmax())
 
 
 @pytest.mark.parametrize("field", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.5}, {"min_p": 2}])

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guiderail.decoding.following import following
 from guiderail.decoding.method import Event
 from guiderail.decoding.methods.plain import Plain
 from guiderail.decoding.partial_text import decoded
@@ -18,6 +17,7 @@ from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
 from guiderail.decoding.spec import BuildContext, Metadata, MethodSpec
 from guiderail.decoding.stops import stop_rule
+from guiderail.decoding.suffix_stop import stop_at_suffix
 from guiderail.engine.completer import Completer
 from guiderail.engine.plan import CompletionPlan
 from guiderail.engine.run import WIDEST
@@ -25,7 +25,7 @@ from guiderail.engine.suggestion import Timings
 from guiderail.errors import UsageError
 from guiderail.prompt.snippet import Snippet
 from guiderail.text.document import Document
-from guiderail.text.fitting import Shaped, shape
+from guiderail.text.fitting import FittedText, fit_text
 from tests.helpers.models import FAMILIES, tiny_model
 
 SOURCE = 'import os\n\n\ndef size(path):\n    """Bytes of a file."""\n    return os.sta\n\n\ndef main():\n    pass\n'
@@ -49,7 +49,7 @@ def test_greedy_text_is_the_models_own(family: str, layout) -> None:
     asked = request(heal=False, layout=layout)
     (suggestion,) = completer.complete(asked)
     session = Session(model)
-    logits, ids = session.feed(model.tokenizer.encode_prompt(completer.prompt(asked))), []
+    logits, ids = session.feed(model.tokenizer.encode_prompt(completer.prompts.build(asked))), []
     for _ in suggestion.token_ids:
         assert logits is not None
         ids.append(int(logits[: len(model.tokenizer.token_bytes)].argmax()))
@@ -68,7 +68,7 @@ def test_a_half_typed_word_is_written_again(word: str, seed: int) -> None:
     source = f"x = {word}"
     asked = request(source, len(source), sampling=Sampling(temperature=1.0, seed=seed), max_tokens=40)
     completer = Completer(model)
-    typed = completer.prompt(asked).typed.encode()
+    typed = completer.prompts.build(asked).typed.encode()
     (suggestion,) = completer.complete(asked)
     written = b"".join(model.tokenizer.token_bytes[i] for i in suggestion.token_ids)
     assert typed.endswith(word.encode())
@@ -176,7 +176,7 @@ def test_context_files_are_part_of_the_prompt() -> None:
     """Snippets stand in the prompt before the file."""
     completer = Completer(tiny_model("qwen3"))
     snippet = Snippet(path="util.py", text="def helper():\n    return 41\n", reason="definition", score=1.0)
-    prompt = completer.prompt(request(snippets=(snippet,)))
+    prompt = completer.prompts.build(request(snippets=(snippet,)))
     text = "".join(segment.text for segment in prompt.segments)
     assert text.index("def helper") < text.index("def size")
 
@@ -274,9 +274,9 @@ def test_a_fitted_text_is_the_models_own_fitted(family: str, until: str) -> None
         (found,) = completer.complete(asked)
         before, after = "    return os.sta", source[CURSOR:]
         assert found.token_ids == free.token_ids[: len(found.token_ids)]
-        rule = following(stop_rule(asked.until, before), before, after, "python")
+        rule = stop_at_suffix(stop_rule(asked.until, before), before, after, "python")
         written = free.text[: rule.end(free.text)] if found.finish == until else free.text
-        shaped = shape(written, before, after) or Shaped("")
+        shaped = fit_text(written, before, after) or FittedText("")
         assert (found.text, found.end) == (shaped.text, CURSOR + shaped.covers)
         assert replace(asked, fit=False) == request(source, layout="prefix", heal=False, until=until)
 
@@ -288,9 +288,9 @@ def test_what_is_written_again_is_what_the_prompt_leaves_out(family: str, typed:
     completer = Completer(tiny_model(family))
     source = f"def f():\n    {typed}\n"
     asked = request(source, len(source) - 1)
-    prompt = completer.prompt(asked)
-    assert completer.typed(asked) == prompt.typed
-    assert completer.typed(replace(asked, heal=False)) == ""
+    prompt = completer.prompts.build(asked)
+    assert completer.prompts.typed(asked) == prompt.typed
+    assert completer.prompts.typed(replace(asked, heal=False)) == ""
     (found,) = completer.complete(asked)
     written = b"".join(completer.model.tokenizer.token_bytes[i] for i in found.token_ids)
     assert written.startswith(prompt.typed.encode())

@@ -18,9 +18,9 @@ from guiderail.decoding.drafting.suffix import IndexedText
 from guiderail.decoding.methods.calibration import NotCalibratedError
 from guiderail.engine.analysers import POOLS, AnalyserPools
 from guiderail.engine.engine import Engine, NotLoadedError
-from guiderail.engine.patience import TYPING, UNHURRIED, WAITING, Patience
 from guiderail.engine.request import CompletionRequest
 from guiderail.engine.stream import TextStream
+from guiderail.engine.time_limits import BATCH, TYPING, WAITING, TimeLimits
 from guiderail.errors import GuiderailError
 from guiderail.settings import Settings
 from guiderail.text.document import Document
@@ -113,11 +113,11 @@ def test_an_engine_leaves_the_analysers_that_others_use(monkeypatch: pytest.Monk
     assert ended == ["stopped"]
 
 
-@pytest.mark.parametrize(("patience", "policy"), [(UNHURRIED, "exact"), (WAITING, "auto"), (TYPING, "auto")])
-def test_who_is_in_no_hurry_has_exact_caches(patience: Patience, policy: CachePolicy) -> None:
+@pytest.mark.parametrize(("limits", "policy"), [(BATCH, "exact"), (WAITING, "auto"), (TYPING, "auto")])
+def test_who_is_in_no_hurry_has_exact_caches(limits: TimeLimits, policy: CachePolicy) -> None:
     """Else what is measured would depend on what was asked before, and on how fast the machine is."""
-    assert patience.cache_policy("auto") == policy
-    assert patience.cache_policy("patch") == "patch"
+    assert limits.cache_policy("auto") == policy
+    assert limits.cache_policy("patch") == "patch"
 
 
 def test_line_ends_are_the_documents(engine: Engine) -> None:

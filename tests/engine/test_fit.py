@@ -17,7 +17,7 @@ import guiderail
 from guiderail.engine.judging import Judge
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.text.document import Document
-from guiderail.text.fitting import shape
+from guiderail.text.fitting import fit_text
 
 LINES = int(os.environ.get("GUIDERAIL_FIT_LINES", "12"))
 TIMINGS = Timings(1, 0, 0.0, 0.0, 0.0, 0.0)
@@ -53,7 +53,7 @@ def accepted(text: str, document: Document, offset: int) -> str | None:
     """The cursor's line once a suggestion is accepted that was written as `text`; None where nothing is shown."""
     line = document.position_at(offset)[0]
     before, after = document.text[document.line_start(line) : offset], document.text[offset:]
-    shaped = shape(text, before, after)
+    shaped = fit_text(text, before, after)
     if shaped is None:
         return None
     one = Suggestion(shaped.text, offset, offset + shaped.covers, 0.0, (), "line", "psm", TIMINGS, written=text)

@@ -10,22 +10,22 @@ import torch
 from guiderail.decoding.methods import calibration
 from guiderail.decoding.methods.calibration import NotCalibratedError
 from guiderail.errors import UsageError
-from guiderail.evaluation.calibrate import LEAD, Observations, auc, learn, observe, source_files
+from guiderail.evaluation.calibrate import LEAD, TokenStatistics, auc, fit_threshold, source_files, token_statistics
 from guiderail.model import store
 from tests.helpers.models import tiny_model
 
 
-def places(count: int = 4000, seed: int = 0) -> Observations:
+def places(count: int = 4000, seed: int = 0) -> TokenStatistics:
     """Places where the model is wrong with the probability 1 / (1 + exp(4 - 3 entropy))."""
     source = np.random.default_rng(seed)
     entropies = source.exponential(0.8, count)
     wrong = source.random(count) < 1 / (1 + np.exp(4 - 3 * entropies))
-    return Observations(entropies, np.where(wrong, source.integers(2, 6, count), 1))
+    return TokenStatistics(entropies, np.where(wrong, source.integers(2, 6, count), 1))
 
 
 def test_the_threshold_is_where_being_wrong_becomes_likelier() -> None:
     """With enough places it is found where the truth is even: at 4/3 nats."""
-    found = learn(places(40_000))
+    found = fit_threshold(places(40_000))
     assert found["threshold"] == pytest.approx(4 / 3, abs=0.15)
     assert found["flat_from"] <= found["threshold"] <= found["flat_to"]
     assert found["accuracy"] > found["majority"]
@@ -35,7 +35,7 @@ def test_the_threshold_is_where_being_wrong_becomes_likelier() -> None:
 
 def test_the_figures_are_counts() -> None:
     seen = places()
-    found = learn(seen)
+    found = fit_threshold(seen)
     paused = seen.entropies >= found["threshold"]
     assert found["pause_rate"] == pytest.approx(paused.mean())
     assert found["caught"] == pytest.approx(paused[seen.ranks > 1].mean())
@@ -53,14 +53,14 @@ def test_auc_is_the_share_of_pairs_in_order() -> None:
 
 def test_a_model_that_is_always_right_teaches_nothing() -> None:
     with pytest.raises(UsageError, match="too few places"):
-        learn(Observations(np.ones(100), np.ones(100, dtype=int)))
+        fit_threshold(TokenStatistics(np.ones(100), np.ones(100, dtype=int)))
 
 
 def test_places_are_the_models_own_at_every_token(tmp_path: Path) -> None:
     """Entropy and rank of the true token, as a full forward pass gives them."""
     model = tiny_model("qwen3")
     (tmp_path / "a.py").write_text("def f(x):\n    return x + 1\n" * 12, encoding="utf-8")
-    (found,) = observe(model, source_files(tmp_path, 0), 10, 0)
+    (found,) = token_statistics(model, source_files(tmp_path, 0), 10, 0)
     ids = model.tokenizer.encode("def f(x):\n    return x + 1\n" * 12)
     assert 0 < len(found.ranks) <= len(ids) - LEAD
     assert found.entropies.max() <= math.log(model.vocab_size)

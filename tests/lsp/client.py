@@ -10,7 +10,7 @@ from typing import Any
 from guiderail.lsp.client import ClientState
 from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.server import Server
-from guiderail.lsp.worker import Job, Rank, Worker
+from guiderail.lsp.worker import Job, Priority, Worker
 from guiderail.settings import Settings
 from tests.lsp.fakes import FakeEngine
 
@@ -127,7 +127,7 @@ class Client:
         for _ in range(3):
             for _ in range(20):
                 await asyncio.sleep(0)
-            last = self.state.worker.submit(Job(Rank.PREPARE, lambda *_: None)).future
+            last = self.state.worker.submit(Job(Priority.PREPARE, lambda *_: None)).future
             while not (last.done() or self.engine.is_held):
                 await asyncio.sleep(0.001)
             last.cancel()

@@ -13,7 +13,7 @@ from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.errors import GuiderailError
 from guiderail.settings import Settings
 from guiderail.text.document import Document
-from guiderail.text.fitting import Shaped, shape
+from guiderail.text.fitting import FittedText, fit_text
 
 BLANK = Suggestion("", 0, 0, 0.0, (), "line", "psm", Timings(0, 0, 0, 0, 0, 0))
 
@@ -95,7 +95,7 @@ class FakeEngine:
     def recover(self) -> None:
         self.recovered += 1
 
-    def give_back(self) -> None:
+    def release_memory(self) -> None:
         pass
 
     def stop_analysers(self) -> None:
@@ -146,7 +146,7 @@ class FakeEngine:
 
 def _fitted(request: CompletionRequest, text: str) -> Suggestion:
     """A text as the engine fits it into its line."""
-    shaped = shape(text, request.before.rpartition("\n")[2], request.after) or Shaped("")
+    shaped = fit_text(text, request.before.rpartition("\n")[2], request.after) or FittedText("")
     return replace(BLANK, text=shaped.text, start=request.offset, end=request.offset + shaped.covers, written=text)
 
 

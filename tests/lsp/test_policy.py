@@ -32,42 +32,42 @@ def test_usual_files_get_suggestions(project: Path) -> None:
     """A project's source, a file without a project, and an untitled buffer are all allowed."""
     rules = policy(project)
     for place in (project / "a.py", project.parent / "alone.py", "untitled:Untitled-1"):
-        assert rules.refusal(buffer(place)) == ""
+        assert rules.disabled_reason(buffer(place)) == ""
 
 
 @pytest.mark.parametrize("name", [".env", "generated/a.py", "id_rsa", "node_modules/a.js", "secrets/a.py"])
 def test_ignored_and_secret_files_get_none(project: Path, name: str) -> None:
     """What git ignores and what may hold secrets is refused, even when it was switched on by hand."""
     rules, document = policy(project), buffer(project / name)
-    assert "ignored" in rules.refusal(document)
-    rules.files[document.uri] = True
-    assert "ignored" in rules.refusal(document)
+    assert "ignored" in rules.disabled_reason(document)
+    rules.file_overrides[document.uri] = True
+    assert "ignored" in rules.disabled_reason(document)
 
 
 def test_a_secret_file_outside_any_project_gets_none(tmp_path: Path) -> None:
     """A file's name alone can tell that it holds secrets."""
-    assert policy().refusal(buffer(tmp_path / ".env")) != ""
+    assert policy().disabled_reason(buffer(tmp_path / ".env")) != ""
 
 
 @pytest.mark.parametrize("line", range(6))
 def test_a_file_can_say_off_in_its_first_five_lines(line: int) -> None:
     """`guiderail: off` counts in lines one to five only."""
     text = "\n" * line + "# guiderail: off\n" + "x = 1\n" * 9
-    assert bool(policy().refusal(buffer("untitled:1", text))) == (line < 5)
+    assert bool(policy().disabled_reason(buffer("untitled:1", text))) == (line < 5)
 
 
 def test_a_file_that_is_too_large_says_so() -> None:
     """Above the size limit a file is refused, with the limit in the reason."""
-    assert "10 MB" in policy().refusal(buffer("untitled:1", "x" * 10_000_001))
+    assert "10 MB" in policy().disabled_reason(buffer("untitled:1", "x" * 10_000_001))
 
 
 def test_languages_are_allowed_and_denied() -> None:
     """An allow-list excludes all others; a deny-list excludes its own; prose needs to be named."""
-    assert policy(enable_languages=("rust",)).refusal(buffer("untitled:1"))
-    assert not policy(enable_languages=("py",)).refusal(buffer("untitled:1"))
-    assert policy(disable_languages=("Python",)).refusal(buffer("untitled:1"))
-    assert policy().refusal(buffer("untitled:1", language="markdown"))
-    assert not policy(enable_languages=("md", "*")).refusal(buffer("untitled:1", language="markdown"))
+    assert policy(enable_languages=("rust",)).disabled_reason(buffer("untitled:1"))
+    assert not policy(enable_languages=("py",)).disabled_reason(buffer("untitled:1"))
+    assert policy(disable_languages=("Python",)).disabled_reason(buffer("untitled:1"))
+    assert policy().disabled_reason(buffer("untitled:1", language="markdown"))
+    assert not policy(enable_languages=("md", "*")).disabled_reason(buffer("untitled:1", language="markdown"))
 
 
 @pytest.mark.parametrize("language", ["python", "py", "markdown", "md", "git-commit", "MyOwn"])
@@ -80,12 +80,12 @@ def test_a_language_is_turned_by_settings_alone(
     it names then as before; no other language changes."""
     rules = policy(enable_languages=enabled, disable_languages=disabled)
     others = [one for one in ("python", "markdown", "git-commit", "myown", "rust") if one != canonical(language)]
-    before, unchanged = rules.allows_language(language), [rules.allows_language(one) for one in others]
+    before, unchanged = rules.is_language_enabled(language), [rules.is_language_enabled(one) for one in others]
     for expected in (not before, before):
         turned = {key: tuple(names) for key, names in rules.settings_to_toggle(language).items()}
         rules.configure(replace(rules.preferences, **turned))
-        assert rules.allows_language(language) is expected
-        assert [rules.allows_language(one) for one in others] == unchanged
+        assert rules.is_language_enabled(language) is expected
+        assert [rules.is_language_enabled(one) for one in others] == unchanged
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
@@ -93,36 +93,36 @@ def test_a_language_is_turned_by_settings_alone(
 def test_turning_a_language_in_the_settings_goes_before_a_switch_by_hand(language: str, by_hand: bool) -> None:
     """However it was switched by hand, a language is as the settings say once these turn it; other switches stay."""
     rules = policy(disable_languages=("sql",))
-    rules.languages |= {language: by_hand, "rust": False}
+    rules.language_overrides |= {language: by_hand, "rust": False}
     rules.configure(replace(rules.preferences, max_suggestions=2), {Path("/one"): rules.preferences})
-    assert rules.allows_language(language) is by_hand
+    assert rules.is_language_enabled(language) is by_hand
     for _ in range(2):
-        wanted = not rules.sets_language(language)
+        wanted = not rules.is_language_enabled_in_settings(language)
         turned = {key: tuple(names) for key, names in rules.settings_to_toggle(language).items()}
         rules.configure(replace(rules.preferences, **turned))
-        assert rules.allows_language(language) is wanted
-    assert rules.languages == {"rust": False}
+        assert rules.is_language_enabled(language) is wanted
+    assert rules.language_overrides == {"rust": False}
 
 
 def test_paths_are_denied_by_pattern(project: Path) -> None:
     """disablePaths are .gitignore patterns relative to the root."""
     rules = policy(project, disable_paths=("tests/", "*.gen.py"))
-    assert rules.refusal(buffer(project / "tests" / "a.py"))
-    assert rules.refusal(buffer(project / "src" / "a.gen.py"))
-    assert not rules.refusal(buffer(project / "src" / "a.py"))
+    assert rules.disabled_reason(buffer(project / "tests" / "a.py"))
+    assert rules.disabled_reason(buffer(project / "src" / "a.gen.py"))
+    assert not rules.disabled_reason(buffer(project / "src" / "a.py"))
 
 
 def test_switches_thrown_by_hand_go_before_settings(project: Path) -> None:
     """Global, language and file switches turn on and off; changed settings take the global one back."""
     rules, document = policy(project, disable_languages=("python",)), buffer(project / "a.py")
-    assert rules.refusal(document)
-    rules.languages["python"] = True
-    assert not rules.refusal(document)
-    rules.files[document.uri] = False
-    assert "this file" in rules.refusal(document)
-    rules.files.clear()
-    rules.switched = False
-    assert "switched off" in rules.refusal(document)
+    assert rules.disabled_reason(document)
+    rules.language_overrides["python"] = True
+    assert not rules.disabled_reason(document)
+    rules.file_overrides[document.uri] = False
+    assert "this file" in rules.disabled_reason(document)
+    rules.file_overrides.clear()
+    rules.override = False
+    assert "switched off" in rules.disabled_reason(document)
     rules.configure(Preferences(settings=Settings(), enable=False))
     rules.configure(Preferences(settings=Settings(), enable=True))
     assert rules.enabled

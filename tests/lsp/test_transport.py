@@ -6,7 +6,7 @@ import os
 import pytest
 
 from guiderail.lsp import transport
-from guiderail.lsp.framing import FrameError
+from guiderail.lsp.frame_parser import FrameError
 from guiderail.lsp.transport import PipeWriter, frames, pipe_reader
 
 pytestmark = pytest.mark.asyncio

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from guiderail.errors import GuiderailError, UsageError
-from guiderail.lsp.worker import Health, Job, Rank, Worker
+from guiderail.lsp.worker import Health, Job, Priority, Worker
 from guiderail.settings import Settings
 from tests.lsp.fakes import FakeEngine
 
@@ -30,8 +30,8 @@ def wait_for(condition, seconds: float = 5.0) -> None:
 def test_jobs_run_by_rank_then_in_order(worker: Worker) -> None:
     """Waiting requests go before prefetching, and that before preparation, each in the order it came."""
     gate, done = threading.Event(), []
-    worker.submit(Job(Rank.REQUEST, lambda *_: gate.wait(5)))
-    ranks = (Rank.PREPARE, Rank.PREFETCH, Rank.REQUEST, Rank.REQUEST, Rank.CONTROL)
+    worker.submit(Job(Priority.REQUEST, lambda *_: gate.wait(5)))
+    ranks = (Priority.PREPARE, Priority.PREFETCH, Priority.REQUEST, Priority.REQUEST, Priority.CONTROL)
     jobs = [worker.submit(Job(one[1], lambda *_, one=one: done.append(one))) for one in enumerate(ranks)]
     gate.set()
     for job in jobs:
@@ -49,9 +49,9 @@ def test_idle_work_makes_way_for_a_request_and_a_request_for_nothing(worker: Wor
             time.sleep(0.001)
         stopped.set()
 
-    worker.submit(Job(Rank.PREPARE, idle))
+    worker.submit(Job(Priority.PREPARE, idle))
     assert began.wait(5)
-    request = worker.submit(Job(Rank.REQUEST, lambda _, should_stop: (stopped.is_set(), should_stop())))
+    request = worker.submit(Job(Priority.REQUEST, lambda _, should_stop: (stopped.is_set(), should_stop())))
     assert request.future.result(5) == (True, False)
 
 
@@ -64,7 +64,7 @@ def test_a_failing_job_fails_alone(worker: Worker) -> None:
         def work(*_):
             raise error
 
-        return worker.submit(Job(Rank.REQUEST, work)).future
+        return worker.submit(Job(Priority.REQUEST, work)).future
 
     with pytest.raises(UsageError):
         fail(UsageError("too long")).result(5)
@@ -79,7 +79,7 @@ def test_a_failing_job_fails_alone(worker: Worker) -> None:
             fail(error).result(5)
         assert (health[-1].state, message in health[-1].message) == ("error", True)
         assert health[-1].remedy
-    assert worker.submit(Job(Rank.REQUEST, lambda *_: 7)).future.result(5) == 7
+    assert worker.submit(Job(Priority.REQUEST, lambda *_: 7)).future.result(5) == 7
     assert worker.engine.recovered == 4  # pyright: ignore[reportAttributeAccessIssue]
     wait_for(lambda: worker.health.state == "ready")
 
@@ -169,7 +169,7 @@ def test_a_model_that_is_not_wanted_any_more_is_not_ready(worker: Worker) -> Non
     assert began.wait(5)
     worker.unload()
     gate.set()
-    worker.submit(Job(Rank.PREPARE, lambda *_: None)).future.result(5)
+    worker.submit(Job(Priority.PREPARE, lambda *_: None)).future.result(5)
     assert said == [("loading", "a"), ("loading", "b"), ("ready", "b"), ("loading", "c"), ("off", "")]
 
 
@@ -193,20 +193,20 @@ def test_what_is_asked_for_while_a_model_loads_loads_it_no_second_time(worker: W
     worker.unload()
     worker.load(Settings(model="a"))
     gate.set()
-    worker.submit(Job(Rank.PREPARE, lambda *_: None)).future.result(5)
+    worker.submit(Job(Priority.PREPARE, lambda *_: None)).future.result(5)
     assert (loads, unloads, worker.health.state) == (["a"], [], "ready")
     worker.load(Settings(model="a"), again=True)
-    worker.submit(Job(Rank.PREPARE, lambda *_: None)).future.result(5)
+    worker.submit(Job(Priority.PREPARE, lambda *_: None)).future.result(5)
     assert loads == ["a", "a"]
 
 
 def test_what_was_given_up_does_not_wait(worker: Worker) -> None:
     """After a long job the queue holds only what is still wanted, however much was asked for meanwhile."""
     gate = threading.Event()
-    worker.submit(Job(Rank.CONTROL, lambda *_: gate.wait(10)))
+    worker.submit(Job(Priority.CONTROL, lambda *_: gate.wait(10)))
     for _ in range(100):
-        worker.submit(Job(Rank.REQUEST, lambda *_: None)).cancel()
-    last = worker.submit(Job(Rank.REQUEST, lambda *_: 7))
+        worker.submit(Job(Priority.REQUEST, lambda *_: None)).cancel()
+    last = worker.submit(Job(Priority.REQUEST, lambda *_: 7))
     assert len(worker._jobs) <= 2
     gate.set()
     assert last.future.result(5) == 7
@@ -223,9 +223,9 @@ def test_stopping_ends_all_work() -> None:
         while not should_stop():
             time.sleep(0.001)
 
-    worker.submit(Job(Rank.REQUEST, endless))
-    waiting = worker.submit(Job(Rank.REQUEST, lambda *_: None))
+    worker.submit(Job(Priority.REQUEST, endless))
+    waiting = worker.submit(Job(Priority.REQUEST, lambda *_: None))
     assert began.wait(5)
     assert worker.stop(5)
     assert waiting.future.cancelled()
-    assert worker.submit(Job(Rank.REQUEST, lambda *_: None)).future.cancelled()
+    assert worker.submit(Job(Priority.REQUEST, lambda *_: None)).future.cancelled()

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from transformers import AutoModelForCausalLM
 
-from guiderail.model.info import ModelFolderError, read_config, read_info, weight_files
+from guiderail.model.errors import ModelFolderError
+from guiderail.model.info import read_config, read_info, weight_files
 from tests.helpers.tiny import FAMILIES, tiny_model_folder
 
 

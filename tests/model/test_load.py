@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from guiderail.model import memory, store, threads
-from guiderail.model.info import ModelFolderError
+from guiderail.model.errors import ModelFolderError
 from guiderail.model.load import (
     DeviceError,
     MissingWeightsError,

@@ -37,7 +37,7 @@ def test_onto_adds_the_product(shape: tuple[int, int], kind: type[Plain | Packed
     weight, x, total = weight_of(shape), rows_of(shape, 2), torch.full((2, shape[0]), 3.0)
     matrix = Plain(weight.t()) if kind is Plain else Packed(weight)
     exact = total + torch.nn.functional.linear(x.double(), weight.double())
-    assert (matrix.onto(total, x) - exact).abs().max() <= 1e-5 * exact.abs().max()
+    assert (matrix.add_product(total, x) - exact).abs().max() <= 1e-5 * exact.abs().max()
 
 
 @pytest.mark.parametrize("shape", SHAPES)

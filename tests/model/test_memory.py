@@ -1,6 +1,5 @@
 """Laws of the memory check."""
 
-import gc
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,20 +112,3 @@ def test_this_machine_has_some_memory() -> None:
 )
 def test_sizes_read_well(size: float, words: str) -> None:
     assert memory.readable(size) == words
-
-
-def test_garbage_is_looked_for_again_when_the_last_is_through() -> None:
-    """However many look away, one in another, and whether or not it was looked for before."""
-    assert gc.isenabled()
-    with memory.uncollected():
-        with memory.uncollected():
-            assert not gc.isenabled()
-        assert not gc.isenabled()
-    assert gc.isenabled()
-    gc.disable()
-    try:
-        with memory.uncollected():
-            pass
-        assert not gc.isenabled()
-    finally:
-        gc.enable()

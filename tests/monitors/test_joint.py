@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from guiderail.decoding.constraints.choice import apply, choose
 from guiderail.decoding.constraints.masks import allowed, full_mask
 from guiderail.decoding.constraints.vocabulary import Vocabulary
-from guiderail.decoding.method import Request as DecodingRequest
-from guiderail.decoding.method import TokenEvent
+from guiderail.decoding.method import DecodeRequest, TokenEvent
 from guiderail.decoding.methods.plain import Plain
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stops import stop_rule
@@ -360,7 +359,7 @@ def test_several_suggestions_equal_separate_runs() -> None:
             watch = monitors(told).watch(document, len(SOURCE))
             assert watch is not None
             sampling = replace(ALTERNATIVES, seed=0) if index else Sampling()
-            plan = DecodingRequest(token_bytes=model.tokenizer.token_bytes, stop=stop_rule("tokens", ""), max_tokens=16)
+            plan = DecodeRequest(token_bytes=model.tokenizer.token_bytes, stop=stop_rule("tokens", ""), max_tokens=16)
             length = alone.session.length
             events = Plain(sampling, index).decode(alone.session, logits, plan, [watch()])
             found.add(tuple(event.id for event in events if isinstance(event, TokenEvent)))

@@ -169,11 +169,11 @@ async def test_thousands_of_changes_in_one_message_let_others_run(name: str) -> 
         pulse.rest()
         client.raw(body)
         buffer, began = client.state.buffers[uri], time.thread_time()
-        await client.server.protocol.idle()
+        await client.server.protocol.wait_for_exclusive()
         assert pulse.longest < GAP
         assert time.thread_time() - began < 20
         assert buffer.text == "b" * count + text
-        assert not buffer.lost
+        assert not buffer.is_out_of_sync
         client.edit(uri, {"range": span, "text": "c"}, version=3)
         assert buffer.text.startswith("cb")
 
@@ -186,7 +186,7 @@ async def test_a_client_that_goes_in_the_middle_of_its_changes_leaves_nothing_ru
         client.edit(uri, *[{"range": span, "text": "b"}] * 5000)
         buffer = client.state.buffers[uri]
         client.server.close()
-        await asyncio.wait_for(client.server.protocol.idle(), 30)
+        await asyncio.wait_for(client.server.protocol.wait_for_exclusive(), 30)
         assert not buffer.text.startswith("b" * 5000)
 
 
@@ -205,7 +205,7 @@ def test_many_edits_are_the_same_at_once_and_one_by_one() -> None:
         ]
         for start in range(0, 50, size):
             buffer.apply(changes[start : start + size])
-        texts.append((buffer.text, buffer.lost, buffer.cursor))
+        texts.append((buffer.text, buffer.is_out_of_sync, buffer.cursor))
     assert len(set(texts)) == 1
 
 

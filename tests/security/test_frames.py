@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from guiderail.lsp import transport
-from guiderail.lsp.framing import LINE_LIMIT, FrameError, Framing
+from guiderail.lsp.frame_parser import LINE_LIMIT, FrameError, FrameParser
 from guiderail.lsp.transport import frames, pipe_reader
 from tests.lsp.client import Client, connected
 from tests.lsp.fakes import FakeEngine
@@ -229,7 +229,7 @@ async def test_frames_do_not_depend_on_how_they_are_cut(size: int) -> None:
     rng = random.Random(size)
     good = [json.dumps({"text": f"Content-Length: 5\r\n\r\n{rng.random()}", "n": n}).encode() for n in range(20)]
     data = b"".join(b"Content-Length: %d\r\n\r\n" % len(one) + one for one in good)
-    framing = Framing(lambda: 1000)
+    framing = FrameParser(lambda: 1000)
     found = [one for at in range(0, len(data), size) for one in framing.feed(data[at : at + size])]
     assert found == good
 
@@ -239,7 +239,7 @@ async def test_a_text_that_quotes_a_header_is_a_text() -> None:
     text = "Content-Length: 5\r\n\r\n{}\nContent-Length: 2\n\n{}"
     for indent in (None, 2):
         made = json.dumps({"text": text, "Content-Length": 7, "list": [1, 2]}, indent=indent).encode()
-        found = list(Framing(lambda: 1000).feed(b"Content-Length: %d\r\n\r\n" % len(made) + made))
+        found = list(FrameParser(lambda: 1000).feed(b"Content-Length: %d\r\n\r\n" % len(made) + made))
         assert [json.loads(one)["text"] for one in found] == [text]
 
 
@@ -250,7 +250,7 @@ async def test_a_text_that_quotes_a_header_is_a_text() -> None:
 )
 async def test_what_never_becomes_a_frame_ends(piece: bytes) -> None:
     """Headers without an end fill no memory, take linear time, and are given up with a reason."""
-    framing, fed = Framing(lambda: 1_000_000), 0
+    framing, fed = FrameParser(lambda: 1_000_000), 0
     began = time.monotonic()
     with pytest.raises(FrameError, match="without a message"):
         while fed < 100_000_000:
@@ -263,7 +263,7 @@ async def test_what_never_becomes_a_frame_ends(piece: bytes) -> None:
 
 async def test_a_body_without_end_takes_linear_time() -> None:
     """A long body that comes in small pieces is looked through once."""
-    framing, piece = Framing(lambda: 1 << 30), b"x" * 1000 + b"\n"
+    framing, piece = FrameParser(lambda: 1 << 30), b"x" * 1000 + b"\n"
     began = time.monotonic()
     for _ in framing.feed(b"Content-Length: 1000000000\r\n\r\n"):
         pass
@@ -300,7 +300,7 @@ async def test_a_batch_that_brings_texts_closes_their_documents() -> None:
         client.raw(json.dumps([{"jsonrpc": "2.0", "method": "textDocument/didChange", "params": params}]).encode())
         assert client.replies[-1]["error"]["code"] == -32600
         assert await client.ghost(uri, 0, 4) == []
-        assert client.state.buffers[uri].lost
+        assert client.state.buffers[uri].is_out_of_sync
 
 
 @pytest.mark.parametrize("asked", [[], {}, 1.5, True, float("nan")])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.configuration import read
 from guiderail.lsp.policy import Policy
-from guiderail.prompt.gitignore import Patterns, TooMuchError
+from guiderail.prompt.gitignore import PatternLimitError, Patterns
 from guiderail.prompt.ignore import Ignore
 from guiderail.prompt.project import Project
 from tests.prompt.projects import write
@@ -72,7 +72,7 @@ def test_many_stars_are_matched_at_once(tmp_path: Path, pattern: str) -> None:
         patterns.hides(name)
     assert "main.py" in Project(tmp_path).names("")
     policy = Policy(read({"disablePaths": [pattern]}, {}, {}, None), [tmp_path])
-    assert policy.refusal(Buffer((tmp_path / ("a" * 200)).as_uri(), "python", "", 0, "utf-16")) == ""
+    assert policy.disabled_reason(Buffer((tmp_path / ("a" * 200)).as_uri(), "python", "", 0, "utf-16")) == ""
     assert time.thread_time() - began < SOON
 
 
@@ -85,7 +85,7 @@ def test_a_file_that_says_too_much_hides_all_in_its_folder(tmp_path: Path, rules
     """What cannot be judged stays unread: silent rather than wrong."""
     write(tmp_path, {"sub/.gitignore": rules, "sub/a.py": "code", "b.py": "code"})
     began = time.thread_time()
-    with pytest.raises(TooMuchError):
+    with pytest.raises(PatternLimitError):
         Patterns(rules)
     ignore = Ignore(tmp_path)
     assert ignore(Path("sub/a.py"))

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from guiderail.errors import GuiderailError
 from guiderail.model import store
+from guiderail.model.errors import ModelFolderError
 from guiderail.model.guard import Guard, HostileAnswerError, is_plain
-from guiderail.model.info import ModelFolderError, read_info
+from guiderail.model.info import read_info
 from guiderail.model.pull import _is_wanted
 from guiderail.model.pull import pull as pull_model
 from tests.helpers.hub import COMMIT, Hub, serving

@@ -31,7 +31,7 @@ from guiderail.prompt.definitions import Uses
 from guiderail.prompt.outline import outline
 from guiderail.prompt.window import choose_window
 from guiderail.text.document import Document
-from guiderail.text.fitting import Shaped, shape
+from guiderail.text.fitting import FittedText, fit_text
 from guiderail.text.syntax import SlowTextError, parse
 from tests.lsp.fakes import BLANK, wish
 from tests.monitors.snapshots import Told, snapshot
@@ -176,11 +176,11 @@ def test_the_server_takes_edits_and_makes_items_soon(name: str, tmp_path: Path) 
         for _ in range(10):
             at = buffer.position(len(buffer.text))
             buffer.apply([types.TextDocumentContentChangePartial(types.Range(at, at), "x")])
-        assert not policy.refusal(buffer) or name
+        assert not policy.disabled_reason(buffer) or name
         found = cursor_at(buffer, buffer.position(len(buffer.text)))
         assert found is not None
-        items.menu_item(found, ShownItem("1", Candidate(BLANK, Completion([])), Shaped("x"), wish(""), 0.0))
-        shape("foo()", found.before[-LINE:], found.rest)
+        items.menu_item(found, ShownItem("1", Candidate(BLANK, Completion([])), FittedText("x"), wish(""), 0.0))
+        fit_text("foo()", found.before[-LINE:], found.rest)
         for until in ("line", "block"):
             stop_rule(until, found.before).end("x\ny")
 

@@ -17,7 +17,7 @@ from guiderail.projectfile import ProjectFileError
 from guiderail.prompt.ignore import Ignore
 from guiderail.prompt.index import ProjectIndex
 from guiderail.prompt.project import Project, read_text
-from guiderail.settings import resolve
+from guiderail.resolution import resolve
 from guiderail.text.source import SourceError, read_source
 from tests.helpers.links import HOSTILE, place
 

@@ -20,8 +20,8 @@ import pytest
 from guiderail.decoding.methods.plain import PlainSpec
 from guiderail.decoding.methods.planning import PlanningSpec
 from guiderail.decoding.sandbox import sandbox
-from guiderail.decoding.sandbox.jail import init, syscalls
-from guiderail.decoding.sandbox.jail.program import Order
+from guiderail.decoding.sandbox.isolation import init, syscalls
+from guiderail.decoding.sandbox.isolation.program import Order
 from guiderail.decoding.sandbox.project_tests import ProjectTests, UntestableError, _share
 from guiderail.decoding.sandbox.project_tree import LARGEST, TreeError, read_tree
 from guiderail.decoding.sandbox.sandbox import DISK, OUTPUT, PROCESSES, Tree, run
@@ -526,7 +526,7 @@ def test_landlock_holds_outside_the_view(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     code = f"""
     import os
-    from guiderail.decoding.sandbox.jail import kernel, landlock
+    from guiderail.decoding.sandbox.isolation import kernel, landlock
     if kernel.syscall(landlock.CREATE_RULESET, 0, 0, landlock.VERSION) < 2:
         raise SystemExit(77)
     os.chdir({str(tmp_path)!r})
@@ -552,7 +552,7 @@ def test_a_kernel_that_offers_too_little_is_refused(missing: str) -> None:
     numbers = syscalls.DENIED | {"prctl": (157, 167)}
     code = f"""
     import sys
-    from guiderail.decoding.sandbox.jail import kernel, syscalls
+    from guiderail.decoding.sandbox.isolation import kernel, syscalls
     from guiderail.decoding.sandbox.sandbox import Tree, run
     syscalls.DENIED = {{"one": {numbers[missing]!r}}}
     syscalls._RULES = []
@@ -566,7 +566,7 @@ def test_a_kernel_that_offers_too_little_is_refused(missing: str) -> None:
 
 
 def test_old_kernels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from guiderail.decoding.sandbox.jail import kernel
+    from guiderail.decoding.sandbox.isolation import kernel
 
     for release, is_old in (
         ("5.13.9", True),

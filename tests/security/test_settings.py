@@ -13,7 +13,8 @@ from guiderail.lsp.configuration import ClientConfig, read, settle
 from guiderail.model import store
 from guiderail.model.load import UnknownModelError, load
 from guiderail.model.load import resolve as model_folder
-from guiderail.settings import KEYS, Settings, SettingsError, default_of, names_path, resolve, rule_of
+from guiderail.resolution import resolve
+from guiderail.settings import KEYS, Settings, SettingsError, default_of, names_path, rule_of
 from tests.helpers.models import tiny_folder
 from tests.lsp.client import connected
 from tests.lsp.fakes import FakeEngine

@@ -20,8 +20,9 @@ from guiderail.decoding.methods import calibration
 from guiderail.engine.engine import Engine
 from guiderail.errors import GuiderailError
 from guiderail.model import store
+from guiderail.model.errors import MissingWeightsError
 from guiderail.model.fingerprint import fingerprint
-from guiderail.model.load import MissingWeightsError, load
+from guiderail.model.load import load
 from guiderail.monitors.analysis import workspaces
 from tests.helpers.models import tiny_folder, tiny_model
 from tests.lsp.client import connected

@@ -82,7 +82,7 @@ def test_a_client_that_keeps_utf16_is_followed_or_lost(encoding: Encoding, edits
     client, buffer = Utf16Client(encoding), Buffer("untitled:1", "python", "", 0, encoding)
     for version, edit in enumerate(without_carriage_returns(edits), 1):
         buffer.apply([client.replace(*edit)], version)
-        if buffer.lost:
+        if buffer.is_out_of_sync:
             return
         assert buffer.text == client.text  # whole characters as such: else the columns after them differ
         known = {(at.line, at.character) for at in map(buffer.position, range(len(buffer.text) + 1))}
@@ -102,7 +102,7 @@ def test_a_client_that_keeps_bytes_is_followed_or_lost(edits: list[tuple[int, in
     client, buffer = Utf8Client(), Buffer("untitled:1", "python", "", 0, "utf-8")
     for version, edit in enumerate(without_carriage_returns(edits), 1):
         buffer.apply([client.replace(*edit)], version)
-        if buffer.lost:
+        if buffer.is_out_of_sync:
             return
         assert buffer.text.encode("utf-8", "surrogatepass") == client.data
 
@@ -114,7 +114,7 @@ def test_a_text_whose_halves_joined_is_as_one_that_was_opened_whole(edits: list[
     client, buffer = Utf16Client("utf-16"), Buffer("untitled:1", "python", "", 0, "utf-16")
     for version, one in enumerate(without_carriage_returns(edits), 1):
         buffer.apply([client.replace(*one)], version)
-        if buffer.lost:
+        if buffer.is_out_of_sync:
             return
         fresh = Buffer("untitled:1", "python", buffer.text, 0, "utf-16")
         assert fresh.document.line_starts == buffer.document.line_starts
@@ -134,7 +134,7 @@ def test_halves_join_where_columns_count_utf16(order: str) -> None:
     for start, end, text in steps:
         span = types.Range(types.Position(0, start), types.Position(0, end))
         buffer.apply([types.TextDocumentContentChangePartial(range=span, text=text)])
-    assert not buffer.lost
+    assert not buffer.is_out_of_sync
     assert buffer.text == buffer.document.text == "x = 😀"
     assert buffer.position(5) == types.Position(0, 6)
 

@@ -4,53 +4,53 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.text.fitting import Shaped, at_depth, shape
+from guiderail.text.fitting import FittedText, at_depth, fit_text
 
 
 @pytest.mark.parametrize(
     ("before", "text", "after", "expected"),
     [
-        ("print(", "x)", ")", Shaped("x")),  # the bracket stands there already
-        ("print(", "f(x)", ")", Shaped("f(x)")),  # this one closes the suggestion's own
-        ("print(", "f(x))", ")\n", Shaped("f(x)")),
-        ("print(", "x) + 1", ")", Shaped("x) + 1", 1)),  # goes on after it: replaced
-        ("a = [f(", "x), y]", ")]", Shaped("x), y]", 2)),
-        ('print("', 'hello")', '")', Shaped("hello")),
-        ('print("', 'hello"', '")', Shaped("hello")),
-        ("print('", "it", "')", Shaped("it")),
-        ("def f(", "x):", "):", Shaped("x")),
-        ("call(\n", "    a,\n    b,\n)", ")", Shaped("    a,\n    b,\n")),
-        ("x = ", "1", "\ny = 2\n", Shaped("1")),
-        ("# don't ", "f(x)", ")", Shaped("f(x)")),
-        ("x = {", "'a': (1, 2)}", "}", Shaped("'a': (1, 2)")),
-        ("return ", "a + b", " + b", Shaped("a")),
-        ("f(", 'x, "\\")")', ")", Shaped('x, "\\")"')),
+        ("print(", "x)", ")", FittedText("x")),  # the bracket stands there already
+        ("print(", "f(x)", ")", FittedText("f(x)")),  # this one closes the suggestion's own
+        ("print(", "f(x))", ")\n", FittedText("f(x)")),
+        ("print(", "x) + 1", ")", FittedText("x) + 1", 1)),  # goes on after it: replaced
+        ("a = [f(", "x), y]", ")]", FittedText("x), y]", 2)),
+        ('print("', 'hello")', '")', FittedText("hello")),
+        ('print("', 'hello"', '")', FittedText("hello")),
+        ("print('", "it", "')", FittedText("it")),
+        ("def f(", "x):", "):", FittedText("x")),
+        ("call(\n", "    a,\n    b,\n)", ")", FittedText("    a,\n    b,\n")),
+        ("x = ", "1", "\ny = 2\n", FittedText("1")),
+        ("# don't ", "f(x)", ")", FittedText("f(x)")),
+        ("x = {", "'a': (1, 2)}", "}", FittedText("'a': (1, 2)")),
+        ("return ", "a + b", " + b", FittedText("a")),
+        ("f(", 'x, "\\")")', ")", FittedText('x, "\\")"')),
         ("x = ", "   ", "", None),
         ("x = ", "", "", None),
         ("", "foo()", "foo()\n", None),  # only repeats what follows
         ("x = 1", "\ny = 2", "\ny = 2\n", None),
         ("print(", ")", ")", None),
-        ("days = (7 - today.", "weekday())", "()) % 7\n", Shaped("weekday")),
-        ("days = (7 - today.", "day) % 7", "()) % 7\n", Shaped("day")),
-        ("f(", "a)", "[0])", Shaped("a")),
-        ("def f() -> ", "dict[str, int]:", ":", Shaped("dict[str, int]")),  # a colon that stands there already
-        ("x = [a, ", "b,", ",", Shaped("b")),
-        ("x = ", "a.", ".b", Shaped("a")),
-        ('print(f"hi {user[', "'name']}\")", ']}")', Shaped("'name'")),  # the code in a string has closers too
-        ("log(`a ${", "b.c}`);", "}`);", Shaped("b.c")),
-        ("log(`a ${", "b}, ${c}`)", "}`)", Shaped("b}, ${c")),
-        ("f(", "a + b", " + b)", Shaped("a")),  # a part of what follows, up to a whole word
-        ("f(", "x), y", "), y)", Shaped("x")),
-        ("f(", "g(a)", "a)", Shaped("g(")),
-        ("f(", "a + b", " + bc)", Shaped("a + b")),
-        ('x = "{', 'a}"', '}"', Shaped("a")),
+        ("days = (7 - today.", "weekday())", "()) % 7\n", FittedText("weekday")),
+        ("days = (7 - today.", "day) % 7", "()) % 7\n", FittedText("day")),
+        ("f(", "a)", "[0])", FittedText("a")),
+        ("def f() -> ", "dict[str, int]:", ":", FittedText("dict[str, int]")),  # a colon that stands there already
+        ("x = [a, ", "b,", ",", FittedText("b")),
+        ("x = ", "a.", ".b", FittedText("a")),
+        ('print(f"hi {user[', "'name']}\")", ']}")', FittedText("'name'")),  # the code in a string has closers too
+        ("log(`a ${", "b.c}`);", "}`);", FittedText("b.c")),
+        ("log(`a ${", "b}, ${c}`)", "}`)", FittedText("b}, ${c")),
+        ("f(", "a + b", " + b)", FittedText("a")),  # a part of what follows, up to a whole word
+        ("f(", "x), y", "), y)", FittedText("x")),
+        ("f(", "g(a)", "a)", FittedText("g(")),
+        ("f(", "a + b", " + bc)", FittedText("a + b")),
+        ('x = "{', 'a}"', '}"', FittedText("a")),
     ],
 )
 def test_what_stands_behind_the_cursor_is_not_written_twice(
-    before: str, text: str, after: str, expected: Shaped | None
+    before: str, text: str, after: str, expected: FittedText | None
 ) -> None:
     """Closers that follow already are left out, or replaced when the suggestion goes on after them."""
-    assert shape(text, before, after) == expected
+    assert fit_text(text, before, after) == expected
 
 
 PIECES = st.lists(st.sampled_from(["a", "b.", " ", "(", ")", "]", "{", "}", '"', "'", ":", "\n", "\\"]), max_size=14)
@@ -60,9 +60,9 @@ TEXTS = PIECES.map("".join)
 @given(TEXTS, TEXTS.map(lambda text: text.replace("\n", "")), TEXTS)
 def test_what_was_fitted_fits(text: str, before: str, after: str) -> None:
     """A fitted text is fitted to itself, unless nothing but what follows is left: who fits twice shows the same."""
-    once = shape(text, before, after)
+    once = fit_text(text, before, after)
     if once is not None:
-        twice = shape(once.text, before, after)
+        twice = fit_text(once.text, before, after)
         assert twice is None or len(twice.text) <= len(once.text)
         if not once.covers and once.text == text:
             assert twice == once
@@ -78,7 +78,7 @@ def test_what_was_fitted_fits(text: str, before: str, after: str) -> None:
     ],
 )
 def test_a_line_that_only_repeats_the_next_one_is_none(before: str, text: str, after: str) -> None:
-    assert shape(text, before, after) is None
+    assert fit_text(text, before, after) is None
 
 
 @pytest.mark.parametrize(
@@ -91,11 +91,11 @@ def test_a_line_that_only_repeats_the_next_one_is_none(before: str, text: str, a
     ],
 )
 def test_a_text_that_the_next_line_begins_with_may_stand(before: str, text: str, after: str) -> None:
-    assert shape(text, before, after) == Shaped(text)
+    assert fit_text(text, before, after) == FittedText(text)
 
 
 def test_a_word_that_begins_a_longer_one_is_no_repetition() -> None:
-    assert shape("data", "x = ", "\ndatabase()\n") == Shaped("data")
+    assert fit_text("data", "x = ", "\ndatabase()\n") == FittedText("data")
 
 
 @pytest.mark.parametrize(

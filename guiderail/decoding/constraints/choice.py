@@ -10,10 +10,10 @@ from guiderail.decoding.constraints.constraint import Constraint
 from guiderail.decoding.constraints.masks import allowed, full_mask
 
 
-def choose(constraints: Sequence[Constraint], scores: torch.Tensor, chooser: Callable[[torch.Tensor], int]) -> int:
-    """A token that `chooser` takes of the scores that the constraints leave, and that all of them admit."""
+def choose(constraints: Sequence[Constraint], scores: torch.Tensor, sampler: Callable[[torch.Tensor], int]) -> int:
+    """The token that `sampler` draws from the masked scores and that all constraints admit."""
     while True:
-        token = chooser(apply(constraints, scores))
+        token = sampler(apply(constraints, scores))
         if admitted(constraints, token):
             return token
 

@@ -80,4 +80,4 @@ class Constraint(ABC):
         return ()
 
     def forbade(self, token: int) -> None:  # noqa: B027
-        """Be told the best token of a step at which this constraint did not allow it."""
+        """Called with the best token of a step that this constraint forbids."""

@@ -107,7 +107,7 @@ class NamesOrNew(Names):
     """
 
     def place(self, written: bytes) -> Place:
-        """Inside a name, or past one; no text is lost."""
+        """ "inside" a name or "past" it; no text is "lost"."""
         return "inside" if identifier_length(written, self._trie.extra) == len(written) else "past"
 
     def _made(self, written: bytes) -> np.ndarray:
@@ -118,7 +118,7 @@ class NamesOrNone(Names):
     """The texts that begin with one of some names, or with no name at all: what begins like a name must be one."""
 
     def place(self, written: bytes) -> Place:
-        """As `Names.place`; a text that begins like no name is past it."""
+        """As `Names.place`; a text that does not begin like a name is "past"."""
         if written and not begins_name(written, self._trie.extra):
             return "past"
         return super().place(written)

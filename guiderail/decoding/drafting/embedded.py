@@ -142,7 +142,7 @@ class EmbeddedDrafter(Drafter):
         return draft
 
     def _is_worthwhile(self, chances: Sequence[float]) -> bool:
-        """Whether to write on after tokens of these probabilities: another one must save more than it takes."""
+        """Whether to draft on after tokens of these probabilities: another token must save more time than it costs."""
         arrive = 1.0
         for chance in chances:
             arrive *= self._rates[_label(chance)]

@@ -40,7 +40,7 @@ class PassCosts:
     seconds: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        """Raise ValueError or TypeError for what cannot have been measured."""
+        """Raise ValueError or TypeError for impossible measurements."""
         ascending = all(before < after for before, after in pairwise(self.widths))
         if len(self.widths) != len(self.seconds) or len(self.widths) < 2 or self.widths[0] < 1 or not ascending:
             raise ValueError("these are no widths")

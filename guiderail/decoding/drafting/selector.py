@@ -54,7 +54,7 @@ class DraftSelector:
         return best if best is not None and len(best.tree) else None
 
     def learn(self, verified: Verified) -> None:
-        """Tell all drafters what came of a pass."""
+        """Pass the result of a forward pass to all drafters."""
         for drafter in self._drafters:
             drafter.learn(verified)
 

@@ -75,7 +75,7 @@ class IndexedText:
             self.ids.pop()
 
     def follow(self, ids: Sequence[int], same: int = 0) -> None:
-        """Become the text of `ids`, of which the first `same` are known to be as they were."""
+        """Replace the text by `ids`, whose first `same` tokens are unchanged."""
         self.cut(same + common_prefix(self.ids[same:], ids[same:]))
         self.extend(ids[len(self.ids) :])
 

@@ -47,7 +47,7 @@ class Writer:
         self._typed = ""
 
     def open(self, before: str, after: str) -> None:
-        """Write between these texts from now on."""
+        """Continue between these texts from now on."""
         around = before[-NEAR:], after[:NEAR]
         if around != self._around or not self._prompt:
             self._around = around

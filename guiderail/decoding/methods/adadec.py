@@ -21,7 +21,7 @@ import torch
 
 from guiderail.cache.tree import ROOT, TokenTree
 from guiderail.decoding.constraints.constraint import Constraint
-from guiderail.decoding.method import Event, FinishedEvent, Method, PausedEvent, Request, advance
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, Method, PausedEvent, advance
 from guiderail.decoding.methods import calibration
 from guiderail.decoding.methods.constraint_walker import ConstraintWalker
 from guiderail.decoding.methods.plain import Plain
@@ -102,7 +102,7 @@ class _Candidate:
         return self.total / len(self.path)
 
     def add(self, token: int, logprob: float) -> None:
-        """Go on by one token."""
+        """Append one token."""
         self.path.append(token)
         self.total += logprob
         self.text = self.text.add(token)
@@ -144,7 +144,7 @@ class AdaDec:
         self.lookahead = lookahead
 
     def decode(
-        self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
+        self, session: Session, logits: torch.Tensor, request: DecodeRequest, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
         """See `Method.decode`."""
         text, kept = PartialText(request), None

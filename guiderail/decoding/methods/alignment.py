@@ -28,7 +28,7 @@ import torch
 
 from guiderail.decoding.constraints.constraint import Constraint
 from guiderail.decoding.constraints.masks import allowed, full_mask
-from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, TokenEvent
 from guiderail.decoding.methods.revisit import revisit
 from guiderail.decoding.methods.sample_trie import NOTHING, Node, SampleTrie
 from guiderail.decoding.partial_text import PartialText
@@ -141,7 +141,7 @@ class Aligned:
         self.attempts = attempts
 
     def decode(
-        self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
+        self, session: Session, logits: torch.Tensor, request: DecodeRequest, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
         """See `Method.decode`; the tokens come at once, when the text is accepted."""
         walk = _Walk(self, session, logits, request, constraints)
@@ -162,7 +162,7 @@ class _Walk:
         method: Aligned,
         session: Session,
         logits: torch.Tensor,
-        request: Request,
+        request: DecodeRequest,
         constraints: Sequence[Constraint],
     ) -> None:
         self.method, self.session, self.request = method, session, request

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from guiderail.cache.tree import ROOT, TokenTree
 from guiderail.decoding.constraints.choice import choose
 from guiderail.decoding.constraints.constraint import Constraint
-from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent, staged
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, TokenEvent, staged
 from guiderail.decoding.partial_text import PartialText
 
 if TYPE_CHECKING:
     import torch
 
-    from guiderail.decoding.sampling import Chooser
+    from guiderail.decoding.sampling import Sampler
     from guiderail.decoding.session import Session
 
 
@@ -32,7 +32,7 @@ class SampledText:
         What ends it, and its stages; `n` has no meaning here.
     constraints
         Its own.
-    chooser
+    sampler
         How its tokens are chosen.
     ids
         The sequence that it begins after.
@@ -42,16 +42,16 @@ class SampledText:
 
     def __init__(
         self,
-        request: Request,
+        request: DecodeRequest,
         constraints: Sequence[Constraint],
-        chooser: Chooser,
+        sampler: Sampler,
         ids: Sequence[int],
         logits: torch.Tensor,
     ) -> None:
         self.text = PartialText(request)
         self.node = ROOT
         self._constraints = constraints
-        self._chooser = chooser
+        self._chooser = sampler
         self._ids = list(ids)
         self._prompt = len(self._ids)
         self._events: list[TokenEvent] = []
@@ -59,7 +59,7 @@ class SampledText:
 
     @property
     def token(self) -> int:
-        """The token that was chosen last."""
+        """The last chosen token."""
         return self._ids[-1]
 
     @property

@@ -16,7 +16,7 @@ import torch
 
 from guiderail.cache.tree import ROOT, TokenTree
 from guiderail.decoding.constraints.constraint import Constraint
-from guiderail.decoding.method import Event, Finish, FinishedEvent, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, Event, Finish, FinishedEvent, TokenEvent
 from guiderail.decoding.methods.constraint_walker import ConstraintWalker
 from guiderail.decoding.partial_text import PartialText
 from guiderail.decoding.spec import BuildContext, Metadata, MethodSpec, parameter
@@ -99,7 +99,7 @@ class Beam:
         self.width = width
 
     def decode(
-        self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
+        self, session: Session, logits: torch.Tensor, request: DecodeRequest, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
         """See `Method.decode`; up to `request.n` texts, the best first."""
         width = max(self.width, request.n)

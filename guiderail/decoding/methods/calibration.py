@@ -78,7 +78,7 @@ def _file(name: str) -> Path:
 
 
 def _own(file: Path, name: str) -> Mapping[str, Any] | None:
-    """The calibration that a file holds for a model; None where there is none that can be used."""
+    """A model's calibration in a file; None if it is missing or invalid."""
     try:
         found = projectfile.read_json(file)
     except ProjectFileError as error:

@@ -13,7 +13,7 @@ from guiderail.decoding.constraints.constraint import Constraint
 from guiderail.decoding.method import scored
 
 if TYPE_CHECKING:
-    from guiderail.decoding.method import Request
+    from guiderail.decoding.method import DecodeRequest
 
 
 class ConstraintWalker:
@@ -32,7 +32,7 @@ class ConstraintWalker:
     """
 
     def __init__(
-        self, ids: Sequence[int], request: Request, constraints: Sequence[Constraint], decoded: int = 0
+        self, ids: Sequence[int], request: DecodeRequest, constraints: Sequence[Constraint], decoded: int = 0
     ) -> None:
         self._ids = list(ids)
         self._request = request

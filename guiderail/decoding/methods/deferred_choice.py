@@ -1,4 +1,4 @@
-"""Deferred choices: tokens chosen before an answer that they depend on, and checked when it has come.
+"""Deferred choices: tokens chosen before an answer on which they depend, and checked once it arrives.
 
 What is legal after a dot is known some milliseconds after the dot. Most of what a model writes is legal, so decoding
 goes on without the answer. When it has come, each choice is made once more from the scores that were kept, with the
@@ -16,7 +16,7 @@ import torch
 
 from guiderail.decoding.constraints.choice import admitted, apply, choose
 from guiderail.decoding.constraints.constraint import Constraint
-from guiderail.decoding.sampling import Chooser
+from guiderail.decoding.sampling import Sampler
 
 if TYPE_CHECKING:
     from guiderail.decoding.partial_text import PartialText
@@ -26,7 +26,7 @@ MOST = 16  # choices without an answer; then it is waited for
 
 @dataclass(slots=True)
 class Step:
-    """One choice, and all that it takes to make it again.
+    """One choice, with everything needed to repeat it.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Step:
         The text before the token.
     raw, scores
         The model's scores, and those after the stages; float32 [vocabulary].
-    chooser
+    sampler
         Makes what chooses a token of such scores; each serves once.
 
     Attributes
@@ -51,7 +51,7 @@ class Step:
     before: PartialText
     raw: torch.Tensor
     scores: torch.Tensor
-    chooser: Callable[[], Callable[[torch.Tensor], int]]
+    sampler: Callable[[], Callable[[torch.Tensor], int]]
     token: int = field(default=-1, init=False)
     after: PartialText = field(init=False)
     rng_state: torch.Tensor | None = field(default=None, init=False)
@@ -67,14 +67,14 @@ class DeferredChoice:
 
     Parameters
     ----------
-    chooser
+    sampler
         How a token is chosen.
     constraints
         At each step they say whether they have answers to wait for.
     """
 
-    def __init__(self, chooser: Chooser, constraints: Sequence[Constraint]) -> None:
-        self._chooser = chooser
+    def __init__(self, sampler: Sampler, constraints: Sequence[Constraint]) -> None:
+        self._chooser = sampler
         self._constraints = constraints
         self._open: list[Step] = []
         self._certain: list[Step] = []
@@ -94,11 +94,11 @@ class DeferredChoice:
 
     def _chosen(self, step: Step) -> tuple[int, bool]:
         """A token, and whether no answer to come can change it."""
-        chooser = step.chooser()
+        sampler = step.sampler()
         unknown = [c for c in self._constraints if c.awaits(None)]
         known = [c for c in self._constraints if c not in unknown]
         while True:
-            token = chooser(apply(known, step.scores))
+            token = sampler(apply(known, step.scores))
             if unknown or any(c.awaits(token) for c in known):
                 return token, False
             if admitted(known, token):
@@ -110,7 +110,7 @@ class DeferredChoice:
         return taken
 
     def check(self, *, wait: bool) -> Step | None:
-        """Choose again where answers have come, in order; the first step whose token is now another one, if any.
+        """Repeat the choices whose answers have arrived, in order; the first step whose token changed, if any.
 
         That step is certain then, the constraints have accepted its token, and the steps after it are forgotten.
         """
@@ -129,10 +129,10 @@ class DeferredChoice:
         return None
 
     def _changes(self, step: Step) -> bool:
-        """Make a step's choice again and accept it; whether the steps after it fall with it."""
+        """Repeat a step's choice and accept it; whether the steps after it become invalid."""
         latest = self._rng_state()
         self._restore(step.rng_state)
-        token = choose(self._constraints, step.scores, step.chooser())
+        token = choose(self._constraints, step.scores, step.sampler())
         del self._open[0]
         following = self._open[0].rng_state if self._open else latest
         same = token == step.token and _equal(self._rng_state(), following)

@@ -11,10 +11,10 @@ import torch
 from guiderail.decoding.constraints.choice import choose
 from guiderail.decoding.constraints.constraint import Constraint
 from guiderail.decoding.drafting.selector import DraftSelector
-from guiderail.decoding.method import Event, FinishedEvent, Request, advance, staged
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, advance, staged
 from guiderail.decoding.methods.speculative import Speculative
 from guiderail.decoding.partial_text import PartialText
-from guiderail.decoding.sampling import Chooser, Sampling
+from guiderail.decoding.sampling import Sampler, Sampling
 from guiderail.decoding.spec import BuildContext, Metadata, MethodSpec
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ class Plain:
     """
 
     def __init__(self, sampling: Sampling, index: int = 0, drafting: DraftSelector | None = None) -> None:
-        self._choose = Chooser(sampling, index)
+        self._choose = Sampler(sampling, index)
         self._drafting = drafting
 
     def decode(
-        self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
+        self, session: Session, logits: torch.Tensor, request: DecodeRequest, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
         """See `Method.decode`."""
         if self._drafting or any(constraint.may_await for constraint in constraints):
@@ -66,7 +66,7 @@ class Plain:
         return self._decode(session, logits, request, constraints)
 
     def _decode(
-        self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
+        self, session: Session, logits: torch.Tensor, request: DecodeRequest, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
         text, ids, prompt = PartialText(request), list(session.ids), len(session.ids)
         while not text.finish and not request.cancelled():

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from guiderail.decoding.constraints.constraint import Constraint
-from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent, staged
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, TokenEvent, staged
 from guiderail.decoding.methods.revisit import revisit
 from guiderail.decoding.partial_text import PartialText
 from guiderail.decoding.sandbox.project_tests import ProjectTests
@@ -70,7 +70,7 @@ class PlanningSpec(MethodSpec):
 
 
 class _Row(NamedTuple):
-    """The likeliest tokens after a beginning, their probabilities among them, and their log-probabilities."""
+    """The likeliest tokens after a prefix, their probabilities among themselves, and their log-probabilities."""
 
     tokens: list[int]
     priors: list[float]
@@ -79,7 +79,7 @@ class _Row(NamedTuple):
 
 @dataclass(slots=True)
 class _Node:
-    """A beginning that was opened: its children's tokens and probabilities (over them alone), visits and rewards."""
+    """An expanded prefix: its children's tokens and probabilities (normalised over them), visits and rewards."""
 
     tokens: list[int]
     priors: list[float]
@@ -92,7 +92,7 @@ class _Node:
         self.best = [0.0] * len(self.tokens)
 
     def choose(self, explore: float) -> int:
-        """The place of the child to walk to; of equals the likeliest."""
+        """The index of the child to visit; of equals the likeliest."""
         beta = math.log((self.visits + BASE + 1) / BASE) + explore
         root = math.sqrt(math.log(self.visits))
         worth = [q + beta * p * root / (1 + n) for q, p, n in zip(self.best, self.priors, self.tried, strict=True)]
@@ -115,7 +115,7 @@ class Planning:
         self.reward = reward
 
     def decode(
-        self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
+        self, session: Session, logits: torch.Tensor, request: DecodeRequest, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
         """See `Method.decode`; the tokens come at once, when the search has ended."""
         search = _Search(self, session, logits, request)
@@ -136,7 +136,7 @@ class _Finished:
 
 
 class _Search:
-    def __init__(self, method: Planning, session: Session, logits: torch.Tensor, request: Request) -> None:
+    def __init__(self, method: Planning, session: Session, logits: torch.Tensor, request: DecodeRequest) -> None:
         self.method, self.session, self.request, self.logits = method, session, request, logits
         self.prompt = list(session.ids)
         self.nodes: dict[Beginning, _Node] = {}
@@ -164,7 +164,7 @@ class _Search:
         return best
 
     def _walk_down(self) -> tuple[list[tuple[_Node, int]], Beginning]:
-        """From the root to a beginning that is not open yet, which is opened then, unless the text ends with it."""
+        """Descend from the root to a prefix that is not expanded yet, and expand it unless the text ends there."""
         path: list[tuple[_Node, int]] = []
         here: Beginning = ()
         while here in self.nodes:
@@ -183,7 +183,7 @@ class _Search:
         return text
 
     def _finish(self, here: Beginning) -> _Finished | None:
-        """The text that begins so and goes on greedily; None once cancelled."""
+        """The prefix continued greedily; None once cancelled."""
         if here in self.greedy:
             return self.greedy[here]
         ids, text, met = here, self._written(here), [here]
@@ -202,7 +202,7 @@ class _Search:
         return TokenEvent(token, self.request.token_bytes[token], row.logprobs[row.tokens.index(token)])
 
     def _row(self, here: Beginning) -> _Row | None:
-        """The likeliest tokens after a beginning, from the model if it was not met before; None once cancelled."""
+        """The likeliest tokens after a prefix, computed if they are not cached; None once cancelled."""
         if here not in self.rows:
             cancelled = self.request.cancelled
             raw = None if cancelled() else revisit(self.session, len(self.prompt), here, self.logits, cancelled)

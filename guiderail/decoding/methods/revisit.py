@@ -1,4 +1,4 @@
-"""Switching a session between continuations of one prompt, without running what they share again."""
+"""Switches a session between continuations of one prompt without running their common part again."""
 
 from __future__ import annotations
 

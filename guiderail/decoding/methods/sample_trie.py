@@ -14,7 +14,7 @@ NOTHING = -np.inf
 
 
 class Node:
-    """One visited beginning.
+    """One visited prefix.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Node:
 
     @property
     def log_c(self) -> float:
-        """log c of this beginning: logsumexp of `logp + future`."""
+        """log c of this prefix: logsumexp of `logp + future`."""
         return logsumexp(self.logp + self.future)
 
     def draw(self, rng: np.random.Generator) -> int | None:

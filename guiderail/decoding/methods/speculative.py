@@ -19,10 +19,10 @@ from guiderail.decoding.constraints.constraint import Constraint
 from guiderail.decoding.drafting.draft import Draft, Verified
 from guiderail.decoding.drafting.selector import DraftSelector
 from guiderail.decoding.drafting.verification import Verifier
-from guiderail.decoding.method import Event, FinishedEvent, Request, advance, staged
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, advance, staged
 from guiderail.decoding.methods.deferred_choice import DeferredChoice, Step
 from guiderail.decoding.partial_text import PartialText
-from guiderail.decoding.sampling import Chooser
+from guiderail.decoding.sampling import Sampler
 
 if TYPE_CHECKING:
     from guiderail.decoding.session import Session
@@ -33,18 +33,18 @@ class Speculative:
 
     Parameters
     ----------
-    chooser
+    sampler
         How a token is chosen.
     drafting
         The drafters; None for none.
     """
 
-    def __init__(self, chooser: Chooser, drafting: DraftSelector | None = None) -> None:
-        self._chooser = chooser
+    def __init__(self, sampler: Sampler, drafting: DraftSelector | None = None) -> None:
+        self._chooser = sampler
         self._drafting = drafting
 
     def decode(
-        self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
+        self, session: Session, logits: torch.Tensor, request: DecodeRequest, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
         """See `Method.decode`."""
         run = _Run(self._chooser, self._drafting, session, logits, request, constraints)
@@ -76,19 +76,19 @@ class _Run:
 
     def __init__(
         self,
-        chooser: Chooser,
+        sampler: Sampler,
         drafting: DraftSelector | None,
         session: Session,
         logits: torch.Tensor,
-        request: Request,
+        request: DecodeRequest,
         constraints: Sequence[Constraint],
     ) -> None:
         self.ids = list(session.ids)
         self.text = PartialText(request)
         self._prompt = len(self.ids)
-        self._chooser, self._drafting = chooser, drafting
+        self._chooser, self._drafting = sampler, drafting
         self._session, self._request, self._constraints = session, request, constraints
-        self._choices = DeferredChoice(chooser, constraints)
+        self._choices = DeferredChoice(sampler, constraints)
         self._pass = _Pass(TokenTree(), logits[None])
 
     def forward(self) -> None:
@@ -143,7 +143,7 @@ class _Run:
             self._drafting.learn(Verified(before, done.tree, done.rows, done.path, done.draft))
 
     def _go_back(self, step: Step) -> None:
-        """End the text and the session's sequence with a step that has another token now, which is yet to be run."""
+        """Cut the text and the session's sequence back to a step whose token changed and must be run again."""
         if not self._pass.settled:
             # Where the pass's first token is in the sequence; without a draft it was fed already.
             begun = self._session.length - (self._pass.draft is None)
@@ -194,7 +194,7 @@ class _Pass:
         return [self.tree.tokens[child] for child in self.tree.children(node)], self.draft.drawn.get(node - 1)
 
     def descend(self, token: int) -> bool:
-        """Go on to the child with this token; whether there is one."""
+        """Descend to the child with this token; whether there is one."""
         if self.draft is not None:
             for child in self.tree.children(self.path[-1]):
                 if self.tree.tokens[child] == token:

@@ -21,7 +21,7 @@ import torch
 
 from guiderail.cache.tree import ROOT, TokenTree
 from guiderail.decoding.constraints.constraint import Constraint
-from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, TokenEvent
 from guiderail.decoding.methods.constraint_walker import ConstraintWalker
 from guiderail.decoding.partial_text import PartialText
 from guiderail.decoding.spec import BuildContext, Metadata, MethodSpec, parameter
@@ -107,7 +107,7 @@ class Superposed:
         self._project = project or NgramCounts(tuple(WEIGHTS))
 
     def decode(
-        self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
+        self, session: Session, logits: torch.Tensor, request: DecodeRequest, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
         """See `Method.decode`; up to `request.n` texts, the best first."""
         width = max(self.drafts, request.n)
@@ -165,7 +165,7 @@ class Superposed:
         return (1 - self.alpha) * logprob + ngram
 
     def _scored(
-        self, session: Session, first: torch.Tensor, drafts: Sequence[Candidate], request: Request
+        self, session: Session, first: torch.Tensor, drafts: Sequence[Candidate], request: DecodeRequest
     ) -> list[tuple[float, Candidate, list[TokenEvent]]]:
         """The texts with their exact mean log-probabilities, and the events of their tokens; one pass for all."""
         tree, vocabulary = TokenTree(), len(request.token_bytes)

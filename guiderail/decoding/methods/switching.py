@@ -22,11 +22,11 @@ import torch
 
 from guiderail.decoding.constraints.choice import choose
 from guiderail.decoding.constraints.constraint import Constraint
-from guiderail.decoding.method import Event, FinishedEvent, Request, staged
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, staged
 from guiderail.decoding.methods.adadec import entropy_of
 from guiderail.decoding.methods.revisit import catch_up
 from guiderail.decoding.partial_text import PartialText
-from guiderail.decoding.sampling import Chooser
+from guiderail.decoding.sampling import Sampler
 from guiderail.decoding.session import Session
 from guiderail.decoding.spec import BuildContext, Metadata, MethodSpec, parameter
 from guiderail.errors import UsageError
@@ -66,7 +66,7 @@ class SwitchingSpec(MethodSpec):
             raise UsageError(f"ead.down ({self.down}) is above ead.up ({self.up})", "Set it to the same or less")
         large = context.model
         session = context.kept(("ead", self.small), lambda: Session(_load(self.small, large)))
-        return Switching(self, session, Chooser(context.sampling, context.index))
+        return Switching(self, session, Sampler(context.sampling, context.index))
 
 
 def _load(name: str, large: Model) -> Model:
@@ -88,17 +88,17 @@ class Switching:
         Thresholds, window and hold.
     small
         The small model's session, kept from request to request.
-    chooser
+    sampler
         How tokens are chosen.
     """
 
-    def __init__(self, spec: SwitchingSpec, small: Session, chooser: Chooser) -> None:
+    def __init__(self, spec: SwitchingSpec, small: Session, sampler: Sampler) -> None:
         self.spec = spec
         self.small = small
-        self.choose = chooser
+        self.choose = sampler
 
     def decode(
-        self, session: Session, logits: torch.Tensor, request: Request, constraints: Sequence[Constraint]
+        self, session: Session, logits: torch.Tensor, request: DecodeRequest, constraints: Sequence[Constraint]
     ) -> Iterator[Event]:
         """See `Method.decode`; `session` is the large model's."""
         ids, prompt = list(session.ids), session.length
@@ -162,7 +162,7 @@ def entropy(raw: torch.Tensor) -> float:
     return entropy_of(raw.log_softmax(-1)) / math.log(2)
 
 
-def _caught_up(session: Session, ids: Sequence[int], request: Request) -> torch.Tensor | None:
+def _caught_up(session: Session, ids: Sequence[int], request: DecodeRequest) -> torch.Tensor | None:
     """Bring a session up to `ids`; returns the scores after them, float32 [vocabulary], None once cancelled."""
     raw = catch_up(session, ids, request.cancelled)
     return None if raw is None else raw[: len(request.token_bytes)]

@@ -43,7 +43,7 @@ os.write({sandbox.REPORT}, json.dumps([count.passed, count.all]).encode())
 
 
 class UntestableError(UsageError):
-    """A text cannot be tested: there are no tests, or nowhere safe to run them."""
+    """A text cannot be tested: there are no tests, or no sandbox to run them in."""
 
 
 class ProjectTests:
@@ -86,7 +86,7 @@ class ProjectTests:
         self._try("doctest" if tests == DOCTEST else "pytest")
 
     def _try(self, runner: str) -> None:
-        """Raise UntestableError unless there is a sandbox, and in it what runs the tests."""
+        """Raise UntestableError unless the test runner works in the sandbox."""
         code = f"import importlib.util, sys; sys.exit(not importlib.util.find_spec({runner!r}))"
         found = sandbox.run(
             [sys.executable, "-c", code], sandbox.Tree(), seconds=self._seconds, megabytes=self._megabytes

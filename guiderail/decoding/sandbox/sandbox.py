@@ -1,13 +1,14 @@
 """A sandbox for untrusted programs: they can do nothing but use up a bounded share of time, memory and files.
 
-A program runs in namespaces of its own (`jail`): it sees the interpreter, the installed packages, the
+A program runs in namespaces of its own (`isolation`): it sees the interpreter, the installed packages, the
 system's libraries and its own copy of a project, in memory, and can write to that copy alone, which vanishes with the
 run. It has no rights, no sockets with an address, and a filter of system calls. What it says comes through pipes, of
 which a bounded part is kept.
 
-Bounds: the time by the clock, twice, by process 1 of the sandbox and from outside; memory, processor time, processes
-and written files in sum (`jail.init` says how sharply). What is written stays in memory, and comes on top of the bound
-of memory; so does kernel memory (pipes, page tables), which the numbers of processes and open files bound.
+Limits: wall-clock time is enforced twice, by process 1 of the sandbox and from outside. Memory, processor time,
+processes and written files are limited in sum (`isolation.init` says how precisely). Written files stay in memory and
+come on top of the memory limit. So does kernel memory (pipes, page tables), which the numbers of processes and open
+files limit.
 
 Where the kernel refuses any of that, nothing is run.
 """
@@ -29,8 +30,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import finalize
 
-from guiderail.decoding.sandbox.jail.program import REPORT, Order
-from guiderail.decoding.sandbox.jail.view import FOLDER
+from guiderail.decoding.sandbox.isolation.filesystem import FOLDER
+from guiderail.decoding.sandbox.isolation.program import REPORT, Order
 from guiderail.decoding.sandbox.project_tree import Entry
 
 __all__ = ["FOLDER", "REPORT", "Outcome", "Tree", "run"]
@@ -46,7 +47,7 @@ PACKAGES = Path(__file__).parents[3]
 ENTER = """
 import sys
 sys.path.append(sys.argv[1])
-from guiderail.decoding.sandbox.jail.door import main
+from guiderail.decoding.sandbox.isolation.namespaces import main
 main(*map(int, sys.argv[2:]))
 """
 # Of a prefix. Programs and libraries alone: some keep other things below /usr or below their home.
@@ -58,7 +59,7 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # t
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a program ended.
+    """The result of running a program.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ class Outcome:
 
 
 class Tree:
-    """The files in a program's folder at the start of every run.
+    """The initial contents of a program's folder.
 
     Parameters
     ----------
@@ -107,7 +108,7 @@ def run(
     megabytes: int,
     files: Mapping[str, bytes] | None = None,
 ) -> Outcome:
-    """Run a program in a copy of a tree, its working directory, of which nothing is left afterwards.
+    """Run a program in a temporary copy of a tree, its working directory.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ def run(
 
 
 def _watched(opened: contextlib.ExitStack, order: int, tree: int, seconds: float) -> Outcome:
-    """Run an order and read the pipes until all are closed; that is when everything in the sandbox has ended."""
+    """Run an order and read its pipes until all are closed, which means that every process in the sandbox has ended."""
     (output, says), (report, reports), (status, tells), (lifeline, held) = (os.pipe() for _ in range(4))
     inside = (order, tree, says, reports, tells, lifeline)
     for descriptor in (output, report, status, held):
@@ -178,7 +179,7 @@ def _start(inside: Sequence[int], says: int) -> subprocess.Popen[bytes]:
 
 
 def _outcome(output: bytes, report: bytes, status: bytes, *, is_late: bool) -> Outcome:
-    """The outcome that the first line of the status tells."""
+    """The outcome that the first line of the status states."""
     said = output.decode(errors="replace")
     word, _, rest = status.decode(errors="replace").partition("\n")[0].partition(" ")
     if word == "exit":
@@ -191,7 +192,7 @@ def _outcome(output: bytes, report: bytes, status: bytes, *, is_late: bool) -> O
 
 
 class _Kept(dict[int, bytearray]):
-    """The beginnings of what pipes said; what comes after that is read and dropped.
+    """The first bytes from each pipe; the rest is read and discarded.
 
     Parameters
     ----------

@@ -25,19 +25,12 @@ from guiderail.decoding.methods.revisit import catch_up
 from guiderail.decoding.session import Session
 from guiderail.decoding.spec import BuildContext, Metadata, StageSpec, parameter
 from guiderail.errors import UsageError
+from guiderail.text.languages.table import BY_NAME
 from guiderail.text.syntax import PARSE_S, SlowTextError, find, has_grammar, parse
 
 if TYPE_CHECKING:
     from guiderail.decoding.stages.stage import StepState
     from guiderail.text.document import Document
-
-DOCSTRINGS = """[(module . (expression_statement (string) @it)) (block . (expression_statement (string) @it))
- (comment) @it]"""
-COMMENTS = {
-    "python": DOCSTRINGS,
-    "java": "[(line_comment) (block_comment)] @it",
-    "rust": "[(line_comment) (block_comment)] @it",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +135,7 @@ def without_docstrings(document: Document, offset: int) -> tuple[Document, int]:
         root = parse(before, document.language or "", PARSE_S)
     except SlowTextError:
         return document, offset
-    pattern = COMMENTS.get(document.language or "", "(comment) @it")
+    pattern = BY_NAME[document.language].comments if document.language in BY_NAME else "(comment) @it"
     for node in reversed(find(root, document.language or "", pattern)):
         before = before[: node.start_byte].rstrip(b" \t") + before[node.end_byte :]
     kept = before.decode()

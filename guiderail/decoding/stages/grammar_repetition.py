@@ -147,7 +147,7 @@ class GrammarRepetition:
         return self._penalties(logits, text[end:], counts) if counts else {}
 
     def _of_words(self, logits: torch.Tensor, text: bytes) -> dict[int, float]:
-        """By token, the count of the copy that it goes on with word for word."""
+        """By token, the count of the copy that it continues word for word."""
         block, copies = copied(text[-REACH:])
         if copies <= 2:
             return {}
@@ -208,7 +208,7 @@ class GrammarRepetition:
         return found
 
     def _becomes_keyword(self, begun: bytes, word: bytes) -> bool:
-        """Whether a word that is written half becomes a keyword: until then it was judged as a name."""
+        """Whether a half-written word becomes a keyword; until then it was taken for a name."""
         return word != begun and word.decode(errors="replace") in keywords(self.language)
 
 
@@ -261,5 +261,5 @@ def _common_end(one: bytes, other: bytes) -> int:
 
 
 def decayed(copies: int, decay: float) -> float:
-    """The sum 1 + decay + decay^2 + ... of `copies` terms."""
+    """1 + decay + decay^2 + ..., `copies` terms."""
     return float(copies) if decay == 1 else (1 - decay**copies) / (1 - decay)

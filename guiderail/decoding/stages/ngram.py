@@ -195,7 +195,7 @@ class NgramMix:
         return logits if evidence is None else mix(logits, evidence, self._weights)
 
     def _turn_to(self, prompt: list[int]) -> None:
-        """Count the texts of another prompt: what an edit changed, as a key stroke leaves most of them as they are."""
+        """Count the texts of a new prompt: only what an edit changed is counted again."""
         self._live.count(self._history, self._base, len(self._history), sign=-1)
         texts, self._history = split_prompt(prompt, self._marks)
         self._prompt, self._base = prompt, len(self._history)

@@ -50,7 +50,7 @@ class NgramCounts:
         return self._texts
 
     def holds(self, name: str) -> bool:
-        """Whether anything of the text of this name counts."""
+        """Whether any part of a text is counted."""
         return name in self._texts or name in self._moving
 
     def set_text(self, name: str, ids: Sequence[int]) -> None:
@@ -63,7 +63,7 @@ class NgramCounts:
         self._texts[name] = new
 
     def read_text(self, name: str, ids: Sequence[int]) -> Iterator[None]:
-        """Do what `set_text` does, `SLICE` tokens from one yield to the next.
+        """`set_text` in steps, `SLICE` tokens between two yields.
 
         Ended before its time, it leaves a part of the text counted; `read_text` and `forget_text` clear that up.
         """
@@ -80,7 +80,7 @@ class NgramCounts:
         self._texts[name] = new
 
     def forget_text(self, name: str) -> Iterator[None]:
-        """Forget what counts of the text of this name, `SLICE` tokens from one yield to the next."""
+        """Remove the counts of a text, `SLICE` tokens between two yields."""
         if name in self._texts:
             ids = self._texts.pop(name)
             self._moving[name] = ids, len(ids)
@@ -100,7 +100,7 @@ class NgramCounts:
 
     @contextmanager
     def without(self, name: str) -> Iterator[None]:
-        """Take the text of this name out for a while, if there is one."""
+        """A context without the counts of a text, if it is counted."""
         ids = self._texts.get(name)
         self.discard_text(name)
         try:

@@ -24,7 +24,7 @@ from guiderail.evaluation.study import AnswerPlan
 from guiderail.evaluation.tables import interval, mean, paired_interval, parts, ratio
 from guiderail.evaluation.task import Task
 from guiderail.evaluation.tasks import draw_lines, spread
-from guiderail.model.memory import give_back, resident
+from guiderail.model.memory import release_memory, resident
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
@@ -104,7 +104,7 @@ def evaluate(
             **loaded,
         }
         del model, completer
-        give_back()
+        release_memory()
 
 
 def _sample(completer: Completer, task: Task, plan: Plan, truths: list[torch.Tensor], number: int) -> Sample:
@@ -131,7 +131,7 @@ def _distributions(completer: Completer, task: Task, plan: Plan) -> tuple[torch.
     """Log-probabilities [n, vocabulary] before each token of the truth, and these tokens."""
     session = Session(completer.model)
     ids = completer.model.tokenizer.encode(task.truth)
-    prompt = completer.prompt(task.request(max_tokens=plan.max_tokens, heal=False))
+    prompt = completer.prompts.build(task.request(max_tokens=plan.max_tokens, heal=False))
     first = session.feed(completer.model.tokenizer.encode_prompt(prompt))
     assert first is not None
     rows = [first[None]]

@@ -29,7 +29,7 @@ class CommandHandlers:
     configuration: ConfigurationHandlers
 
     def register(self) -> None:
-        """Have the commands and requests handled."""
+        """Register the handlers."""
         self.connection.on_command("guiderail.toggle", self.toggle)
         self.connection.on_command("guiderail.showLog", self.show_log)
         self.connection.on_command("guiderail.explain", self.explain)
@@ -40,7 +40,7 @@ class CommandHandlers:
     def toggle(self, *arguments: Any) -> dict[str, Any]:
         """Switch suggestions off or on again: for a language, for a file, or everywhere."""
         wanted = _object(*arguments)
-        uri = wanted.get("uri") or self.status.front
+        uri = wanted.get("uri") or self.status.active_uri
         buffer = self.client.buffers.get(str(uri))
         match str(wanted.get("scope", "global")):
             case "language":
@@ -50,19 +50,19 @@ class CommandHandlers:
             case _:
                 reply = {"scope": "global", "enabled": self.client.policy.switch()}
                 self.configuration.load_model()
-        self.status.document_touched(buffer.uri if buffer else self.status.front)
+        self.status.document_touched(buffer.uri if buffer else self.status.active_uri)
         return reply | {"status": self.status.now().as_json()}
 
     def _toggle_language(self, language: Any, uri: str, buffer: Buffer | None) -> dict[str, Any]:
         policy = self.client.policy
         name = canonical(str(language or (buffer.language if buffer else None) or "plaintext"))
-        policy.languages[name] = not policy.allows_language(name, path_of(uri))
-        return {"scope": "language", "language": name, "enabled": policy.languages[name]}
+        policy.language_overrides[name] = not policy.is_language_enabled(name, path_of(uri))
+        return {"scope": "language", "language": name, "enabled": policy.language_overrides[name]}
 
     def _toggle_file(self, uri: Any, buffer: Buffer | None) -> dict[str, Any]:
-        enabled = bool(buffer and self.client.policy.refuses(buffer))
+        enabled = bool(buffer and self.client.policy.is_document_disabled(buffer))
         if buffer:
-            self.client.policy.files[buffer.uri] = enabled
+            self.client.policy.file_overrides[buffer.uri] = enabled
         return {"scope": "file", "uri": uri, "enabled": enabled}
 
     def show_log(self, *_: Any) -> dict[str, str]:
@@ -85,10 +85,10 @@ class CommandHandlers:
         return self.status.now().as_json()
 
     def get_status(self, params: Any = None) -> dict[str, Any]:
-        """The status; of one document if the request names its ``uri``, which is the one in front from then on."""
+        """The status; of one document if the request names its ``uri``, which is the active one from then on."""
         uri = _object(params).get("uri")
         if isinstance(uri, str):
-            self.status.front_named(uri)
+            self.status.client_activated(uri)
         return self.status.now().as_json()
 
     def language(self, params: Any = None) -> dict[str, Any]:
@@ -96,7 +96,11 @@ class CommandHandlers:
         policy, given = self.client.policy, _object(params)
         language, path = canonical(str(given.get("language") or "plaintext")), path_of(str(given.get("uri") or ""))
         wanted = {camel(key): names for key, names in policy.settings_to_toggle(language, path).items()}
-        return {"language": language, "enabled": policy.sets_language(language, path), "turned": wanted}
+        return {
+            "language": language,
+            "enabled": policy.is_language_enabled_in_settings(language, path),
+            "turned": wanted,
+        }
 
 
 def _object(*arguments: Any) -> dict[str, Any]:

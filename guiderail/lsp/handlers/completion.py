@@ -51,7 +51,7 @@ class CompletionHandlers:
     _trigger_kinds: TriggerKinds = field(default_factory=TriggerKinds, init=False)
 
     def register(self) -> None:
-        """Have the messages handled."""
+        """Register the handlers."""
         connection, options = self.connection, types.CompletionOptions(trigger_characters=TRIGGERS)
         connection.on(types.TEXT_DOCUMENT_INLINE_COMPLETION, self.inline_completion, types.InlineCompletionOptions())
         connection.on(types.TEXT_DOCUMENT_COMPLETION, self.completion, options)
@@ -99,8 +99,8 @@ class CompletionHandlers:
     ) -> Cursor | None:
         """The cursor of a request; None where nothing is suggested."""
         buffer = self.client.buffers.get(uri)
-        self.status.set_front(uri if buffer else None)
-        if buffer is None or self.client.policy.refusal(buffer):
+        self.status.set_active(uri if buffer else None)
+        if buffer is None or self.client.policy.disabled_reason(buffer):
             return None
         return cursor_at(buffer, position, selected)
 

@@ -1,4 +1,4 @@
-"""The client's settings and its workspace's folders: taken as they come, and asked for where it can be asked."""
+"""Handles the client's settings and workspace folders, and asks for them where the client supports it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class ConfigurationHandlers:
-    """Keeps one client's settings up to date, and has the model loaded that they name."""
+    """Keeps one client's settings up to date, and loads the model that they name."""
 
     client: ClientState
     connection: Connection
@@ -31,7 +31,7 @@ class ConfigurationHandlers:
     _warned: set[str] = field(default_factory=set, init=False)
 
     def register(self) -> None:
-        """Have the messages handled."""
+        """Register the handlers."""
         self.connection.on(types.WORKSPACE_DID_CHANGE_CONFIGURATION, self.did_change_configuration)
         self.connection.on(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, self.did_change_folders)
 
@@ -65,7 +65,7 @@ class ConfigurationHandlers:
         self.apply(ClientConfig(found[0] if found else given, dict(zip(folders, found, strict=False))))
 
     def apply(self, config: ClientConfig, *, load: bool = True) -> None:
-        """Take settings; what they change is changed at once."""
+        """Apply settings at once."""
         client, process = self.client, self.client.process
         client.config = config
         before = client.policy.all_settings
@@ -86,7 +86,7 @@ class ConfigurationHandlers:
         self.apply(self.client.config)
 
     def load_model(self) -> None:
-        """Have the model loaded while suggestions are on, and its memory free while they are off."""
+        """Load the model while suggestions are on, and unload it while they are off."""
         client = self.client
         if client.process.is_shared:
             return

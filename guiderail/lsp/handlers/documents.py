@@ -1,4 +1,4 @@
-"""Open documents: their text is kept that of the client."""
+"""Handles open documents, and keeps their text in sync with the client's."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _URI = re.compile(rb'"uri"\s*+:\s*+("(?:[^"\\]++|\\.)*+")', re.DOTALL)
 
 @dataclass(eq=False)
 class DocumentHandlers:
-    """Keeps one client's open documents, and gives up those whose text may not be the client's any more."""
+    """Keeps one client's open documents in sync, and stops suggesting in those that may be out of sync."""
 
     client: ClientState
     connection: Connection
     status: StatusPublisher
 
     def register(self) -> None:
-        """Have the messages handled."""
+        """Register the handlers."""
         self.connection.on(types.TEXT_DOCUMENT_DID_OPEN, self.did_open)
         self.connection.on(types.TEXT_DOCUMENT_DID_CHANGE, self.did_change)
         self.connection.on(types.TEXT_DOCUMENT_DID_CLOSE, self.did_close)
@@ -50,7 +50,7 @@ class DocumentHandlers:
         buffer = Buffer(item.uri, str(item.language_id), item.text, item.version, client.encoding)
         client.buffers[item.uri] = buffer
         self.status.document_touched(item.uri)
-        if not client.policy.refusal(buffer) and client.worker.health.state in {"loading", "ready"}:
+        if not client.policy.disabled_reason(buffer) and client.worker.health.state in {"loading", "ready"}:
             client.scheduler.document_opened(requests.after_edit(client, buffer))
 
     def did_change(self, params: types.DidChangeTextDocumentParams) -> None:
@@ -59,59 +59,59 @@ class DocumentHandlers:
         if buffer is None:
             log.warning("a change of a document that is not open")
             return
-        was_lost = buffer.lost
+        was_out_of_sync = buffer.is_out_of_sync
         steps = buffer.apply_stepwise(params.content_changes, params.text_document.version)
         if _run_slice(steps):
-            self._changed(buffer, was_lost)
+            self._changed(buffer, was_out_of_sync)
         else:
-            self.connection.hold(self._change_on(buffer, steps, was_lost))
+            self.connection.run_exclusively(self._change_on(buffer, steps, was_out_of_sync))
 
     def did_close(self, params: types.DidCloseTextDocumentParams) -> None:
         """Forget a document."""
         client, uri = self.client, params.text_document.uri
         buffer = client.buffers.pop(uri, None)
-        client.policy.files.pop(uri, None)
+        client.policy.file_overrides.pop(uri, None)
         client.scheduler.document_closed(uri)
         client.edited(uri, None)
         client.suggestions.forget_text(uri)
         if buffer and is_long([buffer.text]):
-            client.worker.give_back()
-        if self.status.front == uri:
-            self.status.set_front(None)
+            client.worker.release_memory()
+        if self.status.active_uri == uri:
+            self.status.set_active(None)
 
     def text_unread(self, method: str, body: bytes) -> None:
-        """Give up the documents that are named by a message with a text that cannot be read."""
+        """Mark the documents as out of sync that an unreadable message names."""
         buffers, uris = self.client.buffers, _uris_in(body)
         named = [buffer for uri, buffer in buffers.items() if uri in uris]
         if not named and method == types.TEXT_DOCUMENT_DID_CHANGE:
             named = list(buffers.values())
-        self._lose(*named)
+        self._mark_out_of_sync(*named)
 
-    async def _change_on(self, buffer: Buffer, steps: Iterator[None], was_lost: bool) -> None:
-        """Apply the rest of a message's changes, and let others have the event loop between them."""
+    async def _change_on(self, buffer: Buffer, steps: Iterator[None], was_out_of_sync: bool) -> None:
+        """Apply the rest of a message's changes, and yield to the event loop in between."""
         while not _run_slice(steps):
             await asyncio.sleep(0)
-        self._changed(buffer, was_lost)
+        self._changed(buffer, was_out_of_sync)
 
-    def _changed(self, buffer: Buffer, was_lost: bool) -> None:
+    def _changed(self, buffer: Buffer, was_out_of_sync: bool) -> None:
         """Act on a document's new text."""
         client = self.client
-        if not buffer.lost:
+        if not buffer.is_out_of_sync:
             self.status.document_touched(buffer.uri)
-            client.edited(buffer.uri, None if client.policy.prohibition(buffer) else buffer.document)
-            now = None if client.policy.refusal(buffer) else requests.after_edit(client, buffer)
+            client.edited(buffer.uri, None if client.policy.exclusion_reason(buffer) else buffer.document)
+            now = None if client.policy.disabled_reason(buffer) else requests.after_edit(client, buffer)
             client.scheduler.document_changed(buffer.uri, now)
-        elif not was_lost:
-            self._lose(buffer)
+        elif not was_out_of_sync:
+            self._mark_out_of_sync(buffer)
 
-    def _lose(self, *buffers: Buffer) -> None:
-        """Suggest nothing in documents whose text may not be the client's, until that comes whole."""
+    def _mark_out_of_sync(self, *buffers: Buffer) -> None:
+        """Suggest nothing in documents that may be out of sync, until their whole text comes."""
         for buffer in buffers:
             log.warning("a change of a document cannot be read: no suggestions there until it is opened again")
-            buffer.lost = True
+            buffer.is_out_of_sync = True
             self.client.edited(buffer.uri, None)
             self.client.scheduler.document_closed(buffer.uri)
-        self.status.document_touched(buffers[0].uri if len(buffers) == 1 else self.status.front)
+        self.status.document_touched(buffers[0].uri if len(buffers) == 1 else self.status.active_uri)
 
 
 def _run_slice(steps: Iterator[None]) -> bool:

@@ -1,4 +1,4 @@
-"""Files and folders on the disk that were written, moved or deleted, by the editor or by other tools."""
+"""Handles files and folders that were written, moved or deleted, by the editor or by other tools."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from guiderail.lsp.status_publisher import StatusPublisher
 
 @dataclass(eq=False)
 class FileHandlers:
-    """Drops what is known of files that have changed, and what was made of it."""
+    """Invalidates what is cached of changed files."""
 
     client: ClientState
     connection: Connection
@@ -24,7 +24,7 @@ class FileHandlers:
     configuration: ConfigurationHandlers
 
     def register(self) -> None:
-        """Have the messages handled."""
+        """Register the handlers."""
         self.connection.on(types.TEXT_DOCUMENT_DID_SAVE, self.did_save, types.SaveOptions(include_text=False))
         self.connection.on(types.WORKSPACE_DID_CHANGE_WATCHED_FILES, self.did_change_watched)
         self.connection.on(types.WORKSPACE_DID_DELETE_FILES, self.did_delete, FOLDERS)

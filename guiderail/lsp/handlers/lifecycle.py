@@ -1,4 +1,4 @@
-"""Beginning and end of a conversation: initialize, initialized, shutdown, exit."""
+"""Handles the lifecycle of a connection: initialize, initialized, shutdown, exit."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class LifecycleHandlers:
     timeout_s: float = CONFIGURATION_TIMEOUT_S
 
     def register(self) -> None:
-        """Have the messages handled."""
+        """Register the handlers."""
         self.connection.on(types.INITIALIZE, self.initialize)
         self.connection.on(types.INITIALIZED, self.initialized)
         self.connection.on(types.SHUTDOWN, self.shutdown)
         self.connection.on(types.EXIT, self.exit)
 
     def initialize(self, params: types.InitializeParams) -> None:
-        """Take what the client is and has; the model is loaded later, when its settings are known."""
+        """Read the client's capabilities and folders; the model is loaded once its settings are known."""
         client = self.client
         client.process.clients.add(client)
         client.encoding = encoding_named(ServerCapabilitiesBuilder.choose_position_encoding(params.capabilities))
@@ -76,11 +76,11 @@ class LifecycleHandlers:
         self.client.scheduler.stop()
 
     def exit(self, *_: object) -> None:
-        """Have the connection ended; the code is an error's unless `shutdown` came before."""
+        """End the connection; the exit code is 1 unless `shutdown` came before."""
         self.on_exit(0 if self.connection.is_ending else 1)
 
     def _start_without_configuration(self) -> None:
-        """Serve a client that never says `initialized`: no request may wait for ever."""
+        """Serve a client that never sends `initialized`, so that no request waits for ever."""
         if not self.client.configured.is_set():
             self.configuration.load_model()
             self.client.configured.set()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from guiderail.errors import UsageError
-from guiderail.model.info import ModelFolderError
+from guiderail.model.errors import ModelFolderError
 
-# The types that repositories offer, best first: up to eight bits a weight by precision, then the unquantised ones,
+# The types that repositories variant, best first: up to eight bits a weight by precision, then the unquantised ones,
 # which take two and four times the room for hardly more. IQ types are slow to unpack: after the others of their size.
 TYPES = (
     "Q8_0", "Q6_K_L", "Q6_K", "Q5_K_L", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_L", "Q4_K_M", "Q4_K_S", "Q4_1",
@@ -25,7 +25,7 @@ _TYPE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class GgufVariant:
     """One model of a repository.
 
     Parameters
@@ -46,7 +46,7 @@ class Offer:
     kind: str
 
 
-def offers(sizes: Mapping[str, int]) -> list[Offer]:
+def variants(sizes: Mapping[str, int]) -> list[GgufVariant]:
     """The models among a repository's files: shards joined, incomplete ones and what is no text model left out."""
     groups: dict[tuple[str, int], dict[int, str]] = {}
     for name in sizes:
@@ -55,12 +55,12 @@ def offers(sizes: Mapping[str, int]) -> list[Offer]:
         shard = _SHARD.search(name)
         group = _SHARD.sub("", name), int(shard[2]) if shard else 1
         groups.setdefault(group, {})[int(shard[1]) if shard else 1] = name
-    found: dict[str, Offer] = {}
+    found: dict[str, GgufVariant] = {}
     for (stem, count), numbered in sorted(groups.items()):
         # Some repositories have one model in a single file and in shards too: the fewest files are taken.
         if sorted(numbered) == list(range(1, count + 1)) and stem not in found:
             files = tuple(numbered[number] for number in sorted(numbered))
-            found[stem] = Offer(files[0], files, sum(sizes[name] for name in files), stated_type(stem))
+            found[stem] = GgufVariant(files[0], files, sum(sizes[name] for name in files), stated_type(stem))
     return list(found.values())
 
 
@@ -70,23 +70,23 @@ def stated_type(name: str) -> str:
     return found[-1].upper() if found else ""
 
 
-def named(given: Sequence[Offer], name: str) -> Offer:
-    """The offer that a person names: by its file, any of its shards, or its type.
+def named(given: Sequence[GgufVariant], name: str) -> GgufVariant:
+    """The variant that a person names: by its file, any of its shards, or its type.
 
     Raises
     ------
     UsageError
         If there is none, or more than one.
     """
-    exact = [offer for offer in given if name in (offer.name, *offer.files)]
-    found = exact or [offer for offer in given if offer.kind and offer.kind == name.upper()]
+    exact = [variant for variant in given if name in (variant.name, *variant.files)]
+    found = exact or [variant for variant in given if variant.kind and variant.kind == name.upper()]
     if len(found) == 1:
         return found[0]
     what = "no file" if not found else "several files"
     raise UsageError(f"There is {what} {name} among {_listed(given)}", "Name one: --file NAME")
 
 
-def best(given: Sequence[Offer], free: int | None) -> Offer:
+def best(given: Sequence[GgufVariant], free: int | None) -> GgufVariant:
     """The file for a machine: the most exact up to eight bits that leaves half of the free memory.
 
     The half is for what the file is unpacked to, its cache and everything else.
@@ -96,19 +96,19 @@ def best(given: Sequence[Offer], free: int | None) -> Offer:
     UsageError
         If none fits, none states its type, or two of the best type are different models.
     """
-    known = sorted((offer for offer in given if offer.kind), key=lambda offer: TYPES.index(offer.kind))
+    known = sorted((variant for variant in given if variant.kind), key=lambda variant: TYPES.index(variant.kind))
     if len(given) == 1:
         return given[0]
     if not known:
         raise UsageError(f"Which file is wanted of {_listed(given)}?", "Name one: --file NAME")
-    fitting = [offer for offer in known if free is None or 2 * offer.size <= free]
+    fitting = [variant for variant in known if free is None or 2 * variant.size <= free]
     if not fitting:
-        least = min(known, key=lambda offer: offer.size)
+        least = min(known, key=lambda variant: variant.size)
         raise UsageError(
             f"No file fits: the smallest, {least.name}, has {_gb(least.size)}, and {_gb(free or 0)} of memory are free",
             f"Free some memory, choose a smaller model, or take it all the same: --file {least.name}",
         )
-    alike = [offer for offer in fitting if offer.kind == fitting[0].kind]
+    alike = [variant for variant in fitting if variant.kind == fitting[0].kind]
     if len(alike) > 1:
         raise UsageError(f"Which file is wanted of {_listed(alike)}?", "Name one: --file NAME")
     return fitting[0]
@@ -124,14 +124,14 @@ def only_file(folder: Path, chosen: str | None = None) -> Path | None:
     """
     if chosen and "/" not in chosen and "\\" not in chosen and (folder / chosen).is_file():
         return folder / chosen
-    found = offers({path.name: 0 for path in folder.glob("*.gguf")})
+    found = variants({path.name: 0 for path in folder.glob("*.gguf")})
     if len(found) > 1:
         raise ModelFolderError(f"{folder} has several models: {_listed(found)}", "Name one of these files")
     return folder / found[0].name if found else None
 
 
-def _listed(given: Sequence[Offer]) -> str:
-    names = [offer.name for offer in given]
+def _listed(given: Sequence[GgufVariant]) -> str:
+    names = [variant.name for variant in given]
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 

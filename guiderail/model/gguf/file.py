@@ -59,7 +59,7 @@ def is_gguf(path: Path) -> bool:
 
 
 def shard_paths(path: Path) -> tuple[Path, ...]:
-    """The files that a model's file stands for: itself, or all shards if it is one of them.
+    """The files of a model: the file itself, or all shards if it is one of them.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def open_file(path: Path) -> GgufFile:
 
 
 def forget() -> None:
-    """Let the heads go that are remembered: a vocabulary takes tens of megabytes."""
+    """Forget the cached heads: a vocabulary takes tens of megabytes."""
     _open.cache_clear()
 
 

@@ -16,7 +16,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from guiderail.model.info import ModelFolderError
+from guiderail.model.errors import ModelFolderError
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -117,7 +117,7 @@ class Header:
         return float(value)
 
     def flag(self, key: str, default: bool) -> bool:
-        """A truth value of the metadata."""
+        """A boolean of the metadata."""
         return bool(self.metadata.get(key, default))
 
     def array(self, key: str) -> list[Any]:
@@ -149,7 +149,7 @@ def read_header(path: Path) -> Header:
 
 
 def damaged(path: Path, why: str) -> GgufError:
-    """What is raised for a file that contradicts itself."""
+    """The error for a file that contradicts itself."""
     return GgufError(f"{path} is damaged: {why}", "Fetch the file again")
 
 
@@ -221,7 +221,7 @@ class _Reader:
         return found
 
     def _check_apart(self, found: dict[str, Entry]) -> None:
-        """Refuse tensors that share bytes: a small file could stand for any number of layers."""
+        """Refuse tensors that share bytes: a small file could otherwise describe any number of layers."""
         entries = sorted(found.values(), key=lambda entry: entry.start)
         for one, other in itertools.pairwise(entries):
             if one.start + one.size > other.start:
@@ -235,7 +235,7 @@ class _Reader:
         )
 
     def _need(self, size: int) -> int:
-        """Where `size` bytes begin, which are then read over."""
+        """The offset of the next `size` bytes, which are consumed."""
         start = self.position
         if size > self.size - start:
             raise GgufError(f"{self.path} is cut short at byte {self.size}", "Fetch the file again")

@@ -1,4 +1,4 @@
-"""What a GGUF file says about its model, read without loading a weight."""
+"""The description of a model, read from its GGUF file without loading weights."""
 
 from __future__ import annotations
 

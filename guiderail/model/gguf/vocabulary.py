@@ -33,7 +33,7 @@ _PADDING = re.compile(r"\[PAD\d+\]|<unused\d+>")
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class TokenizerDescription:
     """What a `Tokenizer` is made of.
 
     Parameters
@@ -52,7 +52,7 @@ class Described:
     fim: FimFormat | None
 
 
-def described(file: GgufFile) -> Described:
+def describe_tokenizer(file: GgufFile) -> TokenizerDescription:
     """Read the vocabulary.
 
     Raises
@@ -72,7 +72,7 @@ def described(file: GgufFile) -> Described:
     ends = _end_ids(file, tokens, types)
     special = {index for index, _ in _stated(file, tokens)} | ends
     specification = {"model": model, "added_tokens": _added(tokens, types, special), **_stages(file, kind)}
-    return Described(specification, _settings(file, kind, tokens), ends, _infill(file, tokens))
+    return TokenizerDescription(specification, _settings(file, kind, tokens), ends, _infill(file, tokens))
 
 
 def infill_format(file: GgufFile) -> FimFormat | None:
@@ -160,7 +160,7 @@ def _splits(
 
 
 def _stages(file: GgufFile, kind: str) -> dict[str, Any]:
-    """What stands before the merges."""
+    """The stages before the merges."""
     if kind == "llama":
         spaces = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
         prefix = [{"type": "Prepend", "prepend": "▁"}] if _adds_space(file) else []

@@ -51,7 +51,7 @@ class Analyser(Protocol):
         ...
 
     def attend(self) -> None:
-        """Answer what is asked from now on before what waits: the cursor is somewhere else."""
+        """Give later questions priority over those waiting: the cursor has moved elsewhere."""
         ...
 
 
@@ -125,7 +125,7 @@ class ServerAnalyser:
         self._request += 1
 
     def files_changed(self, paths: Sequence[Path]) -> Future[None]:
-        """Be told that other files were written or deleted: answers given before are forgotten."""
+        """Other files were written or deleted: forget earlier answers."""
         return shared().submit(self._forget(paths))
 
     def stop(self, seconds: float = STOP_S) -> None:
@@ -171,7 +171,7 @@ class ServerAnalyser:
             del self._answers[key]
 
     def _forget_oldest(self) -> None:
-        """Keep as many answers as there is room for."""
+        """Drop the oldest answers beyond the limit."""
         self._sizes = {key: size for key, size in self._sizes.items() if key in self._answers}
         total = sum(self._sizes.values())
         while len(self._answers) > KEPT_ANSWERS or (total > KEPT_BYTES and len(self._answers) > 1):
@@ -246,7 +246,7 @@ class ServerAnalyser:
         return client
 
     def _fail(self, what: str) -> None:
-        """End what is left of the server, and say so once."""
+        """End what is left of the server, and log it once."""
         if self._client is not None:
             self._client.kill()
         if self.state != "stopped":
@@ -265,7 +265,7 @@ _running: weakref.WeakSet[ServerAnalyser] = weakref.WeakSet()
 
 @atexit.register
 def _stop_all() -> None:
-    """End every server with the process: at once, since no answer is waited for any more."""
+    """Kill every server when the process ends."""
     for analyser in list(_running):
         analyser.state = "stopped"
         if analyser._client is not None:

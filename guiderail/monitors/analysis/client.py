@@ -26,7 +26,7 @@ from guiderail.monitors.analysis.inbox import Inbox
 from guiderail.monitors.analysis.server import Server
 from guiderail.monitors.analysis.synced_document import SyncedDocument
 from guiderail.monitors.analysis.unsaved import Unsaved
-from guiderail.monitors.analysis.wire import Excess, Rpc, Writer, message_from
+from guiderail.monitors.analysis.wire import Rpc, TrafficError, Writer, message_from
 from guiderail.text.positions import Encoding, encoding_named
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class Client:
         return self._rpc.received
 
     async def start(self) -> None:
-        """Start the process and shake hands.
+        """Start the process and initialize the server.
 
         Raises
         ------
@@ -150,7 +150,7 @@ class Client:
         self._rpc.initialized(lsp.InitializedParams())
 
     def _limits(self) -> dict[str, Any] | None:
-        """What the kernel is to hold the server to; None where it is free."""
+        """The limits that the kernel enforces on the server; None if it is not confined."""
         if self._trusted or not confinement.is_possible():
             return None
         self._scratch = tempfile.mkdtemp(prefix="guiderail-")
@@ -295,7 +295,7 @@ class Client:
             while True:
                 self._rpc.receive(await message_from(self._process.stdout))
                 await asyncio.sleep(0)  # others want their turn, also while there is always more to read
-        except Excess as error:
+        except TrafficError as error:
             self.ending = str(error)
         except asyncio.IncompleteReadError:
             self._lost = True

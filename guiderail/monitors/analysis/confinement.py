@@ -82,7 +82,7 @@ def _version() -> int:
 
 
 def confine(program: str, *, alone: bool, writable: Iterable[str]) -> None:
-    """From now on limit this process, and all that it becomes and starts.
+    """Restrict this process and its descendants from now on.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def confine(program: str, *, alone: bool, writable: Iterable[str]) -> None:
 
 
 def _forbid_processes(libc: ctypes.CDLL) -> None:
-    """Let this process, and what it becomes, make threads alone; it must have no new privileges."""
+    """Forbid this process and its descendants to start processes (threads are allowed); no_new_privs must be set."""
     architecture, forks, clone = MACHINES[os.uname().machine]
     refused, missing = (RETURN, 0, 0, ERROR | errno.EPERM), (RETURN, 0, 0, ERROR | errno.ENOSYS)
     found = [(LOAD, 0, 0, ARCHITECTURE), (EQUAL, 1, 0, architecture), (RETURN, 0, 0, KILL), (LOAD, 0, 0, NUMBER)]

@@ -33,11 +33,11 @@ class Inbox:
         self._arrived = asyncio.Event()
 
     def show(self, uri: str, version: int) -> None:
-        """Be told that the server is shown a version of a file now."""
+        """The server is being shown a version of a file."""
         self._shown[uri] = (version, time.monotonic())
 
     def receive(self, params: dict[str, Any]) -> None:
-        """Take what the server sent."""
+        """Store a publication of the server."""
         uri, found = params["uri"], params.get("diagnostics") or []
         if uri in self._shown:  # what is found in other files is not asked about, and there may be many
             self._latest[uri] = Publication(params.get("version"), found[:MOST_FOUND], time.monotonic())

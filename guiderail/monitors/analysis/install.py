@@ -83,7 +83,7 @@ def install(server: Server) -> Path:
 
 
 def uninstall(server: Server) -> bool:
-    """Remove what `install` fetched; whether there was anything."""
+    """Remove what `install` fetched; whether anything was there."""
     there = server.home.exists()
     shutil.rmtree(server.home, ignore_errors=True)
     return there

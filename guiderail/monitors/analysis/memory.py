@@ -1,4 +1,4 @@
-"""How much memory a server's processes hold."""
+"""The memory of a server's processes."""
 
 from __future__ import annotations
 

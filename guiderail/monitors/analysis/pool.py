@@ -93,7 +93,7 @@ class ServerPool:
         return None
 
     def files_changed(self, paths: Sequence[Path]) -> None:
-        """Let all of them know that files were written or deleted; this does not wait."""
+        """Tell all servers that files were written or deleted, without waiting."""
         for analyser in tuple(self._running.values()):
             analyser.files_changed(paths)
 
@@ -111,7 +111,7 @@ class ServerPool:
         return gone
 
     def stop(self) -> None:
-        """End them all."""
+        """Stop all servers."""
         for analyser in self._running.values():
             analyser.stop()
         self._running.clear()

@@ -12,7 +12,7 @@ from guiderail.monitors.analysis.answers import NoAnswer
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A place in the queue.
+    """A waiting task.
 
     Parameters
     ----------

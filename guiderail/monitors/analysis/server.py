@@ -23,7 +23,7 @@ MOST_SITES = 20  # folders of packages in one environment, one for each version 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a server can be had: from which registry, and under which names."""
+    """Where a server can be fetched: the registry, and the names of the packages."""
 
     registry: Literal["pip", "npm", "go", "multilspy"]
     packages: tuple[str, ...]
@@ -214,7 +214,7 @@ def site_folders(venv: Path) -> list[Path]:
 
 @cache
 def _works(program: str, arguments: tuple[str, ...]) -> bool:
-    """Whether a program is what its name says: rustup, for one, links names of programs that it has not installed.
+    """Whether a program works: rustup, for one, links names of programs that it has not installed.
 
     It must not see the project either: ``rust-toolchain.toml`` tells rustup which folder's programs to run.
     """

@@ -1,5 +1,6 @@
-"""The language servers that guiderail knows, in the order in which "auto" takes them.
+"""The language servers that guiderail knows.
 
+The record of a language names its servers in the order in which "auto" takes them (`guiderail.text.languages`).
 docs/monitors.md has the measurements that the order follows.
 """
 
@@ -16,14 +17,14 @@ from guiderail.errors import UsageError
 from guiderail.monitors.analysis import confinement
 from guiderail.monitors.analysis.java.server import JAVAC
 from guiderail.monitors.analysis.server import Server, Source, site_folders
+from guiderail.text.languages.table import BY_NAME, analysed_by
 
 GROUP = "guiderail.analysers"
-WEB = ("typescript", "typescriptreact", "javascript", "javascriptreact")
 HERE = Path(__file__).parent
 
 
 def _pyrefly_confined(root: Path) -> Mapping[str, Any]:
-    """Where the packages are, told instead of asked of the project's Python."""
+    """The settings that name the project's packages, so that pyrefly need not ask the project's Python."""
     found = [str(path) for name in (".venv", "venv") for path in site_folders(root / name)]
     packages = [path for path in found if os.path.isdir(path)]  # noqa: PTH112 (Path's raises where it may not look)
     return {"python": {"pyrefly": {"displayTypeErrors": "force-on", "extraPaths": packages}}}
@@ -31,7 +32,7 @@ def _pyrefly_confined(root: Path) -> Mapping[str, Any]:
 
 PYREFLY = Server(
     name="pyrefly",
-    languages=("python",),
+    languages=analysed_by("pyrefly"),
     command=("pyrefly", "lsp", "--indexing-mode", "none"),  # an index of all files is for finding references
     obtain="pip install pyrefly",
     source=Source("pip", ("pyrefly>=1.5",)),
@@ -44,7 +45,7 @@ PYREFLY = Server(
 )
 TY = Server(
     name="ty",
-    languages=("python",),
+    languages=analysed_by("ty"),
     command=("ty", "server"),
     obtain="pip install ty",
     source=Source("pip", ("ty",)),
@@ -54,7 +55,7 @@ TY = Server(
 )
 BASEDPYRIGHT = Server(
     name="basedpyright",
-    languages=("python",),
+    languages=analysed_by("basedpyright"),
     command=("basedpyright-langserver", "--stdio"),
     obtain="pip install basedpyright",
     source=Source("pip", ("basedpyright",)),
@@ -64,7 +65,7 @@ BASEDPYRIGHT = Server(
 )
 JEDI = Server(
     name="jedi",
-    languages=("python",),
+    languages=analysed_by("jedi"),
     command=("jedi-language-server",),
     obtain="pip install jedi-language-server",
     source=Source("pip", ("jedi-language-server",)),
@@ -72,7 +73,7 @@ JEDI = Server(
 )
 TSC = Server(  # the compiler written in Go, from version 7 on, is a server itself
     name="tsc",
-    languages=WEB,
+    languages=analysed_by("tsc"),
     command=("tsc", "--lsp", "--stdio"),
     obtain="npm install -g typescript@7",
     source=Source("npm", ("typescript@7",)),
@@ -87,7 +88,7 @@ TSC = Server(  # the compiler written in Go, from version 7 on, is a server itse
 )
 TYPESCRIPT = Server(
     name="typescript-language-server",
-    languages=WEB,
+    languages=analysed_by("typescript-language-server"),
     command=("typescript-language-server", "--stdio"),
     obtain="npm install -g typescript-language-server typescript",
     source=Source("npm", ("typescript-language-server", "typescript@5")),
@@ -103,7 +104,7 @@ TYPESCRIPT = Server(
 )
 CLANGD = Server(
     name="clangd",
-    languages=("c", "cpp"),
+    languages=analysed_by("clangd"),
     # All names, and never mere words of the file while the headers are still being read.
     command=(
         "clangd",
@@ -123,7 +124,7 @@ CLANGD = Server(
 )
 GOPLS = Server(
     name="gopls",
-    languages=("go",),
+    languages=analysed_by("gopls"),
     command=("gopls", "serve"),
     obtain="go install golang.org/x/tools/gopls@latest",
     source=Source("go", ("golang.org/x/tools/gopls@latest",)),
@@ -155,7 +156,7 @@ GOPLS = Server(
 )
 RUST_ANALYZER = Server(
     name="rust-analyzer",
-    languages=("rust",),
+    languages=analysed_by("rust-analyzer"),
     command=("rust-analyzer",),
     obtain="rustup component add rust-analyzer",
     check=("--version",),
@@ -172,7 +173,7 @@ RUST_ANALYZER = Server(
 )
 JDTLS = Server(
     name="jdtls",
-    languages=("java",),
+    languages=analysed_by("jdtls"),
     command=("jdtls",),
     obtain="install Eclipse JDT LS and put its jdtls on the search path",
     executes=True,  # Gradle's and Maven's builds
@@ -180,7 +181,7 @@ JDTLS = Server(
 )
 CSHARP_LS = Server(
     name="csharp-ls",
-    languages=("csharp",),
+    languages=analysed_by("csharp-ls"),
     command=("csharp-ls",),
     obtain="dotnet tool install --global csharp-ls",
     needs=("dotnet",),
@@ -189,7 +190,7 @@ CSHARP_LS = Server(
 )
 OMNISHARP = Server(
     name="omnisharp",
-    languages=("csharp",),
+    languages=analysed_by("omnisharp"),
     command=("OmniSharp", "-lsp", "-s", "{root}", "RoslynExtensionsOptions:EnableImportCompletion=false"),
     obtain="guiderail analysers install csharp, or put OmniSharp on the search path",
     executes=True,
@@ -201,7 +202,7 @@ def through_multilspy(language: str) -> Server:
     """A language's server as multilspy fetches and starts it."""
     return Server(
         name=f"multilspy-{language}",
-        languages=(language,),
+        languages=analysed_by(f"multilspy-{language}"),
         # -P: a module of this folder must not stand in for a package of the same name (requests) over there.
         command=("python", "-P", str(HERE / "multilspy_host.py"), language, "{home}", "{root}"),
         obtain=f"guiderail analysers install {language}",
@@ -267,7 +268,9 @@ def candidates(language: str | None, wanted: str = "auto", untrusted: Path | Non
 
     What lies in `untrusted`, a workspace that is not trusted, is not installed.
     """
+    best = BY_NAME[language].analysers if language in BY_NAME else ()
     own = [server for server in known() if language in server.languages]
+    own.sort(key=lambda server: best.index(server.name) if server.name in best else len(best))
     named = [server for server in own if server.name == wanted]
     return (server for server in named or own if server.find(untrusted))
 

@@ -44,8 +44,8 @@ GRANTED = (
 logging.getLogger("pygls").setLevel(logging.CRITICAL)
 
 
-class Excess(ValueError):
-    """A server sends more than can be read; the message says what it did."""
+class TrafficError(ValueError):
+    """A server sends too much, or what is no message; the text says what it did."""
 
 
 class Rpc(LanguageClient):
@@ -76,7 +76,7 @@ class Rpc(LanguageClient):
 
         Raises
         ------
-        Excess
+        TrafficError
             There have been too many that were not asked for.
         """
         self.received += len(body)
@@ -87,7 +87,7 @@ class Rpc(LanguageClient):
             log.debug("not a message: %r", error)
             asked = False
         if self.garbage > MOST_GARBAGE:
-            raise Excess("talks nonsense")
+            raise TrafficError("talks nonsense")
         if not asked:
             self._count(len(body))
 
@@ -136,7 +136,7 @@ class Rpc(LanguageClient):
         self._unasked += 1
         self._unasked_bytes += size
         if self._unasked > MOST_UNASKED or self._unasked_bytes > MOST_UNASKED_BYTES:
-            raise Excess("sends without end what nobody asked for")
+            raise TrafficError("sends without end what nobody asked for")
 
     def abandon(self, reason: str) -> None:
         """Fail all requests that wait."""
@@ -209,7 +209,7 @@ async def message_from(stream: asyncio.StreamReader) -> bytes:
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"content-length":
             if len(value) > 20 or int(value) > MOST_BYTES:
-                raise Excess(f"sent a message of more than {MOST_BYTES >> 20} MB")
+                raise TrafficError(f"sent a message of more than {MOST_BYTES >> 20} MB")
             return await stream.readexactly(int(value))
     raise ValueError("a header without a length")
 

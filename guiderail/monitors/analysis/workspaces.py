@@ -63,7 +63,7 @@ def is_trusted(folder: Path, trust: str = "listed") -> bool:
 
 
 def trust(folder: Path) -> None:
-    """Put a folder on the list.
+    """Trust a folder.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def trust(folder: Path) -> None:
 
 
 def distrust(folder: Path) -> bool:
-    """Take a folder off the list; whether it was on it."""
+    """Stop trusting a folder; whether it was trusted."""
     real, before = folder.resolve(), trusted()
     _write(lambda folders: [one for one in folders if one != real])
     return real in before

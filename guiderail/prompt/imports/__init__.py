@@ -1,1 +1,1 @@
-"""What a file imports from its own project, language by language."""
+"""The imports of a file from its own project, for each language."""

@@ -1,7 +1,7 @@
 """A name that an import brings into a file, and the project's files that may declare it."""
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,22 +22,31 @@ class Files(Protocol):
         ...
 
 
-class EnoughError(Exception):
+class ReadableFiles(Files, Protocol):
+    """Files whose text may be read too, such as manifests."""
+
+    def read(self, path: str) -> str | None:
+        """The text of a file; None if it cannot be read."""
+        ...
+
+
+class LimitReachedError(Exception):
     """A file's imports have been looked for in as many places as they may be."""
 
 
 class Bounded:
-    """The files of a project, of which so many may be asked about; EnoughError is raised at the next."""
+    """The files of a project, of which at most so many are asked about; LimitReachedError is raised after that."""
 
-    def __init__(self, files: Files, most: int) -> None:
+    def __init__(self, files: Files, most: int, read: Callable[[str], str | None]) -> None:
         self._files = files
         self._left = most
+        self.read = read
 
     def is_readable(self, path: str) -> bool:
         """See `Files.is_readable`."""
         self._left -= 1
         if self._left < 0:
-            raise EnoughError
+            raise LimitReachedError
         return self._files.is_readable(path)
 
     def names(self, folder: str) -> tuple[str, ...]:

@@ -1,27 +1,19 @@
 """Go: packages of the module in go.mod, and the other files of the same package."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from guiderail.prompt.imports.binding import Binding, Files, ancestors, text_of, under
+from guiderail.prompt.imports.binding import Binding, Files, ReadableFiles, ancestors, text_of, under
 from guiderail.text.syntax import find
 
 _MODULE = re.compile(r"^[ \t]*+module[ \t]++\"?([^\s\"]++)", re.MULTILINE)
 
 
-def bindings(
-    tree: Node, language: str, path: str, files: Files, read: Callable[[str], str | None]
-) -> Iterator[Binding]:
-    """What the imports of the file at `path` bind, for packages of its own module.
-
-    Parameters
-    ----------
-    read
-        Text of a project file, for go.mod.
-    """
-    base, module = _module(path, files, read)
+def bindings(tree: Node, language: str, path: str, files: ReadableFiles) -> Iterator[Binding]:
+    """What the imports of the file at `path` bind, for packages of its own module."""
+    base, module = _module(path, files)
     for spec in find(tree, language, "(import_spec) @it"):
         package = text_of(spec.child_by_field_name("path")).strip('"`')
         if module and f"{package}/".startswith(f"{module}/"):
@@ -35,11 +27,11 @@ def bindings(
         yield Binding(siblings)
 
 
-def _module(path: str, files: Files, read: Callable[[str], str | None]) -> tuple[str, str]:
+def _module(path: str, files: ReadableFiles) -> tuple[str, str]:
     """Folder and path of the module that the file belongs to."""
     for folder in ancestors(path):
         manifest = under(folder, "go.mod")
-        match = _MODULE.search(read(manifest) or "") if files.is_readable(manifest) else None
+        match = _MODULE.search(files.read(manifest) or "") if files.is_readable(manifest) else None
         if match:
             return folder, match.group(1)
     return "", ""

@@ -1,25 +1,12 @@
 """The imports of a file, whatever its language."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from importlib import import_module
 
-from tree_sitter import Node
-
-from guiderail.prompt.imports import c, go, java, python, rust, web
-from guiderail.prompt.imports.binding import Binding, Bounded, EnoughError, Files
+from guiderail.prompt.imports.binding import Binding, Bounded, Files, LimitReachedError
+from guiderail.text.languages.table import BY_NAME
 from guiderail.text.syntax import PARSE_S, SlowTextError, parse
-
-_READERS: dict[str, Callable[[Node, str, str, Files], Iterator[Binding]]] = {
-    "python": python.bindings,
-    "javascript": web.bindings,
-    "javascriptreact": web.bindings,
-    "typescript": web.bindings,
-    "typescriptreact": web.bindings,
-    "java": java.bindings,
-    "c": c.bindings,
-    "cpp": c.bindings,
-    "rust": rust.bindings,
-}
 
 _PLACES = 20_000  # where the files of all imports may be looked for together
 _HEAD = 200_000  # characters: imports are at the top, and a parse takes a second per few megabytes
@@ -39,14 +26,15 @@ def bindings_of(
     read
         Text of a project file, for manifests.
     """
-    reader = _READERS.get(language or "")
-    if language is None or (reader is None and language != "go"):
+    record = BY_NAME.get(language or "")
+    if record is None or not record.imports:
         return []
+    reader = import_module(f"guiderail.prompt.imports.{record.imports}")
     try:
-        tree = parse(text[:_HEAD].encode("utf-8", "replace"), language, PARSE_S)
+        tree = parse(text[:_HEAD].encode("utf-8", "replace"), record.name, PARSE_S)
     except SlowTextError:
         return []
-    some, found = Bounded(files, _PLACES), []
-    with contextlib.suppress(EnoughError):
-        found.extend(reader(tree, language, path, some) if reader else go.bindings(tree, language, path, some, read))
+    some, found = Bounded(files, _PLACES, read), []
+    with contextlib.suppress(LimitReachedError):
+        found.extend(reader.bindings(tree, record.name, path, some))
     return found

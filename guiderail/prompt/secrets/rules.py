@@ -32,7 +32,7 @@ _STEM = 4  # characters of a keyword that its expression has if it is a part of 
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a rule finds and is no secret.
+    """What a rule may match without being a secret.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Allowed:
         return [re.compile(python_pattern(one), re.ASCII) for one in self.regexes]
 
     def allows(self, secret: str, match: str, line: str) -> bool:
-        """Whether it is none."""
+        """Whether a match is allowed, and no secret."""
         text = {"match": match, "line": line}.get(self.target, secret)
         if any(pattern.search(text) for pattern in self._patterns):
             return True
@@ -114,7 +114,7 @@ class Rule:
         return min(begin for begin, _ in groups), max(end for _, end in groups)
 
     def is_secret(self, text: str, match: re.Match[str]) -> bool:
-        """Whether a match is random enough, and nothing that is known to be none."""
+        """Whether a match is random enough and not on a list of allowed ones."""
         begin, end = self.span(match)
         secret = text[begin:end]
         if self.entropy and entropy(secret) <= self.entropy:

@@ -1,1 +1,1 @@
-"""What guiderail knows of each language: a file for a language or family, one table of all (`table`)."""
+"""The facts about each language: a file for a language or family, a list of all (`known`), tables by fact (`table`)."""

@@ -2,9 +2,9 @@
 
 import re
 
-from guiderail.text.languages.kinds import INTERFACE
+from guiderail.text.languages.kinds import FUNCTION, INTERFACE, VARIABLE
 from guiderail.text.languages.lexicon import DIRECTIVE, SLASH_COMMENTS, Lexicon, String, quoted
-from guiderail.text.languages.record import TYPES, Instantiable, Language, MemberSyntax, declarations
+from guiderail.text.languages.record import TYPES, Instantiable, Language, MemberSyntax, Sample, declarations
 
 _DIGIT_MARK = r"(?<=[0-9a-fA-F])'(?=[0-9a-fA-F])"
 _LEXICON = Lexicon(
@@ -16,6 +16,8 @@ _LEXICON = Lexicon(
     ),
     lines=False,
 )
+# clangd calls a member that is a function a method, and what a class has once a property.
+_NO_MEMBERS = frozenset({FUNCTION, VARIABLE})
 _KEYWORDS = frozenset({"template", "operator"})
 _DECLARATIONS = declarations(
     scope="class_specifier struct_specifier union_specifier",
@@ -36,8 +38,12 @@ C = Language(
         (".", "->"),
         nameless=(".", "->"),  # ``.*``, an ellipsis, a pack; an arrow before a return type
         universal=_KEYWORDS,
+        no_members=_NO_MEMBERS,
     ),
     declarations=_DECLARATIONS,
+    imports="c",
+    analysers=("clangd",),
+    sample=Sample("sample.c", "struct point { int left; };\nint f(struct point *p) { return p->", "; }\n"),
 )
 CPP = Language(
     "cpp",
@@ -52,6 +58,8 @@ CPP = Language(
         nameless=(".", "->", "::"),
         universal=_KEYWORDS,
         skipped=re.compile(r"\s*(?:using|namespace|import|module)\b"),
+        no_members=_NO_MEMBERS,
+        open_scopes=frozenset({"::"}),  # a namespace goes on in any header, a class has what it alone may use
     ),
     new=Instantiable(
         TYPES | {INTERFACE},  # what clangd calls a typedef
@@ -76,6 +84,9 @@ CPP = Language(
                 "typename",
             }
         ),
+        resolved=True,
     ),
     declarations=_DECLARATIONS,
+    imports="c",
+    analysers=("clangd",),
 )

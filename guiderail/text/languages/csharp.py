@@ -3,7 +3,7 @@
 import re
 
 from guiderail.text.languages.lexicon import DIRECTIVE, SLASH_COMMENTS, Lexicon, String, quoted
-from guiderail.text.languages.record import TYPES, Instantiable, Language, MemberSyntax
+from guiderail.text.languages.record import TYPES, Instantiable, Language, MemberSyntax, Sample
 
 CSHARP = Language(
     "csharp",
@@ -28,5 +28,16 @@ CSHARP = Language(
     ),
     new=Instantiable(
         TYPES, frozenset({"bool", "byte", "char", "decimal", "double", "float", "int", "long", "object", "string"})
+    ),
+    analysers=("csharp-ls", "omnisharp", "multilspy-csharp"),
+    cases="qualified",
+    sample=Sample(
+        "Sample.cs",
+        "class Sample {\n  int left;\n  int F(Sample s) { return s.",
+        "; }\n}\n",
+        {
+            "sample.csproj": '<Project Sdk="Microsoft.NET.Sdk"><PropertyGroup><TargetFramework>net8.0</TargetFramework>'
+            "</PropertyGroup></Project>\n"
+        },
     ),
 )

@@ -4,7 +4,7 @@ import re
 
 from guiderail.text.languages.kinds import INTERFACE
 from guiderail.text.languages.lexicon import SLASH_COMMENTS, Lexicon, quoted
-from guiderail.text.languages.record import BRACES, TYPES, Instantiable, Language, MemberSyntax, declarations
+from guiderail.text.languages.record import BRACES, TYPES, Instantiable, Language, MemberSyntax, Sample, declarations
 
 JAVA = Language(
     "java",
@@ -27,4 +27,9 @@ JAVA = Language(
     declarations=declarations(
         scope="class_declaration interface_declaration enum_declaration record_declaration annotation_type_declaration",
     ),
+    comments="[(line_comment) (block_comment)] @it",
+    imports="java",
+    analysers=("jdtls", "javac"),
+    cases="bare",
+    sample=Sample("Sample.java", "class Sample {\n  int left;\n  int f(Sample s) { return s.", "; }\n}\n"),
 )

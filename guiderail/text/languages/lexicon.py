@@ -1,4 +1,4 @@
-"""What a lexer has to know of a language: its comments, its strings, what ends a statement."""
+"""The lexical facts of a language: its comments, its strings, what ends a statement."""
 
 from __future__ import annotations
 

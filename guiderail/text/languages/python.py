@@ -3,7 +3,7 @@
 import re
 
 from guiderail.text.languages.lexicon import Lexicon, quoted
-from guiderail.text.languages.record import STRINGS, CallStyle, Language, MemberSyntax, declarations
+from guiderail.text.languages.record import STRINGS, CallStyle, Language, MemberSyntax, Sample, declarations
 
 # What every class, function or module has; analysers list it of some of them only.
 _DUNDERS = frozenset(name for kind in (type, re.compile, re) for name in dir(kind) if name.startswith("__"))
@@ -33,4 +33,12 @@ PYTHON = Language(
         wrap="decorated_definition expression_statement",
         through="if_statement try_statement else_clause except_clause with_statement block",
     ),
+    comments="""[(module . (expression_statement (string) @it)) (block . (expression_statement (string) @it))
+ (comment) @it]""",
+    statements="python",
+    imports="python",
+    analysers=("pyrefly", "ty", "basedpyright", "jedi"),
+    cases="qualified",
+    keys="subscripts",
+    sample=Sample("sample.py", "class Point:\n    def __init__(self):\n        self.left = 1\n\n\nPoint()."),
 )

@@ -49,13 +49,29 @@ class Language:
     lexicon
         For the lexer.
     members
-        How the use of a member is written.
+        How members are accessed.
     calls
         How arguments are written.
     new
         What may follow the keyword ``new``.
     declarations
         Of the grammar's nodes those that declare something, for outlines of files.
+    comments
+        The grammar's query for comments and docstrings.
+    statements
+        Whose statements it has: what reads Python's, or those of languages with braces, reads this language's too.
+    imports
+        The module of `guiderail.prompt.imports` that reads its imports; "" if none does.
+    analysers
+        The names of guiderail's own language servers for it, the best first.
+    is_inferred
+        Whether its types are guessed and its objects take new members anywhere.
+    cases
+        How a case names a member of an enum: after the enum, as in ``Colour.RED``, or bare.
+    keys
+        Where names of keys are written: in subscripts, or in literals of objects.
+    sample
+        What `guiderail analysers check` asks a server about.
     """
 
     name: str
@@ -73,11 +89,39 @@ class Language:
     calls: CallStyle | None = None
     new: Instantiable | None = None
     declarations: Mapping[str, DeclarationKind] | None = None
+    comments: str = "(comment) @it"
+    statements: Literal["python", "braces"] = "braces"
+    imports: str = ""
+    analysers: tuple[str, ...] = ()
+    is_inferred: bool = False
+    cases: Literal["qualified", "bare"] | None = None
+    keys: Literal["subscripts", "literals"] | None = None
+    sample: Sample | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A small project with a cursor at which the member ``left`` must be listed.
+
+    Parameters
+    ----------
+    file
+        The path of the file with the cursor.
+    before, after
+        The text on both sides of the cursor.
+    others
+        Texts of further files, by path, without which a server sees no project.
+    """
+
+    file: str
+    before: str
+    after: str = ""
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class MemberSyntax:
-    """How a language writes that a member of something is used.
+    """How a language accesses members.
 
     Parameters
     ----------
@@ -97,6 +141,10 @@ class MemberSyntax:
         Receivers whose members an assignment may define.
     ambiguous
         The ends of texts before an operator after which an analyser may take a type for a value.
+    no_members
+        CompletionItemKinds that no member has: where an analyser cannot read the text, it lists what is in scope.
+    open_scopes
+        Operators after which a scope may have members that no analyser lists.
     """
 
     operators: tuple[str, ...]
@@ -107,6 +155,8 @@ class MemberSyntax:
     skipped: re.Pattern[str] | None = None
     definable: re.Pattern[str] | None = None
     ambiguous: re.Pattern[str] | None = None
+    no_members: frozenset[int] = frozenset()
+    open_scopes: frozenset[str] = frozenset()
 
     @cached_property
     def end(self) -> re.Pattern[str]:
@@ -152,10 +202,13 @@ class Instantiable:
         LSP's CompletionItemKind of the names that an analyser lists.
     further
         Names that analysers do not list as such.
+    resolved
+        Whether the analyser must be asked for the details of each name.
     """
 
     kinds: frozenset[int]
     further: frozenset[str]
+    resolved: bool = False
 
 
 TYPES = frozenset({CLASS, CONSTRUCTOR, MODULE, STRUCT})

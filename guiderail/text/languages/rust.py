@@ -3,7 +3,7 @@
 import re
 
 from guiderail.text.languages.lexicon import SLASH_COMMENTS, Lexicon, String, quoted
-from guiderail.text.languages.record import Language, MemberSyntax, declarations
+from guiderail.text.languages.record import Language, MemberSyntax, Sample, declarations
 
 _LETTER = r"'(?:[^'\\\r\n]|\\[^\r\n][^'\r\n]{0,10})'"  # and what is not closed like this is a lifetime
 
@@ -34,5 +34,14 @@ RUST = Language(
         value="const_item static_item macro_definition",
         methods="impl_item",
         through="mod_item declaration_list",
+    ),
+    comments="[(line_comment) (block_comment)] @it",
+    imports="rust",
+    analysers=("rust-analyzer", "multilspy-rust"),
+    sample=Sample(
+        "src/lib.rs",
+        "pub struct Point { left: i32 }\npub fn f(p: Point) -> i32 {\n    p.",
+        "\n}\n",
+        {"Cargo.toml": '[package]\nname = "sample"\nversion = "0.1.0"\nedition = "2021"\n'},
     ),
 )

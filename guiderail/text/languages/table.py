@@ -1,86 +1,10 @@
-"""All languages, and of each kind of fact a table by the language's name."""
+"""Of each kind of fact about languages a table, by the language's name."""
 
 from collections.abc import Mapping
 
-from guiderail.text.languages.c import CPP, C
-from guiderail.text.languages.csharp import CSHARP
-from guiderail.text.languages.go import GO
-from guiderail.text.languages.java import JAVA
+from guiderail.text.languages.known import LANGUAGES
 from guiderail.text.languages.lexicon import Lexicon
-from guiderail.text.languages.python import PYTHON
 from guiderail.text.languages.record import CallStyle, DeclarationKind, Instantiable, Language, MemberSyntax
-from guiderail.text.languages.rust import RUST
-from guiderail.text.languages.web import JAVASCRIPT, JAVASCRIPT_REACT, TYPESCRIPT, TYPESCRIPT_REACT
-
-_HASH = ("#", "")
-_DASHES = ("--", "")
-_BLOCK = ("/*", "*/")
-_MARKUP = ("<!--", "-->")
-
-LANGUAGES = (
-    PYTHON,
-    JAVASCRIPT,
-    JAVASCRIPT_REACT,
-    TYPESCRIPT,
-    TYPESCRIPT_REACT,
-    JAVA,
-    Language("kotlin", (".kt", ".kts"), aliases=("kt",)),
-    Language("scala", (".scala", ".sc")),
-    Language("groovy", (".groovy", ".gradle"), interpreters=("groovy",)),
-    C,
-    CPP,
-    Language("cuda-cpp", (".cu", ".cuh"), aliases=("cuda",), family="c"),
-    Language("objective-c", (".m",), aliases=("objc",), family="c"),
-    CSHARP,
-    Language("fsharp", (".fs", ".fsx"), aliases=("f#",)),
-    GO,
-    RUST,
-    Language("swift", (".swift",)),
-    Language("dart", (".dart",)),
-    Language("zig", (".zig",)),
-    Language("php", (".php",), interpreters=("php",)),
-    Language("ruby", (".rb", ".rake"), _HASH, ("rb",), files=("Gemfile", "Rakefile"), interpreters=("ruby",)),
-    Language("perl", (".pl", ".pm"), _HASH, interpreters=("perl",)),
-    Language("r", (".r",), _HASH, interpreters=("Rscript",)),
-    Language("julia", (".jl",), _HASH, interpreters=("julia",)),
-    Language("elixir", (".ex", ".exs"), _HASH, interpreters=("elixir",)),
-    Language("erlang", (".erl", ".hrl"), ("%", ""), interpreters=("escript",)),
-    Language("haskell", (".hs",), _DASHES, interpreters=("runhaskell",)),
-    Language("ocaml", (".ml", ".mli"), ("(*", "*)"), interpreters=("ocaml",)),
-    Language("clojure", (".clj", ".cljs", ".cljc"), (";;", "")),
-    Language("lua", (".lua",), _DASHES, interpreters=("lua", "luajit")),
-    Language("sql", (".sql",), _DASHES),
-    Language(
-        "shellscript",
-        (".sh", ".bash", ".zsh", ".ksh"),
-        _HASH,
-        ("sh", "bash", "shell", "zsh"),
-        interpreters=("sh", "bash", "zsh", "dash", "ksh"),
-    ),
-    Language("fish", (".fish",), _HASH, interpreters=("fish",)),
-    Language("powershell", (".ps1", ".psm1"), _HASH, ("ps1",), interpreters=("pwsh",)),
-    Language("makefile", (".mk",), _HASH, ("make",), files=("Makefile", "makefile", "GNUmakefile")),
-    Language("cmake", (".cmake",), _HASH, files=("CMakeLists.txt",)),
-    Language("dockerfile", (".dockerfile",), _HASH, ("docker",), files=("Dockerfile", "Containerfile")),
-    Language("terraform", (".tf",), _HASH, ("hcl",)),
-    Language("proto3", (".proto",), aliases=("proto", "protobuf")),
-    Language("graphql", (".graphql", ".gql"), _HASH),
-    Language("vue", (".vue",), _MARKUP, family="web"),
-    Language("svelte", (".svelte",), _MARKUP, family="web"),
-    Language("html", (".html", ".htm"), _MARKUP, is_code=False),
-    Language("xml", (".xml", ".xsd"), _MARKUP, is_code=False),
-    Language("css", (".css",), _BLOCK, is_code=False),
-    Language("scss", (".scss",), is_code=False),
-    Language("less", (".less",), is_code=False),
-    Language("markdown", (".md", ".markdown"), _MARKUP, ("md",), is_code=False),
-    Language("restructuredtext", (".rst",), ("..", ""), ("rst",), is_code=False),
-    Language("latex", (".tex",), ("%", ""), ("tex",), is_code=False),
-    Language("json", (".json", ".jsonc"), is_code=False),
-    Language("yaml", (".yaml", ".yml"), _HASH, ("yml",), is_code=False),
-    Language("toml", (".toml",), _HASH, is_code=False),
-    Language("ini", (".ini", ".cfg"), ("#", ""), is_code=False),
-    Language("plaintext", (".txt",), _HASH, ("text", "txt"), is_code=False),
-)
 
 BY_NAME: Mapping[str, Language] = {one.name: one for one in LANGUAGES}
 GRAMMARS: Mapping[str, tuple[str, str]] = {one.name: one.grammar for one in LANGUAGES if one.grammar}
@@ -91,3 +15,13 @@ INSTANTIABLE: Mapping[str, Instantiable] = {one.name: one.new for one in LANGUAG
 DECLARATIONS: Mapping[str, Mapping[str, DeclarationKind]] = {
     one.name: one.declarations for one in LANGUAGES if one.declarations
 }
+
+PYTHON_STATEMENTS = frozenset(one.name for one in LANGUAGES if one.statements == "python")
+INFERRED = frozenset(one.name for one in LANGUAGES if one.is_inferred)
+CASES: Mapping[str, str] = {one.name: one.cases for one in LANGUAGES if one.cases}
+KEYS: Mapping[str, str] = {one.name: one.keys for one in LANGUAGES if one.keys}
+
+
+def analysed_by(analyser: str) -> tuple[str, ...]:
+    """The languages for which guiderail's own description of an analyser is used."""
+    return tuple(one.name for one in LANGUAGES if analyser in one.analysers)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from guiderail.text.languages.kinds import CONSTANT, FIELD, FUNCTION, METHOD, PROPERTY, VARIABLE
 from guiderail.text.languages.lexicon import SLASH_COMMENTS, Lexicon, String, quoted
-from guiderail.text.languages.record import BRACES, TYPES, Instantiable, Language, MemberSyntax, declarations
+from guiderail.text.languages.record import BRACES, TYPES, Instantiable, Language, MemberSyntax, Sample, declarations
 
 # A slash begins a pattern where an expression may begin; divisions follow one.
 _PATTERN = (
@@ -50,6 +50,11 @@ TYPESCRIPT = Language(
         wrap="export_statement lexical_declaration variable_declaration ambient_declaration",
         through="internal_module module statement_block expression_statement",
     ),
+    imports="web",
+    analysers=("tsc", "typescript-language-server"),
+    cases="qualified",
+    keys="literals",
+    sample=Sample("sample.ts", "class Point {\n  left = 1;\n}\nnew Point().", ";\n"),
 )
 TYPESCRIPT_REACT = replace(
     TYPESCRIPT,
@@ -57,6 +62,7 @@ TYPESCRIPT_REACT = replace(
     endings=(".tsx",),
     aliases=("tsx",),
     interpreters=(),
+    sample=None,
     grammar=("tree_sitter_typescript", "language_tsx"),
 )
 JAVASCRIPT = replace(
@@ -66,6 +72,9 @@ JAVASCRIPT = replace(
     aliases=("js",),
     interpreters=("node",),
     grammar=("tree_sitter_javascript", "language"),
+    is_inferred=True,
+    sample=None,
+    keys=None,
     # An assignment defines a property of any object.
     members=MemberSyntax(
         (".", "?."), extra="$#", endings=_MEMBERS.endings, nameless=("?.",), definable=re.compile(r"[\w$)\]]$")

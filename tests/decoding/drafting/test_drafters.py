@@ -15,7 +15,7 @@ from guiderail.decoding.drafting.recycling import Recycling
 from guiderail.decoding.drafting.selector import DraftSelector
 from guiderail.decoding.drafting.stand import Stand
 from guiderail.decoding.drafting.suffix import LONGEST, SHORTEST, IndexedText, Suffix
-from guiderail.decoding.method import Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, TokenEvent
 from guiderail.decoding.methods.plain import Plain
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
@@ -33,7 +33,7 @@ def decode(
     texts = [b"x"] * len(session.model.tokenizer.token_bytes)
     logits = session.fit(prompt)
     assert logits is not None
-    request = Request(token_bytes=texts, stop=NeverStop(), max_tokens=tokens)
+    request = DecodeRequest(token_bytes=texts, stop=NeverStop(), max_tokens=tokens)
     events = list(Plain(sampling, 0, drafting).decode(session, logits, request, ()))
     return [event.id for event in events if isinstance(event, TokenEvent)]
 
@@ -75,7 +75,7 @@ def test_drawn_drafts_leave_the_distribution_as_it_is() -> None:
     expected = _enumerated(session, logits[: len(texts)], sampling)
     stand = Stand(len(texts), nodes=12, seed=1)
     counts, draws = dict.fromkeys(expected, 0), 800
-    request = Request(token_bytes=texts, stop=NeverStop(), max_tokens=3)
+    request = DecodeRequest(token_bytes=texts, stop=NeverStop(), max_tokens=3)
     before = session.passes
     for seed in range(draws):
         method = Plain(Sampling(seed=seed, **sampling), 0, DraftSelector([stand], CHEAP))

@@ -73,7 +73,7 @@ def test_the_text_around_the_cursor_is_read_from_a_prompt(family: str, layout) -
     completer = Completer(model)
     for offset in CURSORS:
         document = Document(SOURCE, language="python")
-        prompt = completer.prompt(CompletionPlan(document=document, offset=offset, layout=layout))
+        prompt = completer.prompts.build(CompletionPlan(document=document, offset=offset, layout=layout))
         before, after = around(model.tokenizer.encode_prompt(prompt), model.tokenizer, model.info.fim)
         wanted = SOURCE[: offset - len(prompt.typed)]
         assert before.endswith(wanted)

@@ -11,7 +11,7 @@ from guiderail.decoding.constraints.vocabulary import Vocabulary
 from guiderail.decoding.drafting.draft import Verified
 from guiderail.decoding.drafting.names import ListedNames
 from guiderail.decoding.drafting.selector import DraftSelector
-from guiderail.decoding.method import Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, TokenEvent
 from guiderail.decoding.methods.plain import Plain
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
@@ -88,7 +88,7 @@ def test_drafts_change_nothing_but_the_passes(sampling: Sampling) -> None:
     table = model.tokenizer.token_bytes
     vocabulary, session = Vocabulary(table), Session(model)
     names = Names(IdentifierTrie(vocabulary), NAMES)
-    request = Request(token_bytes=table, stop=NeverStop(), max_tokens=12)
+    request = DecodeRequest(token_bytes=table, stop=NeverStop(), max_tokens=12)
     found, passes = [], []
     for drafting in (None, DraftSelector([ListedNames(vocabulary)], lambda count: 1.0 + count / 1000)):
         logits, before = session.fit([5, 6, 7]), session.passes

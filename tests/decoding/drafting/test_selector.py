@@ -13,7 +13,7 @@ from guiderail.decoding.constraints.constraint import Constraint
 from guiderail.decoding.drafting.draft import Draft, Drafter, Verified
 from guiderail.decoding.drafting.pass_cost import PassCosts
 from guiderail.decoding.drafting.selector import DraftSelector
-from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, TokenEvent
 from guiderail.decoding.methods.plain import Plain
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
@@ -78,7 +78,7 @@ def run(
     constraints = changes.pop("constraints", ())
     # Bytes that always go on: random models write bytes that end a text early.
     texts = [b"x"] * len(model.tokenizer.token_bytes)
-    request = Request(token_bytes=texts, stop=NeverStop(), max_tokens=tokens, **changes)
+    request = DecodeRequest(token_bytes=texts, stop=NeverStop(), max_tokens=tokens, **changes)
     return list(Plain(sampling, 0, drafting).decode(session, logits, request, constraints)), session
 
 

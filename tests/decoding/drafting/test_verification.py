@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from guiderail.decoding.drafting.verification import Verifier
-from guiderail.decoding.sampling import Chooser, Sampling
+from guiderail.decoding.sampling import Sampler, Sampling
 
 DRAWS = 5_000
 CRITICAL = 27.9  # chi-square, 9 degrees of freedom, one in a thousand
@@ -21,10 +21,10 @@ def test_rejection_without_replacement_is_exact(count: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     scores = 1.5 * torch.randn(10, generator=generator)
     q = torch.rand(10, generator=generator)
-    chooser = Chooser(Sampling(temperature=1.0, seed=seed))
+    sampler = Sampler(Sampling(temperature=1.0, seed=seed))
     counts = torch.zeros(10)
     for _ in range(DRAWS):
-        counts[Verifier(chooser, drawn_without_replacement(q, count, generator), q)(scores)] += 1
+        counts[Verifier(sampler, drawn_without_replacement(q, count, generator), q)(scores)] += 1
     expected = scores.softmax(-1) * DRAWS
     assert float(((counts - expected) ** 2 / expected).sum()) < CRITICAL
 
@@ -34,27 +34,27 @@ def test_drawn_candidates_are_accepted_more_often_than_picked_ones_would_be() ->
     generator = torch.Generator().manual_seed(3)
     scores = torch.randn(10, generator=generator)
     q = (scores + 0.1 * torch.randn(10, generator=generator)).softmax(-1)
-    chooser = Chooser(Sampling(temperature=1.0))
+    sampler = Sampler(Sampling(temperature=1.0))
     hits = {True: 0, False: 0}
     for with_q in hits:
         for _ in range(2000):
             candidates = drawn_without_replacement(q, 1, generator)
-            hits[with_q] += Verifier(chooser, candidates, q if with_q else None)(scores) in candidates
+            hits[with_q] += Verifier(sampler, candidates, q if with_q else None)(scores) in candidates
     assert hits[True] > 1800
     assert hits[False] < 800
 
 
 def test_where_p_equals_q_the_first_candidate_is_taken() -> None:
     scores = torch.randn(10, generator=torch.Generator().manual_seed(4))
-    chooser = Chooser(Sampling(temperature=1.0))
+    sampler = Sampler(Sampling(temperature=1.0))
     for token in range(10):
-        assert Verifier(chooser, [token], scores.softmax(-1))(scores) == token
+        assert Verifier(sampler, [token], scores.softmax(-1))(scores) == token
 
 
 def test_greedy_and_picked_candidates_leave_the_choice_alone() -> None:
     """The same seed gives the same tokens as without a draft."""
     scores = torch.randn(10, generator=torch.Generator().manual_seed(5))
-    greedy = Chooser(Sampling())
+    greedy = Sampler(Sampling())
     assert Verifier(greedy, [1, 2], torch.ones(10))(scores) == int(scores.argmax())
-    one, other = Chooser(Sampling(temperature=1.0, seed=7)), Chooser(Sampling(temperature=1.0, seed=7))
+    one, other = Sampler(Sampling(temperature=1.0, seed=7)), Sampler(Sampling(temperature=1.0, seed=7))
     assert [Verifier(one, [1, 2], None)(scores) for _ in range(50)] == [other(scores) for _ in range(50)]

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guiderail.decoding.method import FinishedEvent, PausedEvent, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, FinishedEvent, PausedEvent, TokenEvent
 from guiderail.decoding.methods.adadec import AdaDec, entropy_of
 from guiderail.decoding.methods.plain import Plain
 from guiderail.decoding.partial_text import PartialText
@@ -24,11 +24,13 @@ TABLE = [b"", b"a", b"b", b"c", b"d", b"\n"]
 Scores = Callable[[Sequence[int]], torch.Tensor]
 
 
-def request(**changes) -> Request:
-    return Request(**({"token_bytes": TABLE, "stop": LineStop(), "max_tokens": 8} | changes))
+def request(**changes) -> DecodeRequest:
+    return DecodeRequest(**({"token_bytes": TABLE, "stop": LineStop(), "max_tokens": 8} | changes))
 
 
-def reference(scores: Scores, threshold: float, candidates: int, lookahead: int, asked: Request) -> tuple[list, list]:
+def reference(
+    scores: Scores, threshold: float, candidates: int, lookahead: int, asked: DecodeRequest
+) -> tuple[list, list]:
     """The paper's algorithm as it stands there, every prefix scored anew: tokens, and what each pause compared."""
     ids, pauses = [], []
     text = PartialText(asked)
@@ -54,7 +56,7 @@ def reference(scores: Scores, threshold: float, candidates: int, lookahead: int,
     return ids, pauses
 
 
-def run(method: AdaDec | Plain, scores: Scores, asked: Request, constraints=()) -> tuple[list, list, ToySession]:
+def run(method: AdaDec | Plain, scores: Scores, asked: DecodeRequest, constraints=()) -> tuple[list, list, ToySession]:
     session = ToySession(scores)
     events = list(method.decode(session, scores([]), asked, constraints))  # type: ignore[arg-type]
     pauses = [event for event in events if isinstance(event, PausedEvent)]

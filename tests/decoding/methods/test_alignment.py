@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guiderail.decoding.method import FinishedEvent, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, FinishedEvent, TokenEvent
 from guiderail.decoding.methods.alignment import Aligned, Tries
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stops import NeverStop
@@ -97,7 +97,7 @@ def draw(
 ) -> tuple[Text, str, Model]:
     session = Model(seed)
     method = Aligned(Sampling(temperature=1.0, seed=9), index, tries, attempts=attempts)
-    request = Request(token_bytes=TABLE, stop=NeverStop(), max_tokens=most)
+    request = DecodeRequest(token_bytes=TABLE, stop=NeverStop(), max_tokens=most)
     *tokens, end = method.decode(session, session.scores(PROMPT), request, [Language(texts)])  # pyright: ignore
     assert isinstance(end, FinishedEvent)
     return tuple(t.id for t in tokens if isinstance(t, TokenEvent)), end.reason, session
@@ -208,7 +208,7 @@ def test_probabilities_are_the_models_own() -> None:
     """At another temperature the events still tell the log-probabilities of the model itself."""
     session = Model(3)
     method = Aligned(Sampling(temperature=0.4), 0, Tries(), attempts=0)
-    request = Request(token_bytes=TABLE, stop=NeverStop())
+    request = DecodeRequest(token_bytes=TABLE, stop=NeverStop())
     tokens = [
         e
         for e in method.decode(session, session.scores(PROMPT), request, [Language(SKEWED)])  # pyright: ignore
@@ -235,6 +235,6 @@ def test_constraints_that_are_not_known_beforehand_are_refused() -> None:
     assert monitor.key is None
     session = Model(3)
     method = Aligned(Sampling(temperature=1.0), 0, Tries(), attempts=1)
-    request = Request(token_bytes=TABLE, stop=NeverStop())
+    request = DecodeRequest(token_bytes=TABLE, stop=NeverStop())
     with pytest.raises(UsageError, match="monitors"):
         next(method.decode(session, session.scores(PROMPT), request, [monitor]))  # pyright: ignore

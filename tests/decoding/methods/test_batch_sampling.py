@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, TokenEvent
 from guiderail.decoding.methods.batch_sampling import SampledText, sample_batch
 from guiderail.decoding.methods.plain import Plain
-from guiderail.decoding.sampling import Chooser, Sampling
+from guiderail.decoding.sampling import Sampler, Sampling
 from guiderail.decoding.session import Session
 from guiderail.decoding.stops import LineStop, NeverStop
 from tests.decoding.methods.test_deferred_choice import EASY, RARE, TRIE, Late, Names
@@ -20,10 +20,10 @@ from tests.helpers.toy import ToySession, random_scores
 TABLE = [b"", b"a", b"b", b"\n"]
 
 
-def drawn(session, logits: torch.Tensor, request: Request, sampling: Sampling, constraints: Sequence) -> list:
-    choosers = [Chooser(sampling, index) for index in range(len(constraints))]
+def drawn(session, logits: torch.Tensor, request: DecodeRequest, sampling: Sampling, constraints: Sequence) -> list:
+    samplers = [Sampler(sampling, index) for index in range(len(constraints))]
     draws = [
-        SampledText(request, c, chooser, session.ids, logits) for c, chooser in zip(constraints, choosers, strict=True)
+        SampledText(request, c, sampler, session.ids, logits) for c, sampler in zip(constraints, samplers, strict=True)
     ]
     sample_batch(session, draws, request.cancelled)
     return [list(one.events()) for one in draws]
@@ -38,7 +38,7 @@ def ids(events: Sequence[Event]) -> list[int]:
 def test_texts_are_those_drawn_one_by_one(seed: int, count: int, temperature: float) -> None:
     """Tokens, scores and ends are equal, and the sequence stays as it was."""
     scores, sampling = random_scores(len(TABLE), seed), Sampling(temperature=temperature, seed=seed)
-    request = Request(token_bytes=TABLE, stop=LineStop(), max_tokens=6)
+    request = DecodeRequest(token_bytes=TABLE, stop=LineStop(), max_tokens=6)
     session = ToySession(scores, [1, 2])
     alone = [
         list(Plain(sampling, index).decode(ToySession(scores, [1, 2]), scores([1, 2]), request, ()))  # type: ignore[arg-type]
@@ -52,7 +52,7 @@ def test_texts_are_those_drawn_one_by_one(seed: int, count: int, temperature: fl
 def test_every_architecture_draws_the_same_side_by_side(family: str) -> None:
     """Through tree attention too."""
     model = tiny_model(family)
-    request = Request(token_bytes=[b"x"] * len(model.tokenizer.token_bytes), stop=NeverStop(), max_tokens=12)
+    request = DecodeRequest(token_bytes=[b"x"] * len(model.tokenizer.token_bytes), stop=NeverStop(), max_tokens=12)
     sampling, prompt = Sampling(temperature=0.8, top_p=0.9, seed=3), range(5, 60)
     session = Session(model)
     logits = session.feed(prompt)
@@ -71,7 +71,7 @@ def test_every_architecture_draws_the_same_side_by_side(family: str) -> None:
 def test_answers_may_come_at_any_time(asked: list[int], names: list[str]) -> None:
     """A text that waits for an answer is left out meanwhile, and says what it says when the answer is there at once."""
     model, legal = tiny_model("qwen3"), Names(TRIE, names)
-    request = Request(token_bytes=model.tokenizer.token_bytes, stop=NeverStop(), max_tokens=12)
+    request = DecodeRequest(token_bytes=model.tokenizer.token_bytes, stop=NeverStop(), max_tokens=12)
     found = []
     for counts in ([0, 0, 0], asked):
         session = Session(model)
@@ -85,14 +85,14 @@ def test_answers_may_come_at_any_time(asked: list[int], names: list[str]) -> Non
 
 def test_a_token_costs_one_pass_for_all_texts() -> None:
     session = ToySession(lambda _: torch.tensor([-99.0, 1.0, 1.0, -99.0]))
-    request = Request(token_bytes=TABLE, stop=NeverStop(), max_tokens=5)
+    request = DecodeRequest(token_bytes=TABLE, stop=NeverStop(), max_tokens=5)
     drawn(session, torch.tensor([-99.0, 1.0, 1.0, -99.0]), request, Sampling(temperature=1), [()] * 6)
     assert session.passes == 4
 
 
 def test_cancelled_each_text_gives_what_it_has() -> None:
     answers = iter([False, False])
-    request = Request(token_bytes=TABLE, stop=NeverStop(), max_tokens=9, cancelled=lambda: next(answers, True))
+    request = DecodeRequest(token_bytes=TABLE, stop=NeverStop(), max_tokens=9, cancelled=lambda: next(answers, True))
     scores = torch.tensor([-99.0, 1.0, 1.0, -99.0])
     for events in drawn(ToySession(lambda _: scores), scores, request, Sampling(temperature=1), [(), ()]):
         assert len(ids(events)) == 2

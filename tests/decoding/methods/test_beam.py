@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, TokenEvent
 from guiderail.decoding.methods.beam import Beam
 from guiderail.decoding.methods.plain import Plain
 from guiderail.decoding.partial_text import PartialText
@@ -22,8 +22,8 @@ TABLE = [b"", b"a", b"b", b"\n"]
 Scores = Callable[[Sequence[int]], torch.Tensor]
 
 
-def request(**changes) -> Request:
-    return Request(**({"token_bytes": TABLE, "stop": LineStop(), "max_tokens": 4} | changes))
+def request(**changes) -> DecodeRequest:
+    return DecodeRequest(**({"token_bytes": TABLE, "stop": LineStop(), "max_tokens": 4} | changes))
 
 
 def texts(events: Sequence[Event]) -> list[tuple[str, str, list[TokenEvent]]]:
@@ -38,7 +38,7 @@ def texts(events: Sequence[Event]) -> list[tuple[str, str, list[TokenEvent]]]:
     return found
 
 
-def enumerated(scores: Scores, asked: Request) -> list[tuple[float, PartialText]]:
+def enumerated(scores: Scores, asked: DecodeRequest) -> list[tuple[float, PartialText]]:
     """Every text that can end, with its mean log-probability, the best first."""
     found = []
 
@@ -54,7 +54,7 @@ def enumerated(scores: Scores, asked: Request) -> list[tuple[float, PartialText]
     return sorted(found, key=lambda item: (item[1].finish == "length", -item[0]))
 
 
-def run(scores: Scores, asked: Request, width: int) -> tuple[list, ToySession]:
+def run(scores: Scores, asked: DecodeRequest, width: int) -> tuple[list, ToySession]:
     session = ToySession(scores)
     return texts(list(Beam(width).decode(session, scores([]), asked, ()))), session  # type: ignore[arg-type]
 
@@ -94,7 +94,7 @@ def test_it_follows_the_best_hypotheses(seed: int, width: int) -> None:
 def test_a_beam_of_one_is_greedy() -> None:
     """On a real model too, through tree attention."""
     model = tiny_model("gemma2")
-    asked = Request(token_bytes=[b"x"] * len(model.tokenizer.token_bytes), stop=LineStop(), max_tokens=10)
+    asked = DecodeRequest(token_bytes=[b"x"] * len(model.tokenizer.token_bytes), stop=LineStop(), max_tokens=10)
     found = []
     for method in (Beam(1), Plain(Sampling())):
         session = Session(model)

@@ -14,7 +14,7 @@ from guiderail.decoding.drafting.draft import Draft, Drafter
 from guiderail.decoding.drafting.recycling import Recycling
 from guiderail.decoding.drafting.selector import DraftSelector
 from guiderail.decoding.drafting.suffix import Suffix
-from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, TokenEvent
 from guiderail.decoding.methods.plain import Plain
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
@@ -58,7 +58,7 @@ def decode(
     logits = session.fit([5, 6, 7, 5, 6])
     assert logits is not None
     drafting = DraftSelector(drafters, lambda count: 1.0 + count / 1000) if drafters else None
-    request = Request(token_bytes=TABLE, stop=NeverStop(), max_tokens=tokens)
+    request = DecodeRequest(token_bytes=TABLE, stop=NeverStop(), max_tokens=tokens)
     events = list(Plain(sampling, 0, drafting).decode(session, logits, request, constraints))
     written = [event.id for event in events if isinstance(event, TokenEvent)]
     assert session.ids[:5] == [5, 6, 7, 5, 6]
@@ -138,7 +138,7 @@ def test_a_cancelled_text_ends_with_what_is_certain() -> None:
         seen.append(0)
         return len(seen) > 3
 
-    request = Request(token_bytes=TABLE, stop=NeverStop(), max_tokens=12, cancelled=cancelled)
+    request = DecodeRequest(token_bytes=TABLE, stop=NeverStop(), max_tokens=12, cancelled=cancelled)
     late = Late(Names(TRIE, EASY), 1000)
     sampling = Sampling(temperature=1.0, seed=2)
     assert list(Plain(sampling).decode(session, logits, request, [late])) == [FinishedEvent("cancelled", "")]

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, TokenEvent
 from guiderail.decoding.methods.plain import Plain
 from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stages.stage import StepState
@@ -40,7 +40,7 @@ class Script:
 def decode(script: Sequence[int], *, constraints=(), **changes) -> tuple[list[Event], Script]:
     session = Script(script)
     options = {"token_bytes": TABLE, "stop": stop_rule("line", ""), "max_tokens": 20} | changes
-    events = Plain(Sampling()).decode(session, session.scores(), Request(**options), constraints)  # pyright: ignore
+    events = Plain(Sampling()).decode(session, session.scores(), DecodeRequest(**options), constraints)  # pyright: ignore
     return list(events), session
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guiderail.decoding.constraints.vocabulary import Vocabulary
-from guiderail.decoding.method import FinishedEvent, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, FinishedEvent, TokenEvent
 from guiderail.decoding.methods.planning import BASE, Planning, PlanningSpec, _Node
 from guiderail.decoding.sandbox.project_tests import ProjectTests, UntestableError
 from guiderail.decoding.spec import BuildContext
@@ -33,7 +33,7 @@ def search(seed: int, wanted: str, rollouts: int, width: int = 3) -> tuple[str, 
 
     session = Model(seed)
     method = Planning(PlanningSpec(rollouts=rollouts, width=width), reward)
-    request = Request(token_bytes=TABLE, stop=NeverStop(), max_tokens=3)
+    request = DecodeRequest(token_bytes=TABLE, stop=NeverStop(), max_tokens=3)
     *tokens, end = method.decode(session, session.scores(PROMPT), request, [])  # pyright: ignore
     assert isinstance(end, FinishedEvent)
     return end.text, tried, session, [t for t in tokens if isinstance(t, TokenEvent)]

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from guiderail.decoding.constraints.constraint import Constraint
 from guiderail.decoding.constraints.name_sets import Names
 from guiderail.decoding.drafting.selector import DraftSelector
-from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, TokenEvent
 from guiderail.decoding.methods.plain import Plain
 from guiderail.decoding.methods.speculative import Speculative
-from guiderail.decoding.sampling import Chooser, Sampling
+from guiderail.decoding.sampling import Sampler, Sampling
 from guiderail.decoding.session import Session
 from guiderail.decoding.stages.stage import StepState
 from guiderail.decoding.stops import LineStop, NeverStop
@@ -35,7 +35,7 @@ def lift(logits: torch.Tensor, state: StepState) -> torch.Tensor:
 
 
 def decode(
-    method: Plain | Speculative, prompt: Sequence[int], request: Request, constraints: Sequence[Constraint]
+    method: Plain | Speculative, prompt: Sequence[int], request: DecodeRequest, constraints: Sequence[Constraint]
 ) -> tuple[list[Event], list[int]]:
     """The events, and the sequence that is left."""
     session = Session(MODEL)
@@ -44,10 +44,10 @@ def decode(
     return list(method.decode(session, logits, request, constraints)), session.ids
 
 
-def request(*, staged: bool = False, line: bool = False, passes: int = 99, most: int = 16) -> Request:
+def request(*, staged: bool = False, line: bool = False, passes: int = 99, most: int = 16) -> DecodeRequest:
     """A request that is cancelled before pass number `passes`."""
     asked: list[bool] = []
-    return Request(
+    return DecodeRequest(
         token_bytes=TABLE,
         stop=LineStop() if line else NeverStop(),
         max_tokens=most,
@@ -67,7 +67,7 @@ def test_without_drafts_and_late_answers_it_is_plain_decoding(
 ) -> None:
     """Every event, the sequence that is left and what the constraint was told are equal, bit for bit."""
     found = []
-    for method in (Plain(sampling, 1), Speculative(Chooser(sampling, 1))):
+    for method in (Plain(sampling, 1), Speculative(Sampler(sampling, 1))):
         rule = AllowedAfter(lambda taken: range(len(taken) % 2, len(TABLE), 2))
         asked = request(staged=staged, line=line, passes=passes, most=most)
         found.append((*decode(method, prompt, asked, [rule] if constrained else []), rule.taken))

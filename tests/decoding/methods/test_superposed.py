@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from guiderail.decoding.method import FinishedEvent, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, FinishedEvent, TokenEvent
 from guiderail.decoding.methods.superposed import UNSEEN, WEIGHTS, Superposed, ngram_probability
 from guiderail.decoding.session import Session
 from guiderail.decoding.stages.ngram_counts import NgramCounts
@@ -61,7 +61,7 @@ def run(family: str, method: Superposed, n: int, tokens: int):
     session = Session(model)
     logits = session.feed(PROMPT)
     assert logits is not None
-    request = Request(token_bytes=texts, stop=NeverStop(), max_tokens=tokens, n=n)
+    request = DecodeRequest(token_bytes=texts, stop=NeverStop(), max_tokens=tokens, n=n)
     found, tokens_of = [], []
     for event in method.decode(session, logits, request, ()):
         if isinstance(event, TokenEvent):

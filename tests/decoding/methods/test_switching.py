@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guiderail.decoding.constraints.vocabulary import Vocabulary
-from guiderail.decoding.method import Event, FinishedEvent, Request, TokenEvent
+from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, TokenEvent
 from guiderail.decoding.methods.switching import Switch, Switching, SwitchingSpec, entropy
-from guiderail.decoding.sampling import Chooser, Sampling
+from guiderail.decoding.sampling import Sampler, Sampling
 from guiderail.decoding.session import Session
 from guiderail.decoding.spec import BuildContext
 from guiderail.decoding.stops import NeverStop
@@ -65,8 +65,8 @@ def decode(
     session = Session(model)
     logits = session.feed(PROMPT)
     assert logits is not None
-    request = Request(token_bytes=model.tokenizer.token_bytes, stop=NeverStop(), max_tokens=tokens)
-    method = Switching(spec, small, Chooser(sampling))
+    request = DecodeRequest(token_bytes=model.tokenizer.token_bytes, stop=NeverStop(), max_tokens=tokens)
+    method = Switching(spec, small, Sampler(sampling))
     return list(method.decode(session, logits, request, [])), session
 
 
@@ -84,7 +84,7 @@ def test_every_token_is_what_its_writer_would_write(
     small, spec = small_model(tmp_path_factory), SwitchingSpec(up=6.9, down=6.9, window=1, hold=2)
     for _ in range(2):
         events, _ = decode(spec, small, sampling=sampling)
-        choose = Chooser(sampling)
+        choose = Sampler(sampling)
         ids, switch, last, large = list(PROMPT), Switch(spec), False, []
         for event in events[:-1]:
             assert isinstance(event, TokenEvent)

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.decoding.sampling import Chooser, Sampling
+from guiderail.decoding.sampling import Sampler, Sampling
 from guiderail.decoding.stages.mirostat import MirostatV1, MirostatV2, top_k_for, zipf_exponent
 from guiderail.decoding.stages.stage import StepState
 from tests.helpers.statistics import follows
@@ -154,7 +154,7 @@ def test_texts_are_drawn_as_enumerated(version: int, made: type[MirostatV2] | ty
     """Whole texts come with the probabilities that the paper's formulas give, the bound's feedback included
     (chi-square); without the feedback they would not."""
     target, rate, counts = 2.0, 1.0, Counter[tuple[int, ...]]()
-    choose = Chooser(Sampling(temperature=1.0, seed=version))
+    choose = Sampler(Sampling(temperature=1.0, seed=version))
     for _ in range(4000):
         stage, text = made(target, rate, clamped=False), ()
         while len(text) < 2:

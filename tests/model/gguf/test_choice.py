@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from guiderail.errors import UsageError
-from guiderail.model.gguf.choice import best, named, offers, only_file, stated_type
-from guiderail.model.info import ModelFolderError
+from guiderail.model.errors import ModelFolderError
+from guiderail.model.gguf.choice import best, named, only_file, stated_type, variants
 
 GB = 10**9
 QWEN = {
@@ -23,40 +23,40 @@ QWEN = {
     [(16 * GB, "q8_0"), (3 * GB, "q6_k"), (2_400_000_000, "q4_k_m"), (1_600_000_000, "q2_k"), (None, "q8_0")],
 )
 def test_the_most_exact_that_leaves_half_of_the_memory_is_taken(free: int | None, kind: str) -> None:
-    assert best(offers(QWEN), free).name == f"qwen2.5-coder-1.5b-instruct-{kind}.gguf"
+    assert best(variants(QWEN), free).name == f"qwen2.5-coder-1.5b-instruct-{kind}.gguf"
 
 
 def test_where_none_fits_the_least_is_named() -> None:
     with pytest.raises(UsageError, match=r"the smallest, .*q2_k\.gguf, has 753 MB") as caught:
-        best(offers(QWEN), GB)
+        best(variants(QWEN), GB)
     assert "--file qwen2.5-coder-1.5b-instruct-q2_k.gguf" in caught.value.remedy
 
 
 def test_two_models_in_one_repository_are_a_question() -> None:
     sizes = {"a-Q8_0.gguf": 5, "b-Q8_0.gguf": 5, "a-Q4_0.gguf": 3}
     with pytest.raises(UsageError, match=r"Which file is wanted of a-Q8_0\.gguf, b-Q8_0\.gguf\?"):
-        best(offers(sizes), None)
+        best(variants(sizes), None)
     with pytest.raises(UsageError, match="several files"):
-        named(offers(sizes), "Q8_0")
+        named(variants(sizes), "Q8_0")
     with pytest.raises(UsageError, match=r"Which file is wanted of one\.gguf, two\.gguf\?"):
-        best(offers({"one.gguf": 1, "two.gguf": 1}), None)
+        best(variants({"one.gguf": 1, "two.gguf": 1}), None)
 
 
 @pytest.mark.parametrize("name", ["qwen2.5-coder-1.5b-instruct-q4_k_m.gguf", "Q4_K_M", "q4_k_m"])
 def test_a_file_is_named_by_its_name_or_its_type(name: str) -> None:
-    assert named(offers(QWEN), name).kind == "Q4_K_M"
+    assert named(variants(QWEN), name).kind == "Q4_K_M"
 
 
 def test_a_file_that_is_not_there_is_said_with_those_that_are() -> None:
     with pytest.raises(UsageError, match=r"There is no file Q9_9 among qwen"):
-        named(offers(QWEN), "Q9_9")
+        named(variants(QWEN), "Q9_9")
 
 
 def test_shards_are_one_offer_and_incomplete_ones_none() -> None:
     whole = {f"m-q8_0-{n:05}-of-00003.gguf": 10 for n in (3, 1, 2)}
-    (offer,) = offers(whole | {"m-f16-00001-of-00002.gguf": 5, "mmproj-m-f16.gguf": 1, "README.md": 1})
-    assert (offer.name, offer.size, offer.kind) == ("m-q8_0-00001-of-00003.gguf", 30, "Q8_0")
-    assert offer.files == tuple(sorted(whole))
+    (variant,) = variants(whole | {"m-f16-00001-of-00002.gguf": 5, "mmproj-m-f16.gguf": 1, "README.md": 1})
+    assert (variant.name, variant.size, variant.kind) == ("m-q8_0-00001-of-00003.gguf", 30, "Q8_0")
+    assert variant.files == tuple(sorted(whole))
 
 
 @pytest.mark.parametrize(
@@ -85,5 +85,5 @@ def test_of_a_model_in_one_file_and_in_shards_the_one_file_is_taken() -> None:
     """Some repositories have both, for old and new clients; neither hides the other."""
     shards = {f"m-q8_0-{n:05}-of-00003.gguf": 10 for n in (3, 1, 2)}
     for sizes in (shards | {"m-q8_0.gguf": 30}, {"m-q8_0.gguf": 30} | shards):
-        assert [offer.files for offer in offers(sizes)] == [("m-q8_0.gguf",)]
-    assert [offer.size for offer in offers({"m-q8_0-00001-of-00002.gguf": 15} | shards)] == [30]
+        assert [variant.files for variant in variants(sizes)] == [("m-q8_0.gguf",)]
+    assert [variant.size for variant in variants({"m-q8_0-00001-of-00002.gguf": 15} | shards)] == [30]

@@ -11,9 +11,9 @@ import gguf
 import pytest
 
 from guiderail.errors import GuiderailError
+from guiderail.model.errors import ModelFolderError
 from guiderail.model.gguf.file import open_file
 from guiderail.model.gguf.header import GgufError, read_header
-from guiderail.model.info import ModelFolderError
 from guiderail.model.load import describe, load
 from guiderail.model.tokenizer import Tokenizer
 from tests.helpers.gguf import write_gguf

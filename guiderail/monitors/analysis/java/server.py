@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from guiderail.monitors.analysis.server import Server
+from guiderail.text.languages.table import analysed_by
 
 JAVAC = Server(
     name="javac",
-    languages=("java",),
+    languages=analysed_by("javac"),
     command=(
         "java",
         # Else the class path is the working directory, where a `Locale.class` would stand in for java.util's.

@@ -13,14 +13,14 @@ _RACY_NS = 50_000_000
 
 
 def status_of(path: str) -> os.stat_result | None:
-    """What the file system says of a path; None if there is nothing, or nothing that we may see."""
+    """The file status of a path; None if it is missing or not accessible."""
     try:
         return os.stat(path)  # noqa: PTH116  a Path would cost five times the call, once per file and key stroke
     except (OSError, ValueError):
         return None
 
 
-class Stamped(Generic[Value]):
+class FileCache(Generic[Value]):
     """A cache keyed by path that is valid while (modification time, size, inode) stay the same.
 
     Parameters
@@ -51,7 +51,7 @@ class Stamped(Generic[Value]):
         self._kept.pop(path, None)
 
     def drop_below(self, folder: str) -> list[str]:
-        """Forget all paths in a folder, and in those in it; which they were."""
+        """Forget all paths below a folder, and return them."""
         found = [path for path in tuple(self._kept) if path.startswith(f"{folder}/")]
         for path in found:
             self.drop(path)

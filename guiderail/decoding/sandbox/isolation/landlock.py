@@ -10,7 +10,7 @@ import ctypes
 import os
 from collections.abc import Iterable
 
-from guiderail.decoding.sandbox.jail import kernel
+from guiderail.decoding.sandbox.isolation import kernel
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 VERSION, BENEATH = 1, 1
@@ -31,7 +31,7 @@ class _Beneath(ctypes.Structure):
 
 
 def restrict(writable: Iterable[str], devices: Iterable[str]) -> None:
-    """Let this process, and all that it becomes or starts, read below the root and write below `writable` alone.
+    """Restrict this process and its descendants: read below the root, write below `writable` only.
 
     The process must have no new privileges. Where the kernel has no use for this, nothing happens.
     """

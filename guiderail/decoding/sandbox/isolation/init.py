@@ -18,8 +18,8 @@ import select
 import signal
 import time
 
-from guiderail.decoding.sandbox.jail import kernel, view
-from guiderail.decoding.sandbox.jail.program import Entry, Order, Streams, become
+from guiderail.decoding.sandbox.isolation import filesystem, kernel
+from guiderail.decoding.sandbox.isolation.program import Entry, Order, Streams, become
 
 TICK_S = 0.01
 SOCKETS = 128  # each holds memory that belongs to no process
@@ -36,7 +36,7 @@ def run(
     Parameters
     ----------
     tree
-        What its folder holds, as `view.unpack` takes it.
+        What its folder holds, as `filesystem.unpack` takes it.
     owner
         The user and the group that it runs as.
     lifeline
@@ -55,7 +55,7 @@ def run(
     """
     kernel.done(kernel.prctl(kernel.SET_DEATH_SIGNAL, signal.SIGKILL), "set a death signal")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # with a handler, the program could send it
-    view.build(order.shown, size=order.disk, files=order.inodes, owner=owner)
+    filesystem.build(order.shown, size=order.disk, files=order.inodes, owner=owner)
     program = os.fork()
     if program == 0:
         _end_as_program(order, tree, owner, streams)
@@ -110,7 +110,7 @@ def _reap(program: int) -> int | None:
 
 
 def _excess(order: Order) -> str:
-    """What the sandbox uses too much of; "" if nothing."""
+    """Which limit the sandbox exceeds; "" if none."""
     own = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent, size, memory, processes = own.ru_utime + own.ru_stime, 0, 0, []
     for name in os.listdir(PROC):

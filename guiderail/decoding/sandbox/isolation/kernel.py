@@ -87,7 +87,7 @@ def pivot_root(new: str, old: str) -> None:
 
 
 def detach(target: str) -> None:
-    """Take a mount away, with all that is below it."""
+    """Detach a mount, with everything below it."""
     done(_c.umount2(target.encode(), DETACH), f"unmount {target}")
 
 

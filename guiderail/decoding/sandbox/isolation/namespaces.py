@@ -8,8 +8,8 @@ import mmap
 import os
 import time
 
-from guiderail.decoding.sandbox.jail import init, kernel
-from guiderail.decoding.sandbox.jail.program import Order, Streams
+from guiderail.decoding.sandbox.isolation import init, kernel
+from guiderail.decoding.sandbox.isolation.program import Order, Streams
 
 TYPE_CHECKING = False  # typing's own would have typing imported, which takes long
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ NAMESPACES = (
 
 
 def main(*descriptors: int) -> None:
-    """Run what is ordered, say on the status pipe how it ended, and exit.
+    """Run an order, report its end on the status pipe, and exit.
 
     Parameters
     ----------

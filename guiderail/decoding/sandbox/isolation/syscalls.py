@@ -14,7 +14,7 @@ from __future__ import annotations
 import ctypes
 import errno
 
-from guiderail.decoding.sandbox.jail import kernel
+from guiderail.decoding.sandbox.isolation import kernel
 
 LAST = 466  # removexattrat; the numbers from 424 on are the same everywhere
 # Numbers on x86_64 and aarch64; None where there is no such call.
@@ -144,7 +144,7 @@ class _Program(ctypes.Structure):
 
 
 def restrict() -> None:
-    """Let this process, and all that it becomes or starts, make these calls alone; it must have no new privileges."""
+    """Restrict this process and its descendants to these system calls; no_new_privs must be set."""
     found = instructions(kernel.MACHINE)
     array = (_Instruction * len(found))(*(_Instruction(*one) for one in found))
     program = _Program(len(found), ctypes.cast(array, ctypes.POINTER(_Instruction)))

@@ -8,18 +8,18 @@ import resource
 import signal
 from collections.abc import Iterable
 
-from guiderail.decoding.sandbox.jail import kernel, landlock, syscalls, view
+from guiderail.decoding.sandbox.isolation import filesystem, kernel, landlock, syscalls
 
 REPORT = 3  # the descriptor of the report
 FILES = 256  # open at once in a process
 QUEUED = 1024  # signals that wait
 
 
-Entry = tuple[str, int, bytes | str | None]  # of a tree, as `view.unpack` takes it
+Entry = tuple[str, int, bytes | str | None]  # of a tree, as `filesystem.unpack` takes it
 
 
 class Order:
-    """What is to be run, and its bounds.
+    """What to run, and its limits.
 
     Parameters
     ----------
@@ -57,20 +57,20 @@ class Order:
 
 
 class Streams:
-    """The descriptors that a program is given, and the one on which is said why it is not run, closed by exec."""
+    """The program's descriptors, and the status pipe for errors before exec, which exec closes."""
 
     def __init__(self, output: int, report: int, status: int) -> None:
         self.output, self.report, self.status = output, report, status
 
 
 def become(order: Order, tree: Iterable[Entry], owner: tuple[int, int], streams: Streams) -> None:
-    """Become the program; returns only by RefusedError or OSError."""
+    """Replace this process by the program (exec); returns only by raising RefusedError or OSError."""
     os.setsid()  # no terminal
     _keep(streams)
     _give_up(owner)
-    os.chdir(view.FOLDER)
-    view.unpack((path, mode, order.files.get(path, content)) for path, mode, content in tree)
-    landlock.restrict(view.WRITABLE, [device for device in view.DEVICES if os.path.exists(device)])
+    os.chdir(filesystem.FOLDER)
+    filesystem.unpack((path, mode, order.files.get(path, content)) for path, mode, content in tree)
+    landlock.restrict(filesystem.WRITABLE, [device for device in filesystem.DEVICES if os.path.exists(device)])
     gc.disable()
     _bound(order)
     syscalls.restrict()
@@ -78,7 +78,7 @@ def become(order: Order, tree: Iterable[Entry], owner: tuple[int, int], streams:
 
 
 def _keep(streams: Streams) -> None:
-    """Have nothing open but an empty input, the output and the report, and the status until exec."""
+    """Close everything but an empty input, the output, the report and, until exec, the status pipe."""
     for signal_ in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and that is inherited
         signal.signal(signal_, signal.SIG_DFL)
     nothing = os.open("/dev/null", os.O_RDONLY)
@@ -89,7 +89,7 @@ def _keep(streams: Streams) -> None:
 
 
 def _give_up(owner: tuple[int, int]) -> None:
-    """Give up all rights; the user changes only where this one is root."""
+    """Drop all privileges; the user changes only if this one is root."""
     kernel.done(kernel.prctl(kernel.NO_NEW_PRIVILEGES, 1), "give up new privileges")
     kernel.drop_bound()
     user, group = owner

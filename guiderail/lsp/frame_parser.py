@@ -1,7 +1,7 @@
-r"""Finds messages in a stream of bytes, and finds them again after a wrong ``Content-Length``.
+r"""Finds the messages in a stream of bytes, also after a wrong ``Content-Length``.
 
 A line feed is never part of a string in JSON, nor is ``Content-Length: 7`` outside a string. So a line that ends with
-that, wherever it stands, begins a new frame, be it in the middle of a body that was announced as longer than it is, or
+that, wherever it is, begins a new frame, be it in the middle of a body that was announced as longer than it is, or
 glued to the rest of one that was announced as shorter. No more is kept than one body and the beginning of one line, and
 each byte is looked at a bounded number of times.
 """
@@ -28,7 +28,7 @@ class FrameError(Exception):
     """The client sends no frames, or too long ones; the message says which."""
 
 
-class Framing:
+class FrameParser:
     """Splits a stream of bytes into the bodies of its frames.
 
     Parameters
@@ -72,7 +72,7 @@ class Framing:
                 self._skipped, self._warned = 0, False
                 yield body
 
-    def early(self) -> bytes | None:
+    def whole_message(self) -> bytes | None:
         """The body so far, if it is a whole message although a longer one was announced."""
         data = bytes(self._data).strip() if self.is_inside else b""
         if not data.endswith((b"}", b"]")):

@@ -11,7 +11,7 @@ CUT_S = 0.1  # at a key stroke
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class TimeLimits:
     """How long a completion may wait for others; seconds.
 
     With infinite times for files, an answer does not depend on how busy the machine is.
@@ -40,6 +40,6 @@ class Patience:
         return "exact" if chosen == "auto" and math.isinf(self.context_s) else chosen
 
 
-TYPING = Patience(context_s=0.15, ngrams_s=0.0, analyser_s=0.05)  # n-grams are counted in idle time alone
-WAITING = Patience(context_s=0.5, ngrams_s=0.5, analyser_s=2.0)
-UNHURRIED = Patience(context_s=math.inf, ngrams_s=math.inf, analyser_s=2.0)
+TYPING = TimeLimits(context_s=0.15, ngrams_s=0.0, analyser_s=0.05)  # n-grams are counted in idle time alone
+WAITING = TimeLimits(context_s=0.5, ngrams_s=0.5, analyser_s=2.0)
+BATCH = TimeLimits(context_s=math.inf, ngrams_s=math.inf, analyser_s=2.0)

@@ -42,7 +42,7 @@ _TURNED = ".t"  # ends the name of a matrix that is stored input by input
 Tensors = dict[str, torch.Tensor]
 
 
-class Kept:
+class TensorCache:
     """The parts of one model, laid out in one way.
 
     Parameters
@@ -88,8 +88,8 @@ class Kept:
             return self._room
 
 
-class Unkept:
-    """In the place of a `Kept`, where nothing is worth keeping."""
+class NoTensorCache:
+    """Used in place of a `TensorCache` where nothing is worth caching."""
 
     def get(self, _name: str, make: Callable[[], Tensors]) -> Tensors:
         """What `make` makes."""
@@ -165,12 +165,12 @@ def _is_whole(stream: BinaryIO, path: Path) -> bool:
 
 
 def _place(path: Path) -> str:
-    """What tells a part from those of other models, and of other ways to lay one out."""
+    """What distinguishes a part from those of other models and layouts."""
     return "/".join(path.parts[-3:])
 
 
 def _read_header(stream: BinaryIO) -> bytes:
-    """The head of a file with its length in front; the stream stands at the data then."""
+    """The head of a file, after its length; leaves the stream at the data."""
     stream.seek(0)
     size = stream.read(8)
     (length,) = struct.unpack("<Q", size)

@@ -3,14 +3,14 @@
 import os
 from pathlib import Path
 
-from guiderail.prompt.stamped import Stamped, status_of
+from guiderail.prompt.file_cache import FileCache, status_of
 
 
 def test_a_value_is_made_again_only_when_the_stamp_changes(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("1")
     os.utime(path, (1_000, 1_000))
-    kept = Stamped(lambda name: Path(name).read_text())
+    kept = FileCache(lambda name: Path(name).read_text())
     assert [kept.get(str(path), path.stat()) for _ in range(3)] == ["1", "1", "1"]
     assert kept.made == 1
     path.write_text("2")
@@ -22,7 +22,7 @@ def test_a_value_is_made_again_only_when_the_stamp_changes(tmp_path: Path) -> No
 def test_a_value_made_right_after_a_change_is_not_trusted(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("1")
-    kept = Stamped(lambda name: Path(name).read_text())
+    kept = FileCache(lambda name: Path(name).read_text())
     kept.get(str(path), path.stat())
     kept.get(str(path), path.stat())
     assert kept.made == 2

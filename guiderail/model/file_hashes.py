@@ -1,4 +1,4 @@
-"""What files hold, as a hash that is remembered: half a gigabyte takes a second to hash, at every start.
+"""Hashes of files, cached: hashing half a gigabyte takes a second at every start.
 
 A hash is believed as long as the file is the same by its device, number, size and both of its times: whatever writes to
 a file changes the second (``ctime``), which no program can set. A file that was changed just before it was hashed is

@@ -14,7 +14,7 @@ from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
 from guiderail.decoding.session import Session
-from guiderail.model import contents, derived, kept, memory, store
+from guiderail.model import derived, file_hashes, memory, store, tensor_cache
 from guiderail.model.load import load
 from guiderail.model.matrix import int8_is_possible
 from guiderail.model.model import Model
@@ -37,7 +37,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The person's cache, where models of any size are worth keeping."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(memory, "LARGE", 0)
-    monkeypatch.setattr(kept, "SMALL", 1)
+    monkeypatch.setattr(tensor_cache, "SMALL", 1)
     return tmp_path / "cache" / "guiderail" / "models"
 
 
@@ -169,7 +169,7 @@ def test_what_is_damaged_or_foreign_is_made_anew(folder: Path, cache: Path, part
     damaged = next(path for path in good if path.name == f"{part}.safetensors")
     before = {path: path.stat().st_ino for path in good}
     damage(damaged)
-    assert kept.read(damaged) is None
+    assert tensor_cache.read(damaged) is None
     assert torch.equal(logits(read(folder)), expected)
     assert {path: path.read_bytes() for path in parts(cache)} == good
     assert damaged.stat().st_mode & 0o777 == 0o600
@@ -189,7 +189,7 @@ def test_every_flipped_byte_is_noticed(folder: Path, cache: Path) -> None:
     good = path.read_bytes()
     for place in range(0, len(good), max(1, len(good) // 400)):
         path.write_bytes(good[:place] + bytes([good[place] ^ 0x10]) + good[place + 1 :])
-        assert kept.read(path) is None, place
+        assert tensor_cache.read(path) is None, place
 
 
 def test_tensors_come_back_as_they_were(tmp_path: Path) -> None:
@@ -198,14 +198,14 @@ def test_tensors_come_back_as_they_were(tmp_path: Path) -> None:
         "a": torch.randn(33, 7), "b": torch.randn(16, 64).t(), "c": torch.randn(5).bfloat16(),
         "d": torch.randint(-128, 127, (129, 64), dtype=torch.int8), "e": torch.randn(2, 1, 3),
     }  # fmt: skip
-    kept.write(tmp_path / "x.safetensors", tensors)
-    found = kept.read(tmp_path / "x.safetensors")
+    tensor_cache.write(tmp_path / "x.safetensors", tensors)
+    found = tensor_cache.read(tmp_path / "x.safetensors")
     assert found is not None
     assert found.keys() == tensors.keys()
     for name, one in tensors.items():
         assert torch.equal(found[name], one), name
         assert found[name].stride() == one.stride()
-        assert found[name].data_ptr() % kept.ALIGNMENT == 0
+        assert found[name].data_ptr() % tensor_cache.ALIGNMENT == 0
 
 
 def test_only_the_person_may_look(folder: Path, cache: Path) -> None:
@@ -241,7 +241,7 @@ def test_processes_that_write_at_once_leave_good_files(folder: Path, cache: Path
         one.stdin.flush()
     answers = {one.communicate(timeout=300)[0] for one in running}
     assert answers == {logits(read(folder)).numpy().tobytes()}
-    assert all(kept.read(path) is not None for path in parts(cache))
+    assert all(tensor_cache.read(path) is not None for path in parts(cache))
     assert not list(cache.rglob(derived.PART + "*"))
 
 
@@ -263,20 +263,20 @@ def test_a_file_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """Unless it was changed just before, within the clock's step."""
     file, memory_file = tmp_path / "file", tmp_path / "hashes.json"
     file.write_bytes(b"one")
-    first = contents.hash_of([file], memory_file)
+    first = file_hashes.hash_of([file], memory_file)
     assert not memory_file.exists()
-    monkeypatch.setattr(contents, "SETTLED_S", -1.0)
-    assert contents.hash_of([file], memory_file) == first
+    monkeypatch.setattr(file_hashes, "SETTLED_S", -1.0)
+    assert file_hashes.hash_of([file], memory_file) == first
     assert memory_file.is_file()
     monkeypatch.setattr("hashlib.file_digest", None)
-    assert contents.hash_of([file], memory_file) == first
+    assert file_hashes.hash_of([file], memory_file) == first
     monkeypatch.undo()
     file.write_bytes(b"two")
-    assert contents.hash_of([file], memory_file) != first
+    assert file_hashes.hash_of([file], memory_file) != first
     for damaged in ("", "[]", "{", '{"x": 1}', json.dumps({str(file): [1]}), json.dumps({str(file): []})):
         memory_file.write_text(damaged)
         file.write_bytes(b"one")
-        assert contents.hash_of([file], memory_file) == first
+        assert file_hashes.hash_of([file], memory_file) == first
 
 
 def test_all_together_are_bounded_and_the_oldest_goes_first(

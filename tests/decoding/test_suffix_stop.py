@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.decoding.following import Following, following, open_text
 from guiderail.decoding.stops import LineStop, NeverStop, Until, stop_rule
+from guiderail.decoding.suffix_stop import SuffixStop, open_text, stop_at_suffix
 
 PIECES = ["a", "b", " ", "  ", "    ", "\n", "\r\n", ":", "(", ")", "}", "```", '"""', "#"]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
@@ -40,14 +40,14 @@ CASES: dict[str, tuple[Until, str, str, str, str | None]] = {
 def test_a_text_ends_where_what_follows_begins(name: str) -> None:
     """Examples; None is a text that goes on."""
     until, before, text, after, kept = CASES[name]
-    end = following(stop_rule(until, before), before, after, "python").end(text)
+    end = stop_at_suffix(stop_rule(until, before), before, after, "python").end(text)
     assert (None if end is None else text[:end]) == kept
 
 
 def test_a_fence_is_text_in_prose() -> None:
     for language, kept in (("markdown", None), (None, None), ("python", 0)):
-        assert following(NeverStop(), "", "", language).end("```\nx\n") == kept
-    assert following(NeverStop(), "    ", '\n    """\n', "python", '"""').end("```\n    x\n") is None
+        assert stop_at_suffix(NeverStop(), "", "", language).end("```\nx\n") == kept
+    assert stop_at_suffix(NeverStop(), "    ", '\n    """\n', "python", '"""').end("```\n    x\n") is None
 
 
 @given(UNTIL, LINES, TEXTS, TEXTS)
@@ -56,7 +56,7 @@ def test_an_end_is_known_once_and_never_later_than_the_other_rules(
 ) -> None:
     """A rule says nothing, and then always the same; it ends a text no later than the rule inside."""
     inner = stop_rule(until, before)
-    rule = following(inner, before, after, "python")
+    rule = stop_at_suffix(inner, before, after, "python")
     end, other = rule.end(text), inner.end(text)
     assert {rule.end(text[:size]) for size in range(len(text))} <= {None, end}
     if other is not None and not isinstance(inner, LineStop):
@@ -69,25 +69,25 @@ def test_nothing_after_the_cursor_changes_nothing(until: Until, before: str, tex
     """At the end of a file only a fence ends a text."""
     inner = stop_rule(until, before)
     if "```" not in before + text:
-        assert following(inner, before, "", "python").end(text) == inner.end(text)
+        assert stop_at_suffix(inner, before, "", "python").end(text) == inner.end(text)
 
 
 @given(LINES, TEXTS, LINES.filter(lambda line: any(c.isalnum() for c in line)))
 def test_the_next_line_is_never_written(before: str, text: str, below: str) -> None:
     """No line of what is kept is the one below, whatever is before it; a text in quotes apart."""
-    rule = following(NeverStop(), before, f"\n{below}\n", "python")
+    rule = stop_at_suffix(NeverStop(), before, f"\n{below}\n", "python")
     whole = f"{text}\n"
     end = rule.end(whole)
     kept = (before + whole[: len(whole) if end is None else end]).split("\n")
     if '"""' not in before + text and (before + whole[:end]).strip():
         assert below.rstrip() not in [line.rstrip() for line in kept[:-1]]
-    assert isinstance(rule, Following)
+    assert isinstance(rule, SuffixStop)
 
 
 @given(UNTIL, LINES, TEXTS, TEXTS)
 def test_a_text_of_several_lines_is_not_closed_twice(until: Until, before: str, text: str, after: str) -> None:
     """Where it is closed further down nothing that is kept closes it; the end stays the same once it is known."""
-    rule = following(stop_rule(until, before), before, after, "python", '"""')
+    rule = stop_at_suffix(stop_rule(until, before), before, after, "python", '"""')
     end = rule.end(text)
     assert {rule.end(text[:size]) for size in range(len(text))} <= {None, end}
     assert '"""' not in text[: len(text) if end is None else end]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from guiderail.decoding.sandbox.jail import kernel
+from guiderail.decoding.sandbox.isolation import kernel
 
 FOLDER = "/trial"
 WRITABLE = (FOLDER, "/tmp", "/dev/shm")
@@ -21,7 +21,7 @@ LINKS = 40  # that are followed on a way
 
 
 def build(shown: Iterable[str], *, size: int, files: int, owner: tuple[int, int]) -> None:
-    """Make the view this process's root; it must be process 1 of its own namespaces.
+    """Build the file system and make it this process's root; the process must be process 1 of its namespaces.
 
     Parameters
     ----------

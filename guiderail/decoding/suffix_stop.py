@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from guiderail.decoding.stops import CLOSERS, COMMENTS, LineStop, StopRule, indent, open_quote, shortened
-from guiderail.text.fitting import Shaped, shape
+from guiderail.text.fitting import FittedText, fit_text
 
 FENCE = "```"
 TRIPLE_QUOTES = ('"""', "'''")
@@ -18,7 +18,7 @@ REACH = 4000  # characters after the cursor in which the first line that says so
 
 
 @dataclass(frozen=True, slots=True)
-class Following:
+class SuffixStop:
     """Ends a text before what follows; elsewhere as another rule does.
 
     The text ends before a line that is the first one below the cursor, with the same indentation; before a
@@ -64,7 +64,7 @@ class Following:
         """Whether a text whose first line this is ends with it, because something is after the cursor."""
         if isinstance(self.inner, LineStop):
             return True
-        return bool(line.strip()) and shape(line, self.before, self.rest) != Shaped(line)
+        return bool(line.strip()) and fit_text(line, self.before, self.rest) != FittedText(line)
 
     def _own(self, text: str) -> int | None:
         """Length up to the line before what follows; only lines that have ended are looked at."""
@@ -89,12 +89,12 @@ class Following:
         return indent(line) < floor <= depth and not first and not content.startswith((*COMMENTS, *CLOSERS))
 
 
-def following(inner: StopRule, before: str, after: str, language: str | None, quote: str = "") -> Following:
+def stop_at_suffix(inner: StopRule, before: str, after: str, language: str | None, quote: str = "") -> SuffixStop:
     """The rule at a cursor; `before` is its line up to it, `after` the text after it, `quote` from `open_text`."""
     rest, _, below = after[:REACH].partition("\n")
     lines = (line.rstrip() for line in below.split("\n"))
     below = next((line for line in lines if line), "")
-    return Following(inner, shortened(before), rest, below, language in PROSE or bool(quote), quote)
+    return SuffixStop(inner, shortened(before), rest, below, language in PROSE or bool(quote), quote)
 
 
 def open_text(text: str, offset: int) -> str:
