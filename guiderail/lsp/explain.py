@@ -7,7 +7,7 @@ from typing import Any
 
 from guiderail.engine.completion import Completion
 from guiderail.lsp.scheduler import Counts
-from guiderail.lsp.suggestion_log import SuggestionLog
+from guiderail.lsp.suggestion_log import ShownItem, SuggestionLog
 
 
 def explanation(suggestions: SuggestionLog, counts: Counts, answer: Completion | None = None) -> dict[str, Any]:
@@ -32,9 +32,13 @@ def explanation(suggestions: SuggestionLog, counts: Counts, answer: Completion |
     nothing = _why_nothing(answer)
     if last is None:
         return {"message": "there was no suggestion yet", "nothing": nothing, "session": session}
+    return {"nothing": nothing, **_described(last), "session": session}
+
+
+def _described(last: ShownItem) -> dict[str, Any]:
+    """How a suggestion came about."""
     suggestion, timings = last.candidate.suggestion, last.candidate.suggestion.timings
     return {
-        "nothing": nothing,
         "text": last.shaped.text,
         "written": suggestion.text,
         "typed": last.candidate.typed,
@@ -61,7 +65,6 @@ def explanation(suggestions: SuggestionLog, counts: Counts, answer: Completion |
         "cacheExact": suggestion.cache_exact,
         "score": suggestion.score,
         "finish": suggestion.finish,
-        "session": session,
     }
 
 

@@ -83,13 +83,11 @@ def lex_state(
     """
     checkpoint = before.checkpoint if before else Checkpoint()
     at, brackets, statement, inside = checkpoint.at, list(checkpoint.open_brackets), checkpoint.statement_start, False
-    opened = -1
-    open_until = 0  # where a string ends that is not closed, and that later text may still close
+    begin, open_until = -1, 0  # `open_until`: where a string ends that is not closed, but may be later
     unclosed: dict[str, int] = {}  # by quote, up to where a string is known not to be closed
     lexicon, scanner = LEXICONS[language], _scanner(language)
     while found := scanner.search(text, at):
         begin, at = found.span()
-        opened = begin
         if found["open"]:
             brackets.append(begin)
         elif found["close"] and brackets:
@@ -113,7 +111,7 @@ def lex_state(
             checkpoint = Checkpoint(at, tuple(brackets), statement)
             if checkpoints is not None and at >= checkpoints[-1].at + CHECKPOINT_EVERY:
                 checkpoints.append(checkpoint)
-    return LexState(inside, tuple(brackets), statement, checkpoint, opened if inside else -1)
+    return LexState(inside, tuple(brackets), statement, checkpoint, begin if inside else -1)
 
 
 def _ends_statement(lexicon: Lexicon, found: re.Match[str], innermost: list[str]) -> bool:

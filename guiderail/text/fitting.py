@@ -15,6 +15,7 @@ _QUOTES = frozenset("\"'`")
 _OPENING = (":", *_OPENERS)
 _PARTING = frozenset(":,;.")
 _BRACKETS = frozenset("()[]{}")
+_EMPTY = frozenset(("()", "[]", "{}"))
 _HOLED = "{"
 LONGEST_OVERLAP = 200  # characters
 
@@ -185,7 +186,7 @@ def _says_something(before: str, part: str) -> bool:
     if re.search(r"\w|[\"'`]", part):
         parts_words = re.search(r"\w\W|\W\w", part) is not None or not re.search(r"\w", part)
         return (len(signs) > 2 and parts_words) or (len(part) > 1 and not _joins(before, part))
-    return bool(signs) and (signs in _OPENERS or not _BRACKETS.issuperset(signs))
+    return bool(signs) and (signs in _OPENERS or signs in _EMPTY or not _BRACKETS.issuperset(signs))
 
 
 def _joins(before: str, after: str) -> bool:

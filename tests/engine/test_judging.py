@@ -12,7 +12,7 @@ from guiderail.decoding.method import Finish
 from guiderail.engine.judging import Judge
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.monitors.error_kinds import is_sure
-from guiderail.monitors.report import MonitorReport, Watch
+from guiderail.monitors.report import MonitorReport, TriggerOutcome
 from guiderail.monitors.verdict import Change, Inspector, lacks_member, syntax_of
 from guiderail.text.document import Document
 from tests.helpers.diagnostics import Told, diagnostic, finds
@@ -270,10 +270,10 @@ def test_what_only_repeats_what_follows_is_said_to() -> None:
 
 def test_no_member_is_invented_where_none_begins_with_what_is_typed() -> None:
     """If the analyser is trusted to know them."""
-    report = MonitorReport("pyrefly", [Watch("dereference", "os.", abstained="no such name")])
+    report = MonitorReport("pyrefly", [TriggerOutcome("dereference", "os.", abstained="no such name")])
     why = ["new errors: no member begins with what is typed"]
     assert placed("os.func", "tion()", "\n", monitored=report) == ([], why)
-    late = MonitorReport("pyrefly", [Watch("dereference", "os.", abstained="late")])
+    late = MonitorReport("pyrefly", [TriggerOutcome("dereference", "os.", abstained="late")])
     assert placed("os.func", "tion()", "\n", monitored=late) == (["tion()"], [])
 
 
