@@ -89,4 +89,6 @@ class AnalyserPools:
     def _pool(self, settings: Settings) -> ServerPool:
         from guiderail.monitors.analysis.pool import ServerPool
 
-        return ServerPool(settings.analyser, trust=settings.trust, unsaved=self.unsaved)
+        pool = ServerPool(settings.analyser, trust=settings.trust)
+        pool.unsaved = self.unsaved
+        return pool

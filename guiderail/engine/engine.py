@@ -357,9 +357,7 @@ class Engine:
     def _made(self, pool: ServerPool, names: str) -> Monitors:
         from guiderail.monitors.monitors import Monitors
 
-        return Monitors(
-            self._loaded().vocabulary, pool, deadline_s=self._limits.analyser_s, names=names, overlooks=pool.overlooks
-        )
+        return Monitors(self._loaded().vocabulary, pool, deadline_s=self._limits.analyser_s, names=names)
 
     def _judge(self, request: CompletionRequest, plan: CompletionPlan) -> Judge:
         """The judge of a request's suggestions; it waits no longer than for one analyser's answer."""

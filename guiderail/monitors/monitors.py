@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from guiderail.decoding.constraints.vocabulary import Vocabulary
-from guiderail.monitors.analysis.analyser import Analyser
-from guiderail.monitors.analysis.pool import Analysers, folder_of
+from guiderail.monitors.analysis.pool import Analysers, folder_of, overlooks
 from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.joint import JointMonitors
 from guiderail.monitors.masks import Masks
@@ -36,8 +35,6 @@ class Monitors:
         How long decoding waits for an answer at most.
     names
         Which monitors work (`registry.chosen`).
-    overlooks
-        Whether an analyser's answers about a file may be old, so that nothing is forbidden for them.
 
     Raises
     ------
@@ -52,9 +49,7 @@ class Monitors:
         *,
         deadline_s: float = KEYSTROKE_S,
         names: str = ALL,
-        overlooks: Callable[[Analyser, Path], bool] = lambda *_: False,
     ) -> None:
-        self._overlooks = overlooks
         self.deadline_s = deadline_s
         self.monitors = chosen(names)
         self.analysers = analysers
@@ -83,8 +78,10 @@ class Monitors:
         path = (document.path or folder / (UNTITLED + ending_of(document.language or ""))).absolute()
         context = CursorContext(document, offset, path, typed, folder)
 
+        is_behind = overlooks(analyser, path)  # then its answers forbid nothing
+
         def weigh(monitor: Monitor, restriction: Restriction) -> Trust:
             situation = (context.language, monitor.name, analyser.name, restriction.reason or KNOWN)
-            return trust(situation, soft=monitor.soft or self._overlooks(analyser, path))
+            return trust(situation, soft=monitor.soft or is_behind)
 
         return lambda: JointMonitors(context, monitors, analyser, self._masks, weigh, self.deadline_s)

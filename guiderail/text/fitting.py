@@ -183,7 +183,7 @@ def _overlap(text: str, rest: str) -> int:
 def _says_something(before: str, part: str) -> bool:
     """Whether nobody writes a part twice in a row: words with signs, a whole word, an operator, an opening bracket."""
     signs = part.strip()
-    if re.search(r"\w|[\"'`]", part):
+    if signs != "`" and re.search(r"\w|[\"'`]", part):
         parts_words = re.search(r"\w\W|\W\w", part) is not None or not re.search(r"\w", part)
         return (len(signs) > 2 and parts_words) or (len(part) > 1 and not _joins(before, part))
     return bool(signs) and (signs in _OPENERS or signs in _EMPTY or not _BRACKETS.issuperset(signs))

@@ -38,8 +38,11 @@ class ServerPool:
         Told in a sentence when an analyser fails or may not start, once each.
     trust
         In which workspaces analysers may run programs of the project: listed, always or never.
+
+    Attributes
+    ----------
     unsaved
-        What open documents hold.
+        What open documents hold; several pools may share it.
     """
 
     def __init__(
@@ -47,9 +50,8 @@ class ServerPool:
         wanted: str = "auto",
         notice: Callable[[str], None] = log.warning,
         trust: str = "listed",
-        unsaved: UnsavedDocuments | None = None,
     ) -> None:
-        self._unsaved = unsaved or UnsavedDocuments()
+        self.unsaved = UnsavedDocuments()
         self._wanted = wanted
         self._notice = notice
         self._trust = trust
@@ -69,14 +71,9 @@ class ServerPool:
         server, trusted = chosen
         key = (server.name, folder)
         if key not in self._running:
-            self._running[key] = ServerAnalyser(server, folder, self._notice, trusted=trusted, unsaved=self._unsaved)
+            self._running[key] = ServerAnalyser(server, folder, self._notice, trusted=trusted, unsaved=self.unsaved)
             self._running[key].warm_up()
         return self._running[key]
-
-    @staticmethod
-    def overlooks(analyser: Analyser, path: Path) -> bool:
-        """Whether an analyser does not see what a file's neighbours hold now: its answers may be old."""
-        return isinstance(analyser, ServerAnalyser) and analyser.overlooks(path)
 
     def _choose(self, language: str, folder: Path) -> tuple[Server, bool] | None:
         """The best server that may start in a folder, and whether the folder is trusted."""
@@ -116,6 +113,11 @@ class ServerPool:
             analyser.stop()
         self._running.clear()
         self._chosen.clear()
+
+
+def overlooks(analyser: Analyser, path: Path) -> bool:
+    """Whether an analyser does not see what a file's neighbours hold now: its answers may be old."""
+    return isinstance(analyser, ServerAnalyser) and analyser.overlooks(path)
 
 
 def folder_of(document: Document, root: Path | None) -> Path:
