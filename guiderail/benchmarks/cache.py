@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,13 @@ from guiderail.cache.live import LiveCache
 from guiderail.cache.policy import Costs, costs_of
 from guiderail.cache.report import FitReport
 from guiderail.cache.selection import PIE
+from guiderail.evaluation.charts import Chart, lines
+from guiderail.evaluation.tables import grouped
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
 
+WAYS = ("llama_cpp", "full", "truncate", "patch", "pie")
 # Runs of equal tokens that llama.cpp is asked to find again: what its own editor plugins ask for.
 REUSE = 256
 
@@ -181,8 +185,7 @@ def crossovers(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     Interpolated between the places that were measured; 0 if a patch always was, None if it never was.
     """
     found = []
-    for model, tokens, changed in dict.fromkeys((r["model"], r["tokens"], r["changed"]) for r in rows):
-        own = [r for r in rows if (r["model"], r["tokens"], r["changed"]) == (model, tokens, changed)]
+    for (model, tokens, changed), own in grouped(rows, itemgetter("model", "tokens", "changed")).items():
         points = sorted((round((1 - r["edit_at"]) * tokens), r["truncate_s"] - r["patch_s"]) for r in own)
         found.append({"model": model, "tokens": tokens, "changed": changed, "behind": _zero(points)})
     return found
@@ -197,6 +200,23 @@ def _zero(points: Sequence[tuple[int, float]]) -> int | None:
         return 0
     (x, lost), (y, won) = points[last], points[last + 1]
     return round(x + (y - x) * -lost / (won - lost))
+
+
+def picture(rows: Sequence[Mapping[str, Any]]) -> Chart:
+    """Seconds of each way to follow an edit by its place.
+
+    For the longest sequence of the first model and of the last, and a size of edit that all lengths have.
+    """
+    by_length = grouped(rows, itemgetter("tokens")).values()
+    changed = max(set.intersection(*({row["changed"] for row in own} for own in by_length)))
+    by_model, series = grouped(rows, itemgetter("model")), dict[str, list[tuple[float, float]]]()
+    for model in dict.fromkeys((rows[0]["model"], rows[-1]["model"])):
+        length = max(row["tokens"] for row in by_model[model])
+        own = [row for row in by_model[model] if (row["tokens"], row["changed"]) == (length, changed)]
+        for way in WAYS:
+            points = sorted((row["edit_at"], row[f"{way}_s"]) for row in own if row[f"{way}_s"] is not None)
+            series |= {f"{way.replace('_', '.')}, {length} tokens": points} if points else {}
+    return lines("Following an edit", "place of the edit (0 is the start)", "seconds", series, log=(False, True))
 
 
 def _timed(cache: LiveCache, ids: list[int]) -> tuple[float, FitReport]:

@@ -6,25 +6,25 @@ import inspect
 import statistics
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
-from guiderail.decoding.drafting.pass_cost import PassCosts
-from guiderail.decoding.pipeline import Pipeline, build_pipeline
 from guiderail.decoding.registry import known
-from guiderail.decoding.sampling import Sampling
-from guiderail.engine.completer import Completer
-from guiderail.engine.plan import CompletionPlan
-from guiderail.engine.suggestion import Suggestion
+from guiderail.engine.choice import chosen
+from guiderail.engine.engine import Engine
+from guiderail.engine.request import CompletionRequest
+from guiderail.engine.suggestion import NOTHING, Suggestion
+from guiderail.engine.time_limits import BATCH
 from guiderail.errors import GuiderailError, UsageError
+from guiderail.evaluation.study import ALONE
+from guiderail.evaluation.worker import LOADED
+from guiderail.settings import Settings
 from guiderail.text.document import Document
-
-if TYPE_CHECKING:
-    from guiderail.model.model import Model
 
 GREEDY = "greedy"
 AUTO = "auto drafter"
 SAMPLED = "sampled"  # plain decoding at the temperature at which what needs one is run
+TEMPERATURE = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,25 +52,23 @@ class Plan:
 QUICK = Plan(cursors=4, tokens=24, rounds=2)
 
 
-def ways(plan: Plan, skipped: Callable[[str, str], None]) -> dict[str, tuple[Pipeline, Sampling]]:
-    """The pipeline of each method and drafter that needs nothing but a cursor; `skipped` is told of the others."""
-    found = {
-        GREEDY: (build_pipeline("plain"), Sampling()),
-        SAMPLED: (build_pipeline("plain", greedy=False), Sampling(temperature=0.8)),
-    }
+def ways(settings: Settings, plan: Plan, skipped: Callable[[str, str], None]) -> dict[str, Settings]:
+    """The settings of each method and drafter that needs nothing but a cursor; `skipped` is told of the others."""
+    loaded = {key: getattr(settings, key) for key in LOADED}
+    plain = Settings(**loaded, until="tokens", max_tokens=plan.tokens, drafter="off", **ALONE)
+    found = {GREEDY: plain, SAMPLED: replace(plain, temperature=TEMPERATURE)}
     for name, one in known().items():
         if name == "plain" or (plan.only and name not in plan.only):
             continue
-        metadata = one.load().metadata
-        sampling = Sampling(temperature=0.8) if metadata.sampling == "sampled" else Sampling()
+        temperature = TEMPERATURE if one.load().metadata.sampling == "sampled" else 0.0
+        own = {"drafter": name} if one.kind == "drafter" else {"method": name}
+        way = replace(plain, temperature=temperature, **own)
         try:
-            if one.kind == "drafter":
-                found[name] = build_pipeline("plain", drafter=name), sampling
-            else:
-                found[name] = build_pipeline(name, greedy=sampling.greedy), sampling
+            chosen(way)
+            found[name] = way
         except UsageError as error:
             skipped(name, str(error))
-    found[AUTO] = build_pipeline("plain", drafter="auto"), Sampling()
+    found[AUTO] = replace(plain, drafter="auto")
     return found
 
 
@@ -92,41 +90,35 @@ def cursors(count: int) -> list[tuple[Document, int]]:
     return found
 
 
-def run(model: Model, plan: Plan, skipped: Callable[[str, str], None]) -> Iterator[dict[str, Any]]:
-    """One row for each way; all ways take turns at each cursor, so that a busy moment hits none of them alone.
+def run(settings: Settings, plan: Plan, skipped: Callable[[str, str], None]) -> Iterator[dict[str, Any]]:
+    """One row for each way; all ways take turns in each round, so that a busy moment hits none of them alone.
 
     What a way keeps between requests begins anew with each round: nobody types the same text again and again.
     """
-    completer, chosen, places = Completer(model), ways(plan, skipped), cursors(plan.cursors)
-    for name in list(chosen):
+    choices, places = ways(settings, plan, skipped), cursors(plan.cursors)
+    engine = Engine(BATCH)
+    engine.load(choices[AUTO])
+    for name in list(choices):
         try:  # also warms up, and measures what a wide pass costs
-            _decode(completer, *chosen[name], *places[0], plan)
+            _decode(engine, choices[name], *places[0])
         except GuiderailError as error:
             skipped(name, str(error))
-            del chosen[name]
-    found: dict[str, list[list[Suggestion]]] = {name: [] for name in chosen}
-    order = deque(chosen)
+            del choices[name]
+    found: dict[str, list[list[Suggestion]]] = {name: [] for name in choices}
+    order = deque(choices)
     for _ in range(plan.rounds):
-        stores: dict[str, dict] = {name: {PassCosts: completer.store.get(PassCosts)} for name in chosen}
-        for round_of in found.values():
-            round_of.append([])
-        for place in places:
-            order.rotate()  # whoever comes first at a cursor finds its caches cold
-            for name in order:
-                way = chosen[name]
-                completer.store = stores[name] if stores[name][PassCosts] else {}
-                found[name][-1].append(_decode(completer, *way, *place, plan))
+        order.rotate()
+        for name in order:
+            engine.recover()
+            found[name].append([_decode(engine, choices[name], *place) for place in places])
     for name, rounds in found.items():
-        yield _row(name, model, rounds, found[GREEDY])
+        yield _row(name, engine, rounds, found[GREEDY])
+    engine.unload()
 
 
-def _decode(
-    completer: Completer, way: Pipeline, sampling: Sampling, document: Document, offset: int, plan: Plan
-) -> Suggestion:
-    request = CompletionPlan(
-        document=document, offset=offset, until="tokens", max_tokens=plan.tokens, sampling=sampling, pipeline=way
-    )
-    return completer.complete(request)[0]
+def _decode(engine: Engine, way: Settings, document: Document, offset: int) -> Suggestion:
+    found = engine.complete(CompletionRequest(document=document, offset=offset, settings=way, by_hand=True))
+    return next(iter(found.suggestions), NOTHING)
 
 
 def _rate(suggestions: Sequence[Suggestion]) -> float:
@@ -138,16 +130,16 @@ def _decoded(suggestion: Suggestion) -> int:
     return max(len(suggestion.token_ids) - 1, 0)
 
 
-def _row(name: str, model: Model, rounds: list[list[Suggestion]], greedy: list[list[Suggestion]]) -> dict[str, Any]:
+def _row(name: str, engine: Engine, rounds: list[list[Suggestion]], greedy: list[list[Suggestion]]) -> dict[str, Any]:
     rates = [_rate(one) for one in rounds]
     every = [suggestion for one in rounds for suggestion in one]
     passes = sum(suggestion.passes for suggestion in every)
     return {
         "method": name,
         "kind": "drafter" if name == AUTO else known()[name].kind if name in known() else "method",
-        "model": model.info.name,
+        "model": engine.name,
         "tokens_per_s": max(rates),
         "ratio_to_greedy": statistics.median(a / _rate(b) for a, b in zip(rates, greedy, strict=True)),
         "accepted_per_pass": sum(_decoded(suggestion) for suggestion in every) / passes if passes else None,
-        "device": str(model.device),
+        "device": engine.device,
     }

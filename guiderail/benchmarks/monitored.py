@@ -8,6 +8,9 @@ from the encoded prompt to the last token: while a prompt is encoded, the first 
 Monitors are on in two situations: the analyser has never seen the file, as at the command line, or it has read the file
 as it was before the dot, as in an editor, where the file is open while the dot is typed. Each has an analyser of its
 own, so that neither profits from the answers of the other.
+
+This looks at a part below the engine, the decoding of one text, with a session that takes the time of every pass, and
+runs random models too, which no setting names.
 """
 
 from __future__ import annotations
@@ -177,34 +180,34 @@ def _rows(
     model: Model, drafter: str, chosen: Sequence[Task], root: Path, plan: Plan, advance: Callable[[], None]
 ) -> list[dict[str, Any]]:
     session, sides = TimedSession(model), {OFF: Side(), NEW: Side(), OPEN: Side()}
-    completers = {name: _completer(session, plan) for name in sides}
+    # Each side has a memory of its own: drafters remember what was written.
+    completers = {name: Completer(model, prompt_tokens=plan.prompt_tokens) for name in sides}
+    for completer in completers.values():
+        completer.session = session
     with _analyser() as unread, _analyser() as reading:
         pools = {NEW: unread, OPEN: reading}
-        watched = {
-            name: Monitors(completers[name].vocabulary, pool, deadline_s=plan.deadline_s)
-            for name, pool in pools.items()
-        }
-        for name, completer in completers.items():
-            _warm_up(completer, pools.get(name), chosen[0], root, plan, drafter)
+
+        def watching(deadline_s: float) -> dict[str, Monitors]:
+            return {
+                name: Monitors(completers[name].vocabulary, pool, deadline_s=deadline_s) for name, pool in pools.items()
+            }
+
+        patient, watched = watching(ANSWER_S), watching(plan.deadline_s)
+        for name, completer in completers.items():  # the project is read, and what a wide pass costs is learned
+            completer.complete(_plan(chosen[0], root, plan, patient.get(name), drafter))
         for index, position in enumerate(chosen):
             _read(reading, position, root)
             for turn in range(len(sides)):
                 name = list(sides)[(index + turn) % len(sides)]
+                own = _plan(position, root, plan, watched.get(name), drafter)
                 session.rollback(session.length)
                 began, session.seconds = time.perf_counter(), 0.0
-                found = _complete(completers[name], position, root, plan, watched.get(name), drafter)
+                found = completers[name].complete(own)[0]
                 seconds = time.perf_counter() - began - found.timings.prompt_s
                 sides[name].add(found, seconds, session.seconds)
             advance()
     steps = _steps(model)
     return [_row(model, side, name, drafter, plan, steps) for name, side in sides.items()]
-
-
-def _completer(session: TimedSession, plan: Plan) -> Completer:
-    """A completer with a memory of its own: drafters remember what was written."""
-    completer = Completer(session.model, prompt_tokens=plan.prompt_tokens)
-    completer.session = session
-    return completer
 
 
 @contextmanager
@@ -225,23 +228,8 @@ def _read(pool: ServerPool, position: Task, root: Path) -> None:
     analyser.ask(DIAGNOSTICS, Question(root / position.path, "python", text, dot)).result(ANSWER_S)
 
 
-def _warm_up(
-    completer: Completer, pool: ServerPool | None, position: Task, root: Path, plan: Plan, drafter: str
-) -> None:
-    """Let the analyser read the project, the model run once, and drafters learn what a wide pass costs."""
-    monitors = Monitors(completer.vocabulary, pool, deadline_s=ANSWER_S) if pool else None
-    _complete(completer, position, root, plan, monitors, drafter)
-
-
-def _complete(
-    completer: Completer,
-    position: Task,
-    root: Path,
-    plan: Plan,
-    monitors: Monitors | None,
-    drafter: str,
-) -> Suggestion:
-    request = CompletionPlan(
+def _plan(position: Task, root: Path, plan: Plan, monitors: Monitors | None, drafter: str) -> CompletionPlan:
+    return CompletionPlan(
         document=Document(position.text, root / position.path, "python"),
         offset=position.start,
         root=root,
@@ -250,7 +238,6 @@ def _complete(
         monitors=monitors,
         pipeline=build_pipeline(drafter=drafter, monitored=monitors is not None),
     )
-    return completer.complete(request)[0]
 
 
 def _steps(model: Model) -> dict[str, float]:

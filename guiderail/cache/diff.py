@@ -1,6 +1,6 @@
 """Which tokens of an old sequence recur in a new one.
 
-Ids are compared, never offsets: one key stroke can re-tokenise what stands on both sides of it.
+Ids are compared, never offsets: one key stroke can re-tokenise the text on both sides of it.
 """
 
 from __future__ import annotations

@@ -138,24 +138,25 @@ def _timed(model: Model, buffers: KeyValueBuffers, tokens: int, read: int) -> fl
     places = keys[-tokens:]
     ids = places % model.vocab_size
     step = Step(buffers, places, read, keys[None] <= places[:, None], query_positions=places, key_positions=keys)
-    _wait(model)
+    synchronize(model)
     began = time.perf_counter()
     model.forward(ids, places, step)
-    _wait(model)
+    synchronize(model)
     return time.perf_counter() - began
 
 
 def _move_seconds(buffers: KeyValueBuffers, model: Model, tokens: int) -> float:
     """Seconds to move one token; rotating its keys takes about as long again."""
     source = torch.arange(tokens, device=model.device)
-    _wait(model)
+    synchronize(model)
     began = time.perf_counter()
     buffers.move(source, source + 1, lambda _, keys: keys)
-    _wait(model)
+    synchronize(model)
     return 2 * (time.perf_counter() - began) / tokens
 
 
-def _wait(model: Model) -> None:
+def synchronize(model: Model) -> None:
+    """Wait until the device has done all its work, so that it can be timed."""
     if model.device.type == "cuda":
         torch.cuda.synchronize(model.device)
 

@@ -1,9 +1,9 @@
 """Rotates stored keys to another position, for models whose positions are rotations (RoPE).
 
 A key at position j is R(j) k, so R(d) rotates it into the key at j + d. Which dimensions are paired, which frequencies
-a layer uses, and whether positions enter in some other way too, differs between architectures. So nothing is believed:
-the frequencies are read from the module, and `prove` runs the same tokens at two places and keeps, for each layer, the
-rotation that takes the one result to the other. A model for which there is none is not patched.
+a layer uses, and whether positions enter in some other way too, differs between architectures. So nothing is assumed:
+the frequencies are read from the module. `prove` runs the same tokens at two positions and keeps, for each layer, the
+rotation that maps one result to the other. A model for which there is none is not patched.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Selects the tokens that a patch recomputes: the change, and what most likely depends on it.
 
-PIE (arXiv 2407.03157) encodes what is new and nothing else, and so goes on to answer with the old name after a rename:
-the tokens after a change, and the later uses of a changed name, carry notes about what stood there.
+PIE (arXiv 2407.03157) encodes what is new and nothing else, and so still answers with the old name after a rename: the
+keys and values of the tokens after a change, and of the later uses of a changed name, depend on the old text.
 """
 
 from __future__ import annotations

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import click
 
+from guiderail.cli.bench_options import DEVICE, MODELS, THREADS, device_of, report
 from guiderail.cli.held_out import progress
-from guiderail.cli.options import OUTPUT
+from guiderail.cli.options import PICTURE
+from guiderail.cli.study import JSON, Row, Table, quick, seed
 from guiderail.errors import UsageError
 
 CPU_MODELS = ("embedded", "random-10M")
@@ -17,19 +19,47 @@ LONGER = 2048  # tokens; a random shape is measured from here on where the embed
 CONTEXT = 33_000  # tokens that a random shape takes
 
 
-@click.command()
-@click.option("--model", "models", multiple=True, metavar="REF", help="A model or a random shape; repeat for several.")
-@click.option(
-    "--device", type=click.Choice(["cpu", "cuda"]), default=None, help="Where to run.  [default: a GPU if found]"
+def _ms(row: Row, key: str) -> str:
+    return "-" if row[key] is None else f"{1000 * row[key]:.0f}"
+
+
+TABLE = Table(
+    {
+        "model": "{model}",
+        "tokens": "{tokens}",
+        "edit at": "{edit_at:.0%}",
+        "changed": "{changed:+d}",
+        **{
+            title: partial(_ms, key=key)
+            for title, key in (
+                ("full", "full_s"),
+                ("truncate", "truncate_s"),
+                ("PIE", "pie_s"),
+                ("patch", "patch_s"),
+                ("llama.cpp", "llama_cpp_s"),
+            )
+        },
+        "patch runs": "{encoded:d}",
+        "llama.cpp runs": "{llama_cpp_encoded:d}",
+        "auto": "{policy}",
+        "memory": "{memory_of_plain:.2f}",
+    },
+    title="Following an edit, ms",
+    caption="memory: of the cache, the ledger included, over that of its keys and values alone",
 )
+
+
+@click.command()
+@MODELS
+@DEVICE
 @click.option("--tokens", "lengths", multiple=True, type=click.IntRange(128), help="A length; repeat for several.")
 @click.option("--runs", type=click.IntRange(1, 1000), default=None, help="Rounds of all ways.")
-@click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads of both engines.  [default: cores]")
+@THREADS
 @click.option("--llama-cpp/--no-llama-cpp", default=True, help="Measure llama.cpp's cache reuse too.  [default: yes]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of random weights and tokens.")
-@click.option("--quick", is_flag=True, help="Fewer lengths: under three minutes on two cores.")
-@click.option("--picture", type=OUTPUT, metavar="FILE.png", help="Draw the times by the place of the edit.")
-@click.option("--json", "target", type=OUTPUT, help="Write meta and rows as JSON; '-' is standard output.")
+@seed("random weights and tokens")
+@quick("Fewer lengths: under three minutes on two cores")
+@click.option("--picture", type=PICTURE, metavar="FILE.svg", help="Draw the times by the place of the edit.")
+@JSON
 def cache(
     models: tuple[str, ...],
     device: str | None,
@@ -43,14 +73,12 @@ def cache(
     target: str | None,
 ) -> None:
     """Seconds to follow an edit: patched, truncated at the edit, or encoded in full, beside llama.cpp's cache reuse."""
-    import torch
-
     from guiderail.benchmarks import cache as benchmark
     from guiderail.benchmarks import decode as shapes
     from guiderail.evaluation import measurement
     from guiderail.model.threads import allow, allowed
 
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device_of(device)
     allow(threads or 0)
     rivals = allowed() if llama_cpp and device == "cpu" else 0
     plan = replace(benchmark.QUICK if quick else benchmark.FULL, seed=seed, threads=rivals)
@@ -68,17 +96,11 @@ def cache(
     if not rows:
         raise UsageError("none of the lengths fits the model's context", "Name another model, or leave --quick out")
     crossovers = benchmark.crossovers(rows)
-    if target != "-":
-        _print(rows, crossovers)
     if picture:
-        from guiderail.evaluation.png_charts import draw_times
-
-        draw_times(Path(picture), rows)
-    if target:
-        conditions = {"plan": asdict(plan), "reuse": benchmark.REUSE, "crossovers": crossovers}
-        measurement.write(
-            target, measurement.meta({"weights": seed, "tokens": seed}, libraries=("xllamacpp",), **conditions), rows
-        )
+        measurement.write_text(picture, benchmark.picture(rows).file())
+    conditions = {"plan": asdict(plan), "reuse": benchmark.REUSE, "crossovers": crossovers}
+    seeds, lines = {"weights": seed, "tokens": seed}, [_crossover(found) for found in crossovers]
+    report(target, {TABLE: rows}, seeds, lines=lines, libraries=("xllamacpp",), **conditions)
 
 
 def _loaded(name: str, device: str, seed: int) -> Any:
@@ -93,27 +115,6 @@ def _loaded(name: str, device: str, seed: int) -> Any:
     return load(name, device=device, dtype=str(dtype).removeprefix("torch."))
 
 
-def _print(rows: list[dict[str, Any]], crossovers: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("model", "tokens", "edit at", "changed", title="Following an edit, ms")
-    for column in ("full", "truncate", "PIE", "patch", "llama.cpp", "patch runs", "llama.cpp runs", "auto", "memory"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        keys = ("full_s", "truncate_s", "pie_s", "patch_s", "llama_cpp_s")
-        table.add_row(
-            row["model"],
-            str(row["tokens"]),
-            f"{row['edit_at']:.0%}",
-            f"{row['changed']:+d}",
-            *("-" if row[key] is None else f"{1000 * row[key]:.0f}" for key in keys),
-            *("-" if row[key] is None else str(row[key]) for key in ("encoded", "llama_cpp_encoded")),
-            row["policy"],
-            f"{row['memory_of_plain']:.2f}",
-        )
-    table.caption = "memory: of the cache, the ledger included, over that of its keys and values alone"
-    Console().print(table)
-    for found in crossovers:
-        told = "never" if found["behind"] is None else f"from {found['behind']} tokens behind the edit on"
-        click.echo(f"{found['model']}, {found['tokens']} tokens, {found['changed']:+d}: a patch is quicker {told}")
+def _crossover(found: Row) -> str:
+    told = "never" if found["behind"] is None else f"from {found['behind']} tokens after the edit on"
+    return f"{found['model']}, {found['tokens']} tokens, {found['changed']:+d}: a patch is quicker {told}"

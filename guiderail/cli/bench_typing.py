@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import click
 
-from guiderail.cli.options import OUTPUT
+from guiderail.cli.bench_options import THREADS, report
+from guiderail.cli.held_out import phases, progress
+from guiderail.cli.study import JSON, Row, Table, quick, seed
 
 ENGINES = ("guiderail", "llama.cpp")
+
+
+def _ms(row: Row, key: str) -> str:
+    return "none" if row[key] is None else f"{row[key]:.0f} ms"
+
+
+TABLE = Table(
+    {
+        "engine": "{engine}",
+        "p50": partial(_ms, key="p50_ms"),
+        "p95": partial(_ms, key="p95_ms"),
+        "p50, not foreseen": partial(_ms, key="departed_p50_ms"),
+        "cancelled": "{cancelled:.1%}",
+        "reused": "{reused:.1%}",
+        "keys delayed": "{delayed_keys:.1%}",
+        "memory": "{rss_mb:.0f} MB",
+        "requests": "{requests}",
+    },
+    title="Key stroke to suggestion",
+)
 
 
 @click.command("typing")
@@ -23,12 +46,12 @@ ENGINES = ("guiderail", "llama.cpp")
     type=click.FloatRange(0),
     default=3600,
     show_default=True,
-    help="Of typing given to guiderail as fast as it can, to see its memory behind it.",
+    help="Of typing given to guiderail as fast as it can, to see its memory after it.",
 )
-@click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads of each engine.  [default: cores]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the files and the typing.")
-@click.option("--quick", is_flag=True, help="40 seconds of typing: under three minutes on two cores.")
-@click.option("--json", "target", type=OUTPUT, help="Write meta and rows as JSON; '-' is standard output.")
+@THREADS
+@seed("the files and the typing")
+@quick("40 seconds of typing: under three minutes on two cores")
+@JSON
 def bench_typing(engines: tuple[str, ...], quick: bool, target: str | None, **given: Any) -> None:
     """Milliseconds from key stroke to suggestion, beside llama.cpp's server, while somebody types.
 
@@ -40,52 +63,16 @@ def bench_typing(engines: tuple[str, ...], quick: bool, target: str | None, **gi
     import torch
 
     from guiderail.benchmarks import typing as benchmark
-    from guiderail.evaluation import measurement
 
     given["threads"] = given["threads"] or torch.get_num_threads()
     plan = benchmark.Plan(engines=engines or benchmark.ENGINES, **given)
     plan = benchmark.quick(plan) if quick else plan
-    rows = _run(lambda progress: asyncio.run(benchmark.run(plan, benchmark.sources(plan), progress)))
-    if target != "-":
-        _print(rows)
-    if target:
-        from dataclasses import asdict
-
-        libraries = ("xllamacpp", "gguf", "pygls")
-        conditions = measurement.meta({"typing": plan.seed}, libraries=libraries, plan=asdict(plan))
-        measurement.write(target, conditions, rows)
+    with progress() as bar:
+        rows = asyncio.run(benchmark.run(plan, benchmark.sources(plan), phases(bar)))
+    lines = [_rushed(row) for row in rows if row["rush_keys"]]
+    conditions = {"libraries": ("xllamacpp", "gguf", "pygls"), "plan": asdict(plan)}
+    report(target, {TABLE: rows}, {"typing": plan.seed}, lines=lines, **conditions)
 
 
-def _run(work: Callable[[Callable[[str, int], Callable[[], None]]], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    from rich.console import Console
-    from rich.progress import Progress, TimeRemainingColumn
-
-    with Progress(*Progress.get_default_columns(), TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-
-        def progress(name: str, steps: int) -> Callable[[], None]:
-            task = bar.add_task(name, total=steps)
-            return lambda: bar.advance(task)
-
-        return work(progress)
-
-
-def _print(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        "engine", "p50", "p95", "p50, not foreseen", "cancelled", "reused", "keys delayed", "memory", "requests"
-    )
-    table.title = "Key stroke to suggestion"
-    for row in rows:
-        shares = (f"{100 * row[key]:.1f} %" for key in ("cancelled", "reused", "delayed_keys"))
-        times = (_ms(row[key]) for key in ("p50_ms", "p95_ms", "departed_p50_ms"))
-        table.add_row(row["engine"], *times, *shares, f"{row['rss_mb']:.0f} MB", str(row["requests"]))
-    Console().print(table)
-    for row in rows:
-        if row["rush_keys"]:
-            click.echo(f"{row['engine']}: {row['rush_rss_mb']:.0f} MB behind {row['rush_keys']} more keys in a rush")
-
-
-def _ms(value: float | None) -> str:
-    return "none" if value is None else f"{value:.0f} ms"
+def _rushed(row: Row) -> str:
+    return f"{row['engine']}: {row['rush_rss_mb']:.0f} MB after {row['rush_keys']} more keys in a rush"

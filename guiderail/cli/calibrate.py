@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from guiderail.cli.options import OUTPUT
+from guiderail.cli.options import OUTPUT, PICTURE
 
 QUICK_TOKENS = 6000
 
@@ -17,7 +17,7 @@ QUICK_TOKENS = 6000
     "--tokens", type=click.IntRange(1000), default=20_000, show_default=True, help="Places of code to look at."
 )
 @click.option("--seed", type=int, default=42, show_default=True, help="Of the files, the places and the split.")
-@click.option("--picture", type=OUTPUT, metavar="FILE.png", help="Draw what was learned (needs matplotlib).")
+@click.option("--picture", type=PICTURE, metavar="FILE.svg", help="Draw what was learned.")
 @click.option("--keep/--no-keep", default=True, help="Keep the threshold for the method adadec.  [default: keep]")
 @click.option("--quick", is_flag=True, help="Fewer places: under three minutes on two cores.")
 @click.option("--json", "target", type=OUTPUT, help="Write meta and rows as JSON; '-' is standard output.")
@@ -50,9 +50,7 @@ def calibrate(
     )
     kept = calibration.write(loaded.info, {**found, "seed": seed, "commit": conditions["commit"]}) if keep else None
     if picture:
-        from guiderail.evaluation.png_charts import draw_calibration
-
-        draw_calibration(Path(picture), places.entropies, places.ranks, found["threshold"])
+        measurement.write_text(picture, fitting.picture(places, found["threshold"]).file())
     if target != "-":
         click.echo(_report(loaded.info.name, found))
         if kept:

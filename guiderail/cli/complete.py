@@ -70,7 +70,7 @@ def _watch(file: str | None, given: dict[str, object], as_json: bool, flags: dic
     """Follow a file; the cursor is at its last change."""
     _refuse(given, "is not for --watch")
     if file is None or file == STDIN:
-        raise UsageError("--watch needs a FILE", "Name one that you save now and then")
+        raise UsageError("--watch needs a FILE", "Name the file that you edit")
     from guiderail.cli.watch import watch
 
     path = Path(file)

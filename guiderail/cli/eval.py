@@ -21,7 +21,7 @@ from guiderail.cli.eval_soundness import soundness
 from guiderail.cli.eval_uplift import uplift
 from guiderail.cli.eval_verdict import verdict
 from guiderail.cli.held_out import held_out, phases, progress
-from guiderail.cli.options import OUTPUT, resolved, setting_flags
+from guiderail.cli.options import resolved, setting_flags
 from guiderail.cli.study import JSON
 from guiderail.errors import GuiderailError, UsageError
 
@@ -43,7 +43,7 @@ for command in (*STUDIES, run, dotprompts, tasks, report):
 
 @evaluate.command()
 @click.option("--corpus", metavar="FILE.jsonl", help="Training documents (package, path, text), one a line.")
-@click.option("--json", "target", type=OUTPUT, help="Write the copies as JSON; - is standard output.")
+@JSON
 def contamination(corpus: str | None, target: str | None) -> None:
     """Look for text of the evaluation in the training corpus; fails if there is any."""
     from guiderail.evaluation import measurement

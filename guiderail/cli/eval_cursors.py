@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from guiderail.cli.held_out import phases, progress
-from guiderail.cli.options import OUTPUT, resolved, setting_flags
-from guiderail.cli.study import Row, Table
+from guiderail.cli.options import resolved, setting_flags
+from guiderail.cli.study import JSON, Row, Table
 from guiderail.cli.terminal import visible
 
 
@@ -34,7 +34,7 @@ TABLE = Table(
 
 @click.command()
 @click.option("--cursors", metavar="FILE.toml", help="Other cursors than those that come with guiderail.")
-@click.option("--json", "target", type=OUTPUT, help="Write the suggestions as JSON; - is standard output.")
+@JSON
 @setting_flags(
     "model", "device", "dtype", "threads", "max_tokens", "layout", "project_ngrams", "monitors", "verdict", "analyser",
     "trust", "method", "drafter", "parameters", "temperature", "seed",

@@ -42,9 +42,10 @@ def layout(study: Study) -> list[dict[str, Any]]:
     guiderail eval layout --quick
     """
     from guiderail.evaluation.studies import layout as evaluation
+    from guiderail.evaluation.study import config_of
 
-    model = study.load()
-    ways = len(evaluation.known(model)) * len(evaluation.POLICIES)
+    config = config_of(study.settings, study.plan)
     drawn = evaluation.traces(study.files(), study.plan)
-    advance = study.phase("typing", len(drawn) * ways)
-    return evaluation.rows(list(evaluation.evaluate(model, drawn, study.plan, advance=advance)))
+    advance = study.phase("typing", len(drawn) * len(evaluation.LAYOUTS) * len(evaluation.POLICIES))
+    with study.answering(config) as (worker, log):
+        return evaluation.rows(evaluation.evaluate(worker, config, drawn, log, advance))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import click
 
-from guiderail.cli.study import JSON, MODEL, SAMPLES, Study, Table, number, quick, seed, study
+from guiderail.cli.study import JSON, SAMPLES, Study, Table, number, quick, seed, study
 
 TABLE = Table(
     {
@@ -31,33 +30,37 @@ TABLE = Table(
 @study(
     "methods",
     TABLE,
-    MODEL,
     quick("A few cursors, under three minutes on two cores"),
     number("Cursors of each kind"),
     seed("the cursors and draws"),
     SAMPLES,
     JSON,
-    settings=("device", "dtype", "threads"),
+    settings=("model", "device", "dtype", "threads", "analyser"),
     seeds=("cursors", "draws", "bootstrap"),
     libraries=("pyrefly",),
 )
-def methods(study: Study, name: str | None, samples: str | None) -> list[dict[str, Any]]:
+def methods(study: Study, samples: str | None) -> list[dict[str, Any]]:
     """Lines and bodies of functions by greedy decoding, beam search, AdaDec, contrast and others.
+
+    The first run installs each package's dependencies into the cache folder.
 
     \b
     guiderail eval methods --quick
     guiderail eval methods --samples methods.jsonl --json methods.json
     """
     from guiderail.evaluation.studies import methods as evaluation
+    from guiderail.evaluation.study import config_of
 
-    model, cases = study.load(name), evaluation.available()
-    if missing := [case.name for case in evaluation.CASES if case not in cases]:
+    cases = evaluation.available()
+    if missing := [case.label for case in evaluation.METHODS if case not in cases]:
         click.echo(f"not registered, and left out: {', '.join(missing)}", err=True)
-    study.conditions["cases"] = [asdict(case) for case in cases]
+    keys = {"name": "label", "method": "name", "parameters": "set", "temperature": "temperature"}
+    study.conditions["cases"] = [{key: getattr(case, own) for key, own in keys.items()} for case in cases]
     files = study.files()
-    drawn = evaluation.tasks(files, study.plan)
+    roots = study.projects(files)
+    drawn = evaluation.tasks({name: own for name, own in files.items() if name in roots}, study.plan)
+    drawn = [replace(task, root=roots[task.package]) for task in drawn]
+    config = config_of(study.settings, study.plan, cases, check=True, trust="always")
     advance = study.phase("answering", len(drawn) * len(cases))
-    evaluate = partial(evaluation.evaluate, model, drawn, study.plan, advance=advance)
-    found = study.answers(evaluate, evaluation.Sample, drawn, samples)
-    clean = evaluation.clean(files, found, advance=study.phase("checking for errors", len(files)))
-    return evaluation.rows(found, clean, seed=study.plan.seed)
+    with study.answering(config, kept=samples, n=len(drawn)) as (worker, log):
+        return evaluation.rows(evaluation.evaluate(worker, config, drawn, log, advance), seed=study.plan.seed)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -66,20 +67,19 @@ def model(study: Study, names: tuple[str, ...], samples: str | None) -> list[dic
         raise UsageError("--json and --samples name the same file", "Choose another one")
     from guiderail.evaluation import manifest, measurement, packages
     from guiderail.evaluation.studies import model as evaluation
+    from guiderail.evaluation.study import config_of
 
-    chosen = list(dict.fromkeys(names)) or [study.settings.model]
-    material = evaluation.materials(study.files(), study.plan)
-    advance = study.phase("measuring", evaluation.units(material, len(chosen)))
-    models = {name: study.load(name) for name in chosen}
-    found = list(evaluation.evaluate(models, material, study.plan, advance=advance))
+    chosen = tuple(dict.fromkeys(names)) or (study.settings.model,)
+    study.conditions["model"] = ", ".join(chosen)
+    config = replace(config_of(replace(study.settings, model=chosen[0]), study.plan), models=chosen)
+    with TemporaryDirectory() as folder, study.answering(config) as (worker, log):
+        material = evaluation.materials(study.files(), study.plan, Path(folder).resolve())
+        advance = study.phase("measuring", evaluation.units(material, len(chosen)))
+        found = list(evaluation.evaluate(worker, config, material, study.plan, log, advance))
     if samples:
-        measurement.write_text(samples, "".join(json.dumps(asdict(sample)) + "\n" for sample in found))
+        lines = (json.dumps(row | {"system": evaluation.named(row)}) + "\n" for row in found)
+        measurement.write_text(samples, "".join(lines))
     bases = {system: name for name in chosen for system in evaluation.variants(name)}
     bases |= dict.fromkeys((evaluation.FILE_NGRAMS, evaluation.PROJECT_NGRAMS), chosen[0])
-    study.conditions |= {
-        "model": ", ".join(chosen),
-        "manifest": manifest.DEFAULT,
-        "builder": packages.BUILDER,
-        "truth": {"parse_rate": 1.0},
-    }
+    study.conditions |= {"manifest": manifest.DEFAULT, "builder": packages.BUILDER, "truth": {"parse_rate": 1.0}}
     return evaluation.rows(found, seed=study.plan.seed, bases=bases)

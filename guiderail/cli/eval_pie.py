@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
-from guiderail.cli.options import OUTPUT
-from guiderail.cli.study import JSON, MODEL, Row, Study, Table, number, quick, seed, study
+from guiderail.cli.options import PICTURE
+from guiderail.cli.study import JSON, SAMPLES, Row, Study, Table, number, quick, seed, study
 
 
 def _task(row: Row) -> str:
@@ -50,45 +48,41 @@ TABLE = Table(
 @study(
     "pie",
     TABLE,
-    MODEL,
     quick("A few samples, under three minutes on two cores"),
     number("Samples of each task and context size"),
     seed("the samples"),
-    click.option(
-        "--samples", metavar="FILE.jsonl", help="Keep every sample here; a broken run goes on where it ended."
-    ),
-    click.option("--picture", type=OUTPUT, metavar="FILE.png", help="Draw the divergence by distance from the edit."),
+    SAMPLES,
+    click.option("--picture", type=PICTURE, metavar="FILE.svg", help="Draw the divergence by distance from the edit."),
     JSON,
-    settings=("device", "dtype", "threads"),
+    settings=("model", "device", "dtype", "threads"),
     seeds=("samples",),
 )
-def pie(study: Study, name: str | None, samples: str | None, picture: str | None) -> list[dict[str, Any]]:
+def pie(study: Study, samples: str | None, picture: str | None) -> list[dict[str, Any]]:
     """What patching the cache after an edit costs, against encoding everything again.
 
     \b
     guiderail eval pie --quick
     guiderail eval pie --samples pie.jsonl --json pie.json
     """
-    from guiderail.evaluation import jdk_sources
+    from guiderail.evaluation import jdk_sources, measurement
     from guiderail.evaluation.studies import pie as evaluation
     from guiderail.evaluation.studies import repeated_edits
+    from guiderail.model.fingerprint import fingerprint
 
     archive = jdk_sources.sources()
     if archive is None:
         click.echo("no JDK with its sources on this machine: Java is left out", err=True)
-    model, plan, files = study.load(name), study.plan, study.files()
+    model, plan, files = study.load(), study.plan, study.files()
     java_files = jdk_sources.read(archive, 200, plan.seed) if archive else []
     drawn = evaluation.revisions(model, files, java_files, plan)
     advance = study.phase("following edits", len(drawn))
-    evaluate = partial(evaluation.evaluate, model, drawn, plan, advance=advance)
-    found = study.answers(evaluate, evaluation.Sample, drawn, samples)
+    with study.rows(samples, weights=fingerprint(model.info), dtype=str(model.dtype), n=len(drawn)) as log:
+        found = list(evaluation.evaluate(model, drawn, plan, log, advance))
     chains = evaluation.chains(model, files, plan)
     advance = study.phase("edits in a row", len(chains) * (plan.edits + 1))
     links = list(repeated_edits.evaluate(model, chains, plan, advance=advance))
     classes = evaluation.by_distance(found)
     if picture:
-        from guiderail.evaluation.png_charts import draw_divergence
-
-        draw_divergence(Path(picture), classes)
+        measurement.write_text(picture, evaluation.picture(classes).file())
     study.conditions |= {"java": archive is not None, "by_distance": classes}
     return evaluation.rows(found) + repeated_edits.rows(links)

@@ -59,14 +59,18 @@ TABLE = Table(
 def precision(study: Study, dtypes: str) -> list[dict[str, Any]]:
     """Complete lines of held-out packages in several precisions: what is lost against float32, and what it takes.
 
+    A run that was ended goes on where it was.
+
     \b
     guiderail eval precision --model FOLDER --quick --json -
     """
     from guiderail.evaluation.studies import precision as evaluation
+    from guiderail.evaluation.study import config_of
 
-    study.conditions["model"] = study.settings.model
     compared = [name.strip() for name in dtypes.split(",") if name.strip()]
     tasks = evaluation.lines(study.files(), study.plan)
+    config = config_of(study.settings, study.plan)
     advance = study.phase("lines", len(tasks) * (1 + len(set(compared) - {evaluation.REFERENCE})))
-    load = lambda dtype: study.load(dtype=dtype)  # noqa: E731
-    return list(evaluation.evaluate(load, compared, tasks, study.plan, advance=advance))
+    with study.answering(config) as (worker, log):
+        found = evaluation.evaluate(worker, config, compared, tasks, log, log.file.parent, advance)
+        return evaluation.rows(found, study.plan.seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from guiderail.cli.study import JSON, MODEL, SAMPLES, Row, Study, Table, number, quick, seed, study
+from guiderail.cli.study import JSON, SAMPLES, Row, Study, Table, number, quick, seed, study
 
 _FIGURES = {
     "EGP": "egp",
@@ -40,16 +40,15 @@ TABLE = Table(
 @study(
     "repetition",
     TABLE,
-    MODEL,
     quick("A few cursors, under three minutes on two cores"),
     number("Cursors of each scenario"),
     seed("the cursors and draws"),
     SAMPLES,
     JSON,
-    settings=("device", "dtype", "threads"),
+    settings=("model", "device", "dtype", "threads"),
     seeds=("cursors", "sampling", "bootstrap"),
 )
-def repetition(study: Study, name: str | None, samples: str | None) -> list[dict[str, Any]]:
+def repetition(study: Study, samples: str | None) -> list[dict[str, Any]]:
     """Greedy decoding, sampling, the repetition penalty and RPG: where code repeats, and where it does not.
 
     \b
@@ -57,9 +56,11 @@ def repetition(study: Study, name: str | None, samples: str | None) -> list[dict
     guiderail eval repetition --samples repetition.jsonl --json repetition.json
     """
     from guiderail.evaluation.studies import repetition as evaluation
+    from guiderail.evaluation.study import config_of
 
-    model = study.load(name)
     drawn = evaluation.tasks(study.files(), study.plan)
+    config = config_of(study.settings, study.plan)
     advance = study.phase("answering", len(drawn) * len(evaluation.METHODS))
-    evaluate = partial(evaluation.evaluate, model, drawn, study.plan, advance=advance)
-    return evaluation.rows(study.answers(evaluate, evaluation.Sample, drawn, samples), seed=study.plan.seed)
+    with study.answering(config, kept=samples, n=len(drawn)) as (worker, log):
+        found = evaluation.evaluate(worker, study.settings.model, drawn, log, advance)
+        return evaluation.rows(found, seed=study.plan.seed)

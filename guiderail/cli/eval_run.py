@@ -63,11 +63,10 @@ def _run(config: Config, folder: Path, on_ray: bool, slots: int | None) -> None:
 
     with progress() as bar:
         tasks = runner.collect(config, phases(bar), lambda words: click.echo(words, err=True))
-    counts = {system.label: system.method.samples for system in config.systems()}
-    with RunFolder(folder, runner.conditions(config, tasks), counts) as results, progress() as bar:
+    with RunFolder(folder, runner.conditions(config, tasks)) as results, progress() as bar:
         results.write_tasks(tasks)
         waiting = runner.units(config, tasks, results)
-        total = len(tasks) * len(counts)
+        total = len(tasks) * len(config.systems())
         if results.done:
             click.echo(f"{len(results.done)} of {total} are there already", err=True)
         pace = _Pace(bar, total, len(results.done))

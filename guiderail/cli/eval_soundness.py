@@ -16,7 +16,6 @@ from guiderail.cli.study import JSON, PACKAGES, Row, Study, Table, number, quick
 from guiderail.errors import UsageError
 
 if TYPE_CHECKING:
-    from guiderail.evaluation.packages import SourceFile
     from guiderail.evaluation.studies.soundness import Run
     from guiderail.monitors.analysis.server import Server
     from guiderail.monitors.monitor import Monitor
@@ -80,7 +79,6 @@ def soundness(
     study: Study,
     watching: str,
     names: tuple[str, ...],
-    limit: int | None,
     skip: int,
     folder: Path | None,
     language: str,
@@ -98,7 +96,7 @@ def soundness(
     from guiderail.evaluation.studies import soundness as evaluation
     from guiderail.monitors.registry import chosen, for_language
 
-    study.plan = replace(study.plan, packages=limit or study.plan.packages, skip=skip)
+    study.plan = replace(study.plan, skip=skip)
     monitors = for_language(chosen(watching), language)
     if not monitors:
         raise UsageError(f"no monitor of {watching!r} knows {language}", "Choose others with --monitor")
@@ -134,26 +132,14 @@ def _runs(
     plan = study.plan
     runs: dict[str, list[Run]] = {server.name: [] for server in servers}
     own = {folder.name: evaluation.folder_files(folder, language)} if folder else study.files(plan.skip)
-    advance = study.phase("asking", len(own) * plan.positions * len(servers) * len(monitors))
-    for name, files in own.items():
-        root = folder or prepared(name, files)
-        if root is None or not files:
-            continue
-        found = [p for m in monitors for p in evaluation.positions(files, root, m, plan.positions, plan.seed)]
-        for server in servers:
-            runs[server.name].append(evaluation.replay(found, root, server, advance))
+    roots = {folder.name: folder} if folder else study.projects(own)
+    advance = study.phase("asking", len(roots) * plan.positions * len(servers) * len(monitors))
+    for name, root in roots.items():
+        if files := own[name]:
+            found = [p for m in monitors for p in evaluation.positions(files, root, m, plan.positions, plan.seed)]
+            for server in servers:
+                runs[server.name].append(evaluation.replay(found, root, server, advance))
     return runs
-
-
-def prepared(name: str, files: Sequence[SourceFile]) -> Path | None:
-    """The project that holds a package; None, with a line that says why, if it cannot be made."""
-    from guiderail.evaluation import projects
-
-    try:
-        return projects.prepare(projects.pinned(name), files)
-    except projects.ProjectError as error:
-        click.echo(f"{name} is left out: {error}", err=True)
-        return None
 
 
 def _write_trust(target: str, rows: Sequence[Mapping[str, Any]]) -> None:

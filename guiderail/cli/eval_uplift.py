@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
-from guiderail.cli.study import JSON, PACKAGES, Row, Study, Table, number, quick, seed, study
+from guiderail.cli.study import JSON, PACKAGES, SAMPLES, Row, Study, Table, number, quick, seed, study
 from guiderail.errors import UsageError
+
+ANSWER_S = 60.0  # that an analyser is waited for: this measures what its answers are worth
 
 
 def _cell(row: Row, name: str) -> str:
@@ -49,16 +50,12 @@ TABLE = Table(
         "--judge", metavar="NAME", help="The analyser that finds errors.  [default: ty, or the monitors' own]"
     ),
     seed("positions and draws"),
-    click.option(
-        "--samples", metavar="FILE.jsonl", help="Keep every answer there, and go on where an earlier run ended."
-    ),
+    SAMPLES,
     JSON,
     settings=("model", "device", "dtype", "threads", "only_monitors", "analyser"),
     seeds=("positions", "draws", "bootstrap"),
 )
-def uplift(
-    study: Study, draws: int | None, limit: int | None, judge: str | None, samples: str | None
-) -> list[dict[str, Any]]:
+def uplift(study: Study, draws: int | None, judge: str | None, samples: str | None) -> list[dict[str, Any]]:
     """How much more is right with monitors on than with monitors off, after the dots of true code.
 
     The first run installs each package's dependencies into the cache folder.
@@ -68,41 +65,39 @@ def uplift(
     guiderail eval uplift --samples answers.jsonl --json uplift.json
     """
     from guiderail.evaluation import packages
-    from guiderail.evaluation.sample_log import SampleLog
+    from guiderail.evaluation.config import OFF
     from guiderail.evaluation.studies import uplift as evaluation
+    from guiderail.evaluation.study import answered, config_of
+
+    study.plan = plan = study.plan if draws is None else replace(study.plan, samples=draws)
+    asked, judging = _analysers(study.settings.analyser, judge)
+    # A longer run goes on where a shorter one ended: how long it is is not among what makes two runs the same.
+    size = {"packages": None, "positions": None}
+    study.conditions |= {"analyser": asked, "judge": judging, "only_monitors": study.settings.only_monitors}
+    study.conditions |= {"packages": plan.packages, "positions": plan.positions, "libraries": (asked, judging)}
+    study.conditions |= {"model": study.settings.model, "builder": packages.BUILDER}
+    settings = replace(study.settings, analyser=asked, trust="always")
+    monitors = (OFF, settings.only_monitors)
+    config = config_of(
+        settings, plan, evaluation.methods(plan), monitors, check=True, judge=judging, deadline_s=ANSWER_S
+    )
+    files = study.files()
+    roots = study.projects(files)
+    drawn = evaluation.tasks({name: own for name, own in files.items() if name in roots}, plan)
+    tasks = [replace(task, root=roots[task.package]) for task in drawn]
+    advance = study.phase("completing", len(tasks) * len(config.systems()))
+    with study.answering(config, kept=samples, **size) as (worker, log):
+        return evaluation.rows(answered(worker, tasks, config.systems(), log, advance), plan)
+
+
+def _analysers(wanted: str, judge: str | None) -> tuple[str, str]:
+    """The names of who is asked by the monitors and of who judges: another one where there is another one."""
     from guiderail.monitors.analysis.servers import choose
 
-    plan = replace(study.plan, packages=limit or study.plan.packages)
-    study.plan = plan = plan if draws is None else replace(plan, samples=draws)
-    settings = study.settings
-    server = choose("python", settings.analyser)
-    if server is None:
+    asked = choose("python", wanted)
+    if asked is None:
         raise UsageError("there is no analyser to ask", "Install one: pip install pyrefly")
-    other = choose("python", judge or "ty") or (None if judge else server)
-    if other is None:
+    judging = choose("python", judge or "ty") or (None if judge else asked)
+    if judging is None:
         raise UsageError(f"the analyser {judge} is not installed", "Name another one by --judge")
-    # A longer run goes on where a shorter one ended: what may differ is not among what makes two runs the same.
-    size = {"packages": plan.packages, "positions": plan.positions}
-    study.conditions |= {
-        "model": settings.model,
-        "analyser": server.name,
-        "judge": other.name,
-        "only_monitors": settings.only_monitors,
-        "plan": {key: value for key, value in asdict(plan).items() if key not in size},
-        "builder": packages.BUILDER,
-    }
-    files = study.files()
-    log = SampleLog(Path(samples), evaluation.Draw, study.conditions) if samples else None
-    study.conditions |= {**size, "libraries": (server.name, other.name)}
-    found = evaluation.evaluate(
-        study.load(),
-        files,
-        plan,
-        (server, other),
-        settings.only_monitors,
-        done=log.samples if log else (),
-        keep=log.add if log else lambda draws: None,
-        advance=study.phase("completing", len(files) * plan.positions),
-        note=lambda words: click.echo(words, err=True),
-    )
-    return evaluation.rows(found, plan)
+    return asked.name, judging.name

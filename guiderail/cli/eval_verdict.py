@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import click
 
-from guiderail.cli.eval_soundness import prepared
 from guiderail.cli.study import JSON, PACKAGES, Row, Study, Table, number, quick, seed, study
 
 
@@ -40,7 +38,7 @@ TABLE = Table(
     seeds=("lines", "bootstrap"),
     libraries=("pyrefly", "ty", "basedpyright"),
 )
-def verdict(study: Study, analyser: str, limit: int | None) -> list[dict[str, Any]]:
+def verdict(study: Study, analyser: str) -> list[dict[str, Any]]:
     """How often a verdict finds errors in lines that authors have written.
 
     The first run installs each package's dependencies into the cache folder.
@@ -50,13 +48,10 @@ def verdict(study: Study, analyser: str, limit: int | None) -> list[dict[str, An
     """
     from guiderail.evaluation.studies import verdict as evaluation
 
-    study.plan = plan = replace(study.plan, packages=limit or study.plan.packages)
     study.conditions["analyser"] = analyser
-    own = study.files()
-    advance = study.phase("lines", len(own) * plan.lines)
-    found: list[evaluation.Sample] = []
-    for name, files in own.items():
-        root = prepared(name, files) if files else None
-        if root is not None:
-            found += evaluation.samples(files, root, analyser, plan, advance)
-    return evaluation.rows(found, plan)
+    files = study.files()
+    roots = study.projects(files)
+    advance = study.phase("lines", len(roots) * study.plan.lines)
+    asked = ((files[name], root, analyser, study.plan, advance) for name, root in roots.items())
+    found = [row for each in asked for row in evaluation.samples(*each)]
+    return evaluation.rows(found, study.plan)

@@ -82,7 +82,7 @@ def pull(name: str, file: str | None, chosen: bool, dtype: str | None, report: b
     if not store.is_hub_id(hub_id):
         raise UsageError(f"{hub_id} is not a hub id", "Hub ids have the form owner/name")
     if dtype and not chosen:
-        raise UsageError("--dtype says nothing of what is fetched", "Say --use too, or leave it out")
+        raise UsageError("--dtype has no effect on what is fetched", "Add --use, or leave it out")
     if dtype:
         checked("dtype", dtype, Source("flag", "--dtype"))
     with _reported() if report else _progress(hub_id) as progress:
@@ -137,7 +137,7 @@ def _row(info: "ModelInfo", using: str) -> dict[str, Any]:
     from guiderail.model import derived, memory
     from guiderail.model.load import placement
 
-    device, dtype = placement("auto", "auto")
+    device, dtype = placement("auto", "auto", info.parameters)
     needed, free = memory.needed_on(device, info, dtype), memory.available(device)
     return {
         "name": info.name,

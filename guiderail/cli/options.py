@@ -37,7 +37,24 @@ class OutputFile(click.ParamType):
         return value
 
 
+class PictureFile(OutputFile):
+    """A file for a picture."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name as it is.
+
+        Raises
+        ------
+        UsageError
+            It says that the picture is of another kind, or cannot be written.
+        """
+        if value != STDOUT and Path(value).suffix.lower() != ".svg":
+            raise UsageError(f"cannot write {value}: a picture is SVG", "Name a file that ends in .svg")
+        return super().convert(value, param, ctx)
+
+
 OUTPUT = OutputFile()
+PICTURE = PictureFile()
 
 
 def _try_to_write(path: Path) -> None:

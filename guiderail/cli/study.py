@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from guiderail.cli.held_out import held_out, phases, progress
 from guiderail.cli.options import OUTPUT, resolved, setting_flags
+from guiderail.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from guiderail.evaluation.config import Config
     from guiderail.evaluation.packages import SourceFile
+    from guiderail.evaluation.row_file import RowFile
+    from guiderail.evaluation.worker import Worker
     from guiderail.model.model import Model
     from guiderail.settings import Settings
 
@@ -29,7 +35,6 @@ JSON = click.option("--json", "target", type=OUTPUT, help="Write the figures as 
 SAMPLES = click.option(
     "--samples", metavar="FILE.jsonl", help="Keep every answer here; a broken run goes on where it ended."
 )
-MODEL = click.option("--model", "name", metavar="MODEL", help="What to measure.  [default: the model that is set]")
 PACKAGES = click.option("--packages", "limit", type=click.IntRange(1), help="How many packages.")
 
 
@@ -54,6 +59,8 @@ class Study:
 
     Parameters
     ----------
+    name
+        The study's module.
     plan
         How much is measured.
     settings
@@ -64,6 +71,7 @@ class Study:
         Goes into the JSON's ``meta``.
     """
 
+    name: str
     plan: Any
     settings: Settings
     bar: Progress
@@ -78,17 +86,23 @@ class Study:
         limit = self.plan.packages + skip if self.plan.packages else None
         return dict(list(held_out(limit, self.bar).items())[skip:])
 
-    def load(self, name: str | None = None, dtype: str | None = None) -> Model:
-        """The model that is measured."""
+    def projects(self, files: Mapping[str, Sequence[SourceFile]]) -> dict[str, Path]:
+        """The projects of packages, with their dependencies; what cannot be laid out is named and left out."""
+        from guiderail.evaluation import projects
+
+        note = lambda words: click.echo(words, err=True)  # noqa: E731
+        advance = self.phase("laying out packages", len(files))
+        found = projects.prepare_all(projects.held_out(), files, note, advance)
+        if not found:
+            raise UsageError("no package can be laid out with what it depends on", "Check the network and pip")
+        return found
+
+    def load(self) -> Model:
+        """The model that is measured, where no engine answers."""
         from guiderail.model.load import load
 
-        settings = self.settings
-        model = load(
-            name or settings.model,
-            device=settings.device,
-            dtype=dtype or settings.dtype,
-            threads=settings.threads,
-        )
+        own = self.settings
+        model = load(own.model, device=own.device, dtype=own.dtype, threads=own.threads)
         self.conditions.setdefault("model", model.info.name)
         return model
 
@@ -97,13 +111,40 @@ class Study:
         """Begins a part of the work (`guiderail.cli.held_out.phases`)."""
         return phases(self.bar)
 
-    def answers(self, evaluate: Callable[..., Any], kind: type[Any], drawn: Sequence[Any], kept: str | None) -> Any:
-        """All samples of a study over what was drawn; those in the file `kept` are not made again."""
-        from guiderail.evaluation.sample_log import answered
-        from guiderail.evaluation.scoring import SCORING
+    @contextmanager
+    def answering(self, config: Config, *, kept: str | None = None, **run: Any) -> Iterator[tuple[Worker, RowFile]]:
+        """Who answers, one model at a time, and where the rows are kept: a broken study goes on where it ended.
 
-        run = {"scoring": SCORING, "model": self.conditions["model"], "n": len(drawn), **asdict(self.plan)}
-        return answered(evaluate, kind, run, kept)
+        Parameters
+        ----------
+        kept
+            The file; by default one in the cache folder, until the study has ended.
+        run
+            What decides the rows beside the plan and the configuration.
+        """
+        from guiderail.evaluation.worker import Worker
+        from guiderail.model.fingerprint import fingerprint
+        from guiderail.model.load import describe
+
+        models = [describe(name) for name in config.models]
+        self.conditions.setdefault("model", models[0].name)
+        run = {"config": config.digest(), "weights": [fingerprint(info) for info in models], **run}
+        worker = Worker(config, most=1)
+        try:
+            with self.rows(kept, **run) as log:
+                yield worker, log
+        finally:
+            worker.stop()
+
+    @contextmanager
+    def rows(self, kept: str | None = None, **run: Any) -> Iterator[RowFile]:
+        """Where the rows are kept; see `answering`."""
+        from guiderail.evaluation.scoring import SCORING
+        from guiderail.evaluation.study import rows_kept
+
+        known = {"scoring": SCORING, **asdict(self.plan), **run}
+        with rows_kept(self.name, known, Path(kept) if kept else None) as log:
+            yield log
 
 
 def study(
@@ -128,17 +169,15 @@ def study(
     """
 
     def decorate(measure: Callable[..., list[dict[str, Any]]]) -> click.Command:
-        def command(seed: int, target: str | None, quick: bool = False, count: int | None = None, **given: Any) -> None:
-            from guiderail.evaluation import measurement
-
-            own = import_module(f"guiderail.evaluation.studies.{module}")
-            plan = replace(own.QUICK if quick else own.FULL, seed=seed).sized(count)
+        def command(target: str | None, seed: int, **given: Any) -> None:
             chosen = resolved({key: given.pop(key) for key in settings}).settings
             with progress() as bar:
-                under_way = Study(plan, chosen, bar)
+                under_way = Study(module, _plan(module, seed, given), chosen, bar)
                 rows = measure(under_way, **given)
             table.show(rows, to_stdout=target != "-")
             if target:
+                from guiderail.evaluation import measurement
+
                 conditions = {"plan": asdict(under_way.plan)} | under_way.conditions
                 measurement.write(target, measurement.meta(dict.fromkeys(seeds, seed), **conditions, **more), rows)
 
@@ -151,7 +190,15 @@ def study(
     return decorate
 
 
-@dataclass(frozen=True)
+def _plan(module: str, seed: int, given: dict[str, Any]) -> Any:
+    """The study's plan at the size that the options say, which are taken out of `given`."""
+    own = import_module(f"guiderail.evaluation.studies.{module}")
+    plan = own.QUICK if given.pop("quick", False) else own.FULL
+    sized = replace(plan, seed=seed).sized(given.pop("count", None))
+    return replace(sized, packages=given.pop("limit", None) or plan.packages)
+
+
+@dataclass(frozen=True, eq=False)
 class Table:
     """How rows are shown.
 

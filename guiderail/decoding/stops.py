@@ -1,7 +1,7 @@
 """Stop rules: where a completion ends, judged by its text.
 
-A rule looks at all the text written so far and says at which length it ends, or that it goes on. Rules are pure, so
-that several suggestions, and the evaluation's frozen truncation, cut in one and the same way.
+A rule reads the text so far and returns the length at which it ends, or None. Rules are pure functions, so all
+suggestions, and the evaluation's frozen truncation, are cut in the same way.
 """
 
 from __future__ import annotations

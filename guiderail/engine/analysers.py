@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guiderail.engine.lru import LruCache
+from guiderail.lru import LruCache
 from guiderail.monitors.analysis.unsaved import UnsavedDocuments
 
 if TYPE_CHECKING:

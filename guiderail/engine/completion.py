@@ -1,4 +1,4 @@
-"""The answer to a request: suggestions, and what led to them."""
+"""The result of a request: suggestions, and what led to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The context of open documents: it stays while the cursor stays near, and the cache with it."""
+"""Chooses the context of open documents, and keeps it while the cursor stays near, so that the cache stays valid."""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ from guiderail.engine.analysers import AnalyserPools
 from guiderail.engine.completion import Completion
 from guiderail.engine.context import ContextChooser, code_in
 from guiderail.engine.line_ends import with_line_ends_of, with_line_feeds
-from guiderail.engine.lru import LruCache
 from guiderail.engine.open_projects import OpenProjects
 from guiderail.engine.time_limits import WAITING, TimeLimits
 from guiderail.errors import GuiderailError
+from guiderail.lru import LruCache
 
 if TYPE_CHECKING:
     from guiderail.cache.live import LiveCache
@@ -245,7 +245,7 @@ class Engine:
         """Read in advance what the first request in a document needs, and start its analyser."""
         project = self._project(request)
         self._snippets(request, project, renew=False)
-        monitors = self._watching(request)
+        monitors = self._monitors_of(request)
         if monitors:
             monitors.watch(request.document, request.offset, request.root)
         project.read(request.document, IDLE_S, cancelled=cancelled)
@@ -276,7 +276,7 @@ class Engine:
             distinct=request.distinct,
             layout=settings.layout,
             sampling=sampling_of(settings),
-            monitors=self._watching(request),
+            monitors=self._monitors_of(request),
             file=request.name,
             pipeline=self._pipeline(request),
             stages=(*request.stages, *project.stages(request.document, self._limits.ngrams_s)),
@@ -344,7 +344,7 @@ class Engine:
         if self._completer is not None:
             self._completer.pool.forget(name)
 
-    def _watching(self, request: CompletionRequest) -> Monitors | None:
+    def _monitors_of(self, request: CompletionRequest) -> Monitors | None:
         """The monitors of a request; None if they are off."""
         settings = request.settings
         if not settings.monitors:
@@ -352,9 +352,11 @@ class Engine:
         if request.name is not None:
             self.analysers.enter(request.name, request.document, request.root)
         pool = self.analysers.of(settings)
-        return self._monitors.get((pool, settings.only_monitors), lambda: self._made(pool, settings.only_monitors))
+        return self._monitors.get(
+            (pool, settings.only_monitors), lambda: self._new_monitors(pool, settings.only_monitors)
+        )
 
-    def _made(self, pool: ServerPool, names: str) -> Monitors:
+    def _new_monitors(self, pool: ServerPool, names: str) -> Monitors:
         from guiderail.monitors.monitors import Monitors
 
         return Monitors(self._loaded().vocabulary, pool, deadline_s=self._limits.analyser_s, names=names)

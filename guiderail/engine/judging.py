@@ -1,4 +1,4 @@
-"""Decides which of the suggestions that were written are shown, and in which order."""
+"""Decides which of the decoded suggestions are shown, and in which order."""
 
 from __future__ import annotations
 

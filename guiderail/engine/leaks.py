@@ -1,4 +1,4 @@
-"""Keeps back suggestions with tokens or keys that the person's own file does not have."""
+"""Withholds suggestions with tokens or keys that the person's own file does not contain."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guiderail.engine.lru import LruCache
+from guiderail.lru import LruCache
 
 if TYPE_CHECKING:
     from guiderail.engine.project import OpenProject

@@ -28,30 +28,30 @@ class OpenProject:
     ngrams
         The setting `project_ngrams`.
     others
-        Whether other files may be read at all; without them only a file's own prompt is lent.
+        Whether other files may be read at all; without them only a file's own prompt is counted.
     """
 
     def __init__(self, root: Path | None, model: Model, *, ngrams: str, others: bool) -> None:
         self.root = root
         self.index = ProjectIndex(root) if root else None
         shared = self.index if others else None
-        self._lending = ProjectNgrams(model, shared) if is_wanted(ngrams, model) else None
+        self._ngrams = ProjectNgrams(model, shared) if is_wanted(ngrams, model) else None
 
     @property
     def counts(self) -> NgramCounts | None:
         """The ids and counts of the files other than that of the last `stages` or `read`, as far as these have read."""
-        return self._lending.lent if self._lending else None
+        return self._ngrams.available if self._ngrams else None
 
     def stages(self, document: Document, seconds: float) -> tuple[LogitsStage, ...]:
         """The project's logits stages, after counting its files for at most so long."""
-        if self._lending is None:
+        if self._ngrams is None:
             return ()
-        return (self._lending.stage(self._relative(document.path), document.language, seconds=seconds),)
+        return (self._ngrams.stage(self._relative(document.path), document.language, seconds=seconds),)
 
     def read(self, document: Document, seconds: float, *, cancelled: Callable[[], bool] = lambda: False) -> None:
         """Count the n-grams of the files around a document for so long, or until cancelled."""
-        if self._lending is not None:
-            self._lending.read(self._relative(document.path), document.language, seconds, cancelled=cancelled)
+        if self._ngrams is not None:
+            self._ngrams.read(self._relative(document.path), document.language, seconds, cancelled=cancelled)
 
     def knows(self, folder: Path) -> bool:
         """Whether a path is, or was, a folder of the project."""

@@ -34,15 +34,15 @@ class ProjectNgrams:
     """The n-gram counts of one project, for one model.
 
     Counting goes on where the last call ended, nearest files first; a file that changed on disk is counted again, by
-    its difference, and one that is gone counts no more. A file that is not to count any more is taken back as it was
-    counted, in slices of idle time. Not safe for use by several threads at once.
+    its difference, and the counts of one that is gone are removed. Counts are removed as they were added, in slices of
+    idle time. Not safe for use by several threads at once.
 
     Parameters
     ----------
     model
         Its tokenizer makes the n-grams, and its sentinels tell prefix from suffix in a prompt.
     index
-        The project's files; None where there is no project: then only the prompt itself is lent.
+        The project's files; None where there is no project: then only the prompt itself is counted.
 
     Attributes
     ----------
@@ -57,8 +57,8 @@ class ProjectNgrams:
         # Kept from request to request: of the next prompt it counts what an edit changed.
         self._mix = NgramMix(self.counts, WEIGHTS, FimMarks.of(model))
         self._counted: dict[str, SourceFile] = {}
-        self._half: tuple[SourceFile, Generator[None]] | None = None  # that is being counted
-        self._leaving: dict[str, None] = {}  # what is to be taken back
+        self._in_progress: tuple[SourceFile, Generator[None]] | None = None  # the file being counted
+        self._removing: dict[str, None] = {}  # files whose counts are to be removed
         self._own: str | None = None
 
     @property
@@ -70,27 +70,27 @@ class ProjectNgrams:
         """The mixture for a completion in the file `own` (relative to the root), after counting for so long.
 
         The file's own text is left out: what of it is in the prompt counts by itself, and what is after the prompt's
-        end must not tell the answer. As long as a part of it counts, only the prompt is lent.
+        end must not give the answer away. While a part of it is counted, only the prompt's n-grams are used.
         """
         self.read(own, language, seconds)
-        self._mix.project = self.lent
+        self._mix.project = self.available
         return self._mix
 
     @property
-    def lent(self) -> NgramCounts:
+    def available(self) -> NgramCounts:
         """The counts to use for the current file: none while they include a part of its own text."""
-        return _NOTHING if self._own in self._leaving else self.counts
+        return _NOTHING if self._own in self._removing else self.counts
 
     def read(
         self, own: str | None, language: str | None, seconds: float, *, cancelled: Callable[[], bool] = lambda: False
     ) -> None:
         """Count the files around `own` for so long, or until cancelled; no time is no look at the disk.
 
-        A file in the midst of which it ended is counted on by the next call. What does not count any more is taken back
-        first, however long that takes, until cancelled.
+        The next call continues with a file that was counted in part. Removals come first, however long they take, until
+        cancelled.
         """
         if own != self._own:
-            self._leave(own)
+            self._schedule_removal(own)
             self._own = own
         if self._index is not None and own is not None and seconds:
             self._count(own, language, seconds, cancelled)
@@ -104,64 +104,64 @@ class ProjectNgrams:
         wanted = _fitting(files)
         # One that is not wanted now may be far from this file, or out of time, or gone.
         for path in [path for path in self._counted if path not in wanted and self._index.file(path) is None]:
-            self._leave(path)
-        half = self._half[0] if self._half else None
+            self._schedule_removal(path)
+        half = self._in_progress[0] if self._in_progress else None
         for file in sorted(wanted.values(), key=lambda file: file is not half):
-            if not self._took_back(cancelled):
+            if not self._subtract_removed(cancelled):
                 return
             if self._counted.get(file.path) is file:
                 continue
-            for _ in self._begun(file):
+            for _ in self._resume(file):
                 if cancelled() or time.monotonic() >= began + seconds:
                     return
-            self._half = None
-            self._make_room(wanted)
-        self._took_back(cancelled)
+            self._in_progress = None
+            self._evict(wanted)
+        self._subtract_removed(cancelled)
 
-    def _took_back(self, cancelled: Callable[[], bool]) -> bool:
+    def _subtract_removed(self, cancelled: Callable[[], bool]) -> bool:
         """Subtract the counts of files being removed; whether that is finished."""
-        for path in tuple(self._leaving):
+        for path in tuple(self._removing):
             for _ in self.counts.forget_text(path):
                 if cancelled():
                     return False
-            del self._leaving[path]
+            del self._removing[path]
         return True
 
-    def _begun(self, file: SourceFile) -> Generator[None]:
+    def _resume(self, file: SourceFile) -> Generator[None]:
         """The counting of a file, resumed; the counting of another file is abandoned."""
-        if self._half is None or self._half[0] is not file:
-            if self._half is not None:
-                self._leave(self._half[0].path)
-            self._half = file, self._counting(file)
-        return self._half[1]
+        if self._in_progress is None or self._in_progress[0] is not file:
+            if self._in_progress is not None:
+                self._schedule_removal(self._in_progress[0].path)
+            self._in_progress = file, self._count_file(file)
+        return self._in_progress[1]
 
-    def _counting(self, file: SourceFile) -> Generator[None]:
+    def _count_file(self, file: SourceFile) -> Generator[None]:
         """Count a file in slices."""
         ids: list[int] = []
         for part in _parts(file.text, self._tokenizer.cuts):
             ids += self._tokenizer.encode(part)
             yield
-        self._leaving.pop(file.path, None)  # another state of it, that was given up
+        self._removing.pop(file.path, None)  # another state of it, that was given up
         yield from self.counts.read_text(file.path, ids)
         self._counted[file.path] = file
 
-    def _make_room(self, wanted: Mapping[str, SourceFile]) -> None:
+    def _evict(self, wanted: Mapping[str, SourceFile]) -> None:
         """Forget files that are not wanted, the first counted first, while more is counted than may be."""
         size = sum(len(file.text) for file in self._counted.values())
         for path in [path for path in self._counted if path not in wanted]:
             if size <= CHARACTERS:
                 break
             size -= len(self._counted[path].text)
-            self._leave(path)
+            self._schedule_removal(path)
 
-    def _leave(self, path: str | None) -> None:
+    def _schedule_removal(self, path: str | None) -> None:
         """Schedule a file's removal for idle time, if any part of it is counted."""
-        if self._half is not None and self._half[0].path == path:
-            self._half = None
+        if self._in_progress is not None and self._in_progress[0].path == path:
+            self._in_progress = None
         if path is not None:
             self._counted.pop(path, None)
             if self.counts.holds(path):
-                self._leaving[path] = None
+                self._removing[path] = None
 
 
 def _parts(text: str, cuts: re.Pattern[str] | None) -> Iterator[str]:

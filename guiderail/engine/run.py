@@ -18,6 +18,7 @@ from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, Metho
 from guiderail.decoding.methods.batch_sampling import SampledText, sample_batch
 from guiderail.decoding.methods.plain import PlainSpec
 from guiderail.decoding.sampling import Sampler, Sampling
+from guiderail.decoding.session import Session
 from guiderail.decoding.spec import BuildContext
 from guiderail.decoding.stops import StopRule, stop_rule
 from guiderail.decoding.suffix_stop import REACH, open_text, stop_at_suffix
@@ -136,7 +137,7 @@ class Run:
         self, indices: Sequence[int], cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None
     ) -> list[Suggestion]:
         texts = [self._text(index, cancelled) for index in indices]
-        start, passes = time.perf_counter() if indices[0] else self.began, self.session.passes
+        start, passes = time.perf_counter() if indices[0] else self.began, self._passes
         try:
             if len(texts) == 1:
                 events = texts[0].method.decode(self.session, self.logits, texts[0].request, texts[0].constraints)
@@ -145,7 +146,7 @@ class Run:
                 found = list(self._collect(self._sampled(indices, texts), start, None, at_once=True))
         finally:
             self.session.rollback(self.session.length - self.prompt_tokens)
-        passes = self.session.passes - passes
+        passes = self._passes - passes
         # A method that writes all texts has one set of monitors for all of them.
         watched = [text.monitor for text in texts] * (len(found) if len(texts) == 1 else 1)
         reports = [monitor.report if monitor else None for monitor in watched]
@@ -153,6 +154,12 @@ class Run:
             replace(suggestion, monitored=report, passes=passes, shared_by=len(found))
             for suggestion, report in zip(found, reports, strict=True)
         ]
+
+    @property
+    def _passes(self) -> int:
+        """Forward passes so far, those of the sessions that methods keep beside this one included."""
+        others = (kept for kept in self.resources.store.values() if isinstance(kept, Session))
+        return self.session.passes + sum(kept.passes for kept in others)
 
     def _sampled(self, indices: Sequence[int], texts: Sequence[_Text]) -> Iterator[Event]:
         """The events of texts that are drawn side by side, one text after the other."""

@@ -1,4 +1,4 @@
-"""A suggestion while it is being written."""
+"""A suggestion that is still being written."""
 
 from __future__ import annotations
 

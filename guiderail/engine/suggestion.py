@@ -1,4 +1,4 @@
-"""Text for the editor, and what is known of it."""
+"""A suggestion: text for the editor, and what is known about it."""
 
 from __future__ import annotations
 

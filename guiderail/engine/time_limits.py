@@ -1,4 +1,4 @@
-"""How long a completion may wait for disks and analysers."""
+"""Limits on how long a completion waits for disks and analysers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CUT_S = 0.1  # at a key stroke
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """How long a completion may wait for others; seconds.
+    """Limits on waiting during a completion, in seconds.
 
     With infinite times for files, an answer does not depend on how busy the machine is.
 

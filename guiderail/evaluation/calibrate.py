@@ -21,6 +21,7 @@ import torch
 
 from guiderail.decoding.session import Session
 from guiderail.errors import GuiderailError, UsageError
+from guiderail.evaluation.charts import Chart, lines
 from guiderail.text.language import is_code, language_of
 from guiderail.text.source import read_source
 
@@ -31,6 +32,7 @@ WINDOW = 512  # tokens of a file that are read at a time
 LEAD = 32  # tokens at the start of a window that the model is given to find its feet
 LARGEST = 200_000  # bytes of a file that is read
 TEST_SHARE = 0.2
+BINS = 60  # of a picture
 GRID = np.arange(1, 100) / 100  # probabilities that are tried
 FLAT = 0.001  # accuracy that may be lost within the flat part of the optimum
 PAUSE_RATE = 0.0759  # the paper's mean share of pauses
@@ -158,6 +160,20 @@ def fit_threshold(places: TokenStatistics, seed: int = 42) -> dict[str, Any]:
         "threshold_at_papers_rate": float(np.quantile(places.entropies, 1 - PAUSE_RATE)),
         "places": len(right),
     }
+
+
+def picture(places: TokenStatistics, threshold: float) -> Chart:
+    """How many places have which entropy, by whether the model was right, and the threshold of being unsure."""
+    series, most = dict[str, list[tuple[float, float]]](), 1
+    edges = np.linspace(0, max(places.entropies.max(), threshold), BINS + 1)
+    for label, side in (("right", places.ranks == 1), ("wrong", places.ranks != 1)):
+        counts, _ = np.histogram(places.entropies[side], edges)
+        points = [
+            (float(x), float(count)) for x, count in zip((edges[1:] + edges[:-1]) / 2, counts, strict=True) if count
+        ]
+        series[f"the model is {label}"], most = points, max(most, *counts)
+    series[f"unsure from {threshold:.2f} on"] = [(threshold, 1), (threshold, int(most))]
+    return lines("Where a model is unsure", "entropy of the next token, nats", "places", series, log=(False, True))
 
 
 def _accuracy(places: TokenStatistics, right: np.ndarray, part: np.ndarray, threshold: float) -> float:

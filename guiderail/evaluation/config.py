@@ -5,13 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from guiderail import settings
 from guiderail.errors import UsageError
+
+if TYPE_CHECKING:
+    from guiderail.decoding.stages.stage import LogitsStage
+    from guiderail.engine.engine import Engine
+    from guiderail.engine.request import CompletionRequest
+    from guiderail.evaluation.task import Task
 
 OFF, SYNTAX = "off", "syntax"
 
@@ -94,7 +100,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(settings.Settings):
-    """What all systems of a run share: the product's settings with the product's defaults, and two more.
+    """What all systems of a run share: the product's settings with the product's defaults, and three more.
 
     What a system decides (model, method, sampling, monitors) or a task (`until`) is not set here.
 
@@ -104,28 +110,53 @@ class Settings(settings.Settings):
         How long an analyser may be waited for: this measures quality, not speed.
     check
         Whether every answer is checked by the language's compiler or analyser (compilation rate).
+    judge
+        The analyser that checks Python; by default the one that the monitors ask.
     """
 
     deadline_s: float = 20.0
     check: bool = True
+    judge: str = ""
 
 
 DECIDED = frozenset({"model", "method", "parameters", "drafter", "suggestions", "until", "monitors", "only_monitors"})
 DRAWN = frozenset({"temperature", "top_k", "top_p", "min_p"})  # these belong to a [[method]]
 
 
+# Changes of a request's scores that no setting makes.
+Stages = Callable[["Engine", "CompletionRequest"], Sequence["LogitsStage"]]
+
+
 @dataclass(frozen=True, slots=True)
 class System:
-    """One cell of models × methods × monitors."""
+    """One cell of models × methods × monitors.
+
+    Parameters
+    ----------
+    model, method, monitors
+        As in `Config`.
+    name
+        What tables and records call it; by default all three.
+    overrides
+        Settings of the product that are otherwise than the run's.
+    stages
+        Makes what changes the scores before the method's own stages.
+    shown
+        What the system sees of a task; by default the task. It is scored as the task is.
+    """
 
     model: str
     method: Method
-    monitors: str
+    monitors: str = OFF
+    name: str = ""
+    overrides: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    stages: Stages | None = None
+    shown: Callable[[Task], Task] | None = None
 
     def settings(self, shared: Settings) -> Settings:
         """The product's settings of this system."""
         method, watched = self.method, self.monitors not in {OFF, SYNTAX}
-        return replace(
+        own = replace(
             shared,
             model=self.model,
             method=method.name,
@@ -138,11 +169,12 @@ class System:
             monitors=watched,
             only_monitors=self.monitors if watched else shared.only_monitors,
         )
+        return replace(own, **self.overrides)
 
     @property
     def label(self) -> str:
         """What tables and records call it."""
-        return " · ".join((self.model, self.method.label, f"monitors {self.monitors}"))
+        return self.name or " · ".join((self.model, self.method.label, f"monitors {self.monitors}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +204,7 @@ class Config:
     def systems(self) -> list[System]:
         """Every combination; the syntax mask is a baseline of greedy decoding alone."""
         return [
-            System(model, method, monitors)
+            System(model, method, monitors, stages=syntax_mask if monitors == SYNTAX else None)
             for model in self.models
             for method in self.methods
             for monitors in self.monitors
@@ -182,6 +214,16 @@ class Config:
     def digest(self) -> str:
         """SHA-256 of all that it says."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def syntax_mask(engine: Engine, request: CompletionRequest) -> Sequence[LogitsStage]:
+    """The stage of the system "syntax"; none where it knows no grammar."""
+    from guiderail.evaluation.syntax_mask import SyntaxMask
+
+    if request.document.language != "python":
+        return ()
+    before = request.before[: request.offset - len(engine.typed(request))]
+    return (SyntaxMask(before, engine.model.tokenizer.token_bytes),)
 
 
 def read(path: Path) -> Config:
@@ -257,7 +299,7 @@ def _settings(table: Mapping[str, Any], path: Path) -> Settings:
             f"{wrong} is not for [settings] of {path.name}", "A [[method]], the top or [[tasks]] decide it"
         )
     source = settings.Source("user", path.name)
-    kinds = {"deadline_s": (int, float), "check": bool}
+    kinds = {"deadline_s": (int, float), "check": bool, "judge": str}
     for key in table.keys() & own:
         if not isinstance(table[key], kinds[key]):
             raise UsageError(f"{key} of {path.name} must not be {table[key]!r}", "See docs/evaluation.md")

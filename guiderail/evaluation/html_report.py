@@ -8,10 +8,10 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from guiderail.evaluation import svg_charts
+from guiderail.evaluation import charts
+from guiderail.evaluation.charts import COLOURS, Bar, Chart
 from guiderail.evaluation.scoring import MEASURES
 from guiderail.evaluation.summary import Run, by_package
-from guiderail.evaluation.svg_charts import COLOURS, Bar
 
 EXPLORED = 400  # tasks of a run in the explorer; the records hold all
 PLOTTED = 6  # numbers of another measurement that get bars
@@ -53,11 +53,13 @@ def _run(run: Run, found: Sequence[Mapping[str, Any]], number: int) -> str:
 
 def _kind(run: Run, kind: str, found: Sequence[Mapping[str, Any]]) -> str:
     measures = [name for name in MEASURES if any(name in row for row in found)]
-    pictures = [_bars(name, found) for name in measures if name in {"compiles", "nim", "ism", "pm", "exact"}]
+    pictures: list[Chart | None] = [
+        _bars(name, found) for name in measures if name in {"compiles", "nim", "ism", "pm", "exact"}
+    ]
     pictures += _scatters(run, kind, found, measures)
     latencies = {row["system"]: [s["seconds"] for s in _of(run, kind, row["system"])] for row in found}
     pictures.append(
-        svg_charts.distributions(
+        charts.distributions(
             "Seconds after the encoded prompt: share of answers that took at most so long", "s", latencies
         )
     )
@@ -66,8 +68,12 @@ def _kind(run: Run, kind: str, found: Sequence[Mapping[str, Any]]) -> str:
         f"Below each figure its 95 % interval over packages, and the difference to the systems named beside it. CR: no "
         f"errors that the author's text has not; NIM, ISM, PM: next identifier, identifier sequence, prefix match; EM: "
         f"exact match; ES: edit similarity. A name with @k is the expected best of k.</p>{_table(found, measures)}"
-        f'<div class="figures">{"".join(pictures)}</div>'
+        f'<div class="figures">{_drawn(pictures)}</div>'
     )
+
+
+def _drawn(pictures: Iterable[Chart | None]) -> str:
+    return "".join(picture.inline() for picture in pictures if picture)
 
 
 def _of(run: Run, kind: str, system: str) -> list[Mapping[str, Any]]:
@@ -110,20 +116,20 @@ def _short(base: str, row: Mapping[str, Any]) -> str:
     return "on " + escape(", ".join(parts))
 
 
-def _bars(name: str, found: Sequence[Mapping[str, Any]]) -> str:
+def _bars(name: str, found: Sequence[Mapping[str, Any]]) -> Chart:
     shown = [
         Bar(_named(row), row[name], row["intervals"][name][0], row["intervals"][name][1], number % COLOURS)
         for number, row in enumerate(found)
         if name in row
     ]
-    return svg_charts.bars(MEASURES[name], shown)
+    return charts.bars(MEASURES[name], shown)
 
 
 def _named(row: Mapping[str, Any]) -> str:
     return f"{row['method']}, monitors {row['monitors']}"
 
 
-def _scatters(run: Run, kind: str, found: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> list[str]:
+def _scatters(run: Run, kind: str, found: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> list[Chart]:
     """Of each system and the first one that it is compared with, a point for each package."""
     pictures = []
     for row in found:
@@ -133,7 +139,7 @@ def _scatters(run: Run, kind: str, found: Sequence[Mapping[str, Any]], measures:
                 points = {name: (theirs[name], mine[name]) for name in mine.keys() & theirs.keys()}
                 across, up = (name.partition(" · ")[2] for name in (base, row["system"]))
                 heading = f"{MEASURES[measure]} by package"
-                pictures.append(svg_charts.scatter(heading, across, up, dict(sorted(points.items()))))
+                pictures.append(charts.scatter(heading, across, up, dict(sorted(points.items()))))
     return pictures
 
 
@@ -189,7 +195,7 @@ def _other(name: str, measured: Mapping[str, Any]) -> str:
     pictures = [_other_bars(found, key) for key in keys if _is_plotted(found, key)][:PLOTTED]
     return (
         f'<header><h1>{escape(name)}</h1></header><div class="scroll"><table><thead><tr>{head}</tr></thead>'
-        f'<tbody>{lines}</tbody></table></div><div class="figures">{"".join(pictures)}</div>'
+        f'<tbody>{lines}</tbody></table></div><div class="figures">{_drawn(pictures)}</div>'
         f"{_conditions(measured['meta'])}"
     )
 
@@ -216,7 +222,7 @@ def _plain(row: Mapping[str, Any], key: str) -> str:
     return f"{text}<small>{bounds[0]:.3g} to {bounds[1]:.3g}</small>" if bounds else text
 
 
-def _other_bars(found: Sequence[Mapping[str, Any]], key: str) -> str:
+def _other_bars(found: Sequence[Mapping[str, Any]], key: str) -> Chart:
     shown = []
     for number, row in enumerate(found):
         if _is_number(row.get(key)):
@@ -224,7 +230,7 @@ def _other_bars(found: Sequence[Mapping[str, Any]], key: str) -> str:
             low, high = bounds or (row[key], row[key])
             label = ", ".join(str(value) for value in row.values() if isinstance(value, str)) or f"row {number + 1}"
             shown.append(Bar(label[:40], float(row[key]), low, high, number % COLOURS))
-    return svg_charts.bars(key, shown)
+    return charts.bars(key, shown)
 
 
 def _conditions(meta: Mapping[str, Any]) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from guiderail.cache.buffers import CacheShape, KeyValueBuffers
-from guiderail.model.attention import Step
+from guiderail.cache.live import LiveCache
+from guiderail.cache.tree import TokenTree
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
@@ -76,7 +76,7 @@ class Scorer:
     def __init__(self, model: Model, width: int) -> None:
         self.model = model
         self.width = min(width, model.info.context_length) - 1  # one for the beginning mark
-        self._buffers = KeyValueBuffers(CacheShape.of(model), self.width + 1)
+        self._cache = LiveCache(model, policy="exact")
         self._begin = begin_id(model.tokenizer)
 
     def score(self, ids: Sequence[int], *, shuffle: random.Random | None = None) -> Scores:
@@ -100,35 +100,23 @@ class Scorer:
 
     def _window(self, context: list[int], scored: Sequence[int]) -> torch.Tensor:
         """Truth and top log-probabilities of `scored` after `context`, float32 [2, n], on the CPU."""
-        fed = [self._begin, *context, *scored][:-1]
-        targets = torch.tensor(list(scored), device=self.model.device)
-        ahead = len(fed) - len(scored)  # logits before these belong to the context
-        columns: list[torch.Tensor] = []
-        for start in range(0, len(fed), CHUNK):
-            logits = self._run(fed, start)[max(0, ahead - start) :]
-            if not len(logits):
-                continue
-            at = max(0, start - ahead)
-            picked = logits.gather(1, targets[at : at + len(logits), None])[:, 0]
-            norm = logits.logsumexp(-1)
-            columns.append(torch.stack((picked - norm, logits.amax(-1) - norm)).cpu())
+        self._cache.clear()
+        first = self._cache.feed([self._begin, *context])
+        assert first is not None, "nobody cancels"
+        columns = [_columns(first[None], scored[:1])]
+        for start in range(0, len(scored) - 1, CHUNK):
+            read = scored[start : min(start + CHUNK, len(scored) - 1)]
+            logits = self._cache.feed_tree(TokenTree.chain(read))
+            self._cache.keep(range(len(read)))
+            columns.append(_columns(logits, scored[start + 1 : start + 1 + len(read)]))
         return torch.cat(columns, dim=1)
 
-    def _run(self, fed: list[int], start: int) -> torch.Tensor:
-        """Logits [q, vocabulary] of one chunk, whose context is in the buffers already."""
-        ids = fed[start : start + CHUNK]
-        end = start + len(ids)
-        positions = torch.arange(start, end, device=self.model.device)
-        keys = torch.arange(end, device=self.model.device)
-        step = Step(
-            store=self._buffers,
-            slots=slice(start, end),
-            length=end,
-            mask=keys[None] <= positions[:, None] if start and len(ids) > 1 else None,
-        )
-        if self.model.has_sliding_layers:
-            step.query_positions, step.key_positions = positions, keys
-        return self.model.forward(torch.tensor(ids, device=self.model.device), positions, step, last=False)
+
+def _columns(logits: torch.Tensor, truth: Sequence[int]) -> torch.Tensor:
+    """Log-probabilities of the true tokens and of the likeliest ones, [2, n]; logits are [n, vocabulary]."""
+    picked = logits.gather(1, torch.tensor(list(truth), device=logits.device)[:, None])[:, 0]
+    norm = logits.logsumexp(-1)
+    return torch.stack((picked - norm, logits.amax(-1) - norm)).cpu()
 
 
 def begin_id(tokenizer: Tokenizer) -> int:

@@ -33,17 +33,19 @@ def meta(seeds: Mapping[str, int], *, libraries: Iterable[str] = (), **more: Any
         Further conditions, under their names.
     """
     return {
-        "versions": {
-            "guiderail": __version__,
-            "python": platform.python_version(),
-            **{name: _version(name) for name in (*LIBRARIES, *libraries)},
-        },
+        "versions": versions(*libraries),
         "commit": commit(),
         "hardware": hardware(),
         "seeds": dict(seeds),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **more,
     }
+
+
+def versions(*libraries: str) -> dict[str, str]:
+    """Of guiderail, Python, the libraries that always matter, and further ones."""
+    found = {name: _version(name) for name in (*LIBRARIES, *libraries)}
+    return {"guiderail": __version__, "python": platform.python_version(), **found}
 
 
 def _version(name: str) -> str:
@@ -75,6 +77,7 @@ def _git(root: Path, *words: str) -> str:
 
 def hardware() -> dict[str, Any]:
     """Processor, cores that this process may use, threads of a pass, memory, and the GPU if torch sees one."""
+    import psutil
     import torch
 
     from guiderail.model.threads import allowed
@@ -84,7 +87,7 @@ def hardware() -> dict[str, Any]:
         "cpu": _cpu_name(),
         "cores": len(affinity(0)) if affinity else os.cpu_count(),
         "threads": allowed(),
-        "memory_bytes": _memory(),
+        "memory_bytes": psutil.virtual_memory().total,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": platform.platform(),
     }
@@ -98,13 +101,6 @@ def _cpu_name() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine() or UNKNOWN
-
-
-def _memory() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not a POSIX system
-        return None
 
 
 def write(target: str, conditions: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:

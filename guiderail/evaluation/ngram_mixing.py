@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ from guiderail.decoding.stages.ngram_counts import ORDERS, NgramCounts
 from guiderail.evaluation.likelihood import Scorer, Scores
 from guiderail.evaluation.ngram_model import ORDERS as BASELINE_ORDERS
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.tasks import by_package, draw_texts
+from guiderail.evaluation.tables import grouped
+from guiderail.evaluation.tasks import draw_texts
 
 if TYPE_CHECKING:
     from guiderail.model.tokenizer import Tokenizer
@@ -145,7 +147,7 @@ def read_corpus(
     tokenizer = scorer.model.tokenizer
     with corpus.open(encoding="utf-8") as stream:
         documents = [SourceFile(**json.loads(line)) for line in stream]
-    for own in by_package(documents).values():
+    for own in grouped(documents, attrgetter("package")).values():
         project = project_counts(own, tokenizer)
         for text in draw_texts(own, files, characters, seed):
             with project.without(text.path):

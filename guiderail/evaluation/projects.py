@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from guiderail import private, programs
@@ -21,10 +21,26 @@ class ProjectError(GuiderailError):
     """A project cannot be laid out."""
 
 
-def pinned(name: str) -> Package:
-    """The held-out package of this name."""
-    held_out = manifest.read_manifest(manifest.datasets_folder() / manifest.DEFAULT)
-    return next(package for package in held_out if package.name == name)
+def held_out() -> dict[str, Package]:
+    """The held-out packages by name."""
+    return {package.name: package for package in manifest.read_manifest(manifest.datasets_folder() / manifest.DEFAULT)}
+
+
+def prepare_all(
+    pinned: Mapping[str, Package],
+    files: Mapping[str, Sequence[SourceFile]],
+    note: Callable[[str], None],
+    advance: Callable[[], None],
+) -> dict[str, Path]:
+    """The folders of packages' projects; what cannot be laid out is left out, and `note` told why."""
+    found: dict[str, Path] = {}
+    for name, own in files.items():
+        try:
+            found |= {name: prepare(pinned[name], own)} if own else {}
+        except GuiderailError as error:
+            note(f"{name} is left out: {error}")
+        advance()
+    return found
 
 
 def prepare(package: Package, files: Sequence[SourceFile]) -> Path:

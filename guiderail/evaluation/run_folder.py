@@ -8,21 +8,19 @@ samples.jsonl   one row a sample; all rows of a unit (one task, one system) are 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from guiderail.errors import UsageError
+from guiderail.evaluation.row_file import RowFile, Unit
 from guiderail.evaluation.task import Task
 
 RUN, TASKS, SAMPLES = "run.json", "tasks.jsonl", "samples.jsonl"
 SHOWN_BEFORE, SHOWN_BEHIND = 2000, 600  # characters of a prompt that a report shows
 # What must be the same for rows to be kept in one file.
 IDENTITY = ("config_sha256", "tasks_sha256", "versions", "commit", "builders")
-
-Unit = tuple[str, str]
 
 
 class RunFolder:
@@ -34,27 +32,22 @@ class RunFolder:
         Made if it is not there.
     conditions
         What the run is: must equal that of an earlier start.
-    samples
-        By system, rows of a unit.
-
     Raises
     ------
     UsageError
         The folder is another run's, is in use, or cannot be written.
     """
 
-    def __init__(self, folder: Path, conditions: Mapping[str, Any], samples: Mapping[str, int]) -> None:
+    def __init__(self, folder: Path, conditions: Mapping[str, Any]) -> None:
         self.folder = folder
-        self._counts = samples
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(folder / "lock")
+            self._lock = locked(folder / "lock")
         except OSError as error:
             raise UsageError(f"cannot use {folder}: {error.strerror}", "Choose another folder by --out") from error
         try:
             self._agree(conditions)
-            self.done = self._resume()
-            self._stream = (folder / SAMPLES).open("ab", buffering=0)
+            self._rows = RowFile(folder / SAMPLES)
         except UsageError:
             self._lock.close()
             raise
@@ -66,18 +59,16 @@ class RunFolder:
         """Keep what a report shows of the tasks; once."""
         target = self.folder / TASKS
         if not target.exists():
-            whole = target.with_suffix(".part")
-            whole.write_text("".join(json.dumps(_shown(task)) + "\n" for task in tasks), encoding="utf-8")
-            whole.replace(target)
+            _write_whole(target, "".join(json.dumps(_shown(task)) + "\n" for task in tasks))
+
+    @property
+    def done(self) -> Collection[Unit]:
+        """The units that are all there."""
+        return self._rows.done.keys()
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the rows of one unit, in one piece, down to the disk."""
-        unit = rows[0]["task"], rows[0]["system"]
-        if unit in self.done:
-            return
-        self._stream.write("".join(json.dumps(row) + "\n" for row in rows).encode())
-        os.fsync(self._stream.fileno())
-        self.done.add(unit)
+        self._rows.add(rows)
 
     def __enter__(self) -> RunFolder:
         return self
@@ -85,15 +76,13 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream.close()
+        self._rows.close()
         self._lock.close()
 
     def _agree(self, conditions: Mapping[str, Any]) -> None:
         target = self.folder / RUN
         if not target.exists():
-            whole = target.with_suffix(".part")
-            whole.write_text(json.dumps(conditions, indent=2) + "\n", encoding="utf-8")
-            whole.replace(target)
+            _write_whole(target, json.dumps(conditions, indent=2) + "\n")
             return
         before = read_json(target)
         now = json.loads(json.dumps(conditions))
@@ -106,37 +95,14 @@ class RunFolder:
                 "Name another folder by --out, or go back to what it was begun with",
             )
 
-    def _resume(self) -> set[Unit]:
-        """The units that are all there; what a kill left half written after them is cut off."""
-        target = self.folder / SAMPLES
-        if not target.exists():
-            return set()
-        done, kept, place = set[Unit](), 0, 0
-        rows: list[dict[str, Any]] = []
-        with target.open("rb") as stream:
-            for line in stream:
-                place += len(line)
-                row = _row(line)
-                if row is None:
-                    break
-                if rows and (row["task"], row["system"]) != (rows[0]["task"], rows[0]["system"]):
-                    break
-                rows.append(row)
-                if len(rows) == self._counts.get(row["system"], 1):
-                    done.add((row["task"], row["system"]))
-                    rows, kept = [], place
-        os.truncate(target, kept)
-        return done
+
+def _write_whole(target: Path, text: str) -> None:
+    part = target.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(target)
 
 
-def _row(line: bytes) -> dict[str, Any] | None:
-    try:
-        return json.loads(line) if line.endswith(b"\n") else None
-    except json.JSONDecodeError:
-        return None
-
-
-def _locked(path: Path) -> Any:
+def locked(path: Path) -> Any:
     """The open lock file; a second process is refused, a killed one leaves no lock after."""
     stream = path.open("w")
     try:
@@ -179,9 +145,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UsageError(f"{path} is not a measurement", "Name a run's folder or a --json file")
     return found
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a JSONL file; a last one that is half written is left out."""
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    return [row for line in lines if (row := _row(line)) is not None]

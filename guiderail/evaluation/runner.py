@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from guiderail.engine.choice import chosen
-from guiderail.errors import GuiderailError, UsageError
+from guiderail.errors import UsageError
 from guiderail.evaluation import cursor_positions, measurement, packages, projects, taskset
 from guiderail.evaluation.config import OFF, Config, Source, System
 from guiderail.evaluation.formats import reader
@@ -72,14 +72,8 @@ def _set(source: Source, needed: bool, phase: Phase, note: Note) -> list[Task]:
     tasks = taskset.build(of, files, advance=phase(f"drawing {of.name}", len(files)))
     if of.folder is not None:
         return [replace(task, root=of.folder / task.package) for task in tasks]
-    roots: dict[str, Path] = {}
-    advance = phase(f"laying out {of.name}", len(files) if needed else 0)
-    for name in files if needed else ():
-        try:
-            roots[name] = projects.prepare(pinned[name], files[name])
-        except GuiderailError as error:
-            note(f"{name} is left out: {error}")
-        advance()
+    wanted = files if needed else {}
+    roots = projects.prepare_all(pinned, wanted, note, phase(f"laying out {of.name}", len(wanted)))
     return [replace(task, root=roots.get(task.package)) for task in tasks if task.package in roots or not needed]
 
 

@@ -1,13 +1,31 @@
-"""What studies share: how much is measured, and what is kept of an answer."""
+"""What studies share: how much is measured, what of the product is left out, and the one way to answer tasks."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from guiderail.evaluation.packages import parses
-from guiderail.evaluation.scoring import edit_similarity, exact_match
+from guiderail import private, settings
+from guiderail.evaluation import config, measurement, packages
+from guiderail.evaluation.config import GREEDY, OFF, Config, Method, System
+from guiderail.evaluation.packages import SourceFile
+from guiderail.evaluation.row_file import RowFile, Unit
+from guiderail.evaluation.run_folder import locked
 from guiderail.evaluation.task import Task
+from guiderail.evaluation.worker import Row, Worker
+
+# As in the configurations that come with guiderail: what the product adds to the model and the method is left out.
+ALONE: dict[str, Any] = {
+    "context_tokens": 0, "project_ngrams": "off", "end_loops": False, "verdict": "off", "monitors": False
+}  # fmt: skip
+UNFINISHED = 8  # runs whose rows are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,27 +64,95 @@ class AnswerPlan(Plan):
     max_tokens: int = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """One answer, scored; `parses` tells whether the file with the answer in it can be parsed."""
+def config_of(
+    chosen: settings.Settings,
+    plan: AnswerPlan,
+    methods: Sequence[Method] = (GREEDY,),
+    monitors: Sequence[str] = (OFF,),
+    **more: Any,
+) -> Config:
+    """The configuration of a study: the product without what is not measured (`ALONE`), at the plan's size.
 
-    package: str
-    path: str
-    start: int
-    answer: str
-    exact: bool
-    similarity: float
-    parses: bool
+    Parameters
+    ----------
+    chosen
+        What a person has set.
+    more
+        Further settings of a run.
+    """
+    own: dict[str, Any] = {key: getattr(chosen, key) for key in settings.KEYS} | ALONE | {"check": False} | more
+    own |= {"prompt_tokens": plan.prompt_tokens, "max_tokens": plan.max_tokens, "seed": plan.seed}
+    combined = {"models": (chosen.model,), "methods": tuple(methods), "monitors": tuple(monitors), "tasks": ()}
+    return Config(name="", about="", settings=config.Settings(**own), **combined)
 
 
-def scored(task: Task, text: str) -> dict[str, Any]:
-    """The fields of an `Answer` to a task in Python."""
-    return {
-        "package": task.package,
-        "path": task.path,
-        "start": task.start,
-        "answer": text,
-        "exact": exact_match(text, task.truth),
-        "similarity": edit_similarity(text, task.truth),
-        "parses": parses(task.completed(text)),
-    }
+def answered(
+    worker: Worker,
+    tasks: Sequence[Task],
+    systems: Sequence[System],
+    log: RowFile | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> Iterator[Row]:
+    """The rows of every task answered by every system; those that are in the log are not made again."""
+    for task in tasks:
+        for system in systems:
+            yield from once(log, (task.id, system.label), lambda task=task, system=system: worker.answer(task, system))
+            advance()
+
+
+def once(log: RowFile | None, unit: Unit, make: Callable[[], Sequence[Row]]) -> Iterator[Row]:
+    """The rows of a unit: as the log has them, else new ones, which go into the log."""
+    rows = log.done.get(unit) if log else None
+    if rows is None:
+        rows = [{"task": unit[0], "system": unit[1], **row} for row in make()]
+        rows = [{**row, "samples": len(rows)} for row in rows]
+        if log and rows:
+            log.add(rows)
+    yield from map(dict, rows)
+
+
+@contextmanager
+def rows_kept(name: str, run: Mapping[str, Any], file: Path | None = None) -> Iterator[RowFile]:
+    """Where the rows of a run are kept while they are made: in a file, else in the cache folder until the run ends.
+
+    Parameters
+    ----------
+    name
+        The study.
+    run
+        What decides the rows.
+    """
+    if file is not None:
+        with closing(RowFile(file, run)) as log:
+            yield log
+        return
+    with unfinished(name, run) as folder, closing(RowFile(folder / "rows.jsonl", run)) as log:
+        yield log
+
+
+@contextmanager
+def unfinished(name: str, run: Mapping[str, Any]) -> Iterator[Path]:
+    """A folder for what a run has found so far: it goes with the end of the run, or when there are newer ones.
+
+    The folder is the run's by all that decides its rows: what `run` says, the versions and the commit.
+    """
+    versions = {"commit": measurement.commit(), "versions": measurement.versions()}
+    digest = hashlib.sha256(json.dumps({**run, **versions}, sort_keys=True).encode()).hexdigest()
+    folder = packages.cache_folder().parent / "unfinished" / f"{name}-{digest[:16]}"
+    private.folder(folder)
+    os.utime(folder)
+    for old in sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-UNFINISHED]:
+        shutil.rmtree(old, ignore_errors=True)
+    with locked(folder / "lock"):
+        yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def laid_out(files: Mapping[str, Sequence[SourceFile]], folder: Path) -> dict[str, Path]:
+    """The packages' files on disk, without what they depend on: where each package is."""
+    for name, own in files.items():
+        for file in own:
+            place = folder / name / file.path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(file.text, encoding="utf-8")
+    return {name: folder / name for name in files}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from statistics import fmean, median, quantiles
 from typing import Any
 
 from guiderail.errors import UsageError
-from guiderail.evaluation.run_folder import RUN, SAMPLES, TASKS, read_json, read_lines
+from guiderail.evaluation.row_file import read_lines
+from guiderail.evaluation.run_folder import RUN, SAMPLES, TASKS, read_json
 from guiderail.evaluation.scoring import MEASURES, score_at
-from guiderail.evaluation.tables import Measure, Parts, columns, differences, parts
+from guiderail.evaluation.tables import Measure, Parts, columns, differences, grouped, parts, tokens_per_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ def rows(run: Run) -> list[dict[str, Any]]:
     """
     seed = run.meta["seeds"]["bootstrap"]
     found = []
-    for kind, systems in _by_kind(run.samples).items():
+    for kind, samples in grouped(run.samples, itemgetter("kind")).items():
+        systems = grouped(samples, itemgetter("system"))
         shared = set.intersection(*({sample["task"] for sample in own} for own in systems.values()))
         paired = {name: [s for s in own if s["task"] in shared] for name, own in systems.items()}
         figures = {name: _figures(own) for name, own in paired.items() if own}
@@ -63,19 +66,10 @@ def rows(run: Run) -> list[dict[str, Any]]:
     return found
 
 
-def _by_kind(samples: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, list[Mapping[str, Any]]]]:
-    found: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
-    for sample in samples:
-        found.setdefault(sample["kind"], {}).setdefault(sample["system"], []).append(sample)
-    return found
-
-
 def _row(
     kind: str, system: str, own: Sequence[Mapping[str, Any]], figures: Mapping[str, Parts], seed: int
 ) -> dict[str, Any]:
     first, seconds = own[0], [sample["seconds"] for sample in own]
-    tokens = sum(max(sample["tokens"] - 1, 0) for sample in own)
-    decode_s = sum(sample["decode_s"] for sample in own)
     return {
         "tasks": kind,
         "system": system,
@@ -90,7 +84,7 @@ def _row(
         "seconds_p50": median(seconds),
         "seconds_p95": quantiles(seconds, n=20)[-1] if len(seconds) > 1 else seconds[0],
         "ttft_s_p50": median(sample["ttft_s"] for sample in own),
-        "tokens_per_s": tokens / decode_s if decode_s else None,
+        "tokens_per_s": tokens_per_s(own),
         "tokens": fmean(sample["tokens"] for sample in own),
         **{name: _mean(own, name) for name in ("ended", "tr_n", "tr_s")},
         "passes": fmean(sample["passes"] for sample in own),
@@ -112,19 +106,17 @@ def _watches(samples: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _figures(samples: Sequence[Mapping[str, Any]]) -> dict[str, Parts]:
     """The parts of every measure at every k; a task that was not checked is left out."""
-    tasks: dict[str, list[Mapping[str, Any]]] = {}
-    for sample in samples:
-        tasks.setdefault(sample["task"], []).append(sample)
+    tasks = grouped(samples, itemgetter("task"))
     most = min(len(own) for own in tasks.values())
     found = {
-        name if k == 1 else f"{name}@{k}": parts(tasks.values(), _score(name, k), lambda own: own[0]["package"])
+        name if k == 1 else f"{name}@{k}": parts(tasks.values(), score_of(name, k), lambda own: own[0]["package"])
         for name in MEASURES
         for k in sorted({1, most})
     }
     return {name: own for name, own in found.items() if own}
 
 
-def _score(name: str, k: int) -> Measure[Sequence[Mapping[str, Any]]]:
+def score_of(name: str, k: int) -> Measure[Sequence[Mapping[str, Any]]]:
     """score@k of a task, which counts where all its samples have the measure."""
 
     def measure(own: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None:
@@ -136,8 +128,8 @@ def _score(name: str, k: int) -> Measure[Sequence[Mapping[str, Any]]]:
 
 def by_package(samples: Iterable[Mapping[str, Any]], measure: str) -> dict[str, float]:
     """A measure's mean in each package."""
-    values: dict[str, list[float]] = {}
-    for sample in samples:
-        if sample.get(measure) is not None:
-            values.setdefault(sample["package"], []).append(sample[measure])
-    return {package: fmean(own) for package, own in values.items()}
+    known = (sample for sample in samples if sample.get(measure) is not None)
+    return {
+        package: fmean(sample[measure] for sample in own)
+        for package, own in grouped(known, itemgetter("package")).items()
+    }

@@ -7,7 +7,7 @@ the sum of the denominators.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from operator import attrgetter
+from operator import itemgetter
 from statistics import fmean
 from typing import Any, TypeVar
 
@@ -22,23 +22,23 @@ Parts = Mapping[str, tuple[float, float]]
 Measure = Callable[[T], tuple[float, float] | None]
 
 
-def mean(field: str, **only: Any) -> Measure[Any]:
-    """The mean of a field over the samples whose other fields are as `only` says."""
+def mean(field: str, **only: Any) -> Measure[Mapping[str, Any]]:
+    """The mean of a field over the samples that have it and whose other fields are as `only` says."""
 
-    def measure(sample: Any) -> tuple[float, float] | None:
-        counts = all(getattr(sample, name, None) == value for name, value in only.items())
-        return (float(getattr(sample, field)), 1.0) if counts else None
+    def measure(sample: Mapping[str, Any]) -> tuple[float, float] | None:
+        counts = sample.get(field) is not None and all(sample.get(name) == value for name, value in only.items())
+        return (float(sample[field]), 1.0) if counts else None
 
     return measure
 
 
-def means(samples: Collection[Any], *fields: str) -> dict[str, float]:
+def means(samples: Collection[Mapping[str, Any]], *fields: str) -> dict[str, float]:
     """The plain mean of each field over all samples; there must be one."""
-    return {field: fmean(getattr(sample, field) for sample in samples) for field in fields}
+    return {field: fmean(sample[field] for sample in samples) for field in fields}
 
 
 def parts(
-    samples: Iterable[T], measure: Measure[T], package: Callable[[T], str] = attrgetter("package")
+    samples: Iterable[T], measure: Measure[T], package: Callable[[Any], str] = itemgetter("package")
 ) -> dict[str, tuple[float, float]]:
     """Numerator and denominator of each package that has a sample which counts."""
     found: dict[str, tuple[float, float]] = {}
@@ -83,6 +83,21 @@ def differences(own: Mapping[str, Parts], base: Mapping[str, Parts], seed: int) 
                 "relative": after / before - 1 if before else None,
             }
     return found
+
+
+def grouped(rows: Iterable[T], key: Callable[[T], Any]) -> dict[Any, list[T]]:
+    """The rows by what a key gives of each, in the order of their first ones."""
+    found: dict[Any, list[T]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    return found
+
+
+def tokens_per_s(rows: Iterable[Mapping[str, Any]]) -> float | None:
+    """Of many answers together; a first token needs no step, because its scores come with the prompt."""
+    own = list(rows)
+    steps, seconds = sum(max(row["tokens"] - 1, 0) for row in own), sum(row["decode_s"] for row in own)
+    return steps / seconds if seconds else None
 
 
 def ratio(own: Parts) -> float:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from guiderail.choices import Until
 from guiderail.decoding.stops import stop_rule
-from guiderail.engine.plan import CompletionPlan
+from guiderail.engine.request import CompletionRequest
 from guiderail.evaluation.packages import SourceFile
 from guiderail.prompt.snippet import Snippet
+from guiderail.settings import Settings
 from guiderail.text.document import Document
 
 # Raised whenever one answer would be cut elsewhere; every result records it.
@@ -76,12 +76,21 @@ class Task:
         """What a system sees of the file."""
         return self.prefix + self.suffix
 
-    def request(self, **options: Any) -> CompletionPlan:
-        """The question as the engine takes it; `options` are further fields, or go before the task's own."""
-        path = (self.root or Path()) / self.path
-        document = Document(self.text, path, self.language)
-        own = {"until": self.until, "snippets": self.snippets, "root": self.root}
-        return CompletionPlan(document=document, offset=self.start, **{**own, **options})
+    def request(self, settings: Settings, *, n: int = 1) -> CompletionRequest:
+        """The question as the engine takes it; several answers are drawn independently of each other."""
+        settings = replace(settings, until=self.until)
+        if self.root is None:  # as with the tasks of published benchmarks: there is nothing to analyse
+            settings = replace(settings, monitors=False)
+        return CompletionRequest(
+            document=Document(self.text, (self.root or Path()) / self.path, self.language),
+            offset=self.start,
+            root=self.root,
+            settings=settings,
+            n=n,
+            distinct=n == 1,
+            snippets=self.snippets or None,
+            by_hand=True,
+        )
 
     def truncated(self, text: str) -> str:
         """What counts of a text written at the cursor: the rule that decoding stops by, without blanks at the end."""

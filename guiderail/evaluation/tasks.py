@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import random
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from guiderail.evaluation.packages import SourceFile
@@ -143,11 +143,3 @@ def _docstring(node: ast.FunctionDef | ast.AsyncFunctionDef) -> range:
 
 def _is_worth_asking(content: str) -> bool:
     return len(content) > 1 and any(c.isalnum() for c in content)
-
-
-def by_package(files: Sequence[SourceFile]) -> Mapping[str, list[SourceFile]]:
-    """The files of each package, in order."""
-    grouped: dict[str, list[SourceFile]] = {}
-    for file in files:
-        grouped.setdefault(file.package, []).append(file)
-    return grouped

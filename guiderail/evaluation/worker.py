@@ -5,25 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guiderail.engine.analysers import AnalyserPools
 from guiderail.engine.engine import Engine
-from guiderail.engine.request import CompletionRequest
 from guiderail.engine.suggestion import NOTHING, Suggestion
 from guiderail.engine.time_limits import BATCH
-from guiderail.evaluation.checkers.checker import CannotCheck, judge_for
-from guiderail.evaluation.config import SYNTAX, Config, System
+from guiderail.evaluation.checkers.checker import CannotCheck
+from guiderail.evaluation.checkers.judge import judge_for
+from guiderail.evaluation.config import Config, Settings, System
 from guiderail.evaluation.scoring import repetition, score
-from guiderail.evaluation.syntax_mask import SyntaxMask
 from guiderail.evaluation.task import Task
-from guiderail.text.document import Document
 
 if TYPE_CHECKING:
-    from guiderail.decoding.stages.stage import LogitsStage
+    import torch
+
+    from guiderail.decoding.stages.stage import LogitsStage, StepState
 
 KEPT_ERRORS = 5  # of an answer, in its record
+# The settings with which an engine is loaded; the others are a request's.
+LOADED = ("model", "device", "dtype", "threads", "prompt_tokens", "cache_policy", "cache_mb")
+NOBODY = (-1, "")  # a document that is not open
+
+Row = dict[str, Any]
 
 
 class Worker:
@@ -35,35 +39,65 @@ class Worker:
         The run.
     hardware
         Where it runs, in a few words; every row repeats it.
+    most
+        Models in memory at once; by default all of the run's.
     """
 
-    def __init__(self, config: Config, hardware: str = "") -> None:
-        self._config = config
+    def __init__(self, config: Config, hardware: str = "", *, most: int | None = None) -> None:
+        settings = config.settings
+        self._shared = settings
         self._hardware = hardware
-        self._engines: dict[str, Engine] = {}
+        self._most = most or len(config.models)
+        self._engines: dict[tuple[Any, ...], Engine] = {}
         self._analysers = AnalyserPools()
-        self._judge = judge_for(config.settings.analyser)
-        self._checked: dict[tuple[str, str], dict[str, Any]] = {}
+        self._judge = judge_for(settings.judge or settings.analyser, settings.trust)
+        self._checked: dict[tuple[str, str], Row] = {}
+        self._package = ""
 
-    def answer(self, task: Task, system: System) -> list[dict[str, Any]]:
+    def answer(self, task: Task, system: System) -> list[Row]:
         """The rows of one task answered by one system: one for each sample."""
-        engine, request = self._engine(system.model), self._request(task, system)
+        if task.package != self._package:
+            self._package = task.package
+            self._analysers.forget(NOBODY)  # the analysers of all but the last packages end
+        settings = system.settings(self._shared)
+        engine, samples = self.engine(settings), system.method.samples
+        request = (system.shown(task) if system.shown else task).request(settings, n=samples)
+        stages = [_TimedStage(stage) for stage in system.stages(engine, request)] if system.stages else []
         began = time.perf_counter()
-        completion = engine.complete(request)
+        completion = engine.complete(replace(request, stages=stages))
         found = [*completion.suggestions, *(replace(one, text="") for one in completion.dropped)][: request.n]
         seconds = time.perf_counter() - began
         # The prompt is encoded once for all systems of a task: its time would fall to the first one alone.
         seconds -= found[0].timings.prompt_s if found else 0.0
         seconds /= max(1, len(found))
-        found += [NOTHING] * (request.n - len(found))  # what the product keeps back is an empty answer
-        return [self._row(task, system, index, one, seconds) for index, one in enumerate(found)]
+        found += [NOTHING] * (samples - len(found))  # what the product keeps back is an empty answer
+        more = {"seconds": seconds, "stage_ms": sum(stage.mean_ms for stage in stages)}
+        return [self._row(task, system, index, one) | more for index, one in enumerate(found)]
+
+    def engine(self, settings: Settings) -> Engine:
+        """The engine with the model of some settings; one that was loaded before may have to go."""
+        key = tuple(getattr(settings, name) for name in LOADED)
+        if key not in self._engines:
+            if len(self._engines) < self._most:
+                engine = Engine(replace(BATCH, analyser_s=settings.deadline_s), analysers=self._analysers)
+            else:
+                engine = self._engines.pop(next(iter(self._engines)))
+            engine.load(settings)
+            self._engines[key] = engine
+        return self._engines[key]
+
+    def unload(self) -> None:
+        """Give the memory of all models back."""
+        for engine in self._engines.values():
+            engine.unload()
+        self._engines.clear()
 
     def stop(self) -> None:
         """End the analysers and checkers."""
         self._analysers.stop()
         self._judge.stop()
 
-    def _row(self, task: Task, system: System, index: int, found: Suggestion, seconds: float) -> dict[str, Any]:
+    def _row(self, task: Task, system: System, index: int, found: Suggestion) -> Row:
         answer = task.truncated(_inserted(task, found))
         decode_s = found.timings.decode_s / found.shared_by
         return {
@@ -73,9 +107,12 @@ class Worker:
             "method": system.method.label,
             "monitors": system.monitors,
             "sample": index,
-            "seed": self._config.settings.seed,
+            "samples": system.method.samples,
+            "seed": self._shared.seed,
             "kind": task.kind,
             "package": task.package,
+            "path": task.path,
+            "start": task.start,
             "output": found.text,
             "answer": answer,
             **score(task, answer),
@@ -83,10 +120,10 @@ class Worker:
             "ended": float(found.finish != "length"),
             **self._check(task, answer),
             "finish": found.finish,
+            "logprob": found.score,
             "tokens": len(found.token_ids),
             "passes": found.passes / found.shared_by,
             "pauses": found.pauses,
-            "seconds": seconds,
             **asdict(found.timings),
             "decode_s": decode_s,
             "tokens_per_s": (len(found.token_ids) - 1) / decode_s if len(found.token_ids) > 1 else 0.0,
@@ -94,40 +131,9 @@ class Worker:
             "hardware": self._hardware,
         }
 
-    def _request(self, task: Task, system: System) -> CompletionRequest:
-        settings = replace(system.settings(self._config.settings), until=task.until)
-        if task.root is None:  # as with the tasks of published benchmarks: there is nothing to analyse
-            settings = replace(settings, monitors=False)
-        request = CompletionRequest(
-            document=Document(task.prefix + task.suffix, (task.root or Path()) / task.path, task.language),
-            offset=len(task.prefix),
-            root=task.root,
-            settings=settings,
-            n=system.method.samples,
-            distinct=system.method.samples == 1,
-            snippets=task.snippets or None,
-            by_hand=True,
-        )
-        return replace(request, stages=self._syntax(request, system.model)) if system.monitors == SYNTAX else request
-
-    def _syntax(self, request: CompletionRequest, model: str) -> tuple[LogitsStage, ...]:
-        if request.document.language != "python":
-            return ()
-        engine = self._engine(model)
-        before = request.document.text[: request.offset - len(engine.typed(request))]
-        return (SyntaxMask(before, engine.model.tokenizer.token_bytes),)
-
-    def _engine(self, model: str) -> Engine:
-        if model not in self._engines:
-            limits = replace(BATCH, analyser_s=self._config.settings.deadline_s)
-            engine = Engine(limits, analysers=self._analysers)
-            engine.load(replace(self._config.settings, model=model))
-            self._engines[model] = engine
-        return self._engines[model]
-
     def _check(self, task: Task, answer: str) -> Mapping[str, Any]:
         """Whether the file compiles with the answer in it; the same answer is checked once."""
-        if not self._config.settings.check:
+        if not self._shared.check:
             return {"compiles": None, "errors": [], "unchecked": "not asked for"}
         key = (task.id, answer)
         if key not in self._checked:
@@ -139,6 +145,26 @@ class Worker:
                 found = {"compiles": float(not errors), "errors": errors[:KEPT_ERRORS], "unchecked": None}
                 self._checked[key] = found
         return self._checked[key]
+
+
+class _TimedStage:
+    """A stage, and the processor time that it takes."""
+
+    def __init__(self, stage: LogitsStage) -> None:
+        self._stage = stage
+        self._seconds, self._steps = 0.0, 0
+
+    def __call__(self, logits: torch.Tensor, state: StepState) -> torch.Tensor:
+        began = time.thread_time()
+        changed = self._stage(logits, state)
+        self._seconds += time.thread_time() - began
+        self._steps += 1
+        return changed
+
+    @property
+    def mean_ms(self) -> float:
+        """Of a step."""
+        return 1000 * self._seconds / max(1, self._steps)
 
 
 def _inserted(task: Task, found: Suggestion) -> str:

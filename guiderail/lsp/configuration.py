@@ -2,8 +2,8 @@
 
     flag  >  environment  >  editor  >  project [tool.guiderail]  >  user config.toml  >  default
 
-A wrong value never stops the server: it is left out, and named among the problems. So is one that is chosen where it
-cannot be: a process has one model, which the first folder, or who started a shared server, decides.
+A wrong value never stops the server: it is left out, and named among the problems. So is a process-wide setting where
+it cannot be chosen: the first folder decides the model of a process, and for a shared server whoever started it.
 """
 
 from __future__ import annotations

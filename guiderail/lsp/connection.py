@@ -1,8 +1,8 @@
 """One client's connection: whatever a client sends, a request gets one reply.
 
-What differs from pygls: a message that cannot be read is answered; requests before `initialize` and after `shutdown`
-are answered; the text of documents is ours to keep; no message body is ever logged; on a network connection nothing is
-answered before the right token came.
+Unlike pygls it answers messages that cannot be read, and requests before `initialize` and after `shutdown`. It keeps
+the text of documents itself, never logs a message body, and on a network connection answers nothing before the right
+token.
 """
 
 from __future__ import annotations

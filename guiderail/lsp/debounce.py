@@ -1,4 +1,4 @@
-"""How long an automatic request waits for the next key, by how fast a person types and the model answers."""
+"""Debounces automatic requests by how fast the person types and the model answers."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Which files and folders the client is asked to watch, and which of their changes matter."""
+"""The files and folders that the client is asked to watch, and which of their changes matter."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 r"""Finds the messages in a stream of bytes, also after a wrong ``Content-Length``.
 
-A line feed is never part of a string in JSON, nor is ``Content-Length: 7`` outside a string. So a line that ends with
-that, wherever it is, begins a new frame, be it in the middle of a body that was announced as longer than it is, or
-glued to the rest of one that was announced as shorter. No more is kept than one body and the beginning of one line, and
-each byte is looked at a bounded number of times.
+JSON has no line feed inside a string, and no ``Content-Length: 7`` outside one. So a line that ends with that begins a
+new frame, even in the middle of a body that is shorter than announced, or after the rest of one that is longer. At most
+one body and the beginning of one line are kept, and each byte is read a bounded number of times.
 """
 
 from __future__ import annotations

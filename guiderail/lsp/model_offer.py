@@ -1,4 +1,4 @@
-"""Offers a better model, once, to a person who still has the embedded one; nothing is fetched without a yes.
+"""Offers a better model, once, to a person who uses the embedded one; nothing is fetched without consent.
 
 In idle time this machine is measured, in a process of its own at the lowest priority. If a published model suits it,
 the client is asked to show one question with three answers. *Take it* runs the command that `guiderail models

@@ -63,7 +63,7 @@ class SignalHandler:
         except ConnectionError:
             data = b""
         if not data:
-            log.warning("the process that keeps the deadline of the server's end is gone")
+            log.warning("the shutdown watchdog has ended")
             loop.remove_reader(self._watchdog)
             _handle_on_loop(loop, end)
             self._watchdog = None
@@ -82,7 +82,7 @@ def _started() -> socket.socket | None:
         try:
             subprocess.Popen(command, stdin=its.fileno(), stdout=subprocess.DEVNULL, start_new_session=True)
         except OSError as error:
-            log.warning("no process keeps the deadline of the server's end: %s", error.strerror)
+            log.warning("there is no shutdown watchdog: %s", error.strerror)
             ours.close()
             return None
     return ours

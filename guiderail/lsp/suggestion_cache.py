@@ -1,4 +1,4 @@
-"""The last answers for a document, so that typing a suggestion only shortens it and costs no model call."""
+"""Caches the last answers for a document, so that typing a suggestion only shortens it, without a model call."""
 
 from __future__ import annotations
 

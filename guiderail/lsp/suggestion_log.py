@@ -1,4 +1,4 @@
-"""The last suggestions that one client was sent, and what became of them; kept in memory, sent nowhere."""
+"""A log of the last suggestions sent to one client and what became of them; in memory only."""
 
 from __future__ import annotations
 

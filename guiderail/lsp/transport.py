@@ -77,7 +77,7 @@ class PipeWriter:
             self._backlog += len(data)
             full = self._backlog > BACKLOG_LIMIT
         if full:
-            log.error("the client does not read: giving it up")
+            log.error("the client does not read its messages: disconnecting it")
             self._on_lost()
         else:
             self._queue.put(data)
@@ -111,7 +111,7 @@ class SocketWriter:
             return
         self._stream.write(data)
         if self._stream.transport.get_write_buffer_size() > BACKLOG_LIMIT:
-            log.error("the client does not read: giving it up")
+            log.error("the client does not read its messages: disconnecting it")
             self._stream.transport.abort()
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Tells requests made by hand from those made by typing.
 
-LSP 3.18 numbers the trigger kinds 1 (by hand) and 2 (automatic). Clients from before count 0 and 1, so that a 1 alone
-does not tell; what else the client sends, and whether it typed just now, does.
+LSP 3.18 numbers the trigger kinds 1 (by hand) and 2 (automatic). Older clients number them 0 and 1, so a 1 alone is
+ambiguous; what else the client sends, and whether it has just typed, decides.
 """
 
 JUST_NOW = 0.3  # seconds between a key and the automatic request for it

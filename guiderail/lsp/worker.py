@@ -1,4 +1,4 @@
-"""The one thread that runs the model, for all documents and all clients."""
+"""The thread that runs the model for all documents and clients."""
 
 from __future__ import annotations
 
@@ -278,7 +278,7 @@ class Worker:
             self.engine.recover()
         except BaseException as second:
             self._held = None
-            log.error("and could not be put back: %s at %s", type(second).__name__, location_of(second))
+            log.error("the engine could not recover: %s at %s", type(second).__name__, location_of(second))
         if _is_memory(error):
             message, remedy = "there is not enough memory", "Choose a smaller model, or fewer prompt_tokens"
         else:

@@ -1,4 +1,4 @@
-"""Where a text may be cut so that its parts can be tokenised apart.
+"""Finds where a text may be cut so that its parts can be tokenised independently.
 
 A tokenizer sees a whole text; an editor changes a few characters of it. `cut_pattern` reads a tokenizer's own
 description and returns a regular expression of zero width such that, for every text and every place `f` where it
@@ -16,8 +16,8 @@ BEHIND   Line ends are held by ``\\s*[\\r\\n]+``, tried before the two above, an
          punctuation. Both stop after the last line end of a run of white space, whatever follows, if what follows
          is blanks and then a visible character. Cut there.
 
-Splits whose alternatives never hold a line end and look at nothing but what they match may stand before such a
-split: they change nothing at a line end. Those after it see the pieces only.
+Splits whose alternatives never hold a line end and look at nothing but what they match may come before such a split:
+they change nothing at a line end. Those after it see the pieces only.
 
 A tokenizer without splits (SentencePiece) merges over the whole text. There the vocabulary is the proof: if no token
 has a line end followed by something else, no merge crosses that place.

@@ -1,8 +1,8 @@
 """The cache folders of data derived from models' files: laid-out weights, vocabularies.
 
-They lie in the person's own cache: ``models/<hash of the model's files>/<hash of how it was made>/``. Each model's
-folder says which files it was made from, so that it goes when they go. All of them together are bounded: the one that
-was used longest ago goes first.
+They are in the user's cache: ``models/<hash of the model's files>/<hash of how it was made>/``. Each model's folder
+names the files it was made from, and is deleted with them. Their total size is limited; the least recently used one is
+deleted first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a model costs on a machine, from its sizes and what was measured there; nothing is loaded, nothing is run.
+"""Estimates what a model costs on a machine, from its sizes and measured rates; nothing is loaded or run.
 
 A pass is four things: products with the weights, attention, what is done to each activation, and what each layer takes
 however little it computes. Of each a machine is measured once (`machine`), and a model says how much of it it needs.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from guiderail.model.checkpoint import Checkpoint
-from guiderail.model.matrix import Int8, Layout, Matrix
+from guiderail.model.matrix import Int8, Layout, Matrix, fine
 from guiderail.model.shape import Shape
 
 QKV = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
@@ -73,17 +73,20 @@ def read_parts(index: int, checkpoint: Checkpoint, layout: Layout, dtype: torch.
 
 
 def layer_of(parts: Mapping[str, torch.Tensor], index: int, shape: Shape, layout: Layout) -> Layer:
-    """The layer that is made of `parts`, from which memory may be taken over."""
+    """The layer that is made of `parts`, from which memory may be taken over.
+
+    Outliers are in what enters the first and the last matrix, and cost most there (docs/speed.md has the figures).
+    """
     return Layer(
         input_norm=parts["input_norm"],
-        qkv=matrix_of(parts, "qkv", layout),
+        qkv=matrix_of(parts, "qkv", fine(layout)),
         qkv_bias=parts.get("qkv_bias"),
         head_norm=parts.get("head_norm"),
         out=matrix_of(parts, "out", layout),
         out_bias=parts.get("out_bias"),
         post_norm=parts["post_norm"],
         gate_up=matrix_of(parts, "gate_up", layout),
-        down=matrix_of(parts, "down", layout),
+        down=matrix_of(parts, "down", fine(layout)),
         scale=shape.head_dim**-0.5,
         window=shape.windows[index],
     )

@@ -75,7 +75,7 @@ class Guard:
         """Refuse headers that the client would use as names, and bound what follows."""
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in {"", "identity"}:
-            raise HostileAnswerError("it is packed, though it was not to be")
+            raise HostileAnswerError("it is compressed, although that was not allowed")
         _check_wait(response)
         if self._commit is not None:
             self._check_names(response)

@@ -20,7 +20,7 @@ from guiderail.model import threads
 from guiderail.model.attention import Step, attend
 from guiderail.model.checkpoint import Checkpoint, check_numbers
 from guiderail.model.fused import Layer, layer_of, layer_state, matrix_of, read_parts
-from guiderail.model.matrix import Int8, Layout, Plain
+from guiderail.model.matrix import Int8, Layout, Plain, fine
 from guiderail.model.tensor_cache import NoTensorCache, TensorCache, Tensors
 
 TABLE = "model.embed_tokens.weight"
@@ -69,7 +69,7 @@ class LeanForward:
         parts, self.embedding = _ends(checkpoint, layout, dtype, kept)
         self.final_norm = parts["final_norm"]
         with _workers() as pool:  # laying out is most of loading, and torch lets other threads run meanwhile
-            unembedding = pool.submit(matrix_of, parts, "unembedding", layout)
+            unembedding = pool.submit(matrix_of, parts, "unembedding", fine(layout))
             layers = pool.map(lambda index: _layer(index, checkpoint, layout, dtype, kept), range(shape.layers))
             self.layers = list(layers)
             self.unembedding = unembedding.result()

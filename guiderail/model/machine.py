@@ -29,7 +29,7 @@ from guiderail.model.checkpoint import Checkpoint
 from guiderail.model.estimate import ROWS, Rates, activations
 from guiderail.model.fused import fuse
 from guiderail.model.lean import LeanForward
-from guiderail.model.matrix import Int8, int8_is_possible
+from guiderail.model.matrix import Int8, fine, int8_is_possible
 from guiderail.model.model import _layout
 from guiderail.model.rope import frequencies
 from guiderail.model.shape import Shape
@@ -201,11 +201,12 @@ def _products(precision: str, weight: torch.Tensor, dtype: torch.dtype) -> Itera
     layout = _layout(is_lean=weight.device.type == "cpu", int8=precision == "int8", dtype=dtype)
     source = weight if layout is Int8 else weight.to(dtype)
     size = source.numel() * (1 if layout is Int8 else dtype.itemsize)
-    matrices = [fuse([source], layout) for _ in range(max(2, _BYTES // size))]
+    # A third of a model's weights are in finer matrices.
+    matrices = [fuse([source], layout if i % 3 else fine(layout)) for i in range(max(3, _BYTES // size))]
     for rows in ROWS:
         x = torch.ones(rows, _IN, dtype=dtype, device=weight.device)
         if rows >= threads.WIDE:  # arithmetic takes far longer than reading, wherever the matrix lies
-            matrices = matrices[:2]
+            matrices = matrices[:3]
         with _threads(rows, weight.device):
             seconds = _best([lambda matrix=matrix, x=x: matrix(x) for matrix in matrices], weight.device)
         yield rows * source.numel() / seconds

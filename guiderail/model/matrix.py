@@ -177,6 +177,22 @@ class Int8:
         return torch.cat([torch.ops.quantized.linear_unpack(piece)[0].dequantize() for piece in self._pieces])
 
 
+class FineInt8(Int8):
+    """The same weights, and activations of 15 bits, for inputs of which a few are far larger than the rest.
+
+    Those decide the scale of a row, and 8 bits leave little of the others. So each row is multiplied as two: what 8
+    bits hold of it, and what they leave. The weights are read once for both.
+    """
+
+    def __call__(self, x: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+        """See `Matrix`."""
+        largest = x.abs().amax(1, keepdim=True).clamp_min_(_TINY)
+        coarse = (x * (_LEVELS / largest)).round_().mul_(largest / _LEVELS)
+        both = super().__call__(torch.cat((coarse, x - coarse)))
+        product = both[: len(x)].add_(both[len(x) :])
+        return product if bias is None else product.add_(bias)
+
+
 class UnsupportedPrecisionError(GuiderailError):
     """This machine, or this build of torch, cannot compute in the precision that is wanted."""
 
@@ -265,6 +281,11 @@ def _int8_product(*arguments: object) -> torch.Tensor:
 
 
 Layout = type[Plain] | type[Packed] | type[Int8]
+
+
+def fine(layout: Layout) -> Layout:
+    """The layout of matrices whose inputs have outliers, where the others' is `layout`."""
+    return FineInt8 if layout is Int8 else layout
 
 
 def _joined(weights: Sequence[torch.Tensor]) -> torch.Tensor:

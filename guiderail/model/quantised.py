@@ -10,7 +10,10 @@ from typing import Any
 
 import torch
 
-from guiderail.model.matrix import Int8
+from guiderail.model.matrix import FineInt8, Int8
+
+# Times its inputs that a feed-forward block's first matrix has outputs; no matrix of an attention has as many.
+_WIDENING = 3
 
 
 class QuantisedLinear(torch.nn.Module):
@@ -20,12 +23,15 @@ class QuantisedLinear(torch.nn.Module):
     ----------
     linear
         The layer that it stands in for; its weights are emptied.
+    is_head
+        Whether it gives the logits.
     """
 
-    def __init__(self, linear: torch.nn.Linear) -> None:
+    def __init__(self, linear: torch.nn.Linear, *, is_head: bool) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.matrix = Int8(linear.weight.data)
+        widens = linear.out_features > _WIDENING * linear.in_features and not is_head
+        self.matrix = (Int8 if widens else FineInt8)(linear.weight.data)
         self.bias = linear.bias
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -47,12 +53,13 @@ def widen(module: torch.nn.Module) -> None:
                 setattr(part, name, buffer.float())
 
 
-def quantise(module: torch.nn.Module) -> None:
+def quantise(module: Any) -> None:
     """Replace every linear layer of a `widen`-ed module by a quantised one."""
+    head = module.get_output_embeddings()
     for part in list(module.modules()):
         for name, child in list(part.named_children()):
             if isinstance(child, torch.nn.Linear):
-                setattr(part, name, QuantisedLinear(child))
+                setattr(part, name, QuantisedLinear(child, is_head=child is head))
                 child.weight.data = child.weight.data.new_empty(0) if not _is_tied(child, module) else child.weight.data
 
 

@@ -1,10 +1,10 @@
-"""Questions whose answers hold for a whole block of Python: asked once, of the text where decoding began.
+"""Questions whose answers hold for a whole block of Python, asked once about the text where decoding began.
 
-Which names are in scope, and which members ``self`` has, does not change from statement to statement, but for what the
-statements themselves define, and that can be read off. So both are asked of one text, in which lines for the
-questions replace the statement where decoding began, or precede it. The analyser reads one text instead of one for
-each question, and that before anything is decoded; and where the text stays as it is while a line is typed, the answers
-are there already at the next key.
+Which names are in scope, and which members ``self`` has, does not change from statement to statement, except for what
+the statements themselves define, which the text shows. So both are asked about one text, in which lines for the
+questions replace or precede the statement where decoding began. The analyser reads one text instead of one for each
+question, before anything is decoded. While a line is typed that text stays the same, so the answers are already known
+at the next key.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The arguments of a call as they are being written, byte by byte, and which overloads they still fit."""
+"""Reads the arguments of a call byte by byte while they are written, and finds the overloads that still fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a monitor sees: the cursor at which decoding began, and the text as far as it is decoded."""
+"""The input of monitors: the cursor at which decoding began, and the text decoded so far."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which kinds of an analyser's errors are hardly ever raised about code that people have really written.
 
 `guiderail eval verdict` counts them for pyrefly (docs/verdict.md). Even wrong arguments are found in true code, where a
-class gets its constructor from a decorator. Of an analyser that was not counted no kind is sure.
+class gets its constructor from a decorator. For an analyser that was not measured no kind is sure.
 """
 
 from __future__ import annotations

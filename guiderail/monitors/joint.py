@@ -1,4 +1,4 @@
-"""All monitors of one decoding, as one constraint over one analyser."""
+"""All monitors of one decoding, joined into one constraint over one analyser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lexer states of one file's texts, from keystroke to keystroke: only what changed is read again."""
+"""Caches lexer states between versions of a file: only what changed is read again."""
 
 from __future__ import annotations
 

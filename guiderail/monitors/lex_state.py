@@ -1,7 +1,7 @@
 """A lexer's state at the end of a text: in code, in a string or comment, inside which brackets, in which statement.
 
-A tree of the whole syntax says more, but not of unfinished text (methods differ most in how they recover), and it costs
-more than a dot needs. The lexer knows strings, comments and brackets of a language, and nothing else.
+A syntax tree says more, but is unreliable for unfinished text, and costs more than is needed at a dot. The lexer knows
+the strings, comments and brackets of a language, and nothing else.
 """
 
 from __future__ import annotations

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +13,7 @@ from guiderail.decoding.constraints.literal_set import LiteralSet
 from guiderail.decoding.constraints.masks import pack
 from guiderail.decoding.constraints.name_sets import Names, NamesOrNew, NamesOrNone, NoneOf
 from guiderail.decoding.constraints.vocabulary import Vocabulary
+from guiderail.lru import LruCache
 from guiderail.model.garbage import gc_paused
 
 KEPT = 128
@@ -37,9 +36,8 @@ class Masks:
         worker = ThreadPoolExecutor(1, "guiderail-trie")
         self._trie = worker.submit(self._made, vocabulary)
         worker.shutdown(wait=False)
-        self._kept: OrderedDict[Hashable, object] = OrderedDict()
-        self._leads: OrderedDict[bytes, Lead] = OrderedDict()
-        self._lock = Lock()  # answers are made ready on the analysers' thread
+        self._kept: LruCache[Hashable, object] = LruCache(KEPT)
+        self._leads: LruCache[bytes, Lead] = LruCache(KEPT_LEADS)
 
     @staticmethod
     def _made(vocabulary: Vocabulary) -> IdentifierTrie:
@@ -93,26 +91,11 @@ class Masks:
 
     def keep(self, key: Hashable, make: Callable[[], _Kept]) -> _Kept:
         """The cached value of `key`, made now if there is none."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]  # pyright: ignore[reportReturnType]  # what `make` of this key made
-        made = make()
-        with self._lock:
-            self._kept[key] = made
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        return made
+        return self._kept.get(key, make)  # pyright: ignore[reportReturnType]  # what `make` of this key made
 
     def lead(self, lead: bytes) -> Lead:
         """The tokens that begin with some bytes and go on."""
-        with self._lock:
-            if lead not in self._leads:
-                self._leads[lead] = Lead(self.vocabulary, lead)
-                if len(self._leads) > KEPT_LEADS:
-                    self._leads.popitem(last=False)
-            self._leads.move_to_end(lead)
-            return self._leads[lead]
+        return self._leads.get(lead, lambda: Lead(self.vocabulary, lead))
 
 
 class Lead(Masks):

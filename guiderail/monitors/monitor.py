@@ -1,7 +1,7 @@
 """The contract of a monitor: when to ask an analyser, what to ask, and what its answer makes legal.
 
-A monitor keeps nothing: whether it is triggered depends on the text alone. So decoding may go back, branch and look
-forward as it likes; the state of all monitors is the list of questions that are open after each token (`joint`).
+A monitor is stateless: whether it is triggered depends on the text alone. So decoding may go back, branch and look
+ahead; the state of all monitors is the list of open questions after each token (`joint`).
 """
 
 from __future__ import annotations

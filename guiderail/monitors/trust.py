@@ -2,7 +2,7 @@
 
 The shipped table counts how often each analyser was right about true code of packages that are used for nothing else
 (`guiderail eval soundness --trust`). Where it is nearly always right, what it does not know is forbidden; where it is
-mostly right, the scores of what it does not know are lowered by the logarithm of its odds; elsewhere it is not heeded.
+mostly right, the scores of what it does not know are lowered by the logarithm of its odds; elsewhere it is ignored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Fill-in-the-middle formats, recognised by the special tokens that a tokenizer has.
 
-A model's name says little (fine-tunes are renamed at will); its tokenizer cannot hide which sentinels it was
-trained with. With P the prefix and S the suffix, the layouts are
+A model's name says little, since fine-tunes are renamed at will; its tokenizer shows which sentinels it was trained
+with. With P the prefix and S the suffix, the layouts are
 
 =================  ==========================================  =============================
 psm                ``prefix P suffix S middle``

@@ -1,6 +1,6 @@
 """Decides which files must never be read as context: secrets, ignored files, and what is not the project's own.
 
-The lists are data; a file is left out when any one of them, or a .gitignore, says so.
+The lists are data; a file is excluded if any of them, or a .gitignore, matches it.
 """
 
 import codecs
@@ -159,7 +159,7 @@ class Ignore:
         if sum(one.lines for one in patterns) <= MOST_LINES and sum(one.wild for one in patterns) <= MOST_WILD:
             return chain
         if folder not in self._excessive:
-            log.warning("%s/%s: .gitignore files say too much together; nothing in it is read", self._top, folder)
+            log.warning("%s/%s: .gitignore files are too large together; nothing in it is read", self._top, folder)
         return (*parent, self._excessive.setdefault(folder, Rules(folder, None)))
 
     def hides(self, folder: str, name: str, is_folder: bool) -> bool:
@@ -203,7 +203,7 @@ class Ignore:
         size = patterns.lines + patterns.wild if patterns else 0
         self._kept_in_all -= self._kept.pop(path, 0)
         if self._kept_in_all + size > MOST_KEPT:
-            log.warning("%s: .gitignore files say too much together; nothing that this one may be about is read", path)
+            log.warning("%s: .gitignore files are too large together; nothing that this one may cover is read", path)
             self._refused.add(path)
             return None
         self._kept[path] = size
@@ -227,5 +227,5 @@ def _patterns(path: str, root: Path) -> Patterns | None:
         # Names of files are bytes to git, in whatever encoding: they must come out as the file system gives them.
         return Patterns(content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape"))
     except (ProjectFileError, PatternLimitError) as error:  # what it hides is not known, so all of it may be
-        log.warning("%s: %s; nothing that it may be about is read", path, error)
+        log.warning("%s: %s; nothing that it may cover is read", path, error)
         return None

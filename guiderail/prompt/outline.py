@@ -1,4 +1,4 @@
-"""What a file declares, as signatures: a class becomes its members' signatures, a function its head.
+"""The declarations of a file as signatures: a class becomes its members' signatures, a function its head.
 
 One walk serves all languages; each language's record says which syntax nodes declare something.
 """

@@ -1,4 +1,4 @@
-"""The statements of a text that grows, as a sequence of rules: what tandem repeats of structure are found in.
+"""The statements of a growing text as a sequence of rules, in which tandem repeats of structure are found.
 
 Each line that begins a statement, a clause, or an element of a list counts as one entry. Its rule is the keyword that
 opens it (``elif``, ``case``, ``return``) or else the kind of its syntax node (``assignment``, ``call``, ``pair``),

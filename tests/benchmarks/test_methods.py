@@ -3,14 +3,16 @@
 import pytest
 
 from guiderail.benchmarks.methods import GREEDY, Plan, cursors, run
-from tests.helpers.models import tiny_model
+from guiderail.settings import Settings
+from tests.helpers.models import tiny_folder
 
 
 def test_rows_say_what_each_way_takes() -> None:
     """Greedy decoding is its own measure and a token a pass; what cannot run here is left out by name."""
     skipped: dict[str, str] = {}
+    settings = Settings(model=str(tiny_folder("starcoder2")), device="cpu", dtype="float32", threads=1)
     plan = Plan(cursors=2, tokens=6, rounds=1, only=("beam", "suffix", "adadec", "asap"))
-    rows = {row["method"]: row for row in run(tiny_model("starcoder2"), plan, skipped.__setitem__)}
+    rows = {row["method"]: row for row in run(settings, plan, skipped.__setitem__)}
     assert rows[GREEDY]["ratio_to_greedy"] == 1
     assert rows[GREEDY]["accepted_per_pass"] == pytest.approx(1)
     assert rows["suffix"]["accepted_per_pass"] >= 1

@@ -25,7 +25,7 @@ def command(*more: str) -> int:
 
 def test_the_table_the_crossovers_the_json_and_the_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every row has its keys; for each length and size of an edit the table says from where on a patch is quicker."""
-    target, picture = tmp_path / "figures.json", tmp_path / "times.png"
+    target, picture = tmp_path / "figures.json", tmp_path / "times.svg"
     assert command("--json", str(target), "--picture", str(picture)) == 0
     assert capsys.readouterr().out.count("a patch is quicker") == 4
     record = json.loads(target.read_text())
@@ -44,7 +44,7 @@ def test_the_table_the_crossovers_the_json_and_the_picture(tmp_path: Path, capsy
     assert len(record["rows"]) == 12
     assert all(wanted <= row.keys() for row in record["rows"])
     assert len(record["meta"]["crossovers"]) == 4
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.read_text().startswith("<svg ")
 
 
 def test_a_model_that_takes_none_of_the_lengths_is_refused(

@@ -36,8 +36,8 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_pie_writes_figures_a_picture_and_its_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The JSON has the keys of every row, the picture is a PNG, and a second run measures no sample again."""
-    kept, picture = tmp_path / "samples.jsonl", tmp_path / "picture.png"
+    """The JSON has the keys of every row, the picture is SVG, and a second run measures no sample again."""
+    kept, picture = tmp_path / "samples.jsonl", tmp_path / "picture.svg"
     command = ["eval", "pie", "--quick", "--model", str(tiny_folder("guiderail")), *MODEL, "--samples", str(kept)]
     assert run([*command, "--json", "-", "--picture", str(picture)]) == 0
     printed = capsys.readouterr()
@@ -48,7 +48,9 @@ def test_pie_writes_figures_a_picture_and_its_samples(tmp_path: Path, capsys: py
     wanted = {"task", "method", "halo", "n", "em", "es", "kl_mean", "kl_p95", "kl_p99", "top1", "truth_logprob"}
     assert all(wanted <= row.keys() for row in rows)
     assert {row["edits"] for row in record["rows"] if "edits" in row} == {1, 2}
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.read_text().startswith("<svg ")
+    assert run([*command, "--picture", str(tmp_path / "picture.png")]) == 2
+    assert "ends in .svg" in capsys.readouterr().err
     before = kept.read_text()
     assert run([*command, "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"][: len(rows)] == rows

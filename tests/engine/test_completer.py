@@ -96,7 +96,7 @@ def test_suggestions_drawn_side_by_side_are_those_drawn_one_by_one(
     asked = request(n=4, sampling=Sampling(temperature=temperature, seed=5), pipeline=pipeline)
     together = Completer(tiny_model("qwen3")).complete(asked)
     watched = Completer(tiny_model("qwen3")).complete(asked, on_token=lambda _: None)
-    monkeypatch.setattr("guiderail.engine.run.Run._abreast", lambda *_: 1)
+    monkeypatch.setattr("guiderail.engine.run.Run._batch_size", lambda *_: 1)
     alone = Completer(tiny_model("qwen3")).complete(asked)
     assert [s.token_ids for s in together] == [s.token_ids for s in alone] == [s.token_ids for s in watched]
     assert len(together) == 4

@@ -29,55 +29,55 @@ def project(root: Path) -> Path:
     return root
 
 
-def counts_of(lending: ProjectNgrams) -> NgramCounts:
-    return lending.counts
+def counts_of(ngrams: ProjectNgrams) -> NgramCounts:
+    return ngrams.counts
 
 
 def test_the_projects_other_files_are_counted(tmp_path: Path) -> None:
     """The counts are those of all readable files but the one being completed; secrets are never among them."""
     model = tiny_model("guiderail")
-    lending = ProjectNgrams(model, ProjectIndex(project(tmp_path)))
-    lending.stage("app.py", "python", seconds=math.inf)
-    assert lending.paths == ["names.py"]
+    ngrams = ProjectNgrams(model, ProjectIndex(project(tmp_path)))
+    ngrams.stage("app.py", "python", seconds=math.inf)
+    assert ngrams.paths == ["names.py"]
     brute = NgramCounts()
     brute.set_text("names.py", model.tokenizer.encode(NAMES * 3))
-    assert counts_of(lending) == brute
+    assert counts_of(ngrams) == brute
 
 
 def test_counts_follow_the_disk_and_the_cursor(tmp_path: Path) -> None:
     """A changed file is counted anew, and a file that is being completed no longer counts."""
     model = tiny_model("guiderail")
-    lending = ProjectNgrams(model, ProjectIndex(project(tmp_path)))
-    lending.stage("app.py", "python", seconds=math.inf)
+    ngrams = ProjectNgrams(model, ProjectIndex(project(tmp_path)))
+    ngrams.stage("app.py", "python", seconds=math.inf)
     (tmp_path / "names.py").write_text(NAMES)
-    lending.stage("app.py", "python", seconds=math.inf)
+    ngrams.stage("app.py", "python", seconds=math.inf)
     brute = NgramCounts()
     brute.set_text("names.py", model.tokenizer.encode(NAMES))
-    assert counts_of(lending) == brute
-    lending.stage("names.py", "python", seconds=math.inf)
-    assert lending.paths == ["app.py"]
+    assert counts_of(ngrams) == brute
+    ngrams.stage("names.py", "python", seconds=math.inf)
+    assert ngrams.paths == ["app.py"]
 
 
 def test_a_deleted_file_counts_no_more(tmp_path: Path) -> None:
     """When a file goes, as after a change of branch, so do its n-grams."""
-    lending = ProjectNgrams(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
-    lending.stage("app.py", "python", seconds=math.inf)
+    ngrams = ProjectNgrams(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
+    ngrams.stage("app.py", "python", seconds=math.inf)
     (tmp_path / "names.py").unlink()
-    lending.stage("app.py", "python", seconds=math.inf)
-    assert lending.paths == []
-    assert counts_of(lending) == NgramCounts()
+    ngrams.stage("app.py", "python", seconds=math.inf)
+    assert ngrams.paths == []
+    assert counts_of(ngrams) == NgramCounts()
 
 
 def test_what_the_project_repeats_is_suggested(tmp_path: Path) -> None:
     """Where the model knows nothing (all scores equal), a name that the project uses is completed from its n-grams."""
     model = tiny_model("guiderail")
-    lending = ProjectNgrams(model, ProjectIndex(project(tmp_path)))
+    ngrams = ProjectNgrams(model, ProjectIndex(project(tmp_path)))
     text = NAMES + "\n\ndef main(widget):\n    return frobnicate_the_"
     request = CompletionPlan(
         document=Document(text, path=Path("app.py"), language="python"),
         offset=len(text),
         max_tokens=24,
-        stages=(lambda logits, _: torch.zeros_like(logits), lending.stage("app.py", "python", seconds=math.inf)),
+        stages=(lambda logits, _: torch.zeros_like(logits), ngrams.stage("app.py", "python", seconds=math.inf)),
     )
     (suggestion,) = Completer(model).complete(request)
     assert suggestion.text.startswith("widget")
@@ -85,9 +85,9 @@ def test_what_the_project_repeats_is_suggested(tmp_path: Path) -> None:
 
 def test_no_time_means_no_counting(tmp_path: Path) -> None:
     """Without time nothing is counted, and the stage still works on the prompt."""
-    lending = ProjectNgrams(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
-    lending.stage("app.py", "python", seconds=0)
-    assert lending.paths == []
+    ngrams = ProjectNgrams(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
+    ngrams.stage("app.py", "python", seconds=0)
+    assert ngrams.paths == []
 
 
 def test_counting_ends_at_the_next_slice_and_goes_on_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,7 @@ def test_counting_ends_at_the_next_slice_and_goes_on_there(tmp_path: Path, monke
     monkeypatch.setattr("guiderail.engine.project_ngrams.PART", 40)
     monkeypatch.setattr("guiderail.decoding.stages.ngram_counts.SLICE", 7)
     model, work = tiny_model("guiderail"), list[int]()
-    lending = ProjectNgrams(model, index := ProjectIndex(project(tmp_path)))
+    ngrams = ProjectNgrams(model, index := ProjectIndex(project(tmp_path)))
     os.utime(tmp_path / "names.py", (0, 0))  # a file that was written just now is read again at every look
     monkeypatch.setattr(index, "around", lambda near, language, expired: [index.file("names.py")])
     count, encode = NgramCounts.count, type(model.tokenizer).encode
@@ -109,39 +109,39 @@ def test_counting_ends_at_the_next_slice_and_goes_on_there(tmp_path: Path, monke
     def calls(own: str, done: Callable[[], bool], most: float = math.inf) -> int:
         for number in range(1, 1000):
             work.clear()
-            lending.read(own, "python", 1.0, cancelled=lambda: True)
+            ngrams.read(own, "python", 1.0, cancelled=lambda: True)
             assert len(work) <= 1 and sum(work) <= 40 + len("    return widget.frobnicated\n")
             if done() or number >= most:
                 return number
         raise AssertionError("never done")
 
-    number = calls("app.py", lambda: bool(lending.paths))
+    number = calls("app.py", lambda: bool(ngrams.paths))
     assert number > 10
     whole = NgramCounts()
     whole.set_text("names.py", model.tokenizer.encode(NAMES * 3))
-    assert lending.counts == whole
+    assert ngrams.counts == whole
     monkeypatch.setattr(index, "around", lambda near, language, expired: [])
-    assert calls("names.py", lambda: lending.counts == NgramCounts()) > 5
+    assert calls("names.py", lambda: ngrams.counts == NgramCounts()) > 5
     monkeypatch.setattr(index, "around", lambda near, language, expired: [index.file("names.py")])
     calls("app.py", lambda: False, number - 2)
-    assert lending.counts not in (whole, NgramCounts())
+    assert ngrams.counts not in (whole, NgramCounts())
     monkeypatch.setattr(index, "around", lambda near, language, expired: [])
-    assert calls("names.py", lambda: lending.counts == NgramCounts()) > 1
+    assert calls("names.py", lambda: ngrams.counts == NgramCounts()) > 1
 
 
 def test_going_into_a_counted_file_counts_nothing_before_there_is_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request in a file that was counted does not wait until it is taken back, and is lent nothing meanwhile."""
-    lending = ProjectNgrams(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
-    lending.stage("app.py", "python", seconds=math.inf)
+    ngrams = ProjectNgrams(tiny_model("guiderail"), ProjectIndex(project(tmp_path)))
+    ngrams.stage("app.py", "python", seconds=math.inf)
     (tmp_path / "more.py").write_text("more = 1\n")
     with monkeypatch.context() as patch:
         patch.setattr(NgramCounts, "count", lambda *_, **__: pytest.fail("counted in a request"))
-        assert lending.stage("names.py", "python", seconds=0).project is lending.lent
-        assert len(lending.lent) == len(lending.lent.texts) == 0
-    assert lending.stage("names.py", "python", seconds=math.inf).project is lending.lent is lending.counts
-    assert sorted(lending.paths) == ["app.py", "more.py"] == sorted(lending.counts.texts)
+        assert ngrams.stage("names.py", "python", seconds=0).project is ngrams.available
+        assert len(ngrams.available) == len(ngrams.available.texts) == 0
+    assert ngrams.stage("names.py", "python", seconds=math.inf).project is ngrams.available is ngrams.counts
+    assert sorted(ngrams.paths) == ["app.py", "more.py"] == sorted(ngrams.counts.texts)
 
 
 def test_listing_the_files_never_takes_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,9 +157,9 @@ def test_listing_the_files_never_takes_all_the_time(tmp_path: Path, monkeypatch:
         return around(near, language, lambda: False)
 
     monkeypatch.setattr(index, "around", slow)
-    lending = ProjectNgrams(tiny_model("guiderail"), index)
-    lending.stage("app.py", "python", seconds=1.0)
-    assert lending.paths == ["names.py"]
+    ngrams = ProjectNgrams(tiny_model("guiderail"), index)
+    ngrams.stage("app.py", "python", seconds=1.0)
+    assert ngrams.paths == ["names.py"]
 
 
 def test_no_more_is_counted_than_may_be_wherever_the_cursor_goes(
@@ -173,11 +173,11 @@ def test_no_more_is_counted_than_may_be_wherever_the_cursor_goes(
             (tmp_path / folder / f"{name}.py").write_text(f"{folder}_{name} = 1\n" * 4)
         (tmp_path / folder / "long.py").write_text("long = 1\n" * 100)
     monkeypatch.setattr("guiderail.engine.project_ngrams.CHARACTERS", 100)
-    lending = ProjectNgrams(tiny_model("guiderail"), ProjectIndex(tmp_path))
+    ngrams = ProjectNgrams(tiny_model("guiderail"), ProjectIndex(tmp_path))
     for folder in ("a", "b"):
-        lending.stage(f"{folder}/own.py", "python", seconds=math.inf)
-        assert sorted(lending.paths) == [f"{folder}/one.py", f"{folder}/two.py"]
-    assert set(lending.counts.texts) == set(lending.paths)
+        ngrams.stage(f"{folder}/own.py", "python", seconds=math.inf)
+        assert sorted(ngrams.paths) == [f"{folder}/one.py", f"{folder}/two.py"]
+    assert set(ngrams.counts.texts) == set(ngrams.paths)
 
 
 def test_models_with_a_format_without_middle_are_served() -> None:

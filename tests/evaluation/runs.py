@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from guiderail.evaluation import config as configs
 from guiderail.evaluation import runner
 from guiderail.evaluation.config import Config
 from guiderail.evaluation.run_folder import RunFolder
+from guiderail.evaluation.study import AnswerPlan, config_of
+from guiderail.evaluation.worker import Worker
+from guiderail.settings import Settings
 from tests.helpers.models import tiny_folder
 
 METHODS = """
@@ -39,6 +44,18 @@ def written(folder: Path, *, monitors: str = '["off"]', functions: int = 4, sett
     return file
 
 
+@contextmanager
+def worker(family: str, plan: AnswerPlan, **more: Any) -> Iterator[tuple[Worker, Config]]:
+    """Who answers a study's tasks with a tiny model, and the configuration; `more` as of `config_of`."""
+    folder = str(tiny_folder(family))
+    config = config_of(Settings(model=folder, device="cpu", dtype="float32", threads=1), plan, **more)
+    made = Worker(config, most=1)
+    try:
+        yield made, config
+    finally:
+        made.stop()
+
+
 class Quiet:
     """Phases that nobody watches."""
 
@@ -49,8 +66,7 @@ class Quiet:
 
 def opened(config: Config, tasks: list, folder: Path) -> RunFolder:
     """The run's folder as the command opens it."""
-    counts = {system.label: system.method.samples for system in config.systems()}
-    return RunFolder(folder, runner.conditions(config, tasks), counts)
+    return RunFolder(folder, runner.conditions(config, tasks))
 
 
 def complete(file: Path, folder: Path) -> None:

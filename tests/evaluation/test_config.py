@@ -54,6 +54,7 @@ def test_paths_begin_beside_the_configuration(tmp_path: Path) -> None:
         ("[[tasks]]\ncount = 3\n", "a set or a reader"),
         ('[[tasks]]\nset = "a"\nreader = "b"\n', "a set or a reader"),
         (TASKS + "[settings]\nspeed = 3\n", "speed"),
+        (TASKS + "[settings]\njudge = 3\n", "judge of own.toml"),
         (TASKS + '[[method]]\nlabel = "a"\n[[method]]\nlabel = "a"\n', "are called 'a'"),
         (TASKS + '[[method]]\nlabel = "a"\nsamples = 2\n', "'a' would give one answer"),
         ("models = [", "not a configuration"),

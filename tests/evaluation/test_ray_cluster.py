@@ -10,7 +10,8 @@ import pytest
 
 from guiderail.evaluation import config as configs
 from guiderail.evaluation import ray_cluster, runner
-from guiderail.evaluation.run_folder import SAMPLES, read_lines
+from guiderail.evaluation.row_file import read_lines
+from guiderail.evaluation.run_folder import SAMPLES
 from tests.evaluation.runs import Quiet, complete, opened, written
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]

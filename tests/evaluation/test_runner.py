@@ -14,7 +14,8 @@ import pytest
 from guiderail.errors import UsageError
 from guiderail.evaluation import config as configs
 from guiderail.evaluation import runner
-from guiderail.evaluation.run_folder import SAMPLES, read_lines
+from guiderail.evaluation.row_file import read_lines
+from guiderail.evaluation.run_folder import SAMPLES
 from guiderail.evaluation.summary import read_run, rows
 from tests.evaluation.runs import Quiet, complete, written
 
@@ -89,7 +90,7 @@ def test_a_run_that_is_killed_goes_on_without_loss_or_repetition(whole: tuple[Pa
         "def counting(self, rows):\n"
         "    add(self, rows); left[0] -= 1\n"
         "    if not left[0]:\n"
-        '        self._stream.write(b\'{"task": "half a r\'); os.kill(os.getpid(), signal.SIGKILL)\n'
+        '        self._rows._stream.write(b\'{"task": "half a r\'); os.kill(os.getpid(), signal.SIGKILL)\n'
         "RunFolder.add = counting\n"
         "complete(Path(sys.argv[1]), Path(sys.argv[2]))\n"
     )

@@ -16,7 +16,6 @@ from guiderail.evaluation.scoring import (
     is_valid,
     lexemes,
     line_rules,
-    new_errors,
     next_identifier_match,
     prefix_match,
     repeated,
@@ -123,11 +122,6 @@ def test_edit_similarity_equals_its_definition(a: str, b: str) -> None:
 )
 def test_edit_similarity_of_hand_computed_cases(answer: str, truth: str, expected: float) -> None:
     assert edit_similarity(answer, truth) == pytest.approx(expected)
-
-
-def test_what_was_wrong_before_is_no_new_error() -> None:
-    """As often as it was there, wherever it stands."""
-    assert new_errors(["a", "b", "a"], ["a", "c"]) == ["b", "a"]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=7), st.data())

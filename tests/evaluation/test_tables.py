@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 from guiderail.evaluation.tables import columns, differences, figures, interval, mean, paired_interval, ratio
@@ -35,20 +33,18 @@ def test_pairing_takes_the_spread_of_packages_out_of_a_difference() -> None:
         paired_interval(better, {"other": (1.0, 1.0)}, seed=0)
 
 
-@dataclass
-class Sample:
-    package: str
-    kind: str
-    exact: bool
+def sample(package: str, kind: str, exact: bool) -> dict[str, object]:
+    return {"package": package, "kind": kind, "exact": exact}
 
 
 def test_a_row_has_the_figures_of_the_samples_that_count() -> None:
     """A mean is over the samples of its kind; a figure of none is None and has neither interval nor difference."""
-    samples = [Sample("p", "line", True), Sample("q", "line", False), Sample("q", "block", False)]
+    samples = [sample("p", "line", True), sample("q", "line", False), sample("q", "block", False)]
+    samples.append({"package": "r", "kind": "line", "exact": None})  # it was not judged
     found = figures(samples, {"line": mean("exact", kind="line"), "none": mean("exact", kind="file")})
     row = columns(found, seed=0)
     assert (row["line"], row["none"], set(row["intervals"])) == (0.5, None, {"line"})
-    base = figures([Sample("p", "line", False), Sample("q", "line", False)], {"line": mean("exact")})
+    base = figures([sample("p", "line", False), sample("q", "line", False)], {"line": mean("exact")})
     against = differences(found, base, seed=0)
     assert set(against) == {"line"}
     assert (against["line"]["difference"], against["line"]["relative"]) == (0.5, None)

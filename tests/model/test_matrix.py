@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from guiderail.model.matrix import FEWEST, Int8, Packed, Plain, filled, int8_is_possible, weight_levels
+from guiderail.model.matrix import FEWEST, FineInt8, Int8, Packed, Plain, filled, int8_is_possible, weight_levels
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
 needs_int8 = pytest.mark.skipif(not int8_is_possible(), reason="this torch has no FBGEMM")
@@ -89,10 +89,11 @@ def test_int8_weights_are_within_half_a_level(shape: tuple[int, int]) -> None:
 
 
 @needs_int8
+@pytest.mark.parametrize("kind", [Int8, FineInt8])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_an_int8_row_is_the_same_among_any_others(shape: tuple[int, int]) -> None:
+def test_an_int8_row_is_the_same_among_any_others(shape: tuple[int, int], kind: type[Int8]) -> None:
     """Bit for bit, whatever rows stand beside it (a hundred times larger, zero) and however many threads there are."""
-    matrix, x = Int8(weight_of(shape)), rows_of(shape, 300)
+    matrix, x = kind(weight_of(shape)), rows_of(shape, 300)
     x[1] *= 100
     x[2] = 0
     wanted, threads = matrix(x[:1])[0], torch.get_num_threads()
@@ -105,9 +106,25 @@ def test_an_int8_row_is_the_same_among_any_others(shape: tuple[int, int]) -> Non
 
 
 @needs_int8
-def test_int8_saturates_nowhere() -> None:
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("outlier", [1.0, 1000.0])
+def test_fine_activations_keep_15_bits_of_the_largest(shape: tuple[int, int], outlier: float) -> None:
+    """Each is within half a level of 127 * 254, and so is the product of the rounded weights with them."""
+    x, bias = rows_of(shape, 5), torch.arange(shape[0]).float()
+    x[:, 1] *= outlier
+    matrix = FineInt8(weight_of(shape))
+    weight = matrix.weight().double()
+    level = x.abs().amax(1, keepdim=True).double() / (127 * 254)
+    bound = 0.51 * level * weight.abs().sum(1)
+    exact = x.double() @ weight.t() + bias
+    assert ((matrix(x, bias) - exact).abs() <= bound + 1e-5 * exact.abs().amax(1, keepdim=True)).all()
+
+
+@needs_int8
+@pytest.mark.parametrize("kind", [Int8, FineInt8])
+def test_int8_saturates_nowhere(kind: type[Int8]) -> None:
     """Not where every factor is the largest there is, which 16-bit sums of two products do not hold."""
-    matrix = Int8(torch.ones(16, 512))
+    matrix = kind(torch.ones(16, 512))
     assert torch.equal(matrix(torch.ones(3, 512)), torch.full((3, 16), 512.0))
 
 

@@ -352,7 +352,7 @@ def test_several_suggestions_equal_separate_runs() -> None:
     for suggestion in several:
         alone = Completer(model)
         request = CompletionPlan(document=document, offset=len(SOURCE), until="tokens", max_tokens=16)
-        logits = alone.session.fit(model.tokenizer.encode_prompt(alone.prompt(request)))
+        logits = alone.session.fit(model.tokenizer.encode_prompt(alone.prompts.build(request)))
         assert logits is not None
         found = set()
         for index in range(6):

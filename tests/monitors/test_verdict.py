@@ -124,6 +124,11 @@ def test_new_errors_are_the_difference_of_multisets(having: list[str], before: l
     assert all(messages.count(word) == max(0, having.count(word) - before.count(word)) for word in "abc")
 
 
+def test_errors_in_words_are_compared_as_they_are() -> None:
+    """Those of compilers, which the evaluation compares."""
+    assert new_errors(["a", "b", "a"], ["a", "c"]) == ["b", "a"]
+
+
 @pytest.mark.e2e
 @pytest.mark.parametrize("analyser", ["pyrefly", "ty"])
 def test_a_real_analyser_tells_what_does_not_exist(tmp_path: Path, analyser: str) -> None:

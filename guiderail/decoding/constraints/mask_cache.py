@@ -1,4 +1,4 @@
-"""A cache of each name's tokens: lists of names share most of their names from one dot to the next."""
+"""Caches the tokens of each name: lists of names share most of their names from one dot to the next."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from guiderail.cache.policy import remembered
+from guiderail.cache.policy import remembered, synchronize
 from guiderail.cache.tree import TokenTree
 from guiderail.decoding.session import Session
 
@@ -94,19 +94,14 @@ def _rounds(session: Session, end: float) -> Iterator[dict[int, float]]:
 
 
 def _timed(session: Session, width: int) -> float:
-    _wait(session.model)
+    synchronize(session.model)
     began = time.perf_counter()
     if width == 1:
         session.feed([1])
     else:
         session.feed_tree(TokenTree.chain([1] * width))
         session.keep([0])
-    _wait(session.model)
+    synchronize(session.model)
     seconds = time.perf_counter() - began
     session.rollback(1)
     return seconds
-
-
-def _wait(model: Model) -> None:
-    if model.device.type == "cuda":
-        torch.cuda.synchronize(model.device)

@@ -1,1 +1,1 @@
-"""Running a project's tests on a candidate text without trusting it."""
+"""Runs a project's tests on an untrusted candidate text."""

@@ -1,4 +1,4 @@
-"""Running a project's doctests or tests with a candidate text in it, for the share that passes."""
+"""Runs a project's doctests or tests with a candidate text in it, and returns the share that passes."""
 
 from __future__ import annotations
 

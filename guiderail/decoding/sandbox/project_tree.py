@@ -1,4 +1,4 @@
-"""Reading a project into a tree that is copied for tests: once, without following links, within bounds."""
+"""Reads a project into a tree that is copied for tests: without following links, and within limits."""
 
 from __future__ import annotations
 

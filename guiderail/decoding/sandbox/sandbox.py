@@ -1,16 +1,16 @@
-"""A sandbox for untrusted programs: they can do nothing but use up a bounded share of time, memory and files.
+"""A sandbox for untrusted programs: all they can do is use up a bounded amount of time, memory and files.
 
-A program runs in namespaces of its own (`isolation`): it sees the interpreter, the installed packages, the
-system's libraries and its own copy of a project, in memory, and can write to that copy alone, which vanishes with the
-run. It has no rights, no sockets with an address, and a filter of system calls. What it says comes through pipes, of
-which a bounded part is kept.
+A program runs in namespaces of its own (`isolation`): it sees the interpreter, the installed packages, the system's
+libraries and its own copy of a project, in memory, and can write to that copy alone, which vanishes with the run. It
+has no privileges, no sockets with an address, and a filter of system calls. Its output comes through pipes, of which a
+bounded part is kept.
 
 Limits: wall-clock time is enforced twice, by process 1 of the sandbox and from outside. Memory, processor time,
 processes and written files are limited in sum (`isolation.init` says how precisely). Written files stay in memory and
 come on top of the memory limit. So does kernel memory (pipes, page tables), which the numbers of processes and open
 files limit.
 
-Where the kernel refuses any of that, nothing is run.
+If the kernel refuses any of this, nothing is run.
 """
 
 from __future__ import annotations

@@ -232,13 +232,13 @@ def mix(logits: torch.Tensor, evidence: Evidence, weights: MixWeights) -> torch.
         Its share.
     """
     tokens = torch.tensor(list(evidence.probabilities), device=logits.device)
-    lent = torch.tensor(list(evidence.probabilities.values()), device=logits.device, dtype=logits.dtype)
+    claimed = torch.tensor(list(evidence.probabilities.values()), device=logits.device, dtype=logits.dtype)
     own = logits[tokens]
-    lent = lent * own.isfinite()
-    mass = float(lent.sum())
+    claimed = claimed * own.isfinite()
+    mass = float(claimed.sum())
     if not mass:
         return logits
     norm = float(logits.logsumexp(-1))
     weight = weights.weight(evidence, float(logits.max()) - norm)
-    raised = torch.logaddexp(own, (lent / mass).log() + (norm + math.log(weight) - math.log1p(-weight)))
+    raised = torch.logaddexp(own, (claimed / mass).log() + (norm + math.log(weight) - math.log1p(-weight)))
     return logits.index_put((tokens,), raised)

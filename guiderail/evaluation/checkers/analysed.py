@@ -11,6 +11,7 @@ from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.pool import ServerPool
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
+from guiderail.monitors.verdict import errors_in
 
 ANSWER_S = 60.0
 
@@ -20,18 +21,20 @@ class AnalysedPython:
 
     Parameters
     ----------
-    analyser
-        Its name, or "auto".
+    analyser, trust
+        The settings: its name, or "auto", and where it may run programs of the project.
     """
 
-    def __init__(self, analyser: str = "auto") -> None:
-        self._pool = ServerPool(analyser)
+    def __init__(self, analyser: str = "auto", trust: str = "listed") -> None:
+        self._pool = ServerPool(analyser, trust=trust)
 
     def errors(self, root: Path, path: str, text: str) -> list[str]:
         """See `Checker.errors`."""
         if not parses(text):
             return ["syntax error"]
         analyser = self._pool.get("python", root)
+        for gone in self._pool.trim(()):  # all but the last projects' end
+            gone.stop()
         if analyser is None:
             raise CannotCheck("no analyser")
         return self._asked(analyser, Question(root / path, "python", text, 0))
@@ -43,7 +46,7 @@ class AnalysedPython:
             raise CannotCheck("late") from error
         except NoAnswer as error:
             raise CannotCheck(f"no answer: {error}") from error
-        return [f"{one.code}: {one.message}" for one in found if one.severity == "error"]
+        return [f"{one.code}: {one.message}" for one in errors_in(found)]
 
     def stop(self) -> None:
         """End the servers."""

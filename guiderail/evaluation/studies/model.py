@@ -10,6 +10,9 @@ A prompt names the file by its path in the package, as the product's prompts do,
 that the product takes from other files is left out on purpose: only the n-grams of the project see those, so that what
 the model knows, what the file says and what the project lends are measured apart. No system is shown text of another
 package.
+
+Lines are completed by the engine. Texts are read by a part below it, `guiderail.evaluation.likelihood`: nothing is
+completed there.
 """
 
 from __future__ import annotations
@@ -18,24 +21,27 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guiderail.decoding.stages.ngram import WEIGHTS, FimMarks, NgramMix
+from guiderail.decoding.stages.ngram import WEIGHTS
 from guiderail.decoding.stages.ngram_counts import NgramCounts
-from guiderail.engine.completer import Completer
-from guiderail.engine.plan import CompletionPlan
 from guiderail.evaluation import ngram_model
+from guiderail.evaluation.config import GREEDY, Config, System
 from guiderail.evaluation.likelihood import Scorer
 from guiderail.evaluation.ngram_mixing import PROJECT_CHARACTERS, Trace, mixed_bits, project_counts
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.scoring import first_line
-from guiderail.evaluation.study import Answer, AnswerPlan, scored
-from guiderail.evaluation.tables import Measure, Parts, columns, differences, figures, mean
+from guiderail.evaluation.row_file import RowFile
+from guiderail.evaluation.scoring import score
+from guiderail.evaluation.study import AnswerPlan, answered, laid_out, once
+from guiderail.evaluation.tables import Measure, Parts, columns, differences, figures, grouped, mean, tokens_per_s
 from guiderail.evaluation.task import Task
 from guiderail.evaluation.tasks import KINDS, draw_lines, draw_texts, spread
+from guiderail.evaluation.worker import Row, Worker
 
 if TYPE_CHECKING:
-    from guiderail.model.model import Model
+    from guiderail.model.tokenizer import Tokenizer
 
 SHUFFLED = "context shuffled"
 MIXED = "+ project n-grams"
@@ -89,40 +95,20 @@ class Material:
     tasks: list[Task]
 
 
-@dataclass(frozen=True, slots=True)
-class TextSample:
-    """One text read by one system."""
-
-    system: str
-    package: str
-    path: str
-    bits: float
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineSample(Answer):
-    """One task answered by one system."""
-
-    system: str
-    kind: str
-    truth: str
-    tokens: int
-    decode_s: float
-
-
-Sample = TextSample | LineSample
-
-
-def materials(files: Mapping[str, Sequence[SourceFile]], plan: Plan) -> list[Material]:
-    """Draw every package's texts and tasks."""
+def materials(files: Mapping[str, Sequence[SourceFile]], plan: Plan, folder: Path) -> list[Material]:
+    """Draw every package's texts and tasks; its files are laid out in a folder, for the n-grams of the project."""
+    roots = laid_out(files, folder)
     shares = {kind: spread(plan.lines, list(files)) for kind in KINDS}
     return [
         Material(
             package,
             list(own),
             draw_texts(own, plan.texts, plan.text_characters, plan.seed),
-            [task for kind in KINDS for task in draw_lines(own, kind, shares[kind][package], plan.seed)],
+            [
+                replace(task, root=roots[package])
+                for kind in KINDS
+                for task in draw_lines(own, kind, shares[kind][package], plan.seed)
+            ],
         )
         for package, own in files.items()
     ]
@@ -134,97 +120,95 @@ def units(material: Sequence[Material], models: int) -> int:
 
 
 def evaluate(
-    models: Mapping[str, Model], material: Sequence[Material], plan: Plan, *, advance: Callable[[], None] = lambda: None
-) -> Iterator[Sample]:
-    """Every sample of every system; the n-gram models use the first model's tokenizer."""
-    for index, (name, model) in enumerate(models.items()):
-        runner = _Runner(name, model, plan, baselines=index == 0)
+    worker: Worker,
+    config: Config,
+    material: Sequence[Material],
+    plan: Plan,
+    log: RowFile | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> Iterator[Row]:
+    """Every row of every system; the n-gram models use the first model's tokenizer."""
+    for index, name in enumerate(config.models):
+        model = _Model(name, worker, config, plan, log, baselines=index == 0)
         for own in material:
-            for sample in runner.samples(own):
+            for row in model.rows(own):
                 advance()
-                yield sample
+                yield row
 
 
 @dataclass
-class _Runner:
+class _Model:
     """One model, all its variants, and the n-gram models beside the first one."""
 
     name: str
-    model: Model
+    worker: Worker
+    config: Config
     plan: Plan
+    log: RowFile | None
     baselines: bool
     scorer: Scorer = field(init=False)
-    completer: Completer = field(init=False)
+    tokenizer: Tokenizer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.scorer = Scorer(self.model, self.plan.window)
-        self.completer = Completer(self.model, prompt_tokens=self.plan.prompt_tokens)
-        self.tokenizer = self.model.tokenizer
-        self.marks = FimMarks.of(self.model)
+        model = self.worker.engine(replace(self.config.settings, model=self.name)).model
+        self.scorer, self.tokenizer = Scorer(model, self.plan.window), model.tokenizer
         self.nothing = NgramCounts(ngram_model.ORDERS)
-        self.mixed, self.shuffled = variants(self.name)
 
-    def samples(self, own: Material) -> Iterator[Sample]:
+    def rows(self, own: Material) -> Iterator[Row]:
         project = project_counts(own.files, self.tokenizer, self.plan.project_characters)
         for text in own.texts:
-            with project.without(text.path):
-                yield from self._text(text, project)
+            unit = f"text:{text.package}:{text.path}", self.name
+            yield from once(self.log, unit, partial(self._text, text, project))
         for task in own.tasks:
-            with project.without(task.path):
-                yield from self._line(task, project)
+            yield from answered(self.worker, [task], self._systems(task.kind), self.log)
+            for system, counts in self._baselines(project):
+                yield from once(self.log, (task.id, system), partial(self._copy, task, counts, project))
 
-    def _rng(self, *words: object) -> random.Random:
-        return random.Random(f"{self.plan.seed}:shuffle:{words}")
+    def _systems(self, kind: str) -> list[System]:
+        """The model and its variants; what comes next of a file is asked without what follows."""
+        mixed, shuffled = variants(self.name)
+        layout = {"layout": "prefix"} if kind == "next_line" else {}
+        lent = layout | {"project_ngrams": "on", "context": True}
+        shown = partial(_shuffled, seed=self.plan.seed)
+        return [
+            System(self.name, GREEDY, name=self.name, overrides=layout),
+            System(self.name, GREEDY, name=mixed, overrides=lent),
+            System(self.name, GREEDY, name=shuffled, overrides=layout, shown=shown),
+        ]
 
-    def _text(self, text: SourceFile, project: NgramCounts) -> Iterator[TextSample]:
+    def _baselines(self, project: NgramCounts) -> list[tuple[str, NgramCounts]]:
+        return [(FILE_NGRAMS, self.nothing), (PROJECT_NGRAMS, project)] if self.baselines else []
+
+    def _text(self, text: SourceFile, project: NgramCounts) -> list[Row]:
+        mixed, shuffled = variants(self.name)
+        rng = random.Random(f"{self.plan.seed}:shuffle:{(text.package, text.path)}")
         ids = self.tokenizer.encode(text.text)
-        size = len(text.text.encode())
-        trace = Trace.read(ids, project)
-        scores = self.scorer.score(ids)
-        shuffled = self.scorer.score(ids, shuffle=self._rng(text.package, text.path))
-        found = {
-            self.name: scores.bits,
-            self.shuffled: shuffled.bits,
-            self.mixed: mixed_bits(trace, scores, WEIGHTS),
-        }
-        if self.baselines:
-            for system, counts in ((FILE_NGRAMS, self.nothing), (PROJECT_NGRAMS, project)):
+        with project.without(text.path):
+            scores = self.scorer.score(ids)
+            found = {self.name: scores.bits, shuffled: self.scorer.score(ids, shuffle=rng).bits}
+            found[mixed] = mixed_bits(Trace.read(ids, project), scores, WEIGHTS)
+            for system, counts in self._baselines(project):
                 found[system] = ngram_model.NgramModel(counts, self.tokenizer.token_bytes).bits(ids)
-        for system, bits in found.items():
-            yield TextSample(system, text.package, text.path, bits, size)
+        about = {"package": text.package, "path": text.path, "bytes": len(text.text.encode())}
+        return [{"variant": system, "bits": bits, **about} for system, bits in found.items()]
 
-    def _line(self, task: Task, project: NgramCounts) -> Iterator[LineSample]:
-        mix = NgramMix(project, WEIGHTS, self.marks)
-        request = self._request(task)
-        yield self._complete(self.name, task, request)
-        yield self._complete(self.mixed, task, replace(request, stages=(mix,)))
-        rng = self._rng(task.package, task.path, task.kind, task.start)
-        yield self._complete(self.shuffled, task, self._request(_shuffled(task, rng)))
-        if self.baselines:
-            for system, counts in ((FILE_NGRAMS, self.nothing), (PROJECT_NGRAMS, project)):
-                yield self._copy(system, task, counts)
-
-    def _request(self, task: Task) -> CompletionPlan:
-        layout = "prefix" if task.kind == "next_line" else "auto"
-        return task.request(max_tokens=self.plan.max_tokens, layout=layout)
-
-    def _complete(self, system: str, task: Task, request: CompletionPlan) -> LineSample:
-        [answer] = self.completer.complete(request)
-        return _sample(system, task, answer.text, len(answer.token_ids), answer.timings.decode_s)
-
-    def _copy(self, system: str, task: Task, counts: NgramCounts) -> LineSample:
+    def _copy(self, task: Task, counts: NgramCounts, project: NgramCounts) -> list[Row]:
         typed = ngram_model.half_typed(task.prefix)
         prefix = self.tokenizer.encode(task.prefix[: len(task.prefix) - len(typed)])
-        ngrams = ngram_model.NgramModel(counts, self.tokenizer.token_bytes)
-        began = time.perf_counter()
-        answer, tokens = ngrams.complete(
-            prefix, self.tokenizer.encode(task.suffix), typed.encode(), max_tokens=self.plan.max_tokens
-        )
-        return _sample(system, task, answer.decode(errors="ignore"), tokens, time.perf_counter() - began)
+        suffix = self.tokenizer.encode(task.suffix)
+        ngrams, most = ngram_model.NgramModel(counts, self.tokenizer.token_bytes), self.plan.max_tokens
+        with project.without(task.path):
+            began = time.perf_counter()
+            written, tokens = ngrams.complete(prefix, suffix, typed.encode(), max_tokens=most)
+            decode_s = time.perf_counter() - began
+        answer = task.truncated(written.decode(errors="ignore"))
+        about = {"kind": task.kind, "package": task.package, "path": task.path, "start": task.start}
+        return [{**about, "answer": answer, **score(task, answer), "tokens": tokens, "decode_s": decode_s}]
 
 
-def _shuffled(task: Task, rng: random.Random) -> Task:
+def _shuffled(task: Task, seed: int) -> Task:
     """Permute the lines around the cursor's own, on each side apart."""
+    rng = random.Random(f"{seed}:shuffle:{(task.package, task.path, task.kind, task.start)}")
     *before, line = task.prefix.split("\n")
     rest, *after = task.suffix.split("\n")
     rng.shuffle(before)
@@ -232,13 +216,13 @@ def _shuffled(task: Task, rng: random.Random) -> Task:
     return replace(task, prefix="\n".join([*before, line]), suffix="\n".join([rest, *after]))
 
 
-def _sample(system: str, task: Task, answer: str, tokens: int, seconds: float) -> LineSample:
-    own = scored(task, first_line(answer))
-    return LineSample(system=system, kind=task.kind, truth=task.truth, tokens=tokens, decode_s=seconds, **own)
+def named(row: Row) -> str:
+    """The system that a row is of: texts are read by all variants of a model at once."""
+    return row["variant"] if "variant" in row else row["system"]
 
 
-MEASURES: Mapping[str, Measure[Sample]] = {
-    "bits_per_byte": lambda s: (s.bits, s.bytes) if isinstance(s, TextSample) else None,
+MEASURES: Mapping[str, Measure[Row]] = {
+    "bits_per_byte": lambda row: (row["bits"], row["bytes"]) if "bits" in row else None,
     "next_line_em": mean("exact", kind="next_line"),
     "next_line_es": mean("similarity", kind="next_line"),
     "fim_line_em": mean("exact", kind="fim_line"),
@@ -246,7 +230,7 @@ MEASURES: Mapping[str, Measure[Sample]] = {
 }
 
 
-def rows(samples: Iterable[Sample], *, seed: int, bases: Mapping[str, str]) -> list[dict[str, Any]]:
+def rows(samples: Iterable[Row], *, seed: int, bases: Mapping[str, str]) -> list[dict[str, Any]]:
     """One row for each system, in the order of its first sample.
 
     Parameters
@@ -258,11 +242,9 @@ def rows(samples: Iterable[Sample], *, seed: int, bases: Mapping[str, str]) -> l
     bases
         By system, the one whose paired differences its row states.
     """
-    grouped: dict[str, list[Sample]] = {}
-    for sample in samples:
-        grouped.setdefault(sample.system, []).append(sample)
-    found = {system: figures(own, MEASURES) for system, own in grouped.items()}
-    table = [_row(system, own, found[system], seed) for system, own in grouped.items()]
+    by_name = grouped(samples, named)
+    found = {system: figures(own, MEASURES) for system, own in by_name.items()}
+    table = [_row(system, own, found[system], seed) for system, own in by_name.items()]
     for row in table:
         base = bases.get(row["model"])
         if base in found:
@@ -270,15 +252,13 @@ def rows(samples: Iterable[Sample], *, seed: int, bases: Mapping[str, str]) -> l
     return table
 
 
-def _row(system: str, own: Sequence[Sample], found: Mapping[str, Parts], seed: int) -> dict[str, Any]:
-    lines = [s for s in own if isinstance(s, LineSample)]
-    # A first token needs no decode step: its scores come with the prompt.
-    steps, seconds = sum(max(s.tokens - 1, 0) for s in lines), sum(s.decode_s for s in lines)
+def _row(system: str, own: Sequence[Row], found: Mapping[str, Parts], seed: int) -> dict[str, Any]:
+    lines = [row for row in own if "bits" not in row]
     return {
         "model": system,
         **columns(found, seed),
         "n": len(lines),
-        "n_text_bytes": sum(s.bytes for s in own if isinstance(s, TextSample)),
-        "packages": len({s.package for s in own}),
-        "tokens_per_s": steps / seconds if seconds else None,
+        "n_text_bytes": sum(row["bytes"] for row in own if "bits" in row),
+        "packages": len({row["package"] for row in own}),
+        "tokens_per_s": tokens_per_s(lines),
     }

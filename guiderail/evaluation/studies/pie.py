@@ -1,17 +1,19 @@
 """What patching a cache costs in quality: the next token and the next line after an edit, against a full encoding.
 
 Every method starts from the keys and values of the text before the edit and follows the edit in its own way; then the
-next token's distribution, the probability of the true line and the greedy line are compared.
+next token's distribution, the probability of the true line and the greedy line are compared. This looks at a part below
+the engine, the cache: nothing is completed for a person here.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
+from operator import itemgetter
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +25,17 @@ from guiderail.cache.live import LiveCache
 from guiderail.cache.rotation import Refusal, Rotation, rotation_of
 from guiderail.cache.selection import PIE, Effort
 from guiderail.errors import GuiderailError
-from guiderail.evaluation import study
+from guiderail.evaluation.charts import Chart, lines
 from guiderail.evaluation.likelihood import begin_id
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.revisions import TASKS, Revision, draw
+from guiderail.evaluation.row_file import RowFile
 from guiderail.evaluation.scoring import edit_similarity, exact_match, first_line
-from guiderail.evaluation.tables import means
+from guiderail.evaluation.study import Plan as StudyPlan
+from guiderail.evaluation.study import once
+from guiderail.evaluation.tables import grouped, means
 from guiderail.evaluation.tasks import spread
+from guiderail.evaluation.worker import Row
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
@@ -47,10 +53,11 @@ EFFORTS: Mapping[str, Effort] = {
 ALL = "all"
 # Bounds, in tokens, of the classes of distance from the last change to the cursor.
 DISTANCES = (64, 128, 256, 512, 1024, 2048, 4096)
+AIM, NOTHING = 2e-4, 1e-9  # divergences, in nats: what is aimed at, and what is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan(study.Plan):
+class Plan(StudyPlan):
     """How much is measured.
 
     Parameters
@@ -82,33 +89,6 @@ class Plan(study.Plan):
 
 FULL = Plan()
 QUICK = Plan(packages=8, samples=4, java_samples=1, contexts=(1024,), chains=1, edits=10, max_tokens=24)
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One revision followed in one way.
-
-    `revision` is its number, `distance` the tokens between the last change and the cursor, `same_line` whether the
-    greedy line is the full encoding's.
-    """
-
-    revision: int
-    language: str
-    task: str
-    package: str
-    context: int
-    method: str
-    tokens: int
-    distance: int
-    encoded: int
-    stale: int
-    seconds: float
-    kl: float
-    agrees: bool
-    truth_logprob: float
-    same_line: bool
-    answer: str
-    truth: str
 
 
 def revisions(
@@ -144,11 +124,13 @@ def evaluate(
     model: Model,
     drawn: Sequence[Revision],
     plan: Plan,
-    *,
-    done: Collection[Sample] = (),
+    log: RowFile | None = None,
     advance: Callable[[], None] = lambda: None,
-) -> Iterator[list[Sample]]:
-    """Every revision followed in every way, but for those that are `done`; one list a revision.
+) -> Iterator[Row]:
+    """A row for every revision followed in every way.
+
+    `distance` are the tokens between the last change and the cursor; `same_line` tells whether the greedy line is the
+    full encoding's.
 
     Raises
     ------
@@ -156,10 +138,9 @@ def evaluate(
         The model's keys cannot be rotated.
     """
     rotation = proved(model)
-    known = {sample.revision for sample in done}
     for number, revision in enumerate(drawn):
-        if number not in known:
-            yield list(_follow(model, rotation, number, revision, plan))
+        following = partial(_follow, model, rotation, revision, plan)
+        yield from once(log, (f"revision {number}", model.info.name), following)
         advance()
 
 
@@ -171,46 +152,42 @@ def proved(model: Model) -> Rotation:
     return rotation
 
 
-def _follow(model: Model, rotation: Rotation, number: int, revision: Revision, plan: Plan) -> Iterator[Sample]:
+def _follow(model: Model, rotation: Rotation, revision: Revision, plan: Plan) -> list[Row]:
     begin = [begin_id(model.tokenizer)]
     before, after = (begin + model.tokenizer.encode(text) for text in (revision.before, revision.after))
     if max(len(before), len(after)) + plan.max_tokens > model.info.context_length:
-        return
+        return []
     edited = LiveCache(model, policy="patch", rotation=rotation)
     edited.feed(before)
     truth = model.tokenizer.encode(revision.truth)
-    distance = common_prefix(before[::-1], after[::-1])
-    reference: torch.Tensor | None = None
-    line = ""
+    found, full, line = list[Row](), None, ""
     for method, cache in _methods(edited, rotation, model.layers):
         began = time.perf_counter()
         report = cache.fit(after)
         seconds = time.perf_counter() - began
         assert report.logits is not None, "an encoding is not cancelled here"
         scores = report.logits.double().log_softmax(-1)
-        logprob = _logprob(cache, scores, truth)
-        answer = greedy_line(cache, scores, plan.max_tokens)
-        if reference is None:
-            reference, line = scores, answer
-        yield Sample(
-            revision=number,
-            language=revision.language,
-            task=revision.task,
-            package=revision.package,
-            context=revision.context,
-            method=method,
-            tokens=len(after),
-            distance=distance,
-            encoded=report.encoded,
-            stale=report.stale,
-            seconds=seconds,
-            kl=divergence(reference, scores),
-            agrees=bool(reference.argmax() == scores.argmax()),
-            truth_logprob=logprob,
-            same_line=answer == line,
-            answer=answer,
-            truth=revision.truth,
+        logprob, answer = _logprob(cache, scores, truth), greedy_line(cache, scores, plan.max_tokens)
+        if full is None:
+            full, line = scores, answer
+        found.append(
+            {
+                "method": method,
+                "encoded": report.encoded,
+                "stale": report.stale,
+                "seconds": seconds,
+                "kl": divergence(full, scores),
+                "agrees": bool(full.argmax() == scores.argmax()),
+                "truth_logprob": logprob,
+                "same_line": answer == line,
+                "answer": answer,
+                "exact": exact_match(first_line(answer), revision.truth),
+                "similarity": edit_similarity(first_line(answer), revision.truth),
+            }
         )
+    about = {key: getattr(revision, key) for key in ("language", "package", "context", "truth")}
+    about |= {"kind": revision.task, "tokens": len(after), "distance": common_prefix(before[::-1], after[::-1])}
+    return [about | row for row in found]
 
 
 def divergence(reference: torch.Tensor, scores: torch.Tensor) -> float:
@@ -249,13 +226,14 @@ def greedy_line(cache: LiveCache, scores: torch.Tensor, limit: int) -> str:
     return tokenizer.decode_bytes(ids).decode(errors="replace")
 
 
-def rows(samples: Sequence[Sample]) -> list[dict[str, Any]]:
+def rows(samples: Iterable[Row]) -> list[dict[str, Any]]:
     """One row for each language, task and method, and one of all tasks of a language together for each method."""
-    methods = list(dict.fromkeys(s.method for s in samples))
-    kinds = sorted({(s.language, s.task) for s in samples}, key=lambda kind: (kind[0] != "python", order(kind[1])))
+    samples = list(samples)
+    methods = list(dict.fromkeys(row["method"] for row in samples))
+    kinds = sorted(grouped(samples, itemgetter("language", "kind")), key=lambda of: (of[0] != "python", order(of[1])))
     every = [*kinds, *((language, ALL) for language in dict.fromkeys(language for language, _ in kinds))]
     return [
-        _row(language, task, method, [s for s in samples if s.language == language and task in {s.task, ALL}])
+        _row(task, [row for row in samples if row["language"] == language and task in {row["kind"], ALL}], method)
         for language, task in every
         for method in methods
     ]
@@ -266,32 +244,46 @@ def order(task: str) -> int:
     return list(TASKS).index(task) if task in TASKS else len(TASKS)
 
 
-def _row(language: str, task: str, method: str, every: Sequence[Sample]) -> dict[str, Any]:
-    found = [s for s in every if s.method == method]
-    kl = np.array([s.kl for s in found])
+def _row(task: str, every: Sequence[Row], method: str) -> dict[str, Any]:
+    found = [row for row in every if row["method"] == method]
+    kl = np.array([row["kl"] for row in found])
     effort = PIE if method == CONFLICT else EFFORTS.get(method)
+    mean = means(found, "exact", "similarity", "agrees", "same_line", "truth_logprob", "tokens", "encoded")
     return {
-        "language": language,
+        "language": found[0]["language"],
         "task": task,
         "method": method,
         **(asdict(effort) if effort else dict.fromkeys(asdict(PIE))),
         "n": len(found),
-        "em": fmean(exact_match(first_line(s.answer), s.truth) for s in found),
-        "es": fmean(edit_similarity(first_line(s.answer), s.truth) for s in found),
+        "em": mean["exact"],
+        "es": mean["similarity"],
         "kl_mean": float(kl.mean()),
         **{f"kl_p{share}": float(np.percentile(kl, share)) for share in (50, 95, 99)},
-        "top1": fmean(s.agrees for s in found),
-        **means(found, "same_line", "truth_logprob", "tokens", "encoded"),
-        "fit_s": median(s.seconds for s in found),
+        "top1": mean["agrees"],
+        **{key: mean[key] for key in ("same_line", "truth_logprob", "tokens", "encoded")},
+        "fit_s": median(row["seconds"] for row in found),
     }
 
 
-def by_distance(samples: Sequence[Sample], bounds: Sequence[int] = DISTANCES) -> list[dict[str, Any]]:
+def by_distance(samples: Iterable[Row], bounds: Sequence[int] = DISTANCES) -> list[dict[str, Any]]:
     """Mean divergence of each method by the tokens between the last change and the cursor."""
     table = []
-    for method in dict.fromkeys(s.method for s in samples):
+    for method, own in grouped(samples, itemgetter("method")).items():
         for low, high in pairwise((0, *bounds)):
-            kl = [s.kl for s in samples if s.method == method and low <= s.distance < high]
+            kl = [row["kl"] for row in own if low <= row["distance"] < high]
             if kl:
                 table.append({"method": method, "from": low, "to": high, "n": len(kl), "kl_mean": fmean(kl)})
     return table
+
+
+def picture(classes: Iterable[Row]) -> Chart:
+    """Mean divergence of each method by the tokens between edit and cursor, as `by_distance` gives it."""
+    series = {
+        method: [((row["from"] + row["to"]) / 2, row["kl_mean"]) for row in own if row["kl_mean"] > NOTHING]
+        for method, own in grouped(classes, itemgetter("method")).items()
+    }
+    series = {method: points for method, points in series.items() if points}
+    across = [x for points in series.values() for x, _ in points] or [1.0]
+    series[f"aim: {AIM:.0e}".replace("e-0", "e-")] = [(min(across), AIM), (max(across), AIM)]
+    title = "Divergence after an edit"
+    return lines(title, "tokens from the edit to the cursor", "KL to full encoding, nats", series, log=(True, True))

@@ -1,15 +1,19 @@
 """What a precision costs: the same lines completed and scored by one model in several precisions.
 
-Float32 is the reference. Each line is scored under its true text (the divergence of next-token distributions, whether
-the likeliest token is the same, bits) and completed greedily, as `guiderail complete` does.
+Float32 is the reference. Each line is completed greedily by the engine. It is also scored under its true text (the
+divergence of next-token distributions, whether the likeliest token is the same, bits), and passes are timed: both look
+at a part below the engine, the model after a prompt of the engine's that ends at the cursor.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from operator import itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,13 +21,15 @@ import torch
 
 from guiderail.cache.tree import TokenTree
 from guiderail.decoding.session import Session
-from guiderail.engine.completer import Completer
+from guiderail.engine.prompt_builder import PromptBuilder
+from guiderail.evaluation.config import GREEDY, Config, System
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.scoring import exact_match, first_line
-from guiderail.evaluation.study import AnswerPlan
-from guiderail.evaluation.tables import interval, mean, paired_interval, parts, ratio
+from guiderail.evaluation.row_file import RowFile
+from guiderail.evaluation.study import AnswerPlan, once
+from guiderail.evaluation.tables import grouped, interval, mean, paired_interval, parts, ratio
 from guiderail.evaluation.task import Task
 from guiderail.evaluation.tasks import draw_lines, spread
+from guiderail.evaluation.worker import Row, Worker
 from guiderail.model.memory import release_memory, resident
 
 if TYPE_CHECKING:
@@ -49,19 +55,6 @@ FULL = Plan()
 QUICK = Plan(packages=8, lines=16, prompt_tokens=256)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One line in one precision; sums over its `tokens`: `divergence` in nats, `agreed` a count, `bits`."""
-
-    package: str
-    tokens: int
-    size: int
-    divergence: float
-    agreed: int
-    bits: float
-    exact: bool
-
-
 def lines(files: Mapping[str, Sequence[SourceFile]], plan: Plan) -> list[Task]:
     """The lines of a plan: the cursor inside a line, what follows is shown."""
     shares = spread(plan.lines, list(files))
@@ -69,91 +62,114 @@ def lines(files: Mapping[str, Sequence[SourceFile]], plan: Plan) -> list[Task]:
 
 
 def evaluate(
-    load: Callable[[str], Model],
+    worker: Worker,
+    config: Config,
     dtypes: Sequence[str],
     tasks: Sequence[Task],
-    plan: Plan,
-    *,
+    log: RowFile | None,
+    folder: Path,
     advance: Callable[[], None] = lambda: None,
-) -> Iterator[dict[str, Any]]:
-    """A row for each precision, the reference first; one model is in memory at a time.
+) -> Iterator[Row]:
+    """A row for each line in each precision, the reference first, and one for the speed of each.
 
     Parameters
     ----------
-    load
-        Gives the model in a precision.
+    worker
+        Holds one model at a time.
     dtypes
         The precisions beside the reference.
+    folder
+        Where the reference's distributions are kept until the end.
     """
-    truths: list[torch.Tensor] = []
-    reference: list[Sample] = []
     for dtype in dict.fromkeys((REFERENCE, *dtypes)):
-        before, began = resident(), time.perf_counter()
-        model = load(dtype)
-        loaded = {"load_s": time.perf_counter() - began, "memory_mb": (resident() - before) / 1e6}
-        completer, samples = Completer(model, prompt_tokens=plan.prompt_tokens), []
+        system = System(config.models[0], GREEDY, name=dtype, overrides={"dtype": dtype})
+        loading = partial(_loaded, worker, system, config)
+        yield from (row | {"dtype": dtype} for row in once(log, ("speed", dtype), loading))
         for number, task in enumerate(tasks):
-            samples.append(_sample(completer, task, plan, truths, number))
+            truth = folder / f"{number}.npy"
+            if log and dtype == REFERENCE and not truth.exists():
+                log.done.pop((task.id, dtype), None)  # the others are compared with what is gone
+            measuring = partial(_line, worker, system, config, task, truth)
+            yield from (row | {"dtype": dtype} for row in once(log, (task.id, dtype), measuring))
             advance()
-        reference = reference or samples
-        yield {
-            "model": model.info.name,
-            "dtype": dtype,
-            **_quality(samples, reference, plan),
-            **_speed(model),
-            **loaded,
-        }
-        del model, completer
-        release_memory()
 
 
-def _sample(completer: Completer, task: Task, plan: Plan, truths: list[torch.Tensor], number: int) -> Sample:
-    """One line; the reference's distributions are appended to `truths` at first, and compared with afterwards."""
-    scores, ids = _distributions(completer, task, plan)
-    if number == len(truths):
-        truths.append(scores.half())  # 16 bits keep a log-probability to three digits, and 300 lines in memory
-    wanted = truths[number].float()
+def _loaded(worker: Worker, system: System, config: Config) -> list[Row]:
+    """What it takes to load a model, and how fast it is."""
+    worker.unload()
+    release_memory()
+    before, began = resident(), time.perf_counter()
+    model = worker.engine(system.settings(config.settings)).model
+    taken = {"load_s": time.perf_counter() - began, "memory_mb": (resident() - before) / 1e6}
+    return [{"model": model.info.name, **_speed(model), **taken}]
+
+
+def _line(worker: Worker, system: System, config: Config, task: Task, truth: Path) -> list[Row]:
+    """One line: the engine's answer, and sums over the line's true tokens; the reference is written at first.
+
+    `divergence` in nats, `agreed` a count, `bits`.
+    """
+    (answer,) = worker.answer(task, system)
+    scores, ids = _distributions(worker, system, config, task)
+    if system.label == REFERENCE:
+        np.save(truth, scores.half().numpy())  # 16 bits keep a log-probability to three digits
+    wanted = torch.from_numpy(np.load(truth)).float()
     wanted = wanted - wanted.logsumexp(-1, keepdim=True)
-    answer = completer.complete(task.request(max_tokens=plan.max_tokens))[0].text
-    truth = torch.tensor(ids)
-    return Sample(
-        package=task.package,
-        tokens=len(ids),
-        size=len(task.truth.encode()),
-        divergence=float((wanted.exp() * (wanted - scores)).sum()),
-        agreed=int((wanted.argmax(-1) == scores.argmax(-1)).sum()),
-        bits=float(-scores.gather(1, truth[:, None]).sum() / math.log(2)),
-        exact=exact_match(first_line(answer), task.truth),
-    )
+    own = scores.gather(1, torch.tensor(ids)[:, None])
+    return [
+        {
+            "package": task.package,
+            "exact": answer["exact"],
+            "size": len(task.truth.encode()),
+            "true_tokens": len(ids),
+            "divergence": float((wanted.exp() * (wanted - scores)).sum()),
+            "agreed": int((wanted.argmax(-1) == scores.argmax(-1)).sum()),
+            "bits": float(-own.sum() / math.log(2)),
+        }
+    ]
 
 
-def _distributions(completer: Completer, task: Task, plan: Plan) -> tuple[torch.Tensor, list[int]]:
+def _distributions(worker: Worker, system: System, config: Config, task: Task) -> tuple[torch.Tensor, list[int]]:
     """Log-probabilities [n, vocabulary] before each token of the truth, and these tokens."""
-    session = Session(completer.model)
-    ids = completer.model.tokenizer.encode(task.truth)
-    prompt = completer.prompts.build(task.request(max_tokens=plan.max_tokens, heal=False))
-    first = session.feed(completer.model.tokenizer.encode_prompt(prompt))
-    assert first is not None
+    settings = system.settings(config.settings)
+    engine = worker.engine(settings)
+    plan = replace(engine.plan(task.request(settings)), heal=False)
+    prompt = PromptBuilder(engine.model, settings.prompt_tokens).build(plan)
+    session, ids = Session(engine.model), engine.model.tokenizer.encode(task.truth)
+    first = session.feed(engine.model.tokenizer.encode_prompt(prompt))
+    assert first is not None, "nobody cancels"
     rows = [first[None]]
     if len(ids) > 1:
         rows.append(session.feed_tree(TokenTree.chain(ids[:-1])))
-    return torch.cat(rows).log_softmax(-1), ids
+    return torch.cat(rows).log_softmax(-1).cpu(), ids
 
 
-def _quality(samples: Sequence[Sample], reference: Sequence[Sample], plan: Plan) -> dict[str, Any]:
+def rows(found: Iterable[Row], seed: int) -> list[dict[str, Any]]:
+    """A row for each precision, the reference first."""
+    table, reference = [], None
+    for dtype, own in grouped(found, itemgetter("dtype")).items():
+        (speed,) = (row for row in own if "load_s" in row)
+        samples = [row for row in own if "bits" in row]
+        reference = reference or samples
+        timed = {key: speed[key] for key in ("prefill_tokens_per_s", "ms_of_rows", "load_s", "memory_mb")}
+        table.append({"model": speed["model"], "dtype": dtype, **_quality(samples, reference, seed), **timed})
+    return table
+
+
+def _quality(samples: Sequence[Row], reference: Sequence[Row], seed: int) -> dict[str, Any]:
     exact, before = (parts(side, mean("exact")) for side in (samples, reference))
-    tokens = sum(sample.tokens for sample in samples)
-    worst = np.array([sample.divergence / sample.tokens for sample in samples])
+    total = {key: sum(row[key] for row in samples) for key in ("true_tokens", "divergence", "agreed", "bits", "size")}
+    worst = np.array([row["divergence"] / row["true_tokens"] for row in samples])
     return {
         "lines": len(samples),
-        "kl": sum(sample.divergence for sample in samples) / tokens,
+        "kl": total["divergence"] / total["true_tokens"],
         "kl_p95_of_lines": float(np.percentile(worst, 95)),
-        "top1": sum(sample.agreed for sample in samples) / tokens,
-        "bits_per_byte": sum(sample.bits for sample in samples) / sum(sample.size for sample in samples),
+        "top1": total["agreed"] / total["true_tokens"],
+        "bits_per_byte": total["bits"] / total["size"],
         "exact": ratio(exact),
-        "exact_interval": interval(exact, seed=plan.seed),
+        "exact_interval": interval(exact, seed=seed),
         "exact_lost": ratio(before) - ratio(exact),
-        "exact_lost_interval": paired_interval(before, exact, seed=plan.seed),
+        "exact_lost_interval": paired_interval(before, exact, seed=seed),
     }
 
 

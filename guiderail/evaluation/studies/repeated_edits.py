@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from statistics import fmean
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,8 @@ from guiderail.cache.selection import PIE
 from guiderail.evaluation.likelihood import begin_id
 from guiderail.evaluation.revisions import NEAR, Revision
 from guiderail.evaluation.studies.pie import Plan, divergence, greedy_line, proved
-from guiderail.evaluation.tables import means
+from guiderail.evaluation.tables import grouped, means
+from guiderail.evaluation.worker import Row
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
@@ -24,19 +24,6 @@ if TYPE_CHECKING:
 HEALING: dict[str, int | None] = {"ours": 0, f"ours, {HEAL_CHUNK} healed an edit": HEAL_CHUNK, "ours, healed": None}
 PIE_METHOD = "pie"
 LOOKS = 4  # how often in a chain, beside after the first edit, the caches are compared
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One method after so many edits of one chain."""
-
-    package: str
-    method: str
-    edits: int
-    stale: int
-    kl: float
-    agrees: bool
-    same_line: bool
 
 
 def texts(revision: Revision, edits: int, seed: int) -> Iterator[str]:
@@ -61,7 +48,7 @@ def texts(revision: Revision, edits: int, seed: int) -> Iterator[str]:
 
 def evaluate(
     model: Model, chains: Sequence[Revision], plan: Plan, *, advance: Callable[[], None] = lambda: None
-) -> Iterator[Link]:
+) -> Iterator[Row]:
     """Every chain followed with every way of healing, and by PIE as published, and compared with full encodings."""
     rotation = proved(model)
     begin = [begin_id(model.tokenizer)]
@@ -80,7 +67,7 @@ def evaluate(
 
 def _compared(
     revision: Revision, number: int, ways: dict[str, LiveCache], scores: dict[str, Any], plan: Plan
-) -> Iterator[Link]:
+) -> Iterator[Row]:
     first = next(iter(ways.values()))
     full = LiveCache(first.model)
     reference = full.fit(first.ids).logits
@@ -89,33 +76,33 @@ def _compared(
     line = greedy_line(full, reference, plan.max_tokens)
     for name, cache in ways.items():
         mine = scores[name].double().log_softmax(-1)
-        yield Link(
-            package=revision.package,
-            method=name,
-            edits=number,
-            stale=sum(not cache.is_exact_at(i) for i in range(cache.length)),
-            kl=divergence(reference, mine),
-            agrees=bool(reference.argmax() == mine.argmax()),
-            same_line=greedy_line(cache, mine, plan.max_tokens) == line,
-        )
+        yield {
+            "package": revision.package,
+            "method": name,
+            "edits": number,
+            "stale": sum(not cache.is_exact_at(i) for i in range(cache.length)),
+            "kl": divergence(reference, mine),
+            "agrees": bool(reference.argmax() == mine.argmax()),
+            "same_line": greedy_line(cache, mine, plan.max_tokens) == line,
+        }
 
 
-def rows(links: Sequence[Link]) -> list[dict[str, Any]]:
+def rows(links: Iterable[Row]) -> list[dict[str, Any]]:
     """One row for each method and number of edits."""
     table = []
-    for method, edits in dict.fromkeys((link.method, link.edits) for link in links):
-        found = [link for link in links if (link.method, link.edits) == (method, edits)]
-        kl = [link.kl for link in found]
+    for (method, edits), found in grouped(links, itemgetter("method", "edits")).items():
+        mean = means(found, "agrees", "same_line", "stale", "kl")
         table.append(
             {
                 "task": "edits in a row",
                 "method": method,
                 "edits": edits,
                 "n": len(found),
-                "kl_mean": fmean(kl),
-                "kl_p99": float(np.percentile(kl, 99)),
-                "top1": fmean(link.agrees for link in found),
-                **means(found, "same_line", "stale"),
+                "kl_mean": mean["kl"],
+                "kl_p99": float(np.percentile([row["kl"] for row in found], 99)),
+                "top1": mean["agrees"],
+                "same_line": mean["same_line"],
+                "stale": mean["stale"],
             }
         )
     return table

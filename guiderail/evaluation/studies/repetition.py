@@ -11,28 +11,28 @@ Three scenarios, all on held-out packages, all with the rest of the file after t
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.stages.grammar_repetition import VERBATIM, GrammarRepetition
 from guiderail.decoding.stages.ngram import FimMarks
 from guiderail.decoding.stages.repetition_penalty import RepetitionPenalty
-from guiderail.engine.completer import Completer
+from guiderail.evaluation.config import Method, Stages, System
 from guiderail.evaluation.packages import SourceFile, parses
+from guiderail.evaluation.row_file import RowFile
 from guiderail.evaluation.scoring import repeated
-from guiderail.evaluation.study import Answer, AnswerPlan, scored
+from guiderail.evaluation.study import AnswerPlan, answered
 from guiderail.evaluation.tables import Measure, columns, differences, figures, mean
 from guiderail.evaluation.task import Task, cut_out
 from guiderail.evaluation.tasks import draw_lines, function_bodies, spread
+from guiderail.evaluation.worker import Row, Worker
 
 if TYPE_CHECKING:
-    import torch
-
-    from guiderail.decoding.stages.stage import LogitsStage, StepState
-    from guiderail.model.model import Model
+    from guiderail.decoding.stages.stage import LogitsStage
+    from guiderail.engine.engine import Engine
+    from guiderail.engine.request import CompletionRequest
 
 GREEDY, SAMPLED, PENALTY = "greedy", "temperature 0.8", "repetition penalty 1.2"
 RPG, RULES = "rpg", "rpg, rules alone"
@@ -63,29 +63,6 @@ class Plan(AnswerPlan):
 
 FULL = Plan()
 QUICK = Plan(packages=8, artificial=8, scanned=12, ordinary=24, prompt_tokens=512, max_tokens=96)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample(Answer):
-    """One answer. `ended` tells whether the model ended it; `tr_n` and `tr_s` are the shares of what repeats.
-
-    `time_s` is the decoding's, wall clock; `stage_ms` the processor time of the stage in a step. `exact` and
-    `similarity` are of ordinary lines alone.
-    """
-
-    scenario: str
-    method: str
-    ended: bool
-    tr_n: float
-    tr_s: float
-    length: int
-    time_s: float
-    stage_ms: float
-
-    @property
-    def key(self) -> tuple[str, str, str, int]:
-        """What tells it from the others of a run."""
-        return self.scenario, self.method, self.path, self.start
 
 
 def tasks(files: Mapping[str, Sequence[SourceFile]], plan: Plan) -> list[Task]:
@@ -127,109 +104,76 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
+def _penalty(engine: Engine, request: CompletionRequest) -> Sequence[LogitsStage]:
+    return (RepetitionPenalty(),)
+
+
+def _rpg(engine: Engine, request: CompletionRequest, verbatim: float = VERBATIM) -> Sequence[LogitsStage]:
+    table, marks = engine.model.tokenizer.token_bytes, FimMarks.of(engine.model)
+    return (GrammarRepetition("python", table, marks, verbatim=verbatim),)
+
+
+# They are given to the engine as stages, and not by name, so that the worker takes their time.
+STAGES: Mapping[str, Stages] = {PENALTY: _penalty, RULES: partial(_rpg, verbatim=0.0), RPG: _rpg}
+
+
+def systems(model: str) -> list[System]:
+    """Every method, greedy decoding first."""
+    return [
+        System(model, Method(label=name, temperature=0.8 if name == SAMPLED else 0.0), stages=STAGES.get(name))
+        for name in METHODS
+    ]
+
+
 def evaluate(
-    model: Model, drawn: Sequence[Task], plan: Plan, *, done: Collection[Sample] = (), advance: Callable[[], None]
-) -> Iterator[Sample]:
-    """Every answer that is not `done` yet: all tasks with greedy decoding first, then the others with the rest."""
-    runner = _Runner(model, plan)
-    known = {sample.key: sample for sample in done}
+    worker: Worker, model: str, drawn: Sequence[Task], log: RowFile | None, advance: Callable[[], None]
+) -> Iterator[Row]:
+    """All tasks with greedy decoding first, then with the rest those of them that count."""
+    greedy, *others = systems(model)
     kept = []
     for task in drawn:
-        sample = known.get((task.kind, GREEDY, task.path, task.start))
-        if sample is None:
-            yield (sample := runner.answer(task, GREEDY))
-        advance()
-        if task.kind != "real" or loops(sample):
-            kept.append(task)
+        for row in answered(worker, [task], [greedy], log, advance):
+            yield (own := judged(task, row))
+            if task.kind != "real" or loops(own):
+                kept.append(task)
     for task in kept:
-        for method in METHODS[1:]:
-            if (task.kind, method, task.path, task.start) not in known:
-                yield runner.answer(task, method)
-            advance()
+        yield from (judged(task, row) for row in answered(worker, [task], others, log, advance))
 
 
-def loops(sample: Sample) -> bool:
+def judged(task: Task, row: Row) -> Row:
+    """A row with what repeats; the last line of an answer that was cut short is half written, and does not count."""
+    cut = task.until == "tokens" and not row["ended"]
+    whole = row["answer"][: row["answer"].rfind("\n") + 1] if cut else row["answer"]
+    tr_n, tr_s = repeated(whole)
+    return row | {"tr_n": tr_n, "tr_s": tr_s, "parses": float(parses(task.completed(whole)))}
+
+
+def loops(row: Row) -> bool:
     """Whether an answer fills its room with repetition."""
-    return not sample.ended and sample.tr_s >= LOOPING
+    return not row["ended"] and row["tr_s"] >= LOOPING
 
 
-class _Runner:
-    def __init__(self, model: Model, plan: Plan) -> None:
-        self.plan = plan
-        self.model = model
-        self.completer = Completer(model, prompt_tokens=plan.prompt_tokens)
-        self.marks = FimMarks.of(model)
-
-    def answer(self, task: Task, method: str) -> Sample:
-        line, stages = task.kind == "ordinary", [_Timed(stage) for stage in self._stages(method)]
-        request = task.request(
-            max_tokens=64 if line else self.plan.max_tokens,
-            sampling=Sampling(temperature=0.8, seed=self.plan.seed) if method == SAMPLED else Sampling(),
-            stages=stages,
-        )
-        [found] = self.completer.complete(request)
-        ended = found.finish == "eos"
-        # The last line of an answer that was cut short is half written: what is judged ends before it.
-        whole = found.text if ended or line else found.text[: found.text.rfind("\n") + 1]
-        tr_n, tr_s = repeated(whole)
-        own: dict[str, Any] = scored(task, found.text) | {"parses": parses(task.completed(whole))}
-        return Sample(
-            **own if line else own | {"exact": False, "similarity": 0.0},
-            scenario=task.kind,
-            method=method,
-            ended=ended,
-            tr_n=tr_n,
-            tr_s=tr_s,
-            length=len(found.token_ids),
-            time_s=found.timings.decode_s,
-            stage_ms=sum(stage.mean_ms for stage in stages),
-        )
-
-    def _stages(self, method: str) -> tuple[LogitsStage, ...]:
-        if method == PENALTY:
-            return (RepetitionPenalty(),)
-        if method in {RPG, RULES}:
-            table, weight = self.model.tokenizer.token_bytes, VERBATIM if method == RPG else 0.0
-            return (GrammarRepetition("python", table, self.marks, verbatim=weight),)
-        return ()
-
-
-class _Timed:
-    """A stage, and the processor time that it takes."""
-
-    def __init__(self, stage: LogitsStage) -> None:
-        self._stage = stage
-        self._seconds, self._steps = 0.0, 0
-
-    def __call__(self, logits: torch.Tensor, state: StepState) -> torch.Tensor:
-        began = time.thread_time()
-        changed = self._stage(logits, state)
-        self._seconds += time.thread_time() - began
-        self._steps += 1
-        return changed
-
-    @property
-    def mean_ms(self) -> float:
-        return 1000 * self._seconds / max(1, self._steps)
-
-
-MEASURES: Mapping[str, Measure[Sample]] = {
+MEASURES: Mapping[str, Measure[Mapping[str, Any]]] = {
     "egp": mean("ended"),
-    **{name: mean(name) for name in ("tr_n", "tr_s", "parses", "length", "time_s", "stage_ms")},
+    **{name: mean(name) for name in ("tr_n", "tr_s", "parses")},
+    "length": mean("tokens"),
+    "time_s": mean("decode_s"),
+    "stage_ms": mean("stage_ms"),
 }
 # A line ends with its line, so that `egp` says nothing of it.
 LINE_MEASURES = {name: measure for name, measure in MEASURES.items() if name != "egp"}
 LINE_MEASURES |= {"line_em": mean("exact"), "es": mean("similarity")}
 
 
-def rows(samples: Sequence[Sample], *, seed: int) -> list[dict[str, Any]]:
+def rows(samples: Iterable[Row], *, seed: int) -> list[dict[str, Any]]:
     """One row for each scenario and method, with intervals over packages and paired differences to greedy."""
-    looping = {(s.path, s.start) for s in samples if s.scenario == "real" and s.method == GREEDY and loops(s)}
-    kept = [s for s in samples if s.scenario != "real" or (s.path, s.start) in looping]
+    samples = list(samples)
+    looping = {s["task"] for s in samples if s["kind"] == "real" and s["method"] == GREEDY and loops(s)}
+    kept = [s for s in samples if s["kind"] != "real" or s["task"] in looping]
     table = []
     for scenario in SCENARIOS:
         measures = LINE_MEASURES if scenario == "ordinary" else MEASURES
-        own = {method: [s for s in kept if (s.scenario, s.method) == (scenario, method)] for method in METHODS}
+        own = {method: [s for s in kept if (s["kind"], s["method"]) == (scenario, method)] for method in METHODS}
         found = {method: figures(answers, measures) for method, answers in own.items() if answers}
         for method, parts in found.items():
             against = differences(parts, found[GREEDY], seed) if method != GREEDY else {}

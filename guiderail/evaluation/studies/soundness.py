@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from statistics import fmean, median, quantiles
 from typing import Any
@@ -241,5 +242,5 @@ def trust_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _share(verdicts: Sequence[Verdict], holds: Callable[[Verdict], bool], seed: int) -> Mapping[str, Any] | None:
-    found = parts(verdicts, lambda verdict: (float(holds(verdict)), 1.0))
+    found = parts(verdicts, lambda verdict: (float(holds(verdict)), 1.0), attrgetter("package"))
     return {"share": ratio(found), "interval": interval(found, seed=seed)} if found else None

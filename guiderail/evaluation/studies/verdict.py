@@ -18,6 +18,7 @@ from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.tables import columns, figures, mean
 from guiderail.evaluation.task import Task
 from guiderail.evaluation.tasks import draw_lines
+from guiderail.evaluation.worker import Row
 from guiderail.monitors.analysis.pool import ServerPool
 from guiderail.monitors.error_kinds import is_sure
 from guiderail.monitors.verdict import Change, Inspector
@@ -40,22 +41,14 @@ class Plan(study.Plan):
 FULL, QUICK = Plan(), Plan(packages=4, lines=10)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The verdict on one true line: whether anything is known, whether errors are found, and of which kinds."""
-
-    package: str
-    surroundings: str
-    known: bool
-    errors: bool
-    dropped: bool
-    kinds: tuple[str, ...]
-
-
 def samples(
     files: Sequence[SourceFile], root: Path, server: str, plan: Plan, advance: Callable[[], None] = lambda: None
-) -> Iterator[Sample]:
-    """The verdicts on lines of one package, laid out with its dependencies in `root`."""
+) -> Iterator[Row]:
+    """The verdicts on lines of one package, laid out with its dependencies in `root`.
+
+    Of each true line whether anything is `known`, whether there are `errors`, and their `kinds`; and whether it is
+    `dropped`.
+    """
     pool = ServerPool(server, trust="always")  # the package was chosen by us
     try:
         inspector = Inspector(pool, ANSWER_S)
@@ -66,19 +59,18 @@ def samples(
         pool.stop()
 
 
-def _sample(inspector: Inspector, task: Task, root: Path, surroundings: str) -> Sample:
+def _sample(inspector: Inspector, task: Task, root: Path, surroundings: str) -> Row:
     after = task.suffix if surroundings == WHOLE else without_block(task)
     document = Document(task.prefix + after, root / task.path, task.language)
     (verdict,) = inspector.inspect(document, [Change(task.start, task.start, task.truth)], root)
-    dropped = any(is_sure(kind, task.language) for kind in verdict.kinds)
-    return Sample(
-        task.package,
-        surroundings,
-        verdict.state != "unknown",
-        verdict.state == "errors",
-        dropped,
-        tuple(sorted(set(verdict.kinds))),
-    )
+    return {
+        "package": task.package,
+        "surroundings": surroundings,
+        "known": verdict.state != "unknown",
+        "errors": verdict.state == "errors",
+        "dropped": any(is_sure(kind, task.language) for kind in verdict.kinds),
+        "kinds": sorted(set(verdict.kinds)),
+    }
 
 
 def without_block(task: Task) -> str:
@@ -94,19 +86,18 @@ def _depth(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def rows(found: Sequence[Sample], plan: Plan) -> list[dict[str, Any]]:
+def rows(found: Sequence[Row], plan: Plan) -> list[dict[str, Any]]:
     """A row for each kind of surroundings: shares of the lines with a known verdict, and lines by kind of error."""
-    return [_row([one for one in found if one.surroundings == each], each, plan) for each in SURROUNDINGS]
+    return [_row([one for one in found if one["surroundings"] == each], each, plan) for each in SURROUNDINGS]
 
 
-def _row(own: Sequence[Sample], surroundings: str, plan: Plan) -> dict[str, Any]:
-    known = [one for one in own if one.known]
-    kinds = Counter(kind for one in known for kind in one.kinds)
+def _row(own: Sequence[Row], surroundings: str, plan: Plan) -> dict[str, Any]:
+    known = [one for one in own if one["known"]]
     shares = figures(known, {"errors": mean("errors"), "dropped": mean("dropped")})
     return {
         "surroundings": surroundings,
         "lines": len(own),
         "known": len(known),
         **columns(shares, plan.seed),
-        "kinds": dict(kinds.most_common()),
+        "kinds": dict(Counter(kind for one in known for kind in one["kinds"]).most_common()),
     }

@@ -53,11 +53,6 @@ class GgufFile:
         return self.header.real(f"{self.architecture}.{key}", default)
 
 
-def is_gguf(path: Path) -> bool:
-    """Whether a path names a GGUF file that is there."""
-    return path.suffix.lower() == SUFFIX and path.is_file()
-
-
 def shard_paths(path: Path) -> tuple[Path, ...]:
     """The files of a model: the file itself, or all shards if it is one of them.
 
@@ -71,7 +66,7 @@ def shard_paths(path: Path) -> tuple[Path, ...]:
         return (path,)
     stem, number, count = found[1], int(found[2]), int(found[3])
     if not 1 <= number <= count <= MOST_SHARDS:
-        raise GgufError(f"{path} is not called as a shard can be", "Give it its own name back, or fetch it again")
+        raise GgufError(f"{path} has a name that no shard can have", "Restore its original name, or fetch it again")
     paths = tuple(path.with_name(f"{stem}-{n:05}-of-{count:05}{SUFFIX}") for n in range(1, count + 1))
     missing = [shard.name for shard in paths if not shard.is_file()]
     if missing:
@@ -107,7 +102,7 @@ def _open(paths: tuple[Path, ...], _stamps: tuple[tuple[int, int], ...]) -> Gguf
     stated = first.number("split.count", 1)
     if stated > 1 and stated != len(paths):
         remedy = f"Name its files NAME-00001-of-{stated:05}{SUFFIX} and so on"
-        raise GgufError(f"{paths[0]} is one of {stated} shards, but is not called so", remedy)
+        raise GgufError(f"{paths[0]} is one of {stated} shards, but its name does not say so", remedy)
     tensors = dict(first.tensors)
     for other in others:
         if twice := tensors.keys() & other.tensors.keys():

@@ -1,7 +1,7 @@
-"""The answers of analysers, read from LSP's plain JSON: tolerant of what is left out, not of nonsense.
+"""The answers of analysers, read from LSP's plain JSON: missing fields are tolerated, invalid ones are not.
 
-Offsets are code points of the text that the question showed. What monitors are given has the types that are promised
-here and a size that they can cope with, whatever the server sent; nonsense is no answer.
+Offsets are code points of the text that the question showed. Whatever the server sent, monitors get the types that are
+declared here, of bounded size; an invalid answer counts as none.
 """
 
 from __future__ import annotations

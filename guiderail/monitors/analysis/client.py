@@ -1,6 +1,6 @@
 """One running language server, spoken to over its standard input and output.
 
-Everything here runs on one event loop (`guiderail.monitors.analysis.loop`); nothing waits without an end.
+Everything here runs on one event loop (`guiderail.monitors.analysis.loop`), and every wait has a limit.
 """
 
 from __future__ import annotations

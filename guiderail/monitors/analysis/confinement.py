@@ -1,9 +1,9 @@
-"""Keeps a program from what an analyser need not do, by the Linux kernel's Landlock; the launcher uses it, so no
-imports of ours.
+"""Confines an analyser by the Linux kernel's Landlock. The launcher uses this module, so it imports nothing of
+guiderail.
 
-In a workspace that is not trusted an analyser must not run what the project brings (its ``.venv/bin/python``, say), nor
-write where the project's configuration tells it to (clang's ``-serialize-diagnostics FILE``), nor connect to anybody.
-Where the kernel can hold it to that, it does.
+In a workspace that is not trusted an analyser must not run what the project brings (its ``.venv/bin/python``, say),
+write where the project's configuration tells it to (clang's ``-serialize-diagnostics FILE``), or connect to the
+network. Where the kernel can enforce that, it does.
 
 Landlock cannot tell what a program's loader is asked to load: ``ld-linux.so /usr/bin/python3 evil.py`` is a start of
 the loader, without which nothing starts. So a program that may start no other may make no process either (seccomp).

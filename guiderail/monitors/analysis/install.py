@@ -1,4 +1,4 @@
-"""Fetches language servers into private folders under the user's data folder: nothing else on the machine changes."""
+"""Installs language servers into private folders below the user's data folder; nothing else changes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Starts a program that dies with its parent; run as a script: ``launcher.py PARENT MEMORY LIMITS PROGRAM ARGUMENTS…``.
 
-The program leads a process group of its own, so that what it starts can be ended with it, and on Linux the kernel
-kills it when its parent dies, of whatever cause. A process's own ``preexec_fn`` could do the same, but runs between
-fork and exec, where a process with threads (torch's) may hang. MEMORY is how many megabytes each of its processes may
-hold, 0 for any; the limits are what `confinement.confine` takes, as JSON, or null.
+The program leads a process group of its own, so that its children can be killed with it. On Linux the kernel kills it
+when its parent dies for whatever reason. A process's own ``preexec_fn`` could do the same, but runs between fork and
+exec, where a process with threads (torch's) may hang. MEMORY is how many megabytes each of its processes may hold, 0
+for any; the limits are what `confinement.confine` takes, as JSON, or null.
 """
 
 import json

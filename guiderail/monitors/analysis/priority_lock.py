@@ -1,4 +1,4 @@
-"""A lock whose waiters are served by priority: those of the newest request first."""
+"""A lock whose waiters are served by priority: the newest request first."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The kinds of questions to an analyser.
+"""The requests to an analyser.
 
     analyser.ask(SIGNATURES, Question(path, "python", text, offset)).result(0.05)
 
-A request leaves at once and its answer is kept: asking early and asking again cost nothing.
+A request is sent at once and its answer is cached: asking early or again costs nothing.
 """
 
 from __future__ import annotations

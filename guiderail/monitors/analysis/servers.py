@@ -234,7 +234,7 @@ def known() -> tuple[Server, ...]:
         server = point.load()
         if not isinstance(server, Server):
             raise UsageError(
-                f"{point.value}, registered as the analyser {point.name!r}, is no Server", "See its package"
+                f"{point.value}, registered as the analyser {point.name!r}, is not a Server", "See its package"
             )
         if server.name in found:
             raise UsageError(

@@ -1,8 +1,8 @@
 """Messages to and from a server: whatever it sends takes bounded time and memory here.
 
-A server may be mistaken, or misled by the project that it reads. A message is read if it is of bounded size; an answer
-is taken if it was asked for; a request of the server's is answered by hand. pygls only writes what we say: its own
-reader would carry out ``exit`` or ``workspace/executeCommand`` from any server.
+A server may be faulty, or misled by the project that it reads. Messages are read up to a size limit, only expected
+answers are accepted, and the server's requests are answered here. pygls is used for writing only: its reader would
+execute ``exit`` or ``workspace/executeCommand`` from any server.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Rpc(LanguageClient):
         self._unasked += 1
         self._unasked_bytes += size
         if self._unasked > MOST_UNASKED or self._unasked_bytes > MOST_UNASKED_BYTES:
-            raise TrafficError("sends without end what nobody asked for")
+            raise TrafficError("sends without end messages that were not requested")
 
     def abandon(self, reason: str) -> None:
         """Fail all requests that wait."""

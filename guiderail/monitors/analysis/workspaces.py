@@ -1,6 +1,6 @@
 """Which workspaces a person trusts: only there may an analyser run programs of the project.
 
-The list is the person's own and lies beside the person's settings; nothing inside a workspace can lengthen it.
+The list is stored beside the person's settings; nothing inside a workspace can extend it.
 """
 
 from __future__ import annotations

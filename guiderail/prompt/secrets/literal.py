@@ -1,4 +1,4 @@
-"""Whether what is assigned to a name like ``token`` is a text, or only another name of the program.
+"""Tells whether the value assigned to a name like ``token`` is a string, or only another name of the program.
 
 The rule for assignments takes anything random without quotes, and a comma for an assignment: in code that is
 ``import AutoTokenizer, Qwen3ForCausalLM`` or ``tokenizer: Qwen2TokenizerFast``.

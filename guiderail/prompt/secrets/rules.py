@@ -1,4 +1,4 @@
-"""The rules of gitleaks: which tokens and keys there are, and what only looks like one.
+"""The rules of gitleaks: the forms of tokens and keys, and what only looks like one.
 
 ``gitleaks.toml`` is its file as it is (github.com/gitleaks/gitleaks, MIT licence in ``LICENSE.gitleaks``): a newer one
 takes its place unchanged.

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from guiderail.evaluation.checkers.checker import CannotCheck, Judge, judge_for
+from guiderail.evaluation.checkers.checker import CannotCheck
 from guiderail.evaluation.checkers.java import Javac
+from guiderail.evaluation.checkers.judge import Judge, judge_for
 from guiderail.evaluation.task import Task
 
 PYTHON = ("python", "p/a.py", "from p.b import B\n\n\ndef f(b: B) -> int:\n    return b.", "size()")

@@ -1,10 +1,13 @@
 """Orders of a prompt, compared on a tiny model: the laws that hold whatever the weights are."""
 
+from typing import Any
+
 import pytest
 
 from guiderail.errors import UsageError
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.studies.layout import Plan, Sample, evaluate, known, rows, traces
+from guiderail.evaluation.studies.layout import Plan, evaluate, known, rows, traces
+from tests.evaluation.runs import worker
 from tests.evaluation.test_typing_traces import TEXT
 from tests.helpers.models import tiny_model
 
@@ -12,18 +15,19 @@ PLAN = Plan(traces=1, prompt_tokens=400, max_tokens=4)
 
 
 @pytest.fixture(scope="module")
-def samples() -> list[Sample]:
+def samples() -> list[dict[str, Any]]:
     drawn = traces({"stdlib": [SourceFile("stdlib", "a.py", TEXT)]}, PLAN)
-    return list(evaluate(tiny_model("guiderail"), drawn, PLAN))
+    with worker("guiderail", PLAN) as (who, config):
+        return list(evaluate(who, config, drawn))
 
 
-def test_appending_layouts_encode_less(samples: list[Sample]) -> None:
+def test_appending_layouts_encode_less(samples: list[dict[str, Any]]) -> None:
     """Typing shifts the suffix in psm; spm and efim append, and efim encodes the least again."""
     share = {row["layout"]: row["encoded_share"] for row in rows(samples) if row["policy"] == "exact"}
     assert share["efim"] <= share["spm"] < share["psm"]
 
 
-def test_the_exact_policy_leaves_nothing_stale(samples: list[Sample]) -> None:
+def test_the_exact_policy_leaves_nothing_stale(samples: list[dict[str, Any]]) -> None:
     """Each state is there in every layout and policy; under the exact one no token is stale."""
     table = rows(samples)
     assert len(table) == 6
@@ -35,7 +39,7 @@ def test_the_exact_policy_leaves_nothing_stale(samples: list[Sample]) -> None:
 
 def test_only_what_a_model_knows_is_compared() -> None:
     """A model's layouts are those that its format knows; one layout alone cannot be compared."""
-    assert known(tiny_model("guiderail")) == ["psm", "spm", "efim"]
-    assert known(tiny_model("qwen2")) == ["psm", "efim"]
+    assert known(tiny_model("guiderail").info) == ["psm", "spm", "efim"]
+    assert known(tiny_model("qwen2").info) == ["psm", "efim"]
     with pytest.raises(UsageError, match="one layout"):
-        known(tiny_model("mistral"))
+        known(tiny_model("mistral").info)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from guiderail.evaluation.studies.methods import GREEDY, QUICK, available, evaluate, rows, tasks
+from tests.evaluation.runs import worker
 from tests.evaluation.studies.test_repetition import FILES
-from tests.helpers.models import tiny_model
 
 PLAN = replace(QUICK, packages=None, lines=2, blocks=2, prompt_tokens=128, max_tokens=8)
 
@@ -22,16 +22,16 @@ def test_a_body_is_asked_for_after_its_indentation() -> None:
 
 
 def test_every_registered_way_answers_and_is_paired_with_greedy() -> None:
-    """Two ways over the same cursors; a broken run asks for the rest alone; the rows have what the table needs."""
-    model, drawn = tiny_model("guiderail"), tasks(FILES, PLAN)
-    found = list(evaluate(model, drawn, PLAN, advance=lambda: None))
-    answered = [case for case in available() if case.name in {sample.method for sample in found}]
+    """All over the same cursors; the rows have what the table needs."""
+    drawn = tasks(FILES, PLAN)
+    with worker("guiderail", PLAN, methods=available()) as (who, config):
+        found = list(evaluate(who, config, drawn, None, lambda: None))
+    answered = [method.label for method in available() if method.label in {row["method"] for row in found}]
     assert len(found) == len(drawn) * len(answered)
-    assert {case.name for case in available()} - {case.name for case in answered} <= {"adadec"}  # never calibrated
-    again = list(evaluate(model, drawn, PLAN, done=found[:-2], advance=lambda: None))
-    assert [s.answer for s in again] == [s.answer for s in found[-2:]]
-    table = rows(found, {sample.key: True for sample in found}, seed=0)
-    assert [row["method"] for row in table] == [case.name for case in answered]
+    assert {method.label for method in available()} - set(answered) <= {"adadec"}  # never calibrated
+    table = rows([row | {"compiles": 1.0} for row in found], seed=0)
+    assert [row["method"] for row in table] == answered
+    assert all(row["clean"] == 1 for row in table)
     wanted = (
         "line_em",
         "block_em",

@@ -1,16 +1,20 @@
 """What patching costs, on a tiny model: the laws that hold whatever the weights are."""
 
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from guiderail.cache.selection import Effort
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.revisions import TASKS
+from guiderail.evaluation.row_file import RowFile
 from guiderail.evaluation.studies import repeated_edits
 from guiderail.evaluation.studies.pie import (
     EFFORTS,
     PREFIX,
     Plan,
-    Sample,
     by_distance,
     chains,
     evaluate,
@@ -25,51 +29,60 @@ FILES = {"stdlib": [SourceFile("stdlib", "a.py", training_text())]}
 
 
 @pytest.fixture(scope="module")
-def samples() -> list[Sample]:
+def samples() -> list[dict[str, Any]]:
     model = tiny_model("qwen3")
     drawn = revisions(model, FILES, [], PLAN)
-    return [sample for found in evaluate(model, drawn, PLAN) for sample in found]
+    return list(evaluate(model, drawn, PLAN))
 
 
-def test_every_method_answers_every_task(samples: list[Sample]) -> None:
+def test_every_method_answers_every_task(samples: list[dict[str, Any]]) -> None:
     """Each revision is followed in every way; the full encoding is its own reference, the prefix cache equals it."""
     methods = ["full", PREFIX, "conflict", *EFFORTS]
-    assert [s.method for s in samples] == methods * (len(samples) // len(methods))
-    assert {s.task for s in samples} <= set(TASKS)
-    full = [s for s in samples if s.method == "full"]
+    assert [s["method"] for s in samples] == methods * (len(samples) // len(methods))
+    assert {s["kind"] for s in samples} <= set(TASKS)
+    full = [s for s in samples if s["method"] == "full"]
     assert full
-    assert all(s.kl == 0 and s.agrees and s.same_line and s.stale == 0 and s.encoded == s.tokens for s in full)
-    assert all(s.kl < 1e-9 and s.same_line and s.stale == 0 for s in samples if s.method == PREFIX)
-    assert all(s.kl > -1e-12 for s in samples)
+    assert all(
+        s["kl"] == 0 and s["agrees"] and s["same_line"] and s["stale"] == 0 and s["encoded"] == s["tokens"]
+        for s in full
+    )
+    assert all(s["kl"] < 1e-9 and s["same_line"] and s["stale"] == 0 for s in samples if s["method"] == PREFIX)
+    assert all(s["kl"] > -1e-12 for s in samples)
 
 
-def test_the_published_method_encodes_the_least(samples: list[Sample]) -> None:
+def test_the_published_method_encodes_the_least(samples: list[dict[str, Any]]) -> None:
     """PIE and the same without rotation run the same tokens; every other way runs as many or more."""
     for start in range(0, len(samples), len(EFFORTS) + 3):
         _, prefix, conflict, pie, *others = samples[start : start + len(EFFORTS) + 3]
-        assert conflict.encoded == pie.encoded <= min(s.encoded for s in [*others, prefix])
+        assert conflict["encoded"] == pie["encoded"] <= min(s["encoded"] for s in [*others, prefix])
 
 
-def test_what_is_done_is_not_done_again(samples: list[Sample]) -> None:
-    """Revisions that have samples are left out; the others come out as before."""
+def test_what_is_done_is_not_done_again(samples: list[dict[str, Any]], tmp_path: Path) -> None:
+    """Revisions whose rows are in the log are not followed again; a run that was ended in the midst gives the same."""
     model = tiny_model("qwen3")
     drawn = revisions(model, FILES, [], PLAN)
-    again = [s for found in evaluate(model, drawn, PLAN, done=[s for s in samples if s.revision]) for s in found]
-    assert [(s.method, s.kl) for s in again] == [(s.method, s.kl) for s in samples if s.revision == 0]
+    with closing(RowFile(tmp_path / "rows.jsonl", {"seed": 0})) as log:
+        next(evaluate(model, drawn, PLAN, log))
+        assert len(log.done) == 1
+        again = list(evaluate(model, drawn, PLAN, log))
+        assert len({row["task"] for row in again}) == len(log.done)
+        kept = list(evaluate(model, drawn, PLAN, log))
+    assert [(s["method"], s["kl"]) for s in again] == [(s["method"], s["kl"]) for s in samples]
+    assert [s["seconds"] for s in kept] == [s["seconds"] for s in again]  # nothing was measured a second time
 
 
-def test_rows_are_means_of_samples(samples: list[Sample]) -> None:
+def test_rows_are_means_of_samples(samples: list[dict[str, Any]]) -> None:
     """A row has its samples' numbers, and "all" the samples of every task."""
     table = rows(samples)
     row = next(r for r in table if r["task"] == "all" and r["method"] == "pie")
-    mine = [s for s in samples if s.method == "pie"]
+    mine = [s for s in samples if s["method"] == "pie"]
     assert row["n"] == len(mine)
-    assert row["kl_mean"] == pytest.approx(sum(s.kl for s in mine) / len(mine))
+    assert row["kl_mean"] == pytest.approx(sum(s["kl"] for s in mine) / len(mine))
     assert (row["halo"], row["uses"]) == (0, 0)
     assert {r["method"] for r in table if r["task"] == "all"} == {"full", PREFIX, "conflict", *EFFORTS}
 
 
-def test_every_sample_has_a_distance(samples: list[Sample]) -> None:
+def test_every_sample_has_a_distance(samples: list[dict[str, Any]]) -> None:
     """The classes of distance hold each sample once."""
     classes = by_distance(samples)
     assert sum(row["n"] for row in classes) == len(samples)
@@ -84,10 +97,10 @@ def test_chains_are_followed_to_their_end() -> None:
     """A chain compares every way of healing; where all is healed between two edits, nothing is stale after."""
     model = tiny_model("qwen3")
     links = list(repeated_edits.evaluate(model, chains(model, FILES, PLAN), PLAN))
-    assert {link.method for link in links} == {*repeated_edits.HEALING, repeated_edits.PIE_METHOD}
-    assert max(link.edits for link in links) == PLAN.edits
+    assert {link["method"] for link in links} == {*repeated_edits.HEALING, repeated_edits.PIE_METHOD}
+    assert max(link["edits"] for link in links) == PLAN.edits
     table = repeated_edits.rows(links)
-    assert len(table) == len({(link.method, link.edits) for link in links})
+    assert len(table) == len({(link["method"], link["edits"]) for link in links})
 
 
 def test_chained_texts_are_edits_of_lines() -> None:

@@ -5,9 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 from guiderail.evaluation.packages import SourceFile, parses
-from guiderail.evaluation.studies.repetition import GREEDY, METHODS, QUICK, RPG, Sample, evaluate, loops, rows, tasks
+from guiderail.evaluation.studies.repetition import (
+    GREEDY,
+    METHODS,
+    PENALTY,
+    QUICK,
+    RPG,
+    RULES,
+    evaluate,
+    judged,
+    loops,
+    rows,
+    tasks,
+)
 from guiderail.evaluation.tasks import function_bodies
-from tests.helpers.models import tiny_model
+from tests.evaluation.runs import worker
 
 TEXT = '''\
 def area(scale):
@@ -54,24 +66,31 @@ def unrolled(lines: list[str], size: int) -> tuple[str, int]:
     return "\n".join(lines), copies
 
 
-def test_a_run_answers_every_cursor_and_goes_on_where_it_ended() -> None:
-    """Real scenarios keep only what loops; a second run asks for nothing that is done."""
-    model, drawn = tiny_model("guiderail"), tasks(FILES, PLAN)
-    found = list(evaluate(model, drawn, PLAN, advance=lambda: None))
-    again = list(evaluate(model, drawn, PLAN, done=found[:-3], advance=lambda: None))
-    assert [(s.key, s.answer) for s in again] == [(s.key, s.answer) for s in found[-3:]]
-    kept = [s for s in found if s.scenario != "real" or s.method != GREEDY or loops(s)]
-    per_method = {method: sum(s.method == method for s in kept) for method in METHODS}
+def test_a_run_answers_every_cursor() -> None:
+    """Real scenarios keep only what loops."""
+    drawn = tasks(FILES, PLAN)
+    with worker("guiderail", PLAN) as (who, config):
+        found = list(evaluate(who, config.models[0], drawn, None, lambda: None))
+    kept = [row for row in found if row["kind"] != "real" or row["method"] != GREEDY or loops(row)]
+    per_method = {method: sum(row["method"] == method for row in kept) for method in METHODS}
     assert len(set(per_method.values())) == 1
+    assert {row["method"] for row in found if row["stage_ms"]} <= {PENALTY, RULES, RPG}
     table = rows(found, seed=0)
-    assert {"scenario", "method", "egp", "tr_n", "tr_s", "parses", "length", "time_s", "n"} <= table[0].keys()
+    wanted = {"scenario", "method", "egp", "tr_n", "tr_s", "parses", "length", "time_s", "stage_ms", "n"}
+    assert wanted <= table[0].keys()
     assert {row["scenario"] for row in table} >= {"artificial", "ordinary"}
+    assert all(row["stage_ms"] > 0 for row in table if row["method"] == RPG)
+
+
+def test_the_last_line_of_an_answer_that_was_cut_does_not_count() -> None:
+    """It is half written; an answer that has ended counts as a whole."""
+    task = next(task for task in tasks(FILES, PLAN) if task.kind == "real")
+    row = {"answer": "    x = 1\n    y = (", "ended": 0.0}
+    assert judged(task, row | {"answer": "    total = 1\n    y = ("})["parses"] == 1
+    assert judged(task, row | {"ended": 1.0})["parses"] == 0
 
 
 def test_a_loop_is_what_does_not_end_and_repeats() -> None:
-    where = {"scenario": "real", "method": RPG, "package": "p", "path": "a.py", "start": 0, "answer": ""}
-    scores = {"exact": False, "similarity": 0.0, "parses": True, "tr_n": 0.9, "tr_s": 0.9}
-    sample = Sample(**where, **scores, ended=False, length=10, time_s=0.1, stage_ms=0.0)  # pyright: ignore[reportArgumentType]
-    assert loops(sample)
-    assert not loops(replace(sample, ended=True))
-    assert not loops(replace(sample, tr_s=0.1))
+    assert loops({"ended": 0.0, "tr_s": 0.9})
+    assert not loops({"ended": 1.0, "tr_s": 0.9})
+    assert not loops({"ended": 0.0, "tr_s": 0.1})

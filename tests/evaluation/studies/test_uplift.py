@@ -1,90 +1,67 @@
 """Monitors on and off at the same positions, with an analyser whose answers are given."""
 
-from concurrent.futures import Future
+from __future__ import annotations
+
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from guiderail.engine.completer import Completer
+from guiderail.evaluation.config import OFF
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.studies.uplift import Draw, Judge, Plan, ask, rows, whole_places
+from guiderail.evaluation.studies.uplift import SAMPLED, Plan, methods, rows
+from guiderail.evaluation.study import answered
 from guiderail.evaluation.tasks import rest_of_line
-from guiderail.monitors.analysis.answers import Diagnostic, Member, Members, NoAnswer
-from guiderail.monitors.analysis.requests import DIAGNOSTICS, MEMBERS, Question, Request
-from guiderail.monitors.monitors import Monitors
-from tests.helpers.models import tiny_model
+from guiderail.evaluation.worker import Row
+from guiderail.monitors.analysis.servers import server_named
+from tests.evaluation.runs import worker
 
-TEXT = "import os\n\n\ndef size(path):\n    return os.getcwd()\n"
-AT = TEXT.index("getcwd")
-NAMES = ("path", "getcwd", "sep")
-
-
-class Told:
-    """Knows three members of everything, and calls a file wrong that does not have one of them after ``os.``."""
-
-    name = "told"
-
-    def get(self, language: str, folder: Path) -> "Told":
-        """Be the only analyser."""
-        return self
-
-    def attend(self) -> None:
-        pass
-
-    def ask(self, request: Request, question: Question) -> Future:
-        future: Future = Future()
-        if request is MEMBERS:
-            future.set_result(Members(tuple(map(Member, NAMES)), complete=True))
-        elif request is DIAGNOSTICS:
-            right = any(f"os.{name}" in question.text for name in NAMES)
-            future.set_result(() if right else (Diagnostic(0, 1, "error", "e", "no such name"),))
-        else:
-            future.set_exception(NoAnswer("error"))
-        return future
+TEXT = """class Shop:
+    def __init__(self) -> None:
+        self.price = 1
 
 
-def draw(package: str, start: int, on: bool, index: int, value: float, clean: bool | None = True) -> Draw:
-    method = "greedy" if index < 0 else "sampled"
-    return Draw(package, "a.py", start, on, method, max(index, 0), "", value, value, value, clean, 0, 0, 3, 0.1)
+def size(shop: Shop) -> int:
+    return shop.price
+"""
+AT = TEXT.rindex("price")
 
 
-def place(package: str, start: int, off: list[float], on: list[float], clean: bool | None = True) -> list[Draw]:
+def draw(package: str, start: int, on: bool, index: int, value: float, clean: bool | None = True) -> Row:
+    return {
+        "task": f"{package}:{start}", "package": package, "monitors": "all" if on else OFF, "monitored": None,
+        "method": "greedy" if index < 0 else SAMPLED, "nim": value, "ism": value, "pm": value,
+        "compiles": None if clean is None else float(clean), "tokens": 3, "decode_s": 0.1,
+    }  # fmt: skip
+
+
+def place(package: str, start: int, off: list[float], on: list[float], clean: bool | None = True) -> list[Row]:
     """One position: the greedy value first, then the drawn ones."""
     sides = ((False, off), (True, on))
     return [draw(package, start, which, i - 1, v, clean) for which, values in sides for i, v in enumerate(values)]
 
 
+@pytest.mark.e2e
 def test_both_sides_answer_at_every_position(tmp_path: Path) -> None:
-    """All answers with monitors on begin with a legal name, and the judge calls them clean."""
+    """All answers with monitors on begin with a legal name; what is judged clean is what the analyser finds right."""
+    if server_named("pyrefly").find() is None:
+        pytest.skip("pyrefly is not installed: pip install pyrefly")
+    (tmp_path / "a.py").write_text(TEXT)
     plan = Plan(samples=2, max_tokens=8)
-    completer = Completer(tiny_model("qwen3"))
-    monitors = Monitors(completer.vocabulary, Told(), deadline_s=5.0, names="dereference")
-    position = replace(rest_of_line(SourceFile("p", "a.py", TEXT), "dereference", AT), root=tmp_path)
-    draws = ask(completer, monitors, Judge(Told()), position, plan)
-    assert [(one.monitors, one.method, one.index) for one in draws] == [
-        (on, method, index) for on in (False, True) for method, index in (("greedy", 0), ("sampled", 0), ("sampled", 1))
-    ]
-    assert all(one.clean == one.text.startswith(NAMES) for one in draws)
-    assert all(one.constrained for one in draws if one.monitors)
-    assert set(whole_places(draws, plan)) == {("p", "a.py", AT)}
-
-
-def test_the_judge_compares_with_what_the_author_wrote() -> None:
-    """An error that the true file has too does not count; without an answer nothing is known."""
-    position = rest_of_line(SourceFile("p", "a.py", "os.\n"), "dereference", 3)
-    cases = {("path", "sep"): True, ("nothing", "sep"): False, ("nothing", "other"): True}
-    for texts, clean in cases.items():
-        asked = [Judge(Told()).ask(position, text) for text in texts]
-        assert Judge.is_clean(asked[0], asked[1]) is clean
-
-    class Mute(Told):
-        def ask(self, request: Request, question: Question) -> Future:
-            future: Future = Future()
-            future.set_exception(NoAnswer("died"))
-            return future
-
-    assert Judge.is_clean(Judge(Mute()).ask(position, "path"), Judge(Told()).ask(position, "sep")) is None
+    task = replace(rest_of_line(SourceFile("p", "a.py", TEXT), "dereference", AT), root=tmp_path)
+    more: dict[str, Any] = {"methods": methods(plan), "monitors": (OFF, "dereference"), "analyser": "pyrefly"}
+    with worker("qwen3", plan, **more, check=True, judge="pyrefly", deadline_s=60.0) as (who, config):
+        found = list(answered(who, [task], config.systems()))
+    greedy = [(OFF, "greedy", 0), ("dereference", "greedy", 0)]
+    drawn = [(on, SAMPLED, index) for on in (OFF, "dereference") for index in (0, 1)]
+    assert [(row["monitors"], row["method"], row["sample"]) for row in found] == greedy + drawn
+    watched = [row for row in found if row["monitors"] != OFF]
+    assert all(row["output"].startswith("price") for row in watched if len(row["output"]) >= len("price"))
+    assert all(row["compiles"] is not None for row in found)
+    table = rows(found, plan)
+    assert [(row["method"], row["monitors"]) for row in table][:2] == [("greedy", "off"), ("greedy", "on")]
+    assert table[1]["constrained"] == 1
 
 
 def test_rows_state_score_at_k_and_what_monitors_add() -> None:
@@ -110,14 +87,6 @@ def test_what_was_not_judged_on_one_side_counts_on_neither() -> None:
     nobody = rows(place("a", 2, [1, 1], [1, 1], clean=None), Plan(samples=1))[1]
     assert nobody["clean"] is None
     assert "clean" not in nobody["against_off"]
-
-
-@pytest.mark.parametrize("torn", [1, 3, 5])
-def test_a_torn_position_is_none_until_it_was_asked_again(torn: int) -> None:
-    """A position that lacks answers is left out; asked again, what had been kept of it does not count twice."""
-    whole, plan = place("a", 1, [0, 0, 1], [1, 1, 1]), Plan(samples=2)
-    assert whole_places(whole[:torn], plan) == {}
-    assert len(whole_places(whole[:torn] + whole, plan)["a", "a.py", 1]) == 6
 
 
 def test_without_draws_there_is_the_greedy_answer_alone() -> None:

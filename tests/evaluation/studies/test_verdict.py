@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.studies.verdict import SURROUNDINGS, WHOLE, Plan, Sample, rows, samples, without_block
+from guiderail.evaluation.studies.verdict import SURROUNDINGS, WHOLE, Plan, rows, samples, without_block
 from guiderail.evaluation.task import cut_out
 from guiderail.monitors.analysis.servers import server_named
 
@@ -41,12 +41,17 @@ def test_of_what_follows_the_block_is_left_out_and_nothing_else(at: int) -> None
         assert len(kept[0]) - len(kept[0].lstrip()) < depth or depth == 0
 
 
+def sample(package: str, *, known: bool, errors: bool = False, kinds: list[str] | None = None) -> dict[str, object]:
+    about = {"package": package, "surroundings": WHOLE, "known": known}
+    return about | {"errors": errors, "dropped": errors, "kinds": kinds or []}
+
+
 def test_rows_count_what_is_known() -> None:
     """Shares are of the lines with a known verdict; each kind counts once a line."""
     found = [
-        Sample("a", WHOLE, True, True, True, ("unknown-name",)),
-        Sample("a", WHOLE, True, False, False, ()),
-        Sample("b", WHOLE, False, False, False, ()),
+        sample("a", known=True, errors=True, kinds=["unknown-name"]),
+        sample("a", known=True),
+        sample("b", known=False),
     ]
     whole, _ = rows(found, Plan())
     assert (whole["lines"], whole["known"], whole["errors"], whole["dropped"]) == (3, 2, 0.5, 0.5)
@@ -60,5 +65,5 @@ def test_true_lines_of_a_typed_function_have_no_errors(tmp_path: Path) -> None:
         pytest.skip("pyrefly is not installed: pip install pyrefly")
     (tmp_path / "code.py").write_text(CODE)
     found = list(samples([FILE], tmp_path, "pyrefly", Plan(lines=4)))
-    assert {one.surroundings for one in found} == set(SURROUNDINGS)
-    assert any(one.known for one in found) and not any(one.errors for one in found)
+    assert {one["surroundings"] for one in found} == set(SURROUNDINGS)
+    assert any(one["known"] for one in found) and not any(one["errors"] for one in found)

@@ -1,8 +1,8 @@
 """The file system that a program in the sandbox sees, built anew for each run.
 
-Its root is a file system in memory, of bounded size, that vanishes with the run. Shown in it, read-only, are the
-interpreter, the installed packages and the system's programs and libraries. The program may write to its own folder,
-to /tmp and to /dev/shm, which together have that bounded size. The host's own root is taken away.
+Its root is a file system in memory that vanishes with the run. The interpreter, the installed packages and the system's
+programs and libraries are mounted read-only. The program may write to its own folder, /tmp and /dev/shm, whose total
+size is limited. The host's root is detached.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""Process 1 of the sandbox: when it ends, the kernel ends everything in there, whatever that did to stay alive.
+"""Process 1 of the sandbox: when it ends, the kernel kills every process in the sandbox.
 
-It reaps, and it ends itself when the program ends, when time is up, when the process that asked is gone, and when the
-sandbox as a whole uses more than it may. A program cannot stop or kill it: the kernel keeps signals from process 1.
+It reaps children, and ends itself when the program ends, when time is up, when the requesting process is gone, and when
+the sandbox as a whole exceeds a limit. A program cannot stop or kill it: the kernel keeps signals from process 1.
 
-How sharp the bounds in sum are: the kernel itself counts processes and threads, and what is written to files. Memory
-(also what was moved to swap), processor time and sockets are looked at every `TICK_S`: one process never has more
-memory than all together may have, but within a tick several can take more, as much as the machine can give in that
-time. The processor time of children that a program had the kernel forget (SIGCHLD ignored) is not in the sum; the time
-by the clock bounds it.
+How precise the limits in sum are: the kernel itself counts processes, threads and written bytes. Memory (with swap),
+processor time and sockets are polled every `TICK_S`. One process never has more memory than all together may have, but
+within a tick several processes can take more. The processor time of children that a program had the kernel discard
+(SIGCHLD ignored) is not counted; the wall-clock limit bounds it.
 """
 
 from __future__ import annotations

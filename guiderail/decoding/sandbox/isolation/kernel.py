@@ -1,11 +1,11 @@
-"""Calls to the Linux kernel that the standard library lacks."""
+"""Linux system calls that the standard library lacks."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 
-NEWTIME, NEWNS, NEWCGROUP, NEWUTS = 0x80, 0x00020000, 0x02000000, 0x04000000
+NEWNS, NEWCGROUP, NEWUTS = 0x00020000, 0x02000000, 0x04000000
 NEWIPC, NEWUSER, NEWPID, NEWNET = 0x08000000, 0x10000000, 0x20000000, 0x40000000
 NOSUID, NODEV, NOEXEC, BIND, REC, PRIVATE = 2, 4, 8, 0x1000, 0x4000, 0x40000
 DETACH = 2

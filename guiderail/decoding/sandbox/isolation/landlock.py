@@ -1,7 +1,7 @@
-"""Landlock: a second fence around the files that the view shows, should a program come by a way out of the view.
+"""Landlock: a second barrier around the visible files, in case a program escapes from the mount namespace.
 
-A kernel without it, or with its first version, which forbids to move a file to another folder, leaves the view as the
-one fence.
+On a kernel without it, or with its first version, which forbids moving files between folders, the mount namespace is
+the only barrier.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The way into the sandbox: a process that leaves the host's namespaces, and waits for process 1 of the new ones."""
+"""Enters the sandbox: a process that leaves the host's namespaces, and waits for process 1 of the new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last step before a program runs: its rights are given up, its bounds set, its folder filled."""
+"""The last step before a program runs: fills its folder, sets its limits, and drops all privileges."""
 
 from __future__ import annotations
 

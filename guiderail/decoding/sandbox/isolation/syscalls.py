@@ -1,7 +1,7 @@
 """The system calls that a program in the sandbox may make, as a seccomp filter.
 
-Every number up to `LAST` was looked at: what is not in `DENIED` is allowed. What came to Linux later does not exist in
-the sandbox, whatever it does. A call by another architecture's numbers (32-bit, x32) ends the process.
+Every number up to `LAST` was reviewed: what is not in `DENIED` is allowed. Later system calls do not exist in the
+sandbox. A call by another architecture's numbers (32-bit, x32) ends the process.
 
 No call makes a socket that has an address: pairs of connected streams alone, which event loops need. No call keeps
 memory where it is not seen in a process or in the sandbox's file system: no memfd, no System V objects, no shared

@@ -35,15 +35,16 @@ class LruCache(Generic[K, V]):
 
     def get(self, key: K, make: Callable[[], V]) -> V:
         """The value of a key, made now if there is none."""
-        if key not in self._held:
-            made = make()
-            with self._lock:
-                self._held[key] = made
         with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+                return self._held[key]
+        made = make()
+        with self._lock:
+            found = self._held.setdefault(key, made)  # another thread may have made one
             self._held.move_to_end(key)
-            found = self._held[key]
             gone = [self._held.popitem(last=False)[1] for _ in range(len(self._held) - self._most)]
-        for one in gone:
+        for one in gone if found is made else [*gone, made]:
             self._drop(one)
         return found
 

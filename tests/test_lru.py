@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guiderail.engine.lru import LruCache
+from guiderail.lru import LruCache
 
 
 @given(st.lists(st.integers(0, 6)), st.integers(1, 4))

@@ -1,0 +1,52 @@
+"""What the commands of ``guiderail bench`` share: options, the device, and how figures are shown and written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from guiderail.cli.study import Row, Table
+
+MODELS = click.option(
+    "--model", "models", multiple=True, metavar="REF", help="A model or a random shape; repeat for several."
+)
+DEVICE = click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default=None, help="Where to run.  [default: a GPU if found]"
+)
+THREADS = click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads.  [default: cores]")
+
+
+def device_of(wanted: str | None) -> str:
+    """The device that is measured."""
+    import torch
+
+    return wanted or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def report(
+    target: str | None,
+    tables: Mapping[Table, Sequence[Row]],
+    seeds: Mapping[str, int],
+    *,
+    lines: Sequence[str] = (),
+    **conditions: Any,
+) -> None:
+    """Print the tables and lines unless standard output is for the JSON, and write all rows where it is asked for.
+
+    Parameters
+    ----------
+    conditions
+        As of `guiderail.evaluation.measurement.meta`.
+    """
+    from guiderail.evaluation import measurement
+
+    if target != "-":
+        for table, rows in tables.items():
+            table.show(rows, to_stdout=True)
+        for line in lines:
+            click.echo(line)
+    if target:
+        rows = [row for own in tables.values() for row in own]
+        measurement.write(target, measurement.meta(seeds, **conditions), rows)

@@ -1,0 +1,108 @@
+"""The file of rows, and the runs that go on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guiderail.errors import UsageError
+from guiderail.evaluation import packages
+from guiderail.evaluation.row_file import RowFile
+from guiderail.evaluation.study import UNFINISHED, once, rows_kept
+
+RUN = {"seed": 1}
+
+
+def unit(task: str, count: int = 1) -> list[dict[str, Any]]:
+    return [{"task": task, "system": "m", "samples": count, "word": "ä\n", "sample": n} for n in range(count)]
+
+
+def test_a_broken_run_goes_on(tmp_path: Path) -> None:
+    """What was added is there again, a unit that was torn is not, and the file can be added to."""
+    file = tmp_path / "rows.jsonl"
+    with closing(RowFile(file, RUN)) as log:
+        log.add(unit("a"))
+        log.add(unit("b", 3))
+    torn = file.read_bytes()[:-9]
+    file.write_bytes(torn)
+    with closing(RowFile(file, RUN)) as log:
+        assert log.done == {("a", "m"): unit("a")}
+        log.add(unit("b", 3))
+    assert file.read_bytes() != torn
+    with closing(RowFile(file, RUN)) as log:
+        assert log.done == {("a", "m"): unit("a"), ("b", "m"): unit("b", 3)}
+
+
+@pytest.mark.parametrize("first", ['{"seed": 2}\n', "{", "\xff\n", '{"seed": 1}'])
+def test_two_runs_are_not_mixed(tmp_path: Path, first: str) -> None:
+    """A file of another run, or of none, is refused and stays as it is."""
+    file = tmp_path / "rows.jsonl"
+    file.write_text(first, encoding="latin-1")
+    with pytest.raises(UsageError, match="another run"):
+        RowFile(file, RUN)
+    assert file.read_text(encoding="latin-1") == first
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[str]]:
+    """Runs two units, the second of which may fail; says which were made."""
+    monkeypatch.setattr(packages, "cache_folder", lambda: tmp_path / "datasets")
+
+    def run(name: str = "study", file: Path | None = None, *, fails: bool = False, **more: Any) -> list[str]:
+        made: list[str] = []
+
+        def answer(task: str) -> list[dict[str, Any]]:
+            if fails and task == "b":
+                raise KeyboardInterrupt
+            made.append(task)
+            return [{"word": task}]
+
+        try:
+            with rows_kept(name, RUN | more, file) as log:
+                found = [row for task in "ab" for row in once(log, (task, "m"), lambda task=task: answer(task))]
+                assert [row["word"] for row in found] == ["a", "b"]
+        except KeyboardInterrupt:
+            made.append("ended")
+        return made
+
+    return run
+
+
+def test_a_run_that_was_ended_goes_on_and_leaves_nothing(make: Callable[..., list[str]], tmp_path: Path) -> None:
+    """Without a file of its own too; a run that has come to its end is made anew the next time."""
+    assert make(fails=True) == ["a", "ended"]
+    assert make() == ["b"]
+    assert list((tmp_path / "unfinished").iterdir()) == []
+    assert make() == ["a", "b"]
+
+
+def test_a_named_file_stays(make: Callable[..., list[str]], tmp_path: Path) -> None:
+    """And its rows are not made again."""
+    file = tmp_path / "mine.jsonl"
+    assert make(file=file) == ["a", "b"]
+    assert make(file=file) == []
+
+
+def test_what_decides_the_rows_tells_runs_apart(make: Callable[..., list[str]]) -> None:
+    """Another study, or another value of what decides, begins anew."""
+    assert make(fails=True) == ["a", "ended"]
+    assert make("other") == ["a", "b"]
+    assert make(weights="else") == ["a", "b"]
+    assert make() == ["b"]
+
+
+def test_few_unfinished_runs_are_kept(make: Callable[..., list[str]], tmp_path: Path) -> None:
+    """The oldest go first."""
+    for number in range(UNFINISHED + 3):
+        make(fails=True, number=number)
+        for folder in (tmp_path / "unfinished").iterdir():
+            older = folder.stat().st_mtime - 100
+            os.utime(folder, (older, older))
+    assert len(list((tmp_path / "unfinished").iterdir())) == UNFINISHED
+    assert make(number=0) == ["a", "b"]
+    assert make(number=UNFINISHED + 2) == ["b"]
