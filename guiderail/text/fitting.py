@@ -64,6 +64,8 @@ def fit_text(text: str, before: str, after: str) -> FittedText | None:
         if cut is not None:
             return _nonblank(text[:cut])
     covers = 0 if is_open else _covered(text, closers, rest)  # what is open, the rest of the line closes
+    leading = len(rest) - len(rest.lstrip("".join((*_PAIRS, *_QUOTES))))
+    covers = min(covers, max(0, leading - _left_open(before + text)))  # the outer ones close what is still open
     if covers and _ends_in_string(before + text + rest[covers:]) and not _ends_in_string(before + text + rest):
         covers = 0
     if "\n" not in text and rest and not covers:
@@ -152,6 +154,10 @@ def _nonblank(text: str, covers: int = 0) -> FittedText | None:
     return FittedText(text, covers) if text.strip() else None
 
 
+def _left_open(line: str) -> int:
+    return _Reader(line).count
+
+
 def _ends_in_string(line: str) -> bool:
     return _Reader(line).in_string
 
@@ -220,6 +226,11 @@ class _Reader:
     def is_open(self) -> bool:
         """Whether something is open that the line did not open."""
         return len(self._open) > self._base
+
+    @property
+    def count(self) -> int:
+        """How much is open."""
+        return len(self._open)
 
     @property
     def in_string(self) -> bool:
