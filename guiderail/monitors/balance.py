@@ -36,11 +36,11 @@ def unbalances(document: Document, change: Change) -> bool:
     before = document.text[: change.start]
     comments = _in_comment(document, before + change.text) and not _in_comment(document, before)
     was = _single(document, before, document.text[change.start : end], end)
-    now = _single(document, before + change.text, rest, end)
+    now = _single(document, before, change.text + rest, end)
     # What the text closes last may be what the rest of the line closes too.
     text = change.text.rstrip()
     repeats = now > 0 and text[-1:] in _ENDS_OPERAND and rest.startswith(text[-1:])
-    return comments or now > was or (repeats and _single(document, before + text[:-1], rest, end) < now)
+    return comments or now > was or (repeats and _single(document, before, text[:-1] + rest, end) < now)
 
 
 def _in_comment(document: Document, text: str) -> bool:
