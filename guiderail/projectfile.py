@@ -158,6 +158,16 @@ def read_folder(path: Path, root: Path | None = None, *, limit: int = ENTRY_LIMI
     return tuple(found)
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file, links followed. Path's own raises for a name that is too long."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder, as for `is_file`."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def _opened(descriptor: int, expected: Path) -> Path:
     """Where the file is that was opened: a folder above may have become a link since its path was looked at.
 

@@ -72,6 +72,8 @@ class Settings:
     analyser: str = _key(
         "auto", "who analyses its languages; auto takes the best one installed", choices=("auto", *ANALYSERS)
     )
+    # An analyser may run it, so a project does not name one.
+    python: str = _key("", "the Python of your project: an interpreter or an environment; empty finds it", empty=True)
     trust: choices.Trust = _key(
         "listed",
         "where analysers may run programs of the project; listed: see guiderail analysers trust",
@@ -112,6 +114,11 @@ class Settings:
     )
     log_level: choices.LogLevel = _key("warning", "how much to log on standard error", choices=choices.LogLevel)
 
+
+# The ten that a person looks for first, in this order; all others are advanced.
+BASIC = (
+    "model", "device", "dtype", "threads", "suggestions", "until", "max_tokens", "context", "monitors", "verdict",
+)  # fmt: skip
 
 _FIELDS = {item.name: item for item in fields(Settings)}
 KEYS: tuple[str, ...] = tuple(_FIELDS)

@@ -41,6 +41,19 @@ _OWN: dict[str, dict[str, Any]] = {
     "disablePaths": _LIST | {
         "description": "Files without suggestions: .gitignore patterns, relative to the folder of the workspace.",
     },
+    "comments": {
+        "type": "boolean", "default": True, "scope": "resource",
+        "description": "Suggestions in comments while you type; asked for by hand they come everywhere.",
+    },
+    "strings": {
+        "type": "string", "default": "code", "enum": ["code", "all", "none"], "scope": "resource",
+        "enumDescriptions": [
+            "In strings, but not in prose: docstrings, and strings with three words in a row.",
+            "In all strings.",
+            "In no strings.",
+        ],
+        "description": "In which strings there are suggestions while you type.",
+    },
     "debounceMs": {
         "type": "integer", "default": 75, "minimum": 0, "maximum": 10000, "scope": "resource",
         "description": "Milliseconds that a request waits for the next key at most.",
@@ -55,9 +68,15 @@ _OWN: dict[str, dict[str, Any]] = {
     },
     "speculate": {
         "type": "boolean", "default": True, "scope": "resource",
-        "description": "Make the suggestion behind a shown one in idle time.",
+        "description": "Make the suggestion after a shown one in idle time.",
     },
 }  # fmt: skip
+
+# The ten to look at first, in this order.
+BASIC = (
+    "enable", "model", "device", "disableLanguages", "disablePaths", "comments", "strings", "until", "maxSuggestions",
+    "monitors",
+)  # fmt: skip
 
 
 def property_of(key: str) -> dict[str, Any]:
@@ -79,10 +98,25 @@ def properties() -> dict[str, dict[str, Any]]:
     return {f"guiderail.{key}": entry for key, entry in (own | shared).items()}
 
 
+def categories() -> list[dict[str, Any]]:
+    """The settings as VS Code lists them: the basic ones before the advanced ones, each in its order."""
+    described = properties()
+    basic = [f"guiderail.{key}" for key in BASIC]
+    parts = {"guiderail": basic, "Advanced": [key for key in described if key not in basic]}
+    return [
+        {
+            "title": title,
+            "order": number,
+            "properties": {key: {"order": place} | described[key] for place, key in enumerate(keys, start=1)},
+        }
+        for number, (title, keys) in enumerate(parts.items(), start=1)
+    ]
+
+
 def rendered() -> str:
     """The text of package.json with the settings in it."""
     package = json.loads(PACKAGE.read_text(encoding="utf-8"))
-    package["contributes"]["configuration"]["properties"] = properties()
+    package["contributes"]["configuration"] = categories()
     package["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"] = [*properties()]
     return json.dumps(package, indent=2) + "\n"
 

@@ -12,6 +12,7 @@ import click
 
 from guiderail.cli.output import wants_colour
 from guiderail.cli.terminal import visible
+from guiderail.cli.workspace import leave_out_programs
 from guiderail.errors import UsageError
 from guiderail.text.languages.table import BY_NAME
 
@@ -24,6 +25,7 @@ CHECK_S = 60.0
 @click.group()
 def analysers() -> None:
     """See who analyses which language, get the others, and say which workspaces you trust."""
+    leave_out_programs()
 
 
 @analysers.command("ls")

@@ -11,6 +11,7 @@ from guiderail.cli.loading import load_engine
 from guiderail.cli.options import STDIN, resolved, setting_flags
 from guiderail.cli.terminal import visible
 from guiderail.engine.engine import Engine
+from guiderail.engine.notices import notices
 from guiderail.engine.request import CompletionRequest
 from guiderail.errors import UsageError
 from guiderail.text.document import Document
@@ -28,7 +29,7 @@ from guiderail.text.document import Document
 @setting_flags(
     "suggestions", "until", "end_loops", "max_tokens", "context", "context_tokens", "prompt_tokens", "layout",
     "cache_policy", "model", "device", "dtype", "threads", "project_ngrams", "monitors", "only_monitors", "analyser",
-    "trust", "method", "drafter", "parameters", "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
+    "python", "trust", "method", "drafter", "parameters", "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
     "cache_mb", "verdict",
 )  # fmt: skip
 def complete(
@@ -63,6 +64,8 @@ def complete(
     _refuse({"--output": None if output == STDIN else output}, "needs --positions")
     document = _read(file, language)
     request = request_at(document, line, column, resolved(flags, document.path).settings)
+    for notice in notices(request.settings, document.language, "Name it with --language"):
+        click.echo(f"guiderail: {visible(notice)}", err=True)
     _show(load_engine(request.settings, request), request, as_json)
 
 

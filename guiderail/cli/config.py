@@ -8,7 +8,7 @@ import click
 from guiderail.cli.options import resolved
 from guiderail.cli.terminal import visible
 from guiderail.resolution import Resolved
-from guiderail.settings import KEYS, allowed, rule_of, user_file
+from guiderail.settings import BASIC, KEYS, allowed, rule_of, user_file
 
 
 def _of_projects() -> str:
@@ -23,6 +23,16 @@ def _at_most(most: int) -> str:
     return "off only" if most is False else f"up to {most}"
 
 
+def _basic() -> str:
+    """The basic settings, one a line."""
+    width = max(map(len, BASIC))
+    return "\n".join(f"    {key:<{width}}  {rule_of(key).help}" for key in BASIC)
+
+
+def _advanced() -> str:
+    return ", ".join(key for key in KEYS if key not in BASIC)
+
+
 @click.group(
     help=f"""Show the settings and where each came from.
 
@@ -31,6 +41,13 @@ def _at_most(most: int) -> str:
 
     A project may decide: {_of_projects()}. More only where you set more. All else is yours: what a
     project says of it is named and left out.
+
+    The settings to look at first:
+
+    \b
+{_basic()}
+
+    Advanced, described by `guiderail config show --json` and docs/cli.md: {_advanced()}.
     """
 )
 def config() -> None: ...

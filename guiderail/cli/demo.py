@@ -67,7 +67,17 @@ class Case:
 
 @click.command()
 @setting_flags(
-    "model", "device", "dtype", "threads", "context", "monitors", "only_monitors", "verdict", "analyser", "trust"
+    "model",
+    "device",
+    "dtype",
+    "threads",
+    "context",
+    "monitors",
+    "only_monitors",
+    "verdict",
+    "analyser",
+    "python",
+    "trust",
 )
 def demo(**flags: Any) -> None:
     """Complete real code of an installed package, in colour.

@@ -43,17 +43,18 @@ class Check:
 
 
 @click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--full", is_flag=True, help="Compare all of the model's files with their checksums, however large.")
-@setting_flags("model", "device", "dtype", "threads", "monitors", "analyser", "trust")
-def doctor(as_json: bool, full: bool, **flags: Any) -> None:
-    """Check that everything works on this machine.
+@setting_flags("model", "device", "dtype", "threads", "monitors", "analyser", "python", "trust")
+def doctor(file: Path | None, as_json: bool, full: bool, **flags: Any) -> None:
+    """Check that everything works on this machine, and say what is found of the project of FILE (or of this folder).
 
     The exit code is 1 when a check fails; each failure comes with its remedy.
     """
     checks: list[Check] = []
     colour = wants_colour(sys.stdout)
-    for check in examine(flags, full):
+    for check in examine(flags, full, file):
         checks.append(check)
         if not as_json:
             click.echo(_line(check), color=colour)
@@ -67,7 +68,7 @@ def doctor(as_json: bool, full: bool, **flags: Any) -> None:
         raise click.exceptions.Exit(1)
 
 
-def examine(flags: dict[str, Any], full: bool = False) -> Iterator[Check]:
+def examine(flags: dict[str, Any], full: bool = False, file: Path | None = None) -> Iterator[Check]:
     """Run the checks one after the other; what depends on a failed step is left out.
 
     Parameters
@@ -76,6 +77,8 @@ def examine(flags: dict[str, Any], full: bool = False) -> Iterator[Check]:
         Settings given on the command line.
     full
         Whether to read all of a large model's files.
+    file
+        The file or folder whose project is looked at; the current folder by default.
     """
     yield _python()
     settings: list[Resolved] = []
@@ -85,6 +88,7 @@ def examine(flags: dict[str, Any], full: bool = False) -> Iterator[Check]:
     if settings:
         yield from _model_checks(settings[0], full)
         yield _guarded("models", lambda: _models(settings[0].settings))
+        yield _guarded("imports", lambda: _imports(settings[0].settings, file))
         yield _guarded("analysers", lambda: _analysers(settings[0]))
 
 
@@ -273,10 +277,11 @@ def _analysers(now: Resolved) -> Check:
     """Which of the language servers that guiderail can ask are installed; it works without any."""
     from guiderail.monitors.analysis.servers import candidates, known, may_start, server_named
     from guiderail.monitors.analysis.workspaces import is_trusted
+    from guiderail.prompt.project import find_root
 
     settings = now.settings
     trusted = is_trusted(Path.cwd(), settings.trust)
-    untrusted = None if trusted else Path.cwd()
+    untrusted = None if trusted else find_root(Path.cwd()) or Path.cwd()
     installed = [server for server in known() if server.find(untrusted)]
     languages = dict.fromkeys(language for server in (known()[0], *installed) for language in server.languages)
     parts, remedy = [], ""
@@ -293,6 +298,18 @@ def _analysers(now: Resolved) -> Check:
     elif not installed:
         remedy = f"For names that are sure to exist: {known()[0].obtain}"
     return Check("analysers", "note", "; ".join(parts), remedy)
+
+
+def _imports(settings: Settings, file: Path | None) -> Check:
+    """Where the modules of a Python file come from, and a warning where nobody can tell."""
+    from guiderail.monitors.python.description import surroundings
+    from guiderail.prompt.project import find_root
+
+    place = (file or Path()).absolute()
+    folder = place if place.is_dir() else place.parent
+    found = surroundings(find_root(folder) or folder, folder, settings.python)
+    detail = f"{found}; {found.doubt}: no module is forbidden" if found.doubt else str(found)
+    return Check("imports", "note" if found.doubt else "ok", detail, found.remedy)
 
 
 def _models(settings: Settings) -> Check:

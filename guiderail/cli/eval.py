@@ -23,6 +23,7 @@ from guiderail.cli.eval_verdict import verdict
 from guiderail.cli.held_out import held_out, phases, progress
 from guiderail.cli.options import resolved, setting_flags
 from guiderail.cli.study import JSON
+from guiderail.cli.workspace import leave_out_programs
 from guiderail.errors import GuiderailError, UsageError
 
 CORPUS = Path("training", "work", "corpus")
@@ -34,6 +35,7 @@ def evaluate() -> None:
 
     The packages come from the package index, pinned by hash; they are kept for the next time.
     """
+    leave_out_programs()
 
 
 STUDIES = (model, pie, methods, repetition, layout, precision, soundness, uplift, verdict, cursors)

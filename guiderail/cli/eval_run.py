@@ -13,6 +13,7 @@ import click
 
 from guiderail.cli.held_out import phases, progress
 from guiderail.cli.options import OUTPUT
+from guiderail.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -44,9 +45,28 @@ def run(config: str, out: str | None, on_ray: bool, slots: int | None, html: str
     from guiderail.evaluation import config as configs
 
     read = configs.read(shipped(config))
-    folder = Path(out) if out else RUNS / read.name
+    folder = Path(out) if out else RUNS / _plain(read.name)
+    _refuse_links(folder if out else RUNS, folder)
     _run(read, folder, on_ray, slots)
     show([folder], html or str(folder / "report.html"))
+
+
+def _plain(name: str) -> str:
+    """The name of a configuration, which somebody else may have written, if it names a folder below another one."""
+    if name in {"", ".", ".."} or set(name) & set("/\\\0"):
+        raise UsageError(f"{name!r} cannot be a folder's name", "Name the folder by --out")
+    return name
+
+
+def _refuse_links(*folders: Path) -> None:
+    """Raise UsageError where results would be written elsewhere: a repository may have brought the folder along."""
+    links = [path for folder in folders for path in (folder, *_entries(folder)) if path.is_symlink()]
+    if links:
+        raise UsageError(f"{links[0]} is a link", "Remove it, or name another folder by --out")
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def shipped(name: str) -> Path:

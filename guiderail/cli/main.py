@@ -53,9 +53,10 @@ COMMANDS = {
     "analysers": LazyCommand("guiderail.cli.analysers:analysers", "List and check the static analysers."),
     "doctor": LazyCommand("guiderail.cli.doctor:doctor", "Check that everything works on this machine."),
     "config": LazyCommand("guiderail.cli.config:config", "Show the settings and where each came from."),
+    "stats": LazyCommand("guiderail.cli.stats:stats", "Count what editors showed and you accepted."),
     "eval": LazyCommand("guiderail.cli.eval:evaluate", "Measure how good the suggestions are."),
     "bench": LazyCommand("guiderail.cli.bench:bench", "Measure how fast the suggestions are."),
-    "demo": LazyCommand("guiderail.cli.demo:demo", "Complete real code, in colour.", hidden=True),
+    "demo": LazyCommand("guiderail.cli.demo:demo", "Complete real code, in colour."),
 }
 
 

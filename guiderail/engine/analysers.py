@@ -33,13 +33,13 @@ class AnalyserPools:
 
     def __init__(self) -> None:
         self.unsaved = UnsavedDocuments()
-        self._pools: LruCache[tuple[str, str], ServerPool] = LruCache(POOLS, self._stop)
+        self._pools: LruCache[tuple[str, str, str], ServerPool] = LruCache(POOLS, self._stop)
         self._stopping: list[threading.Thread] = []
         self._folders: dict[DocumentName, Path] = {}
 
     def of(self, settings: Settings) -> ServerPool:
         """The pool that the settings name."""
-        return self._pools.get((settings.analyser, settings.trust), lambda: self._pool(settings))
+        return self._pools.get((settings.analyser, settings.trust, settings.python), lambda: self._pool(settings))
 
     def start(self, settings: Settings, document: Document, root: Path | None) -> None:
         """Start the analyser of a document without waiting for it."""
@@ -89,6 +89,6 @@ class AnalyserPools:
     def _pool(self, settings: Settings) -> ServerPool:
         from guiderail.monitors.analysis.pool import ServerPool
 
-        pool = ServerPool(settings.analyser, trust=settings.trust)
+        pool = ServerPool(settings.analyser, trust=settings.trust, python=settings.python)
         pool.unsaved = self.unsaved
         return pool

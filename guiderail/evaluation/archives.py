@@ -10,14 +10,16 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from guiderail import private, programs
+from guiderail import private, programs, projectfile
 from guiderail.evaluation import packages
 from guiderail.evaluation.manifest import Package
 from guiderail.evaluation.packages import DownloadError, SourceFile, sha256_of, without_copies
+from guiderail.projectfile import ProjectFileError
 from guiderail.text.language import language_of
 from guiderail.text.syntax import parse
 
 TIMEOUT_S = 600
+MOST_BYTES = 4 * packages.LARGEST  # of a file in a folder
 TEST_NAMES = (".test.", ".spec.", ".stories.", ".config.", ".bench.")
 TEST_FOLDERS = packages.TEST_FOLDERS | {"__tests__", "__mocks__", "example", "examples", "dist", "lib", "build"}
 APT_SOURCES = (Path("/etc/apt/sources.list.d"), Path("/etc/apt"))
@@ -121,7 +123,15 @@ def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
 def folder_files(name: str, folder: Path, language: str) -> list[SourceFile]:
     """The files of a folder that are worth measuring on, by path."""
     found = sorted(path for path in folder.rglob("*") if path.is_file() and language_of(path) == language)
-    return _wanted(name, ((path.relative_to(folder).as_posix(), path.read_bytes()) for path in found), language)
+    return _wanted(name, ((path.relative_to(folder).as_posix(), _content(path, folder)) for path in found), language)
+
+
+def _content(path: Path, folder: Path) -> bytes:
+    """What a file of a folder holds; nothing where it leads out of the folder, or is too large to be measured on."""
+    try:
+        return projectfile.read_bytes(path, folder, limit=MOST_BYTES) or b""
+    except ProjectFileError:
+        return b""
 
 
 def _wanted(

@@ -292,6 +292,8 @@ def _source(table: Mapping[str, Any], beside: Path) -> Source:
 
 def _settings(table: Mapping[str, Any], path: Path) -> Settings:
     """The settings of a run, each value checked as the product checks it."""
+    if "trust" in table:  # whoever wrote the configuration would decide that programs of the projects run
+        raise UsageError(f"trust is not for [settings] of {path.name}", "Set GUIDERAIL_TRUST, or trust the projects")
     own = {item.name for item in fields(Settings)} - set(settings.KEYS)
     wrong = next((key for key in table if key in DECIDED | DRAWN), None)
     if wrong is not None:

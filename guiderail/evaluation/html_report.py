@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -29,11 +31,15 @@ def page(runs: Sequence[tuple[Run, Sequence[Mapping[str, Any]]]], others: Mappin
     """
     own = files("guiderail.evaluation")
     style, script = (own.joinpath(name).read_text(encoding="utf-8") for name in ("html_report.css", "html_report.js"))
+    # The page's own script runs, and no other: names, answers and records of runs are somebody else's text.
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     names = [run.name for run, _ in runs] + list(others)
     body = [_run(run, found, number) for number, (run, found) in enumerate(runs)]
     body += [_other(name, measured) for name, measured in others.items()]
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f'<meta name="viewport" content="width=device-width">'
         f"<title>guiderail: {escape(', '.join(names))}</title><style>{style}</style></head><body>"
         f"{''.join(body)}<script>{script}</script></body></html>\n"
@@ -46,7 +52,7 @@ def _run(run: Run, found: Sequence[Mapping[str, Any]], number: int) -> str:
     begun = "" if asked == wanted else f" The run is not finished: {asked} of {wanted} tasks have been asked."
     sections = "".join(_kind(run, kind, [row for row in found if row["tasks"] == kind]) for kind in kinds)
     return (
-        f'<header><h1>{escape(run.name)}</h1><p class="about">{escape(run.meta["config"]["about"].strip())}{begun}</p>'
+        f'<header><h1>{escape(run.name)}</h1><p class="about">{escape(run.meta["config"]["about"].strip() + begun)}</p>'
         f"</header>{sections}{_explorer(run, number)}{_conditions(run.meta)}"
     )
 

@@ -4,6 +4,7 @@ pygls keeps a text too, but splits lines at form feeds and U+2028, which the pro
 text at the first edit after one.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from guiderail.text.positions import Encoding, to_column, to_units
 
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 FIRST_HALF, LAST_HALF = 0xD800, 0xDFFF  # surrogates
+LONGEST_PATH = 4096 if os.name == "posix" else 3 * 32_767  # bytes: PATH_MAX; Windows' 32,767 characters
 
 Change = types.TextDocumentContentChangePartial | types.TextDocumentContentChangeWholeDocument
 
@@ -39,6 +41,8 @@ class Buffer:
     ----------
     cursor
         Offset after the last edit: where the person probably is.
+    inserted
+        What the last message inserted, if that was all that it did.
     lost
         Whether the text may differ from the client's, a change of which could not be read or applied.
     """
@@ -53,6 +57,7 @@ class Buffer:
         self.version = version
         self.encoding: Encoding = encoding
         self.cursor = 0
+        self.inserted = ""
         self.is_out_of_sync = False
         self._set(text)
 
@@ -87,12 +92,14 @@ class Buffer:
         self.is_out_of_sync = not whole and (self.is_out_of_sync or (version is not None and version < self.version))
         if version is not None:
             self.version = version
+        self.inserted = ""
         for change in changes[whole[-1] :] if whole else changes:
             edit = None if self.is_out_of_sync else self._edit(change)
             if edit is None:
                 self.is_out_of_sync = True
                 break
             self._apply(edit)
+            self.inserted = edit.text if len(changes) == 1 and edit.start == edit.end else ""
             yield
 
     def offset(self, position: types.Position) -> int:
@@ -194,12 +201,21 @@ def path_of(uri: str) -> Path | None:
     try:
         parts = urlsplit(uri)
         if parts.scheme == "file":
-            path = to_fs_path(uri)
+            here = parts.netloc.lower() == "localhost"  # as good as no host (RFC 8089)
+            path = to_fs_path(parts._replace(netloc="").geturl() if here else uri)
         else:
             path = unquote(parts.path) if parts.scheme == "vscode-notebook-cell" else None
     except ValueError:
         return None
-    return Path(path) if path and "\0" not in path and Path(path).is_absolute() else None
+    return Path(path) if path and _may_exist(path) and Path(path).is_absolute() else None
+
+
+def _may_exist(path: str) -> bool:
+    """Whether a file can have this name: projects are looked for in each folder above it."""
+    try:
+        return "\0" not in path and len(os.fsencode(path)) <= LONGEST_PATH
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
 
 
 def _known_language(name: str, path: Path | None, text: str) -> str | None:

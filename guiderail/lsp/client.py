@@ -9,10 +9,12 @@ from typing import Any
 
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.configuration import ClientConfig
+from guiderail.lsp.disk_changes import DiskChanges
 from guiderail.lsp.policy import Policy
 from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.scheduler import Scheduler
 from guiderail.lsp.suggestion_log import SuggestionLog
+from guiderail.lsp.why import Inquiry
 from guiderail.lsp.worker import Worker
 from guiderail.text.document import Document
 from guiderail.text.positions import Encoding
@@ -35,8 +37,12 @@ class ClientState:
     ----------
     buffers
         The open documents, by URI.
+    disk
+        What its projects' files were like, if it does not watch them.
     suggestions
         The last suggestions that it was sent.
+    inquiry
+        The last request for suggestions.
     folders
         The workspace's folders, with their URIs as the client writes them.
     initial_config
@@ -55,7 +61,9 @@ class ClientState:
     policy: Policy
     scheduler: Scheduler
     buffers: dict[str, Buffer] = field(default_factory=dict)
+    disk: DiskChanges = field(default_factory=DiskChanges)
     suggestions: SuggestionLog = field(default_factory=SuggestionLog)
+    inquiry: Inquiry | None = None
     folders: dict[Path, str] = field(default_factory=dict)
     initial_config: dict[str, Any] = field(default_factory=dict)
     config: ClientConfig = field(default_factory=ClientConfig)

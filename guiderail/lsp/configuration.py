@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from guiderail.errors import GuiderailError, sentences
 from guiderail.lsp.worker import LOADED
@@ -22,6 +22,8 @@ from guiderail.settings import KEYS, Settings, Source, checked, rule_of, user_fi
 SECTION = "guiderail"
 PER_PROCESS = (*LOADED, "log_level")  # settings that a process has once
 _EDITOR = Source("user", "the editor's settings")
+
+Strings = Literal["code", "all", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,10 @@ class Preferences:
         Languages without.
     disable_paths
         Files without, as .gitignore patterns relative to the root.
+    comments
+        Whether there are suggestions in comments.
+    strings
+        In which strings there are suggestions: all, none, or those of code, which are not prose (`place_at`).
     debounce_ms
         Milliseconds an automatic request waits for the next key at most.
     max_suggestions
@@ -59,6 +65,8 @@ class Preferences:
     enable_languages: tuple[str, ...] = ()
     disable_languages: tuple[str, ...] = ()
     disable_paths: tuple[str, ...] = ()
+    comments: bool = True
+    strings: Strings = "code"
     debounce_ms: int = 75
     max_suggestions: int = 3
     menu: bool | None = None
@@ -182,7 +190,7 @@ def _settings(
 
 
 _LISTS = ("enable_languages", "disable_languages", "disable_paths")
-_OWN = ("enable", *_LISTS, "debounce_ms", "max_suggestions", "menu", "speculate")
+_OWN = ("enable", *_LISTS, "comments", "strings", "debounce_ms", "max_suggestions", "menu", "speculate")
 _BOUNDS = {"debounce_ms": (0, 10_000), "max_suggestions": (1, 16)}
 
 
@@ -194,6 +202,8 @@ def _own(key: str, given: dict[str, Any], problems: list[str]) -> Any:
     if key in _LISTS:
         right = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
         value, allowed = tuple(value) if right else value, "a list of strings"
+    elif key == "strings":
+        right, allowed = value in get_args(Strings), f"one of {', '.join(get_args(Strings))}"
     elif key in _BOUNDS:
         low, high = _BOUNDS[key]
         right = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guiderail.engine.completion import Completion
+from guiderail.engine.request import CompletionRequest
 from guiderail.lsp.scheduler import Counts
 from guiderail.lsp.suggestion_log import ShownItem, SuggestionLog
+
+if TYPE_CHECKING:
+    from guiderail.engine.suggestion import Suggestion
 
 
 def explanation(suggestions: SuggestionLog, counts: Counts, answer: Completion | None = None) -> dict[str, Any]:
@@ -53,16 +57,13 @@ def _described(last: ShownItem) -> dict[str, Any]:
         "contextFiles": [
             {"path": one.path, "reason": one.reason, "score": one.score} for one in last.candidate.answer.snippets
         ],
-        "timings": {
-            "prompt_s": timings.prompt_s,
-            "ttft_s": timings.ttft_s,
-            "decode_s": timings.decode_s,
-            "tokens_per_s": timings.tokens_per_s,
-            "waited_s": last.waited_s,
-        },
+        "timings": _timings(suggestion, last.waited_s),
         "monitors": asdict(suggestion.monitored) if suggestion.monitored else None,
+        "python": _python(last.request),
         "verdict": asdict(suggestion.verdict) if suggestion.verdict else None,
         "cacheExact": suggestion.cache_exact,
+        "dropped": [_dropped(one) for one in last.candidate.answer.dropped],
+        "withheld": last.candidate.answer.withheld,
         "score": suggestion.score,
         "finish": suggestion.finish,
     }
@@ -73,3 +74,31 @@ def _why_nothing(answer: Completion | None) -> list[str] | None:
     if answer is None or any(one.text for one in answer.suggestions):
         return None
     return [f"dropped: {reason}" for reason in answer.why_less] or ["the model has nothing to suggest here"]
+
+
+def _dropped(one: Suggestion) -> dict[str, Any]:
+    return {"text": one.text, "verdict": str(one.verdict) if one.verdict else None}
+
+
+def _timings(suggestion: Suggestion, waited_s: float) -> dict[str, float]:
+    timings = suggestion.timings
+    return {
+        "prompt_s": timings.prompt_s,
+        "ttft_s": timings.ttft_s,
+        "decode_s": timings.decode_s,
+        "tokens_per_s": timings.tokens_per_s,
+        "waited_s": waited_s,
+    }
+
+
+def _python(request: CompletionRequest) -> dict[str, Any] | None:
+    """Where the modules of a Python file come from; None for other files."""
+    from guiderail.monitors.python.description import surroundings
+    from guiderail.text.languages.table import PYTHON_STATEMENTS
+
+    document = request.document
+    if document.language not in PYTHON_STATEMENTS or document.path is None:
+        return None
+    folder = document.path.absolute().parent
+    found = surroundings(request.root or folder, folder, request.settings.python)
+    return asdict(found) | {"remedy": found.remedy}

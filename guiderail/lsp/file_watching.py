@@ -32,7 +32,7 @@ def registrations(capabilities: types.ClientCapabilities) -> list[types.Registra
     if workspace.did_change_configuration and workspace.did_change_configuration.dynamic_registration:
         method = types.WORKSPACE_DID_CHANGE_CONFIGURATION
         found.append(types.Registration("guiderail-configuration", method, {"section": SECTION}))
-    if workspace.did_change_watched_files and workspace.did_change_watched_files.dynamic_registration:
+    if watches(capabilities):
         options = types.DidChangeWatchedFilesRegistrationOptions(_watchers())
         found.append(types.Registration("guiderail-files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options))
     return found
@@ -43,6 +43,17 @@ def _watchers() -> list[types.FileSystemWatcher]:
     endings = [ending.removeprefix(".") for ending in _ENDINGS]
     globs = [f"**/*.{{{','.join(endings)}}}", f"**/{{{','.join(_NAMES)}}}"]
     return [*map(types.FileSystemWatcher, globs), types.FileSystemWatcher(_ANY, _COMES_OR_GOES)]
+
+
+def watches(capabilities: types.ClientCapabilities) -> bool:
+    """Whether a client with these capabilities tells what changes on the disk."""
+    files = capabilities.workspace and capabilities.workspace.did_change_watched_files
+    return bool(files and files.dynamic_registration)
+
+
+def is_named(name: str) -> bool:
+    """Whether a file's name is that of code, or of a file that tells of a project."""
+    return name in _NAMES or name.lower().endswith(_ENDINGS)
 
 
 def matters(path: Path, folder: Path | None, kind: int, knows: Callable[[Path], bool]) -> bool:
@@ -60,10 +71,9 @@ def matters(path: Path, folder: Path | None, kind: int, knows: Callable[[Path], 
         Whether a path that is gone was a folder.
     """
     parts = path.relative_to(folder).parts if folder else (path.name,)
-    is_named = path.name in _NAMES or path.name.lower().endswith(_ENDINGS)
     if is_apart(parts):
-        return is_named and not _INSTALLED.isdisjoint(parts)
-    if is_named:
+        return is_named(path.name) and not _INSTALLED.isdisjoint(parts)
+    if is_named(path.name):
         return True
     if kind == types.FileChangeType.Created:
         return path.is_dir()

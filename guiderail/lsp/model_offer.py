@@ -2,21 +2,24 @@
 
 In idle time this machine is measured, in a process of its own at the lowest priority. If a published model suits it,
 the client is asked to show one question with three answers. *Take it* runs the command that `guiderail models
-recommend` prints, and the model is switched; *Never* is remembered for good, *Not now*, or no answer, for `PAUSE`.
+recommend` prints, and the model is switched; *Never* is remembered for good. *Not now*, or no answer, counts on this
+machine for as long as guiderail knows the same published models.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import logging
 import math
 import os
+import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from lsprotocol import types
 
@@ -26,6 +29,7 @@ from guiderail.lsp import subcommand
 from guiderail.lsp.client import ClientState
 from guiderail.lsp.connection import Connection
 from guiderail.lsp.progress import ProgressBar
+from guiderail.model import catalogue
 from guiderail.model.store import EMBEDDED
 from guiderail.projectfile import ProjectFileError
 from guiderail.resolution import resolve
@@ -36,7 +40,7 @@ log = logging.getLogger(__name__)
 TAKE, LATER, NEVER = "Take it", "Not now", "Never"
 IDLE_S = 30.0  # seconds without a key or a request before anything is measured or asked
 POLL_S = 1.0  # seconds between two checks
-PAUSE = timedelta(days=7)
+MACHINES = 50  # of a person whose folders are on several, that are remembered
 MEASURE = ("models", "recommend", "--idle", "--json", "-")
 
 
@@ -130,7 +134,7 @@ class ModelOffer:
         await self._idle()
         if not self._is_wanted():
             return
-        found = recommended(await subcommand.run(*MEASURE))
+        found = recommended(await subcommand.run(*self._measure()))
         if found is None:
             log.info("no published model suits this machine better than the embedded one")
             return
@@ -143,6 +147,11 @@ class ModelOffer:
             remember(NEVER)
         elif answer == TAKE:
             await self._take(found)
+
+    def _measure(self) -> tuple[str, ...]:
+        """The command that measures this machine: with the device and threads that the editor names too."""
+        settings = self._client.policy.preferences.settings
+        return (*MEASURE, "--device", settings.device, "--threads", str(settings.threads))
 
     async def _ask(self, found: Recommendation) -> str | None:
         actions = [types.MessageActionItem(title) for title in (TAKE, LATER, NEVER)]
@@ -219,7 +228,7 @@ class ModelOffer:
             and "model" not in preferences.chosen
             and _chose_no_model(client.process.flags)
             and preferences.settings.offer_models
-            and may_ask(datetime.now(UTC))
+            and may_ask()
         )
 
 
@@ -241,22 +250,34 @@ def _chose_no_model(flags: Mapping[str, object]) -> bool:
     return resolve(flags, os.environ, None, user_file()).source("model").kind == "default"
 
 
-def may_ask(now: datetime) -> bool:
-    """Whether the person's last answer allows the question; a damaged file does."""
-    try:
-        answer = projectfile.read_json(_answer_file()) or {}
-        if answer["answer"] == NEVER:
-            return False
-        age = now - datetime.fromisoformat(answer["at"])
-    except (ProjectFileError, KeyError, TypeError, ValueError):
-        return True
-    return not timedelta(0) <= age < PAUSE
+def may_ask() -> bool:
+    """Whether the person's answers allow the question; a damaged file does."""
+    answer = _answers()
+    return answer.get("answer") != NEVER and answer["asked"].get(platform.node()) != _table()
 
 
 def remember(answer: str) -> None:
     """Keep an answer; where that cannot be written, the question comes again in the next session."""
+    asked = {**_answers()["asked"], platform.node(): _table()}
+    kept = dict([*asked.items()][-MACHINES:])
     with contextlib.suppress(OSError):
-        private.write_text(_answer_file(), json.dumps({"answer": answer, "at": datetime.now(UTC).isoformat()}) + "\n")
+        private.write_text(_answer_file(), json.dumps({"answer": answer, "asked": kept}) + "\n")
+
+
+def _answers() -> dict[str, Any]:
+    """The last answer, and by machine the published models of which it was asked."""
+    try:
+        held = projectfile.read_json(_answer_file())
+    except ProjectFileError:
+        held = None
+    held = held if isinstance(held, dict) else {}
+    asked = held.get("asked")
+    return {"answer": held.get("answer"), "asked": asked if isinstance(asked, dict) else {}}
+
+
+def _table() -> str:
+    """The version of the table of published models."""
+    return hashlib.sha256(catalogue.FILE.read_bytes()).hexdigest()[:16]
 
 
 def _answer_file() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,10 +11,13 @@ from pathlib import Path
 from guiderail.errors import UsageError
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.configuration import Preferences
+from guiderail.lsp.place import place_at
+from guiderail.lsp.snooze import Snooze
 from guiderail.prompt.gitignore import PatternLimitError, Patterns
 from guiderail.prompt.ignore import Ignore
 from guiderail.prompt.project import find_root
 from guiderail.settings import Settings
+from guiderail.text.document import Document
 from guiderail.text.language import language_named
 from guiderail.text.source import SIZE_LIMIT
 
@@ -45,6 +49,8 @@ class Policy:
         settings.
     override
         What the person set for everything by a command; None if nothing.
+    snooze
+        The pause of all suggestions, if there is one.
     """
 
     preferences: Preferences
@@ -53,6 +59,7 @@ class Policy:
     language_overrides: dict[str, bool] = field(default_factory=dict)
     file_overrides: dict[str, bool] = field(default_factory=dict)
     override: bool | None = None
+    snooze: Snooze = field(default_factory=Snooze)
     _paths: dict[Path, str] = field(default_factory=dict)
 
     @property
@@ -88,8 +95,12 @@ class Policy:
         return {root: _enables(one, language) for root, one in {None: self.preferences, **self.folders}.items()}
 
     def switch(self) -> bool:
-        """Toggle everything: off, or on where the settings have it on (everywhere if they have it on nowhere)."""
-        wanted = not self.enabled
+        """Toggle everything: off, or on where the settings have it on (everywhere if they have it on nowhere).
+
+        During a snooze everything is off, and the snooze ends.
+        """
+        wanted = not self.enabled or bool(self.snooze.left_s)
+        self.snooze.begin(0)
         self.override = None if wanted == self._enabled_in_settings else wanted
         return wanted
 
@@ -115,11 +126,31 @@ class Policy:
 
     def disabled_reason(self, buffer: Buffer) -> str:
         """Why a document gets no suggestions; "" if it does."""
-        if not self.enabled:
-            return "suggestions are switched off"
+        pause = self.pause_reason()
+        if pause:
+            return pause
         if self.file_overrides.get(buffer.uri) is False:
             return "suggestions are switched off for this file"
         return self._document_reason(buffer)
+
+    def pause_reason(self) -> str:
+        """Why no document at all gets suggestions; "" if there may be some."""
+        if not self.enabled:
+            return "suggestions are switched off"
+        return f"suggestions are snoozed until {self.snooze.clock}" if self.snooze.left_s else ""
+
+    def place_reason(self, document: Document, offset: int) -> str:
+        """Why there is no suggestion at a place unless a person asks for one; "" if there is."""
+        preferences = self.preferences_for(document.path)
+        if preferences.comments and preferences.strings == "all":
+            return ""
+        place = place_at(document, offset)
+        if place == "comment" and not preferences.comments:
+            return "suggestions are off in comments"
+        if place == "prose" and preferences.strings == "code":
+            return "suggestions are off in strings of prose"
+        is_off = place in {"string", "prose"} and preferences.strings == "none"
+        return "suggestions are off in strings" if is_off else ""
 
     def is_language_enabled(self, language: str, path: Path | None = None) -> bool:
         """Whether a language gets suggestions, in a file's folder."""
@@ -196,8 +227,10 @@ class Policy:
         if path is None:
             return ""
         if path not in self._paths:
+            real = Path(os.path.realpath(path))  # a link is judged by what it leads to
             root = self.root_of(path) or path.parent
-            hidden = Ignore(root)(path)
+            inside = real.is_relative_to(os.path.realpath(root))
+            hidden = Ignore(root)(path) if inside else Ignore(find_root(real.parent) or real.parent)(real)
             self._paths[path] = "the file is ignored by git, may hold secrets, or is a tool's" if hidden else ""
         return self._paths[path]
 

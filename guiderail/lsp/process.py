@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from guiderail.lsp.usage import UsageFile
 from guiderail.lsp.worker import Worker
 from guiderail.settings import Settings
 
@@ -24,6 +25,8 @@ class ServerProcess:
         Settings given on the command line.
     settings
         With which the model was loaded that serves several clients; None where the one client chooses.
+    usage
+        Counts what is shown and accepted.
     clients
         The states of those clients that have begun, with the right token where one is wanted.
     """
@@ -32,6 +35,7 @@ class ServerProcess:
     log_path: Path
     flags: Mapping[str, object] = field(default_factory=dict)
     settings: Settings | None = None
+    usage: UsageFile = field(default_factory=UsageFile)
     clients: set[object] = field(default_factory=set)
 
     @property

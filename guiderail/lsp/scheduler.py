@@ -111,6 +111,11 @@ class Scheduler:
         finally:
             self._leave(document, lane, pending)
 
+    def answer(self, request: CompletionRequest) -> Completion | None:
+        """The whole answer that a request got its suggestions from, or got none from."""
+        document = self._documents.get(request.uri)
+        return document.cache.answer(request) if document else None
+
     def document_changed(self, uri: str, now: CompletionRequest | None) -> None:
         """End work that an edit made useless, and encode the new prompt in idle time.
 

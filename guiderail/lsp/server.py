@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from dataclasses import asdict
 from typing import Any
 
 from lsprotocol import types
@@ -31,11 +32,13 @@ from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.progress import LoadProgress
 from guiderail.lsp.scheduler import Scheduler
 from guiderail.lsp.status_publisher import StatusPublisher
+from guiderail.lsp.suggestion_log import Change, ShownItem
 from guiderail.lsp.transport import FRAME_LIMIT, frames
 from guiderail.lsp.worker import Health
 
 log = logging.getLogger(__name__)
 
+SAVE_S = 60.0  # seconds after which counts are saved
 UNAUTHENTICATED_FRAME_LIMIT = 1_000_000  # bytes of a frame before `initialize`
 
 
@@ -77,6 +80,8 @@ class Server(LanguageServer):
         self.gone: asyncio.Future[int] = self.loop.create_future()
         policy = Policy(read({}, process.flags, os.environ, None))
         self.client = ClientState(process, policy, Scheduler(process.worker))
+        self.client.suggestions.on_change = self._count
+        self._saving: asyncio.TimerHandle | None = None
         self._status = StatusPublisher(self.client, self.protocol)
         self._progress = LoadProgress(self.protocol)
         self._offer = self._register_handlers(configuration_timeout_s, prefetch_delay_s)
@@ -95,7 +100,7 @@ class Server(LanguageServer):
             timeout_s=configuration_timeout_s,
         ).register()
         configuration.register()
-        DocumentHandlers(client, connection, status).register()
+        DocumentHandlers(client, connection, status, warn=configuration.warn).register()
         FileHandlers(client, connection, status, configuration).register()
         CompletionHandlers(
             client, connection, status, warn=configuration.warn, prefetch_delay_s=prefetch_delay_s
@@ -111,6 +116,7 @@ class Server(LanguageServer):
             worker.watchers.remove(self._watch_health)
         had_long = is_long(buffer.text for buffer in client.buffers.values())
         self._offer.stop()
+        self._save_counts()
         self.protocol.cancel_exclusive()
         client.close()
         if had_long:
@@ -150,6 +156,19 @@ class Server(LanguageServer):
         """Log a handler's failure; a person can do nothing about it, and its message may quote source."""
         level = logging.INFO if isinstance(error, JsonRpcException) else logging.ERROR
         log.log(level, "failed: %s at %s", type(error).__name__, logfile.location_of(error))
+
+    def _count(self, shown: ShownItem, change: Change) -> None:
+        """Count what became of a suggestion."""
+        usage = self.client.process.usage
+        usage.count(shown.request.document.language or "", self.client.worker.health.model, **asdict(change))
+        if self._saving is None:
+            self._saving = self.loop.call_later(SAVE_S, self._save_counts)
+
+    def _save_counts(self) -> None:
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
+            self.client.process.usage.save()
 
     def _watch_health(self, health: Health) -> None:
         """Pass on the worker's new state; called on any thread."""

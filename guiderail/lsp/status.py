@@ -11,6 +11,7 @@ from guiderail.lsp.worker import Health
 REQUEST = "guiderail/status"
 CHANGED = "guiderail/didChangeStatus"
 _REMEDIES = {  # by what a reason says
+    "snoozed": "End the snooze, or wait",
     "switched": "Run the command guiderail.toggle",
     "this folder": "Set guiderail.enable for the folder",
     "could not be read": "Close the file and open it again",
@@ -31,6 +32,8 @@ class Status:
         What is loaded, or being loaded.
     enabled
         Whether suggestions are switched on.
+    snoozed
+        Until what time of the day they are snoozed; empty when they are not.
     """
 
     state: Literal["loading", "ready", "working", "disabled", "error"]
@@ -39,14 +42,15 @@ class Status:
     model: str
     device: str
     enabled: bool
+    snoozed: str = ""
     version: str = __version__
 
     def as_json(self) -> dict[str, Any]:
-        """The object that is sent."""
-        return asdict(self)
+        """The object that is sent; `snoozed` is in it while they are."""
+        return {key: value for key, value in asdict(self).items() if key != "snoozed" or value}
 
 
-def status_of(health: Health, *, enabled: bool, reason: str, busy: bool) -> Status:
+def status_of(health: Health, *, enabled: bool, reason: str, busy: bool, snoozed: str = "") -> Status:
     """The status that follows from the model's state and the settings.
 
     Parameters
@@ -59,6 +63,8 @@ def status_of(health: Health, *, enabled: bool, reason: str, busy: bool) -> Stat
         Why the document in question gets none, if so.
     busy
         Whether a request is being decoded.
+    snoozed
+        Until what time suggestions are snoozed, if so.
     """
     message, remedy = health.message, health.remedy
     if health.state == "error" and enabled:
@@ -71,5 +77,11 @@ def status_of(health: Health, *, enabled: bool, reason: str, busy: bool) -> Stat
     else:
         state, message = "loading", message or "the model will be loaded"
     return Status(
-        state=state, message=message, remedy=remedy, model=health.model, device=health.device, enabled=enabled
+        state=state,
+        message=message,
+        remedy=remedy,
+        model=health.model,
+        device=health.device,
+        enabled=enabled,
+        snoozed=snoozed,
     )

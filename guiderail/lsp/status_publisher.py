@@ -33,8 +33,10 @@ class StatusPublisher:
         """The status."""
         policy, health = self._client.policy, self._client.worker.health
         buffer = self._client.buffers.get(self.active_uri or "")
-        reason = policy.disabled_reason(buffer) if buffer else ""
-        return status.status_of(health, enabled=policy.enabled, reason=reason, busy=self._busy)
+        reason = policy.disabled_reason(buffer) if buffer else policy.pause_reason()
+        return status.status_of(
+            health, enabled=policy.enabled, reason=reason, busy=self._busy, snoozed=policy.snooze.clock
+        )
 
     def publish(self) -> None:
         """Send the status if it changed."""

@@ -77,6 +77,10 @@ class SuggestionCache:
         """Keep an answer."""
         self._entries.appendleft(CacheEntry(request.before, request.after, answer, request.n))
 
+    def answer(self, request: CompletionRequest) -> Completion | None:
+        """The newest answer for a cursor, or for one from which a person typed on to it."""
+        return next((one.answer for one in self._entries if request.before.startswith(one.before)), None)
+
     def find(self, request: CompletionRequest) -> list[Candidate] | None:
         """What is already known at a cursor; None if the model must be asked."""
         before, after = request.before, request.after

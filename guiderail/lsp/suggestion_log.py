@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from guiderail.engine.request import CompletionRequest
@@ -14,6 +14,34 @@ from guiderail.text.document import Document
 from guiderail.text.fitting import FittedText
 
 KEPT = 16  # that can still be reported accepted; each holds its document's text
+# What an editor writes by itself when the first of the two is typed.
+_PAIRS = frozenset({"()", "[]", "{}", '""', "''", "``", "<>"})
+
+
+@dataclass(eq=False)
+class Outcome:
+    """What became of a suggestion, which may have been sent several times while a person typed its beginning.
+
+    Attributes
+    ----------
+    shown
+        Whether it was shown.
+    accepted, partly
+        Whether all of what was sent was accepted, or only a part.
+    """
+
+    shown: bool = False
+    accepted: bool = False
+    partly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """By how much the counts of outcomes changed."""
+
+    shown: int = 0
+    accepted: int = 0
+    partly: int = 0
 
 
 @dataclass
@@ -37,6 +65,8 @@ class ShownItem:
         Whether the client says that it was displayed.
     accepted
         How much of it was accepted, as the client counts.
+    outcome
+        That of the suggestion which it is, or the rest of.
     """
 
     name: str
@@ -46,6 +76,7 @@ class ShownItem:
     waited_s: float
     displayed: bool = False
     accepted: int = 0
+    outcome: Outcome = field(default_factory=Outcome)
 
 
 class SuggestionLog:
@@ -55,10 +86,14 @@ class SuggestionLog:
     ----------
     last
         The first suggestion of the last answer that had any.
+    on_change
+        Called with a suggestion when its outcome changes.
     """
 
     def __init__(self) -> None:
         self.last: ShownItem | None = None
+        self.on_change: Callable[[ShownItem, Change], None] = lambda *_: None
+        self._client_tells_shown = False
         self._shown: OrderedDict[str, ShownItem] = OrderedDict()
         self._count = 0
 
@@ -78,12 +113,20 @@ class SuggestionLog:
             shaped = cursor.fit(candidate)
             if shaped is not None and shaped.text not in made:
                 self._count += 1
-                made[shaped.text] = ShownItem(f"g{self._count}", candidate, shaped, request, waited_s)
+                outcome = self._outcome_of(candidate)
+                made[shaped.text] = ShownItem(f"g{self._count}", candidate, shaped, request, waited_s, outcome=outcome)
         self._shown.update((shown.name, shown) for shown in made.values())
         while len(self._shown) > KEPT:
             self._shown.popitem(last=False)
         self.last = next(iter(made.values()), self.last)
+        if made and self.last and not self._client_tells_shown:
+            self._show(self.last)
         return list(made.values())
+
+    def _outcome_of(self, candidate: Candidate) -> Outcome:
+        """The outcome of a candidate's suggestion; a new one unless a part of it was sent before."""
+        earlier = (one for one in reversed(self._shown.values()) if one.candidate.suggestion is candidate.suggestion)
+        return next((one.outcome for one in earlier), Outcome())
 
     def forget_text(self, uri: str) -> None:
         """Drop the text of a document that was closed; its suggestions stay."""
@@ -101,7 +144,23 @@ class SuggestionLog:
         shown = self._shown.get(str(name))
         if shown is not None:
             shown.accepted = len(shown.shaped.text)
+            self._accept(shown, whole=True)
         return shown
+
+    def inserted(self, uri: str, offset: int, text: str) -> None:
+        """Take a text that came into a document at once: a suggestion's beginning is a part of it that was accepted.
+
+        No editor's protocol tells that; keys come one by one.
+        """
+        if len(text) < 2 or text in _PAIRS:
+            return
+        for shown in reversed(self._shown.values()):
+            whole = shown.shaped.text
+            is_there = shown.request.uri == uri and shown.request.offset == offset
+            if is_there and whole.startswith(text) and whole != text:
+                shown.accepted = len(text)
+                self._accept(shown, whole=False)
+                return
 
     def did_partially_accept(self, params: Any) -> None:
         """Handle `textDocument/didPartiallyAcceptCompletion`, whose parameters may be anything."""
@@ -109,12 +168,28 @@ class SuggestionLog:
         length = params.get("acceptedLength") if isinstance(params, dict) else None
         if shown is not None and isinstance(length, int):
             shown.accepted = length
+            self._accept(shown, whole=False)
 
     def did_show(self, params: Any) -> None:
         """Handle `textDocument/didShowCompletion`, whose parameters may be anything."""
         shown = self._item_of(params)
         if shown is not None:
-            shown.displayed = True
+            self._client_tells_shown = shown.displayed = True
+            self._show(shown)
+
+    def _show(self, shown: ShownItem) -> None:
+        if not shown.outcome.shown:
+            shown.outcome.shown = True
+            self.on_change(shown, Change(shown=1))
+
+    def _accept(self, shown: ShownItem, *, whole: bool) -> None:
+        """Count a suggestion as accepted in part, or whole, which takes the place of that."""
+        self._show(shown)
+        outcome = shown.outcome
+        if outcome.accepted or (outcome.partly and not whole):
+            return
+        self.on_change(shown, Change(accepted=int(whole), partly=int(not whole) - int(outcome.partly)))
+        outcome.accepted, outcome.partly = whole, not whole
 
     def _item_of(self, params: Any) -> ShownItem | None:
         """The suggestion that a notification's item is about: its command carries the name."""

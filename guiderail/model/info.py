@@ -17,7 +17,8 @@ from guiderail.prompt.fim import FimFormat, find_fim
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-TEXT_LIMIT = 256 << 20  # bytes of a file that is no weights; the largest tokenizers have some 30 MB
+TEXT_LIMIT = 64 << 20  # bytes of a file that is no weights: parsed, it takes 30 times as much; tokenizers have 30 MB
+SETTINGS_LIMIT = 16 << 20  # bytes of a file of settings; the largest, which describe every added token, have one MB
 _HEADER_LIMIT = 100_000_000  # bytes, as in the safetensors library
 _COUNT_LIMIT = 1 << 40
 _CARD_LIMIT = 1 << 16  # bytes of a model card that are read: its front matter
@@ -133,7 +134,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     if not path.is_file():
         raise ModelFolderError(f"{folder} has no config.json", "It must be a model's folder as the hub has it")
-    return _read_object(path)
+    return _read_object(path, SETTINGS_LIMIT)
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -169,9 +170,9 @@ def _shards(index: Path) -> list[str]:
     return sorted(names)
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > TEXT_LIMIT:
-        raise ModelFolderError(f"{path} has more than {TEXT_LIMIT} bytes", "Do not use this model")
+def _read_object(path: Path, limit: int = TEXT_LIMIT) -> dict[str, Any]:
+    if path.stat().st_size > limit:
+        raise ModelFolderError(f"{path} has more than {limit} bytes", "Do not use this model")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (RecursionError, ValueError) as error:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.model.backend import build
 from guiderail.model.cuts import cut_pattern
-from guiderail.model.info import read_tokenizer
+from guiderail.model.info import SETTINGS_LIMIT, read_tokenizer
 from guiderail.model.line_tokens import LineTokens
 from guiderail.model.token_bytes import WORD_MARK, size_of, token_bytes_of
 from guiderail.prompt.fim import CONTROL_TOKENS, FimFormat, find_fim
@@ -362,7 +362,11 @@ def _first_of_template(post_processor: dict[str, Any] | None) -> str | None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    if path.stat().st_size > SETTINGS_LIMIT:
+        raise TokenizerError(f"{path} has more than {SETTINGS_LIMIT} bytes", "Do not use this model")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _eos_ids(folder: Path) -> set[int]:

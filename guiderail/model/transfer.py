@@ -8,7 +8,9 @@ part beside the cache's blobs; when its checksum is right it becomes the blob, a
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -71,9 +73,9 @@ def _receive(found: HfFileMetadata, blob: Path, size: int, bar: Any) -> None:
         return
     blob.parent.mkdir(parents=True, exist_ok=True)
     part = blob.with_name(blob.name + ".part")
-    if part.exists() and part.stat().st_size > size:
+    if os.path.lexists(part) and (not _is_file(part) or part.stat().st_size > size):
         part.unlink()
-    with part.open("ab") as file:
+    with open(part, "ab", opener=_opener) as file:
         http_get(
             found.location,
             file,
@@ -88,6 +90,15 @@ def _receive(found: HfFileMetadata, blob: Path, size: int, bar: Any) -> None:
         part.unlink()
         raise DamagedTransferError("What arrived is not what the hub has", "Try again: it is fetched anew")
     part.replace(blob)
+
+
+def _is_file(path: Path) -> bool:
+    return stat.S_ISREG(path.lstat().st_mode)
+
+
+def _opener(path: str, flags: int) -> int:
+    """Open without following a link: in a cache that several people share, another may have put one there."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
 
 
 def _headers(location: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from guiderail.monitors.analysis.requests import PROBE, SIGNATURES, Question, Re
 from guiderail.monitors.call import CallArguments, fits
 from guiderail.monitors.cursor_context import Snapshot
 from guiderail.monitors.monitor import Restriction, Trigger
-from guiderail.monitors.parameters import Parameters, parameters_of
+from guiderail.monitors.parameters import RECEIVER, Parameters, parameters_of
 from guiderail.text.languages.record import CallStyle
 from guiderail.text.languages.table import CALLS as CALL_STYLES
 from guiderail.text.languages.table import INFERRED, PYTHON_STATEMENTS
@@ -31,7 +31,7 @@ _DEFINITION = re.compile(rf"\s*{_MODIFIERS}(?:def|class|function|func|fn)\b[^({{
 _NAMED = re.compile(r"\bfunction\b[\s*]*$")  # of a function expression
 _OBJECT = re.compile(r"(?:(?<!=)[=(,:\[?&|]|\b(?:return|default))\s*$")  # an object literal begins after it
 _METHOD = re.compile(r"[{,]\s*(?:(?:async|get|set)\s+|\*\s*)*$")  # and a method in it
-_OWNED = re.compile(r"^[^(]*\(\s*(?:self|cls)\b(?::\s*(?P<type>[\w.]+))?")  # a parameter that is not among the others
+_OWNED = re.compile(rf"^[^(]*\(\s*{RECEIVER}(?::\s*(?P<type>[\w.]+))?")  # a parameter that is not among the others
 _OF_CLASS = re.compile(r"(?:^|\.)(?:_*[A-Z]\w*|cls|type)\.\w+$")
 _GENERIC = re.compile(r"(?:def \w+)?\[")
 _WORD = re.compile(
@@ -62,12 +62,35 @@ class Arguments:
             empty, given = answer
             if _overloads(empty, style) != _overloads(given, style):
                 return Restriction(None, reason="generic")
-            restriction = _restriction(empty, style, found["callee"])
+            restriction = _restriction(empty, style, _bare(snapshot, found["callee"]))
+            if snapshot.language in PYTHON_STATEMENTS and _is_open(snapshot, found["callee"]):
+                restriction = replace(restriction, reason="dynamic")
             # What it does not know, tsc looks up by its name alone in JavaScript; and any argument may be left out.
             is_guess = snapshot.language in INFERRED
             return replace(restriction, reason="inferred type") if is_guess else restriction
 
         return Trigger(found[0], CALLS, question, interpret, word=False, lazy=True)
+
+
+def _bare(snapshot: Snapshot, callee: str) -> str:
+    """A callee without the module that it is called through: its function is no method of it."""
+    receiver, _, function = callee.rpartition(".")
+    if snapshot.language not in PYTHON_STATEMENTS or not receiver:
+        return callee
+    runtime, path = snapshot.cursor.runtime, snapshot.cursor.path
+    module, name = snapshot.cursor.facts.imports.get(receiver.partition(".")[0], ("", "?"))
+    is_module = not name or runtime.sources.module(f"{module}.{name}", path) is not None
+    return function if is_module and "." not in receiver else callee
+
+
+def _is_open(snapshot: Snapshot, callee: str) -> bool:
+    """Whether a class is called that may get its constructor from a base, metaclass or decorator that is not known."""
+    runtime, facts, path = snapshot.cursor.runtime, snapshot.cursor.facts, snapshot.cursor.path
+    if callee in ("cls", "self.__class__"):
+        around = facts.class_around(len(snapshot.cursor.text.encode(errors="surrogatepass")))
+        callee = around.name if around else callee
+    found = runtime.of_name(callee, path)
+    return found is not None and (found.open or runtime.is_decorated(callee, path))
 
 
 def _is_defined(snapshot: Snapshot, begin: int) -> bool:
@@ -117,6 +140,8 @@ def _restriction(answer: Signatures, style: CallStyle, callee: str) -> Restricti
             # A plain function's own `cls` is left out like a method's.
             return Restriction(None, reason="unknown signature")
         known.append(parameters)
+        if signature.parameters and re.match(rf"(?!(?:self|cls)\b){RECEIVER}", signature.parameters[0]):
+            known.append(_without_first(parameters))  # by another name than `self` it is shown among the others
         if owned and _may_be_given_object(callee, signature, owned["type"]):
             known.append(replace(parameters, positional=("self", *parameters.positional)))
     if not known:
@@ -126,9 +151,20 @@ def _restriction(answer: Signatures, style: CallStyle, callee: str) -> Restricti
     )
 
 
+def _without_first(parameters: Parameters) -> Parameters:
+    """The parameters that are left to give where the first is what a method is called on."""
+    first = frozenset(parameters.positional[:1])
+    return replace(
+        parameters,
+        positional=parameters.positional[1:],
+        required=parameters.required - first,
+        by_name=parameters.by_name - first,
+    )
+
+
 def _may_be_given_object(callee: str, signature: Signature, type_: str | None) -> bool:
     """Whether a method may be called through a class, so that its object is the first argument."""
-    if any(re.match(r"(?:self|cls)\b", text) for text in signature.parameters):
+    if any(re.match(RECEIVER, text) for text in signature.parameters):
         return False  # it is among the parameters
     receiver = callee.rpartition(".")[0].rpartition(".")[2]
     through_class = _OF_CLASS.search(callee) or (type_ and receiver == type_.rpartition(".")[2])

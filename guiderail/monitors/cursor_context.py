@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from guiderail.monitors.analysis.requests import Question
+from guiderail.monitors.analysis.requests import CLASS, Question
 from guiderail.monitors.interpolation import DEEPEST, Hole, as_code, hole_at, rest_as_code
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import CLOSING, OPENING, LexState, lex_state, unmatched_closers
+from guiderail.monitors.runtime.facts import FileFacts
+from guiderail.monitors.runtime.openness import Runtime
+from guiderail.monitors.runtime.reader import read_facts
+from guiderail.monitors.runtime.sources import Sources
 from guiderail.text.document import Document
 
 SUFFIX_READ = 100_000  # characters after the cursor that are searched for closing brackets; once, some milliseconds
 STRING_READ = 4000  # characters before a place in which a string with code in it is looked for
 HOLED = re.compile(r"(?i)[ft]r?['\"]|`|\$@?\"|@\$\"")  # a quick look for their beginnings
+_HALF_WORD = re.compile(r"\w+\Z")
 HIDDEN = 4  # brackets at most that a rest of a line is thought to have opened
 
 
@@ -33,13 +38,18 @@ class CursorContext:
         The text before the cursor that decoding writes again (token healing).
     root
         The folder of the project.
+    python
+        The interpreter or environment that a person named; empty for the one that is found.
     """
 
-    def __init__(self, document: Document, offset: int, path: Path, typed: str = "", root: Path | None = None) -> None:
+    def __init__(
+        self, document: Document, offset: int, path: Path, typed: str = "", root: Path | None = None, python: str = ""
+    ) -> None:
         self.language = document.language or ""
         self.path = path
         self._lex_cache = lex_cache(document.path, self.language)
         self.root = root or path.parent
+        self.python = python
         self.typed = typed
         self.text = document.text[: offset - len(typed)]
         self.rest = document.text[offset:]
@@ -49,6 +59,20 @@ class CursorContext:
     def lex_state(self) -> LexState:
         """The lexer's state at the cursor, without `typed`."""
         return self._lex_cache.state(self.text)
+
+    @cached_property
+    def facts(self) -> FileFacts:
+        """What the file says of its classes and names, without the word that is half typed."""
+        snapshot = self.snapshot()
+        begin = len(_HALF_WORD.sub("", self.text))
+        text = snapshot.question(begin).text
+        name = CLASS if self.text[:begin].endswith(".") else ""
+        return read_facts(text[:begin] + name + text[begin:]) or FileFacts()
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """Who may add names, in this file and in what it imports."""
+        return Runtime(Sources(self.root, self.path, self.facts))
 
     @cached_property
     def closers(self) -> str:

@@ -6,23 +6,28 @@ paper leaves out: half-typed names, reasons to abstain, and deadlines.
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import islice
 from typing import Any, Literal
 
 from guiderail.decoding.constraints.name_sets import Names
 from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.analysis.requests import MEMBERS, Question, Request
-from guiderail.monitors.block_query import RECEIVERS, block_query_of
+from guiderail.monitors.block_query import block_query_of
 from guiderail.monitors.cursor_context import Snapshot
 from guiderail.monitors.enclosing_class import EnclosingClass, enclosing_class_of
-from guiderail.monitors.lex_state import LexState
 from guiderail.monitors.masks import Masks
+from guiderail.monitors.member_access import NAME_READ, RECEIVER_READ, MemberAccess, find_member_access
 from guiderail.monitors.modules import module_path
 from guiderail.monitors.monitor import Restriction, Trigger
+from guiderail.monitors.runtime.openness import Openness
+from guiderail.monitors.runtime.receiver import is_settable, openness_of
+from guiderail.text.backwards import lines_above
 from guiderail.text.languages.kinds import ENUM_MEMBER, METHOD
-from guiderail.text.languages.table import INFERRED, LEXICONS, PYTHON_STATEMENTS
+from guiderail.text.languages.table import INFERRED, PYTHON_STATEMENTS
 from guiderail.text.languages.table import MEMBERS as MEMBER_SYNTAX
 
 Reason = Literal[
@@ -31,66 +36,34 @@ Reason = Literal[
     "incomplete",  # the analyser says, or is known, not to have given all
     "inferred type",  # JavaScript: objects take new members anywhere, also where the analyser does not look
     "no such name",  # what is half-typed begins no member
+    "optional",  # AttributeError is caught
+    "may be defined",  # a chain of assignments may go on: self.a = self.b = …
 ]
 NO_SUCH_NAME: Reason = "no such name"
-NAME_READ, RECEIVER_READ = 200, 400  # characters of a half-typed name, and before the mark
 DETAIL_READ = 4000  # characters of a signature; of a longer one nothing is believed
 RECEIVER_SHOWN = 40  # characters before a dot that a report repeats
-# A statement that is, so far, expressions of names, members, indices and calls with commas between: all of them can
-# still become targets of an assignment. (After an equals sign they can too, but hardly ever do.)
-_TARGETS = re.compile(r"[\w.()\[\]'\"\s,*]*$")
-_NO_TARGET = re.compile(
-    r"\s*(?:return|yield|await|raise|assert|if|elif|while|else|try|except|finally|del|global|lambda|not|import|from|"
-    r"class|def|async\s+def|match|case)\b"
-)
-_OPERATOR = re.compile(r"[=!<>]=|\b(?:and|or|not|in|is|if|else|lambda)\b")
-# As for Python; a condition may come first, and every object takes new members.
-_WEB_CONDITION = re.compile(r"(?P<opened>(?:else\s++)?(?:if|for|while)\s*+\()|else\b|do\b")
-_WEB_ELSE = re.compile(r"else\b")
-_WEB_TARGETS = re.compile(r"[\w.$#()\[\]'\"\s,]*$")
-_WEB_NO_TARGET = re.compile(
-    r"\s*(?:return|yield|await|throw|while|switch|case|new|typeof|delete|void|const|let|var|class|function|import|"
-    r"export|async|if|for)\b"
-)
 _DOTTED = re.compile(r"(?<![\w.])[^\W\d]\w*(?:\.\w+)*$")
 _IMPORTED = r"(?m)^[ \t]*+import[ \t]++(?:[\w. \t]*+,)*[ \t]*+"
+# What a line goes on with that the analyser would read as the member; keywords go on with the expression.
+_NAME_BELOW = re.compile(
+    r"[ \t]*(?:#[^\n]*)?\r?\n\s*(?!(?:for|if|else|and|or|not|in|is|async)\b)(?:\*{0,2}[^\W\d]|['\"])"
+)
+_NO_NEW = frozenset(keyword.kwlist) | {"self", "cls"}  # nobody gives a new member such a name
+_TRY = re.compile(r"[ \t]*try\s*:")
+_CAUGHT = re.compile(r"except\b[^\n]*\bAttributeError\b")
+TRIED_READ, MOST_ABOVE = 4000, 40  # characters after the cursor, and lines before it, that are looked at for a try
+_DUNDERS = re.compile(r"\b__\w+__\b")
+_SELDOM = frozenset(dir(object)) - {"__class__", "__dict__", "__doc__", "__init__", "__module__", "__setattr__"}
+# A class, by how it is written.
+_CLASS_LIKE = re.compile(
+    r"(?:\bsuper\([^()]*\)|\btype\([^()]*\)|__\w+__|\b(?:cls|type|object|klass|mcs)|(?<!\w)_*[A-Z]\w*)$"
+)
 _DUNDER = re.compile(r"__\w+__$")
 # Of a class with an unknown base; of one that makes its objects itself, as pyrefly words it, and as ty does (of
 # ``self`` and named tuples otherwise); of what is some class.
 _UNSURE = re.compile(
     r"(?s)^Unknown$|^def __new__(?:\[.*?\]\(\s*cls\s*:.*?: *Unknown\b|\(cls\b.*-> Unknown$)|\bSelf@type\b"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class MemberAccess:
-    """A dot whose member is being written.
-
-    Parameters
-    ----------
-    name_start
-        Offset after the dot.
-    written
-        The part of the name that is already written.
-    may_define
-        Whether the name may be one that is only now being defined.
-    may_be_nameless
-        Whether something else than a name may follow.
-    is_ambiguous
-        Whether the analyser may take a type for a value.
-    operator
-        The operator before the name.
-    is_own
-        Whether the receiver is a method's own object, whose class is known even if a member's type is not.
-    """
-
-    name_start: int
-    written: str
-    may_define: bool
-    may_be_nameless: bool = False
-    is_ambiguous: bool = False
-    operator: str = "."
-    is_own: bool = False
 
 
 class Dereference:
@@ -109,14 +82,22 @@ class Dereference:
             return None
         awaited = replace(access, written=access.written + snapshot.upcoming)
         label = snapshot.text[max(0, access.name_start - RECEIVER_READ) : access.name_start].rpartition("\n")[2]
-        question, mentioned = _own_question(snapshot, access) or (snapshot.question(access.name_start), frozenset())
+        question, mentioned = _own_question(snapshot, access) or (_question(snapshot, access), frozenset())
 
         def interpret(members: Members) -> Restriction:
             enclosing = _enclosing_class(snapshot, access)
             known = mentioned | (enclosing.members if enclosing else frozenset())
-            further = tuple(Member(name) for name in sorted(known)) if members.items else ()
+            openness = Openness()
+            if snapshot.language in PYTHON_STATEMENTS and members.items:
+                openness = _openness(members, snapshot, access, enclosing)
+            listed = {member.name for member in members.items}
+            further = tuple(Member(name) for name in sorted(known - listed)) if listed else ()
             answer = replace(members, items=(*members.items, *further))
-            return _restriction(answer, replace(awaited, is_own=enclosing is not None), snapshot, enclosing)
+            added = openness.names - known - listed if listed else frozenset[str]()
+            may_define = access.may_define or (access.may_set and is_settable(members))
+            shown = replace(awaited, is_own=enclosing is not None, may_define=may_define)
+            is_open = openness.open or bool(enclosing and enclosing.has_more)
+            return _restriction(answer, shown, snapshot, added, is_open=is_open)
 
         return Trigger(label.strip()[-RECEIVER_SHOWN:], MEMBERS, question, interpret, written=access.written)
 
@@ -126,12 +107,44 @@ class Dereference:
         return [(MEMBERS, question) for question in block_query.members.values()] if block_query else []
 
 
+def _question(snapshot: Snapshot, access: MemberAccess) -> Question:
+    """The question about a dot; in brackets a comma parts it from a line below that begins with a name."""
+    question = snapshot.question(access.name_start)
+    text, at = question.text, question.offset
+    in_brackets = snapshot.language in PYTHON_STATEMENTS and snapshot.lex_state.open_brackets
+    parted = in_brackets and _NAME_BELOW.match(text, at)
+    return replace(question, text=f"{text[:at]},{text[at:]}") if parted else question
+
+
+def _openness(members: Members, snapshot: Snapshot, access: MemberAccess, enclosing: EnclosingClass | None) -> Openness:
+    """What may be added to the receiver; to a method's own object also what the classes around it name."""
+    front = snapshot.text[max(0, access.name_start - 1 - RECEIVER_READ) : access.name_start - 1]
+    found = openness_of(members, _chain(front), snapshot)
+    facts = snapshot.cursor.facts
+    own = facts.class_named(enclosing.name) if enclosing else None
+    return found | Openness(snapshot.cursor.runtime.related(facts, own)) if own else found
+
+
+def _chain(front: str) -> str:
+    """The names that a text ends in, with ``()`` for a call's arguments after them."""
+    if front.endswith(")"):
+        depth = 0
+        for at in range(len(front) - 1, -1, -1):
+            depth += (front[at] == ")") - (front[at] == "(")
+            if not depth:
+                called = _DOTTED.search(front[:at])
+                return f"{called[0]}()" if called else ""
+        return ""
+    found = _DOTTED.search(front)
+    return found[0] if found else ""
+
+
 def _own_receiver(snapshot: Snapshot, access: MemberAccess) -> str | None:
     """``self`` or ``cls`` in Python, if that is the whole receiver."""
     if snapshot.language not in PYTHON_STATEMENTS or access.operator != ".":
         return None
     receiver = _DOTTED.search(snapshot.text[max(0, access.name_start - 1 - RECEIVER_READ) : access.name_start - 1])
-    return receiver[0] if receiver and receiver[0] in RECEIVERS else None
+    return receiver[0] if receiver and "." not in receiver[0] else None
 
 
 def _own_question(snapshot: Snapshot, access: MemberAccess) -> tuple[Question, frozenset[str]] | None:
@@ -151,32 +164,76 @@ def _enclosing_class(snapshot: Snapshot, access: MemberAccess) -> EnclosingClass
 
 
 def _restriction(
-    members: Members, access: MemberAccess, snapshot: Snapshot, enclosing: EnclosingClass | None
+    members: Members, access: MemberAccess, snapshot: Snapshot, added: frozenset[str], *, is_open: bool
 ) -> Restriction:
-    names, reason = legal_names(members, access, snapshot.language)
+    names, reason = legal_names(members, access, snapshot.language, added)
     module = _module(snapshot, access.name_start) if snapshot.language in PYTHON_STATEMENTS else None
     if module and names:
         # A module inside a package is a member of it once anything has imported it, which analysers do not look for.
-        names |= module_path(snapshot.cursor.root).modules(module) or frozenset()
-    if reason is None and enclosing is not None and enclosing.has_more:
+        cursor = snapshot.cursor
+        names |= module_path(cursor.root, cursor.path.parent, cursor.python).modules(module) or frozenset()
+    if reason is None and is_open:
         reason = "dynamic"
+    if reason is None and access.may_chain:
+        reason = "may be defined"
+    if reason is None and snapshot.language in PYTHON_STATEMENTS and _is_tried(snapshot):
+        reason = "optional"
     if module == snapshot.cursor.path.stem:
         reason = "unknown type"  # where a module of the file's own name cannot be found, the file is taken for it
+    if snapshot.language in PYTHON_STATEMENTS and not access.written.startswith("_"):
+        names -= _uncalled(names, snapshot, access)
     extra, tail = MEMBER_SYNTAX[snapshot.language].extra, snapshot.cursor.tail
+    barred = _NO_NEW if snapshot.language in PYTHON_STATEMENTS else frozenset[str]()
 
     def allows(truth: str) -> bool:
         found = re.match(rf"[\w{re.escape(extra)}]*", truth)
         name = found[0] if found else ""
         if access.may_be_nameless and not name:
             return True
-        return name in names or (access.may_define and truth[len(name) :][:1] not in ("(", ".", "["))
+        is_new = access.may_define and name not in barred and truth[len(name) :][:1] not in ("(", ".", "[")
+        return name in names or is_new
 
     def legal(masks: Masks) -> Names:
         if access.may_be_nameless:
             return masks.names_or_none(names, tail, extra=extra)
-        return masks.names(names, tail, definable=access.may_define, extra=extra)
+        if access.may_define:
+            return masks.names_or_new(names, tail, extra=extra, barred=barred)
+        return masks.names(names, tail, extra=extra)
 
     return Restriction(legal if names else None, len(members.items), reason, allows)
+
+
+def _is_tried(snapshot: Snapshot) -> bool:
+    """Whether the text around catches AttributeError: the name may not exist."""
+    rest = snapshot.cursor.rest
+    if not _CAUGHT.search(rest, 0, TRIED_READ):
+        return False
+    depth = len(snapshot.indent.rpartition("\n")[2].expandtabs())
+    for above in islice(lines_above(snapshot.text, snapshot.lex_state.statement_start), MOST_ABOVE):
+        indent = len(above.expandtabs()) - len(above.expandtabs().lstrip())
+        if above.strip() and indent < depth:
+            if _TRY.match(above):
+                handlers = re.compile(
+                    rf"^{re.escape(above[: len(above) - len(above.lstrip())])}except\b[^\n]*", re.MULTILINE
+                )
+                found = handlers.search(rest, 0, TRIED_READ)
+                return found is not None and _CAUGHT.match(found[0].lstrip()) is not None
+            depth = indent
+        if not depth:
+            break
+    return False
+
+
+def _uncalled(names: frozenset[str], snapshot: Snapshot, access: MemberAccess) -> frozenset[str]:
+    """The double-underscore names that every object has and hardly anybody writes after an object.
+
+    Models flee into them where the name that they want is forbidden. After a class, ``super()`` and a module they are
+    called for, and where the file has them already.
+    """
+    front = snapshot.text[max(0, access.name_start - 1 - RECEIVER_READ) : access.name_start - 1]
+    if _CLASS_LIKE.search(front) or _module(snapshot, access.name_start):
+        return frozenset()
+    return (names & _SELDOM) - frozenset(_DUNDERS.findall(snapshot.text + snapshot.cursor.rest))
 
 
 def _module(snapshot: Snapshot, name_start: int) -> str | None:
@@ -192,74 +249,17 @@ def _module(snapshot: Snapshot, name_start: int) -> str | None:
     return renamed[1] + dot + rest if renamed else None
 
 
-def find_member_access(text: str, state: LexState, language: str) -> MemberAccess | None:
-    """The dereference that `text` ends in, if it does; `state` is the lexer's state at its end."""
-    syntax, blocks = MEMBER_SYNTAX[language], LEXICONS[language].blocks
-    found = syntax.end.search(text, max(0, len(text) - NAME_READ))
-    if found is None or state.in_string_or_comment:
-        return None
-    dot, begin = found.start(), found.end("operator")
-    # Where braces hold statements an expression may begin with one and go on over lines.
-    receiver = text[max(0 if blocks else state.statement_start, dot - RECEIVER_READ) : dot]
-    if state.open_brackets or blocks:
-        receiver = receiver.rstrip()  # inside brackets a line may begin with its dot
-    if not syntax.is_receiver(receiver, found["operator"]):
-        return None
-    statement = text[state.statement_start : dot]
-    if syntax.skipped and syntax.skipped.match(statement):
-        return None
-    may_define = found["operator"] == "." and _may_define(statement, receiver, state, language)
-    is_ambiguous = syntax.ambiguous is not None and syntax.ambiguous.search(statement) is not None
-    return MemberAccess(
-        begin, found["name"], may_define, found["operator"] in syntax.nameless, is_ambiguous, found["operator"]
-    )
-
-
-def _may_define(statement: str, receiver: str, state: LexState, language: str) -> bool:
-    """Whether `statement.NAME` may turn out to define NAME: an assignment to a member of an object of one's own."""
-    definable = MEMBER_SYNTAX[language].definable
-    if definable is None or definable.search(receiver) is None:
-        return False
-    if language not in PYTHON_STATEMENTS:
-        if any(at >= state.statement_start for at in state.open_brackets):
-            return False
-        words = _without_condition(statement)
-        return not _WEB_NO_TARGET.match(words) and bool(_WEB_TARGETS.match(words))
-    words = statement.strip()
-    if re.match(r"(?:async\s+)?(?:for|with)\b", words):
-        return True
-    opened = [at - state.statement_start for at in state.open_brackets if at >= state.statement_start]
-    tuple_of_targets = len(opened) == 1 and not statement[: opened[0]].strip()
-    return not (
-        _NO_TARGET.match(words)
-        or _OPERATOR.search(words)
-        or _TARGETS.match(words) is None
-        or (opened and not tuple_of_targets)
-    )
-
-
-def _without_condition(statement: str) -> str:
-    """A statement of TypeScript or JavaScript without its first condition, up to the last bracket, or ``else``."""
-    closed, at = statement.rfind(")"), 0
-    while found := _WEB_CONDITION.search(statement, at):
-        at = found.start() + 1
-        if found["opened"] and found.end() > closed:
-            found = _WEB_ELSE.match(statement, found.start())
-        if found:
-            end = closed + 1 if found.groupdict().get("opened") else found.end()
-            return statement[: found.start()].rstrip() + statement[end:].lstrip()
-    return statement
-
-
 def legal_names(
-    members: Members, access: MemberAccess, language: str = "python"
+    members: Members, access: MemberAccess, language: str = "python", added: frozenset[str] = frozenset()
 ) -> tuple[frozenset[str], Reason | None]:
-    """The legal names, and why they are not to be relied on, if they are not."""
+    """The legal names, with those that others add, and why they are not to be relied on, if they are not."""
     listed = frozenset(member.name for member in members.items)
-    names = listed | MEMBER_SYNTAX[language].universal if listed else listed
+    if language in PYTHON_STATEMENTS:  # of a parameter some offer the literals that it takes
+        listed = frozenset(filter(str.isidentifier, listed))
+    names = listed | MEMBER_SYNTAX[language].universal | added if listed else listed
     own = {name for name in listed if language not in PYTHON_STATEMENTS or not _DUNDER.match(name)}
     reason: Reason | None = None
-    if not own or any(_is_doubtful(member, access) for member in members.items) or _is_scope(members, access, language):
+    if not own or _is_doubtful_type(members, access) or _is_scope(members, access, language):
         reason = "unknown type"
     elif members.takes_any or _makes_names_up(members):
         reason = "dynamic"
@@ -290,6 +290,13 @@ def _makes_names_up(members: Members) -> bool:
     """Whether the type has a ``__getattr__`` of its own; ty lists one of every module."""
     of_modules = any(member.name == "__spec__" for member in members.items)
     return any(m.name == "__getattr__" and not (of_modules and m.kind == METHOD) for m in members.items)
+
+
+def _is_doubtful_type(members: Members, access: MemberAccess) -> bool:
+    """Whether the receiver's type is not known for sure, by its class or by its members."""
+    shown = next((member.detail for member in members.items if member.name == "__class__"), "")
+    is_partly_known = not {"Any", "Unknown"}.isdisjoint(shown[:DETAIL_READ].split(" | "))
+    return (is_partly_known and not access.is_own) or any(_is_doubtful(member, access) for member in members.items)
 
 
 def _is_doubtful(member: Member, access: MemberAccess) -> bool:

@@ -10,6 +10,7 @@ from functools import lru_cache
 HEADER_READ = 400  # characters of a definition's header
 MOST_BASES = 8
 _DEF = re.compile(r"^([ \t]*)(?:async[ \t]+)?def[ \t]", re.MULTILINE)
+_STATIC = re.compile(r"@staticmethod\s*(?:\n[ \t]*@[^\n]*)*\n[ \t]*$|@staticmethod\s*$")
 _CLASS = re.compile(r"^([ \t]*)class[ \t]+(\w+)", re.MULTILINE)
 LONG = 500  # characters of a line, of an annotation or a subscript up to which they are read
 _BASES = re.compile(r"\s*+\(([^()]*+(?:\([^()]*+\)[^()]*+)*+)\)")
@@ -105,7 +106,7 @@ def _method_around(text: str, statement: int, receiver: str) -> re.Match[str] | 
             continue
         depth = len(found[1])
         if method := first.match(text, found.start()):
-            return method
+            return None if _STATIC.search(text, max(0, found.start() - LONG), found.start()) else method
         header = text[found.start() : found.start() + HEADER_READ].partition("):")[0]
         if re.search(rf"[(,*]\s*{receiver}\b", header):
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from guiderail.monitors.analysis.answers import Members
 from guiderail.monitors.analysis.requests import MEMBERS, Question
@@ -46,9 +47,17 @@ class EnumCases:
         used = _used_python(snapshot, line, enum or "") if is_python else _used_braces(snapshot, enum)
 
         def interpret(members: Members) -> Restriction:
-            return _restriction(members, used, snapshot, found["written"])
+            restriction = _restriction(members, used, snapshot, found["written"])
+            is_open = enum is not None and snapshot.language in PYTHON_STATEMENTS and _is_open(snapshot, enum)
+            return replace(restriction, reason="dynamic") if is_open else restriction
 
         return Trigger(found[0], MEMBERS, question, interpret, found["written"])
+
+
+def _is_open(snapshot: Snapshot, enum: str) -> bool:
+    """Whether an enumeration gets cases that the text does not show."""
+    found = snapshot.cursor.runtime.of_name(enum, snapshot.cursor.path)
+    return found is not None and found.open
 
 
 def _members_of_subject(snapshot: Snapshot) -> Question | None:

@@ -6,14 +6,19 @@ all. Names of a module are the analyser's, and the modules that the package hold
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from itertools import islice
+from pathlib import Path
 
 from guiderail.monitors.analysis.answers import Members
 from guiderail.monitors.analysis.requests import COMPLETIONS
 from guiderail.monitors.cursor_context import Snapshot, tail_of
-from guiderail.monitors.modules import inside, module_path
+from guiderail.monitors.modules import ModulePath, inside, module_path
 from guiderail.monitors.monitor import Restriction, Trigger
+from guiderail.monitors.python.requirements import inline_requirements, modules_of
+from guiderail.monitors.runtime.openness import Openness
 from guiderail.text.backwards import lines_above
 from guiderail.text.languages.table import PYTHON_STATEMENTS
 
@@ -26,6 +31,7 @@ _NAME = re.compile(
     r"(?:\w++(?:\s++as\s++\w++)?+\s*+,\s*+(?:#[^\n]*+\n\s*+)*+)*+(?P<written>\w*+)$"
 )
 _GUARD = re.compile(r"[ \t]*(?:(?:try|else)\s*:|(?:except|if|elif|with)\b)")
+_CHANGES_PATH = re.compile(r"\bsys\.path\b(?!_)|\baddsitedir\b|\bfrom\s++sys\s++import\s++(?:\w++\s*+,\s*+)*+path\b")
 _SCOPE = frozenset({"ArithmeticError", "BaseException"})  # some list these of a module that they do not know
 MANY = 40  # lines above that are searched for what an import is indented under
 
@@ -52,33 +58,64 @@ class Imports:
     def _modules(self, snapshot: Snapshot, found: re.Match[str]) -> Trigger:
         def interpret(_: None) -> Restriction:
             names = _modules(snapshot, found)
-            reason = _guarded(snapshot) or ("unknown package" if names is None else _deferred(snapshot, found))
+            reason = _guarded(snapshot) or ("unknown package" if names is None else _doubt(snapshot, found))
             return _restriction(names or frozenset(), snapshot, found, reason)
 
         return Trigger(found[0].strip(), None, snapshot.question(len(snapshot.text)), interpret, found["written"])
 
     def _names(self, snapshot: Snapshot, found: re.Match[str]) -> Trigger:
         def interpret(members: Members) -> Restriction:
+            modules = _modules(snapshot, found)
             listed = frozenset(member.name for member in members.items)
             reason = _guarded(snapshot)
-            if "__getattr__" in listed:
+            openness = _openness(snapshot, found)
+            if "__getattr__" in listed or openness.open:
                 reason = "dynamic"
+            elif found["package"] == snapshot.cursor.path.stem and not found["dots"]:
+                reason = "unknown module"  # where it cannot be found, the file is taken for it
             elif all(name.startswith("__") for name in listed) or listed >= _SCOPE:
                 reason = "unknown module"
             elif not members.complete:
                 reason = "incomplete"
-            return _restriction(listed | (_modules(snapshot, found) or frozenset()), snapshot, found, reason)
+            elif modules is not None and not found["dots"]:
+                reason = reason or _doubt_of(snapshot, found["package"])
+            reason = reason or _left_out(snapshot, found, modules)
+            return _restriction(listed | openness.names | (modules or frozenset()), snapshot, found, reason)
 
         # On one line and without brackets, which no analyser minds.
         statement = f"from {found['dots']}{found['package']} import "
         return Trigger(statement.strip(), COMPLETIONS, snapshot.question_with(statement), interpret, found["written"])
 
 
+def _left_out(snapshot: Snapshot, found: re.Match[str], inside: frozenset[str] | None) -> str | None:
+    """A reason if the module may be a package whose folder could not be looked at: any of its modules may be meant."""
+    top = found["package"].partition(".")[0]
+    if inside is not None or found["dots"] or top in sys.stdlib_module_names:
+        return None
+    file = snapshot.cursor.runtime.sources.module(found["package"], snapshot.cursor.path)
+    return "unknown package" if file is None or file.stem == "__init__" else None
+
+
+def _openness(snapshot: Snapshot, found: re.Match[str]) -> Openness:
+    """What is known of the module's names beside those that the analyser lists."""
+    runtime = snapshot.cursor.runtime
+    file = runtime.sources.module(found["dots"] + found["package"], snapshot.cursor.path)
+    openness = runtime.of_module(file) if file else Openness()
+    of_library = found["package"].partition(".")[0] in sys.stdlib_module_names and not found["dots"]
+    return Openness(openness.names) if of_library else openness  # what it makes up is in the stubs
+
+
 def _modules(snapshot: Snapshot, found: re.Match[str]) -> frozenset[str] | None:
     """The modules in the package that is named; None if it has no folder."""
     package, dots = found["package"].strip("."), found["dots"] or ""
     if not dots:
-        return module_path(snapshot.cursor.root).modules(package)
+        answers = [path.modules(package) for path in _paths_of(snapshot)]
+        known = [names for names in answers if names is not None]
+        if not package:  # a script may declare what it needs itself
+            own = (modules_of(one.name) for one in inline_requirements(snapshot.text))
+            known.append(frozenset(module.partition(".")[0] for modules in own for module in modules))
+            answers.append(known[-1])
+        return frozenset[str]().union(*known) if known and (package or len(known) == len(answers)) else None
     folder = snapshot.cursor.path.parent.joinpath(*[".."] * (len(dots) - 1), *package.split("."))
     return inside(folder, snapshot.cursor.root)
 
@@ -98,9 +135,31 @@ def _restriction(names: frozenset[str], snapshot: Snapshot, found: re.Match[str]
     )
 
 
-def _deferred(snapshot: Snapshot, found: re.Match[str]) -> str | None:
-    """A reason if a function imports a module: it may do so there because that need not be installed."""
-    return "optional" if snapshot.indent and not found["package"] and not found["dots"] else None
+def _paths_of(snapshot: Snapshot) -> list[ModulePath]:
+    """The import paths of a file: a link has that of its own folder as a module, of what it leads to as a script."""
+    cursor = snapshot.cursor
+    found = [module_path(cursor.root, cursor.path.parent, cursor.python)]
+    if cursor.path.is_symlink():
+        real = Path(os.path.realpath(cursor.path)).parent
+        inside = real.is_relative_to(os.path.realpath(cursor.root))
+        found.append(module_path(cursor.root if inside else real, real, cursor.python))
+    return found
+
+
+def _doubt(snapshot: Snapshot, found: re.Match[str]) -> str | None:
+    """A reason if a module may exist that is not known: a function imports what need not be installed, say."""
+    if found["dots"]:
+        return None
+    if snapshot.indent and not found["package"]:
+        return "optional"
+    if _CHANGES_PATH.search(snapshot.text):
+        return "dynamic"
+    return _doubt_of(snapshot, found["package"].strip("."))
+
+
+def _doubt_of(snapshot: Snapshot, package: str) -> str | None:
+    """Why a package may have modules that are not known."""
+    return next((reason for path in _paths_of(snapshot) if (reason := path.doubt(package))), None)
 
 
 def _guarded(snapshot: Snapshot) -> str | None:

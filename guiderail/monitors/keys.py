@@ -22,6 +22,10 @@ _PLAIN_DICT = re.compile(r"\b[dD]ict\[")
 _UNTYPED = re.compile(r": (?:Unknown|Any)\b|\| Unknown\b")
 _TARGET = re.compile(r"\s*[\w.\[\]'\"]+$")  # a statement that may turn out to assign to the key
 _LITERAL = re.compile(r"(?:\(|[^=!<>]=|return|,|\[|:|=>\s*\()\s*+\{\s*+(?:[^{}]*,)?+\s*+(?P<written>[\w$]*+)$")
+_LENT = r"[ \t]*+(?![\[.\w=:])"  # it is mentioned as a whole
+_READS = re.compile(
+    r"(?:\b(?:in|not|if|elif|while|and|or|assert)|\b(?:len|sorted|bool|print|repr|str|dict|list|set)\(|\*\*)$"
+)
 READ = 200  # characters of a subscript
 _USED = re.compile(r"(?<![\w$])[\w$]++(?=\s*+[:,(}])")
 LONG = 200  # characters of an annotation or a subscript up to which a dictionary is followed
@@ -81,7 +85,19 @@ def _is_literal(snapshot: Snapshot, owner: str) -> bool:
     made = _each(snapshot, owner, rf"\s*+(?::[^=\n]{{0,{LONG}}}+)?+=(?!=)\s*+(.)")
     index = rf"\[[^\]\n]{{0,{LONG}}}+(?:\]\s*+=(?!=)|[^\]\n])"  # what is too long to be read is taken to add
     grown = _each(snapshot, owner, rf"\s*+(?:{index}|\.(?:update|setdefault)\(|\|=)")
-    return [found[1] for found in made] == ["{"] and next(grown, None) is None
+    lent = _each(snapshot, owner, _LENT)
+    return (
+        [found[1] for found in made] == ["{"]
+        and next(grown, None) is None
+        and not any(_is_lent(found, owner) for found in lent)
+    )
+
+
+def _is_lent(found: re.Match[str], owner: str) -> bool:
+    """Whether others may fill a dictionary: it is an argument, gets another name, or is what a function returns."""
+    begin = found.start() - len(owner)
+    front = found.string[max(0, begin - READ) : begin].rpartition("\n")[2]
+    return _READS.search(front.rstrip()) is None and bool(front.strip())
 
 
 def _mentioned(snapshot: Snapshot, owner: str) -> frozenset[str]:

@@ -60,7 +60,7 @@ class Masks:
             self.keep((IdentifierTrie, extra), lambda: IdentifierTrie(self.vocabulary, extra)) if extra else self.trie
         )
 
-    def names(self, names: frozenset[str], tail: str = "", *, definable: bool = False, extra: str = "") -> Names:
+    def names(self, names: frozenset[str], tail: str = "", *, extra: str = "") -> Names:
         """The texts that begin with one of some names.
 
         Parameters
@@ -69,13 +69,17 @@ class Masks:
             The legal names.
         tail
             The letters after the cursor.
-        definable
-            Whether another name may be defined here.
         extra
             Characters of names beside Unicode's.
         """
-        kind = NamesOrNew if definable else Names
-        return self.keep((kind, names, tail, extra), lambda: kind(self.trie_with(extra), names, tail))
+        return self.keep((Names, names, tail, extra), lambda: Names(self.trie_with(extra), names, tail))
+
+    def names_or_new(
+        self, names: frozenset[str], tail: str = "", *, extra: str = "", barred: frozenset[str] = frozenset()
+    ) -> NamesOrNew:
+        """The texts that begin with one of some names, or with a new one that is not barred."""
+        key = NamesOrNew, names, tail, extra, barred
+        return self.keep(key, lambda: NamesOrNew(self.trie_with(extra), names, tail, barred))
 
     def names_or_none(self, names: frozenset[str], tail: str = "", *, extra: str = "") -> NamesOrNone:
         """The texts that begin with one of some names, or with no name."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from guiderail.decoding.constraints.vocabulary import Vocabulary
 from guiderail.monitors.analysis.pool import Analysers, folder_of, overlooks
+from guiderail.monitors.analysis.server import whole
 from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.joint import JointMonitors
 from guiderail.monitors.masks import Masks
@@ -75,8 +76,8 @@ class Monitors:
         if analyser is None:
             return None
         analyser.attend()
-        path = (document.path or folder / (UNTITLED + ending_of(document.language or ""))).absolute()
-        context = CursorContext(document, offset, path, typed, folder)
+        path = whole(document.path or folder / (UNTITLED + ending_of(document.language or "")))
+        context = CursorContext(document, offset, path, typed, folder, self.analysers.python)
 
         is_behind = overlooks(analyser, path)  # then its answers forbid nothing
 

@@ -12,7 +12,8 @@ _VOID = re.compile(r":\s*+(?:[^:]*\|\s*+)?void\s*+(?:\||$)")  # TypeScript lets 
 _KEYWORD = re.compile(rb"\s*(\w+)\s*=(?!=)")
 _GENERATOR = re.compile(rb"\bfor\b")
 _MARKS = re.compile(r"[\s,*/]*")  # between the parameters of a signature
-_OBJECT = re.compile(r"\s*(?:self|cls)\b")  # what a method is called on, which is not among its parameters
+RECEIVER = r"_*(?:self|cls|this|klass|mcs|metacls)_*\b"  # what people call a method's object or class
+_OBJECT = re.compile(rf"\s*{RECEIVER}")  # what a method is called on, which is not among its parameters
 _DEFINED = re.compile(r"(?:async )?def \w+(?:\[(?:[^\[\]]|\[[^\[\]]*\])*\])?(?=\()")
 _TYPED = re.compile(r"\*{0,2}\w+\s*:.*|[*/]", re.DOTALL)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")

@@ -22,6 +22,7 @@ from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import Diagnostic, NoAnswer
 from guiderail.monitors.analysis.pool import Analysers, folder_of
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
+from guiderail.monitors.analysis.server import whole
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import unmatched_closers
 from guiderail.text.document import Document
@@ -41,6 +42,7 @@ _OPENS_BLOCK = re.compile(
     r"\s*(?:if|elif|else|for|while|try|except|finally|with|def|class|match|case|async)\b[^\n]*:\s*(?:#[^\n]*)?$"
 )
 
+_CONTINUES = re.compile(r"[ \t]*(?:el(?:se|if)|except|finally|case|def|class|async|match)\b")
 _NEXT_LINE = re.compile(r"(?<=\n)[^\S\n]*+\S[^\n]*+")  # that is not blank
 
 
@@ -117,7 +119,7 @@ class Inspector:
         began = time.perf_counter()
         until = began + self.deadline_s
         analyser = self._analyser(document, root)
-        path = (document.path or folder_of(document, root) / "guiderail_untitled").absolute()
+        path = whole(document.path or folder_of(document, root) / "guiderail_untitled")
         asked = [_Inspection(document, change, analyser, path) for change in changes]
         found = [one.verdict(until, cancelled) for one in asked]
         wait_s = time.perf_counter() - began
@@ -159,7 +161,7 @@ class _Inspection:
         try:
             found = errors_in(_wait(self._answer, until, cancelled))
             if found:
-                found = new_errors(found, errors_in(_wait(self._ask(self._document.text), until, cancelled)))
+                found = new_errors(found, self._before(until, cancelled))
         except LateError:
             return Verdict("unknown", reason="late")
         except NoAnswer as error:
@@ -167,6 +169,18 @@ class _Inspection:
         messages, kinds = tuple(one.message for one in found), tuple(one.code for one in found)
         at = min((one.start for one in found), default=0) - self._change.start
         return Verdict("errors" if found else "clean", messages, kinds=kinds, at=max(0, at))
+
+    def _before(self, until: float, cancelled: Callable[[], bool]) -> list[Diagnostic]:
+        """The errors that the file has without the change: with its half line, and with nothing in its place.
+
+        A half line that is no statement hides errors elsewhere; only with it are those known that it has itself.
+        """
+        texts = dict.fromkeys([_without_line(self._document, self._change), self._document.text])
+        answers = [self._ask(text) for text in texts]
+        before: list[Diagnostic] = []
+        for answer in answers:
+            before += new_errors(errors_in(_wait(answer, until, cancelled)), before)
+        return before
 
 
 def _wait(
@@ -317,20 +331,30 @@ def breaks_syntax(document: Document, change: Change, shown: str) -> bool:
     try:
         if not parsed(document.path, language).parse(_encoded(shown)).has_error:
             return False
-        without = (_syntax_errors(text, language) for text in _without_line(document, change))
-        return _syntax_errors(shown, language) > min(without)
+        return _syntax_errors(shown, language) > _syntax_errors(_without_line(document, change), language)
     except SlowTextError:
         return False
 
 
-def _without_line(document: Document, change: Change) -> list[str]:
-    """The file with an empty statement, and with nothing, in place of the changed lines: brackets hold no statement."""
+def _without_line(document: Document, change: Change) -> str:
+    """The file with a harmless statement where the changed lines are, which opens a block if one stands below it."""
     start = document.line_start(document.position_at(change.start)[0])
     end = document.line_end(document.position_at(change.end)[0])
     line = document.text[start:end]
     indent = line[: len(line) - len(line.lstrip())]
-    blanks = [f"{indent}pass", ""] if document.language in PYTHON_STATEMENTS else [indent]
-    return [document.text[:start] + blank + document.text[end:] for blank in blanks]
+    is_python = document.language in PYTHON_STATEMENTS
+    statement = _harmless(document, start, document.text[end:], indent) if is_python else ""
+    return document.text[:start] + (indent + statement if statement is not None else line) + document.text[end:]
+
+
+def _harmless(document: Document, start: int, rest: str, indent: str) -> str | None:
+    """What may stand in a line of Python; None if nothing but what is there: an ``else`` belongs to what is above."""
+    if lex_cache(document.path, "python").state(document.text[:start]).open_brackets:
+        return ""
+    found = _NEXT_LINE.search(rest)
+    if found is None or _indent(found[0]) <= _indent(indent):
+        return "pass"
+    return None if _CONTINUES.match(document.text, start) else "if True:"
 
 
 def _encoded(text: str) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.settings import KEYS, default_of
+from guiderail.settings import BASIC, KEYS, default_of
 from tests.cli.conftest import Result
 
 Run = Callable[..., Result]
@@ -57,3 +57,13 @@ def test_a_wrong_setting_fails_in_one_line(guiderail: Run, monkeypatch: pytest.M
     monkeypatch.setenv("GUIDERAIL_TOP_P", "2")
     line = "guiderail: top_p must be a number above 0 to 1, not '2' (environment GUIDERAIL_TOP_P)\n"
     assert guiderail("config", "show") == Result(2, "", line)
+
+
+def test_help_has_the_ten_that_matter_first_and_all_others(guiderail: Run) -> None:
+    """Basic settings have a line each, in their order; the advanced ones are named."""
+    out = guiderail("config", "--help").out
+    first, _, others = out.partition("Advanced")
+    lines = [line.split()[0] for line in first.partition("first:")[2].splitlines() if line.strip()]
+    assert lines == list(BASIC)
+    assert len(set(BASIC)) == 10
+    assert all(key in others for key in KEYS if key not in BASIC)

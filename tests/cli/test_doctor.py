@@ -16,9 +16,11 @@ from guiderail.model import store
 from guiderail.model.checksums import SUMS, compare, digests
 from guiderail.model.store import EMBEDDED_FOLDER
 from guiderail.monitors.analysis.servers import PYREFLY
+from guiderail.settings import Settings
 from tests.cache.shapes import model_of
 from tests.cli.conftest import Result
 from tests.helpers.hub import fill_cache, linked_to_blobs
+from tests.monitors.python.layouts import environment, write
 
 Run = Callable[..., Result]
 
@@ -212,3 +214,19 @@ def test_the_doctor_says_whether_a_cache_can_be_patched(name: str, status: str, 
     check = doctor._cache(model_of(name))
     assert check.status == status
     assert words in check.detail
+
+
+def test_the_doctor_says_where_a_files_modules_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its interpreter, import roots and packages; with a warning and a remedy where nothing is known."""
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+    file = write(tmp_path, {"pyproject.toml": "", "backend/app/main.py": ""}) / "backend" / "app" / "main.py"
+    check = doctor._imports(Settings(), file)
+    assert (check.status, bool(check.remedy)) == ("note", True)
+    assert "no environment" in check.detail
+    site = environment(tmp_path / ".venv", "installed", version="3.12.3")
+    for place in (file, file.parent):
+        check = doctor._imports(Settings(), place)
+        assert (check.status, check.remedy) == ("ok", "")
+        found = ("Python 3.12", str(tmp_path / ".venv"), str(tmp_path / "backend"), "1 distributions", str(site))
+        assert all(word in check.detail for word in found)

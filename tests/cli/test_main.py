@@ -61,6 +61,7 @@ def test_help_lists_every_visible_command(guiderail: Run) -> None:
     out = guiderail("--help").out
     for name, command in COMMANDS.items():
         assert (f"{name} " in out and command.help in out) is not command.hidden
+    assert "  demo " in out
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -292,8 +292,10 @@ def test_words_of_the_command_are_completed(editor: Neovim) -> None:
     def offered(line: str) -> list[str]:
         return editor.lua("return vim.fn.getcompletion(..., 'cmdline')", line)
 
-    assert offered("Guiderail ") == ["explain", "log", "restart", "status", "suggest", "toggle"]
-    assert offered("Guiderail st") == ["status"]
+    words = ["explain", "log", "restart", "snooze", "stats", "status", "suggest", "toggle", "why"]
+    assert offered("Guiderail ") == words
+    assert offered("Guiderail stat") == ["stats", "status"]
+    assert offered("Guiderail snooze ") == ["5", "30", "60", "off"]
     assert offered("Guiderail toggle ") == ["global", "language", "file"]
     assert offered("Guiderail status ") == []
 

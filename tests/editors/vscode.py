@@ -80,10 +80,12 @@ class CodeServer:
         )  # fmt: skip
         self._wait()
 
-    def drive(self, folder: Path, file: str, prose: str, shots: Path) -> dict[str, Any]:
+    def drive(
+        self, folder: Path, file: str, prose: str, shots: Path, script: str = "drive_vscode.cjs"
+    ) -> dict[str, Any]:
         """Run the browser's steps in two files of `folder`; what they saw. Pictures go into `shots`."""
         shots.mkdir(exist_ok=True)
-        steps = Path(__file__).with_name("drive_vscode.cjs")
+        steps = Path(__file__).with_name(script)
         variables = {
             "NODE_PATH": str(_PLAYWRIGHT),
             "CHROMIUM": shutil.which("chromium") or "",

@@ -2,6 +2,7 @@
 
 import random
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -170,3 +171,12 @@ def test_a_uri_names_a_path_or_none(uri: str, expected: str | None) -> None:
     """Only what lies on this machine has a path; no URI is an error."""
     path = path_of(uri)
     assert (path.as_posix() if path else None) == expected
+
+
+@pytest.mark.parametrize("host", ["", "localhost", "LOCALHOST"])
+@pytest.mark.parametrize(
+    ("written", "path"), [("/a/b.py", "/a/b.py"), ("/a%20b/%C3%A4.py", "/a b/ä.py"), ("/a%23/b", "/a#/b")]
+)
+def test_the_own_machine_may_be_named(host: str, written: str, path: str) -> None:
+    """RFC 8089: no host, or localhost."""
+    assert path_of(f"file://{host}{written}") == Path(path)

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ import pytest
 from gguf import GGMLQuantizationType as Kind
 
 from guiderail.lsp import model_offer
-from guiderail.lsp.model_offer import LATER, MEASURE, NEVER, PAUSE, TAKE, may_ask, remember
-from guiderail.model import memory
+from guiderail.lsp.model_offer import LATER, MACHINES, MEASURE, NEVER, TAKE, may_ask, remember
+from guiderail.model import catalogue, memory
 from guiderail.settings import Settings, user_file
 from tests.helpers.gguf import write_gguf
 from tests.helpers.hub import Hub, serving
@@ -31,6 +30,7 @@ ASKS: dict[str, Any] = {
     "workspace": {"configuration": True},
 }
 QUESTION = "window/showMessageRequest"
+MEASURED = (*MEASURE, "--device", "auto", "--threads", "0")
 
 # So fast that the smallest published model is quick enough, and no other is.
 _MEASURED = """
@@ -133,40 +133,70 @@ async def test_the_question_has_three_answers_and_says_what_it_is_about(ready: l
         assert "\n" not in text
         assert all(part in text for part in ("Tiny", "12.0 MB", "mit", "0.3 s", "24 tokens/s"))
         await client.settle()
-        assert ready == [MEASURE]
+        assert ready == [MEASURED]
+
+
+async def test_the_machine_is_measured_as_the_editor_says(ready: list[tuple[str, ...]]) -> None:
+    """Device and threads of the editor's settings are those of which the model must suit."""
+    async with conversation(None, settings={"device": "cpu", "threads": 2}) as client:
+        await until(lambda: QUESTION in client.asked)
+    assert ready == [(*MEASURE, "--device", "cpu", "--threads", "2")]
 
 
 @pytest.mark.parametrize("answer", [LATER, None])
-async def test_not_now_lasts_for_this_session_and_some_days(ready: list[tuple[str, ...]], answer: str | None) -> None:
-    """Closing the question without an answer is one."""
+async def test_not_now_lasts_until_other_models_are_published(
+    ready: list[tuple[str, ...]], answer: str | None, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing the question without an answer is one; on another machine the question is another."""
     async with conversation(answer) as client:
         await until(lambda: QUESTION in client.asked)
         await asyncio.sleep(0.2)
         assert client.asked.count(QUESTION) == 1
     async with conversation(TAKE) as client:
         assert await quiet(client)
-    assert ready == [MEASURE]
-    assert may_ask(datetime.now(UTC) + PAUSE + timedelta(seconds=1))
+    assert ready == [MEASURED]
     assert not user_file().exists()
+    with monkeypatch.context() as patched:
+        patched.setattr(model_offer.platform, "node", lambda: "another")
+        assert may_ask()
+        remember(LATER)
+        assert not may_ask()
+    assert not may_ask()
+    other = home / "catalogue.toml"
+    other.write_text(catalogue.FILE.read_text() + "\n# one more")
+    monkeypatch.setattr(catalogue, "FILE", other)
+    assert may_ask()
 
 
-async def test_never_is_for_good(ready: list[tuple[str, ...]]) -> None:
+async def test_what_is_remembered_has_a_bound(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(MACHINES + 10):
+        monkeypatch.setattr(model_offer.platform, "node", lambda number=number: f"m{number}")
+        remember(LATER)
+    (file,) = home.rglob("offer.json")
+    assert len(json.loads(file.read_text())["asked"]) == MACHINES
+    assert not may_ask()
+
+
+async def test_never_is_for_good(ready: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
     async with conversation(NEVER) as client:
         await until(lambda: QUESTION in client.asked)
-        await until(lambda: not may_ask(datetime.now(UTC) + timedelta(days=10_000)))
+        await until(lambda: not may_ask())
+    monkeypatch.setattr(catalogue, "FILE", Path(__file__))
     async with conversation(TAKE) as client:
         assert await quiet(client)
     assert len(ready) == 1
 
 
 async def test_what_is_remembered_wrongly_does_no_harm(home: Path) -> None:
-    """A file that is damaged, or from a clock that was wrong, asks again; the file is the person's alone."""
+    """A file that is damaged, or of an older version, asks again; the file is the person's alone."""
     remember(LATER)
     (file,) = home.rglob("offer.json")
     assert file.stat().st_mode & 0o077 == 0
-    for text in ("[]", "{", '{"answer": 3}', '{"answer": "Not now", "at": "yesterday"}', '{"at": "2999-01-01T00:00Z"}'):
+    for text in ("[]", "{", '{"answer": 3}', '{"answer": "Not now", "at": "yesterday"}', '{"asked": ["2999"]}'):
         file.write_text(text)
-        assert may_ask(datetime.now(UTC))
+        assert may_ask()
+        remember(LATER)
+        assert not may_ask()
 
 
 async def _refused(client: Client, ready: list[tuple[str, ...]]) -> None:

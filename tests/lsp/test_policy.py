@@ -137,3 +137,26 @@ def test_the_innermost_root_is_a_files_project(project: Path) -> None:
     assert rules.root_of(project / "a.py") == project
     assert policy().root_of(inner / "a.py") == project
     assert rules.root_of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "is_free"),
+    [
+        ("project/own.py", True),
+        ("other/shared.py", True),
+        ("other/.env", False),
+        ("other/credentials.json", False),
+        ("other/.git/hook.py", False),
+        ("project/build/made.py", False),
+    ],
+)
+def test_a_link_is_judged_by_what_it_leads_to(tmp_path: Path, target: str, is_free: bool) -> None:
+    """In the workspace or out of it: the person opened it."""
+    root = tmp_path / "project"
+    (tmp_path / target).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / target).touch()
+    (root / "sub").mkdir(parents=True)
+    (root / ".git").mkdir()
+    (root / ".gitignore").write_text("build/\n")
+    (root / "sub" / "innocent.py").symlink_to(tmp_path / target)
+    assert (policy(root).disabled_reason(buffer(root / "sub" / "innocent.py")) == "") is is_free

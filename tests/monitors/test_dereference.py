@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from guiderail.monitors.analysis.answers import Member, Members
-from guiderail.monitors.dereference import Dereference, MemberAccess, find_member_access, legal_names
+from guiderail.monitors.dereference import Dereference, legal_names
 from guiderail.monitors.lex_state import lex_state
+from guiderail.monitors.member_access import MemberAccess, find_member_access
 from tests.monitors.snapshots import listing, snapshot
 
 
@@ -39,7 +40,8 @@ def test_other_dots(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["self.", "    self.", "cls.na", "a = 1; self.", "self.a, self.", "(self.a, self.", "for self.", "x.__class__.",
-     "with f() as self.", "self.a[0], self.", "*self."],
+     "with f() as self.", "self.a[0], self.", "*self.", "self.a, (self.", "self.a, (self.b, *self.", "[self.a, self.",
+     "((self.a, self.b), self."],
 )  # fmt: skip
 def test_a_name_may_be_defined_here(text: str) -> None:
     """Where a statement may turn out to assign to a member of one's own object, the member need not exist yet."""
@@ -58,6 +60,76 @@ def test_a_name_must_exist_here(text: str) -> None:
     found = site(text)
     assert found is not None
     assert not found.may_define
+
+
+@pytest.mark.parametrize(
+    ("text", "may_chain", "may_set"),
+    [("self.a = self.", True, False), ("self.a = self.b = self.", True, False), ("x.a = y.", True, False),
+     ("x = self.", False, False), ("self.a == self.", False, False), ("f(self.a = self.", False, False),
+     ("x.", False, True), ("logging.", False, True), ("a, x.", False, True), ("for x.", False, True),
+     ("print(x.", False, False), ("return x.", False, False), ("'a'.", False, False)],
+)  # fmt: skip
+def test_a_member_of_another_object_may_be_set_here(text: str, may_chain: bool, may_set: bool) -> None:
+    """Where a statement may assign to it; a chain of assignments may go on with one."""
+    found = site(text)
+    assert found is not None
+    assert (found.may_chain, found.may_set) == (may_chain, may_set)
+
+
+@pytest.mark.parametrize(
+    ("rest", "shown"),
+    [
+        ("\n    y.b,\n)\n", "f(\n    x.,\n    y.b,\n)\n"),
+        ("  # why\n    y\n)\n", "f(\n    x.,  # why\n    y\n)\n"),
+        ("\r\n    'y'\r\n)\r\n", "f(\n    x.,\r\n    'y'\r\n)\r\n"),
+        ("\n    for x in y\n)\n", "f(\n    x.\n    for x in y\n)\n"),
+        ("\n    or y\n)\n", "f(\n    x.\n    or y\n)\n"),
+        ("\n)\n", "f(\n    x.\n)\n"),
+    ],
+)
+def test_a_comma_parts_a_dot_from_the_line_below(rest: str, shown: str) -> None:
+    """In brackets a name below would be read as the member; a keyword goes on with the expression."""
+    trigger = Dereference().trigger(snapshot("f(\n    x.", rest))
+    assert trigger is not None
+    assert trigger.question.text == shown
+
+
+@pytest.mark.parametrize(
+    ("shown", "reason"),
+    [("type[K]", None), ("type[K] | Any", "unknown type"), ("Any | type[K]", "unknown type"),
+     ("type[K] | Unknown", "unknown type"), ("type[K] | type[dict[str, Any]]", None)],
+)  # fmt: skip
+def test_a_class_that_is_partly_unknown(shown: str, reason: str | None) -> None:
+    """A union with something unknown is a doubt; a member that is partly any is none."""
+    answer = Members((Member("size", 2, "int | Any"), Member("__class__", 5, shown)), complete=True)
+    assert legal_names(answer, MemberAccess(0, "", may_define=False))[1] == reason
+
+
+def test_literals_are_no_members() -> None:
+    """Analysers offer those that a parameter takes, also where members are asked for."""
+    assert legal_names(members("'x'", '"y"'), MemberAccess(0, "", may_define=False)) == (frozenset(), "unknown type")
+
+
+@pytest.mark.parametrize(
+    ("text", "legal"),
+    [("x = value.", False), ("x = value._", True), ("x = Value.", True), ("x = super().", True), ("x = cls.", True),
+     ("y.__str__()\nx = value.", True)],
+)  # fmt: skip
+def test_a_name_of_every_object_is_legal_where_it_is_called_for(text: str, legal: bool) -> None:
+    """After a class, where an underscore is typed, and where the file has it already."""
+    trigger = Dereference().trigger(snapshot(text))
+    assert trigger is not None
+    restriction = trigger.interpret(members("size", "__str__"))
+    assert restriction.allows("__str__") is legal
+
+
+def test_a_name_that_may_be_lacking_is_not_insisted_on() -> None:
+    """Where the text catches AttributeError."""
+    caught = {"AttributeError": "optional", "(KeyError, AttributeError) as e": "optional", "KeyError": None}
+    for error, reason in caught.items():
+        trigger = Dereference().trigger(snapshot("try:\n    x = value.", f"\nexcept {error}:\n    pass\n"))
+        assert trigger is not None
+        assert trigger.interpret(members("size")).reason == reason
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,34 @@
 """What can be imported, asked of a real analyser and read from disk."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from guiderail.monitors.analysis.analyser import ServerAnalyser
+from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.imports import Imports
 from guiderail.monitors.modules import ModulePath
+from guiderail.text.document import Document
 from tests.monitors.snapshots import PYREFLY, project, restriction_of, snapshot
 
 
 @pytest.fixture(scope="module")
 def analyser(tmp_path_factory) -> Iterator[ServerAnalyser]:
-    """pyrefly on a small project."""
+    """pyrefly on a small project, in the environment that these tests run in."""
     files = {
         "pack/__init__.py": "VALUE = 1\n\n\ndef function(): ...\n",
         "pack/part.py": "class Part: ...\n",
         "pack/free.py": "def __getattr__(name): ...\n",
         "alone.py": "X = 1\n",
-        "pyproject.toml": '[project]\nname = "a"\ndependencies = ["needed-one>=1"]\n',
+        "pyproject.toml": '[project]\nname = "a"\noptional-dependencies = {a = ["needed-one>=1"]}\n',
     }
-    with project(tmp_path_factory.mktemp("imports"), files, PYREFLY) as started:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        project(tmp_path_factory.mktemp("imports"), files, PYREFLY) as started,
+    ):
+        patch.setenv("VIRTUAL_ENV", sys.prefix)
         yield started
 
 
@@ -88,3 +95,65 @@ def test_the_import_path_is_that_of_the_environment(tmp_path: Path) -> None:
     assert "links" not in found
     assert ModulePath(tmp_path).modules("installed") == frozenset()
     assert ModulePath(tmp_path).modules("nowhere") is None
+
+
+@pytest.mark.parametrize("change", ["import sys\nsys.path.insert(0, '..')", "import site\nsite.addsitedir('x')"])
+def test_a_file_that_changes_its_import_path_may_import_anything(analyser, change: str) -> None:
+    assert restriction_of(Imports(), analyser, f"{change}\nimport ").reason == "dynamic"
+    assert restriction_of(Imports(), analyser, f"{change}\nfrom pack import ").reason is None
+
+
+def test_without_an_environment_no_module_is_forbidden(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Only guiderail's own packages are at hand. The modules in a package of the project are known all the same."""
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.setenv("PATH", "")
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "part.py").touch()
+
+    def reason(text: str) -> str | None:
+        document = Document(text, language="python")
+        cursor = CursorContext(document, len(text), tmp_path / "a.py", root=tmp_path)
+        trigger = Imports().trigger(cursor.snapshot())
+        assert trigger is not None
+        return trigger.interpret(None).reason
+
+    assert [reason(text) for text in ("import ", "from ", "import pack.")] == ["no environment", "no environment", None]
+
+
+def test_a_script_may_import_what_its_own_head_requires(analyser) -> None:
+    text = '# /// script\n# dependencies = ["opencv-python"]\n# ///\nimport '
+    assert restriction_of(Imports(), analyser, text).allows("cv2\n")
+
+
+def test_a_link_imports_what_either_of_its_places_does(tmp_path: Path) -> None:
+    """Python follows it for a script, and does not for a module."""
+    for name in ("real/script.py", "real/beside_real.py", "other/beside_link.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    link = tmp_path / "other" / "script.py"
+    link.symlink_to(tmp_path / "real" / "script.py")
+    cursor = CursorContext(Document("import ", language="python"), 7, link, root=tmp_path)
+    trigger = Imports().trigger(cursor.snapshot())
+    assert trigger is not None
+    restriction = trigger.interpret(None)
+    assert restriction.allows("beside_real") and restriction.allows("beside_link")
+
+
+@pytest.mark.parametrize(
+    ("files", "text", "reason", "legal"),
+    [
+        ({"names.py": "for x in 'ab': globals()[x] = 1\n"}, "from names import ", "dynamic", ""),
+        ({"lazy.py": "__getattr__, __all__ = attach(__name__)\n"}, "from lazy import ", "dynamic", ""),
+        ({"p/__init__.py": "from .a import *\n", "p/a.py": "__all__ = ['C']\nC = 1\n"}, "from p import ", None, "C"),
+        ({"k.py": "from p import *\n", "p.py": "C = 1\n"}, "from k import ", None, "C"),
+        ({"w.py": "import sys\nif sys.platform == 'win32':\n    C = 1\n"}, "from w import ", None, "C"),
+    ],
+)  # fmt: skip
+def test_names_that_a_module_gets_at_run_time(tmp_path: Path, files, text: str, reason: str | None, legal: str) -> None:
+    """It abstains from a module that fills itself; names of stars and under conditions are legal."""
+    with project(tmp_path, files, PYREFLY) as analyser:
+        restriction = restriction_of(Imports(), analyser, text, file="use.py")
+    assert restriction.reason == reason
+    assert not legal or restriction.allows(legal)

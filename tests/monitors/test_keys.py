@@ -64,3 +64,14 @@ def test_reasons_to_abstain(analyser, text: str, reason: str) -> None:
 def test_other_strings(text: str) -> None:
     """Strings that are no subscripts, and subscripts inside strings and comments, trigger nothing."""
     assert Keys().trigger(snapshot(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("use", "reason"),
+    [("fill(sizes)", "may have more"), ("again = sizes", "may have more"), ("given = [sizes]", "may have more"),
+     ("print(len(sizes))", None), ("for size in sizes: ...", None), ("if 'wide' in sizes: ...", None)],
+)  # fmt: skip
+def test_a_dictionary_that_others_may_fill(analyser, use: str, reason: str | None) -> None:
+    """One that is an argument, or gets another name; not one that is only read."""
+    restriction = restriction_of(Keys(), analyser, f"sizes = {{'wide': 1}}\n{use}\nx = sizes['")
+    assert restriction.reason == reason

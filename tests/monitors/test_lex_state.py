@@ -157,3 +157,15 @@ def test_strings_and_comments_of_other_languages(language: str, text: str, insid
 def test_statements_in_blocks(language: str, text: str, statement: str) -> None:
     """Where braces hold statements they begin and end them, and so do semicolons and, in some, line ends inside."""
     assert text[lex_state(text, language).statement_start :] == statement
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [("x.replace(/item(", True), ("x.replace(/item(s)?/g, y.", False), ("a = b / c(", False), ("a = /[a.", True),
+     ("a = /[(]/.test(", False), ("return /a(", True), ("x => /a.", True), ("a / b.", False), ("f(/a/g, b(", False),
+     ("x = /a\\/b(", True), ("case /a(", True), ("x++ / y(", False)],
+)  # fmt: skip
+@pytest.mark.parametrize("language", ["typescript", "javascript", "typescriptreact"])
+def test_a_text_may_end_inside_a_pattern(text: str, inside: bool, language: str) -> None:
+    """Brackets and dots in a regular expression open no call and dereference nothing."""
+    assert lex_state(text, language).in_string_or_comment is inside

@@ -52,7 +52,7 @@ def test_what_was_there_is_asked_for_only_if_there_are_errors() -> None:
     verdict("os.sep", told)
     assert len(told.shown) == 1
     verdict("os.wrong", told)
-    assert told.shown[2:] == [SOURCE]
+    assert told.shown[2:] == [SOURCE.replace("return ", "pass"), SOURCE]
 
 
 @pytest.mark.parametrize(
@@ -145,3 +145,29 @@ def test_a_real_analyser_tells_what_does_not_exist(tmp_path: Path, analyser: str
         pool.stop()
     assert [one.state for one in found] == ["clean", "errors", "errors"]
     assert "gotcwd" in found[1].errors[0]
+
+
+BROKEN, OLD = "import os\nold()\nx = os.\n", diagnostic("old")
+
+
+@pytest.mark.parametrize(
+    "source", [BROKEN, BROKEN.replace("\n", "\r\n"), BROKEN.replace("x = os.", "if os.:\n    pass")]
+)
+def test_an_error_that_the_half_line_hides_is_an_old_one(source: str) -> None:
+    """The file is also compared with the line left out: while that is no statement, analysers miss errors elsewhere."""
+    at = source.rindex("os.") + 3
+    told = Told(lambda text: () if "os.\n" in text.replace("\r", "").replace("os.:", "os.\n") else (OLD,))
+    assert verdict("sep", told, source, at).state == "clean"
+
+
+def test_an_error_that_the_line_has_already_is_an_old_one() -> None:
+    """It is compared with the line as it is, too."""
+    source = "import os\nx = lacking()\n"
+    told = Told(lambda text: (OLD,) if "lacking" in text else ())
+    assert verdict(" or 1", told, source, source.index("\n", 12)).state == "clean"
+
+
+def test_a_second_error_of_a_kind_is_new() -> None:
+    """What is found in both comparisons was there once."""
+    told = Told(lambda text: (OLD, OLD) if "sep" in text else (OLD,))
+    assert verdict("sep", told, BROKEN, BROKEN.rindex("os.") + 3).state == "errors"

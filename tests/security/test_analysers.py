@@ -22,9 +22,8 @@ import platformdirs
 import pytest
 
 from guiderail import programs
-from guiderail.evaluation.checkers.batch import errors_of_variants
+from guiderail.evaluation.checkers.analysed import AnalysedPython
 from guiderail.evaluation.checkers.java import Javac
-from guiderail.evaluation.packages import SourceFile
 from guiderail.monitors.analysis import analyser, client, confinement, install, launcher, server
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import Members, NoAnswer
@@ -692,10 +691,15 @@ def test_the_checkers_compiler_loads_no_plugin_of_the_working_directory(
     assert not traces(java_ran)
 
 
-def test_checking_answers_runs_no_module_of_the_package(ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pyrefly is started in the folder of the package that it checks: a pyrefly.py there is not it."""
+def test_checking_answers_runs_no_module_of_the_package(root: Path, ran: Path) -> None:
+    """Pyrefly is started for the package that it checks: a pyrefly.py there is not it."""
     evil = f"import pathlib\npathlib.Path({str(ran / 'pyrefly')!r}).touch()\n"
-    files = [SourceFile("evil", name, evil) for name in ("pyrefly.py", "pyrefly/__main__.py", "json.py")]
-    found = errors_of_variants(files, {"json.py": [evil + "\nx: int = ''\n"]})
-    assert [len(errors) for errors in found.values()] == [1]
+    for name in ("pyrefly.py", "pyrefly/__main__.py", "json.py"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(evil)
+    checker = AnalysedPython("pyrefly")
+    try:
+        assert len(checker.errors(root, "json.py", evil + "\nx: int = ''\n")) == 1
+    finally:
+        checker.stop()
     assert not traces(ran)

@@ -12,7 +12,7 @@ from guiderail import projectfile
 from guiderail.errors import GuiderailError
 from guiderail.monitors.modules import ModulePath, inside
 from guiderail.monitors.protocols import FILE, ProtocolError, protocols
-from guiderail.monitors.requirements import declared_modules
+from guiderail.monitors.python.requirements import declared_modules
 from guiderail.projectfile import ProjectFileError
 from guiderail.prompt.ignore import Ignore
 from guiderail.prompt.index import ProjectIndex

@@ -40,7 +40,21 @@ return {
   cmd = function(dispatchers, client_config)
     local root = client_config and client_config.root_dir or vim.fn.getcwd()
     local found = assert(server.find(root))
-    return vim.lsp.rpc.start(found.cmd, dispatchers, { cwd = root })
+    local program = vim.fn.exepath(found.cmd[1]) -- whole: a relative one is meant from here
+    -- Not in the project, where an empty entry of PYTHONPATH would have Python import from it.
+    return vim.lsp.rpc.start({ program, unpack(found.cmd, 2) }, dispatchers, { cwd = vim.env.VIMRUNTIME })
+  end,
+  -- One server, and so one model in memory, for all roots: a further one is a folder of its workspace.
+  reuse_client = function(client, new)
+    if client.name ~= new.name or client:is_stopped() or not client.root_dir or not new.root_dir then
+      return false
+    end
+    local here, there = server.find(client.root_dir), server.find(new.root_dir)
+    if not here or not there or not vim.deep_equal(here.cmd, there.cmd) then
+      return false
+    end
+    server.add_folder(client, new.root_dir)
+    return true
   end,
   settings = { guiderail = config.get().settings },
   init_options = config.get().settings,

@@ -1,4 +1,4 @@
-// The item in the status bar and the menu behind it.
+// The item in the status bar and the menu that it opens.
 
 import * as vscode from "vscode";
 import type { ServerControl } from "./server";
@@ -32,6 +32,23 @@ interface Entry extends vscode.QuickPickItem {
   words?: unknown[];
 }
 
+/** What turns all suggestions on or off; its words say how they are now. */
+function switches(enabled: boolean, snoozed: string | null | undefined): Entry[] {
+  if (!enabled) {
+    return [{ label: "$(check) Turn on", description: "they are off", command: "guiderail.toggleGlobal" }];
+  }
+  const off = { label: "$(circle-slash) Turn off", description: "they are on", command: "guiderail.toggleGlobal" };
+  return snoozed
+    ? [{ label: "$(bell) End the snooze", description: `they are off until ${snoozed}`, command: "guiderail.endSnooze" }]
+    : [off, { label: "$(bell-slash) Snooze…", command: "guiderail.snoozeFor" }];
+}
+
+/** How many minutes to snooze, as the person chooses. */
+export async function askMinutes(): Promise<number | undefined> {
+  const choices = [5, 30, 60].map((minutes) => ({ label: `${minutes} minutes`, minutes }));
+  return (await vscode.window.showQuickPick(choices, { placeHolder: "No suggestions for" }))?.minutes;
+}
+
 async function entries(server: ServerControl): Promise<Entry[]> {
   const document = vscode.window.activeTextEditor?.document;
   const configuration = vscode.workspace.getConfiguration("guiderail", document?.uri);
@@ -43,11 +60,13 @@ async function entries(server: ServerControl): Promise<Entry[]> {
   }
   const language = document && (await within(ANSWER_MS, server.language(document)));
   return [
-    { label: configuration.get<boolean>("enable", true) ? "$(circle-slash) Turn off" : "$(check) Turn on", command: "guiderail.toggleGlobal" },
+    ...switches(configuration.get<boolean>("enable", true), server.status?.snoozed),
     ...(document === undefined || language === undefined
       ? []
       : [{ label: `$(symbol-misc) Turn ${language.enabled ? "off" : "on"} for ${document.languageId}`, command: "guiderail.toggleLanguage" }]),
-    ...(document === undefined || server.state === "stopped" ? [] : [{ label: "$(file) Turn on or off for this file", command: "guiderail.toggleFile" }]),
+    ...(language?.file === undefined ? [] : [{ label: `$(file) Turn ${language.file ? "off" : "on"} for this file`, command: "guiderail.toggleFile" }]),
+    { label: "$(comment-discussion) Why is there no suggestion?", command: "guiderail.whyNothing" },
+    { label: "$(graph) Statistics", command: "guiderail.showStats" },
     { label: "$(question) Explain the last suggestion", command: "guiderail.explainLast" },
     { label: "$(output) Show the log", command: "guiderail.openLog" },
     { label: "$(debug-restart) Restart the server", command: "guiderail.restartServer" },

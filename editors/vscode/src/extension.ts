@@ -2,14 +2,15 @@
 // are registered by the language client, so those here have names of their own.
 
 import * as vscode from "vscode";
-import { makeBar, showMenu } from "./bar";
+import { askMinutes, makeBar, showMenu } from "./bar";
 import { sourceOf } from "./discovery";
 import { offerInstall } from "./install";
+import { Pages } from "./pages";
 import { ServerControl } from "./server";
 import { scopeOf, type Scope } from "./settings";
 import { ANSWER_MS, within } from "./within";
 
-type Handler = () => unknown;
+type Handler = (argument?: unknown) => unknown;
 
 const TARGETS: Record<Scope, vscode.ConfigurationTarget> = {
   folder: vscode.ConfigurationTarget.WorkspaceFolder,
@@ -39,7 +40,25 @@ async function installServer(server: ServerControl, log: vscode.LogOutputChannel
   }
 }
 
-async function toggleGlobal(): Promise<void> {
+async function snooze(server: ServerControl, minutes: number | undefined): Promise<void> {
+  if (minutes !== undefined && (await server.execute("snooze", { minutes })) === undefined) {
+    vscode.window.setStatusBarMessage("guiderail: no server is running", TOLD_MS);
+  }
+}
+
+async function resetStats(server: ServerControl): Promise<void> {
+  const yes = "Forget Them";
+  const question = "Forget how many suggestions were shown and accepted?";
+  if ((await vscode.window.showWarningMessage(question, { modal: true }, yes)) === yes) {
+    await server.execute("stats", { reset: true });
+  }
+}
+
+async function toggleGlobal(server: ServerControl): Promise<void> {
+  if (server.status?.snoozed) {
+    await snooze(server, 0);
+    return;
+  }
   await write("enable", !configuration().get<boolean>("enable", true));
 }
 
@@ -88,12 +107,19 @@ async function restartServer(server: ServerControl, log: vscode.LogOutputChannel
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const log = vscode.window.createOutputChannel("guiderail", { log: true });
   const server = new ServerControl(context, log);
+  const pages = new Pages(server);
   const handlers: Record<string, Handler> = {
     menu: () => showMenu(server),
     installServer: () => installServer(server, log),
-    toggleGlobal,
+    toggleGlobal: () => toggleGlobal(server),
     toggleLanguage: () => toggleLanguage(server),
     toggleFile: () => toggleFile(server),
+    snoozeFor: async (minutes: unknown) => snooze(server, typeof minutes === "number" ? minutes : await askMinutes()),
+    endSnooze: () => snooze(server, 0),
+    whyNothing: () => pages.show("why"),
+    showStats: () => pages.show("stats"),
+    resetStats: () => resetStats(server),
+    acceptLine: () => vscode.commands.executeCommand("editor.action.inlineSuggest.acceptNextLine"),
     openLog: () => openLog(server, log),
     explainLast: () => explainLast(server),
     restartServer: () => restartServer(server, log),
@@ -102,6 +128,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   context.subscriptions.push(
     log,
     server,
+    pages,
     makeBar(server),
     ...commands,
     vscode.window.onDidChangeActiveTextEditor(() => server.refresh()),

@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import * as vscode from "vscode";
 import { isRecentPython, pythonIn } from "./discovery";
 
+const TOLD_MS = 5000;
 const start = promisify(execFile);
 
 /** Runs a program. */
@@ -35,10 +36,15 @@ async function findPython(run: Run, windows: boolean): Promise<string[] | undefi
   return undefined;
 }
 
+/** What is fetched and what it takes on the disk, in words. */
+export function size(forGpu: boolean): string {
+  return forGpu ? "About 3 GB are fetched, which take 7 GB of disk" : "About 0.4 GB are fetched, which take 1.3 GB of disk";
+}
+
 /** True once the person has agreed. */
-async function asked(source: string, folder: string): Promise<boolean> {
+async function asked(source: string, folder: string, forGpu: boolean): Promise<boolean> {
   const yes = "Install";
-  const detail = `pip installs "${source}" and what it needs (PyTorch among it) into ${folder}. Nothing else is changed.`;
+  const detail = `pip installs "${source}" and what it needs (PyTorch among it) into ${folder}. ${size(forGpu)}. Nothing else is changed.`;
   const question = "guiderail's language server was not found. Install it for this extension?";
   return (await vscode.window.showInformationMessage(question, { modal: true, detail }, yes)) === yes;
 }
@@ -58,9 +64,9 @@ async function hasNvidia(run: Run): Promise<boolean> {
 }
 
 /** On Linux pip's own choice of PyTorch brings gigabytes for NVIDIA's GPUs; uv knows where the build for CPUs is. */
-async function stepsWith(run: Run, own: string, source: string): Promise<Step[]> {
+function stepsWith(own: string, source: string, forGpu: boolean): Step[] {
   const install = { message: "fetching packages", words: [own, "-m", "pip", "install", "--upgrade", source] };
-  if (process.platform !== "linux" || (await hasNvidia(run))) {
+  if (process.platform !== "linux" || forGpu) {
     return [install];
   }
   const cpu = [own, "-m", "uv", "pip", "install", "--python", own, "--torch-backend=cpu", "torch"];
@@ -76,12 +82,13 @@ async function install(
   python: string[],
   source: string,
   folder: string,
+  forGpu: boolean,
   log: vscode.LogOutputChannel,
 ): Promise<void> {
   const own = pythonIn(folder, process.platform === "win32");
   const make = { message: "making an environment", words: [...python, "-m", "venv", folder] };
-  const steps: Step[] = [make, ...(await stepsWith(run, own, source))];
-  const options = { location: vscode.ProgressLocation.Notification, title: "Installing guiderail", cancellable: true };
+  const steps: Step[] = [make, ...stepsWith(own, source, forGpu)];
+  const options = { location: vscode.ProgressLocation.Notification, title: `Installing guiderail's server (${size(forGpu).toLowerCase()})`, cancellable: true };
   await vscode.window.withProgress(options, async (progress, token) => {
     const stop = new AbortController();
     token.onCancellationRequested(() => {
@@ -112,17 +119,19 @@ export async function offerInstall(
   variables: NodeJS.ProcessEnv,
   log: vscode.LogOutputChannel,
 ): Promise<boolean> {
-  if (!(await asked(source, folder))) {
+  const run = runner(variables);
+  const forGpu = process.platform === "linux" && (await hasNvidia(run));
+  if (!(await asked(source, folder, forGpu))) {
     return false;
   }
-  const run = runner(variables);
   const python = await findPython(run, process.platform === "win32");
   if (python === undefined) {
     void vscode.window.showErrorMessage("guiderail needs Python 3.11 or newer, and found none on PATH.");
     return false;
   }
   try {
-    await install(run, python, source, folder, log);
+    await install(run, python, source, folder, forGpu, log);
+    vscode.window.setStatusBarMessage("guiderail's server is installed", TOLD_MS);
     return true;
   } catch (problem) {
     log.error(String(problem));

@@ -12,8 +12,8 @@ import {
   type ErrorHandler,
 } from "vscode-languageclient/node";
 import { apart, findServer, type Searched, type Server } from "./discovery";
-import { chosen } from "./settings";
-import type { State, Status } from "./status";
+import { chosen, propertiesOf, type Manifest } from "./settings";
+import { stateOf, type State, type Status } from "./status";
 import { Turns } from "./turns";
 import { within } from "./within";
 
@@ -24,6 +24,8 @@ const START_MS = 10_000; // that others wait for a start; it goes on, but may be
 export interface Language {
   enabled: boolean;
   turned: Record<string, string[]>;
+  /** Whether the document gets suggestions as far as it decides itself; of an open one. */
+  file?: boolean;
 }
 
 function isProgram(file: string): boolean {
@@ -86,7 +88,7 @@ export class ServerControl implements vscode.Disposable {
     return this.turns.take("start", () => this.begin());
   }
 
-  /** Start the server anew, behind a start that is under way; false if there is none. */
+  /** Start the server anew, after a start that is under way; false if there is none. */
   restart(): Promise<boolean> {
     return this.turns.take("restart", async () => {
       await this.end();
@@ -110,7 +112,7 @@ export class ServerControl implements vscode.Disposable {
       }
     });
     client.onNotification("guiderail/didChangeStatus", (status: Status) => {
-      this.set(status.state, status);
+      this.set(stateOf(status), status);
     });
     const failed = (problem: unknown) => {
       this.log.error(String(problem));
@@ -143,7 +145,7 @@ export class ServerControl implements vscode.Disposable {
       const uri = vscode.window.activeTextEditor?.document.uri.toString();
       const status = await client.sendRequest<Status>("guiderail/status", { uri });
       if (this.client === client) {
-        this.set(status.state, status);
+        this.set(stateOf(status), status);
       }
     } catch (problem) {
       this.log.warn(String(problem)); // the server ended meanwhile
@@ -184,8 +186,7 @@ export class ServerControl implements vscode.Disposable {
 
   /** What the person has set; and whether suggestions come in the menu, which is where there is no ghost text. */
   private options(place?: vscode.Uri): Record<string, unknown> {
-    const properties = (this.context.extension.packageJSON as { contributes: { configuration: { properties: object } } })
-      .contributes.configuration.properties;
+    const properties = propertiesOf(this.context.extension.packageJSON as Manifest);
     const configuration = vscode.workspace.getConfiguration(SECTION, place);
     const keys = Object.keys(properties).map((key) => key.slice(SECTION.length + 1));
     const ghost = vscode.workspace.getConfiguration("editor", place).get<boolean>("inlineSuggest.enabled", true);
@@ -207,7 +208,13 @@ export class ServerControl implements vscode.Disposable {
     const client: LanguageClient = new LanguageClient(
       SECTION,
       "guiderail",
-      { command: server.command, args: ["lsp"], transport: TransportKind.stdio },
+      {
+        command: server.command,
+        args: ["lsp"],
+        transport: TransportKind.stdio,
+        // Else it starts in the workspace, where an empty entry of PYTHONPATH would have Python import from it.
+        options: { cwd: path.dirname(process.execPath) },
+      },
       {
         // Any language: the server decides, by its own settings.
         documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }],

@@ -7,6 +7,16 @@ export interface Inspected {
   workspaceFolderValue?: unknown;
 }
 
+/** What is read of package.json. */
+export interface Manifest {
+  contributes: { configuration: { title: string; properties: Record<string, object> }[] };
+}
+
+/** The settings of all categories. */
+export function propertiesOf({ contributes }: Manifest): Record<string, object> {
+  return Object.assign({}, ...contributes.configuration.map((category) => category.properties)) as Record<string, object>;
+}
+
 /** Settings of the extension that mean nothing to the server. */
 const OWN = new Set(["serverPath", "installSource", "trace.server"]);
 

@@ -9,16 +9,24 @@ export interface Status {
   device?: string | null;
   version?: string | null;
   enabled?: boolean | null;
+  /** Until what time of the day suggestions are snoozed. */
+  snoozed?: string | null;
 }
 
-/** The server's states, and two that it cannot tell itself. */
-export type State = Status["state"] | "missing" | "stopped";
+/** The server's states, a snooze, and two that it cannot tell itself. */
+export type State = Status["state"] | "snoozed" | "missing" | "stopped";
+
+/** The state that a status means. */
+export function stateOf(status: Status): State {
+  return status.snoozed ? "snoozed" : status.state;
+}
 
 const ICONS: Record<State, string> = {
   loading: "$(loading~spin)",
   ready: "$(check)",
   working: "$(sync~spin)",
   disabled: "$(circle-slash)",
+  snoozed: "$(bell-slash)",
   error: "$(error)",
   missing: "$(cloud-download)",
   stopped: "$(debug-stop)",
@@ -29,6 +37,7 @@ const WORDS: Record<State, string> = {
   ready: "ready",
   working: "thinking",
   disabled: "off",
+  snoozed: "snoozed",
   error: "error",
   missing: "server not found",
   stopped: "server stopped",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { chosen, scopeOf } from "../src/settings";
+import { chosen, propertiesOf, scopeOf, type Manifest } from "../src/settings";
 
 test("defaults are not sent, and the nearest value wins", () => {
   const set = { model: { globalValue: "a", workspaceValue: "b" }, enable: { globalValue: false }, until: {} };
@@ -23,17 +23,30 @@ test("a value is written where the one that counts is set", () => {
 });
 
 test("every setting is described, and every contributed command is registered", () => {
-  const { contributes } = JSON.parse(readFileSync("package.json", "utf8")) as {
-    contributes: {
-      commands: { command: string }[];
-      configuration: { properties: Record<string, { description?: string; markdownDescription?: string }> };
-    };
+  const manifest = JSON.parse(readFileSync("package.json", "utf8")) as Manifest & {
+    contributes: { commands: { command: string }[]; keybindings: { command: string }[] };
   };
-  for (const [key, setting] of Object.entries(contributes.configuration.properties)) {
-    assert.ok(setting.description ?? setting.markdownDescription, `${key} has no description`);
+  for (const [key, setting] of Object.entries(propertiesOf(manifest))) {
+    assert.ok("description" in setting, `${key} has no description`);
+  }
+  const { contributes } = manifest;
+  for (const { command } of contributes.keybindings) {
+    assert.ok(contributes.commands.some((one) => one.command === command), command);
   }
   const source = readFileSync("src/extension.ts", "utf8");
   for (const { command } of contributes.commands) {
     assert.match(source, new RegExp(`\\b${command.replace("guiderail.", "")}\\b[:,]`), command);
+  }
+});
+
+test("the ten settings that matter come first, and all others are advanced", () => {
+  const { contributes } = JSON.parse(readFileSync("package.json", "utf8")) as Manifest;
+  const [basic, advanced] = contributes.configuration as { title: string; order: number; properties: Record<string, { order: number }> }[];
+  assert.deepEqual([basic.title, advanced.title], ["guiderail", "Advanced"]);
+  assert.ok(basic.order < advanced.order);
+  assert.equal(Object.keys(basic.properties).length, 10);
+  assert.equal(Object.keys(basic.properties)[0], "guiderail.enable");
+  for (const { properties } of [basic, advanced]) {
+    assert.deepEqual(Object.values(properties).map((one) => one.order), Object.keys(properties).map((_, i) => i + 1));
   }
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { barText, spoken, tooltip, type State } from "../src/status";
+import { barText, spoken, stateOf, tooltip, type State } from "../src/status";
 
-const STATES: State[] = ["loading", "ready", "working", "disabled", "error", "missing", "stopped"];
+const STATES: State[] = ["loading", "ready", "working", "disabled", "snoozed", "error", "missing", "stopped"];
 
 test("every state has an icon and words of its own", () => {
   assert.equal(new Set(STATES.map(barText)).size, STATES.length);
@@ -17,4 +17,11 @@ test("the tooltip holds what is known, a fact on a line", () => {
 test("null and missing facts leave no empty line", () => {
   assert.equal(tooltip("ready", { state: "ready", message: null, model: "m" }), "guiderail: ready\nm");
   assert.equal(tooltip("missing"), "guiderail: server not found");
+});
+
+test("a snooze is a state of its own, and the tooltip says until when", () => {
+  const status = { state: "disabled", message: "suggestions are snoozed until 14:05", snoozed: "14:05" } as const;
+  assert.equal(stateOf(status), "snoozed");
+  assert.equal(stateOf({ state: "disabled", snoozed: "" }), "disabled");
+  assert.equal(tooltip("snoozed", status), "guiderail: snoozed\nsuggestions are snoozed until 14:05");
 });

@@ -104,14 +104,32 @@ class NamesOrNew(Names):
     """The texts that begin with one of some names, or with another name that is not used (`identifier_trie.USES`).
 
     Where a statement may define a member any name is legal; but what is called, indexed or dereferenced must exist.
+
+    Parameters
+    ----------
+    trie, names, tail
+        As for `Names`.
+    barred
+        What is no name for something new, such as keywords; the text may go on from it to a longer name.
     """
 
+    def __init__(
+        self, trie: IdentifierTrie, names: Iterable[str], tail: str = "", barred: frozenset[str] = frozenset()
+    ) -> None:
+        super().__init__(trie, names, tail)
+        self._barred = sorted(name.encode() for name in barred.difference(self._given))
+
     def place(self, written: bytes) -> Place:
-        """ "inside" a name or "past" it; no text is "lost"."""
-        return "inside" if identifier_length(written, self._trie.extra) == len(written) else "past"
+        """ "inside" a name or "past" it; "lost" after one that is barred."""
+        length = identifier_length(written, self._trie.extra)
+        if length == len(written):
+            return "inside"
+        return "lost" if written[:length] in self._barred else "past"
 
     def _made(self, written: bytes) -> np.ndarray:
-        return self._trie.mask_of_uses(self._rests(written))
+        rests = [name[len(written) :] for name in self._barred if name.startswith(written)]
+        barred = self._trie.mask_of_ends(rests, may_end=written in self._barred)
+        return self._trie.mask_of_uses(self._rests(written)) & ~barred
 
 
 class NamesOrNone(Names):

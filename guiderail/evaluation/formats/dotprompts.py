@@ -58,6 +58,8 @@ def _task(row: Mapping[str, str], repositories: Path) -> Task | None:
     root, name = _folder(repositories, row["repo"]), row["classFileName"]
     if root is None or not (root / name).is_file():
         return None
+    if not (root / name).resolve().is_relative_to(repositories.resolve()):
+        raise UsageError(f"{name} of {row['repo']} leads out of {repositories}", "Do not use this file of tasks")
     text = (root / name).read_text(encoding="utf-8")
     dot, stop = int(row["dot_idx"]), int(row["methodStopIdx"])
     if text[dot : dot + 1] != "." or text[stop : stop + 1] != "}":

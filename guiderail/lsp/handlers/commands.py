@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from guiderail.lsp import status
+from guiderail.lsp import status, usage, why
 from guiderail.lsp.buffer import Buffer, path_of
 from guiderail.lsp.client import ClientState
 from guiderail.lsp.configuration import camel
@@ -16,7 +17,11 @@ from guiderail.lsp.connection import Connection
 from guiderail.lsp.explain import explanation
 from guiderail.lsp.handlers.configuration import ConfigurationHandlers
 from guiderail.lsp.policy import canonical
+from guiderail.lsp.snooze import MOST_MINUTES
 from guiderail.lsp.status_publisher import StatusPublisher
+from guiderail.lsp.usage import UsageFile
+
+ALARM_S = 60.0  # seconds after which the time of day is looked at again: a machine may have slept
 
 
 @dataclass(eq=False)
@@ -27,10 +32,14 @@ class CommandHandlers:
     connection: Connection
     status: StatusPublisher
     configuration: ConfigurationHandlers
+    _alarm: asyncio.TimerHandle | None = field(default=None, init=False)
 
     def register(self) -> None:
         """Register the handlers."""
         self.connection.on_command("guiderail.toggle", self.toggle)
+        self.connection.on_command("guiderail.snooze", self.snooze)
+        self.connection.on_command("guiderail.why", self.why)
+        self.connection.on_command("guiderail.stats", self.stats)
         self.connection.on_command("guiderail.showLog", self.show_log)
         self.connection.on_command("guiderail.explain", self.explain)
         self.connection.on_command("guiderail.restart", self.restart)
@@ -65,6 +74,48 @@ class CommandHandlers:
             self.client.policy.file_overrides[buffer.uri] = enabled
         return {"scope": "file", "uri": uri, "enabled": enabled}
 
+    def snooze(self, *arguments: Any) -> dict[str, Any]:
+        """Give no suggestions for so many ``minutes``, in place of the last snooze; 0 ends it."""
+        minutes = _object(*arguments).get("minutes")
+        if not isinstance(minutes, int) or isinstance(minutes, bool) or not 0 <= minutes <= MOST_MINUTES:
+            message = f"guiderail.snooze takes minutes, from 0 to {MOST_MINUTES}"
+            raise JsonRpcException(message, code=types.ErrorCodes.InvalidParams.value)
+        snooze = self.client.policy.snooze
+        snooze.begin(minutes)
+        if self._alarm:
+            self._alarm.cancel()
+        self._set_alarm()
+        self.status.publish()
+        return {"minutes": minutes, "until": snooze.clock, "status": self.status.now().as_json()}
+
+    def _set_alarm(self) -> None:
+        """Have the status sent again when the snooze ends, by the time of day."""
+        left, self._alarm = self.client.policy.snooze.left_s, None
+        self.status.publish()
+        if left and self.connection.is_open:
+            self._alarm = asyncio.get_running_loop().call_later(min(left, ALARM_S) + 0.01, self._set_alarm)
+
+    def why(self, *_: Any) -> dict[str, str]:
+        """What became of the last request, in sentences."""
+        client = self.client
+        lines = why.sentences_of(client.inquiry, self.status.now(), client.scheduler.counts)
+        return {"text": "\n".join(lines) + "\n"}
+
+    def stats(self, *arguments: Any) -> dict[str, Any]:
+        """How many suggestions were shown and accepted, as a table; ``reset`` forgets it all."""
+        counted = self.client.process.usage
+        if _object(*arguments).get("reset") is True:
+            self._reset(counted)
+        return usage.as_json(counted.read()) | {"text": usage.as_text(counted.read()), "path": str(counted.path)}
+
+    def _reset(self, counted: UsageFile) -> None:
+        if self.client.process.is_shared:
+            raise _failed("other clients are counted too: whoever runs the server can run guiderail stats reset")
+        try:
+            counted.reset()
+        except OSError as error:
+            raise _failed(f"{counted.path} cannot be deleted: {error.strerror}") from error
+
     def show_log(self, *_: Any) -> dict[str, str]:
         """Where the log is."""
         return {"path": str(self.client.process.log_path)}
@@ -78,8 +129,7 @@ class CommandHandlers:
         client, process = self.client, self.client.process
         client.scheduler.forget_answers()
         if process.clients - {client} and client.worker.has_model:
-            message = "other clients use the model too: whoever runs the server can restart it"
-            raise JsonRpcException(message, code=types.LSPErrorCodes.RequestFailed.value)
+            raise _failed("other clients use the model too: whoever runs the server can restart it")
         if process.is_shared or client.policy.enabled:
             client.worker.load(process.settings or client.policy.preferences.settings, again=True)
         return self.status.now().as_json()
@@ -94,13 +144,20 @@ class CommandHandlers:
     def language(self, params: Any = None) -> dict[str, Any]:
         """Whether the settings give a language suggestions, and what its editor must set to change that."""
         policy, given = self.client.policy, _object(params)
-        language, path = canonical(str(given.get("language") or "plaintext")), path_of(str(given.get("uri") or ""))
+        uri = str(given.get("uri") or "")
+        language, path = canonical(str(given.get("language") or "plaintext")), path_of(uri)
         wanted = {camel(key): names for key, names in policy.settings_to_toggle(language, path).items()}
+        buffer = self.client.buffers.get(uri)
+        file = {} if buffer is None else {"file": not policy.is_document_disabled(buffer)}
         return {
             "language": language,
             "enabled": policy.is_language_enabled_in_settings(language, path),
             "turned": wanted,
-        }
+        } | file
+
+
+def _failed(message: str) -> JsonRpcException:
+    return JsonRpcException(message, code=types.LSPErrorCodes.RequestFailed.value)
 
 
 def _object(*arguments: Any) -> dict[str, Any]:

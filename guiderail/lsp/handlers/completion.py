@@ -21,6 +21,7 @@ from guiderail.lsp.cursor import Cursor, cursor_at
 from guiderail.lsp.status_publisher import StatusPublisher
 from guiderail.lsp.suggestion_log import ShownItem
 from guiderail.lsp.trigger import TriggerKinds
+from guiderail.lsp.why import Inquiry, place_of
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class CompletionHandlers:
         client.shows_ghost_text = True
         kind, selected = int(params.context.trigger_kind), params.context.selected_completion_info
         by_hand = self._trigger_kinds.is_by_hand(kind, client.scheduler.debouncer.since_change())
-        cursor = self._cursor(uri, params.position, selected)
+        cursor = self._cursor(uri, params.position, selected, by_hand=by_hand)
         if cursor is None:
             return types.InlineCompletionList([])
         wanted = client.policy.preferences_for(cursor.document.path).max_suggestions if by_hand else 1
@@ -95,14 +96,26 @@ class CompletionHandlers:
             self._prefetch_after(shown, 0.0)
 
     def _cursor(
-        self, uri: str, position: types.Position, selected: types.SelectedCompletionInfo | None = None
+        self,
+        uri: str,
+        position: types.Position,
+        selected: types.SelectedCompletionInfo | None = None,
+        *,
+        by_hand: bool = False,
     ) -> Cursor | None:
         """The cursor of a request; None where nothing is suggested."""
-        buffer = self.client.buffers.get(uri)
+        client, buffer = self.client, self.client.buffers.get(uri)
         self.status.set_active(uri if buffer else None)
-        if buffer is None or self.client.policy.disabled_reason(buffer):
+        if buffer is None:
             return None
-        return cursor_at(buffer, position, selected)
+        place = place_of(buffer.path, uri, position.line)
+        client.inquiry = Inquiry(place, buffer.language or "", by_hand, reason=client.policy.disabled_reason(buffer))
+        if client.inquiry.reason:
+            return None
+        cursor = cursor_at(buffer, position, selected)
+        if cursor is not None and not by_hand:
+            client.inquiry.reason = client.policy.place_reason(cursor.document, cursor.offset)
+        return None if client.inquiry.reason else cursor
 
     async def _suggestions(
         self, lane: str, request: CompletionRequest, cursor: Cursor, *, wait: bool
@@ -112,18 +125,23 @@ class CompletionHandlers:
         A request that may `wait` for the next key does so, as long as the settings say at most.
         """
         preferences, began = self.client.policy.preferences_for(request.document.path), time.monotonic()
+        inquiry = self.client.inquiry
+        assert inquiry is not None, "the cursor of a request makes one"
         try:
             await self.client.configured.wait()
             if request.uri not in self.client.buffers:  # closed meanwhile
                 return []
             debounce = preferences.debounce_ms / 1000 if wait else 0.0
             found = await self.client.scheduler.ask(lane, request, debounce=debounce)
-        except NotLoadedError:  # why, was logged when it was to be loaded; this comes at every key
+        except NotLoadedError as error:  # why, was logged when it was to be loaded; this comes at every key
+            inquiry.failure = error.message
             return []
         except GuiderailError as error:
+            inquiry.failure = str(error)
             self._log_failure(error)
             return []
-        made = self.client.suggestions.add(found, cursor, request, time.monotonic() - began)
+        inquiry.answer = self.client.scheduler.answer(request)
+        inquiry.made = made = self.client.suggestions.add(found, cursor, request, time.monotonic() - began)
         if made and preferences.speculate:
             self._prefetch_after(made[0], self.prefetch_delay_s)
         return made

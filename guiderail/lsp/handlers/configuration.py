@@ -99,7 +99,7 @@ class ConfigurationHandlers:
         """Show the person a problem of the settings, once."""
         if problem not in self._warned:
             self._warned.add(problem)
-            log.warning("setting left out: %s", problem)
+            log.warning("told the person: %s", problem)
             # VS Code makes a link of Markdown's form, which may name a command, and a project's file may hold one.
             shown = problem.replace("](", "] (")
             self.connection.show_message(types.MessageType.Warning, f"guiderail: {shown}")

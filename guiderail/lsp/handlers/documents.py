@@ -8,16 +8,19 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import KW_ONLY, dataclass
 
 from lsprotocol import types
 
 from guiderail.engine.free_memory import is_long
+from guiderail.engine.notices import notices
 from guiderail.lsp import requests
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.client import ClientState
 from guiderail.lsp.connection import Connection
+from guiderail.lsp.disk_changes import hold_for
+from guiderail.lsp.file_watching import watches
 from guiderail.lsp.status_publisher import StatusPublisher
 
 log = logging.getLogger(__name__)
@@ -30,11 +33,21 @@ _URI = re.compile(rb'"uri"\s*+:\s*+("(?:[^"\\]++|\\.)*+")', re.DOTALL)
 
 @dataclass(eq=False)
 class DocumentHandlers:
-    """Keeps one client's open documents in sync, and stops suggesting in those that may be out of sync."""
+    """Keeps one client's open documents in sync, and stops suggesting in those that may be out of sync.
+
+    Parameters
+    ----------
+    client, connection, status
+        The client's state, the way to it, and its status.
+    warn
+        Shows the person a problem, once.
+    """
 
     client: ClientState
     connection: Connection
     status: StatusPublisher
+    _: KW_ONLY
+    warn: Callable[[str], None]
 
     def register(self) -> None:
         """Register the handlers."""
@@ -50,8 +63,26 @@ class DocumentHandlers:
         buffer = Buffer(item.uri, str(item.language_id), item.text, item.version, client.encoding)
         client.buffers[item.uri] = buffer
         self.status.document_touched(item.uri)
+        self._remember_disk(buffer)
+        self.connection.spawn(self._notice(buffer))
         if not client.policy.disabled_reason(buffer) and client.worker.health.state in {"loading", "ready"}:
             client.scheduler.document_opened(requests.after_edit(client, buffer))
+
+    async def _notice(self, buffer: Buffer) -> None:
+        """Say what keeps a document from being checked, once the settings are known."""
+        await self.client.configured.wait()
+        policy = self.client.policy
+        if not policy.exclusion_reason(buffer) and policy.enabled:
+            settings = policy.preferences_for(buffer.path).settings
+            for notice in notices(settings, buffer.language, "Choose its language in the editor"):
+                self.warn(notice)
+
+    def _remember_disk(self, buffer: Buffer) -> None:
+        """See the files around a document, if the client will not tell what changes there."""
+        root = self.client.policy.root_of(buffer.path)
+        disk = self.client.disk
+        if root is not None and not disk.knows(root) and not watches(self.connection.client_capabilities):
+            hold_for(self.connection, disk.look(root), lambda _: None)
 
     def did_change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Apply changes; many of them bit by bit, while the next message waits."""
@@ -97,6 +128,8 @@ class DocumentHandlers:
         """Act on a document's new text."""
         client = self.client
         if not buffer.is_out_of_sync:
+            if buffer.inserted:
+                client.suggestions.inserted(buffer.uri, buffer.cursor - len(buffer.inserted), buffer.inserted)
             self.status.document_touched(buffer.uri)
             client.edited(buffer.uri, None if client.policy.exclusion_reason(buffer) else buffer.document)
             now = None if client.policy.disabled_reason(buffer) else requests.after_edit(client, buffer)

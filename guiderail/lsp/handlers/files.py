@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from lsprotocol import types
 
 from guiderail.lsp.buffer import path_of
 from guiderail.lsp.client import ClientState
 from guiderail.lsp.connection import Connection
-from guiderail.lsp.file_watching import FOLDERS, matters
+from guiderail.lsp.disk_changes import hold_for
+from guiderail.lsp.file_watching import FOLDERS, matters, watches
 from guiderail.lsp.handlers.configuration import ConfigurationHandlers
 from guiderail.lsp.status_publisher import StatusPublisher
 
@@ -31,10 +33,20 @@ class FileHandlers:
         self.connection.on(types.WORKSPACE_DID_RENAME_FILES, self.did_rename, FOLDERS)
 
     def did_save(self, params: types.DidSaveTextDocumentParams) -> None:
-        """A document was saved."""
-        self.client.edited(params.text_document.uri, None)
-        self._changed(params.text_document.uri)
-        self.status.document_touched(params.text_document.uri)
+        """A document was saved; of a client that does not watch files, others may have changed unnoticed."""
+        uri = params.text_document.uri
+        self.client.edited(uri, None)
+        self._changed(uri)
+        self.status.document_touched(uri)
+        saved = path_of(uri)
+        root = self.client.policy.root_of(saved)
+        if root is not None and not watches(self.connection.client_capabilities):
+            hold_for(self.connection, self.client.disk.look(root), lambda found: self._found(saved, found))
+
+    def _found(self, saved: Path | None, found: list[Path]) -> None:
+        """Act on what else changed around a saved file: another branch, say."""
+        if others := [path.as_uri() for path in found if path != saved]:
+            self._changed(*others)
 
     def did_change_watched(self, params: types.DidChangeWatchedFilesParams) -> None:
         """Files changed that the client was asked to watch."""

@@ -19,7 +19,7 @@ from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.loop import shared
 from guiderail.monitors.analysis.priority_lock import PriorityLock, Ticket
 from guiderail.monitors.analysis.requests import Question, Request
-from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.analysis.server import Server, whole
 from guiderail.monitors.analysis.unsaved import Unsaved, UnsavedDocuments, besides
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,8 @@ class ServerAnalyser:
         Whether the server may run programs of the project (`servers.may_start`).
     unsaved
         What other open documents hold; the server sees it in place of their files.
+    python
+        The interpreter or environment that a person named for the project.
     """
 
     def __init__(
@@ -83,11 +85,13 @@ class ServerAnalyser:
         *,
         trusted: bool = True,
         unsaved: UnsavedDocuments | None = None,
+        python: str = "",
     ) -> None:
         self._unsaved = unsaved or UnsavedDocuments()
         self.server = server
-        self.root = root
+        self.root = whole(root)  # a relative path has no URI
         self.trusted = trusted
+        self.python = python
         self.state: State = "idle"
         self.failures = 0
         self._notice = notice
@@ -189,7 +193,8 @@ class ServerAnalyser:
     async def _ask(self, client: Any, request: Request[T], question: Question) -> T:
         patience = ANSWER_S if self._answered else FIRST_ANSWER_S
         try:
-            client.show(question.path, question.language, question.text, self._others(question))
+            shown = request.shown(question, marks=self.server.marks)
+            client.show(question.path, question.language, shown, self._others(question))
             answer = await asyncio.wait_for(request.send(client, question), patience)
         except TimeoutError as error:
             self._fail(f"did not answer within {patience:.0f} s")
@@ -233,7 +238,7 @@ class ServerAnalyser:
         from guiderail.monitors.analysis.client import Client
 
         self.state, self._answered = "starting", False
-        client = self._client = Client(self.server, self.root, trusted=self.trusted)
+        client = self._client = Client(self.server, self.root, trusted=self.trusted, python=self.python)
         try:
             await client.start()
         except Exception as error:

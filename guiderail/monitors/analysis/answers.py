@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 from guiderail.text.languages.kinds import KEYWORD, SNIPPET, TEXT
 
@@ -20,6 +23,7 @@ LONGEST_DETAIL = 10_000
 LONGEST_SIGNATURE = 50_000
 LONGEST_EDIT = 1_000  # what a completion replaces
 MOST_OVERLOADS = 1_000
+MOST_PLACES = 20
 HALVED = "\N{REPLACEMENT CHARACTER}"  # replaces half of a character (`wire.parsed`)
 
 Severity = Literal["error", "warning", "information", "hint"]
@@ -50,6 +54,26 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class TypePlace:
+    """Where a type is defined.
+
+    Parameters
+    ----------
+    path, line
+        The file, and the line (from 0) of its name.
+    name
+        The text there, if it is the file that is shown.
+    of_receiver
+        Whether it was said of the receiver itself (a module, or the function that is called), not of its class.
+    """
+
+    path: Path
+    line: int
+    name: str = ""
+    of_receiver: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Members:
     """The names that an analyser offers, in its order.
 
@@ -61,11 +85,14 @@ class Members:
         Whether they are all there are.
     takes_any
         Whether any other name is accepted there too.
+    types
+        Where the types of the receiver are defined, as far as that was asked and is known.
     """
 
     items: tuple[Member, ...]
     complete: bool
     takes_any: bool = False
+    types: tuple[TypePlace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +269,20 @@ def _plain(content: Any) -> str:
     if isinstance(content, dict):
         content = content.get("value")
     return content if isinstance(content, str) else ""
+
+
+def read_places(reply: Any) -> tuple[tuple[Path, dict[str, Any]], ...]:
+    """LSP's Location, LocationLink, or a list of them: files and ranges; what is no file is left out."""
+    found = []
+    for one in reply if isinstance(reply, list) else [reply]:
+        if not isinstance(one, dict):
+            continue
+        uri, span = one.get("uri") or one.get("targetUri"), one.get("range") or one.get("targetSelectionRange")
+        start = span.get("start") if isinstance(span, dict) else None
+        line = start.get("line") if isinstance(start, dict) else None
+        if isinstance(uri, str) and uri.startswith("file:") and _whole(line) is not None and len(found) < MOST_PLACES:
+            found.append((Path(url2pathname(unquote(urlsplit(uri).path))), span))
+    return tuple(found)
 
 
 def read_diagnostics(found: Any, offset: Offset) -> tuple[Diagnostic, ...]:

@@ -23,7 +23,7 @@ from lsprotocol import types as lsp
 from guiderail import __version__, private, programs
 from guiderail.monitors.analysis import confinement, launcher, memory
 from guiderail.monitors.analysis.inbox import Inbox
-from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.analysis.server import Server, Told, Workspace, whole
 from guiderail.monitors.analysis.synced_document import SyncedDocument
 from guiderail.monitors.analysis.unsaved import Unsaved
 from guiderail.monitors.analysis.wire import Rpc, TrafficError, Writer, message_from
@@ -74,14 +74,19 @@ class Client:
         The folder it works on.
     trusted
         Whether it may run programs of the project; if not, and it would, the kernel keeps it from that.
+    python
+        The interpreter or environment that a person named for the project.
     """
 
-    def __init__(self, server: Server, root: Path, *, trusted: bool = True) -> None:
+    def __init__(self, server: Server, root: Path, *, trusted: bool = True, python: str = "") -> None:
         self.server = server
-        self.root = root
+        self.root = whole(root)
         self.is_warm = not server.retries  # whether an empty answer can be believed
         self.ending = ""  # why it was ended from here
         self._trusted = trusted
+        self._python = python
+        self._told = Told()
+        self._notes = ""  # a folder for files that it is to read
         self._settings = server.settings
         self._inbox = Inbox()
         self._rpc = Rpc(lambda: self._settings, self._inbox.receive)
@@ -128,6 +133,11 @@ class Client:
         if self.server.executes and not self._trusted:
             assert self.server.confined is not None, "no such server is chosen for this workspace"
             self._settings = self.server.confined(self.root)
+        if self.server.told is not None:
+            self._notes = tempfile.mkdtemp(prefix="guiderail-")
+            workspace = Workspace(self.root, self._trusted, self._python, Path(self._notes))
+            self._told = await asyncio.to_thread(self.server.told, workspace)
+            self._settings = {**self._settings, **self._told.settings}
         limits = self._limits()
         arguments = self.server.arguments(self.root, unguarded=not self._trusted and limits is None)
         scratch = {"TMPDIR": str(self._scratch)} if limits is not None else {}
@@ -139,7 +149,7 @@ class Client:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             cwd=self.root if own else programs.working_directory(),
-            env=self.server.environment(self.root, trusted=self._trusted) | scratch,
+            env=self.server.environment(self.root, trusted=self._trusted, python=self._python) | scratch,
         )
         assert self._process.stdin is not None
         self._rpc.protocol.set_writer(Writer(self._process.stdin, self._overflow))
@@ -166,7 +176,7 @@ class Client:
             client_info=lsp.ClientInfo("guiderail", __version__),
             root_uri=uri,
             workspace_folders=[lsp.WorkspaceFolder(uri, self.root.name or "root")],
-            initialization_options=self.server.introduction(self.root, program),
+            initialization_options=self.server.introduction(self.root, program) | dict(self._told.options),
             capabilities=CAPABILITIES,
         )
 
@@ -209,7 +219,7 @@ class Client:
         self._beside[uri] = unsaved.edition, known
 
     def _show(self, path: Path, language: str, text: str) -> None:
-        uri, shadow = path.as_uri(), self._shadow
+        uri, shadow = whole(path).as_uri(), self._shadow
         if shadow is not None and shadow.uri == uri:
             if change := shadow.change(text):
                 self._inbox.show(uri, shadow.version)
@@ -247,6 +257,16 @@ class Client:
         params = lsp.DefinitionParams(self._document, self._position(offset))
         return await self._rpc.text_document_definition_async(params)
 
+    @property
+    def locates_types(self) -> bool:
+        """Whether the server can be asked where a type is defined."""
+        return bool(self._offers.get("typeDefinitionProvider"))
+
+    async def type_definition(self, offset: int) -> Any:
+        """Where the type of the expression at `offset` is defined."""
+        params = lsp.TypeDefinitionParams(self._document, self._position(offset))
+        return await self._rpc.text_document_type_definition_async(params)
+
     async def diagnostics(self) -> list[dict[str, Any]]:
         """What is wrong with the file: asked for where the server can be asked, else waited for.
 
@@ -270,7 +290,7 @@ class Client:
         written = (lsp.FileChangeType.Created, lsp.FileChangeType.Changed)  # it is not known which
         gone = (lsp.FileChangeType.Deleted,)
         changes = [
-            lsp.FileEvent(path.as_uri(), kind) for path in paths for kind in (written if path.exists() else gone)
+            lsp.FileEvent(whole(path).as_uri(), kind) for path in paths for kind in (written if path.exists() else gone)
         ]
         self._rpc.workspace_did_change_watched_files(lsp.DidChangeWatchedFilesParams(changes))
 
@@ -356,8 +376,8 @@ class Client:
                     os.killpg(self._process.pid, signal.SIGKILL)
                 else:
                     self._process.kill()
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        for folder in filter(None, (self._scratch, self._notes)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _command(command: list[str], memory_mb: int, limits: dict[str, Any] | None) -> list[str]:

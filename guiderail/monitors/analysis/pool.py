@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from guiderail.monitors.analysis.analyser import Analyser, ServerAnalyser
-from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.analysis.server import Server, whole
 from guiderail.monitors.analysis.servers import candidates, may_start
 from guiderail.monitors.analysis.unsaved import UnsavedDocuments
 from guiderail.monitors.analysis.workspaces import is_trusted
@@ -21,6 +21,11 @@ SPARE = 2  # folders without an open document whose analysers go on
 
 class Analysers(Protocol):
     """Finds the analyser for a project's files."""
+
+    @property
+    def python(self) -> str:
+        """The interpreter or environment that a person named; empty for the one that is found."""
+        ...
 
     def get(self, language: str, folder: Path) -> Analyser | None:
         """The analyser for files of a language in a folder, started if need be; None if there is none."""
@@ -38,6 +43,8 @@ class ServerPool:
         Told in a sentence when an analyser fails or may not start, once each.
     trust
         In which workspaces analysers may run programs of the project: listed, always or never.
+    python
+        The interpreter or environment that a person named; empty for the one that is found.
 
     Attributes
     ----------
@@ -50,7 +57,9 @@ class ServerPool:
         wanted: str = "auto",
         notice: Callable[[str], None] = log.warning,
         trust: str = "listed",
+        python: str = "",
     ) -> None:
+        self.python = python
         self.unsaved = UnsavedDocuments()
         self._wanted = wanted
         self._notice = notice
@@ -61,6 +70,7 @@ class ServerPool:
 
     def get(self, language: str, folder: Path) -> ServerAnalyser | None:
         """See `Analysers.get`."""
+        folder = whole(folder)
         self._asked.pop(folder, None)
         self._asked[folder] = None
         if (language, folder) not in self._chosen:
@@ -71,7 +81,9 @@ class ServerPool:
         server, trusted = chosen
         key = (server.name, folder)
         if key not in self._running:
-            self._running[key] = ServerAnalyser(server, folder, self._notice, trusted=trusted, unsaved=self.unsaved)
+            self._running[key] = ServerAnalyser(
+                server, folder, self._notice, trusted=trusted, python=self.python, unsaved=self.unsaved
+            )
             self._running[key].warm_up()
         return self._running[key]
 
@@ -123,5 +135,5 @@ def overlooks(analyser: Analyser, path: Path) -> bool:
 def folder_of(document: Document, root: Path | None) -> Path:
     """The folder an analyser works on: the project, or where the file is."""
     if root is not None:
-        return root.absolute()
-    return document.path.absolute().parent if document.path else Path.cwd()
+        return whole(root)
+    return whole(document.path).parent if document.path else Path.cwd()

@@ -8,6 +8,7 @@ A request is sent at once and its answer is cached: asking early or again costs 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guiderail.monitors.analysis import answers
-from guiderail.monitors.analysis.answers import Diagnostic, Members, Signatures
+from guiderail.monitors.analysis.answers import Diagnostic, Members, Signatures, TypePlace
+from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
@@ -27,6 +29,7 @@ MOST_REFUSED = 5
 REFUSED_PAUSE_S = 0.05
 WARM_S = 6.0  # for so long an empty answer of a server that has just started is not believed
 PROBE = "guiderail__probe"
+CLASS = "__class__"
 NOT_FOUND = "pp_file_not_found"  # clang's code of that diagnostic
 
 
@@ -52,11 +55,23 @@ class Request(Generic[T]):
         Asks a running server about the file that it has been shown.
     placed
         Whether the answer depends on the offset.
+    mark
+        A name to show at the offset in Python, to servers that offer the same before a name: what stands after it is
+        then not read as a part of the same expression, and the type before it can be asked for in the same text.
     """
 
     name: str
     send: Callable[[Client, Question], Awaitable[T]]
     placed: bool = True
+    mark: str = ""
+
+    def shown(self, question: Question, *, marks: bool) -> str:
+        """The text that the server is shown."""
+        return _marked(question, self.mark) if marks and question.language in PYTHON_STATEMENTS else question.text
+
+
+def _marked(question: Question, mark: str) -> str:
+    return question.text[: question.offset] + mark + question.text[question.offset :]
 
 
 async def _completions(client: Client, question: Question) -> Members:
@@ -107,6 +122,8 @@ async def _patiently(send: Callable[[], Awaitable[Any]]) -> Any:
 
 async def _members(client: Client, question: Question) -> Members:
     members = answers.members_of(await _completions(client, question))
+    if question.language in PYTHON_STATEMENTS and members.items:
+        return replace(members, types=await _types(client, question))
     if not client.server.probes or not members.items:
         return members
     # A type that takes any name knows the type, or the origin, of a name that it cannot know.
@@ -115,6 +132,27 @@ async def _members(client: Client, question: Question) -> Members:
     origin = await client.definition(question.offset + 1)
     known = origin or _type_in(answers.read_hover(await client.hover(question.offset + 1))) not in ("", "any")
     return replace(members, takes_any=bool(known))
+
+
+async def _types(client: Client, question: Question) -> tuple[TypePlace, ...]:
+    """Where the types of what is before a dot are defined: asked of its class, and of its last character.
+
+    A module's file is known of itself alone, an expression's type as a rule of its class alone.
+    """
+    if not client.locates_types:
+        return ()
+    text = _marked(question, CLASS)
+    if not client.server.marks:
+        client.show(question.path, question.language, text)
+    found = list[TypePlace]()
+    for offset, of_receiver in ((question.offset + 1, False), (question.offset - 2, True)):
+        for path, span in answers.read_places(await client.type_definition(offset) if offset >= 0 else None):
+            name = ""
+            if path == question.path:
+                with contextlib.suppress(KeyError, TypeError):
+                    name = text[client.offset(span["start"]) : client.offset(span["end"])]
+            found.append(TypePlace(path, span["start"]["line"], name, of_receiver))
+    return tuple(found)
 
 
 async def _resolved(client: Client, question: Question) -> Members:
@@ -141,7 +179,7 @@ async def _diagnostics(client: Client, _: Question) -> tuple[Diagnostic, ...]:
     return answers.read_diagnostics(await client.diagnostics(), client.offset)
 
 
-MEMBERS = Request("members", _members)  # names after a dereference
+MEMBERS = Request("members", _members, mark=CLASS)  # names after a dereference
 COMPLETIONS = Request("completions", _completions)  # whatever may be written, keywords and ``name=`` included
 RESOLVED = Request("resolved", _resolved)  # the same, said to be incomplete where headers are missing
 SIGNATURES = Request("signatures", _signatures)  # overloads of the call that the offset is in

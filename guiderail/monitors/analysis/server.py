@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -14,11 +14,10 @@ from typing import Any, Literal
 
 import platformdirs
 
-from guiderail import programs, projectfile
-from guiderail.projectfile import ProjectFileError
+from guiderail import programs
+from guiderail.monitors.python.interpreter import Interpreter, active, candidates, named
 
 CHECK_S = 20
-MOST_SITES = 20  # folders of packages in one environment, one for each version of Python
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +26,36 @@ class Source:
 
     registry: Literal["pip", "npm", "go", "multilspy"]
     packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A project that a server works on.
+
+    Parameters
+    ----------
+    root
+        Its folder.
+    trusted
+        Whether its programs may be run.
+    python
+        The interpreter or environment that a person named for it; empty for the one that is found.
+    scratch
+        A folder for files that the server is to read.
+    """
+
+    root: Path
+    trusted: bool
+    python: str
+    scratch: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a server is told of a workspace: more settings and options, which go before its others."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +102,8 @@ class Server:
     confined
         Where it needs no program of the project, if the kernel keeps it from starting one: its settings for such a
         workspace, by the project's folder.
+    told
+        What it is told of a project besides, where it would not find that itself.
     alone
         Whether it is one binary that needs no other program: the kernel keeps it from starting one, where it can, in
         a workspace that is not trusted.
@@ -88,6 +119,8 @@ class Server:
         Whether its hover tells that a type takes any name (TypeScript's index signatures).
     sees_unsaved
         Whether an import of a file that is open shows it what the open document holds, and not what the file does.
+    marks
+        Whether it offers the same before a name that stands at the offset already (`requests.Request.mark`).
     memory_mb
         Above this it is leaking, and started anew. In a workspace that is not trusted the kernel gives none of its
         processes more.
@@ -109,6 +142,7 @@ class Server:
     toolchain: tuple[str, ...] = ()
     executes: bool = False
     confined: Callable[[Path], Mapping[str, Any]] | None = None
+    told: Callable[[Workspace], Told] | None = None
     alone: bool = False
     unguarded: tuple[str, ...] = ()
     limit: int | None = None
@@ -116,6 +150,7 @@ class Server:
     retries: bool = False
     probes: bool = False
     sees_unsaved: bool = True
+    marks: bool = False
     memory_mb: int = 4000
 
     @property
@@ -140,7 +175,7 @@ class Server:
             return None
         if self.beside and self._beside(Path(found)) is None:
             return None
-        return Path(found) if not self.check or _works(found, self.check) else None
+        return Path(found) if not self.check or _works(found, self.check, untrusted) else None
 
     @property
     def cache(self) -> Path:
@@ -156,9 +191,9 @@ class Server:
         """``initializationOptions`` for a project, for a program that was found."""
         return filled(dict(self.options), self._words(root) | {"{beside}": str(self._beside(program))})
 
-    def environment(self, root: Path, *, trusted: bool) -> dict[str, str]:
+    def environment(self, root: Path, *, trusted: bool, python: str = "") -> dict[str, str]:
         """The environment that it is started in, which leads to programs of the project only if that is trusted."""
-        variables = environment(root, trusted=trusted) | dict(self.variables)
+        variables = environment(root, trusted=trusted, python=python) | dict(self.variables)
         if not trusted:
             variables |= filled(self.untrusted_variables, self._words(root))
             if self.toolchain and (folder := _told(self.toolchain, root)):
@@ -175,6 +210,11 @@ class Server:
         return next((place for place in places if place.is_file()), None)
 
 
+def whole(path: Path) -> Path:
+    """A path from the root of the file system on, without dots; links are left as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 (Path's leaves the dots)
+
+
 def filled(value: Any, words: Mapping[str, str]) -> Any:
     """A command's word or an option with words in braces replaced by their values, however deep."""
     if isinstance(value, str):
@@ -184,41 +224,40 @@ def filled(value: Any, words: Mapping[str, str]) -> Any:
     return [filled(one, words) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def environment(root: Path, *, trusted: bool = True) -> dict[str, str]:
-    """An environment with the project's virtual environment, or the person's, or the one guiderail runs in.
+def environment(root: Path, *, trusted: bool = True, python: str = "") -> dict[str, str]:
+    """An environment in which the project's Python is active: the one that a person named, its own, the active one.
 
     In a workspace that is not trusted what lies in it does not count.
     """
     variables = programs.environment(None if trusted else root)
-    own = [root / ".venv", root / "venv"] if trusted else []
-    active = [Path(variables["VIRTUAL_ENV"])] if variables.get("VIRTUAL_ENV") else []
-    candidates = [*own, *(path for path in active if path.is_absolute()), Path(sys.prefix)]
-    venv = next((path for path in candidates if (path / "pyvenv.cfg").is_file()), None)
-    if venv is not None:
-        folder = venv / ("Scripts" if os.name == "nt" else "bin")
-        variables["VIRTUAL_ENV"] = str(venv)
-        variables["PATH"] = os.pathsep.join(filter(None, [str(folder), variables["PATH"]]))
+    found = candidates(root, root, python, trusted=True) if trusted else _outside(root, (*named(python), *active()))
+    prefix = next((one.prefix for one in found if not one.is_guess), Path(sys.prefix))
+    if (prefix / "pyvenv.cfg").is_file():
+        variables["VIRTUAL_ENV"] = str(prefix)
+    elif (prefix / "conda-meta").is_dir():
+        variables.pop("VIRTUAL_ENV", None)
+        variables["CONDA_PREFIX"] = str(prefix)
+    else:
+        return variables
+    folder = prefix / ("Scripts" if os.name == "nt" else "bin")
+    variables["PATH"] = os.pathsep.join(filter(None, [str(folder), variables["PATH"]]))
     return variables
 
 
-def site_folders(venv: Path) -> list[Path]:
-    """The folders of an environment that packages are installed in, as many as one may have; they may not exist."""
-    try:
-        versions = [name for name, is_folder in projectfile.read_folder(venv / "lib") if is_folder]
-    except ProjectFileError:
-        versions = []
-    versions = [name for name in versions if name.startswith("python3")][:MOST_SITES]
-    posix = [venv / "lib" / name / "site-packages" for name in versions]
-    return [*posix, venv / "Lib" / "site-packages"]
+def _outside(root: Path, found: Iterable[Interpreter]) -> Iterator[Interpreter]:
+    """The interpreters that a project does not hold, links followed."""
+    real = os.path.realpath(root)
+    places = (one for one in found if not one.prefix.is_relative_to(root))
+    return (one for one in places if not Path(os.path.realpath(one.prefix)).is_relative_to(real))
 
 
 @cache
-def _works(program: str, arguments: tuple[str, ...]) -> bool:
+def _works(program: str, arguments: tuple[str, ...], untrusted: Path | None) -> bool:
     """Whether a program works: rustup, for one, links names of programs that it has not installed.
 
     It must not see the project either: ``rust-toolchain.toml`` tells rustup which folder's programs to run.
     """
-    done = _run([program, *arguments])
+    done = _run([program, *arguments], untrusted)
     return done is not None and done.returncode == 0
 
 
@@ -226,17 +265,20 @@ def _works(program: str, arguments: tuple[str, ...]) -> bool:
 def _told(command: tuple[str, ...], untrusted: Path) -> str:
     """What a command prints; empty if it fails."""
     program = programs.find(command[0], untrusted)
-    done = _run([program, *command[1:]]) if program else None
+    done = _run([program, *command[1:]], untrusted) if program else None
     return done.stdout.decode(errors="replace").strip() if done and done.returncode == 0 else ""
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[bytes] | None:
-    """Run a program apart from any project; None if it cannot be started or takes too long."""
+def _run(command: list[str], untrusted: Path | None) -> subprocess.CompletedProcess[bytes] | None:
+    """Run a program apart from any project; None if it cannot be started or takes too long.
+
+    Nor does it find those of an untrusted one: a script looks for its interpreter, a shim for what it stands for.
+    """
     try:
         folder = programs.working_directory()
         return subprocess.run(
             command, capture_output=True, stdin=subprocess.DEVNULL, timeout=CHECK_S, check=False, cwd=folder,
-            env=programs.environment(untrusted=folder),
+            env=programs.environment(untrusted=untrusted or folder),
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None

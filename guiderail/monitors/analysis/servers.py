@@ -6,28 +6,19 @@ docs/monitors.md has the measurements that the order follows.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 from guiderail.errors import UsageError
-from guiderail.monitors.analysis import confinement
+from guiderail.monitors.analysis import confinement, python_servers
 from guiderail.monitors.analysis.java.server import JAVAC
-from guiderail.monitors.analysis.server import Server, Source, site_folders
+from guiderail.monitors.analysis.server import Server, Source
 from guiderail.text.languages.table import BY_NAME, analysed_by
 
 GROUP = "guiderail.analysers"
 HERE = Path(__file__).parent
-
-
-def _pyrefly_confined(root: Path) -> Mapping[str, Any]:
-    """The settings that name the project's packages, so that pyrefly need not ask the project's Python."""
-    found = [str(path) for name in (".venv", "venv") for path in site_folders(root / name)]
-    packages = [path for path in found if os.path.isdir(path)]  # noqa: PTH112 (Path's raises where it may not look)
-    return {"python": {"pyrefly": {"displayTypeErrors": "force-on", "extraPaths": packages}}}
 
 
 PYREFLY = Server(
@@ -38,15 +29,18 @@ PYREFLY = Server(
     source=Source("pip", ("pyrefly>=1.5",)),
     # Without a configuration file of its own it reports no type errors.
     settings={"python": {"pyrefly": {"displayTypeErrors": "force-on"}}},
-    executes=True,  # asks the project's Python where its packages are
-    confined=_pyrefly_confined,
+    executes=True,  # would ask the project's Python where its packages are, if it were not told
+    confined=lambda _: PYREFLY.settings,
+    told=python_servers.pyrefly,
     alone=True,
     sees_unsaved=False,
+    marks=True,
 )
 TY = Server(
     name="ty",
     languages=analysed_by("ty"),
     command=("ty", "server"),
+    told=python_servers.ty,
     obtain="pip install ty",
     source=Source("pip", ("ty",)),
     alone=True,
@@ -59,14 +53,16 @@ BASEDPYRIGHT = Server(
     command=("basedpyright-langserver", "--stdio"),
     obtain="pip install basedpyright",
     source=Source("pip", ("basedpyright",)),
-    settings={"basedpyright.analysis": {"diagnosticMode": "openFilesOnly"}},
-    executes=True,  # as pyrefly
+    settings={"basedpyright": {"analysis": {"diagnosticMode": "openFilesOnly"}}},
+    told=python_servers.basedpyright,
+    executes=True,  # asks the project's Python where its packages are
     incomplete_means_missing=False,  # as ty
 )
 JEDI = Server(
     name="jedi",
     languages=analysed_by("jedi"),
     command=("jedi-language-server",),
+    told=python_servers.jedi,
     obtain="pip install jedi-language-server",
     source=Source("pip", ("jedi-language-server",)),
     executes=True,  # reads compiled modules in a process of the project's Python
@@ -268,7 +264,7 @@ def candidates(language: str | None, wanted: str = "auto", untrusted: Path | Non
 
     What lies in `untrusted`, a workspace that is not trusted, is not installed.
     """
-    best = BY_NAME[language].analysers if language in BY_NAME else ()
+    best = BY_NAME[language].analysers if language is not None and language in BY_NAME else ()
     own = [server for server in known() if language in server.languages]
     own.sort(key=lambda server: best.index(server.name) if server.name in best else len(best))
     named = [server for server in own if server.name == wanted]

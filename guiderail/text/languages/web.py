@@ -7,10 +7,11 @@ from guiderail.text.languages.kinds import CONSTANT, FIELD, FUNCTION, METHOD, PR
 from guiderail.text.languages.lexicon import SLASH_COMMENTS, Lexicon, String, quoted
 from guiderail.text.languages.record import BRACES, TYPES, Instantiable, Language, MemberSyntax, Sample, declarations
 
-# A slash begins a pattern where an expression may begin; divisions follow one.
+# A slash begins a pattern where an expression may begin; divisions follow one. At its end the text may be inside one.
 _PATTERN = (
-    r"(?:(?<=[=(,:;!&|?{}\[])|(?<=return)|(?m:^))[ \t]*"
-    r"/(?![/*])(?:[^\\/\[\r\n]|\\.|\[(?:[^\]\\\r\n]|\\.){0,200}+\])++/[a-z]*+"
+    r"(?:(?<=[=(,:;!&|?{}\[])|(?<==>)|(?<=return)|(?<=typeof)|(?<=case)|(?m:^))[ \t]*"
+    r"/(?![/*])(?:(?:[^\\/\[\r\n]|\\.|\[(?:[^\]\\\r\n]|\\.){0,200}+\])++/[a-z]*+|"
+    r"(?:[^\\/\[\r\n]|\\.|\[(?:[^\]\\\r\n]|\\.){0,200}+\])*+(?:\[(?:[^\]\\\r\n]|\\.){0,200}+)?\\?\Z)"
 )
 _TEMPLATE = String(  # ${…} may hold braces and templates, each once more
     "`", r"(?:[^`\\$]++|\\(?s:.)|\$(?!\{)|\$\{(?:[^{}`]++|\{[^{}]*+\}|`[^`]*+`)*+\})*+`", many_lines=True

@@ -225,3 +225,22 @@ def test_new_names_cannot_be_used(tokens: list[bytes], names: list[str], typed: 
         ):
             forbidden.append(index)
     assert sorted({*range(len(table))} - {*mask_of(constraint, len(table))}) == forbidden
+
+
+@settings(deadline=None)
+@given(st.lists(TOKEN, max_size=50), st.lists(NAME, min_size=1, max_size=4), st.text(LETTERS, max_size=3))
+def test_a_new_name_is_none_that_is_barred(tokens: list[bytes], barred: list[str], typed: str) -> None:
+    """Where a name may be defined, a barred one can be lengthened and not finished, unless it exists."""
+    table = [*tokens, *BYTES, *(text.encode() + b" " for text in barred), b""]
+    trie = IdentifierTrie(Vocabulary(table))
+    free = OneOf(NamesOrNew(trie, ["a"]), table, typed.encode())
+    bound = OneOf(NamesOrNew(trie, ["a"], "", frozenset(barred)), table, typed.encode())
+    taken = {*mask_of(free, len(table))} - {*mask_of(bound, len(table))}
+    known = {name.encode() for name in barred} - {b"a"}
+    for index in taken:
+        assert (typed.encode() + table[index])[: identifier_length(typed.encode() + table[index])] in known
+    for index, data in enumerate(table):
+        whole = typed.encode() + data
+        if data and whole.isascii() and follows(whole[identifier_length(whole) :] or b"a"):
+            is_barred = whole[: identifier_length(whole)] in known and identifier_length(whole) < len(whole)
+            assert not (is_barred and index in mask_of(bound, len(table)))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.lsp.client import NEOVIM, connected
+from tests.monitors.python.layouts import environment, write
 
 pytestmark = pytest.mark.asyncio
 
@@ -90,3 +91,17 @@ async def test_explain_describes_the_last_suggestion() -> None:
         assert keys <= set(found)
         assert (found["session"]["displayed"], found["session"]["accepted"]) == (1, 1)
         assert (await client.command("showLog"))["path"].endswith("lsp.log")
+
+
+async def test_explain_says_where_a_files_modules_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter, import roots and packages of a Python file; nothing of others."""
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    write(tmp_path, {"app/main.py": ""})
+    site = environment(tmp_path / ".venv", "installed", version="3.12.3")
+    async with connected(roots=(tmp_path,)) as client:
+        await client.ghost(client.open("x = ", (tmp_path / "app" / "main.py").as_uri()), 0, 4)
+        found = (await client.command("explain"))["python"]
+        assert (found["version"], found["packages"], found["doubt"]) == ("3.12", [str(site)], None)
+        assert found["roots"][0] == str(tmp_path / "app")
+        await client.ghost(client.open("let x = ", "untitled:2", "javascript"), 0, 8)
+        assert (await client.command("explain"))["python"] is None

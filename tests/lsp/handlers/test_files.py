@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from guiderail.lsp import disk_changes
 from tests.lsp.client import connected
 
 pytestmark = pytest.mark.asyncio
@@ -91,3 +92,68 @@ async def test_folders_that_an_editor_deletes_or_renames_are_told(tmp_path: Path
         await client.ghost(uri, 0, 4)
         assert [settings.max_tokens for settings in client.engine.settings] == [5, 64, 64]
         assert client.engine.changed == [old, new, new]
+
+
+@pytest.mark.parametrize("watches", [True, False])
+async def test_a_save_finds_what_changed_around_it(tmp_path: Path, watches: bool) -> None:
+    """Of a client that watches no files: git may have switched branches. What it tells itself is not looked for."""
+    for name in ("saved.py", "kept.py", "written.py", "pack/gone.py", "node_modules/a.js", "note.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("old = 1\n")
+    capability = {"workspace": {"didChangeWatchedFiles": {"dynamicRegistration": watches}}}
+    async with connected(capabilities=capability, roots=(tmp_path,)) as client:
+        uri = client.open("x = ", (tmp_path / "saved.py").as_uri())
+        for name in ("saved.py", "written.py", "pack/come.py", "node_modules/a.js", "note.txt"):
+            (tmp_path / name).write_text("different = 2\n")
+        (tmp_path / "pack" / "gone.py").unlink()
+        client.tell("textDocument/didSave", {"textDocument": {"uri": uri}})
+        others = [tmp_path / name for name in ("written.py", "pack/come.py", "pack/gone.py")]
+        assert client.engine.changed[0] == tmp_path / "saved.py"
+        assert set(client.engine.changed[1:]) == (set() if watches else set(others))
+        before = len(client.engine.changed)
+        client.tell("textDocument/didSave", {"textDocument": {"uri": uri}})
+        assert client.engine.changed[before:] == [tmp_path / "saved.py"]
+
+
+async def test_a_large_project_is_looked_at_before_the_next_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In slices: other messages wait, and others are served meanwhile."""
+    monkeypatch.setattr(disk_changes, "SLICE_S", 0.0)
+    for number in range(20):
+        (tmp_path / f"pack{number}").mkdir()
+        (tmp_path / f"pack{number}" / "module.py").write_text("old = 1\n")
+    async with connected(roots=(tmp_path,)) as client:
+        uri = client.open("x = ", (tmp_path / "saved.py").as_uri())
+        await client.server.protocol.wait_for_exclusive()
+        changed = [tmp_path / f"pack{number}" / "module.py" for number in range(20)]
+        for path in changed:
+            path.write_text("different = 2\n")
+        client.tell("textDocument/didSave", {"textDocument": {"uri": uri}})
+        await client.server.protocol.wait_for_exclusive()
+        assert set(client.engine.changed) == {tmp_path / "saved.py", *changed}
+
+
+@pytest.mark.parametrize("bound", ["MOST_FILES", "MOST_FOLDERS"])
+async def test_of_a_project_that_is_too_large_nothing_is_taken_for_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    """What was not reached may still be there."""
+    for number in range(5):
+        (tmp_path / f"pack{number}").mkdir()
+        (tmp_path / f"pack{number}" / "module.py").touch()
+    disk = disk_changes.DiskChanges()
+
+    def look() -> list[Path]:
+        steps = disk.look(tmp_path)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                return done.value
+
+    assert look() == []
+    monkeypatch.setattr(disk_changes, bound, 1)
+    assert look() == []
+    monkeypatch.setattr(disk_changes, bound, 100)
+    assert look() == []

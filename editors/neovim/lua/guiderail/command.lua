@@ -1,4 +1,4 @@
--- :Guiderail and what is behind each of its words.
+-- :Guiderail and what each of its words does.
 
 local status = require("guiderail.status")
 
@@ -108,18 +108,55 @@ local function outline(value, indent, lines)
   return lines
 end
 
+-- Show lines in a window of their own, read-only; a page of that name that is open already is replaced.
+local function page(name, lines, filetype)
+  local old = vim.fn.bufnr("^guiderail://" .. name .. "$")
+  if old ~= -1 then
+    vim.api.nvim_buf_delete(old, { force = true })
+  end
+  vim.cmd.new()
+  local buffer = vim.api.nvim_get_current_buf()
+  vim.bo[buffer].buftype, vim.bo[buffer].bufhidden, vim.bo[buffer].swapfile = "nofile", "wipe", false
+  vim.bo[buffer].modeline = false
+  vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
+  vim.bo[buffer].filetype, vim.bo[buffer].modifiable = filetype or "", false
+  vim.api.nvim_buf_set_name(buffer, "guiderail://" .. name)
+  vim.wo.wrap, vim.wo.linebreak = filetype == nil and name ~= "stats", true
+end
+
 local function explain()
   execute("explain", {}, function(result)
     if type(result) ~= "table" then
       say("guiderail has nothing to explain yet")
       return
     end
-    vim.cmd.new()
-    local buffer = vim.api.nvim_get_current_buf()
-    vim.bo[buffer].buftype, vim.bo[buffer].bufhidden, vim.bo[buffer].swapfile = "nofile", "wipe", false
-    vim.api.nvim_buf_set_lines(buffer, 0, -1, false, outline(result, "", {}))
-    vim.bo[buffer].filetype, vim.bo[buffer].modifiable = "yaml", false
-    vim.api.nvim_buf_set_name(buffer, "guiderail://explain")
+    page("explain", outline(result, "", {}), "yaml")
+  end)
+end
+
+-- A page of the server's own words.
+local function read(command)
+  return function()
+    execute(command, {}, function(result)
+      page(command, vim.split(vim.trim(result.text), "\n"))
+    end)
+  end
+end
+
+local function stats(argument)
+  if argument == "reset" then
+    execute("stats", { { reset = true } }, function()
+      say("guiderail: all counts are forgotten")
+    end)
+  else
+    read("stats")()
+  end
+end
+
+---@param minutes integer|string|nil
+function M.snooze(minutes)
+  execute("snooze", { { minutes = minutes == "off" and 0 or tonumber(minutes or 30) } }, function(result)
+    say("guiderail: " .. (result["until"] == "" and "no longer snoozed" or "snoozed until " .. result["until"]))
   end)
 end
 
@@ -143,6 +180,9 @@ local WORDS = {
   },
   log = { run = show_log },
   explain = { run = explain },
+  why = { run = read("why") },
+  stats = { run = stats, arguments = { "reset" } },
+  snooze = { run = M.snooze, arguments = { "5", "30", "60", "off" } },
   restart = { run = restart },
   suggest = {
     run = function()

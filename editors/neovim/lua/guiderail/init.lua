@@ -92,6 +92,11 @@ function M.suggest()
   inline.suggest()
 end
 
+---@param minutes? integer 30 by default; 0 ends the snooze
+function M.snooze(minutes)
+  require("guiderail.command").snooze(minutes)
+end
+
 ---@param scope? "global"|"language"|"file"
 function M.toggle(scope)
   require("guiderail.command").toggle(scope or "global")

@@ -3,7 +3,7 @@
 -- Neovim shows and requests inline completions. Three things are left to do here, in a wrapper of the client's
 -- `request`: a request that a newer one replaces is cancelled; an answer that comes after further typing is moved to
 -- the present text or dropped; and what is shown is remembered, so that accepting after typing a part of it inserts
--- only the rest. (Neovim 0.12 itself inserts the whole suggestion behind what was typed.)
+-- only the rest. (Neovim 0.12 itself inserts the whole suggestion after what was typed.)
 
 local M = {}
 
@@ -180,10 +180,24 @@ local function wrap(client)
   end
 end
 
+-- Most colour schemes give ghost text a colour of 24 bits alone: elsewhere it would look like text that is there.
+local function colour()
+  local hint = vim.api.nvim_get_hl(0, { name = "ComplHint", link = false })
+  if not hint.ctermfg and not (hint.cterm and next(hint.cterm)) then
+    hint.ctermfg = tonumber(vim.tbl_get(vim.api.nvim_list_uis(), 1, "term_colors") or 256) >= 256 and 242 or 8
+    vim.api.nvim_set_hl(0, "ComplHint", hint)
+  end
+end
+
 ---@param client vim.lsp.Client
 function M.watch(client)
   if vim.lsp.inline_completion then
     wrap(client)
+    colour()
+    vim.api.nvim_create_autocmd("ColorScheme", {
+      group = vim.api.nvim_create_augroup("guiderail.colour", {}),
+      callback = colour,
+    })
   end
 end
 
@@ -205,12 +219,17 @@ function M.attach(client, buffer)
   end)
 end
 
--- Replace the text that the item covers; the cursor ends behind it.
+-- Replace the text that the item covers; the cursor ends after it. `u` takes back this, and neither what was typed
+-- before nor what is typed after it.
 local function insert(buffer, row, from, to, text)
+  vim.bo[buffer].undolevels = vim.bo[buffer].undolevels -- :help undo-break
   local lines = vim.split(text, "\n", { plain = true })
   vim.api.nvim_buf_set_text(buffer, row, from, row, to, lines)
   local last = #lines[#lines] + (#lines == 1 and from or 0)
   vim.api.nvim_win_set_cursor(0, { row + #lines, last })
+  if vim.api.nvim_get_mode().mode == "i" then
+    vim.api.nvim_feedkeys(vim.keycode("<C-g>u"), "ni", false)
+  end
 end
 
 local function tell(state, item, part)
@@ -240,7 +259,7 @@ function M.accept(what)
       local part = pattern and vim.fn.matchstr(item.rest, pattern) or item.rest
       local column = item.start + #item.written
       shown[buffer] = nil
-      -- Only the whole suggestion may replace text behind the cursor.
+      -- Only the whole suggestion may replace text after the cursor.
       insert(buffer, state.row, column, part == item.rest and item.stop or column, part)
       tell(state, item, part)
       fire("CursorMovedI", buffer)

@@ -85,6 +85,19 @@ function M.find(root)
   return nil, (why or "no server found") .. "; " .. REMEDY
 end
 
+---Make a root a folder of a client's workspace, unless it is one.
+function M.add_folder(client, root)
+  local folders = client.workspace_folders or {}
+  for _, folder in ipairs(folders) do
+    if real(root) == real(vim.uri_to_fname(folder.uri)) then
+      return
+    end
+  end
+  local added = { uri = vim.uri_from_fname(root), name = root }
+  client.workspace_folders = vim.list_extend(vim.list_slice(folders), { added })
+  client:notify("workspace/didChangeWorkspaceFolders", { event = { added = { added }, removed = {} } })
+end
+
 -- When servers ended by themselves, in seconds.
 local ends = {}
 

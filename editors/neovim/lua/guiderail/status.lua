@@ -10,6 +10,7 @@ local M = {}
 ---@field version string|nil
 ---@field enabled boolean|nil
 ---@field device string|nil
+---@field snoozed string|nil until what time of the day
 
 local latest = {} ---@type table<integer, guiderail.Status>
 
@@ -42,7 +43,10 @@ function M.short(client)
   if not client then
     return ""
   end
-  return "guiderail: " .. (now and now.state or "starting")
+  if now and present(now.snoozed) then
+    return "guiderail: snoozed until " .. now.snoozed
+  end
+  return "guiderail: " .. (not now and "starting" or now.state == "disabled" and "off" or now.state)
 end
 
 ---All that is known, in one line: more would make Neovim ask for Enter.

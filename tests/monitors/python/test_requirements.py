@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.monitors.requirements import declared_modules
+from guiderail.monitors.python.requirements import declared_modules
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,213 @@
+"""How many suggestions were shown and accepted, by language and model: a small file on this machine, never sent.
+
+It holds counts, names of languages and names of models, and nothing of what was suggested. Servers add what they have
+counted from time to time, and when a client leaves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from guiderail import private, projectfile
+from guiderail.projectfile import ProjectFileError
+
+log = logging.getLogger(__name__)
+
+ROWS = 200  # of the file; what is counted beyond them goes to the row of other languages and models
+NAME = 80  # characters of a language's or a model's name
+OTHER = "other"
+
+Key = tuple[str, str]  # language, model
+
+
+@dataclass
+class Counts:
+    """What became of suggestions.
+
+    Parameters
+    ----------
+    shown
+        How many were shown.
+    accepted
+        How many were accepted whole.
+    partly
+        How many were accepted in part, and no more.
+    """
+
+    shown: int = 0
+    accepted: int = 0
+    partly: int = 0
+
+    def add(self, other: Counts) -> None:
+        """Add other counts; none falls below 0."""
+        for one in fields(self):
+            setattr(self, one.name, max(0, getattr(self, one.name) + getattr(other, one.name)))
+
+
+@dataclass(frozen=True)
+class Usage:
+    """All that was counted.
+
+    Parameters
+    ----------
+    since
+        The day of the first count.
+    rows
+        By language and model.
+    """
+
+    since: str
+    rows: Mapping[Key, Counts]
+
+
+class UsageFile:
+    """The counts of all servers of a person, and those of this process that are not yet among them.
+
+    Parameters
+    ----------
+    path
+        By default in the person's state folder.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._pending: dict[Key, Counts] = {}
+
+    @property
+    def path(self) -> Path:
+        """Where the file is, whether it exists or not."""
+        import platformdirs
+
+        return self._path or platformdirs.user_state_path("guiderail") / "usage.json"
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether something was counted that is not in the file."""
+        return bool(self._pending)
+
+    def count(self, language: str, model: str, *, shown: int = 0, accepted: int = 0, partly: int = 0) -> None:
+        """Count; a suggestion that turns out to be accepted whole is taken back from those accepted in part by -1."""
+        key = (language[:NAME] or OTHER, _public(model)[:NAME] or OTHER)
+        row = self._pending.setdefault(key, Counts())
+        row.shown, row.accepted, row.partly = row.shown + shown, row.accepted + accepted, row.partly + partly
+
+    def save(self) -> None:
+        """Add what was counted to the file; where that cannot be written, it is kept for the next time."""
+        if not self._pending:
+            return
+        try:
+            with _alone(self.path):
+                known = _read(self.path)
+                private.write_text(self.path, _rendered(known.since, _added(known.rows, self._pending)))
+        except OSError as error:
+            log.info("the counts cannot be kept: %s", error.strerror)
+            return
+        self._pending.clear()
+
+    def read(self) -> Usage:
+        """All counts, those of this process among them."""
+        known = _read(self.path)
+        return Usage(known.since, _added(known.rows, self._pending))
+
+    def reset(self) -> None:
+        """Forget all counts.
+
+        Raises
+        ------
+        OSError
+            The file cannot be deleted.
+        """
+        self._pending.clear()
+        self.path.unlink(missing_ok=True)
+
+
+def _public(model: str) -> str:
+    """A model's name; of a path, which says where a person keeps things, its last part."""
+    return Path(model).name if Path(model).is_absolute() else model
+
+
+def _added(known: Mapping[Key, Counts], more: Mapping[Key, Counts]) -> dict[Key, Counts]:
+    rows = {key: Counts(**asdict(counts)) for key, counts in known.items()}
+    for key, counts in more.items():
+        place = key if key in rows or len(rows) < ROWS - 1 else (OTHER, OTHER)
+        rows.setdefault(place, Counts()).add(counts)
+    return rows
+
+
+def _read(path: Path) -> Usage:
+    """What a file holds; nothing where it is missing or damaged."""
+    today = date.today().isoformat()
+    try:
+        held = projectfile.read_json(path)
+        if held is None:
+            return Usage(today, {})
+        rows = {(str(row["language"]), str(row["model"])): _counts_of(row) for row in held["rows"][:ROWS]}
+        return Usage(date.fromisoformat(held["since"]).isoformat(), rows)
+    except (ProjectFileError, KeyError, TypeError, ValueError) as error:
+        log.warning("counting anew: %s does not hold counts (%s)", path, type(error).__name__)
+        return Usage(today, {})
+
+
+def _counts_of(row: Mapping[str, Any]) -> Counts:
+    return Counts(**{one.name: max(0, int(row[one.name])) for one in fields(Counts)})
+
+
+def _rendered(since: str, rows: Mapping[Key, Counts]) -> str:
+    return json.dumps(as_json(Usage(since, rows)), indent=1) + "\n"
+
+
+def _listed(rows: Mapping[Key, Counts]) -> list[dict[str, Any]]:
+    return [{"language": key[0], "model": key[1], **asdict(counts)} for key, counts in rows.items()]
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let no other process read and write the file meanwhile, where the system can see to that."""
+    place = private.folder(path.parent) / f"{path.name}.lock"
+    with open(place, "ab", opener=private.opener) as stream:
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def as_json(usage: Usage) -> dict[str, Any]:
+    """The counts as an object."""
+    return {"since": usage.since, "rows": _listed(usage.rows)}
+
+
+def as_text(usage: Usage) -> str:
+    """The counts as a table for a person, the language with most suggestions first."""
+    if not usage.rows:
+        return "Nothing has been counted yet.\n"
+    order = sorted(usage.rows.items(), key=lambda row: (-row[1].shown, row[0]))
+    total = Counts()
+    for _, counts in order:
+        total.add(counts)
+    head = ("language", "model", "shown", "accepted", "in part", "accepted %")
+    cells = [head, *(_cells(*key, counts) for key, counts in order)]
+    if len(order) > 1:
+        cells.append(_cells("all", "", total))
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if at < 2 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in cells
+    ]
+    return f"Suggestions since {usage.since}, counted on this machine alone:\n\n" + "\n".join(lines) + "\n"
+
+
+def _cells(language: str, model: str, counts: Counts) -> tuple[str, ...]:
+    taken = counts.accepted + counts.partly
+    share = f"{100 * taken / counts.shown:.0f}" if counts.shown else "-"
+    return (language, model, str(counts.shown), str(counts.accepted), str(counts.partly), share)

@@ -1,0 +1,1 @@
+"""Who may add names to a class or module at run time, as syntax trees of the sources say."""

@@ -1,0 +1,239 @@
+"""The sources of a project and of what it imports, as far as their facts are wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as LateError
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from threading import Thread
+
+from guiderail import projectfile
+from guiderail.monitors.modules import module_path
+from guiderail.monitors.runtime.facts import ClassFacts, FileFacts
+from guiderail.monitors.runtime.reader import read_facts
+from guiderail.projectfile import ProjectFileError
+
+log = logging.getLogger(__name__)
+_known: dict[Path, Mapping[str, frozenset[str]]] = {}  # by project
+LARGEST = 1 << 20  # bytes of a file that is read
+KEPT_FILES = 2048
+KEPT_ROOTS = 8
+FRESH_S = 30.0  # what files of a project set is read again after this
+WAIT_S = 0.1  # for so long an answer waits for it
+PROJECT_S = 10.0  # for so long they are read
+MOST_FILES, MOST_FOLDERS = 1000, 500
+OTHERS = frozenset({"node_modules", "site-packages", "venv", "build", "dist", "__pycache__"})
+DEEPEST = 8  # imports that a name is followed through
+MOST_PARENTS = 30  # folders that a package lies in
+STUB = ".pyi"
+
+
+class Sources:
+    """Facts about files, the one that is being edited as it stands in the editor.
+
+    Parameters
+    ----------
+    root
+        The project's folder.
+    path, facts
+        The file that is being edited.
+    """
+
+    def __init__(self, root: Path, path: Path, facts: FileFacts) -> None:
+        self.root = root
+        self.path = path
+        self._facts = facts
+
+    def facts(self, path: Path) -> FileFacts | None:
+        """The facts about a file; None if it cannot be read."""
+        if path == self.path:
+            return self._facts
+        try:
+            found = path.stat()
+        except (OSError, ValueError):
+            return None
+        return _facts(path, self.root, found.st_mtime_ns, found.st_size)
+
+    def module(self, name: str, importer: Path) -> Path | None:
+        """The file of a module that another file imports by this name, dots of a relative import included."""
+        dots = len(name) - len(name.lstrip("."))
+        parts = name[dots:].split(".") if name[dots:] else []
+        if dots:
+            return _file_in(importer.parent.joinpath(*[".."] * (dots - 1)), parts)
+        places = [top_of(importer), importer.parent, *module_path(self.root).folders]
+        return next((found for place in places if (found := _file_in(place, parts)) and found != importer), None)
+
+    def find(self, name: str, path: Path, depth: int = 0) -> tuple[Path, ClassFacts] | None:
+        """The class that a dotted name means in a file, and the file that defines it."""
+        facts = self.facts(path) if depth < DEEPEST else None
+        if facts is None:
+            return None
+        head, _, rest = name.partition(".")
+        if (own := facts.class_named(rest.rpartition(".")[2] or head)) and facts.class_named(head):
+            return path, own
+        if head in facts.imports:
+            return self._imported(*facts.imports[head], rest, path, depth)
+        if (other := facts.aliases.get(head)) and other.partition(".")[0] != head:
+            return self.find(f"{other}.{rest}" if rest else other, path, depth + 1)
+        for star in facts.stars:
+            module = self.module(star, path)
+            if module and (found := self.find(name, module, depth + 1)):
+                return found
+        return None
+
+    def _imported(self, module: str, name: str, rest: str, path: Path, depth: int) -> tuple[Path, ClassFacts] | None:
+        """The class that a name means that was imported."""
+        wanted = ".".join(filter(None, [name, rest]))
+        while wanted:
+            file = self.module(module, path)
+            if file and (found := self.find(wanted, file, depth + 1)):
+                return found
+            head, _, wanted = wanted.partition(".")  # the first part may be a module of the package
+            module = f"{module}{'' if module.endswith('.') else '.'}{head}"
+        return None
+
+    def function(self, name: str, path: Path, depth: int = 0) -> tuple[FileFacts, bool] | None:
+        """The file that defines a function, and whether that sets members by names that the text does not show."""
+        facts = self.facts(path) if depth < DEEPEST else None
+        if facts is None:
+            return None
+        head, _, rest = name.partition(".")
+        if not rest and head in facts.functions:
+            return facts, facts.functions[head]
+        module, inner = facts.imports.get(head, ("", ""))
+        wanted = ".".join(filter(None, [inner, rest]))
+        file = self.module(module, path) if module and wanted else None
+        return self.function(wanted, file, depth + 1) if file else None
+
+    def qualified(self, name: str, path: Path) -> str:
+        """The dotted name by which a file imports something: what it is called where that cannot be looked at."""
+        facts = self.facts(path)
+        head, _, rest = name.partition(".")
+        if facts is None or head not in facts.imports:
+            return name
+        module, inner = facts.imports[head]
+        return ".".join(filter(None, [module, inner, rest]))
+
+
+def set_in_project(root: Path) -> Mapping[str, frozenset[str]]:
+    """The members that files of a project set on objects of others (`FileFacts.set_on`), as far as they are known soon.
+
+    Files are read in the background, and again some time later where they have changed.
+    """
+    task = _project_names(root, int(time.monotonic() / FRESH_S))
+    with contextlib.suppress(LateError):
+        task.result(WAIT_S)
+    return _known.get(root, {})
+
+
+@lru_cache(4)
+def _project_names(root: Path, period: int) -> Future[None]:
+    task: Future[None] = Future()
+
+    def work() -> None:
+        try:
+            _read_project(root)
+        finally:
+            task.set_result(None)
+
+    Thread(target=work, name="guiderail-names", daemon=True).start()  # nobody waits for it at the end
+    return task
+
+
+def _read_project(root: Path) -> None:
+    end, found = time.monotonic() + PROJECT_S, defaultdict[str, frozenset[str]](frozenset)
+    for path in islice(_files_of(root), MOST_FILES):
+        try:
+            stat = path.stat()
+        except OSError:
+            continue
+        facts = _facts(path, root, stat.st_mtime_ns, stat.st_size) if stat.st_size < LARGEST else None
+        for word, names in facts.set_on.items() if facts is not None else ():
+            found[word] |= names
+        if time.monotonic() > end:
+            break
+    _known[root] = dict(found)
+    while len(_known) > KEPT_ROOTS:
+        _known.pop(next(iter(_known)), None)
+
+
+def _files_of(root: Path) -> Iterator[Path]:
+    """The Python files of a project, those above before those below, links not followed."""
+    waiting, seen = deque([root]), 0
+    while waiting and seen < MOST_FOLDERS:
+        folder, seen = waiting.popleft(), seen + 1
+        try:
+            entries = projectfile.read_folder(folder, root)
+        except ProjectFileError:
+            continue
+        yield from (folder / name for name, is_folder in entries if not is_folder and name.endswith(".py"))
+        folders = (
+            folder / name
+            for name, is_folder in entries
+            if is_folder and not name.startswith(".") and name not in OTHERS
+        )
+        waiting += (one for one in folders if not one.is_symlink() and not (one / "pyvenv.cfg").exists())
+
+
+def module_name(path: Path) -> str:
+    """The dotted name of the module in a file, from the folders that are packages."""
+    parts = [] if path.stem == "__init__" else [path.stem]
+    top = top_of(path)
+    folder = path.parent
+    while folder != top:
+        parts.append(folder.name)
+        folder = folder.parent
+    return ".".join(reversed(parts))
+
+
+def top_of(path: Path) -> Path:
+    """The folder that the outermost package around a file lies in."""
+    folder = path.parent
+    for _ in range(MOST_PARENTS):
+        if not any(_is_file(folder / f"__init__{ending}") for ending in (".py", STUB)):
+            break
+        folder = folder.parent
+    return folder
+
+
+def sources_of(path: Path) -> Iterator[Path]:
+    """A file, and the source beside a stub: the stub does not say what is done at run time."""
+    yield path
+    if path.suffix == STUB and _is_file(path.with_suffix(".py")):
+        yield path.with_suffix(".py")
+
+
+def _file_in(folder: Path, parts: list[str]) -> Path | None:
+    place = folder.joinpath(*parts)
+    candidates = [place / "__init__.py", place / "__init__.pyi"]
+    if parts:
+        candidates = [
+            place.with_name(f"{parts[-1]}.py"),
+            candidates[0],
+            place.with_name(f"{parts[-1]}.pyi"),
+            candidates[1],
+        ]
+    return next((Path(os.path.normpath(one)) for one in candidates if _is_file(one)), None)
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 (Path's raises where it may not look)
+
+
+@lru_cache(KEPT_FILES)
+def _facts(path: Path, root: Path, changed: int, size: int) -> FileFacts | None:
+    """The facts about a file as it was when it had that time and size; what belongs to a project is read inside it."""
+    try:
+        text = projectfile.read_text(path, root if path.is_relative_to(root) else None, limit=LARGEST)
+    except ProjectFileError as error:
+        log.info("names are not known: %s", error)
+        return None
+    return read_facts.__wrapped__(text) if text is not None else None

@@ -1,0 +1,187 @@
+"""Habits of the plug-in in a real Neovim: snooze, reasons, counts, undo, colours, one server for several roots."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.editors.neovim import Neovim
+from tests.editors.parrot import SAID, SOURCE
+from tests.editors.test_neovim import after_insertion, told
+
+pytestmark = pytest.mark.e2e
+
+pytest.importorskip("pynvim", reason="NO PYNVIM: pip install -e '.[dev]'")
+
+STATUS = "return require('guiderail').statusline()"
+
+
+@pytest.fixture(scope="module")
+def editor(
+    neovim_program: str, server_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Neovim]:
+    neovim = Neovim(neovim_program, tmp_path_factory.mktemp("neovim"), server_environment)
+    try:
+        yield neovim
+    finally:
+        neovim.close()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    (folder / ".git").mkdir()
+    return folder
+
+
+@pytest.fixture
+def project(root: Path, editor: Neovim) -> Iterator[Path]:
+    """A file with a hole at line 6, open and the cursor in the hole, in insert mode."""
+    file = root / "shapes.py"
+    file.write_text(SOURCE, encoding="utf-8")
+    editor.open(file)
+    editor.keys("6GA")
+    yield file
+    editor.keys("<Esc>")
+    editor.rpc.command("silent! %bwipeout!")
+
+
+def page(editor: Neovim, word: str) -> str:
+    """What `:Guiderail word` shows, read-only, in a window of its own."""
+    editor.keys("<Esc>")
+    editor.rpc.command(f"silent Guiderail {word}")
+    editor.until(lambda: editor.rpc.current.buffer.name.endswith(f"guiderail://{word}"), "the page")
+    assert editor.lua("return { vim.bo.modifiable, vim.bo.buftype }") == [False, "nofile"]
+    return editor.text()
+
+
+def test_undo_takes_back_the_acceptance_alone(editor: Neovim, project: Path) -> None:
+    """What was typed before it in the same insertion stays, and what was typed after it goes first."""
+    editor.wait_for_ghost()
+    editor.type("w")
+    editor.until(lambda: editor.ghost() == SAID[1:], "the rest as ghost text", 30)
+    assert editor.lua("return require('guiderail').accept()") is True
+    editor.until(lambda: editor.text() == after_insertion(SAID), "the suggestion in the buffer")
+    editor.type(" + 1")
+    editor.keys("<Esc>")
+    for text in (SAID, "w", ""):
+        editor.keys("u")
+        editor.until(lambda text=text: editor.text() == after_insertion(text), f"{text!r} after undo", 5)
+    for text in ("w", SAID, SAID + " + 1"):
+        editor.keys("<C-r>")
+        editor.until(lambda text=text: editor.text() == after_insertion(text), f"{text!r} after redo", 5)
+
+
+def test_undo_takes_back_each_accepted_word(editor: Neovim, project: Path) -> None:
+    editor.wait_for_ghost()
+    words = ["width", "width *"]
+    for text in words:
+        editor.until(lambda: editor.lua("return require('guiderail').accept_word()"), "something to accept", 30)
+        editor.until(lambda text=text: editor.text() == after_insertion(text), text)
+        editor.wait_for_ghost()
+    editor.keys("<Esc>")
+    for text in ("width", ""):
+        editor.keys("u")
+        editor.until(lambda text=text: editor.text() == after_insertion(text), f"{text!r} after undo", 5)
+
+
+def test_snooze_is_shown_and_ends(editor: Neovim, project: Path) -> None:
+    """While it lasts nothing is suggested and the status line says until when; `off` ends it, as the toggle does."""
+    editor.wait_for_ghost()
+    editor.keys("<Esc>")
+    for ends, answer in (("snooze off", "no longer snoozed"), ("toggle", "suggestions are on")):
+        said = told(editor, "snooze 30")
+        assert re.fullmatch(r"guiderail: snoozed until \d\d:\d\d", said)
+        editor.until(lambda said=said: editor.lua(STATUS) == said, "the status line")
+        before = editor.answered()
+        editor.keys("6GA")
+        editor.wait_for_answer(before)
+        assert editor.ghost() == ""
+        editor.keys("<Esc>")
+        assert told(editor, ends) == f"guiderail: {answer}"
+        editor.until(lambda: editor.lua(STATUS) == "guiderail: ready", "the status line")
+    editor.keys("6GA")
+    assert editor.wait_for_ghost() == SAID
+
+
+def test_the_status_line_says_off(editor: Neovim, project: Path) -> None:
+    editor.wait_for_ghost()
+    editor.keys("<Esc>")
+    assert told(editor, "toggle") == "guiderail: suggestions are off"
+    editor.until(lambda: editor.lua(STATUS) == "guiderail: off", "the status line")
+    assert told(editor, "toggle") == "guiderail: suggestions are on"
+    editor.until(lambda: editor.lua(STATUS) == "guiderail: ready", "the status line", 60)
+
+
+def test_why_is_a_page_of_sentences(editor: Neovim, project: Path) -> None:
+    """It names the place, what was sent and the model; in a comment that is switched off, the reason."""
+    editor.wait_for_ghost()
+    text = page(editor, "why")
+    assert "guiderail is ready. The model is" in text
+    assert "line 6 of shapes.py, python." in text
+    assert f"Sent to the editor: `{SAID}`." in text
+    editor.rpc.command("bwipeout")
+    editor.keys('6GA"""the width of<Esc>')
+    before = editor.answered()
+    editor.keys("A ")
+    editor.wait_for_answer(before)
+    assert editor.ghost() == ""
+    assert "The model was not asked: suggestions are off in strings of prose." in page(editor, "why")
+    assert page(editor, "why")  # again, in place of the one that is open
+
+
+def test_stats_count_what_is_shown_and_accepted(editor: Neovim, project: Path) -> None:
+    assert told(editor, "stats reset") == "guiderail: all counts are forgotten"
+    editor.keys("<Esc>6GA")
+    editor.wait_for_ghost()
+    assert editor.lua("return require('guiderail').accept_word()") is True
+    editor.until(lambda: editor.text() == after_insertion("width"), "a word")
+    editor.wait_for_ghost()
+    row = page(editor, "stats").splitlines()[-1].split()
+    assert [row[0], *row[2:5]] == ["python", "1", "0", "1"]
+    editor.rpc.command("bwipeout")
+    editor.keys("A")
+    editor.wait_for_ghost()
+    assert editor.lua("return require('guiderail').accept()") is True
+    editor.until(lambda: editor.text() == after_insertion(SAID), "all of it")
+    row = page(editor, "stats").splitlines()[-1].split()
+    assert [row[0], *row[2:5]] == ["python", "1", "1", "0"]
+
+
+def test_ghost_text_has_a_colour_without_true_colour(editor: Neovim, project: Path) -> None:
+    """Also after another colour scheme; one that a person or a scheme has given stays."""
+    editor.wait_for_ghost()
+    read = "return vim.api.nvim_get_hl(0, { name = 'ComplHint', link = false }).ctermfg"
+    plain = editor.lua("return vim.api.nvim_get_hl(0, { name = 'Normal', link = false }).ctermfg")
+    for scheme in ("default", "retrobox", "default"):
+        editor.rpc.command(f"colorscheme {scheme}")
+        assert editor.lua(read) not in {None, plain}, scheme
+    editor.rpc.command("highlight ComplHint ctermfg=5")
+    editor.rpc.command("doautocmd ColorScheme")
+    assert editor.lua(read) == 5
+    editor.rpc.command("colorscheme default")
+
+
+def test_one_server_serves_several_roots(editor: Neovim, project: Path, tmp_path: Path) -> None:
+    """A file of another project joins the server that runs, which suggests there too; closing neither ends it."""
+    editor.wait_for_ghost()
+    editor.keys("<Esc>")
+    others = []
+    for name in ("second", "third"):
+        (tmp_path / name / ".git").mkdir(parents=True)
+        file = tmp_path / name / "shapes.py"
+        file.write_text(SOURCE, encoding="utf-8")
+        others.append(file)
+    for file in others:
+        editor.open(file)
+        editor.keys("6GA")
+        assert editor.wait_for_ghost() == SAID
+        editor.keys("<Esc>")
+    assert editor.lua("return #vim.lsp.get_clients({ name = 'guiderail' })") == 1
+    assert editor.lua("return #vim.api.nvim_get_proc_children(vim.fn.getpid())") == 1
+    folders = editor.lua(
+        "return vim.tbl_map(function(f) return f.uri end, require('guiderail').client().workspace_folders)"
+    )
+    assert folders[-2:] == [file.parent.as_uri() for file in others]
+    assert len(set(folders)) == len(folders)

@@ -1,0 +1,43 @@
+"""Records of frameworks, shipped and registered."""
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from guiderail.errors import UsageError
+from guiderail.monitors.runtime import frameworks
+from guiderail.monitors.runtime.frameworks import BUILT_IN, GROUP, Framework
+
+RECORD = Framework(name="own", makes_up=frozenset({"own.Model"}))
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch):
+    """Nothing is kept from test to test."""
+    frameworks.frameworks.cache_clear()
+    frameworks.merged.cache_clear()
+    yield
+    frameworks.frameworks.cache_clear()
+    frameworks.merged.cache_clear()
+
+
+def registered(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    point = EntryPoint("own", value, GROUP)
+    monkeypatch.setattr(frameworks, "entry_points", lambda group: [point] if group == GROUP else [])
+
+
+def test_a_package_adds_a_framework(monkeypatch: pytest.MonkeyPatch) -> None:
+    registered(monkeypatch, f"{__name__}:RECORD")
+    assert RECORD in frameworks.frameworks()
+    assert "own.Model" in frameworks.merged("makes_up")
+
+
+def test_what_is_no_record_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    registered(monkeypatch, "os:sep")
+    with pytest.raises(UsageError, match="own"):
+        frameworks.frameworks()
+
+
+def test_each_framework_has_one_record() -> None:
+    names = [record.name for record in BUILT_IN]
+    assert len(set(names)) == len(names)

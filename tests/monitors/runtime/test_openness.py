@@ -1,0 +1,120 @@
+"""Who may add names to classes and modules, from the sources of a project and of stand-ins for what is installed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from guiderail.monitors.runtime.facts import FileFacts
+from guiderail.monitors.runtime.openness import Openness, Runtime
+from guiderail.monitors.runtime.reader import read_facts
+from guiderail.monitors.runtime.sources import Sources
+
+STAND_INS = {
+    "pydantic/__init__.py": "from .main import BaseModel, create_model\n",
+    "pydantic/main.py": "class Meta(type):\n    def __new__(mcs, *given): ...\n\n\n"
+    "class BaseModel(metaclass=Meta): ...\n"
+    "def create_model(name): ...\n",
+    "django/__init__.py": "",
+    "django/db/__init__.py": "",
+    "django/db/models/__init__.py": "from django.db.models.base import Model\nfrom .enums import TextChoices\n",
+    "django/db/models/base.py": "class Model: ...\n",
+    "django/db/models/enums.py": "class TextChoices: ...\n",
+    "sqlmodel/__init__.py": "from .main import SQLModel\n",
+    "sqlmodel/main.py": "class SQLModel: ...\n",
+    "flask_sqlalchemy/__init__.py": "class SQLAlchemy: ...\n",
+    "plain/__init__.py": "class Base:\n    def __init__(self): self.made = 1\n\n\ndef quiet(cls): return cls\n",
+}
+
+
+def runtime(root: Path, text: str, files: Mapping[str, str] = STAND_INS) -> Runtime:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    return Runtime(Sources(root, root / "module.py", read_facts(text) or FileFacts()))
+
+
+def openness(root: Path, text: str, name: str = "A") -> Openness:
+    found = runtime(root, text).of_name(name, root / "module.py")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "is_open"),
+    [
+        ("from pydantic import BaseModel\nclass A(BaseModel): x: int", False),
+        ("from pydantic import BaseModel\nclass A(BaseModel): model_config = {'extra': 'allow'}", True),
+        ("from pydantic import BaseModel\nclass A(BaseModel):\n    class Config:\n        extra = 'allow'", True),
+        ("from pydantic import BaseModel\nclass A(BaseModel, extra='allow'): ...", True),
+        ("import pydantic\nclass B(pydantic.BaseModel, extra='allow'): ...\nclass A(B): ...", True),
+        ("from pydantic import create_model\nA = create_model('A', size=(int, 3))", True),
+        ("from django.db import models\nclass A(models.Model): ...", True),
+        ("from django.db import models\nclass B(models.Model): ...\nclass A(B): ...", True),
+        ("from django.db import models as m\nclass A(m.TextChoices): ...", True),
+        ("from sqlmodel import SQLModel\nclass A(SQLModel, table=True): ...", True),
+        ("from flask_sqlalchemy import SQLAlchemy\ndb = SQLAlchemy()\nclass A(db.Model): ...", True),
+        ("import threading\nclass A(threading.local): ...", True),
+        ("from plain import Base\nclass A(Base): ...", False),
+        ("from plain import quiet\n@quiet\nclass A: ...", False),
+        ("from nowhere import loud\n@loud\nclass A: ...", True),
+        ("from dataclasses import dataclass\n@dataclass(frozen=True)\nclass A: ...", False),
+        ("class A(make_base()): ...", True),
+        ("class A(metaclass=Unknown): ...", True),
+        ("from abc import ABCMeta\nclass A(metaclass=ABCMeta): ...", False),
+        ("from typing import NamedTuple\nclass A(NamedTuple): x: int", False),
+        ("from enum import Enum\nclass A(Enum): X = 1", False),
+        ("class A: ...\nfor name in names:\n    setattr(A, name, 1)", True),
+        ("class A(B): ...\nclass B(A): ...", False),
+    ],
+)
+def test_who_may_add_names(tmp_path: Path, text: str, is_open: bool) -> None:
+    """By bases, metaclass, decorators and configuration, wherever they are defined."""
+    assert openness(tmp_path, text).open is is_open
+
+
+def test_names_of_bases_are_known(tmp_path: Path) -> None:
+    """Also those that their methods set."""
+    assert "made" in openness(tmp_path, "from plain import Base\nclass A(Base): ...").names
+
+
+def test_a_class_has_the_members_of_its_metaclass(tmp_path: Path) -> None:
+    """And its objects have not."""
+    text = "class Meta(type):\n    def describe(cls): ...\n\n\nclass A(metaclass=Meta): ...\n"
+    made = runtime(tmp_path, text)
+    assert "describe" in made.of_class(tmp_path / "module.py", 4, "A", itself=True).names
+    assert "describe" not in made.of_class(tmp_path / "module.py", 4, "A").names
+
+
+def test_classes_that_are_combined_know_each_others_names(tmp_path: Path) -> None:
+    """A class's bases, subclasses and what these are mixed with; not a class that has nothing to do with it."""
+    text = "class A: ...\nclass B:\n    def f(self): self.b\nclass C(A, B):\n    c = 1\nclass D:\n    d = 1\n"
+    facts = read_facts(text)
+    assert facts is not None
+    one = facts.class_named("A")
+    assert one is not None
+    related = runtime(tmp_path, text).related(facts, one)
+    assert {"b", "c"} <= related
+    assert "d" not in related
+
+
+def test_members_set_anywhere_in_a_project_belong_to_what_has_the_name(tmp_path: Path) -> None:
+    """However the words of the name are written."""
+    files = {"boot/set.py": "import app\napp.App.registry = {}\nother.hidden = 1\n"}
+    made = runtime(tmp_path, "", files)
+    found: frozenset[str] = frozenset()
+    for _ in range(100):  # it is read in the background
+        found = found or made.set_in_project(["App", "_app", "thing"])
+    assert found == {"registry"}
+
+
+@pytest.mark.parametrize("link", ["loop", "outside"])
+def test_links_of_a_project_are_not_followed(tmp_path: Path, link: str) -> None:
+    """Neither in a circle nor out of it."""
+    root = tmp_path / "project"
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "set.py").write_text("thing.secret = 1\n")
+    root.mkdir()
+    (root / "inner").symlink_to(root if link == "loop" else tmp_path / "elsewhere", target_is_directory=True)
+    made = runtime(root, "", {"set.py": "thing.shown = 1\n"})
+    assert made.set_in_project(["thing"]) == {"shown"}
