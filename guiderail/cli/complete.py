@@ -98,8 +98,7 @@ def _show(engine: Engine, request: CompletionRequest, as_json: bool) -> None:
         )
         output.write(text)
     else:
-        reasons = dict.fromkeys(str(one.verdict) for one in found.dropped)
-        reasons |= {"it holds a token or key": None} if found.withheld else {}
+        reasons = found.why_less
         nothing = "the model has nothing to suggest here"
         click.echo(visible(f"nothing to suggest; dropped: {'; '.join(reasons)}") if reasons else nothing, err=True)
 

@@ -38,6 +38,8 @@ class DecodeRequest:
         Tokens at most.
     n
         Texts wanted; for methods that write all of them in one go (`Method`).
+    spare
+        Whether whole texts beyond these are given too, where the method has compared them anyway.
     end_loops
         Whether a text that goes round in circles ends (`stops.loop_end`).
     stages
@@ -52,6 +54,7 @@ class DecodeRequest:
     skip: int = 0
     max_tokens: int = 64
     n: int = 1
+    spare: bool = False
     end_loops: bool = False
     stages: Sequence[LogitsStage] = ()
     cancelled: Callable[[], bool] = lambda: False

@@ -20,6 +20,8 @@ COMMENTS = ("#", "//")
 TAB = 8
 LOOPS = 3  # times that a stretch of SHORTEST_LOOP characters or more may not be said in a row
 SHORTEST_LOOP = 8
+SHORT_LOOPS, SHORT_LENGTH = 4, 20  # times, and characters in all, that a shorter stretch with a word in it may not
+_WORD = re.compile(r"(?<!\w)[^\W\d]")
 LONG = 1000  # characters of the cursor's line that a rule looks at for each token
 
 
@@ -127,9 +129,14 @@ def open_quote(line: str, quoted: bool) -> bool:
 def loop_end(text: str) -> int | None:
     """The length at which `text` began to loop, or None if it does not.
 
-    It does once it ends in the same stretch `LOOPS` times in a row; the first of them still counts. Stretches that are
-    short, or have no letter (rows of numbers, rules of dashes), may repeat as often as they like.
+    It does once it ends in the same stretch `LOOPS` times in a row, a short one some times more; the first of them
+    still counts. Stretches without a letter (rows of numbers, rules of dashes), and short ones without a word, may
+    repeat as often as they like.
     """
+    for size in range(2, min(SHORTEST_LOOP, len(text) // SHORT_LOOPS + 1)):
+        stretch, times = text[-size:], max(SHORT_LOOPS, -(-SHORT_LENGTH // size))
+        if text.endswith(stretch * times) and _is_one(stretch) and _WORD.search(2 * stretch, 1):
+            return len(text) - (times - 1) * size
     for size in range(SHORTEST_LOOP, len(text) // LOOPS + 1):
         stretch = text[-size:]
         if text.endswith(stretch * LOOPS) and _is_one(stretch) and any(letter.isalpha() for letter in stretch):

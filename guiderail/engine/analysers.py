@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guiderail.lru import LruCache
+from guiderail.monitors.analysis.unsaved import UnsavedDocuments
 
 if TYPE_CHECKING:
     from guiderail.engine.request import DocumentName
@@ -23,16 +24,22 @@ class AnalyserPools:
     """Pools of language servers by settings, and the folders in which open documents need them.
 
     Stopping a language server may take seconds, so a thread does it and no request waits.
+
+    Attributes
+    ----------
+    unsaved
+        What open documents hold that their files do not.
     """
 
     def __init__(self) -> None:
+        self.unsaved = UnsavedDocuments()
         self._pools: LruCache[tuple[str, str, str], ServerPool] = LruCache(POOLS, self._stop)
         self._stopping: list[threading.Thread] = []
         self._folders: dict[DocumentName, Path] = {}
 
     def of(self, settings: Settings) -> ServerPool:
         """The pool that the settings name."""
-        return self._pools.get((settings.analyser, settings.trust, settings.python), lambda: _pool(settings))
+        return self._pools.get((settings.analyser, settings.trust, settings.python), lambda: self._pool(settings))
 
     def start(self, settings: Settings, document: Document, root: Path | None) -> None:
         """Start the analyser of a document without waiting for it."""
@@ -79,8 +86,9 @@ class AnalyserPools:
         self._stopping = [thread, *(one for one in self._stopping if one.is_alive())]
         thread.start()
 
+    def _pool(self, settings: Settings) -> ServerPool:
+        from guiderail.monitors.analysis.pool import ServerPool
 
-def _pool(settings: Settings) -> ServerPool:
-    from guiderail.monitors.analysis.pool import ServerPool
-
-    return ServerPool(settings.analyser, trust=settings.trust, python=settings.python)
+        pool = ServerPool(settings.analyser, trust=settings.trust, python=settings.python)
+        pool.unsaved = self.unsaved
+        return pool

@@ -37,3 +37,9 @@ class Completion:
     withheld: int = 0
     is_stand_in: bool = False
     is_whole: bool = True
+
+    @property
+    def why_less(self) -> list[str]:
+        """Why something that the model wrote is not suggested, in a few words each."""
+        reasons = [str(one.verdict) for one in self.dropped]
+        return list(dict.fromkeys([*reasons, *["it holds a token or key"] * bool(self.withheld)]))

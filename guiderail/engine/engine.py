@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from guiderail.monitors.monitors import Monitors
     from guiderail.prompt.snippet import Snippet
     from guiderail.settings import Settings
+    from guiderail.text.document import Document
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +119,7 @@ class Engine:
         GuiderailError
             The model cannot be found or loaded, or the method of the settings does not suit it.
         """
+        from guiderail.engine.choice import model_of
         from guiderail.model.garbage import gc_paused
 
         self.unload()
@@ -127,7 +129,7 @@ class Engine:
                 self.analysers.start(settings, first.document, first.root)
             with gc_paused():  # what importing makes stays
                 pipeline = _pipeline_of(settings)  # what does not compose is refused before anything is loaded
-            self._model = _load(settings, pipeline)
+            self._model = model_of(settings, pipeline)
             self._settings = settings
             self._start()
             self.name, self.device = self._model.info.name, str(self._model.device)
@@ -206,20 +208,18 @@ class Engine:
             return Completion((), is_whole=False)
         found = completer.complete(plan, cancelled=cancelled, on_token=stream.add if stream else None)
         shown, dropped = self._judge(request, plan).judge(found, cancelled)
-        kept = without_secrets(plan.document, shown)
-        if len(kept) < len(shown):
-            log.info("kept back %d of %d suggestions: they hold a token or key", len(shown) - len(kept), len(shown))
-        for one in dropped:
-            log.info("dropped a suggestion: %s", one.verdict)
-        suggestions = [with_line_ends_of(request, one) for one in kept]
-        return Completion(
-            suggestions,
-            [with_line_ends_of(request, one) for one in without_secrets(plan.document, dropped)],
+        kept, told = without_secrets(plan.document, shown), without_secrets(plan.document, dropped)
+        completion = Completion(
+            [with_line_ends_of(request, one) for one in kept],
+            [with_line_ends_of(request, one) for one in told],
             plan.snippets,
             withheld=len(shown) - len(kept),
             is_stand_in=plan.pipeline != _pipeline_of(request.settings),
             is_whole=not cancelled() and all(one.finish != "cancelled" for one in found),
         )
+        for reason in completion.why_less:
+            log.info("a suggestion is left out: %s", reason)
+        return completion
 
     def prepare(self, request: CompletionRequest, cancelled: Cancelled = lambda: False) -> None:
         """Use idle time to do all that a request at this cursor would do before it decodes.
@@ -270,6 +270,7 @@ class Engine:
             until=settings.until,
             max_tokens=settings.max_tokens,
             n=request.n,
+            spare=request.distinct,
             end_loops=settings.end_loops,
             fit=True,
             distinct=request.distinct,
@@ -328,6 +329,13 @@ class Engine:
         """Whether a path is, or was, a folder of a project that is open; may be called from any thread."""
         return self._projects.knows(folder)
 
+    def edited(self, name: DocumentName, document: Document | None) -> None:
+        """Let analysers see what an open document holds; None once it was saved or closed. From any thread."""
+        if document is None:
+            self.analysers.unsaved.forget(name)
+        else:
+            self.analysers.unsaved.take(name, document)
+
     def forget(self, name: DocumentName) -> None:
         """Drop what is kept for a closed document."""
         self.analysers.forget(name)
@@ -361,7 +369,7 @@ class Engine:
         settings, wait_s = request.settings, self._limits.analyser_s
         inspector = Inspector(self.analysers.of(settings), wait_s) if settings.monitors else None
         use = settings.verdict if request.distinct else "off"  # independent draws are all of them an answer
-        return Judge(plan.document, plan.root, use, inspector, self._limits.cut_s)
+        return Judge(plan.document, plan.root, use, inspector, self._limits.cut_s, plan.n)
 
     def stop_analysers(self) -> None:
         """Stop this engine's own analysers, and wait; they start again on demand."""
@@ -383,15 +391,3 @@ def _pipeline_of(settings: Settings) -> Pipeline:
     from guiderail.engine.choice import chosen
 
     return chosen(settings)
-
-
-def _load(settings: Settings, pipeline: Pipeline) -> Model:
-    from guiderail.model.load import load
-
-    return load(
-        settings.model,
-        device=settings.device,
-        dtype=settings.dtype,
-        threads=settings.threads,
-        accept=pipeline.check,
-    )

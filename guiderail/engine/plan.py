@@ -39,6 +39,8 @@ class CompletionPlan:
     n
         Suggestions at most; fewer come when the model writes the same twice and they must be `distinct`. With greedy
         sampling the first is greedy and the others are drawn (`ALTERNATIVES`).
+    spare
+        Whether further ones that were written on the way are given too, after these.
     sampling
         How tokens are chosen.
     layout
@@ -71,6 +73,7 @@ class CompletionPlan:
     until: Until = "line"
     max_tokens: int = 64
     n: int = 1
+    spare: bool = False
     sampling: Sampling = field(default_factory=Sampling)
     layout: Layout = "auto"
     heal: bool = True

@@ -29,7 +29,7 @@ from guiderail.prompt.prompt import Prompt
 from guiderail.prompt.snippet import Snippet
 from guiderail.text.backwards import lines_above
 from guiderail.text.document import Document
-from guiderail.text.fitting import FittedText, at_depth, fit_text
+from guiderail.text.fitting import FittedText, at_depth, fit_text, may_indent
 from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 if TYPE_CHECKING:
@@ -99,14 +99,17 @@ class Run:
         self.cache_exact = self.session.cache.is_exact
 
     def suggestions(self, cancelled: Callable[[], bool], on_token: Callable[[bytes], None] | None) -> list[Suggestion]:
-        """Up to `n` suggestions; one that repeats an earlier one is written again, once each, if they must differ."""
+        """Up to `n` suggestions; one that repeats an earlier one is written again, once each, if they must differ.
+
+        Where the plan takes spare ones, those that a method has written beyond that come last.
+        """
         found: list[Suggestion] = []
         index, wanted = 0, self.plan.n
         while index < self._max_attempts and len(found) < wanted and not (index and cancelled()):
             count = min(self._batch_size(index, on_token), wanted - len(found), self._max_attempts - index)
             for suggestion in self._write(range(index, index + count), cancelled, None if index else on_token):
                 is_new = not self.plan.distinct or suggestion.text not in {s.text for s in found}
-                if is_new and len(found) < wanted:
+                if is_new and (self.plan.spare or len(found) < wanted):
                     found.append(suggestion)
             index += count
         return found
@@ -180,14 +183,13 @@ class Run:
             skip=len(typed),
             max_tokens=plan.max_tokens,
             n=plan.n,
+            spare=plan.spare,
             end_loops=plan.end_loops,
             stages=[*plan.stages, *stages],
             cancelled=cancelled,
         )
-        constraints: list[Constraint] = []
-        if typed:
-            constraints.append(TypedText(self.resources.vocabulary, self.tokenizer.token_bytes, typed))
-        constraints += chosen
+        first = TypedText(self.resources.vocabulary, self.tokenizer.token_bytes, typed, may_indent=self._may_indent)
+        constraints = [*([] if first.is_satisfied else [first]), *chosen]
         monitor = next(self.monitors)
         if monitor:
             constraints.append(monitor)
@@ -226,9 +228,16 @@ class Run:
             return FittedText(text)
         if end.reason == "eos" and (cut := self._stop.end(f"{text}\n")) is not None:
             text = text[:cut]  # its last line has ended too
-        if self.plan.document.language in PYTHON_STATEMENTS:  # in YAML, say, the depth is the meaning
+        if not self._may_indent:
             text = at_depth(text, self._before, self._above)
         return fit_text(text, self._before[-LINE:], self._after(len(text))) or FittedText("")
+
+    @cached_property
+    def _may_indent(self) -> bool:
+        """Whether blanks may come next."""
+        if not self.plan.fit or self.plan.document.language not in PYTHON_STATEMENTS:
+            return True  # in YAML, say, the depth is the meaning
+        return may_indent(self._before, self._above)
 
     def _build_context(self, index: int) -> BuildContext:
         plan, resources = self.plan, self.resources
@@ -303,6 +312,7 @@ class Run:
             layout=self.prompt.layout,
             cache_exact=self.cache_exact,
             pauses=pauses,
+            written=end.text,
             timings=Timings(
                 prompt_tokens=self.prompt_tokens,
                 reused_tokens=self.reused,

@@ -55,6 +55,8 @@ class Suggestion:
         How often decoding paused to compare candidates (`PausedEvent`).
     verdict
         Whether the file with it has errors that it has not without; None where nobody was asked.
+    written
+        What the model wrote, before it was fitted into the line.
     """
 
     text: str
@@ -71,6 +73,7 @@ class Suggestion:
     shared_by: int = 1
     pauses: int = 0
     verdict: Verdict | None = None
+    written: str = ""
 
 
 # In place of a suggestion that was kept back.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from guiderail.choices import CachePolicy
 
-CUT_S = 0.1
+CUT_S = 0.1  # at a key stroke
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class TimeLimits:
     @property
     def cut_s(self) -> float:
         """For cutting a text with a syntax error: in a large file each look at it takes as long as parsing the file."""
-        return math.inf if math.isinf(self.context_s) else CUT_S
+        return math.inf if math.isinf(self.context_s) else max(CUT_S, self.analyser_s / 2)
 
     def cache_policy(self, chosen: CachePolicy) -> CachePolicy:
         """The setting; "auto", which patches where that is measured to be faster, is exact where there is time."""

@@ -65,7 +65,7 @@ class Worker:
         stages = [_TimedStage(stage) for stage in system.stages(engine, request)] if system.stages else []
         began = time.perf_counter()
         completion = engine.complete(replace(request, stages=stages))
-        found = [*completion.suggestions, *(replace(one, text="") for one in completion.dropped)]
+        found = [*completion.suggestions, *(replace(one, text="") for one in completion.dropped)][: request.n]
         seconds = time.perf_counter() - began
         # The prompt is encoded once for all systems of a task: its time would fall to the first one alone.
         seconds -= found[0].timings.prompt_s if found else 0.0

@@ -16,6 +16,7 @@ from guiderail.lsp.scheduler import Scheduler
 from guiderail.lsp.suggestion_log import SuggestionLog
 from guiderail.lsp.why import Inquiry
 from guiderail.lsp.worker import Worker
+from guiderail.text.document import Document
 from guiderail.text.positions import Encoding
 
 
@@ -75,6 +76,10 @@ class ClientState:
         """The thread that runs the model, for all clients."""
         return self.process.worker
 
+    def edited(self, uri: str, document: Document | None) -> None:
+        """Let analysers see what an open document holds; None once it was saved or closed."""
+        self.worker.engine.edited((self.scheduler.client, uri), document)
+
     def set_folders(self, folders: dict[Path, str]) -> None:
         """Take the workspace's folders."""
         self.folders = folders
@@ -82,6 +87,8 @@ class ClientState:
 
     def close(self) -> None:
         """End the client's work, and forget its documents and suggestions."""
+        for uri in self.buffers:
+            self.edited(uri, None)
         self.buffers.clear()
         self.configured.set()  # who waits for it finds the documents closed
         self.scheduler.stop()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from lsprotocol import types
 
 from guiderail.lsp.buffer import Buffer
+from guiderail.lsp.suggestion_cache import Candidate
 from guiderail.text.document import Document
 from guiderail.text.fitting import FittedText, fit_text
 from guiderail.text.positions import Encoding, to_units
@@ -52,16 +53,23 @@ class Cursor:
         )
         return types.Range(start, end)
 
-    def fit(self, text: str) -> FittedText | None:
-        """A suggestion's text as it fits in at the cursor; None if nothing can be shown of it."""
+    def fit(self, candidate: Candidate) -> FittedText | None:
+        """A suggestion as it fits in at the cursor; None if nothing can be shown of it."""
+        text, suggestion = candidate.text, candidate.suggestion
+        if candidate.is_fitted:
+            shaped = FittedText(text, suggestion.end - suggestion.start) if text.strip() else None
+        else:
+            shaped = self._fitted(text)
+        if shaped is None or (self.selected and shaped.covers):
+            return None  # a client shows nothing whose range is not the selected item's
+        return shaped
+
+    def _fitted(self, text: str) -> FittedText | None:
         line, column = self.document.position_at(self.offset)
         start = self.offset - min(column, LINE)
         # Not all that follows the cursor: of a long file that would be copied for each suggestion.
         reach = max(self.document.line_end(line), self.offset + len(text)) + BLANKS
-        shaped = fit_text(text, self.document.text[start : self.offset], self.document.text[self.offset : reach])
-        if shaped is None or (self.selected and shaped.covers):
-            return None  # a client shows nothing whose range is not the selected item's
-        return shaped
+        return fit_text(text, self.document.text[start : self.offset], self.document.text[self.offset : reach])
 
 
 def cursor_at(

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from guiderail.engine.completion import Completion
 from guiderail.engine.request import CompletionRequest
 from guiderail.lsp.scheduler import Counts
-from guiderail.lsp.suggestion_log import SuggestionLog
+from guiderail.lsp.suggestion_log import ShownItem, SuggestionLog
 
 if TYPE_CHECKING:
     from guiderail.engine.suggestion import Suggestion
 
 
-def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
+def explanation(suggestions: SuggestionLog, counts: Counts, answer: Completion | None = None) -> dict[str, Any]:
     """What is known of the last suggestion and of the session, as an object for a person to read.
 
     Parameters
@@ -22,6 +23,8 @@ def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
         The last suggestions.
     counts
         How requests were answered.
+    answer
+        What the last request got; where that is nothing, the object says why.
     """
     kept, last = list(suggestions), suggestions.last
     session = {
@@ -30,8 +33,14 @@ def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
         "displayed": sum(one.displayed for one in kept),
         "accepted": sum(one.accepted > 0 for one in kept),
     }
+    nothing = _why_nothing(answer)
     if last is None:
-        return {"message": "there was no suggestion yet", "session": session}
+        return {"message": "there was no suggestion yet", "nothing": nothing, "session": session}
+    return {"nothing": nothing, **_described(last), "session": session}
+
+
+def _described(last: ShownItem) -> dict[str, Any]:
+    """How a suggestion came about."""
     suggestion, timings = last.candidate.suggestion, last.candidate.suggestion.timings
     return {
         "text": last.shaped.text,
@@ -57,8 +66,14 @@ def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
         "withheld": last.candidate.answer.withheld,
         "score": suggestion.score,
         "finish": suggestion.finish,
-        "session": session,
     }
+
+
+def _why_nothing(answer: Completion | None) -> list[str] | None:
+    """Why an answer holds no suggestion, a sentence for each reason; None if it holds one."""
+    if answer is None or any(one.text for one in answer.suggestions):
+        return None
+    return [f"dropped: {reason}" for reason in answer.why_less] or ["the model has nothing to suggest here"]
 
 
 def _dropped(one: Suggestion) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from guiderail.engine.completion import Completion
 from guiderail.engine.request import CompletionRequest
@@ -24,7 +24,8 @@ from guiderail.lsp.worker import Job, Priority, Worker
 class Counts:
     """How requests were answered; for `guiderail.explain` and the measurements, kept in memory only.
 
-    `secret` counts suggestions that were kept back because they held a token or key (`without_secrets`).
+    `secret` counts suggestions that were kept back because they held a token or key (`without_secrets`), `dropped`
+    those that were left out, by what was wrong with them.
     """
 
     asked: int = 0
@@ -34,6 +35,14 @@ class Counts:
     cancelled: int = 0
     decoded: int = 0
     secret: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def add(self, answer: Completion) -> None:
+        """Count an answer that was decoded."""
+        self.decoded += 1
+        self.secret += answer.withheld
+        for kind in (kind for one in answer.dropped if one.verdict for kind in set(one.verdict.kinds)):
+            self.dropped[kind] = self.dropped.get(kind, 0) + 1
 
 
 class Scheduler:
@@ -50,6 +59,8 @@ class Scheduler:
         This client's number.
     busy
         How many requests wait for the worker; `on_busy` is called with the number when it changes.
+    answer
+        What the last request that was answered got.
     """
 
     _clients = itertools.count()
@@ -62,6 +73,7 @@ class Scheduler:
         self.on_busy: Callable[[int], None] = lambda _: None
         self._documents: dict[str, DocumentState] = {}
         self.busy = 0
+        self.answer: Completion | None = None
 
     async def ask(self, lane: str, request: CompletionRequest, *, debounce: float = 0.0) -> list[Candidate]:
         """Answer a request; with nothing once a newer one of this document and lane came.
@@ -88,6 +100,7 @@ class Scheduler:
                 known = document.cache.find(request)
                 if known is not None:
                     self.counts.remembered += 1
+                    self.answer = document.cache.found
                     return known
                 if await self._is_replaced(pending, self.debouncer.delay(debounce)):
                     return []
@@ -218,6 +231,7 @@ class Scheduler:
                 return found
             known = document.cache.find(request)
             if known is not None:
+                self.answer = document.cache.found
                 return known
         return await self._outcome(pending, self._submit(document, request, Priority.REQUEST), request)
 
@@ -235,7 +249,11 @@ class Scheduler:
         answer = Completion([]) if running.done.cancelled() else running.done.result()
         if answer.is_stand_in and request.by_hand:  # work that an automatic request began
             return []
-        return candidates(answer, request.typed_since(running.request) or "") if answer.is_whole else []
+        if not answer.is_whole:
+            return []
+        self.answer = answer
+        is_fitted = request.after == running.request.after
+        return candidates(answer, request.typed_since(running.request) or "", is_fitted=is_fitted)
 
     def _submit(self, document: DocumentState, request: CompletionRequest, priority: Priority) -> Running:
         written, began, cache = TextStream(), 0.0, document.cache
@@ -250,8 +268,7 @@ class Scheduler:
 
         def finish(done: asyncio.Future[Completion]) -> None:
             if not done.cancelled() and done.exception() is None and done.result().is_whole and not job.cancelled:
-                self.counts.decoded += 1
-                self.counts.secret += done.result().withheld
+                self.counts.add(done.result())
                 self.debouncer.answered(time.monotonic() - began)
                 cache.add(request, done.result())
 

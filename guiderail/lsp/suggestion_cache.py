@@ -25,11 +25,14 @@ class Candidate:
         What the model wrote, and the answer that it is part of.
     typed
         How many of its characters the person has typed since.
+    is_fitted
+        Whether it stands in the very text that it was fitted into.
     """
 
     suggestion: Suggestion
     answer: Completion
     typed: int = 0
+    is_fitted: bool = False
 
     @property
     def text(self) -> str:
@@ -58,9 +61,16 @@ class CacheEntry:
 
 
 class SuggestionCache:
-    """The last answers for one document, the newest first."""
+    """The last answers for one document, the newest first.
+
+    Attributes
+    ----------
+    found
+        The answer that was found last.
+    """
 
     def __init__(self) -> None:
+        self.found: Completion | None = None
         self._entries: deque[CacheEntry] = deque(maxlen=ENTRIES)
 
     def add(self, request: CompletionRequest, answer: Completion) -> None:
@@ -80,16 +90,20 @@ class SuggestionCache:
             if entry.wanted < request.n or not before.startswith(entry.before) or not same_after(entry.after, after):
                 continue
             typed = before[len(entry.before) :]
-            found = candidates(entry.answer, typed)
+            found = candidates(entry.answer, typed, is_fitted=entry.after == after)
             if found or not typed:
+                self.found = entry.answer
                 return found
         return None
 
 
-def candidates(answer: Completion, typed: str = "") -> list[Candidate]:
-    """What is left of an answer's suggestions when `typed` was typed after the cursor."""
+def candidates(answer: Completion, typed: str = "", *, is_fitted: bool = False) -> list[Candidate]:
+    """What is left of an answer's suggestions when `typed` was typed after the cursor.
+
+    `is_fitted` is whether the text after the cursor is the one that they were fitted to.
+    """
     return [
-        Candidate(suggestion, answer, len(typed))
+        Candidate(suggestion, answer, len(typed), is_fitted and not typed)
         for suggestion in answer.suggestions
         if suggestion.text.startswith(typed) and len(suggestion.text) > len(typed)
     ]

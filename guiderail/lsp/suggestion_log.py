@@ -110,7 +110,7 @@ class SuggestionLog:
         """Fit candidates in at the cursor and name them; each text once."""
         made: dict[str, ShownItem] = {}
         for candidate in candidates:
-            shaped = cursor.fit(candidate.text)
+            shaped = cursor.fit(candidate)
             if shaped is not None and shaped.text not in made:
                 self._count += 1
                 outcome = self._outcome_of(candidate)

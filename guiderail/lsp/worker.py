@@ -20,6 +20,7 @@ from guiderail.engine.time_limits import TYPING
 from guiderail.errors import GuiderailError
 from guiderail.lsp.logfile import location_of
 from guiderail.settings import Settings
+from guiderail.text.document import Document
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ LOADED = ("model", "device", "dtype", "threads", "prompt_tokens", "cache_policy"
 class CompletionEngine(Protocol):
     """What the server needs of an engine; `guiderail.engine.engine.Engine` says what each method does.
 
-    All is called on the worker's thread, but for `files_changed` and `knows`.
+    All is called on the worker's thread, but for `edited`, `files_changed` and `knows`.
     """
 
     name: str
@@ -47,6 +48,7 @@ class CompletionEngine(Protocol):
     ) -> Completion: ...
     def prepare(self, request: CompletionRequest, cancelled: Cancelled) -> None: ...
     def warm(self, request: CompletionRequest, cancelled: Cancelled) -> None: ...
+    def edited(self, name: DocumentName, document: Document | None) -> None: ...
     def forget(self, name: DocumentName) -> None: ...
     def files_changed(self, *paths: Path) -> None: ...
     def knows(self, folder: Path) -> bool: ...

@@ -165,7 +165,7 @@ def _in_quotes(reading: _Reading, closing: bytes, data: bytes, at: int) -> tuple
 
 
 class CallArguments:
-    """The legal arguments of a call, as token masks.
+    """The legal arguments of a call, as token masks; where there are none, the bracket is closed at once.
 
     Masks are exact, and expensive: one is made only once a token that does not fit was about to be chosen.
 
@@ -182,10 +182,11 @@ class CallArguments:
         self._reader = ArgumentReader(overloads, style)
         self._read: dict[bytes, _Reading] = {b"": _Reading()}
         self._made: dict[bytes, np.ndarray] = {}
+        self._takes_nothing = not self._fits(_Reading(), b"x")
 
     def place(self, written: bytes) -> State:
         """Inside the call, after it, or at arguments that no overload takes."""
-        return self._reading(written).state
+        return "lost" if self._dawdles(written) else self._reading(written).state
 
     def mask(self, written: bytes) -> np.ndarray:
         """The tokens after which some overload still fits; packed int32 [ceil(vocabulary / 32)]."""
@@ -197,8 +198,13 @@ class CallArguments:
                 for i, data in enumerate(table)
                 if not (more_fits and STRUCTURE.isdisjoint(data)) and not self._fits(reading, data)
             ]
+            lost += [i for i, data in enumerate(table) if data and self._dawdles(written + data)]
             self._made[written] = ~pack(lost, len(table))
         return self._made[written]
+
+    def _dawdles(self, written: bytes) -> bool:
+        """Whether blanks are written in a call that takes nothing: nobody does, and a text might end with them."""
+        return self._takes_nothing and bool(written) and not written.strip()
 
     def _reading(self, written: bytes) -> _Reading:
         if written not in self._read:

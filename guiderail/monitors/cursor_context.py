@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from guiderail.monitors.analysis.requests import CLASS, Question
+from guiderail.monitors.interpolation import DEEPEST, Hole, as_code, hole_at, rest_as_code
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import CLOSING, OPENING, LexState, lex_state, unmatched_closers
 from guiderail.monitors.runtime.facts import FileFacts
@@ -17,6 +19,8 @@ from guiderail.monitors.runtime.sources import Sources
 from guiderail.text.document import Document
 
 SUFFIX_READ = 100_000  # characters after the cursor that are searched for closing brackets; once, some milliseconds
+STRING_READ = 4000  # characters before a place in which a string with code in it is looked for
+HOLED = re.compile(r"(?i)[ft]r?['\"]|`|\$@?\"|@\$\"")  # a quick look for their beginnings
 _HALF_WORD = re.compile(r"\w+\Z")
 HIDDEN = 4  # brackets at most that a rest of a line is thought to have opened
 
@@ -102,8 +106,31 @@ class CursorContext:
         return self._lex_cache.state(text)
 
     def snapshot(self, written: str = "") -> Snapshot:
-        """The text once `written` has been decoded."""
-        return Snapshot(self, self.text + written, "" if written else self.typed)
+        """The text once `written` has been decoded; where it ends in a string's code, as plain code."""
+        cursor, text = self, self.text + written
+        for _ in range(DEEPEST if HOLED.search(text, max(0, len(text) - STRING_READ)) else 0):
+            hole = hole_at(text, lex_state(text, self.language, cursor.lex_state), self.language)
+            if hole is None or hole.opened < 0:
+                break
+            cursor, text = cursor._inside(hole, as_code(text, hole)), as_code(text, hole)
+        return Snapshot(cursor, text, "" if written else self.typed)
+
+    def _inside(self, hole: Hole, text: str) -> CursorContext:
+        """The cursor as one in plain code; `text` is the text up to it and further."""
+        size = len(self.text)
+        if hole.begin >= size:  # the string begins after the cursor
+            return self
+        here = hole_at(self.text, self.lex_state, self.language)
+        rest = rest_as_code(self.rest, here, self.language) if here else self.rest
+        return self._with(text[:size], rest)
+
+    def _with(self, text: str, rest: str) -> CursorContext:
+        """The same cursor in another text of the same file."""
+        other = copy(self)
+        other.text, other.rest = text, rest
+        for cached in ("lex_state", "closers"):
+            other.__dict__.pop(cached, None)
+        return other
 
 
 @dataclass(frozen=True)

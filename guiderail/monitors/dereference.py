@@ -39,6 +39,7 @@ Reason = Literal[
     "optional",  # AttributeError is caught
     "may be defined",  # a chain of assignments may go on: self.a = self.b = …
 ]
+NO_SUCH_NAME: Reason = "no such name"
 DETAIL_READ = 4000  # characters of a signature; of a longer one nothing is believed
 RECEIVER_SHOWN = 40  # characters before a dot that a report repeats
 _DOTTED = re.compile(r"(?<![\w.])[^\W\d]\w*(?:\.\w+)*$")
@@ -269,7 +270,7 @@ def legal_names(
     elif not (access.may_define or access.may_be_nameless) and not any(
         name.startswith(access.written) for name in names
     ):
-        reason = "no such name"
+        reason = NO_SUCH_NAME
     return names, reason
 
 

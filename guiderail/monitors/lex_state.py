@@ -51,12 +51,15 @@ class LexState:
         Offset after the last end of a statement outside brackets.
     checkpoint
         Where a longer text is read on: tokens after it may still turn into something else.
+    opened
+        Where the string or comment begins that the text ends in; -1 if it ends in none.
     """
 
     in_string_or_comment: bool = False
     open_brackets: tuple[int, ...] = ()
     statement_start: int = 0
     checkpoint: Checkpoint = Checkpoint()
+    opened: int = -1
 
 
 def lex_state(
@@ -80,7 +83,7 @@ def lex_state(
     """
     checkpoint = before.checkpoint if before else Checkpoint()
     at, brackets, statement, inside = checkpoint.at, list(checkpoint.open_brackets), checkpoint.statement_start, False
-    open_until = 0  # where a string ends that is not closed, and that later text may still close
+    begin, open_until = -1, 0  # `open_until`: where a string ends that is not closed, but may be later
     unclosed: dict[str, int] = {}  # by quote, up to where a string is known not to be closed
     lexicon, scanner = LEXICONS[language], _scanner(language)
     while found := scanner.search(text, at):
@@ -108,7 +111,7 @@ def lex_state(
             checkpoint = Checkpoint(at, tuple(brackets), statement)
             if checkpoints is not None and at >= checkpoints[-1].at + CHECKPOINT_EVERY:
                 checkpoints.append(checkpoint)
-    return LexState(inside, tuple(brackets), statement, checkpoint)
+    return LexState(inside, tuple(brackets), statement, checkpoint, begin if inside else -1)
 
 
 def _ends_statement(lexicon: Lexicon, found: re.Match[str], innermost: list[str]) -> bool:
@@ -146,6 +149,53 @@ def unmatched_closers(text: str, language: str, most: int | None = None) -> str:
                 unclosed[kind.quote] = kind.stop(text, at)
             at = string.end() if string else _line_end(text, at)
     return closers
+
+
+def token_end(text: str, at: int, language: str) -> tuple[int, int, str] | None:
+    """The next bracket, comment or string of code: where it begins and ends, and its kind; None if there is none.
+
+    The kinds are "open" and "close", of brackets, "unclosed", of a string, and "other".
+    """
+    found = _scanner(language).search(text, at)
+    if found is None:
+        return None
+    if found["quote"]:
+        closed = _strings(language)[found["quote"]].pattern.match(text, found.end())
+        return (found.start(), closed.end(), "other") if closed else (found.start(), len(text), "unclosed")
+    kind = "open" if found["open"] else "close" if found["close"] else "other"
+    return found.start(), found.end(), kind
+
+
+def pairs(text: str, language: str, at: int, opened: str) -> tuple[str, int]:
+    """What is open at a text's end, the outermost first, and how many of its brackets and quotes have no partner.
+
+    A string of many lines that is not closed counts as open, by its quote.
+
+    Parameters
+    ----------
+    text, language, at
+        What is read, and from where on: a place in code.
+    opened
+        The brackets that are open there.
+    """
+    stack, single = list(opened), 0
+    while found := _scanner(language).search(text, at):
+        at = found.end()
+        if found["open"]:
+            stack.append(found["open"])
+        elif found["close"]:
+            if stack and stack[-1] == OPENING[found["close"]]:
+                stack.pop()
+            else:
+                single += 1
+        elif found["quote"]:
+            string = _strings(language)[found["quote"]]
+            closed = string.pattern.match(text, at)
+            if closed is None and string.many_lines:
+                return "".join([*stack, string.quote[0]]), single
+            single += closed is None
+            at = closed.end() if closed else _line_end(text, at)
+    return "".join(stack), single
 
 
 def _line_end(text: str, at: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from guiderail.decoding.constraints.vocabulary import Vocabulary
-from guiderail.monitors.analysis.pool import Analysers, folder_of
+from guiderail.monitors.analysis.pool import Analysers, folder_of, overlooks
 from guiderail.monitors.analysis.server import whole
 from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.joint import JointMonitors
@@ -44,7 +44,12 @@ class Monitors:
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, analysers: Analysers, *, deadline_s: float = KEYSTROKE_S, names: str = ALL
+        self,
+        vocabulary: Vocabulary,
+        analysers: Analysers,
+        *,
+        deadline_s: float = KEYSTROKE_S,
+        names: str = ALL,
     ) -> None:
         self.deadline_s = deadline_s
         self.monitors = chosen(names)
@@ -74,8 +79,10 @@ class Monitors:
         path = whole(document.path or folder / (UNTITLED + ending_of(document.language or "")))
         context = CursorContext(document, offset, path, typed, folder, self.analysers.python)
 
+        is_behind = overlooks(analyser, path)  # then its answers forbid nothing
+
         def weigh(monitor: Monitor, restriction: Restriction) -> Trust:
             situation = (context.language, monitor.name, analyser.name, restriction.reason or KNOWN)
-            return trust(situation, soft=monitor.soft)
+            return trust(situation, soft=monitor.soft or is_behind)
 
         return lambda: JointMonitors(context, monitors, analyser, self._masks, weigh, self.deadline_s)

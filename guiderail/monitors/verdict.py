@@ -36,7 +36,7 @@ E = TypeVar("E", bound=Hashable)
 State = Literal["clean", "errors", "unknown"]
 SYNTAX_ERROR = "syntax"
 LONGEST_OPERATOR = 8  # characters: of a member operator, and more than it
-COUNTED = 4  # texts whose errors of syntax are known
+COUNTED = 6  # texts whose errors of syntax are known
 POLL_S = 0.01  # how often a waiting request looks whether it was cancelled
 _OPENS_BLOCK = re.compile(
     r"\s*(?:if|elif|else|for|while|try|except|finally|with|def|class|match|case|async)\b[^\n]*:\s*(?:#[^\n]*)?$"
@@ -62,6 +62,8 @@ class Verdict:
         Why nothing is known, if it is not.
     wait_s
         How long the request waited for this and the other verdicts given with it.
+    at
+        Where in the text the first of the errors begins; 0 where that is not known.
     """
 
     state: State
@@ -69,6 +71,7 @@ class Verdict:
     reason: str = ""
     wait_s: float = 0.0
     kinds: tuple[str, ...] = ()
+    at: int = 0
 
     def __str__(self) -> str:
         """In words."""
@@ -164,7 +167,8 @@ class _Inspection:
         except NoAnswer as error:
             return Verdict("unknown", reason=f"no answer: {error}")
         messages, kinds = tuple(one.message for one in found), tuple(one.code for one in found)
-        return Verdict("errors" if found else "clean", messages, kinds=kinds)
+        at = min((one.start for one in found), default=0) - self._change.start
+        return Verdict("errors" if found else "clean", messages, kinds=kinds, at=max(0, at))
 
     def _before(self, until: float, cancelled: Callable[[], bool]) -> list[Diagnostic]:
         """The errors that the file has without the change: with its half line, and with nothing in its place.

@@ -13,7 +13,11 @@ _CLOSERS = {opener: closer for closer, opener in _PAIRS.items()}
 _OPENERS = frozenset(_CLOSERS)
 _QUOTES = frozenset("\"'`")
 _OPENING = (":", *_OPENERS)
-_PARTING = frozenset(":,;")
+_PARTING = frozenset(":,;.")
+_BRACKETS = frozenset("()[]{}")
+_EMPTY = frozenset(("()", "[]", "{}"))
+_HOLED = "{"
+LONGEST_OVERLAP = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +49,34 @@ def fit_text(text: str, before: str, after: str) -> FittedText | None:
         All text after the cursor.
     """
     rest = after.split("\n", 1)[0].rstrip("\r")
-    if not text.strip():
-        return None
+    if not text.strip() or (not before.strip() and rest[:1].isspace() and rest.strip()):
+        return None  # the second: in an indentation
     if _follows(text.strip(), rest) if rest.strip() else _is_next(text, before, after):
         return None
-    closers = _unmatched(text, before)
+    if "\n" not in text:
+        text = text.rstrip() if rest[:1].isspace() else text
+        overlap = _overlap(text, rest)
+        if overlap:
+            return _nonblank(text[:-overlap])
+    closers, is_open = _unmatched(text, before)
     for index in closers:
         cut = _repeated_from(text, index, rest)
         if cut is not None:
             return _nonblank(text[:cut])
-    covers = _covered(text, closers, rest)
+    covers = 0 if is_open else _covered(text, closers, rest)  # what is open, the rest of the line closes
+    leading = len(rest) - len(rest.lstrip("".join((*_PAIRS, *_QUOTES))))
+    covers = min(covers, max(0, leading - _left_open(before + text)))  # the outer ones close what is still open
+    if covers and _ends_in_string(before + text + rest[covers:]) and not _ends_in_string(before + text + rest):
+        covers = 0
     if "\n" not in text and rest and not covers:
         text = _without_overlap(text, rest)
     return _nonblank(text, covers)
 
 
 def at_depth(text: str, before: str, above: str) -> str:
-    """The text at the cursor's indentation: after an indented cursor, further leading blanks are left out.
+    """A text at the cursor's indentation: at a line's start, leading blanks that the syntax forbids are left out.
 
-    All its lines move together. Under a line that opens a block, and is indented as deep as the cursor or deeper, the
-    blanks stay: there the indentation is not finished.
+    All its lines move together.
 
     Parameters
     ----------
@@ -77,12 +89,22 @@ def at_depth(text: str, before: str, above: str) -> str:
     """
     first = text.split("\n", 1)[0]
     more = first[: len(first) - len(first.lstrip(" \t"))]
-    depth = len(above) - len(above.lstrip())
-    opens = any(line.rstrip().endswith(_OPENING) for line in (above, _COMMENT.split(above)[0]))
-    unfinished = opens and depth >= len(before)
-    if not before.isspace() or not more or not first.strip() or unfinished:
+    if not more or not first.strip() or may_indent(before, above):
         return text
     return text[len(more) :].replace(f"\n{before}{more}", f"\n{before}")
+
+
+def may_indent(before: str, above: str) -> bool:
+    """Whether blanks may follow at the cursor where indentation is syntax.
+
+    They may after other text, under a line that opens a block and is indented as deep as the cursor or deeper, and at
+    the left margin under an indented line. Elsewhere the indentation is as deep as it can get.
+    """
+    if before.strip():
+        return True
+    depth = len(above) - len(above.lstrip())
+    opens = any(line.rstrip().endswith(_OPENING) for line in (above, _COMMENT.split(above)[0]))
+    return (opens and depth >= len(before)) or (not before and depth > 0)
 
 
 def _is_next(text: str, before: str, after: str) -> bool:
@@ -124,12 +146,20 @@ def _pair(rest: str) -> str:
     """The bracket that a text begins with, up to the one that closes it; empty if it begins with none."""
     if rest[:1] not in _OPENERS:
         return ""
-    ends = _unmatched(rest[1:], "")
+    ends, _ = _unmatched(rest[1:], "")
     return rest[: ends[0] + 2] if ends and rest[ends[0] + 1] == _CLOSERS[rest[0]] else ""
 
 
 def _nonblank(text: str, covers: int = 0) -> FittedText | None:
     return FittedText(text, covers) if text.strip() else None
+
+
+def _left_open(line: str) -> int:
+    return _Reader(line).count
+
+
+def _ends_in_string(line: str) -> bool:
+    return _Reader(line).in_string
 
 
 def _covered(text: str, closers: list[int], rest: str) -> int:
@@ -144,51 +174,129 @@ def _covered(text: str, closers: list[int], rest: str) -> int:
 def _without_overlap(text: str, rest: str) -> str:
     """The text without an end that is the rest of the line, if that is more than one character, or parts two things."""
     rest = rest.rstrip()
-    return text[: -len(rest)] if (len(rest) > 1 or rest in _PARTING) and text.endswith(rest) else text
+    return text[: -len(rest)] if (len(rest) > 1 or rest in {*_PARTING, "{"}) and text.endswith(rest) else text
 
 
-def _unmatched(text: str, before: str) -> list[int]:
-    """Where the text closes a bracket or a quote that was opened before it."""
-    opened = quote = _open_quote(before)  # `opened` is the quote that the text did not open itself
-    depth: list[str] = []
-    found: list[int] = []
-    skip = False
-    for index, character in enumerate(text):
-        if skip:
-            skip = False
-        elif character == "\\":
-            skip = True
-        elif quote:
-            if character == quote and opened:
-                found.append(index)
-            if character in {quote, "\n"}:
-                opened = quote = ""
-        elif character in _QUOTES and not _is_apostrophe(text, index):
-            quote = character
-        elif character in _OPENERS:
-            depth.append(character)
-        elif character in _PAIRS and not depth:
+def _overlap(text: str, rest: str) -> int:
+    """How many characters at a text's end the rest of the line begins with, where that is no coincidence."""
+    for size in range(min(len(text), len(rest), LONGEST_OVERLAP), 0, -1):
+        part = rest[:size]
+        if text.endswith(part) and not _joins(part, rest[size:]) and _says_something(text[:-size], part):
+            return size
+    return 0
+
+
+def _says_something(before: str, part: str) -> bool:
+    """Whether nobody writes a part twice in a row: words with signs, a whole word, an operator, an opening bracket."""
+    signs = part.strip()
+    if signs != "`" and re.search(r"\w|[\"'`]", part):
+        parts_words = re.search(r"\w\W|\W\w", part) is not None or not re.search(r"\w", part)
+        return (len(signs) > 2 and parts_words) or (len(part) > 1 and not _joins(before, part))
+    return bool(signs) and (signs in _OPENERS or signs in _EMPTY or not _BRACKETS.issuperset(signs))
+
+
+def _joins(before: str, after: str) -> bool:
+    """Whether a word goes on from one text to the other."""
+    return f"_{before[-1:]}{after[:1]}".isidentifier() and bool(before and after)
+
+
+def _unmatched(text: str, before: str) -> tuple[list[int], bool]:
+    """Where the text closes brackets and quotes that were opened before it; whether it leaves one of its own open."""
+    reader = _Reader(before)
+    found = reader.closers(text)
+    return found, reader.is_open
+
+
+class _Reader:
+    """Reads on from a line: which of the quotes and brackets that it opened are closed.
+
+    Parameters
+    ----------
+    before
+        The line up to the text that is read.
+    """
+
+    def __init__(self, before: str) -> None:
+        self._open: list[str] = []  # the outermost first; a quote in whose text code may stand is marked by `_HOLED`
+        self._base = 0  # how many of them the line opened
+        self.closers(before)
+        self._base = len(self._open)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is open that the line did not open."""
+        return len(self._open) > self._base
+
+    @property
+    def count(self) -> int:
+        """How much is open."""
+        return len(self._open)
+
+    @property
+    def in_string(self) -> bool:
+        """Whether the innermost of what is open is a string."""
+        return bool(self._open) and self._open[-1][0] in _QUOTES
+
+    def closers(self, text: str) -> list[int]:
+        """Where a text closes what the line opened."""
+        found: list[int] = []
+        skip = False
+        for index, character in enumerate(text):
+            top = self._open[-1:]
+            if skip:
+                skip = False
+            elif character == "\\":
+                skip = True
+            elif top and top[0][0] in _QUOTES:
+                self._in_string(text, index, found)
+            elif character in _QUOTES and not _is_apostrophe(text, index):
+                self._open.append(character + _HOLED * _has_holes(text, index))
+            elif character in _OPENERS:
+                self._open.append(character)
+            elif character in _PAIRS:
+                self._close(_PAIRS[character], index, found)
+        return found
+
+    def _in_string(self, text: str, index: int, found: list[int]) -> None:
+        quote = self._open[-1]
+        if text[index] == quote[0]:
+            self._close(quote, index, found)
+        elif text[index] == "\n" and quote[0] != "`":
+            self._open.pop()
+            self._base = min(self._base, len(self._open))
+        elif text[index] == "{" and _opens_hole(text, index, quote):
+            self._open.append("{")
+
+    def _close(self, opener: str, index: int, found: list[int]) -> None:
+        """Close what was opened last, if it goes with it; what nothing was opened for closes something further up."""
+        inner = len(self._open) > self._base
+        if not inner:
             found.append(index)
-        elif character in _PAIRS and depth[-1] == _PAIRS[character]:
-            depth.pop()
-    return found
+        if self._open[-1:] == [opener]:
+            self._open.pop()
+            self._base = min(self._base, len(self._open))
+
+
+def _has_holes(text: str, index: int) -> bool:
+    """Whether code may stand in the text that a quote opens: Python's f-strings, templates, C#'s strings."""
+    letters = text[max(0, index - 3) : index]
+    prefix = letters[len(letters.rstrip("frtFRT$@")) :]
+    begins = not letters[: len(letters) - len(prefix)][-1:].isalnum()
+    return text[index] == "`" or (begins and any(letter in "fFtT$" for letter in prefix))
+
+
+def _opens_hole(text: str, index: int, quote: str) -> bool:
+    """Whether a brace in a string begins code: in a template after a dollar sign, elsewhere unless it is doubled."""
+    if not quote.endswith(_HOLED):
+        return False
+    if quote[0] == "`":
+        return text[index - 1 : index] == "$"
+    run = index
+    while run >= 0 and text[run] == "{":
+        run -= 1
+    return (index - run) % 2 == 1 and text[index + 1 : index + 2] != "{"
 
 
 def _is_apostrophe(text: str, index: int) -> bool:
     """Whether a quote is inside a word, as in prose or Rust's lifetimes."""
     return text[index] == "'" and 0 < index < len(text) - 1 and text[index - 1].isalpha() and text[index + 1].isalpha()
-
-
-def _open_quote(line: str) -> str:
-    """The quote that a line leaves open, if it does."""
-    quote, skip = "", False
-    for index, character in enumerate(line):
-        if skip:
-            skip = False
-        elif character == "\\":
-            skip = True
-        elif quote:
-            quote = "" if character == quote else quote
-        elif character in _QUOTES and not _is_apostrophe(line, index):
-            quote = character
-    return quote

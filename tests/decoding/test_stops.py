@@ -95,3 +95,23 @@ def test_what_is_said_three_times_in_a_row_ends_after_the_first(name: str) -> No
 def test_data_and_short_stretches_may_repeat(text: str) -> None:
     """Rows of numbers, rules of dashes and stretches shorter than eight characters are no loop."""
     assert all(loop_end(text[:end]) is None for end in range(len(text) + 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("return _ClassInfo(" + "self, " * 4, "return _ClassInfo(self, "),
+        ("x = [" + "a, " * 7, "x = [a, "),
+        ("f(" * 10, "f("),
+        ("self." * 4, "self."),
+    ],
+)
+def test_a_short_stretch_with_a_word_in_it_may_be_said_some_times_more(text: str, kept: str) -> None:
+    """Up to twenty characters, and four times."""
+    assert loop_end(text) == len(kept)
+    assert loop_end(text[:-1]) is None
+
+
+@pytest.mark.parametrize("text", ["0x00, " * 20, "-" * 80, "1, " * 30, "x = aaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "(" * 40])
+def test_rows_of_numbers_and_signs_may_be_as_long_as_they_like(text: str) -> None:
+    assert all(loop_end(text[:end]) is None for end in range(len(text) + 1))

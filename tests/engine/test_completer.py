@@ -307,4 +307,5 @@ def test_an_indentation_is_lengthened_where_a_block_begins_alone(family: str) ->
         (found,) = completer.complete(request(source, len(source), fit=True, sampling=sampling))
         assert found.text[:1] not in {" ", "\t"} or not found.text.split("\n")[0].strip()
         (free,) = completer.complete(request(source, len(source), sampling=sampling))
-        assert found.text.split() == free.text.split()[: len(found.text.split())]
+        if free.text[:1] not in {" ", "\t"}:  # else another token was drawn in place of the blanks
+            assert found.text.split() == free.text.split()[: len(found.text.split())]

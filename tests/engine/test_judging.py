@@ -1,5 +1,6 @@
 """Which suggestions are shown once their verdicts are known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from guiderail.decoding.method import Finish
 from guiderail.engine.judging import Judge
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.monitors.error_kinds import is_sure
+from guiderail.monitors.report import MonitorReport, TriggerOutcome
 from guiderail.monitors.verdict import Change, Inspector, lacks_member, syntax_of
 from guiderail.text.document import Document
 from tests.helpers.diagnostics import Told, diagnostic, finds
@@ -114,7 +116,7 @@ def test_what_is_right_with_its_next_line_alone_is_shown(text: str) -> None:
 )
 def test_elsewhere_the_syntax_alone_leaves_nothing_out(language: str, text: str) -> None:
     """A statement without its semicolon is right with it, which the person writes."""
-    assert judged([text], "sure", None, Document("\n\n", language=language)) == ([text], [])
+    assert judged([text], "sure", None, Document("\n" * len(BEFORE), language=language)) == ([text], [])
 
 
 def test_of_a_block_what_comes_before_its_first_error_is_shown() -> None:
@@ -199,3 +201,102 @@ def test_nothing_with_a_syntax_error_is_shown(words: list[str]) -> None:
     change = Change(len(BEFORE), len(BEFORE), text)
     if syntax_of(PYTHON, change) != "wrong" and not lacks_member(PYTHON, change):
         assert shown == [text]
+
+
+def placed(before: str, text: str, after: str, language: str = "python", **more: object) -> tuple[list[str], list[str]]:
+    """What becomes of a text between others: what is shown, and why something is dropped."""
+    document = Document(before + after, Path("app"), language)
+    one = replace(suggestion(text), start=len(before), end=len(before), written=text, **more)
+    shown, dropped = Judge(document, None, "sure", None).judge([one])
+    return [one.text for one in shown], [str(one.verdict) for one in dropped]
+
+
+@pytest.mark.parametrize(
+    ("language", "before", "text", "after", "shown"),
+    [
+        ("python", "x = f(a", ", (b", ")\n", []),
+        ("python", "x = f(", "a, g(b", ")\n", ["a, g"]),
+        ("go", "x := f(", "a, g(b", ")\n", ["a, g"]),
+        ("java", "f(a[", "i], b[j", "]);\n", ["i], b[j"]),
+        ("java", "int x = f(", "a));", ");\n", ["a"]),
+        ("typescript", "log(`a ${", "b} ${c", "}`);\n", ["b} ${c"]),
+        ("go", "x := ", "y // half", " + 2\n", ["y"]),
+        ("go", "x := f(", "a, g(b)", ")\n", ["a, g(b)"]),
+        ("python", "x = ", "f(", "a,\n      b)\n", ["f("]),  # the next line closes it
+        ("go", "x := ", "f(", "\n", ["f("]),  # so may what the person writes
+        ("go", "f(", '"a', ")\n", []),
+    ],
+)
+def test_brackets_and_quotes_go_with_the_rest_of_the_line(
+    language: str, before: str, text: str, after: str, shown: list[str]
+) -> None:
+    """In every language; the longest beginning that does is shown."""
+    assert placed(before, text, after, language)[0] == shown
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "after", "shown"),
+    [
+        ("items.app", "end", "end(3)", []),
+        ("items.", "extend(4)", "append(3)", []),
+        ("total_", "pri", "ce = 1\nprint(total_price)", ["pri"]),  # a word of the file
+        ("x = ", "foo", "bar", []),
+        ("x = 'a ", "foo)", "bar'", ["foo)"]),
+    ],
+)
+def test_nothing_runs_into_the_word_after_it(before: str, text: str, after: str, shown: list[str]) -> None:
+    for language in ("python", "go"):
+        assert placed(before, text, after, language)[0] == shown
+
+
+def test_a_copy_of_a_line_beside_is_no_suggestion() -> None:
+    """Unless the person has typed the half of it, or it is short."""
+    line = "logger.info('started')"
+    assert placed(f"{line}\n", line, "\n") == ([], ["new errors: it copies the line above"])
+    assert placed(f"{line}\n\nlog", line[3:], "\n") == ([], ["new errors: it copies the line above"])
+    assert placed("", line, f"\n\n{line}\n") == ([], ["new errors: it copies the line below"])
+    assert placed(f"{line}\n{line[:14]}", line[14:], "\n") == ([line[14:]], [])
+    assert placed("pass\n", "pass", "\n") == (["pass"], [])
+    assert placed(f"{line}\n", line.replace("ed", "ing"), "\n") == ([line.replace("ed", "ing")], [])
+
+
+def test_what_only_repeats_what_follows_is_said_to() -> None:
+    document = Document("foo()\n", language="python")
+    one = Suggestion("", 0, 0, 0.0, (), "line", "psm", TIMINGS, written="foo()")
+    assert [str(one.verdict) for one in Judge(document, None, "sure", None).judge([one])[1]] == [
+        "new errors: it only repeats what follows"
+    ]
+
+
+def test_no_member_is_invented_where_none_begins_with_what_is_typed() -> None:
+    """If the analyser is trusted to know them."""
+    report = MonitorReport("pyrefly", [TriggerOutcome("dereference", "os.", abstained="no such name")])
+    why = ["new errors: no member begins with what is typed"]
+    assert placed("os.func", "tion()", "\n", monitored=report) == ([], why)
+    late = MonitorReport("pyrefly", [TriggerOutcome("dereference", "os.", abstained="late")])
+    assert placed("os.func", "tion()", "\n", monitored=late) == (["tion()"], [])
+
+
+def found_after(word: str, code: str) -> Inspector:
+    """Finds an error of a kind at a word."""
+    return Inspector(
+        Told(lambda text: [diagnostic("no", code=code, start=text.index(word))] if word in text else []), 5.0
+    )
+
+
+def test_of_a_text_with_an_error_what_comes_before_it_is_shown() -> None:
+    """If that is found to be clean; a second look finds it out."""
+    inspector = found_after("missing", "unknown-name")
+    assert judged(["return path + missing"], "sure", inspector, PYTHON) == (["return path"], ["return path + missing"])
+    assert judged(["missing + path"], "sure", inspector, PYTHON) == ([], ["missing + path"])
+    assert judged(["return path + missing"], "sure", found_after("return", "unknown-name"), PYTHON)[0] == []
+
+
+def test_another_text_takes_the_place_of_one_that_is_left_out() -> None:
+    """Those that were written beyond what is wanted, before those with errors that may be none."""
+    found = [suggestion(text) for text in ("a", "b", "c")]
+    judge = Judge(PLAIN, None, "sure", wrong("a", "unknown-name"), wanted=1)
+    assert [[one.text for one in each] for each in judge.judge(found)] == [["b"], ["a"]]
+    assert [one.text for one in Judge(PLAIN, None, "sure", wrong("a"), wanted=1).judge(found)[0]] == ["b"]
+    assert [one.text for one in Judge(PLAIN, None, "mark", wrong("a"), wanted=1).judge(found)[0]] == ["a"]
+    assert [one.text for one in Judge(PLAIN, None, "off", None, wanted=2).judge(found)[0]] == ["a", "b"]

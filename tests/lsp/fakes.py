@@ -13,6 +13,7 @@ from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.errors import GuiderailError
 from guiderail.settings import Settings
 from guiderail.text.document import Document
+from guiderail.text.fitting import FittedText, fit_text
 
 BLANK = Suggestion("", 0, 0, 0.0, (), "line", "psm", Timings(0, 0, 0, 0, 0, 0))
 
@@ -34,6 +35,8 @@ class FakeEngine:
         The same of prompts that were encoded before a request, and of documents read when they were opened.
     changed
         The files that were written by others.
+    unsaved
+        By URI what open documents were last said to hold; None of what was saved or closed.
     loaded, forgotten
         The names of all models that were loaded, and the URIs of all documents that were closed.
     steps
@@ -58,6 +61,7 @@ class FakeEngine:
         self.changed: list[Path] = []
         self.loaded: list[str] = []
         self.forgotten: list[str] = []
+        self.unsaved: dict[str, str | None] = {}
         self.steps = 0
         self.failure: BaseException | None = None
         self.load_failure: GuiderailError | None = None
@@ -97,6 +101,9 @@ class FakeEngine:
     def stop_analysers(self) -> None:
         pass
 
+    def edited(self, name: DocumentName, document: Document | None) -> None:
+        self.unsaved[name[1]] = document.text if document else None
+
     def forget(self, name: DocumentName) -> None:
         self.forgotten.append(name[1])
 
@@ -120,7 +127,7 @@ class FakeEngine:
                 stream.add(character.encode())
         texts = [text, *(f"{text}{number}" for number in range(1, request.n))]
         stands_in = self.runs_code and not request.by_hand
-        return Completion([replace(BLANK, text=one) for one in texts], is_stand_in=stands_in)
+        return Completion([_fitted(request, one) for one in texts], is_stand_in=stands_in)
 
     def _pass_gate(self) -> None:
         if self.steps == self.stop_at:
@@ -135,6 +142,12 @@ class FakeEngine:
 
     def warm(self, request: CompletionRequest, cancelled: Cancelled) -> None:
         self.warmed.append(request.before)
+
+
+def _fitted(request: CompletionRequest, text: str) -> Suggestion:
+    """A text as the engine fits it into its line."""
+    shaped = fit_text(text, request.before.rpartition("\n")[2], request.after) or FittedText("")
+    return replace(BLANK, text=shaped.text, start=request.offset, end=request.offset + shaped.covers, written=text)
 
 
 def wish(

@@ -83,7 +83,7 @@ def test_reading_does_not_depend_on_the_tokens(
 @settings(deadline=None, max_examples=100)
 @given(st.sampled_from(FUNCTIONS), st.lists(st.sampled_from(PIECES), max_size=6))
 def test_masks_equal_brute_force(function: Callable[..., Any], pieces: list[bytes]) -> None:
-    """A token is allowed exactly if some overload still fits after it."""
+    """A token is allowed exactly if some overload still fits after it; a call that takes nothing is closed at once."""
     table = [*PIECES, b"yy", b" z)", b""]
     written = b"".join(pieces)
     call = CallArguments(Masks(Vocabulary(table)), [parameters(function)], CALLS["python"])
@@ -91,7 +91,9 @@ def test_masks_equal_brute_force(function: Callable[..., Any], pieces: list[byte
         states = [
             ArgumentReader([parameters(function)], CALLS["python"]).on(_Reading(), written + one).state for one in table
         ]
-        fitting = [i for i, state in enumerate(states) if state != "lost"]
+        takes_nothing = not inspect.signature(function).parameters
+        late = [bool(one) and takes_nothing and not (written + one).strip() for one in table]
+        fitting = [i for i, state in enumerate(states) if state != "lost" and not late[i]]
         assert allowed(call.mask(written), len(table)).nonzero().flatten().tolist() == fitting
 
 

@@ -35,7 +35,15 @@ from guiderail.text.fitting import FittedText, at_depth, fit_text
         ("f(", "a)", "[0])", FittedText("a")),
         ("def f() -> ", "dict[str, int]:", ":", FittedText("dict[str, int]")),  # a colon that stands there already
         ("x = [a, ", "b,", ",", FittedText("b")),
-        ("x = ", "a.", ".b", FittedText("a.")),
+        ("x = ", "a.", ".b", FittedText("a")),
+        ('print(f"hi {user[', "'name']}\")", ']}")', FittedText("'name'")),  # the code in a string has closers too
+        ("log(`a ${", "b.c}`);", "}`);", FittedText("b.c")),
+        ("log(`a ${", "b}, ${c}`)", "}`)", FittedText("b}, ${c")),
+        ("f(", "a + b", " + b)", FittedText("a")),  # a part of what follows, up to a whole word
+        ("f(", "x), y", "), y)", FittedText("x")),
+        ("f(", "g(a)", "a)", FittedText("g(")),
+        ("f(", "a + b", " + bc)", FittedText("a + b")),
+        ('x = "{', 'a}"', '}"', FittedText("a")),
     ],
 )
 def test_what_stands_behind_the_cursor_is_not_written_twice(
@@ -102,6 +110,9 @@ def test_a_word_that_begins_a_longer_one_is_no_repetition() -> None:
         ("  b,", "  ", "f(", "b,"),
         (" 1", "x =", "y", " 1"),
         ("    return 1", "", "def f():", "    return 1"),
+        ("    return 1", "", "    x = 1", "    return 1"),  # of the block above
+        ("    return 1", "", "", "return 1"),  # an empty file has no block
+        ("    if x:\n        y\n", "", "x = 1", "if x:\n    y\n"),
         ("   \n    x", "    ", "y", "   \n    x"),
     ],
 )

@@ -36,3 +36,10 @@ def permit(bitmask: np.ndarray, ids: np.ndarray) -> None:
     chosen = np.zeros_like(bitmask)
     add(chosen, ids)
     bitmask &= chosen
+
+
+def forbid(bitmask: np.ndarray, ids: np.ndarray) -> None:
+    """Clear the bits of `ids` (int64), in place."""
+    chosen = np.zeros_like(bitmask)
+    add(chosen, ids)
+    bitmask &= ~chosen

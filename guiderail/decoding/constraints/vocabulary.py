@@ -63,6 +63,11 @@ class Vocabulary:
             node = self.parents[node]
         return np.concatenate((self.ids[start:end], self.ids[nodes]))
 
+    def beginning_with(self, prefix: bytes) -> np.ndarray:
+        """Ids whose bytes begin with `prefix`."""
+        start, end = self._beginning_with(prefix)
+        return self.ids[start:end]
+
     def _beginning_with(self, prefix: bytes) -> tuple[int, int]:
         """The range of nodes whose bytes begin with `prefix`."""
         # The first string that sorts after every string with this prefix.

@@ -121,7 +121,8 @@ class Beam:
         walker.move([])
         # What was cut at the token budget is compared by nothing with what is whole: loops are likely, token by token.
         found = sorted(collected or live, key=lambda one: (not one.is_whole, -one.score))
-        for one in found[: request.n]:
+        more = [one for one in found[request.n :] if request.spare and one.is_whole]
+        for one in [*found[: request.n], *more]:
             yield from one.events
             reason: Finish = one.text.finish or "cancelled"
             yield FinishedEvent(reason, one.text.text)

@@ -122,7 +122,7 @@ class CommandHandlers:
 
     def explain(self, *_: Any) -> dict[str, Any]:
         """How the last suggestion came about."""
-        return explanation(self.client.suggestions, self.client.scheduler.counts)
+        return explanation(self.client.suggestions, self.client.scheduler.counts, self.client.scheduler.answer)
 
     def restart(self, *_: Any) -> dict[str, Any]:
         """Load the model anew, unless other clients would lose it."""

@@ -103,6 +103,7 @@ class DocumentHandlers:
         buffer = client.buffers.pop(uri, None)
         client.policy.file_overrides.pop(uri, None)
         client.scheduler.document_closed(uri)
+        client.edited(uri, None)
         client.suggestions.forget_text(uri)
         if buffer and is_long([buffer.text]):
             client.worker.release_memory()
@@ -130,6 +131,7 @@ class DocumentHandlers:
             if buffer.inserted:
                 client.suggestions.inserted(buffer.uri, buffer.cursor - len(buffer.inserted), buffer.inserted)
             self.status.document_touched(buffer.uri)
+            client.edited(buffer.uri, None if client.policy.exclusion_reason(buffer) else buffer.document)
             now = None if client.policy.disabled_reason(buffer) else requests.after_edit(client, buffer)
             client.scheduler.document_changed(buffer.uri, now)
         elif not was_out_of_sync:
@@ -140,6 +142,7 @@ class DocumentHandlers:
         for buffer in buffers:
             log.warning("a change of a document cannot be read: no suggestions there until it is opened again")
             buffer.is_out_of_sync = True
+            self.client.edited(buffer.uri, None)
             self.client.scheduler.document_closed(buffer.uri)
         self.status.document_touched(buffers[0].uri if len(buffers) == 1 else self.status.active_uri)
 

@@ -35,6 +35,7 @@ class FileHandlers:
     def did_save(self, params: types.DidSaveTextDocumentParams) -> None:
         """A document was saved; of a client that does not watch files, others may have changed unnoticed."""
         uri = params.text_document.uri
+        self.client.edited(uri, None)
         self._changed(uri)
         self.status.document_touched(uri)
         saved = path_of(uri)

@@ -20,6 +20,7 @@ from guiderail.monitors.analysis.loop import shared
 from guiderail.monitors.analysis.priority_lock import PriorityLock, Ticket
 from guiderail.monitors.analysis.requests import Question, Request
 from guiderail.monitors.analysis.server import Server, whole
+from guiderail.monitors.analysis.unsaved import Unsaved, UnsavedDocuments, besides
 
 log = logging.getLogger(__name__)
 FIRST_ANSWER_S = 60.0  # reading a project for the first time takes long
@@ -33,7 +34,7 @@ STOP_S = 2.0
 SETTLE_S = 2.0
 
 T = TypeVar("T")
-Key = tuple[str, Path, bytes, int]  # request, file, digest of its text, offset
+Key = tuple[str, Path, bytes, int, tuple[int, ...]]  # request, file, digest, offset, editions of unsaved documents
 State = Literal["idle", "starting", "ready", "failed", "stopped"]
 
 
@@ -70,6 +71,8 @@ class ServerAnalyser:
         Told once, in a sentence, when something goes wrong.
     trusted
         Whether the server may run programs of the project (`servers.may_start`).
+    unsaved
+        What other open documents hold; the server sees it in place of their files.
     python
         The interpreter or environment that a person named for the project.
     """
@@ -81,8 +84,10 @@ class ServerAnalyser:
         notice: Callable[[str], None] = log.warning,
         *,
         trusted: bool = True,
+        unsaved: UnsavedDocuments | None = None,
         python: str = "",
     ) -> None:
+        self._unsaved = unsaved or UnsavedDocuments()
         self.server = server
         self.root = whole(root)  # a relative path has no URI
         self.trusted = trusted
@@ -150,7 +155,8 @@ class ServerAnalyser:
 
     async def _answer(self, request: Request[T], question: Question, asked_by: int) -> T:
         digest = hashlib.blake2b(question.text.encode(errors="surrogatepass"), digest_size=16).digest()
-        key = (request.name, question.path, digest, question.offset if request.placed else 0)
+        editions = tuple(sorted(one.edition for one in self._others(question).values()))
+        key = (request.name, question.path, digest, question.offset if request.placed else 0, editions)
         task = self._answers.get(key)
         if task is None:
             ticket = self._tickets[key] = Ticket(asked_by)
@@ -187,7 +193,8 @@ class ServerAnalyser:
     async def _ask(self, client: Any, request: Request[T], question: Question) -> T:
         patience = ANSWER_S if self._answered else FIRST_ANSWER_S
         try:
-            client.show(question.path, question.language, request.shown(question, marks=self.server.marks))
+            shown = request.shown(question, marks=self.server.marks)
+            client.show(question.path, question.language, shown, self._others(question))
             answer = await asyncio.wait_for(request.send(client, question), patience)
         except TimeoutError as error:
             self._fail(f"did not answer within {patience:.0f} s")
@@ -203,6 +210,14 @@ class ServerAnalyser:
             raise NoAnswer("error") from error
         self.failures, self._answered = 0, True
         return answer
+
+    def overlooks(self, path: Path) -> bool:
+        """Whether there are unsaved documents beside a file that the server does not see."""
+        return not self.server.sees_unsaved and bool(besides(self._unsaved.shown, path, self.server.languages))
+
+    def _others(self, question: Question) -> dict[Path, Unsaved]:
+        """The unsaved documents that the server sees beside the one that is asked about."""
+        return besides(self._unsaved.shown, question.path, self.server.languages)
 
     async def _ready(self) -> Any:
         """The running client, started if need be.

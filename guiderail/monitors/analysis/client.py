@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from guiderail.monitors.analysis import confinement, launcher, memory
 from guiderail.monitors.analysis.inbox import Inbox
 from guiderail.monitors.analysis.server import Server, Told, Workspace, whole
 from guiderail.monitors.analysis.synced_document import SyncedDocument
+from guiderail.monitors.analysis.unsaved import Unsaved
 from guiderail.monitors.analysis.wire import Rpc, TrafficError, Writer, message_from
 from guiderail.text.positions import Encoding, encoding_named
 
@@ -92,6 +93,7 @@ class Client:
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._shadow: SyncedDocument | None = None
+        self._beside: dict[str, tuple[int, SyncedDocument]] = {}  # other open documents, with their editions
         self._lost = False
         self._scratch = ""  # a folder for its temporary files, if it may write nowhere else
         self._encoding: Encoding = "utf-16"
@@ -178,11 +180,45 @@ class Client:
             capabilities=CAPABILITIES,
         )
 
-    def show(self, path: Path, language: str, text: str) -> None:
+    def show(self, path: Path, language: str, text: str, others: Mapping[Path, Unsaved] | None = None) -> None:
         """Make the server see `text` as the content of the file, and every other file as it is on disk.
 
         A shadow left open would lie to the server about its file: half of it may be missing where another imports it.
+
+        Parameters
+        ----------
+        others
+            The files of which it is to see something else; None leaves those as they were.
         """
+        if others is not None:
+            self._close_but(others)
+        self._show(path, language, text)
+        for other, unsaved in (others or {}).items():
+            self._show_beside(other.as_uri(), unsaved)
+
+    def _close_but(self, others: Mapping[Path, Unsaved]) -> None:
+        """Let the server see other files as they are on disk again."""
+        for uri in self._beside.keys() - {path.as_uri() for path in others}:
+            del self._beside[uri]
+            self._rpc.text_document_did_close(lsp.DidCloseTextDocumentParams(lsp.TextDocumentIdentifier(uri)))
+
+    def _show_beside(self, uri: str, unsaved: Unsaved) -> None:
+        """Make the server see what an open document holds beside the one that it is asked about."""
+        edition, known = self._beside.get(uri, (-1, None))
+        if edition == unsaved.edition:
+            return
+        text = unsaved.document.text
+        if known is not None:
+            change = known.change(text)
+            if change:
+                self._rpc.text_document_did_change(change)
+        else:
+            known = SyncedDocument(uri, text, self._encoding)
+            item = lsp.TextDocumentItem(uri, unsaved.document.language or "", known.version, text)
+            self._rpc.text_document_did_open(lsp.DidOpenTextDocumentParams(item))
+        self._beside[uri] = unsaved.edition, known
+
+    def _show(self, path: Path, language: str, text: str) -> None:
         uri, shadow = whole(path).as_uri(), self._shadow
         if shadow is not None and shadow.uri == uri:
             if change := shadow.change(text):

@@ -10,6 +10,7 @@ from typing import Protocol
 from guiderail.monitors.analysis.analyser import Analyser, ServerAnalyser
 from guiderail.monitors.analysis.server import Server, whole
 from guiderail.monitors.analysis.servers import candidates, may_start
+from guiderail.monitors.analysis.unsaved import UnsavedDocuments
 from guiderail.monitors.analysis.workspaces import is_trusted
 from guiderail.text.document import Document
 
@@ -44,6 +45,11 @@ class ServerPool:
         In which workspaces analysers may run programs of the project: listed, always or never.
     python
         The interpreter or environment that a person named; empty for the one that is found.
+
+    Attributes
+    ----------
+    unsaved
+        What open documents hold; several pools may share it.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class ServerPool:
         python: str = "",
     ) -> None:
         self.python = python
+        self.unsaved = UnsavedDocuments()
         self._wanted = wanted
         self._notice = notice
         self._trust = trust
@@ -74,7 +81,9 @@ class ServerPool:
         server, trusted = chosen
         key = (server.name, folder)
         if key not in self._running:
-            self._running[key] = ServerAnalyser(server, folder, self._notice, trusted=trusted, python=self.python)
+            self._running[key] = ServerAnalyser(
+                server, folder, self._notice, trusted=trusted, python=self.python, unsaved=self.unsaved
+            )
             self._running[key].warm_up()
         return self._running[key]
 
@@ -116,6 +125,11 @@ class ServerPool:
             analyser.stop()
         self._running.clear()
         self._chosen.clear()
+
+
+def overlooks(analyser: Analyser, path: Path) -> bool:
+    """Whether an analyser does not see what a file's neighbours hold now: its answers may be old."""
+    return isinstance(analyser, ServerAnalyser) and analyser.overlooks(path)
 
 
 def folder_of(document: Document, root: Path | None) -> Path:

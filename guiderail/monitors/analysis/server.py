@@ -117,6 +117,8 @@ class Server:
         Whether it answers with nothing while it still reads the project: such answers are asked for again.
     probes
         Whether its hover tells that a type takes any name (TypeScript's index signatures).
+    sees_unsaved
+        Whether an import of a file that is open shows it what the open document holds, and not what the file does.
     marks
         Whether it offers the same before a name that stands at the offset already (`requests.Request.mark`).
     memory_mb
@@ -147,6 +149,7 @@ class Server:
     incomplete_means_missing: bool = True
     retries: bool = False
     probes: bool = False
+    sees_unsaved: bool = True
     marks: bool = False
     memory_mb: int = 4000
 

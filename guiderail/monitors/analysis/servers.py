@@ -33,6 +33,7 @@ PYREFLY = Server(
     confined=lambda _: PYREFLY.settings,
     told=python_servers.pyrefly,
     alone=True,
+    sees_unsaved=False,
     marks=True,
 )
 TY = Server(

@@ -18,6 +18,7 @@ CSHARP = Language(
             quoted("'"),
         ),
         lines=False,
+        holed=re.compile(r'\$"'),
     ),
     members=MemberSyntax(
         (".", "?.", "->"),

@@ -53,12 +53,16 @@ class Lexicon:
         Whether a line end ends a statement.
     blocks
         Whether braces hold statements; if not, a line end or semicolon inside any bracket ends none.
+    holed, hole
+        What a string begins with in whose text code may stand (prefix and quote), and what the code begins with there.
     """
 
     comments: tuple[str, ...]
     strings: tuple[String, ...]
     lines: bool = True
     blocks: bool = True
+    holed: re.Pattern[str] | None = None
+    hole: str = "{"
 
 
 def quoted(quote: str, *, many_lines: bool | None = None) -> String:

@@ -8,6 +8,8 @@ from guiderail.text.languages.record import STRINGS, CallStyle, Language, Member
 # What every class, function or module has; analysers list it of some of them only.
 _DUNDERS = frozenset(name for kind in (type, re.compile, re) for name in dir(kind) if name.startswith("__"))
 
+_HOLED = re.compile(r"(?i)(?<!\w)r?[ft]r?(?:\"\"\"|'''|['\"])")  # f-strings, and the template strings of 3.14
+
 PYTHON = Language(
     "python",
     (".py", ".pyi", ".pyw"),
@@ -16,7 +18,7 @@ PYTHON = Language(
     interpreters=("python", "pypy"),
     grammar=("tree_sitter_python", "language"),
     long_text=re.compile(rb"\"\"\"|'''"),
-    lexicon=Lexicon((r"#[^\r\n]*",), tuple(map(quoted, ('"""', "'''", '"', "'"))), blocks=False),
+    lexicon=Lexicon((r"#[^\r\n]*",), tuple(map(quoted, ('"""', "'''", '"', "'"))), blocks=False, holed=_HOLED),
     members=MemberSyntax(
         (".",),
         universal=_DUNDERS | {"__path__", "__wrapped__", "__self__", "__func__"},

@@ -34,7 +34,9 @@ TYPESCRIPT = Language(
     family="web",
     interpreters=("deno", "ts-node"),
     grammar=("tree_sitter_typescript", "language_typescript"),
-    lexicon=Lexicon((*SLASH_COMMENTS, _PATTERN), (_TEMPLATE, quoted('"'), quoted("'"))),
+    lexicon=Lexicon(
+        (*SLASH_COMMENTS, _PATTERN), (_TEMPLATE, quoted('"'), quoted("'")), holed=re.compile("`"), hole="${"
+    ),
     members=_MEMBERS,
     calls=BRACES,
     new=Instantiable(  # any value may be a constructor

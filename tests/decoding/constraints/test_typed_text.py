@@ -39,3 +39,19 @@ def test_any_allowed_path_writes_the_typed_text(tokens: list[bytes], typed: byte
         constraint.accept(token)
         written += tokens[token]
     assert written.startswith(typed)
+
+
+@given(st.lists(st.text(" \ta", min_size=1, max_size=4), max_size=30), st.text(" a", max_size=4), st.randoms())
+def test_no_blank_follows_where_the_indentation_is_as_deep_as_it_gets(texts: list[str], typed: str, random) -> None:
+    """Whatever tokens join what was typed with what comes next; after that blanks are free again."""
+    tokens = [text.encode() for text in [*texts, " ", "\t", "a"]]
+    constraint = TypedText(Vocabulary(tokens), tokens, typed.encode(), may_indent=False)
+    written = b""
+    while not constraint.is_satisfied:
+        mask = full_mask(len(tokens))
+        constraint.fill_mask(mask)
+        token = random.choice(allowed(mask, len(tokens)).nonzero().flatten().tolist())
+        constraint.accept(token)
+        written += tokens[token]
+    assert written.startswith(typed.encode())
+    assert written[len(typed) :][:1] not in (b"", b" ", b"\t")

@@ -119,3 +119,15 @@ def test_cancelled_it_gives_the_best_so_far() -> None:
     )
     assert (text, reason, len(tokens)) == ("aa", "cancelled", 2)
     assert math.isfinite(tokens[0].logprob)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 3))
+@settings(max_examples=30)
+def test_spare_texts_are_whole_ones_that_come_after_those_wanted(seed: int, n: int) -> None:
+    """They were compared anyway: it takes as many passes, and those wanted are the same."""
+    scores = random_scores(len(TABLE), seed)
+    plain, session = run(scores, request(n=n), 4)
+    more, again = run(scores, request(n=n, spare=True), 4)
+    assert [one[:2] for one in more[: len(plain)]] == [one[:2] for one in plain]
+    assert all(reason not in {"length", "cancelled"} for _, reason, _ in more[len(plain) :])
+    assert again.passes == session.passes

@@ -174,3 +174,27 @@ async def test_a_large_file_is_ignored_with_a_reason() -> None:
         assert await client.ghost(uri, 0, 1) == []
         assert "10 MB" in client.last("guiderail/didChangeStatus")["message"]
         assert client.engine.prepared == client.engine.asked == []
+
+
+async def test_the_engine_is_told_of_unsaved_texts(tmp_path: Path) -> None:
+    """From the first edit until the file is saved or closed; never of one that must not be read."""
+    (tmp_path / ".gitignore").write_text("secret.py\n")
+    async with connected(roots=(tmp_path,)) as client:
+        uri, secret = ((tmp_path / name).as_uri() for name in ("a.py", "secret.py"))
+        client.open("x = 1\n", uri)
+        await client.settle()
+        assert client.engine.unsaved == {}
+        client.change(uri, 0, 0, 1, "y")
+        client.open("key = 1\n", secret)
+        client.change(secret, 0, 0, 1, "y")
+        await client.settle()
+        assert client.engine.unsaved == {uri: "y = 1\n", secret: None}
+        client.tell("textDocument/didSave", {"textDocument": {"uri": uri}})
+        await client.settle()
+        assert client.engine.unsaved[uri] is None
+        client.change(uri, 0, 0, 1, "z")
+        await client.settle()
+        assert client.engine.unsaved[uri] == "z = 1\n"
+        client.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
+        await client.settle()
+        assert client.engine.unsaved[uri] is None

@@ -18,6 +18,8 @@ from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, MEMBERS, Question
 from guiderail.monitors.analysis.server import Server
 from guiderail.monitors.analysis.servers import BASEDPYRIGHT, JEDI, PYREFLY, TY
+from guiderail.monitors.analysis.unsaved import UnsavedDocuments
+from guiderail.text.document import Document
 
 FAKE = Path(__file__).parent / "fake_server.py"
 pytestmark = pytest.mark.e2e
@@ -333,3 +335,43 @@ def test_real_servers_know_members(start, server: Server) -> None:
     assert {"left", "area"} <= set(ask(analyser, source, 60))
     unknown = ask(analyser, "def f(x):\n    return x.", 60)
     assert all(name.startswith("__") for name in unknown)
+
+
+def test_the_server_sees_unsaved_texts_of_other_documents(tmp_path: Path) -> None:
+    """As long as they are unsaved, as they are now, and the file that is asked about as the question says."""
+    (tmp_path / "b.py").write_text("on_disk = 1\n")
+    (tmp_path / "c.py").write_text("")
+    unsaved = UnsavedDocuments()
+    analyser = ServerAnalyser(TY, tmp_path, unsaved=unsaved)
+
+    def members(path: str = "a.py", text: str = "import b\nb.") -> set[str]:
+        question = Question(tmp_path / path, "python", text, len(text))
+        found = analyser.ask(MEMBERS, question).result(60)
+        return {one.name for one in found.items} & {"on_disk", "unsaved", "again"}
+
+    try:
+        assert members() == {"on_disk"}
+        unsaved.take("b", Document("unsaved = 1\n", tmp_path / "b.py", "python"))
+        assert members() == {"unsaved"}
+        unsaved.take("b", Document("again = 1\n", tmp_path / "b.py", "python"))
+        assert members() == {"again"}
+        assert members("b.py", "on_disk = 1\nimport b\nb.") == {"on_disk"}
+        assert members() == {"again"}
+        unsaved.take("c", Document("{", tmp_path / "c.py", "json"))  # of another language
+        unsaved.forget("b")
+        assert members() == {"on_disk"}
+    finally:
+        analyser.stop()
+
+
+def test_a_server_that_sees_files_alone_says_that_it_overlooks_what_is_unsaved(tmp_path: Path) -> None:
+    """Pyrefly; of another language, or of the file itself, nothing is overlooked."""
+    unsaved = UnsavedDocuments()
+    pyrefly, ty = (ServerAnalyser(server, tmp_path, unsaved=unsaved) for server in (PYREFLY, TY))
+    unsaved.take("b", Document("x", tmp_path / "b.py", "python"))
+    unsaved.take("c", Document("x", tmp_path / "c.go", "go"))
+    assert pyrefly.overlooks(tmp_path / "a.py")
+    assert not pyrefly.overlooks(tmp_path / "b.py")
+    assert not ty.overlooks(tmp_path / "a.py")
+    unsaved.forget("b")
+    assert not pyrefly.overlooks(tmp_path / "a.py")
