@@ -95,7 +95,7 @@ def test_an_engine_leaves_the_analysers_that_others_use(monkeypatch: pytest.Monk
     ended: list[str] = []
 
     class Pool:
-        def __init__(self, wanted: str, trust: str) -> None: ...
+        def __init__(self, wanted: str, trust: str, python: str) -> None: ...
 
         def get(self, language: str, folder: Path) -> None: ...
 
@@ -217,7 +217,7 @@ def test_analysers_start_when_wanted_and_end_with_the_model(monkeypatch: pytest.
     events: list[str] = []
 
     class Pool:
-        def __init__(self, wanted: str, trust: str) -> None:
+        def __init__(self, wanted: str, trust: str, python: str) -> None:
             events.append(f"made {wanted}")
 
         def get(self, language: str, folder: Path) -> None:
@@ -252,7 +252,7 @@ def test_closing_a_document_gives_up_the_analysers_of_its_folder(
             stopped.set()
 
     class Pool:
-        def __init__(self, wanted: str, trust: str) -> None: ...
+        def __init__(self, wanted: str, trust: str, python: str) -> None: ...
 
         def get(self, language: str, folder: Path) -> None: ...
 
@@ -281,7 +281,7 @@ def test_a_client_that_closes_a_file_takes_nothing_from_another(
     needed: list[set[Path]] = []
 
     class Pool:
-        def __init__(self, wanted: str, trust: str) -> None: ...
+        def __init__(self, wanted: str, trust: str, python: str) -> None: ...
 
         def get(self, language: str, folder: Path) -> None: ...
 
@@ -310,7 +310,7 @@ def heard(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> list[list[Path]]:
     told: list[list[Path]] = []
 
     class Pool:
-        def __init__(self, wanted: str, trust: str) -> None: ...
+        def __init__(self, wanted: str, trust: str, python: str) -> None: ...
 
         def get(self, language: str, folder: Path) -> None: ...
 
@@ -371,7 +371,7 @@ def test_a_request_never_waits_for_analysers_to_end(monkeypatch: pytest.MonkeyPa
     may_end, ended = threading.Event(), list[str]()
 
     class Pool:
-        def __init__(self, wanted: str, trust: str) -> None:
+        def __init__(self, wanted: str, trust: str, python: str) -> None:
             self.wanted = wanted
 
         def get(self, language: str, folder: Path) -> None: ...
@@ -447,7 +447,7 @@ def test_a_start_that_fails_leaves_no_analyser(monkeypatch: pytest.MonkeyPatch) 
     events: list[str] = []
 
     class Pool:
-        def __init__(self, wanted: str, trust: str) -> None: ...
+        def __init__(self, wanted: str, trust: str, python: str) -> None: ...
 
         def get(self, language: str, folder: Path) -> None:
             events.append("started")
