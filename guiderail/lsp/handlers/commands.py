@@ -122,7 +122,9 @@ class CommandHandlers:
 
     def explain(self, *_: Any) -> dict[str, Any]:
         """How the last suggestion came about."""
-        return explanation(self.client.suggestions, self.client.scheduler.counts, self.client.scheduler.answer)
+        client = self.client
+        answer = client.inquiry.answer if client.inquiry else None
+        return explanation(client.suggestions, client.scheduler.counts, answer)
 
     def restart(self, *_: Any) -> dict[str, Any]:
         """Load the model anew, unless other clients would lose it."""

@@ -132,7 +132,7 @@ class CompletionHandlers:
             if request.uri not in self.client.buffers:  # closed meanwhile
                 return []
             debounce = preferences.debounce_ms / 1000 if wait else 0.0
-            found = await self.client.scheduler.ask(lane, request, debounce=debounce)
+            reply = await self.client.scheduler.ask(lane, request, debounce=debounce)
         except NotLoadedError as error:  # why, was logged when it was to be loaded; this comes at every key
             inquiry.failure = error.message
             return []
@@ -140,8 +140,8 @@ class CompletionHandlers:
             inquiry.failure = str(error)
             self._log_failure(error)
             return []
-        inquiry.answer = self.client.scheduler.answer(request)
-        inquiry.made = made = self.client.suggestions.add(found, cursor, request, time.monotonic() - began)
+        inquiry.answer = reply.answer
+        inquiry.made = made = self.client.suggestions.add(reply.candidates, cursor, request, time.monotonic() - began)
         if made and preferences.speculate:
             self._prefetch_after(made[0], self.prefetch_delay_s)
         return made
