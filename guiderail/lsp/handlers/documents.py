@@ -72,7 +72,7 @@ class DocumentHandlers:
         """Say what keeps a document from being checked, once the settings are known."""
         await self.client.configured.wait()
         policy = self.client.policy
-        if not policy.exclusion_reason(buffer) and policy.enabled:
+        if not policy.disabled_reason(buffer):
             settings = policy.preferences_for(buffer.path).settings
             for notice in notices(settings, buffer.language, "Choose its language in the editor"):
                 self.warn(notice)

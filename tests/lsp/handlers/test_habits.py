@@ -284,7 +284,18 @@ async def test_what_keeps_texts_from_being_checked_is_said_once(monkeypatch: pyt
 
 async def test_texts_that_are_checked_bring_no_message() -> None:
     async with connected() as client:
-        for number, language in enumerate(("python", "ruby", "markdown", "plaintext")):
+        for number, language in enumerate(("python", "ruby", "markdown", "plaintext", "jsonc", "ignore", "log")):
             client.open("x = ", f"untitled:{number}", language)
         await client.settle()
         assert client.messages() == []
+
+
+async def test_a_text_without_suggestions_brings_no_message() -> None:
+    settings = {"disableLanguages": ["cobol"]}
+    async with connected(settings=settings, capabilities={"workspace": {"configuration": True}}) as client:
+        client.open("x = ", "untitled:1", "cobol")
+        await client.settle()
+        assert client.messages() == []
+        client.open("x = ", "untitled:2", "abap")
+        await client.settle()
+        assert len(client.messages()) == 1
