@@ -105,6 +105,14 @@ def test_snooze_is_shown_and_ends(editor: Neovim, project: Path) -> None:
     assert editor.wait_for_ghost() == SAID
 
 
+@pytest.mark.parametrize(("state", "enabled", "shown"), [("error", True, "error"), ("disabled", False, "off")])
+def test_a_snooze_hides_no_error_and_no_off(editor: Neovim, state: str, enabled: bool, shown: str) -> None:
+    said = {"state": state, "enabled": enabled, "snoozed": "14:05"}
+    code = "local s = require('guiderail.status') s.update(-1, ...) return s.short({ id = -1 })"
+    assert editor.lua(code, said) == f"guiderail: {shown}"
+    assert editor.lua(code, {"state": "disabled", "enabled": True, "snoozed": "14:05"}).endswith("snoozed until 14:05")
+
+
 def test_the_status_line_says_off(editor: Neovim, project: Path) -> None:
     editor.wait_for_ghost()
     editor.keys("<Esc>")

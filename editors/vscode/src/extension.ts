@@ -8,6 +8,7 @@ import { offerInstall } from "./install";
 import { Pages } from "./pages";
 import { ServerControl } from "./server";
 import { scopeOf, type Scope } from "./settings";
+import { turning } from "./status";
 import { ANSWER_MS, within } from "./within";
 
 type Handler = (argument?: unknown) => unknown;
@@ -55,11 +56,13 @@ async function resetStats(server: ServerControl): Promise<void> {
 }
 
 async function toggleGlobal(server: ServerControl): Promise<void> {
-  if (server.status?.snoozed) {
+  const { endSnooze, enable } = turning(configuration().get<boolean>("enable", true), server.status?.snoozed);
+  if (endSnooze) {
     await snooze(server, 0);
-    return;
   }
-  await write("enable", !configuration().get<boolean>("enable", true));
+  if (enable !== undefined) {
+    await write("enable", enable);
+  }
 }
 
 async function toggleLanguage(server: ServerControl): Promise<void> {
