@@ -47,12 +47,16 @@ async function snooze(server: ServerControl, minutes: number | undefined): Promi
   }
 }
 
-async function resetStats(server: ServerControl): Promise<void> {
+async function resetStats(server: ServerControl, pages: Pages): Promise<void> {
   const yes = "Forget Them";
   const question = "Forget how many suggestions were shown and accepted?";
-  if ((await vscode.window.showWarningMessage(question, { modal: true }, yes)) === yes) {
-    await server.execute("stats", { reset: true });
+  if ((await vscode.window.showWarningMessage(question, { modal: true }, yes)) !== yes) {
+    return;
   }
+  const answer = await server.execute("stats", { reset: true });
+  const said = answer === undefined ? "no server is running" : "the counts are forgotten";
+  vscode.window.setStatusBarMessage(`guiderail: ${said}`, TOLD_MS);
+  await pages.refresh("stats");
 }
 
 async function toggleGlobal(server: ServerControl): Promise<void> {
@@ -87,7 +91,7 @@ async function toggleFile(server: ServerControl): Promise<void> {
 }
 
 async function openLog(server: ServerControl, log: vscode.LogOutputChannel): Promise<void> {
-  const answer = await within(ANSWER_MS, server.execute<{ path: string }>("showLog"));
+  const answer = await within(ANSWER_MS, server.execute<{ path: string }>("showLog").catch(() => undefined));
   if (answer === undefined) {
     log.show();
   } else {
@@ -107,6 +111,18 @@ async function restartServer(server: ServerControl, log: vscode.LogOutputChannel
   }
 }
 
+/** A handler whose failure is told in one line. */
+function told(run: Handler): Handler {
+  return async (argument) => {
+    try {
+      return await run(argument);
+    } catch (problem) {
+      void vscode.window.showWarningMessage(`guiderail: ${problem instanceof Error ? problem.message : String(problem)}`);
+      return undefined;
+    }
+  };
+}
+
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const log = vscode.window.createOutputChannel("guiderail", { log: true });
   const server = new ServerControl(context, log);
@@ -121,13 +137,13 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     endSnooze: () => snooze(server, 0),
     whyNothing: () => pages.show("why"),
     showStats: () => pages.show("stats"),
-    resetStats: () => resetStats(server),
+    resetStats: () => resetStats(server, pages),
     acceptLine: () => vscode.commands.executeCommand("editor.action.inlineSuggest.acceptNextLine"),
     openLog: () => openLog(server, log),
     explainLast: () => explainLast(server),
     restartServer: () => restartServer(server, log),
   };
-  const commands = Object.entries(handlers).map(([name, run]) => vscode.commands.registerCommand(`guiderail.${name}`, run));
+  const commands = Object.entries(handlers).map(([name, run]) => vscode.commands.registerCommand(`guiderail.${name}`, told(run)));
   context.subscriptions.push(
     log,
     server,
