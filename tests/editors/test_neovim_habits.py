@@ -193,3 +193,18 @@ def test_one_server_serves_several_roots(editor: Neovim, project: Path, tmp_path
     )
     assert folders[-2:] == [file.parent.as_uri() for file in others]
     assert len(set(folders)) == len(folders)
+
+
+def test_a_command_of_ones_own_runs_in_the_root(editor: Neovim, root: Path) -> None:
+    """As `uv run` needs it to find the project; a program that was found runs where no project is."""
+    code = """
+        local cmd, root = ...
+        local before, start, seen = vim.g.guiderail, vim.lsp.rpc.start, nil
+        vim.g.guiderail = { cmd = cmd }
+        vim.lsp.rpc.start = function(_, _, options) seen = options.cwd end
+        dofile(vim.api.nvim_get_runtime_file("lsp/guiderail.lua", false)[1]).cmd({}, { root_dir = root })
+        vim.g.guiderail, vim.lsp.rpc.start = before, start
+        return seen
+    """
+    assert editor.lua(code, ["sh", "-c", "true"], str(root)) == str(root)
+    assert editor.lua(code, None, str(root)) == editor.lua("return vim.env.VIMRUNTIME")
