@@ -200,7 +200,7 @@ def test_a_command_of_ones_own_runs_in_the_root(editor: Neovim, root: Path) -> N
     code = """
         local cmd, root = ...
         local before, start, seen = vim.g.guiderail, vim.lsp.rpc.start, nil
-        vim.g.guiderail = { cmd = cmd }
+        if cmd ~= vim.NIL then vim.g.guiderail = { cmd = cmd } end
         vim.lsp.rpc.start = function(_, _, options) seen = options.cwd end
         dofile(vim.api.nvim_get_runtime_file("lsp/guiderail.lua", false)[1]).cmd({}, { root_dir = root })
         vim.g.guiderail, vim.lsp.rpc.start = before, start
