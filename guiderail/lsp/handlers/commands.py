@@ -9,6 +9,7 @@ from typing import Any
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
+from guiderail.errors import GuiderailError
 from guiderail.lsp import status, usage, why
 from guiderail.lsp.buffer import Buffer, path_of
 from guiderail.lsp.client import ClientState
@@ -106,7 +107,11 @@ class CommandHandlers:
         counted = self.client.process.usage
         if _object(*arguments).get("reset") is True:
             self._reset(counted)
-        return usage.as_json(counted.read()) | {"text": usage.as_text(counted.read()), "path": str(counted.path)}
+        try:
+            found = counted.read()
+        except GuiderailError as error:
+            raise _failed(str(error)) from error
+        return usage.as_json(found) | {"text": usage.as_text(found), "path": str(counted.path)}
 
     def _reset(self, counted: UsageFile) -> None:
         if self.client.process.is_shared:
