@@ -8,10 +8,11 @@ samples.jsonl   one row a sample; all rows of a unit (one task, one system) are 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from guiderail.errors import UsageError
 from guiderail.evaluation.row_file import RowFile, Unit
@@ -42,7 +43,7 @@ class RunFolder:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = locked(folder / "lock")
+            self._lock = locked(folder / "lock", folder)
         except OSError as error:
             raise UsageError(f"cannot use {folder}: {error.strerror}", "Choose another folder by --out") from error
         try:
@@ -102,19 +103,39 @@ def _write_whole(target: Path, text: str) -> None:
     part.replace(target)
 
 
-def locked(path: Path) -> Any:
-    """The open lock file; a second process is refused, a killed one leaves no lock after."""
-    stream = path.open("w")
+def locked(lock: Path, place: Path) -> IO[str]:
+    """The open lock file of a folder or file; a second process is refused, a killed one leaves no lock after.
+
+    Only who holds a lock deletes its file. One that was deleted before it could be locked is opened anew.
+
+    Raises
+    ------
+    UsageError
+        Another process holds it.
+    OSError
+        It cannot be opened.
+    """
     try:
         import fcntl
     except ImportError:  # not a POSIX system
-        return stream
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+        return Path(os.devnull).open()
+    while True:
+        stream = lock.open("w")
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            stream.close()
+            raise UsageError(f"another process writes to {place}", "Wait for it, or name another one") from error
+        if _is_at(stream, lock):
+            return stream
         stream.close()
-        raise UsageError(f"another process writes to {path.parent}", "Wait for it, or name another folder") from error
-    return stream
+
+
+def _is_at(stream: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _shown(task: Task) -> dict[str, Any]:

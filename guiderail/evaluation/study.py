@@ -7,12 +7,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from guiderail import private, settings
+from guiderail.errors import UsageError
 from guiderail.evaluation import config, measurement, packages
 from guiderail.evaluation.config import GREEDY, OFF, Config, Method, System
 from guiderail.evaluation.packages import SourceFile
@@ -140,12 +141,19 @@ def unfinished(name: str, run: Mapping[str, Any]) -> Iterator[Path]:
     digest = hashlib.sha256(json.dumps({**run, **versions}, sort_keys=True).encode()).hexdigest()
     folder = packages.cache_folder().parent / "unfinished" / f"{name}-{digest[:16]}"
     private.folder(folder)
-    os.utime(folder)
-    for old in sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-UNFINISHED]:
-        shutil.rmtree(old, ignore_errors=True)
-    with locked(folder / "lock"):
+    with locked(folder / "lock", folder):
+        os.utime(folder)
+        _forget_old(folder.parent)
         yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_old(folder: Path) -> None:
+    """Delete the oldest of the unfinished runs, but none that goes on."""
+    with suppress(OSError):  # another process deletes them too
+        for old in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[:-UNFINISHED]:
+            with suppress(OSError, UsageError), locked(old / "lock", old):
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def laid_out(files: Mapping[str, Sequence[SourceFile]], folder: Path) -> dict[str, Path]:

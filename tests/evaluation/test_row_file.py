@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
 from guiderail.errors import UsageError
 from guiderail.evaluation import packages
-from guiderail.evaluation.row_file import RowFile
+from guiderail.evaluation.row_file import RowFile, read_lines
+from guiderail.evaluation.run_folder import locked
 from guiderail.evaluation.study import UNFINISHED, once, rows_kept
 
 RUN = {"seed": 1}
@@ -106,3 +108,33 @@ def test_few_unfinished_runs_are_kept(make: Callable[..., list[str]], tmp_path: 
     assert len(list((tmp_path / "unfinished").iterdir())) == UNFINISHED
     assert make(number=0) == ["a", "b"]
     assert make(number=UNFINISHED + 2) == ["b"]
+
+
+def test_a_run_that_goes_on_keeps_its_folder(make: Callable[..., list[str]], tmp_path: Path) -> None:
+    """However old it is, and however many began after it; and no second process writes into it."""
+    with rows_kept("long", RUN) as log:
+        os.utime(log.file.parent, (1, 1))
+        for number in range(UNFINISHED + 1):
+            make(fails=True, number=number)
+        log.add(unit("a"))
+        assert read_lines(log.file)[1:] == unit("a")
+        with pytest.raises(UsageError, match="another process"):
+            make("long")
+        assert read_lines(log.file)[1:] == unit("a")
+    assert not log.file.parent.exists()
+
+
+def test_a_lock_that_is_deleted_meanwhile_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waited for a file that is no longer there would be alone with it; it is made anew."""
+    lock, flock, deleted = tmp_path / "lock", fcntl.flock, list[int]()
+
+    def late(stream: IO[str], how: int) -> None:
+        if not deleted:
+            deleted.append(stream.fileno())
+            lock.unlink()
+        flock(stream, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with locked(lock, tmp_path), pytest.raises(UsageError, match="another process"):
+        locked(lock, tmp_path)
+    assert deleted
