@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from guiderail.errors import UsageError
-from guiderail.evaluation.row_file import RowFile, Unit
+from guiderail.evaluation.row_file import RowFile, Unit, usable, write_whole
 from guiderail.evaluation.task import Task
 
 RUN, TASKS, SAMPLES = "run.json", "tasks.jsonl", "samples.jsonl"
@@ -41,26 +41,23 @@ class RunFolder:
 
     def __init__(self, folder: Path, conditions: Mapping[str, Any]) -> None:
         self.folder = folder
-        try:
+        remedy = "Choose another folder by --out"
+        with usable(folder, remedy):
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = locked(folder / "lock", folder)
-        except OSError as error:
-            raise UsageError(f"cannot use {folder}: {error.strerror}", "Choose another folder by --out") from error
         try:
-            self._agree(conditions)
-            self._rows = RowFile(folder / SAMPLES)
+            with usable(folder, remedy):
+                self._agree(conditions)
+                self._rows = RowFile(folder / SAMPLES)
         except UsageError:
             self._lock.close()
             raise
-        except OSError as error:
-            self._lock.close()
-            raise UsageError(f"cannot use {folder}: {error.strerror}", "Choose another folder by --out") from error
 
     def write_tasks(self, tasks: Iterable[Task]) -> None:
         """Keep what a report shows of the tasks; once."""
         target = self.folder / TASKS
         if not target.exists():
-            _write_whole(target, "".join(json.dumps(_shown(task)) + "\n" for task in tasks))
+            write_whole(target, "".join(json.dumps(_shown(task)) + "\n" for task in tasks))
 
     @property
     def done(self) -> Collection[Unit]:
@@ -83,7 +80,7 @@ class RunFolder:
     def _agree(self, conditions: Mapping[str, Any]) -> None:
         target = self.folder / RUN
         if not target.exists():
-            _write_whole(target, json.dumps(conditions, indent=2) + "\n")
+            write_whole(target, json.dumps(conditions, indent=2) + "\n")
             return
         before = read_json(target)
         now = json.loads(json.dumps(conditions))
@@ -95,12 +92,6 @@ class RunFolder:
                 f"{self.folder} was begun with other {what}: rows of two kinds are not mixed",
                 "Name another folder by --out, or go back to what it was begun with",
             )
-
-
-def _write_whole(target: Path, text: str) -> None:
-    part = target.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(target)
 
 
 def locked(lock: Path, place: Path) -> IO[str]:

@@ -17,7 +17,7 @@ from guiderail.errors import UsageError
 from guiderail.evaluation import config, measurement, packages
 from guiderail.evaluation.config import GREEDY, OFF, Config, Method, System
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.row_file import RowFile, Unit
+from guiderail.evaluation.row_file import RowFile, Unit, usable
 from guiderail.evaluation.run_folder import locked
 from guiderail.evaluation.task import Task
 from guiderail.evaluation.worker import Row, Worker
@@ -122,29 +122,48 @@ def rows_kept(name: str, run: Mapping[str, Any], file: Path | None = None) -> It
         The study.
     run
         What decides the rows.
+
+    Raises
+    ------
+    UsageError
+        The file is another run's, is in use, or cannot be written.
     """
-    if file is not None:
-        with closing(RowFile(file, run)) as log:
+    with _named(file) if file else _unfinished(name, run) as place:
+        with usable(place):
+            log = RowFile(place, run)
+        with closing(log):
             yield log
-        return
-    with unfinished(name, run) as folder, closing(RowFile(folder / "rows.jsonl", run)) as log:
-        yield log
 
 
 @contextmanager
-def unfinished(name: str, run: Mapping[str, Any]) -> Iterator[Path]:
-    """A folder for what a run has found so far: it goes with the end of the run, or when there are newer ones.
+def _named(file: Path) -> Iterator[Path]:
+    """A file that a person has named, for this process alone."""
+    lock = file.parent / f".{file.name}.lock"
+    with usable(file):
+        held = locked(lock, file)
+    with held:
+        try:
+            yield file
+        finally:
+            lock.unlink(missing_ok=True)
 
-    The folder is the run's by all that decides its rows: what `run` says, the versions and the commit.
+
+@contextmanager
+def _unfinished(name: str, run: Mapping[str, Any]) -> Iterator[Path]:
+    """A file for what a run has found so far: it goes with the end of the run, or when there are newer ones.
+
+    Its folder is the run's by all that decides its rows: what `run` says, the versions and the commit.
     """
     versions = {"commit": measurement.commit(), "versions": measurement.versions()}
     digest = hashlib.sha256(json.dumps({**run, **versions}, sort_keys=True).encode()).hexdigest()
     folder = packages.cache_folder().parent / "unfinished" / f"{name}-{digest[:16]}"
-    private.folder(folder)
-    with locked(folder / "lock", folder):
+    with usable(folder, "See who may write there"):
+        private.folder(folder)
         os.utime(folder)
+        held = locked(folder / "lock", folder)
+    with held:
         _forget_old(folder.parent)
-        yield folder
+        yield folder / "rows.jsonl"
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -88,6 +89,66 @@ def test_a_named_file_stays(make: Callable[..., list[str]], tmp_path: Path) -> N
     file = tmp_path / "mine.jsonl"
     assert make(file=file) == ["a", "b"]
     assert make(file=file) == []
+
+
+def test_a_named_file_is_written_by_one_process(make: Callable[..., list[str]], tmp_path: Path) -> None:
+    """A second one is refused while the first one works; nothing is left beside the file."""
+    file = tmp_path / "mine.jsonl"
+    with rows_kept("study", RUN, file), pytest.raises(UsageError, match=r"another process writes to .*mine\.jsonl"):
+        make(file=file)
+    assert make(file=file) == ["a", "b"]
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_header_is_written_whole_or_not_at_all(
+    make: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that was killed while it wrote the header can be started again; a link stays one."""
+    file, real = tmp_path / "mine.jsonl", tmp_path / "real.jsonl"
+    file.symlink_to(real)
+
+    def killed(path: Path, data: str | bytes, **how: Any) -> int:
+        with path.open("wb") as stream:
+            stream.write((data if isinstance(data, bytes) else data.encode())[:9])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", killed)
+        patch.setattr(Path, "write_bytes", killed)
+        assert make(file=file) == ["ended"]
+    assert make(file=file) == ["a", "b"]
+    assert file.is_symlink() and read_lines(real)[1:] == read_lines(file)[1:] != []
+
+
+def test_a_file_that_cannot_be_written_is_one_clear_error(
+    make: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether at the beginning, with rows in it, or in the midst; so is a cache folder."""
+    file = tmp_path / "mine.jsonl"
+    for wrong in (tmp_path, tmp_path / "missing" / "mine.jsonl"):
+        with pytest.raises(UsageError, match="cannot use"):
+            make(file=wrong)
+    with rows_kept("study", RUN, file) as log:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size, limits[1]))
+        try:
+            with pytest.raises(UsageError, match="cannot use"):
+                log.add(unit("a"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    opened = Path.open
+
+    def refused(path: Path, mode: str = "r", *more: Any, **how: Any) -> Any:
+        if mode == "ab":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, mode, *more, **how)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(UsageError, match=r"cannot use .*mine\.jsonl: Permission denied"):
+        make(file=file)
+    monkeypatch.setattr(packages, "cache_folder", lambda: file / "datasets")
+    with pytest.raises(UsageError, match="cannot use"):
+        make()
 
 
 def test_what_decides_the_rows_tells_runs_apart(make: Callable[..., list[str]]) -> None:
