@@ -70,8 +70,9 @@ class RowFile:
         if not found:
             write_whole(file, wanted)
             found = wanted.encode()
-        if _row(found) != json.loads(wanted):
-            raise UsageError(f"{file} holds the samples of another run", "Name another file, or remove it")
+        if (begun := _row(found)) != json.loads(wanted):
+            words = f"{file} holds the samples of another run{_otherwise(begun, json.loads(wanted))}"
+            raise UsageError(words, "Name another file, or remove it")
         return len(found)
 
     def _resumed(self, file: Path, place: int) -> int:
@@ -89,6 +90,12 @@ class RowFile:
                     self.done[unit_of(row)] = rows if self._header is not None else ()
                     rows, kept = [], place
         return kept
+
+
+def _otherwise(begun: object, now: Mapping[str, Any]) -> str:
+    """What differs, as the end of a sentence, where there is a header."""
+    keys = [key for key in now if begun.get(key) != now[key]] if isinstance(begun, dict) else []
+    return f", with other {', '.join(keys)}" if keys else ""
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import IO, Any
 import pytest
 
 from guiderail.errors import UsageError
-from guiderail.evaluation import packages
+from guiderail.evaluation import measurement, packages, study
 from guiderail.evaluation.row_file import RowFile, read_lines
 from guiderail.evaluation.run_folder import locked
 from guiderail.evaluation.study import UNFINISHED, once, rows_kept
@@ -157,6 +157,45 @@ def test_what_decides_the_rows_tells_runs_apart(make: Callable[..., list[str]]) 
     assert make("other") == ["a", "b"]
     assert make(weights="else") == ["a", "b"]
     assert make() == ["b"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(
+    ("what", "place", "key"),
+    [
+        (measurement, "commit", "commit"),
+        (measurement, "versions", "versions"),
+        (packages, "sha256_of", "manifest_sha256"),
+        (study, "hardware", "hardware"),
+        (study, "BUILDERS", "builders"),
+    ],
+)
+def test_other_code_and_another_machine_begin_anew(
+    make: Callable[..., list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    named: bool,
+    what: Any,
+    place: str,
+    key: str,
+) -> None:
+    """A named file says what differs, and stays as it is; without one the rows are made again."""
+    file = tmp_path / "mine.jsonl" if named else None
+    assert make(file=file, fails=True) == ["a", "ended"]
+    with monkeypatch.context() as patch:
+        patch.setattr(what, place, {"tasks": 99} if place.isupper() else lambda *of: "else")
+        if named:
+            with pytest.raises(UsageError, match=rf"another run, with other {key}\."):
+                make(file=file)
+        else:
+            assert make() == ["a", "b"]
+    assert make(file=file) == ["b"]
+
+
+def test_what_analyses_and_scores_is_among_the_versions() -> None:
+    """Another release of an analyser or of the distance between texts gives other rows."""
+    found = study.provenance()["versions"]
+    assert {"pyrefly", "ty", "basedpyright", "rapidfuzz", "pygments", "tree-sitter", "torch"} <= found.keys()
 
 
 def test_few_unfinished_runs_are_kept(make: Callable[..., list[str]], tmp_path: Path) -> None:
