@@ -7,17 +7,19 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from guiderail import private, settings
-from guiderail.evaluation import config, measurement, packages
+from guiderail.errors import UsageError
+from guiderail.evaluation import config, manifest, measurement, packages
 from guiderail.evaluation.config import GREEDY, OFF, Config, Method, System
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.row_file import RowFile, Unit
+from guiderail.evaluation.row_file import RowFile, Unit, usable
 from guiderail.evaluation.run_folder import locked
+from guiderail.evaluation.runner import BUILDERS, LIBRARIES, hardware
 from guiderail.evaluation.task import Task
 from guiderail.evaluation.worker import Row, Worker
 
@@ -115,37 +117,76 @@ def once(log: RowFile | None, unit: Unit, make: Callable[[], Sequence[Row]]) -> 
 def rows_kept(name: str, run: Mapping[str, Any], file: Path | None = None) -> Iterator[RowFile]:
     """Where the rows of a run are kept while they are made: in a file, else in the cache folder until the run ends.
 
+    Either goes on only with the same code and packages, on the same machine (`provenance`).
+
     Parameters
     ----------
     name
         The study.
     run
-        What decides the rows.
+        What decides the rows beside that.
+
+    Raises
+    ------
+    UsageError
+        The file is another run's, is in use, or cannot be written.
     """
-    if file is not None:
-        with closing(RowFile(file, run)) as log:
+    run = {**run, **provenance()}
+    with _named(file) if file else _unfinished(name, run) as place:
+        with usable(place):
+            log = RowFile(place, run)
+        with closing(log):
             yield log
-        return
-    with unfinished(name, run) as folder, closing(RowFile(folder / "rows.jsonl", run)) as log:
-        yield log
+
+
+def provenance() -> dict[str, Any]:
+    """Where rows come from: the code, what it builds on, the list of packages, and the machine, which decides times."""
+    return {
+        "commit": measurement.commit(),
+        "versions": measurement.versions(*LIBRARIES),
+        "builders": BUILDERS,
+        "manifest_sha256": packages.sha256_of(manifest.datasets_folder() / manifest.DEFAULT),
+        "hardware": hardware(),
+    }
 
 
 @contextmanager
-def unfinished(name: str, run: Mapping[str, Any]) -> Iterator[Path]:
-    """A folder for what a run has found so far: it goes with the end of the run, or when there are newer ones.
+def _named(file: Path) -> Iterator[Path]:
+    """A file that a person has named, for this process alone."""
+    lock = file.parent / f".{file.name}.lock"
+    with usable(file):
+        held = locked(lock, file)
+    with held:
+        try:
+            yield file
+        finally:
+            lock.unlink(missing_ok=True)
 
-    The folder is the run's by all that decides its rows: what `run` says, the versions and the commit.
+
+@contextmanager
+def _unfinished(name: str, run: Mapping[str, Any]) -> Iterator[Path]:
+    """A file for what a run has found so far: it goes with the end of the run, or when there are newer ones.
+
+    Its folder is the run's by all that decides its rows.
     """
-    versions = {"commit": measurement.commit(), "versions": measurement.versions()}
-    digest = hashlib.sha256(json.dumps({**run, **versions}, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
     folder = packages.cache_folder().parent / "unfinished" / f"{name}-{digest[:16]}"
-    private.folder(folder)
-    os.utime(folder)
-    for old in sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-UNFINISHED]:
-        shutil.rmtree(old, ignore_errors=True)
-    with locked(folder / "lock"):
-        yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    with usable(folder, "See who may write there"):
+        private.folder(folder)
+        os.utime(folder)
+        held = locked(folder / "lock", folder)
+    with held:
+        _forget_old(folder.parent)
+        yield folder / "rows.jsonl"
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_old(folder: Path) -> None:
+    """Delete the oldest of the unfinished runs, but none that goes on."""
+    with suppress(OSError):  # another process deletes them too
+        for old in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[:-UNFINISHED]:
+            with suppress(OSError, UsageError), locked(old / "lock", old):
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def laid_out(files: Mapping[str, Sequence[SourceFile]], folder: Path) -> dict[str, Path]:
