@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import logging
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ _LOCKED = re.compile(r'^name = "([\w.-]+)"', re.MULTILINE)
 _CONDA = re.compile(r"\s*-\s+(?:[\w-]+::)?([A-Za-z0-9][\w.-]*)")
 _INLINE = re.compile(r"^# /// script\s*$(.*?)^# ///\s*$", re.MULTILINE | re.DOTALL)  # PEP 723
 _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
+_INCLUDED = re.compile(r"\s*(?:(-r|--requirement)|-c|--constraint)[\s=]*([^\s#]+)")  # another list for pip
+_LISTS = 500  # for pip, that are read
 _FILES = 50  # of one kind
 _LONG = 200  # characters of a line that are looked at
 _LINES = 50_000  # requirements in all files together
@@ -105,18 +108,34 @@ def _read(reader: Callable[[Path, Path], _Lines], folder: Path, root: Path) -> _
 
 
 def _of_lists(folder: Path, root: Path) -> _Lines:
-    """Lists for pip, also in a folder ``requirements``; those for tests and tools need not be installed."""
-    for place in (folder, folder / "requirements"):
-        for name, is_folder in projectfile.read_folder(place, root):
-            stem, _, ending = name.rpartition(".")
-            if is_folder or ending not in ("txt", "in") or not ("requirements" in stem or place != folder):
-                continue
-            try:
-                text = projectfile.read_text(place / name, root) or ""  # a dangling link too has a name
-            except ProjectFileError as error:
-                log.info("no requirements: %s", error)
-                continue
-            yield from ((line, name == "requirements.txt") for line in text.splitlines())
+    """Lists for pip, also in a folder ``requirements``, and what they include.
+
+    Those for tests and tools need not be installed.
+    """
+    left = [
+        (place / name, name == "requirements.txt")
+        for place in (folder, folder / "requirements")
+        for name, is_folder in projectfile.read_folder(place, root)
+        if not is_folder and name.endswith((".txt", ".in")) and ("requirements" in name or place != folder)
+    ]
+    seen = set[tuple[Path, bool]]()
+    while left:
+        file, is_needed = one = left.pop()
+        if one in seen or len(seen) >= _LISTS:
+            continue
+        seen.add(one)
+        for line in _lines(file, root):
+            yield line, is_needed
+            if found := _INCLUDED.match(line[:_LONG]):  # what a constraint names need not be installed
+                left.append((Path(os.path.normpath(file.parent / found[2])), is_needed and bool(found[1])))
+
+
+def _lines(file: Path, root: Path) -> list[str]:
+    try:
+        return (projectfile.read_text(file, root) or "").splitlines()  # a dangling link too has a name
+    except ProjectFileError as error:
+        log.info("no requirements: %s", error)
+        return []
 
 
 def _of_pyproject(folder: Path, root: Path) -> _Lines:
