@@ -78,6 +78,8 @@ def test_a_sub_project_is_a_root_though_it_looks_like_a_package(tmp_path: Path, 
         ("setup.py", "from setuptools import setup\nsetup(package_dir={'': 'code'})\n"),
         ("setup.py", "import setuptools\nsetuptools.setup(packages=setuptools.find_packages('code'))\n"),
         ("setup.py", "from setuptools import find_packages, setup\nsetup(packages=find_packages(where='code'))\n"),
+        ("mypy.ini", "[mypy]\nmypy_path = $MYPY_CONFIG_FILE_DIR/code:$MYPY_CONFIG_FILE_DIR/stubs\n"),
+        ("setup.cfg", "[mypy]\nmypy_path = ${MYPY_CONFIG_FILE_DIR}/code\n"),
         ("pyrightconfig.json", '{"extraPaths": ["code"]}'),
         ("pants.toml", '[source]\nroot_patterns = ["/code"]\n'),
         ("BUILD", 'py_library(name = "shop", imports = ["code"])\n'),
@@ -120,6 +122,24 @@ def test_no_root_leads_out_of_a_project(tmp_path: Path, text: str) -> None:
     path = ModulePath(tmp_path / "root")
     assert not any("outside" in str(folder) for folder in path.roots)
     assert "private" not in (path.modules() or ())
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("pyproject.toml", "[tool.pyright]\nextraPaths = ['{}']\n"),
+        ("pyrightconfig.json", '{{"extraPaths": ["{}"]}}'),
+        ("mypy.ini", "[mypy]\nmypy_path = {}\n"),
+    ],
+)
+def test_a_whole_path_is_no_folder_of_the_project(tmp_path: Path, file: str, text: str) -> None:
+    """It leads out of the project, so all is free; inside it, it is a root."""
+    outside, root = tmp_path / "vendor", tmp_path / "root"
+    write(outside, {"private.py": ""})
+    write(root, {file: text.format(outside)})
+    assert ModulePath(root).modules() is None
+    write(root, {file: text.format(root / "code"), "code/shop.py": ""})
+    assert "shop" in _imported(root)
 
 
 def test_the_persons_pythonpath_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
