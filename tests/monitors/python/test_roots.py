@@ -174,6 +174,14 @@ def test_analysers_are_told_of_no_two_roots_with_the_same_module(tmp_path: Path)
     assert not {"a/src", "b/src"} & roots
 
 
+def test_tests_of_many_projects_hide_none_of_them_from_analysers(tmp_path: Path) -> None:
+    """Each has some of the same name, which no other project imports."""
+    for name in ("a", "b"):
+        write(tmp_path, {f"{name}/pyproject.toml": "", f"{name}/{name}/__init__.py": ""})
+        write(tmp_path, {f"{name}/{folder}/__init__.py": "" for folder in ("tests", "docs", "examples")})
+    assert {tmp_path / "a", tmp_path / "b"} <= set(python_project(tmp_path).roots)
+
+
 def test_analysers_are_told_of_the_packages_of_projects_inside_a_project(tmp_path: Path) -> None:
     site = environment(tmp_path / "backend" / ".venv", "installed", version="3.12.1")
     project = python_project(tmp_path)
