@@ -97,7 +97,7 @@ def pyrefly_configuration(project: PythonProject, *, trusted: bool) -> str:
 
 def _toml(value: bool | str | list[str]) -> str:
     """A value in TOML: JSON's own, but for characters above U+FFFF, which JSON escapes by halves."""
-    return json.dumps(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _written(folders: Iterable[Path]) -> list[str]:

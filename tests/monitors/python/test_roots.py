@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from guiderail.monitors.modules import ModulePath
-from guiderail.monitors.python.project import python_project
+from guiderail.monitors.python.project import pyrefly_configuration, python_project
 from tests.monitors.python.layouts import environment, write
 
 
@@ -213,3 +214,11 @@ def test_wildcards_take_no_time_to_speak_of(tmp_path: Path) -> None:
     began = time.process_time()
     assert ModulePath(tmp_path).modules() is not None
     assert time.process_time() - began < 2
+
+
+def test_pyrefly_is_told_of_folders_with_any_name(tmp_path: Path) -> None:
+    """TOML has no halves of characters, as JSON has for those above U+FFFF."""
+    root = write(tmp_path / "é 𝒳 \U0001f40d \"q\"", {"src/shop/__init__.py": ""})
+    said = tomllib.loads(pyrefly_configuration(python_project(root), trusted=False))
+    assert said["project-includes"] == [str(root)]
+    assert str(root / "src") in said["search-path"]
