@@ -21,7 +21,12 @@ from guiderail.monitors.python.layout import calls, part, texts
 from guiderail.projectfile import ProjectFileError
 
 log = logging.getLogger(__name__)
-_NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
+# A name ends at a blank, an extra, a marker, an address, a version or a comment; else it is an address or a file.
+_NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)(?<!\.whl)(?<!\.zip)(?<!\.gz)(?=$|[\s\[;@(=<>!~,#\\])")
+_EGG = re.compile(r"[#&]egg=([A-Za-z0-9][\w.-]*)")  # the name of what lies at an address
+_ADDRESS = re.compile(
+    r"\s*(?:-e\s*|--editable[\s=]+)?\w[\w+.-]*://[^/\s]*/(?:[^\s@#?]*/)?([A-Za-z0-9][\w.]*(?:-(?!\d)[\w.]+)*)"
+)
 _PREFIX = re.compile(r"^(?:python_|py_?)")  # python-dateutil, PyYAML
 _SUFFIX = re.compile(r"_?(?:python|py|stubs)$")  # opencv-python, msgpack-py
 _LOCKED = re.compile(r'^name = "([\w.-]+)"', re.MULTILINE)
@@ -54,8 +59,17 @@ def requirements(folder: Path, root: Path) -> Iterator[Requirement]:
     """
     found = (line for reader in _READERS for line in _read(reader, folder, root))
     for line, is_needed in islice(found, _LINES):
-        if name := _NAME.match(line[:_LONG]):
-            yield Requirement(normalised(name[1]), is_needed and ";" not in line)
+        if name := _name_in(line[:_LONG]):
+            yield Requirement(normalised(name), is_needed and ";" not in line)
+
+
+def _name_in(line: str) -> str | None:
+    """The distribution that a requirement names.
+
+    An address without a name is likely to end with it. If it does not, that is missing, and no module is forbidden.
+    """
+    found = _NAME.match(line) or (None if line.lstrip().startswith("#") else _EGG.search(line) or _ADDRESS.match(line))
+    return re.sub(r"\.(?:git|whl|zip|tar|tar\.gz)$", "", found[1]) if found else None
 
 
 def inline_requirements(text: str) -> Iterator[Requirement]:

@@ -218,7 +218,7 @@ def test_wildcards_take_no_time_to_speak_of(tmp_path: Path) -> None:
 
 def test_pyrefly_is_told_of_folders_with_any_name(tmp_path: Path) -> None:
     """TOML has no halves of characters, as JSON has for those above U+FFFF."""
-    root = write(tmp_path / "é 𝒳 \U0001f40d \"q\"", {"src/shop/__init__.py": ""})
+    root = write(tmp_path / 'é 𝒳 \U0001f40d "q"', {"src/shop/__init__.py": ""})
     said = tomllib.loads(pyrefly_configuration(python_project(root), trusted=False))
     assert said["project-includes"] == [str(root)]
     assert str(root / "src") in said["search-path"]
