@@ -25,6 +25,8 @@ FRESH_S = 5.0  # what is on disk is read again after this
 SUFFIXES = (".py", ".pyi", ".pyc", ".so", ".pyd")
 MOST_NAMES = 50_000  # in all folders that are looked at together
 _INIT_SIZE = 1 << 16  # bytes of an __init__.py
+# What an environment has before anything is installed: it says nothing of what a project needs.
+TOOLS = frozenset({"distribute", "pip", "pkg-resources", "setuptools", "wheel"})
 # Of Pythons from 3.8 on, which the one that guiderail runs in may have no more, or not yet.
 OTHER_LIBRARY = frozenset(
     (
@@ -91,7 +93,7 @@ class ModulePath:
     @cached_property
     def _doubt(self) -> str | None:
         is_guess = self.interpreter.is_guess and not self._fits(self.interpreter)
-        if is_guess or not self.distributions:
+        if is_guess or not self.distributions - TOOLS:
             return "no environment"
         missing = (one.name for one in self.requirements if one.is_needed and one.name not in self.distributions)
         return None if all(map(requirements.is_known, missing)) else "not installed"

@@ -136,7 +136,10 @@ class Client:
         if self.server.told is not None:
             self._notes = tempfile.mkdtemp(prefix="guiderail-")
             workspace = Workspace(self.root, self._trusted, self._python, Path(self._notes))
-            self._told = await asyncio.to_thread(self.server.told, workspace)
+            try:
+                self._told = await asyncio.to_thread(self.server.told, workspace)
+            except Exception:  # it depends on the project's files: without it the server knows less
+                log.warning("%s is told nothing of %s", self.server.name, self.root, exc_info=True)
             self._settings = {**self._settings, **self._told.settings}
         limits = self._limits()
         arguments = self.server.arguments(self.root, unguarded=not self._trusted and limits is None)

@@ -24,6 +24,8 @@ _FINDER_SIZE = 1 << 18  # bytes of an editable installation's finder
 MOST_LINKED = 1000  # folders, and modules, that all of them name together
 _FINDER = re.compile(r"import\s+([^\W\d]\w*)")
 _MAPPING = re.compile(r"editable")  # in the names of modules that import others from elsewhere
+# Code that names further folders, but for easy_install's, which moves those of the other lines to the front.
+_ADDS = re.compile(r"^(?!.*\bsys\.__plen\b).*(?:\bsys\s*\.\s*path\b|\baddsitedir\b)")
 _DISTRIBUTION = re.compile(r"([A-Za-z0-9][\w.]*(?:-(?!\d)[\w.]+)*?)(?:-\d[^/]*)?\.(?:dist-info|egg-info|egg-link)$")
 
 
@@ -93,6 +95,7 @@ def _read_links(name: str, lines: list[str], site: Path, environment: Path, foun
         if line.startswith("#"):
             continue
         if line.startswith(("import ", "import\t")):
+            found.is_whole = found.is_whole and not _ADDS.search(line)
             for finder in _FINDER.findall(line):
                 if _MAPPING.search(finder):
                     _read_finder(site / f"{finder}.py", environment, found)

@@ -25,6 +25,9 @@ MANIFESTS = frozenset({
 _MANY = 200  # folders that one project names
 _WILD, _WILD_WORDS = 10, 3  # patterns with wildcards that it names, and wildcards of one
 _CODE = 1 << 17  # bytes of a setup.py or BUILD file
+_MYPY_FOLDER = re.compile(
+    r"\$(?:MYPY_CONFIG_FILE_DIR\b|\{MYPY_CONFIG_FILE_DIR\})/?"
+)  # what mypy replaces by the folder of its file
 _SPLIT = re.compile(r"[\s,:;]+")
 # Keys whose value is a folder of modules, a list of such, or a table of them by package; the path of tables first.
 _FOLDER_KEYS = (
@@ -67,7 +70,7 @@ def source_folders(folder: Path, root: Path) -> Iterator[Path]:
     readers = (_of_pyproject, _of_ini, _of_setup, _of_pyright, _of_pants, _of_build)
     named = (name for reader in readers for name in _read(reader, folder, root))
     for name in bounded(named, _MANY):
-        yield folder / name.lstrip("/")
+        yield folder / name
 
 
 def members(folder: Path, root: Path) -> Iterator[Path]:
@@ -95,11 +98,11 @@ def _of_pyproject(folder: Path, root: Path) -> Iterator[str]:
     said = projectfile.read_toml(folder / "pyproject.toml", root)
     for tables, key in _FOLDER_KEYS:
         yield from folders_in(part(said, *tables.split("."), key))
-    for package in part(said, "tool", "poetry", "packages") or ():
+    for package in items(part(said, "tool", "poetry", "packages")):
         yield from folders_in(part(package, "from"))
     for place in texts(part(said, "tool", "hatch", "build", "targets", "wheel", "packages")):
         yield place.rpartition("/")[0] or "."
-    for environment in part(said, "tool", "pyright", "executionEnvironments") or ():
+    for environment in items(part(said, "tool", "pyright", "executionEnvironments")):
         yield from (*folders_in(part(environment, "root")), *folders_in(part(environment, "extraPaths")))
 
 
@@ -107,7 +110,7 @@ def _of_ini(folder: Path, root: Path) -> Iterator[str]:
     for file in dict.fromkeys(name for name, _, _ in _INI_KEYS):
         said = projectfile.read_ini(folder / file, root)
         for section, key in ((section, key) for name, section, key in _INI_KEYS if name == file):
-            value = said.get(section, key, fallback="")
+            value = _MYPY_FOLDER.sub("./", said.get(section, key, fallback=""))
             yield from (line.rpartition("=")[2].strip() for line in _SPLIT.split(value.replace(" = ", "=")) if line)
 
 
@@ -125,13 +128,14 @@ def _of_setup(folder: Path, root: Path) -> Iterator[str]:
 def _of_pyright(folder: Path, root: Path) -> Iterator[str]:
     said = projectfile.read_json(folder / "pyrightconfig.json", root)
     yield from folders_in(part(said, "extraPaths"))
-    for environment in part(said, "executionEnvironments") or ():
+    for environment in items(part(said, "executionEnvironments")):
         yield from (*folders_in(part(environment, "root")), *folders_in(part(environment, "extraPaths")))
 
 
 def _of_pants(folder: Path, root: Path) -> Iterator[str]:
     said = projectfile.read_toml(folder / "pants.toml", root)
-    yield from folders_in(part(said, "source", "root_patterns"))
+    for name in folders_in(part(said, "source", "root_patterns")):
+        yield name.lstrip("/") or "."  # a slash in front stands for the project's folder
 
 
 def _of_build(folder: Path, root: Path) -> Iterator[str]:
@@ -216,6 +220,11 @@ def part(table: Any, *keys: str) -> Any:
     return table
 
 
+def items(found: Any) -> Iterator[Any]:
+    """The items of a list; none of what is no list."""
+    yield from found if isinstance(found, list) else ()
+
+
 def texts(found: Any) -> Iterator[str]:
     """The texts of a list, or the keys of a table."""
     yield from (one for one in found if isinstance(one, str)) if isinstance(found, (list, dict)) else ()
@@ -224,7 +233,7 @@ def texts(found: Any) -> Iterator[str]:
 def folders_in(value: Any) -> Iterator[str]:
     """The folders that a value names: a text, a list of texts, or a table of them."""
     if isinstance(value, str):
-        yield from (name for name in re.split(r"[:,]", value.replace("$MYPY_CONFIG_FILE_DIR/", "")) if name.strip())
+        yield from (name for name in re.split(r"[:,]", _MYPY_FOLDER.sub("./", value)) if name.strip())
     elif isinstance(value, (list, dict)):
         found = value.values() if isinstance(value, dict) else value
         yield from (one for one in found if isinstance(one, str))

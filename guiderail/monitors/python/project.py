@@ -19,7 +19,10 @@ from guiderail.prompt.ignore import is_apart
 
 DEEPEST, MOST_FOLDERS, MOST_PROJECTS = 4, 500, 50  # that are looked through for projects inside a project
 _ENVIRONMENTS = frozenset({".venv", "venv"})
-_NEVER_IMPORTED = frozenset({"conftest", "manage", "noxfile", "setup"})
+# At the top of many projects; who imports one means that of the own project.
+_NEVER_IMPORTED = frozenset({
+    "benchmarks", "conftest", "docs", "examples", "manage", "noxfile", "scripts", "setup", "test", "tests",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,12 @@ def pyrefly_configuration(project: PythonProject, *, trusted: bool) -> str:
         "enable-fallback-search-path": True,
     }
     lines |= {"python-interpreter-path": str(program)} if asks else {"skip-interpreter-query": True}
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines.items())
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in lines.items())
+
+
+def _toml(value: bool | str | list[str]) -> str:
+    """A value in TOML: JSON's own, but for characters above U+FFFF, which JSON escapes by halves."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _written(folders: Iterable[Path]) -> list[str]:

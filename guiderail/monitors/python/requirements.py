@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import logging
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,13 +21,20 @@ from guiderail.monitors.python.layout import calls, part, texts
 from guiderail.projectfile import ProjectFileError
 
 log = logging.getLogger(__name__)
-_NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
+# A name ends at a blank, an extra, a marker, an address, a version or a comment; else it is an address or a file.
+_NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)(?<!\.whl)(?<!\.zip)(?<!\.gz)(?=$|[\s\[;@(=<>!~,#\\])")
+_EGG = re.compile(r"[#&]egg=([A-Za-z0-9][\w.-]*)")  # the name of what lies at an address
+_ADDRESS = re.compile(
+    r"\s*(?:-e\s*|--editable[\s=]+)?\w[\w+.-]*://[^/\s]*/(?:[^\s@#?]*/)?([A-Za-z0-9][\w.]*(?:-(?!\d)[\w.]+)*)"
+)
 _PREFIX = re.compile(r"^(?:python_|py_?)")  # python-dateutil, PyYAML
 _SUFFIX = re.compile(r"_?(?:python|py|stubs)$")  # opencv-python, msgpack-py
 _LOCKED = re.compile(r'^name = "([\w.-]+)"', re.MULTILINE)
 _CONDA = re.compile(r"\s*-\s+(?:[\w-]+::)?([A-Za-z0-9][\w.-]*)")
 _INLINE = re.compile(r"^# /// script\s*$(.*?)^# ///\s*$", re.MULTILINE | re.DOTALL)  # PEP 723
 _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
+_INCLUDED = re.compile(r"\s*(?:(-r|--requirement)|-c|--constraint)[\s=]*([^\s#]+)")  # another list for pip
+_LISTS = 500  # for pip, that are read
 _FILES = 50  # of one kind
 _LONG = 200  # characters of a line that are looked at
 _LINES = 50_000  # requirements in all files together
@@ -51,8 +59,17 @@ def requirements(folder: Path, root: Path) -> Iterator[Requirement]:
     """
     found = (line for reader in _READERS for line in _read(reader, folder, root))
     for line, is_needed in islice(found, _LINES):
-        if name := _NAME.match(line[:_LONG]):
-            yield Requirement(normalised(name[1]), is_needed and ";" not in line)
+        if name := _name_in(line[:_LONG]):
+            yield Requirement(normalised(name), is_needed and ";" not in line)
+
+
+def _name_in(line: str) -> str | None:
+    """The distribution that a requirement names.
+
+    An address without a name is likely to end with it. If it does not, that is missing, and no module is forbidden.
+    """
+    found = _NAME.match(line) or (None if line.lstrip().startswith("#") else _EGG.search(line) or _ADDRESS.match(line))
+    return re.sub(r"\.(?:git|whl|zip|tar|tar\.gz)$", "", found[1]) if found else None
 
 
 def inline_requirements(text: str) -> Iterator[Requirement]:
@@ -105,18 +122,34 @@ def _read(reader: Callable[[Path, Path], _Lines], folder: Path, root: Path) -> _
 
 
 def _of_lists(folder: Path, root: Path) -> _Lines:
-    """Lists for pip, also in a folder ``requirements``; those for tests and tools need not be installed."""
-    for place in (folder, folder / "requirements"):
-        for name, is_folder in projectfile.read_folder(place, root):
-            stem, _, ending = name.rpartition(".")
-            if is_folder or ending not in ("txt", "in") or not ("requirements" in stem or place != folder):
-                continue
-            try:
-                text = projectfile.read_text(place / name, root) or ""  # a dangling link too has a name
-            except ProjectFileError as error:
-                log.info("no requirements: %s", error)
-                continue
-            yield from ((line, name == "requirements.txt") for line in text.splitlines())
+    """Lists for pip, also in a folder ``requirements``, and what they include.
+
+    Those for tests and tools need not be installed.
+    """
+    left = [
+        (place / name, name == "requirements.txt")
+        for place in (folder, folder / "requirements")
+        for name, is_folder in projectfile.read_folder(place, root)
+        if not is_folder and name.endswith((".txt", ".in")) and ("requirements" in name or place != folder)
+    ]
+    seen = set[tuple[Path, bool]]()
+    while left:
+        file, is_needed = one = left.pop()
+        if one in seen or len(seen) >= _LISTS:
+            continue
+        seen.add(one)
+        for line in _lines(file, root):
+            yield line, is_needed
+            if found := _INCLUDED.match(line[:_LONG]):  # what a constraint names need not be installed
+                left.append((Path(os.path.normpath(file.parent / found[2])), is_needed and bool(found[1])))
+
+
+def _lines(file: Path, root: Path) -> list[str]:
+    try:
+        return (projectfile.read_text(file, root) or "").splitlines()  # a dangling link too has a name
+    except ProjectFileError as error:
+        log.info("no requirements: %s", error)
+        return []
 
 
 def _of_pyproject(folder: Path, root: Path) -> _Lines:

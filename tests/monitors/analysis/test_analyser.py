@@ -16,7 +16,7 @@ from guiderail.monitors.analysis import client, inbox
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, MEMBERS, Question
-from guiderail.monitors.analysis.server import Server
+from guiderail.monitors.analysis.server import Server, Told, Workspace
 from guiderail.monitors.analysis.servers import BASEDPYRIGHT, JEDI, PYREFLY, TY
 from guiderail.monitors.analysis.unsaved import UnsavedDocuments
 from guiderail.text.document import Document
@@ -73,6 +73,15 @@ def test_the_server_sees_every_edit(start) -> None:
     for text in texts:
         line = text.replace("\r\n", "\n").split("\n")[-1]
         assert ask(analyser, text)[-1] == "at_" + "".join(c if c.isalnum() or c == "_" else "_" for c in line)
+
+
+def test_a_server_that_nothing_can_be_told_works_without_it(start) -> None:
+    """What it is told comes from the project's files, and no file may cost the analyser."""
+
+    def told(workspace: Workspace) -> Told:
+        raise TypeError(f"odd files in {workspace.root}")
+
+    assert ask(start(replace(fake("good"), told=told)), "ab.")[-1] == "at_ab_"
 
 
 def test_the_same_question_is_asked_once(start) -> None:

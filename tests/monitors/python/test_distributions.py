@@ -79,6 +79,28 @@ def test_what_is_needed_only_sometimes_need_not_be_installed(tmp_path: Path, tex
     assert "acme_internal" in (path.modules() or ())
 
 
+def test_an_environment_that_was_only_made_says_nothing(tmp_path: Path) -> None:
+    """It holds pip and its like before anything is installed."""
+    environment(tmp_path / ".venv", "pip", "setuptools", "wheel")
+    write(tmp_path, {"pyproject.toml": '[project]\ndependencies = ["opencv-python"]\n'})
+    assert ModulePath(tmp_path).doubt() == "no environment"
+    environment(tmp_path / ".venv", "other")
+    assert ModulePath(tmp_path).doubt() is None
+
+
+@pytest.mark.parametrize("line", ["-r deps/base.txt", "-rdeps/base.txt", "--requirement=deps/base.txt  # a comment"])
+def test_a_list_includes_others(tmp_path: Path, line: str) -> None:
+    """Those of a list that must be installed must be too; a circle ends."""
+    environment(tmp_path / ".venv", "other")
+    base = "-r ../requirements.txt\n-r more.in\n-c ../limits.txt\n"
+    write(tmp_path, {"requirements.txt": f"{line}\nother\n", "deps/base.txt": base, "deps/more.in": "acme-internal\n"})
+    write(tmp_path, {"limits.txt": "acme-limited==1\n"})
+    assert ModulePath(tmp_path).doubt() == "not installed"
+    assert {"acme_internal", "acme_limited"} <= (ModulePath(tmp_path).modules() or frozenset())
+    environment(tmp_path / ".venv", "acme_internal")
+    assert ModulePath(tmp_path).doubt() is None
+
+
 def test_a_script_may_declare_its_own_requirements() -> None:
     text = '#!/usr/bin/env python\n# /// script\n# dependencies = ["opencv-python>=4", "rich"]\n# ///\nimport cv2\n'
     assert {one.name for one in inline_requirements(text)} == {"opencv-python", "rich"}

@@ -26,7 +26,7 @@ SOURCES = "packages/core/src"
         {"core.pth": "{root}/packages/core/src"},
         {"core.pth": "# a comment\r\n\r\nimport sys\r\n{root}/packages/core/src\r\n"},
         {"__editable__.core-1.0.pth": "{root}/packages/core/src\n"},
-        {"easy-install.pth": "/nowhere\n{root}/packages/core/src\n"},
+        {"easy-install.pth": "import sys; sys.__plen = len(sys.path)\n/nowhere\n{root}/packages/core/src\n"},
         {"core.egg-link": "{root}/packages/core/src\n../\n"},
         {
             "__editable__.core-1.0.pth": "import __editable___core_1_finder; __editable___core_1_finder.install()\n",
@@ -80,6 +80,17 @@ def test_other_code_in_pth_files_brings_no_modules(root: Path) -> None:
     site = environment(root / ".venv", "other")
     write(site, {"_virtualenv.pth": "import _virtualenv\n", "distutils-precedence.pth": "import os; os.getcwd();\n"})
     assert "other" in (ModulePath(root).modules() or ())
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['import sys; sys.path.insert(0, "/x")', "import sys;sys.path[0:0] = ['/x']", "import site; site.addsitedir('/x')"],
+)
+def test_where_code_in_a_pth_file_adds_folders_all_is_free(root: Path, line: str) -> None:
+    """Which they are is not known."""
+    site = environment(root / ".venv", "other")
+    write(site, {"more.pth": f"{line}\n"})
+    assert ModulePath(root).modules() is None
 
 
 def test_an_untrusted_projects_environment_links_to_nothing_outside(root: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.monitors.python.requirements import declared_modules
+from guiderail.monitors.python.requirements import declared_modules, requirements
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,29 @@ def test_a_file_that_cannot_be_read_declares_nothing(tmp_path: Path) -> None:
     (tmp_path / ".#requirements.txt").symlink_to("somebody@somewhere.1:2")
     (tmp_path / "requirements.txt").write_text("one-two")
     assert "one_two" in declared_modules(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("git+https://github.com/acme/some-tools.git@v1/x#egg=acme_tools&subdirectory=a", "acme-tools"),
+        ("-e git+ssh://git@github.com/acme/acme-tools.git@v1.2", "acme-tools"),
+        ("https://acme.example/files/acme_tools-1.2-py3-none-any.whl", "acme-tools"),
+        ("https://acme.example/acme-tools-1.2.tar.gz#sha256=12", "acme-tools"),
+        ("file:///srv/acme-tools", "acme-tools"),
+        ("acme-tools@https://acme.example/a.zip", "acme-tools"),
+        ("acme.tools[x]>=1,<2; python_version > '3'", "acme-tools"),
+        ("acme-tools~=1 # git+https://x/y#egg=other", "acme-tools"),
+        ("libs/acme-tools", None),
+        ("wheels/acme_tools-1.2-py3-none-any.whl", None),
+        ("acme_tools-1.2-py3-none-any.whl", None),
+        ("./libs/acme-tools", None),
+        ("# git+https://x/y#egg=acme-tools", None),
+        ("--index-url https://acme.example/simple", None),
+        ("https://", None),
+    ],
+)
+def test_an_address_is_no_name(tmp_path: Path, line: str, name: str | None) -> None:
+    """Else git or https would be required, and missing."""
+    (tmp_path / "requirements.txt").write_text(f"{line}\n")
+    assert [one.name for one in requirements(tmp_path, tmp_path)] == ([name] if name else [])

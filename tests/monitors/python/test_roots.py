@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from guiderail.monitors.modules import ModulePath
-from guiderail.monitors.python.project import python_project
+from guiderail.monitors.python.project import pyrefly_configuration, python_project
 from tests.monitors.python.layouts import environment, write
 
 
@@ -78,6 +79,8 @@ def test_a_sub_project_is_a_root_though_it_looks_like_a_package(tmp_path: Path, 
         ("setup.py", "from setuptools import setup\nsetup(package_dir={'': 'code'})\n"),
         ("setup.py", "import setuptools\nsetuptools.setup(packages=setuptools.find_packages('code'))\n"),
         ("setup.py", "from setuptools import find_packages, setup\nsetup(packages=find_packages(where='code'))\n"),
+        ("mypy.ini", "[mypy]\nmypy_path = $MYPY_CONFIG_FILE_DIR/code:$MYPY_CONFIG_FILE_DIR/stubs\n"),
+        ("setup.cfg", "[mypy]\nmypy_path = ${MYPY_CONFIG_FILE_DIR}/code\n"),
         ("pyrightconfig.json", '{"extraPaths": ["code"]}'),
         ("pants.toml", '[source]\nroot_patterns = ["/code"]\n'),
         ("BUILD", 'py_library(name = "shop", imports = ["code"])\n'),
@@ -122,6 +125,24 @@ def test_no_root_leads_out_of_a_project(tmp_path: Path, text: str) -> None:
     assert "private" not in (path.modules() or ())
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("pyproject.toml", "[tool.pyright]\nextraPaths = ['{}']\n"),
+        ("pyrightconfig.json", '{{"extraPaths": ["{}"]}}'),
+        ("mypy.ini", "[mypy]\nmypy_path = {}\n"),
+    ],
+)
+def test_a_whole_path_is_no_folder_of_the_project(tmp_path: Path, file: str, text: str) -> None:
+    """It leads out of the project, so all is free; inside it, it is a root."""
+    outside, root = tmp_path / "vendor", tmp_path / "root"
+    write(outside, {"private.py": ""})
+    write(root, {file: text.format(outside)})
+    assert ModulePath(root).modules() is None
+    write(root, {file: text.format(root / "code"), "code/shop.py": ""})
+    assert "shop" in _imported(root)
+
+
 def test_the_persons_pythonpath_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, {"elsewhere/mine.py": "", "root/a.py": ""})
     monkeypatch.setenv("PYTHONPATH", f":relative:{tmp_path / 'elsewhere'}")
@@ -152,6 +173,14 @@ def test_analysers_are_told_of_no_two_roots_with_the_same_module(tmp_path: Path)
     roots = {folder.relative_to(tmp_path).as_posix() for folder in python_project(tmp_path).roots}
     assert {"a/lib", "b/lib", "a/python", "b/python"} <= roots
     assert not {"a/src", "b/src"} & roots
+
+
+def test_tests_of_many_projects_hide_none_of_them_from_analysers(tmp_path: Path) -> None:
+    """Each has some of the same name, which no other project imports."""
+    for name in ("a", "b"):
+        write(tmp_path, {f"{name}/pyproject.toml": "", f"{name}/{name}/__init__.py": ""})
+        write(tmp_path, {f"{name}/{folder}/__init__.py": "" for folder in ("tests", "docs", "examples")})
+    assert {tmp_path / "a", tmp_path / "b"} <= set(python_project(tmp_path).roots)
 
 
 def test_analysers_are_told_of_the_packages_of_projects_inside_a_project(tmp_path: Path) -> None:
@@ -185,3 +214,11 @@ def test_wildcards_take_no_time_to_speak_of(tmp_path: Path) -> None:
     began = time.process_time()
     assert ModulePath(tmp_path).modules() is not None
     assert time.process_time() - began < 2
+
+
+def test_pyrefly_is_told_of_folders_with_any_name(tmp_path: Path) -> None:
+    """TOML has no halves of characters, as JSON has for those above U+FFFF."""
+    root = write(tmp_path / 'é 𝒳 \U0001f40d "q"', {"src/shop/__init__.py": ""})
+    said = tomllib.loads(pyrefly_configuration(python_project(root), trusted=False))
+    assert said["project-includes"] == [str(root)]
+    assert str(root / "src") in said["search-path"]
