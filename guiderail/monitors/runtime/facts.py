@@ -106,3 +106,8 @@ class FileFacts:
 def plain(name: str) -> str:
     """The last word of a dotted name, in small letters without underscores: ``app`` of ``self._app`` and of ``App``."""
     return name.rpartition(".")[2].removesuffix("()").replace("_", "").lower()
+
+
+def unknown_class(name: str) -> ClassFacts:
+    """A class of which nothing is known: it may have any members."""
+    return ClassFacts(name, -1, (0, 0), makes_names_up=True)

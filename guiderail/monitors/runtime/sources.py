@@ -17,7 +17,7 @@ from threading import Thread
 
 from guiderail import projectfile
 from guiderail.monitors.modules import module_path
-from guiderail.monitors.runtime.facts import ClassFacts, FileFacts
+from guiderail.monitors.runtime.facts import ClassFacts, FileFacts, unknown_class
 from guiderail.monitors.runtime.reader import read_facts
 from guiderail.projectfile import ProjectFileError
 
@@ -31,7 +31,8 @@ WAIT_S = 0.1  # for so long an answer waits for it
 PROJECT_S = 10.0  # for so long they are read
 MOST_FILES, MOST_FOLDERS = 1000, 500
 OTHERS = frozenset({"node_modules", "site-packages", "venv", "build", "dist", "__pycache__"})
-DEEPEST = 8  # imports that a name is followed through
+DEEPEST = 8  # imports that a function's name is followed through
+MOST_FOLLOWED = 100  # names in files through which a class is looked for
 MOST_PARENTS = 30  # folders that a package lies in
 STUB = ".pyi"
 
@@ -71,30 +72,46 @@ class Sources:
         places = [top_of(importer), importer.parent, *module_path(self.root).folders]
         return next((found for place in places if (found := _file_in(place, parts)) and found != importer), None)
 
-    def find(self, name: str, path: Path, depth: int = 0) -> tuple[Path, ClassFacts] | None:
-        """The class that a dotted name means in a file, and the file that defines it."""
-        facts = self.facts(path) if depth < DEEPEST else None
+    def find(self, name: str, path: Path, seen: set[tuple[Path, str]] | None = None) -> tuple[Path, ClassFacts] | None:
+        """The class that a dotted name means in a file, and the file that defines it.
+
+        Parameters
+        ----------
+        name, path
+            The name and the file.
+        seen
+            What has been looked for already. Beyond `MOST_FOLLOWED` the class is one of which nothing is known.
+        """
+        seen = set() if seen is None else seen
+        if (path, name) in seen:
+            return None
+        if len(seen) >= MOST_FOLLOWED:
+            return path, unknown_class(name)
+        seen.add((path, name))
+        facts = self.facts(path)
         if facts is None:
             return None
         head, _, rest = name.partition(".")
         if (own := facts.class_named(rest.rpartition(".")[2] or head)) and facts.class_named(head):
             return path, own
         if head in facts.imports:
-            return self._imported(*facts.imports[head], rest, path, depth)
+            return self._imported(*facts.imports[head], rest, path, seen)
         if (other := facts.aliases.get(head)) and other.partition(".")[0] != head:
-            return self.find(f"{other}.{rest}" if rest else other, path, depth + 1)
+            return self.find(f"{other}.{rest}" if rest else other, path, seen)
         for star in facts.stars:
             module = self.module(star, path)
-            if module and (found := self.find(name, module, depth + 1)):
+            if module and (found := self.find(name, module, seen)):
                 return found
         return None
 
-    def _imported(self, module: str, name: str, rest: str, path: Path, depth: int) -> tuple[Path, ClassFacts] | None:
+    def _imported(
+        self, module: str, name: str, rest: str, path: Path, seen: set[tuple[Path, str]]
+    ) -> tuple[Path, ClassFacts] | None:
         """The class that a name means that was imported."""
         wanted = ".".join(filter(None, [name, rest]))
         while wanted:
             file = self.module(module, path)
-            if file and (found := self.find(wanted, file, depth + 1)):
+            if file and (found := self.find(wanted, file, seen)):
                 return found
             head, _, wanted = wanted.partition(".")  # the first part may be a module of the package
             module = f"{module}{'' if module.endswith('.') else '.'}{head}"

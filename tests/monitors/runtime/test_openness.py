@@ -1,5 +1,6 @@
 """Who may add names to classes and modules, from the sources of a project and of stand-ins for what is installed."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -118,3 +119,21 @@ def test_links_of_a_project_are_not_followed(tmp_path: Path, link: str) -> None:
     (root / "inner").symlink_to(root if link == "loop" else tmp_path / "elsewhere", target_is_directory=True)
     made = runtime(root, "", {"set.py": "thing.shown = 1\n"})
     assert made.set_in_project(["thing"]) == {"shown"}
+
+
+def test_modules_that_import_everything_of_each_other_are_searched_once(tmp_path: Path) -> None:
+    """Not along each of the paths through them, of which there are millions."""
+    names = [f"m{number}" for number in range(12)]
+    stars = {f"{name}.py": "".join(f"from {one} import *\n" for one in names if one != name) for name in names}
+    made = runtime(tmp_path, "from m0 import *\n", stars | {"m11.py": "class Far: ...\n"})
+    began = time.thread_time()
+    assert made.of_name("missing", tmp_path / "module.py") is None
+    assert made.of_name("Far", tmp_path / "module.py") == Openness()
+    assert time.thread_time() - began < 2
+
+
+def test_a_class_that_is_far_away_may_have_any_members(tmp_path: Path) -> None:
+    """What is not looked for to the end is not known."""
+    chain = {f"n{number}.py": f"from n{number + 1} import *\n" for number in range(200)}
+    made = runtime(tmp_path, "from n0 import *\n", chain)
+    assert made.of_name("A", tmp_path / "module.py") == Openness(open=True)
