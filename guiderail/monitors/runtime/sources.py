@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as LateError
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -27,7 +25,6 @@ LARGEST = 1 << 20  # bytes of a file that is read
 KEPT_FILES = 2048
 KEPT_ROOTS = 8
 FRESH_S = 30.0  # what files of a project set is read again after this
-WAIT_S = 0.1  # for so long an answer waits for it
 PROJECT_S = 10.0  # for so long they are read
 MOST_FILES, MOST_FOLDERS = 1000, 500
 OTHERS = frozenset({"node_modules", "site-packages", "venv", "build", "dist", "__pycache__"})
@@ -89,8 +86,12 @@ class Sources:
             return path, unknown_class(name)
         seen.add((path, name))
         facts = self.facts(path)
-        if facts is None:
-            return None
+        return self._find_in(facts, name, path, seen) if facts is not None else None
+
+    def _find_in(
+        self, facts: FileFacts, name: str, path: Path, seen: set[tuple[Path, str]]
+    ) -> tuple[Path, ClassFacts] | None:
+        """What a name means in a file with these facts."""
         head, _, rest = name.partition(".")
         if (own := facts.class_named(rest.rpartition(".")[2] or head)) and facts.class_named(head):
             return path, own
@@ -141,18 +142,21 @@ class Sources:
 
 
 def set_in_project(root: Path) -> Mapping[str, frozenset[str]]:
-    """The members that files of a project set on objects of others (`FileFacts.set_on`), as far as they are known soon.
+    """The members that files of a project set on objects of others (`FileFacts.set_on`), as far as they are known.
 
-    Files are read in the background, and again some time later where they have changed.
+    Nothing is waited for: see `read_project`.
     """
-    task = _project_names(root, int(time.monotonic() / FRESH_S))
-    with contextlib.suppress(LateError):
-        task.result(WAIT_S)
+    read_project(root)
     return _known.get(root, {})
 
 
+def read_project(root: Path) -> Future[None]:
+    """Read a project's files in the background, and again some time later; the future ends with the reading."""
+    return _reading(root, int(time.monotonic() / FRESH_S))
+
+
 @lru_cache(4)
-def _project_names(root: Path, period: int) -> Future[None]:
+def _reading(root: Path, period: int) -> Future[None]:
     task: Future[None] = Future()
 
     def work() -> None:
@@ -167,6 +171,7 @@ def _project_names(root: Path, period: int) -> Future[None]:
 
 def _read_project(root: Path) -> None:
     end, found = time.monotonic() + PROJECT_S, defaultdict[str, frozenset[str]](frozenset)
+    _known.setdefault(root, found)  # at first what has been read is better than nothing
     for path in islice(_files_of(root), MOST_FILES):
         try:
             stat = path.stat()
@@ -177,7 +182,7 @@ def _read_project(root: Path) -> None:
             found[word] |= names
         if time.monotonic() > end:
             break
-    _known[root] = dict(found)
+    _known[root] = found
     while len(_known) > KEPT_ROOTS:
         _known.pop(next(iter(_known)), None)
 

@@ -1,15 +1,19 @@
 """Who may add names to classes and modules, from the sources of a project and of stand-ins for what is installed."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from guiderail.monitors.runtime import sources
 from guiderail.monitors.runtime.facts import FileFacts
 from guiderail.monitors.runtime.openness import Openness, Runtime
 from guiderail.monitors.runtime.reader import read_facts
-from guiderail.monitors.runtime.sources import Sources
+from guiderail.monitors.runtime.sources import Sources, read_project
+
+PATIENCE_S = 30.0
 
 STAND_INS = {
     "pydantic/__init__.py": "from .main import BaseModel, create_model\n",
@@ -103,10 +107,35 @@ def test_members_set_anywhere_in_a_project_belong_to_what_has_the_name(tmp_path:
     """However the words of the name are written."""
     files = {"boot/set.py": "import app\napp.App.registry = {}\nother.hidden = 1\n"}
     made = runtime(tmp_path, "", files)
-    found: frozenset[str] = frozenset()
-    for _ in range(100):  # it is read in the background
-        found = found or made.set_in_project(["App", "_app", "thing"])
-    assert found == {"registry"}
+    read_project(tmp_path).result(PATIENCE_S)
+    assert made.set_in_project(["App", "_app", "thing"]) == {"registry"}
+
+
+def test_nobody_waits_for_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was known is told while it is read, and read again."""
+    going_on, is_first_read = Event(), Event()
+
+    def files(root: Path) -> Iterator[Path]:
+        yield root / "first.py"
+        is_first_read.set()
+        going_on.wait(PATIENCE_S)
+        yield root / "second.py"
+
+    monkeypatch.setattr(sources, "_files_of", files)
+    made = runtime(tmp_path, "", {"first.py": "app.shown = 1\n", "second.py": "app.later = 1\n"})
+    for known in ({"shown"}, {"shown", "later"}):
+        sources._reading.cache_clear()
+        task = read_project(tmp_path)
+        assert is_first_read.wait(PATIENCE_S)
+        began = time.perf_counter()
+        for _ in range(200):
+            assert made.set_in_project(["app"]) == known
+        assert time.perf_counter() - began < 2  # waiting a tenth of a second each time takes 20
+        going_on.set()
+        task.result(PATIENCE_S)
+        assert made.set_in_project(["app"]) == {"shown", "later"}
+        is_first_read.clear()
+        going_on.clear()
 
 
 @pytest.mark.parametrize("link", ["loop", "outside"])
@@ -118,6 +147,7 @@ def test_links_of_a_project_are_not_followed(tmp_path: Path, link: str) -> None:
     root.mkdir()
     (root / "inner").symlink_to(root if link == "loop" else tmp_path / "elsewhere", target_is_directory=True)
     made = runtime(root, "", {"set.py": "thing.shown = 1\n"})
+    read_project(root).result(PATIENCE_S)
     assert made.set_in_project(["thing"]) == {"shown"}
 
 
