@@ -72,7 +72,7 @@ class CursorContext:
     @cached_property
     def runtime(self) -> Runtime:
         """Who may add names, in this file and in what it imports."""
-        return Runtime(Sources(self.root, self.path, self.facts))
+        return Runtime(Sources(self.root, self.path, self.facts, self.python))
 
     @cached_property
     def closers(self) -> str:

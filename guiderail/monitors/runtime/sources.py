@@ -43,12 +43,15 @@ class Sources:
         The project's folder.
     path, facts
         The file that is being edited.
+    python
+        The interpreter or environment that a person named; empty for the one that is found.
     """
 
-    def __init__(self, root: Path, path: Path, facts: FileFacts) -> None:
+    def __init__(self, root: Path, path: Path, facts: FileFacts, python: str = "") -> None:
         self.root = root
         self.path = path
         self._facts = facts
+        self._python = python
 
     def facts(self, path: Path) -> FileFacts | None:
         """The facts about a file; None if it cannot be read."""
@@ -66,7 +69,8 @@ class Sources:
         parts = name[dots:].split(".") if name[dots:] else []
         if dots:
             return _file_in(importer.parent.joinpath(*[".."] * (dots - 1)), parts)
-        places = [top_of(importer), importer.parent, *module_path(self.root).folders]
+        folders = module_path(self.root, self.path.parent, self._python).folders  # the edited file runs with these
+        places = [top_of(importer), importer.parent, *folders]
         return next((found for place in places if (found := _file_in(place, parts)) and found != importer), None)
 
     def find(self, name: str, path: Path, seen: set[tuple[Path, str]] | None = None) -> tuple[Path, ClassFacts] | None:

@@ -7,11 +7,14 @@ from threading import Event
 
 import pytest
 
+from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.runtime import sources
 from guiderail.monitors.runtime.facts import FileFacts
 from guiderail.monitors.runtime.openness import Openness, Runtime
 from guiderail.monitors.runtime.reader import read_facts
 from guiderail.monitors.runtime.sources import Sources, read_project
+from guiderail.text.document import Document
+from tests.monitors.python.layouts import environment, write
 
 PATIENCE_S = 30.0
 
@@ -167,3 +170,16 @@ def test_a_class_that_is_far_away_may_have_any_members(tmp_path: Path) -> None:
     chain = {f"n{number}.py": f"from n{number + 1} import *\n" for number in range(200)}
     made = runtime(tmp_path, "from n0 import *\n", chain)
     assert made.of_name("A", tmp_path / "module.py") == Openness(open=True)
+
+
+@pytest.mark.parametrize("place", ["svc/.venv", "elsewhere/chosen"])
+def test_classes_are_looked_for_where_the_edited_file_finds_them(tmp_path: Path, place: str) -> None:
+    """In the environment of its own folder, or in the one that a person named."""
+    root = tmp_path / "project"
+    site = environment(root / place if place.startswith("svc") else tmp_path / place, "magic")
+    write(site, {"magic.py": "class Magic:\n    def __init__(self, n):\n        setattr(self, n, 1)\n"})
+    write(root / "svc", {"app.py": "from magic import Magic\nclass Mine(Magic): ...\n"})
+    path, python = root / "svc" / "app.py", "" if place.startswith("svc") else str(tmp_path / place)
+    document = Document(path.read_text(), language="python")
+    found = CursorContext(document, len(document.text), path, root=root, python=python).runtime
+    assert found.of_class(path, 1, "Mine").open
