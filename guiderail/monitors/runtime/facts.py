@@ -111,3 +111,6 @@ def plain(name: str) -> str:
 def unknown_class(name: str) -> ClassFacts:
     """A class of which nothing is known: it may have any members."""
     return ClassFacts(name, -1, (0, 0), makes_names_up=True)
+
+
+UNREAD = FileFacts(makes_names_up=True, marks_all=True)  # of a file that is there and cannot be read: anything may be

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 from threading import Thread
 
 from guiderail import projectfile
+from guiderail.monitors.analysis.workspaces import is_trusted
 from guiderail.monitors.modules import module_path
-from guiderail.monitors.runtime.facts import ClassFacts, FileFacts, unknown_class
+from guiderail.monitors.runtime.facts import UNREAD, ClassFacts, FileFacts, unknown_class
 from guiderail.monitors.runtime.reader import read_facts
 from guiderail.projectfile import ProjectFileError
 
@@ -54,14 +56,18 @@ class Sources:
         self._python = python
 
     def facts(self, path: Path) -> FileFacts | None:
-        """The facts about a file; None if it cannot be read."""
+        """The facts about a file; `UNREAD` if it is there and cannot be read, None if it is not there."""
         if path == self.path:
             return self._facts
         try:
             found = path.stat()
         except (OSError, ValueError):
             return None
-        return _facts(path, self.root, found.st_mtime_ns, found.st_size)
+        return _facts(path, None if self._is_trusted else self.root, found.st_mtime_ns, found.st_size)
+
+    @cached_property
+    def _is_trusted(self) -> bool:
+        return is_trusted(self.root)
 
     def module(self, name: str, importer: Path) -> Path | None:
         """The file of a module that another file imports by this name, dots of a relative import included."""
@@ -96,6 +102,8 @@ class Sources:
         self, facts: FileFacts, name: str, path: Path, seen: set[tuple[Path, str]]
     ) -> tuple[Path, ClassFacts] | None:
         """What a name means in a file with these facts."""
+        if facts is UNREAD:
+            return path, unknown_class(name)
         head, _, rest = name.partition(".")
         if (own := facts.class_named(rest.rpartition(".")[2] or head)) and facts.class_named(head):
             return path, own
@@ -125,7 +133,7 @@ class Sources:
     def function(self, name: str, path: Path, depth: int = 0) -> tuple[FileFacts, bool] | None:
         """The file that defines a function, and whether that sets members by names that the text does not show."""
         facts = self.facts(path) if depth < DEEPEST else None
-        if facts is None:
+        if facts is None or facts is UNREAD:
             return None
         head, _, rest = name.partition(".")
         if not rest and head in facts.functions:
@@ -134,6 +142,22 @@ class Sources:
         wanted = ".".join(filter(None, [inner, rest]))
         file = self.module(module, path) if module and wanted else None
         return self.function(wanted, file, depth + 1) if file else None
+
+    def is_lost(self, name: str, path: Path) -> bool:
+        """Whether a file imports a name from a module that is not found: outside of what may be looked at, say."""
+        facts = self.facts(path)
+        head, _, rest = name.partition(".")
+        if facts is None or head not in facts.imports:
+            return False
+        module, inner = facts.imports[head]
+        parts = [part for part in (inner, *rest.split(".")) if part]
+        if module.partition(".")[0] in sys.stdlib_module_names:
+            return False
+        for part in ("", *parts):  # the first parts may be modules of the package
+            module += part if module.endswith(".") or not part else f".{part}"
+            if self.module(module, path):
+                return False
+        return True
 
     def qualified(self, name: str, path: Path) -> str:
         """The dotted name by which a file imports something: what it is called where that cannot be looked at."""
@@ -255,11 +279,14 @@ def _is_file(path: Path) -> bool:
 
 
 @lru_cache(KEPT_FILES)
-def _facts(path: Path, root: Path, changed: int, size: int) -> FileFacts | None:
-    """The facts about a file as it was when it had that time and size; what belongs to a project is read inside it."""
+def _facts(path: Path, root: Path | None, changed: int, size: int) -> FileFacts | None:
+    """The facts about a file as it was when it had that time and size.
+
+    What belongs to a project that is not trusted is read inside it alone.
+    """
     try:
-        text = projectfile.read_text(path, root if path.is_relative_to(root) else None, limit=LARGEST)
+        text = projectfile.read_text(path, root if root and path.is_relative_to(root) else None, limit=LARGEST)
     except ProjectFileError as error:
         log.info("names are not known: %s", error)
-        return None
-    return read_facts.__wrapped__(text) if text is not None else None
+        return UNREAD
+    return read_facts.__wrapped__(text) or UNREAD if text is not None else None

@@ -7,6 +7,7 @@ from threading import Event
 
 import pytest
 
+from guiderail.monitors.analysis import workspaces
 from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.runtime import sources
 from guiderail.monitors.runtime.facts import FileFacts
@@ -183,3 +184,33 @@ def test_classes_are_looked_for_where_the_edited_file_finds_them(tmp_path: Path,
     document = Document(path.read_text(), language="python")
     found = CursorContext(document, len(document.text), path, root=root, python=python).runtime
     assert found.of_class(path, 1, "Mine").open
+
+
+MAGIC = "class Magic:\n    def __init__(self, name):\n        setattr(self, name, 1)\n\n\nclass Quiet: ...\n"
+
+
+@pytest.mark.parametrize("is_trusted", [False, True])
+def test_an_environment_outside_is_read_where_the_project_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_trusted: bool
+) -> None:
+    """Elsewhere nothing is known of its classes: they may have any members."""
+    monkeypatch.setattr(workspaces, "trusted", lambda: [tmp_path / "project"] if is_trusted else [])
+    root, site = tmp_path / "project", environment(tmp_path / "outside", "magic")
+    write(site, {"magic.py": MAGIC})
+    text = "from magic import Magic, Quiet\nclass A(Magic): ...\nclass B(Quiet): ...\n"
+    made = runtime(root, text, {"module.py": text})
+    (root / ".venv").symlink_to(tmp_path / "outside", target_is_directory=True)
+    module = root / ".venv" / site.relative_to(tmp_path / "outside") / "magic.py"
+    assert made.of_class(root / "module.py", 1, "A").open
+    assert made.of_class(root / "module.py", 2, "B").open is not is_trusted
+    assert made.of_class(module, 0, "Magic").open
+    assert made.of_class(module, 5, "Quiet").open is not is_trusted
+
+
+def test_a_file_that_is_too_large_may_add_anything(tmp_path: Path) -> None:
+    """To its classes, its subclasses and itself."""
+    text = "from large import Quiet\nclass A(Quiet): ...\n"
+    made = runtime(tmp_path, text, {"large.py": MAGIC + "#" * (sources.LARGEST + 1)})
+    assert made.of_class(tmp_path / "large.py", 0, "Magic").open
+    assert made.of_class(tmp_path / "module.py", 1, "A").open
+    assert made.of_module(tmp_path / "large.py").open
