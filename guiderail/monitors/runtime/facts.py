@@ -26,6 +26,8 @@ class ClassFacts:
         What its body binds, its methods set on their own object or class, and ``__slots__`` reserves.
     mentioned
         Names after the first parameter of its methods and a dot, also where they are only read.
+    given_to
+        Dotted names of the functions that its methods give their own object to.
     makes_names_up
         Whether it sets members by names that the text does not show, or answers for any name.
     config
@@ -40,6 +42,7 @@ class ClassFacts:
     decorators: tuple[str, ...] = ()
     names: frozenset[str] = frozenset()
     mentioned: frozenset[str] = frozenset()
+    given_to: frozenset[str] = frozenset()
     makes_names_up: bool = False
     config: str = ""
 

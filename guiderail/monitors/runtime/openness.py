@@ -155,6 +155,8 @@ class Runtime:
             return False
         if one.makes_names_up or (facts is not None and facts.marks_all):
             return True
+        if any(found[1] for name in one.given_to if (found := self.sources.function(name, path))):
+            return True
         return any(self._adds(path, name) for name in one.decorators) or any(
             self._is_computed(path, base) or self._is_lost(path, base) for base in one.bases
         )

@@ -32,7 +32,8 @@ STAND_INS = {
     "sqlmodel/__init__.py": "from .main import SQLModel\n",
     "sqlmodel/main.py": "class SQLModel: ...\n",
     "flask_sqlalchemy/__init__.py": "class SQLAlchemy: ...\n",
-    "plain/__init__.py": "class Base:\n    def __init__(self): self.made = 1\n\n\ndef quiet(cls): return cls\n",
+    "plain/__init__.py": "class Base:\n    def __init__(self): self.made = 1\n\n\ndef quiet(cls): return cls\n"
+    "def fill(it, n): setattr(it, n, 1)\n",
 }
 
 
@@ -75,6 +76,11 @@ def openness(root: Path, text: str, name: str = "A") -> Openness:
         ("from enum import Enum\nclass A(Enum): X = 1", False),
         ("class A: ...\nfor name in names:\n    setattr(A, name, 1)", True),
         ("class A(B): ...\nclass B(A): ...", False),
+        ("class A:\n    def f(self, k): fill(self, k)\ndef fill(it, n): setattr(it, n, 1)", True),
+        ("from plain import fill\nclass A:\n    def f(self, k): fill(n=k, it=self)", True),
+        ("import plain\nclass A:\n    def f(self, k): plain.quiet(self)", False),
+        ("from nowhere import fill\nclass A:\n    def f(self, k): fill(self)", False),
+        ("found = (B,)\nclass A(found[0]): ...", True),
     ],
 )
 def test_who_may_add_names(tmp_path: Path, text: str, is_open: bool) -> None:
