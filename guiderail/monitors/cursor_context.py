@@ -12,7 +12,7 @@ from guiderail.monitors.analysis.requests import CLASS, Question
 from guiderail.monitors.interpolation import DEEPEST, Hole, as_code, hole_at, rest_as_code
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import CLOSING, OPENING, LexState, lex_state, unmatched_closers
-from guiderail.monitors.runtime.facts import FileFacts
+from guiderail.monitors.runtime.facts import UNREAD, FileFacts
 from guiderail.monitors.runtime.openness import Runtime
 from guiderail.monitors.runtime.reader import read_facts
 from guiderail.monitors.runtime.sources import Sources
@@ -67,12 +67,12 @@ class CursorContext:
         begin = len(_HALF_WORD.sub("", self.text))
         text = snapshot.question(begin).text
         name = CLASS if self.text[:begin].endswith(".") else ""
-        return read_facts(text[:begin] + name + text[begin:]) or FileFacts()
+        return read_facts(text[:begin] + name + text[begin:]) or UNREAD
 
     @cached_property
     def runtime(self) -> Runtime:
         """Who may add names, in this file and in what it imports."""
-        return Runtime(Sources(self.root, self.path, self.facts))
+        return Runtime(Sources(self.root, self.path, self.facts, self.python))
 
     @cached_property
     def closers(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from guiderail.monitors.runtime.facts import ClassFacts, FileFacts, plain
+from guiderail.monitors.runtime.facts import UNREAD, ClassFacts, FileFacts, plain
 from guiderail.monitors.runtime.frameworks import allowing_words, merged
 from guiderail.monitors.runtime.sources import STUB, Sources, module_name, set_in_project, sources_of
 
@@ -82,9 +82,12 @@ class Runtime:
         """
         found = Openness()
         facts = self.sources.facts(path)
+        if facts is UNREAD:
+            return Openness(open=True)
         one = (facts.class_named(name) if name else facts.class_at(line)) if facts else None
         for source in sources_of(path) if one else ():
             known = self.sources.facts(source)
+            found |= Openness(open=known is UNREAD)
             same = one if source == path else known.class_named(one.name) if known and one else None
             if same is not None:
                 found |= self._of(source, same, itself=itself)
@@ -147,14 +150,20 @@ class Runtime:
 
     def _is_open(self, path: Path, one: ClassFacts) -> bool:
         """Whether a class, its bases left aside, gets names that no source shows."""
-        if path.suffix == STUB or _qualified(path, one.name) in merged("settles"):
-            return False
         facts = self.sources.facts(path)
+        if _qualified(path, one.name) in merged("settles") or (path.suffix == STUB and facts is not UNREAD):
+            return False
         if one.makes_names_up or (facts is not None and facts.marks_all):
             return True
+        if any(found[1] for name in one.given_to if (found := self.sources.function(name, path))):
+            return True
         return any(self._adds(path, name) for name in one.decorators) or any(
-            self._is_computed(path, base) for base in one.bases
+            self._is_computed(path, base) or self._is_lost(path, base) for base in one.bases
         )
+
+    def _is_lost(self, path: Path, base: str) -> bool:
+        """Whether a base comes from a module whose source is not found, so that nothing is known of it."""
+        return self.sources.is_lost(base, path) and self.sources.qualified(base, path) not in merged("settles")
 
     def _is_computed(self, path: Path, base: str) -> bool:
         """Whether a base is made by a call, so that its members are not known, or is an object's (``db.Model``)."""
