@@ -21,6 +21,7 @@ from guiderail.text.document import Document
 SUFFIX_READ = 100_000  # characters after the cursor that are searched for closing brackets; once, some milliseconds
 STRING_READ = 4000  # characters before a place in which a string with code in it is looked for
 HOLED = re.compile(r"(?i)[ft]r?['\"]|`|\$@?\"|@\$\"")  # a quick look for their beginnings
+WORD_READ = 400  # characters of a half-typed word
 _HALF_WORD = re.compile(r"\w+\Z")
 HIDDEN = 4  # brackets at most that a rest of a line is thought to have opened
 
@@ -64,7 +65,8 @@ class CursorContext:
     def facts(self) -> FileFacts:
         """What the file says of its classes and names, without the word that is half typed."""
         snapshot = self.snapshot()
-        begin = len(_HALF_WORD.sub("", self.text))
+        half = _HALF_WORD.search(self.text, max(0, len(self.text) - WORD_READ))
+        begin = half.start() if half else len(self.text)
         text = snapshot.question(begin).text
         name = CLASS if self.text[:begin].endswith(".") else ""
         return read_facts(text[:begin] + name + text[begin:]) or UNREAD

@@ -13,6 +13,7 @@ from guiderail.monitors.python.layout import calls, part
 from guiderail.projectfile import ProjectFileError
 
 OLDEST, NEWEST = (3, 8), (3, 15)  # that analysers are told of
+SPECIFIER_READ = 200  # characters
 _BOUND = re.compile(r"(>=|<=|==|~=|\^|~|>|<|!=|===)?\s*(\d)(?:\.(\d{1,3}))?((?:\.\d+)?)")
 
 
@@ -35,7 +36,7 @@ def version_of(interpreter: Interpreter, root: Path, folder: Path) -> Version:
 def _bounds(specifiers: Sequence[str]) -> tuple[Version, Version]:
     """The oldest and the newest version that the nearest specifier allows."""
     lowest, highest = OLDEST, NEWEST
-    for operator, major, minor, rest in _BOUND.findall(specifiers[0][:200] if specifiers else ""):
+    for operator, major, minor, rest in _BOUND.findall(specifiers[0][:SPECIFIER_READ] if specifiers else ""):
         version = int(major), int(minor or 0)
         if operator in (">=", "~=", "^", "~", "==", "===", ""):
             lowest = max(lowest, version)
@@ -61,4 +62,4 @@ def _declared(folder: Path, root: Path) -> Iterator[str]:
     found = [part(said, "project", "requires-python"), part(said, "tool", "poetry", "dependencies", "python"), setup]
     found += [getattr(node, "value", None) for node in script]
     found += [part(pipfile, "requires", "python_version"), part(pipfile, "requires", "python_full_version")]
-    yield from (one for one in found if isinstance(one, str) and _BOUND.search(one))
+    yield from (one for one in found if isinstance(one, str) and _BOUND.search(one[:SPECIFIER_READ]))
