@@ -83,11 +83,15 @@ class CommandHandlers:
             raise JsonRpcException(message, code=types.ErrorCodes.InvalidParams.value)
         snooze = self.client.policy.snooze
         snooze.begin(minutes)
+        self.close()
+        self._set_alarm()
+        return {"minutes": minutes, "until": snooze.clock, "status": self.status.now().as_json()}
+
+    def close(self) -> None:
+        """Wait for the end of no snooze any more: the client left, or there is another one."""
         if self._alarm:
             self._alarm.cancel()
-        self._set_alarm()
-        self.status.publish()
-        return {"minutes": minutes, "until": snooze.clock, "status": self.status.now().as_json()}
+            self._alarm = None
 
     def _set_alarm(self) -> None:
         """Have the status sent again when the snooze ends, by the time of day."""

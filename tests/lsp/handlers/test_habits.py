@@ -46,8 +46,20 @@ async def test_a_snooze_ends_by_itself(minutes: int, monkeypatch: pytest.MonkeyP
         assert await client.ghost(uri, 0, 4) == []
         monkeypatch.setattr(snooze.time, "time", lambda: now + 60 * minutes + 1)
         assert await client.ghost(uri, 0, 4)
-        while client.last("guiderail/didChangeStatus")["state"] != "ready":  # told without being asked
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):  # told without being asked
+            while client.last("guiderail/didChangeStatus")["state"] != "ready":
+                await asyncio.sleep(0.01)
+
+
+async def test_the_alarm_of_a_snooze_ends_with_its_client() -> None:
+    """Also of one that leaves without a word: the loop would hold it, and its documents, until the snooze ends."""
+    alarms = []
+    async with connected() as client:
+        for _ in range(2):
+            await client.command("snooze", {"minutes": 60})
+            alarms.append(client.server._commands._alarm)
+        assert [one.cancelled() for one in alarms] == [True, False]
+    assert alarms[1].cancelled()
 
 
 async def test_a_snooze_is_ended_by_another_one_of_no_minutes_and_by_the_toggle() -> None:
