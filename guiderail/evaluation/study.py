@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -111,6 +111,11 @@ def once(log: RowFile | None, unit: Unit, make: Callable[[], Sequence[Row]]) -> 
         if log and rows:
             log.add(rows)
     yield from map(dict, rows)
+
+
+def digest_of(content: Any) -> str:
+    """A name for a unit by what it is made of (dataclasses and JSON's kinds): rows found again are then its own."""
+    return hashlib.sha256(json.dumps(content, default=asdict).encode()).hexdigest()[:16]
 
 
 @contextmanager
