@@ -8,7 +8,8 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -27,6 +28,7 @@ from guiderail.evaluation.worker import Row, Worker
 ALONE: dict[str, Any] = {
     "context_tokens": 0, "project_ngrams": "off", "end_loops": False, "verdict": "off", "monitors": False
 }  # fmt: skip
+LINE_TOKENS = 64  # of an answer that is one line, at most
 UNFINISHED = 8  # runs whose rows are kept
 
 
@@ -95,10 +97,15 @@ def answered(
     log: RowFile | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> Iterator[Row]:
-    """The rows of every task answered by every system; those that are in the log are not made again."""
+    """The rows of every task answered by every system; those that are in the log are not made again.
+
+    A line has `LINE_TOKENS` at most, also where the plan gives longer texts more.
+    """
+    of_line = {"max_tokens": min(LINE_TOKENS, worker.settings.max_tokens)}
     for task in tasks:
         for system in systems:
-            yield from once(log, (task.id, system.label), lambda task=task, system=system: worker.answer(task, system))
+            own = replace(system, overrides={**of_line, **system.overrides}) if task.until == "line" else system
+            yield from once(log, (task.id, system.label), partial(worker.answer, task, own))
             advance()
 
 
@@ -111,6 +118,11 @@ def once(log: RowFile | None, unit: Unit, make: Callable[[], Sequence[Row]]) -> 
         if log and rows:
             log.add(rows)
     yield from map(dict, rows)
+
+
+def digest_of(content: Any) -> str:
+    """A name for a unit by what it is made of (dataclasses and JSON's kinds): rows found again are then its own."""
+    return hashlib.sha256(json.dumps(content, default=asdict).encode()).hexdigest()[:16]
 
 
 @contextmanager
