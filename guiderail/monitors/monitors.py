@@ -77,7 +77,7 @@ class Monitors:
             return None
         analyser.attend()
         path = whole(document.path or folder / (UNTITLED + ending_of(document.language or "")))
-        context = CursorContext(document, offset, path, typed, folder, self.analysers.python)
+        context = CursorContext(document, offset, path, typed, folder, self.analysers.python, self.analysers.trust)
 
         is_behind = overlooks(analyser, path)  # then its answers forbid nothing
 
