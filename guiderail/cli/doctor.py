@@ -307,7 +307,7 @@ def _imports(settings: Settings, file: Path | None) -> Check:
 
     place = (file or Path()).absolute()
     folder = place if place.is_dir() else place.parent
-    found = surroundings(find_root(folder) or folder, folder, settings.python)
+    found = surroundings(find_root(folder) or folder, folder, settings.python, settings.trust)
     detail = f"{found}; {found.doubt}: no module is forbidden" if found.doubt else str(found)
     return Check("imports", "note" if found.doubt else "ok", detail, found.remedy)
 

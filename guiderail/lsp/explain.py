@@ -100,5 +100,6 @@ def _python(request: CompletionRequest) -> dict[str, Any] | None:
     if document.language not in PYTHON_STATEMENTS or document.path is None:
         return None
     folder = document.path.absolute().parent
-    found = surroundings(request.root or folder, folder, request.settings.python)
+    settings = request.settings
+    found = surroundings(request.root or folder, folder, settings.python, settings.trust)
     return asdict(found) | {"remedy": found.remedy}

@@ -41,16 +41,19 @@ class CursorContext:
         The folder of the project.
     python
         The interpreter or environment that a person named; empty for the one that is found.
+    trust
+        Whether the project is trusted: always, never, or if it is listed.
     """
 
     def __init__(
-        self, document: Document, offset: int, path: Path, typed: str = "", root: Path | None = None, python: str = ""
-    ) -> None:
+        self, document: Document, offset: int, path: Path, typed: str = "", root: Path | None = None, python: str = "",
+        trust: str = "listed",
+    ) -> None:  # fmt: skip
         self.language = document.language or ""
         self.path = path
         self._lex_cache = lex_cache(document.path, self.language)
         self.root = root or path.parent
-        self.python = python
+        self.python, self.trust = python, trust
         self.typed = typed
         self.text = document.text[: offset - len(typed)]
         self.rest = document.text[offset:]

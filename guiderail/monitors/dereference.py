@@ -172,7 +172,8 @@ def _restriction(
     if module and names:
         # A module inside a package is a member of it once anything has imported it, which analysers do not look for.
         cursor = snapshot.cursor
-        names |= module_path(cursor.root, cursor.path.parent, cursor.python).modules(module) or frozenset()
+        path = module_path(cursor.root, cursor.path.parent, cursor.python, cursor.trust)
+        names |= path.modules(module) or frozenset()
     if reason is None and is_open:
         reason = "dynamic"
     if reason is None and access.may_chain:

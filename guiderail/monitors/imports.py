@@ -138,11 +138,11 @@ def _restriction(names: frozenset[str], snapshot: Snapshot, found: re.Match[str]
 def _paths_of(snapshot: Snapshot) -> list[ModulePath]:
     """The import paths of a file: a link has that of its own folder as a module, of what it leads to as a script."""
     cursor = snapshot.cursor
-    found = [module_path(cursor.root, cursor.path.parent, cursor.python)]
+    found = [module_path(cursor.root, cursor.path.parent, cursor.python, cursor.trust)]
     if cursor.path.is_symlink():
         real = Path(os.path.realpath(cursor.path)).parent
         inside = real.is_relative_to(os.path.realpath(cursor.root))
-        found.append(module_path(cursor.root if inside else real, real, cursor.python))
+        found.append(module_path(cursor.root if inside else real, real, cursor.python, cursor.trust))
     return found
 
 

@@ -53,12 +53,14 @@ class ModulePath:
         The folder of the files that import; by default the project's own.
     python
         The interpreter or environment that a person named; empty for the one that is found.
+    trust
+        Whether the project is trusted: always, never, or if it is listed.
     """
 
-    def __init__(self, root: Path, folder: Path | None = None, python: str = "") -> None:
+    def __init__(self, root: Path, folder: Path | None = None, python: str = "", trust: str = "listed") -> None:
         self.root = root
         self.folder = _inside(folder or root, root)
-        self._python = python
+        self._python, self._trust = python, trust
         self._left_out: set[Path] = set()  # folders of the import path that are not looked at
 
     def modules(self, package: str = "") -> frozenset[str] | None:
@@ -174,7 +176,7 @@ class ModulePath:
 
     @cached_property
     def _is_trusted(self) -> bool:
-        return is_trusted(self.root)
+        return is_trusted(self.root, self._trust)
 
     @cached_property
     def _mapped(self) -> dict[str, Path]:
@@ -234,14 +236,14 @@ class ModulePath:
         return False
 
 
-def module_path(root: Path, folder: Path | None = None, python: str = "") -> ModulePath:
+def module_path(root: Path, folder: Path | None = None, python: str = "", trust: str = "listed") -> ModulePath:
     """The import path of a folder's files, read anew when it may have changed."""
-    return _module_path(root, folder, python, int(time.monotonic() / FRESH_S))
+    return _module_path(root, folder, python, trust, int(time.monotonic() / FRESH_S))
 
 
 @lru_cache(maxsize=8)
-def _module_path(root: Path, folder: Path | None, python: str, period: int) -> ModulePath:
-    return ModulePath(root, folder, python)
+def _module_path(root: Path, folder: Path | None, python: str, trust: str, period: int) -> ModulePath:
+    return ModulePath(root, folder, python, trust)
 
 
 def inside(folder: Path, root: Path) -> frozenset[str] | None:

@@ -78,7 +78,7 @@ class Monitors:
             return None
         analyser.attend()
         path = whole(document.path or folder / (UNTITLED + ending_of(document.language or "")))
-        context = CursorContext(document, offset, path, typed, folder, self.analysers.python)
+        context = CursorContext(document, offset, path, typed, folder, self.analysers.python, self.analysers.trust)
 
         if context.language in PYTHON_STATEMENTS:
             read_project(folder)

@@ -8,6 +8,9 @@ import pytest
 
 from guiderail.monitors.analysis.workspaces import trust
 from guiderail.monitors.modules import ModulePath
+from guiderail.monitors.python.description import surroundings
+from guiderail.monitors.python.project import python_project
+from tests.monitors.python.layouts import environment
 
 SITE = ".venv/lib/python3.11/site-packages"
 
@@ -56,3 +59,18 @@ def test_links_inside_a_project_are_followed(root: Path) -> None:
     (root / SITE / "linked.pth").write_text(f"{root / 'packages'}\n")
     assert ModulePath(root).modules("shop") == {"cart"}
     assert {"shop", "packages"} <= (ModulePath(root).modules() or frozenset())
+
+
+def test_the_setting_trust_counts_for_the_import_path(root: Path, tmp_path: Path) -> None:
+    """Above the list: for monitors, for analysers and for what a person is told."""
+    site = environment(tmp_path / "outside", "private_module")
+    (root / ".venv").symlink_to(tmp_path / "outside")
+    assert ModulePath(root, trust="listed").modules() is None
+    assert "private_module" in (ModulePath(root, trust="always").modules() or ())
+    inside = root / ".venv" / site.relative_to(tmp_path / "outside")
+    assert str(inside) in surroundings(root, trust="always").packages
+    assert inside in python_project(root, trust="always").packages
+    trust(root)
+    assert ModulePath(root, trust="never").modules() is None
+    assert str(inside) not in surroundings(root, trust="never").packages
+    assert inside not in python_project(root, trust="never").packages

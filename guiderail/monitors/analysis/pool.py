@@ -27,6 +27,11 @@ class Analysers(Protocol):
         """The interpreter or environment that a person named; empty for the one that is found."""
         ...
 
+    @property
+    def trust(self) -> str:
+        """In which workspaces analysers may run programs of the project: listed, always or never."""
+        ...
+
     def get(self, language: str, folder: Path) -> Analyser | None:
         """The analyser for files of a language in a folder, started if need be; None if there is none."""
         ...
@@ -63,7 +68,7 @@ class ServerPool:
         self.unsaved = UnsavedDocuments()
         self._wanted = wanted
         self._notice = notice
-        self._trust = trust
+        self.trust = trust
         self._running: dict[tuple[str, Path], ServerAnalyser] = {}
         self._chosen: dict[tuple[str, Path], tuple[Server, bool] | None] = {}
         self._asked: dict[Path, None] = {}  # the folder that was asked about last comes last
@@ -89,7 +94,7 @@ class ServerPool:
 
     def _choose(self, language: str, folder: Path) -> tuple[Server, bool] | None:
         """The best server that may start in a folder, and whether the folder is trusted."""
-        trusted, passed_over = is_trusted(folder, self._trust), None
+        trusted, passed_over = is_trusted(folder, self.trust), None
         for server in candidates(language, self._wanted, None if trusted else folder):
             if may_start(server, trusted):
                 return server, trusted

@@ -51,7 +51,7 @@ def jedi(workspace: Workspace) -> Told:
 
 
 def _project(workspace: Workspace) -> PythonProject:
-    return python_project(workspace.root, workspace.python)
+    return python_project(workspace.root, workspace.python, "always" if workspace.trusted else "never")
 
 
 def _names(folders: Iterable[Path]) -> list[str]:

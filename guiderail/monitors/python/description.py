@@ -52,7 +52,7 @@ class Surroundings:
         return f"{where}; modules of {', '.join(self.roots)}; {packages if self.packages else 'no packages'}"
 
 
-def surroundings(root: Path, folder: Path | None = None, python: str = "") -> Surroundings:
+def surroundings(root: Path, folder: Path | None = None, python: str = "", trust: str = "listed") -> Surroundings:
     """The surroundings of the files in a folder of a project.
 
     Parameters
@@ -61,8 +61,10 @@ def surroundings(root: Path, folder: Path | None = None, python: str = "") -> Su
         The project, and the folder in it; by default the project's own.
     python
         The interpreter or environment that a person named.
+    trust
+        Whether the project is trusted: always, never, or if it is listed.
     """
-    path = ModulePath(root, folder, python)
+    path = ModulePath(root, folder, python, trust)
     version = version_of(path.interpreter, root, path.folder)
     return Surroundings(
         interpreter=str(path.interpreter.prefix),

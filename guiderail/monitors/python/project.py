@@ -56,7 +56,7 @@ class PythonProject:
         return "{}.{}".format(*self.version)
 
 
-def python_project(root: Path, python: str = "") -> PythonProject:
+def python_project(root: Path, python: str = "", trust: str = "listed") -> PythonProject:
     """What is found of a project, and of the projects inside it.
 
     Parameters
@@ -65,8 +65,10 @@ def python_project(root: Path, python: str = "") -> PythonProject:
         The project's folder.
     python
         The interpreter or environment that a person named.
+    trust
+        Whether the project is trusted: always, never, or if it is listed.
     """
-    paths = [ModulePath(root, folder, python) for folder in (root, *_projects(root))]
+    paths = [ModulePath(root, folder, python, trust) for folder in (root, *_projects(root))]
     main = next((path for path in paths if not path.interpreter.is_guess), paths[0])
     roots = dict.fromkeys(folder for path in paths for folder in (*path.roots, *path.mapped_folders))
     packages = dict.fromkeys(folder for path in (main, *paths) for folder in path.packages)
