@@ -6,6 +6,7 @@ and a module's imports of everything, through the syntax trees of their sources.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from guiderail.monitors.runtime.sources import STUB, Sources, module_name, set_i
 MOST_BASES = 60
 MOST_STARS = 40
 _MAKING = frozenset({"__new__", "__init__", "__call__", "__prepare__", "__getattr__", "__getattribute__"})
+_COMMON = frozenset({"object", "Exception", "ABC", "Protocol"})  # bases that connect nothing
 _PLAIN_CALLS = frozenset({"namedtuple", "NamedTuple", "TypedDict", "with_metaclass", "type"})
 
 
@@ -249,20 +251,24 @@ class Runtime:
         Those are its bases, its subclasses, and what these have for bases beside it; of all of them also what is only
         mentioned.
         """
-        names, group = frozenset[str](), _group(facts.classes, one.name)
-        for other in facts.classes:
-            if other is one or other.name in group:
-                names |= other.names | other.mentioned
-        return names
+        group = _group(facts.classes, one.name)
+        found = [other for other in facts.classes if other is one or other.name in group]
+        return frozenset[str]().union(*(other.names | other.mentioned for other in found))
 
 
 def _group(classes: Iterable[ClassFacts], name: str) -> set[str]:
     """The names of the classes that are connected with one by inheritance."""
-    links = [{one.name, *one.bases} for one in classes]
-    group, grown = {name}, True
-    while grown:
-        reached = group.union(*(link for link in links if link & group)) - {"object", "Exception", "ABC", "Protocol"}
-        grown, group = len(reached) > len(group), reached | group
+    linked = defaultdict[str, set[str]](set)
+    for one in classes:
+        for base in one.bases:
+            if base not in _COMMON:
+                linked[one.name].add(base)
+                linked[base].add(one.name)
+    group, waiting = {name}, [name]
+    while waiting:
+        new = linked[waiting.pop()] - group
+        group |= new
+        waiting += new
     return group
 
 

@@ -163,9 +163,8 @@ class _Reading:
 
     def _is_known(self, name: str) -> bool:
         """Whether a name may be a class's."""
-        return bool(self._stars) or any(
-            name in one for one in (self._imports, self._named, self._aliases, vars(builtins))
-        )
+        known = (self._imports, self._named, self._aliases, vars(builtins))
+        return bool(self._stars) or any(name in one for one in known)
 
     def _function_definition(self, node: Node) -> None:
         name = text_of(node.child_by_field_name("name"))

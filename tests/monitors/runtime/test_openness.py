@@ -220,3 +220,14 @@ def test_a_file_that_is_too_large_may_add_anything(tmp_path: Path) -> None:
     assert made.of_class(tmp_path / "large.py", 0, "Magic").open
     assert made.of_class(tmp_path / "module.py", 1, "A").open
     assert made.of_module(tmp_path / "large.py").open
+
+
+def test_a_long_chain_of_classes_is_followed_in_time(tmp_path: Path) -> None:
+    """A class at a time: its square takes many seconds."""
+    chain = "".join(f"class C{n}(C{n - 1}):\n    def f{n}(self): ...\n" for n in range(1, 6_000))
+    facts = read_facts("class C0: ...\n" + chain)
+    assert facts is not None
+    began = time.thread_time()
+    found = runtime(tmp_path, "", {}).related(facts, facts.classes[0])
+    assert time.thread_time() - began < 1
+    assert {"f1", "f5999"} <= found

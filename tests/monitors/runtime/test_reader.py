@@ -160,8 +160,9 @@ def test_a_text_that_breaks_off_is_read_as_far_as_it_goes() -> None:
 @pytest.mark.parametrize(
     "text",
     ["x" + ".a" * 20_000 + " = 1", "(" * 5_000 + "x.a" + ",)" * 5_000 + " = 1", "f(" * 3_000 + ")" * 3_000,
-     "class A:\n" + "    def f(self): self.a = 1\n" * 5_000, "hasattr(x, '" + "a" * 100_000 + "')"],
-    ids=["chain", "tuple", "calls", "methods", "string"],
+     "class A:\n" + "    def f(self): self.a = 1\n" * 5_000, "hasattr(x, '" + "a" * 100_000 + "')",
+     "class A: ...\n" * 9_000 + "def f():\n" + "    x.a = y.b\n" * 9_000],
+    ids=["chain", "tuple", "calls", "methods", "string", "classes"],
 )  # fmt: skip
 def test_odd_texts_are_read_in_time(text: str) -> None:
     """However deep, long or many its parts are: in seconds, where what grows with their square takes minutes."""
