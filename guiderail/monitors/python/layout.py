@@ -95,11 +95,11 @@ def _of_pyproject(folder: Path, root: Path) -> Iterator[str]:
     said = projectfile.read_toml(folder / "pyproject.toml", root)
     for tables, key in _FOLDER_KEYS:
         yield from folders_in(part(said, *tables.split("."), key))
-    for package in part(said, "tool", "poetry", "packages") or ():
+    for package in items(part(said, "tool", "poetry", "packages")):
         yield from folders_in(part(package, "from"))
     for place in texts(part(said, "tool", "hatch", "build", "targets", "wheel", "packages")):
         yield place.rpartition("/")[0] or "."
-    for environment in part(said, "tool", "pyright", "executionEnvironments") or ():
+    for environment in items(part(said, "tool", "pyright", "executionEnvironments")):
         yield from (*folders_in(part(environment, "root")), *folders_in(part(environment, "extraPaths")))
 
 
@@ -125,7 +125,7 @@ def _of_setup(folder: Path, root: Path) -> Iterator[str]:
 def _of_pyright(folder: Path, root: Path) -> Iterator[str]:
     said = projectfile.read_json(folder / "pyrightconfig.json", root)
     yield from folders_in(part(said, "extraPaths"))
-    for environment in part(said, "executionEnvironments") or ():
+    for environment in items(part(said, "executionEnvironments")):
         yield from (*folders_in(part(environment, "root")), *folders_in(part(environment, "extraPaths")))
 
 
@@ -214,6 +214,11 @@ def part(table: Any, *keys: str) -> Any:
     for key in keys:
         table = table.get(key) if isinstance(table, dict) else None
     return table
+
+
+def items(found: Any) -> list[Any]:
+    """The items of a list; none of what is no list."""
+    return found if isinstance(found, list) else []
 
 
 def texts(found: Any) -> Iterator[str]:

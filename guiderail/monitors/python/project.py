@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from guiderail import projectfile
-from guiderail.monitors.modules import ModulePath
+from guiderail.allowance import Allowance
+from guiderail.monitors.modules import READ_S, ModulePath
 from guiderail.monitors.python.interpreter import Interpreter, Version
 from guiderail.monitors.python.layout import MANIFESTS
 from guiderail.monitors.python.version import version_of
@@ -63,7 +64,13 @@ def python_project(root: Path, python: str = "") -> PythonProject:
     python
         The interpreter or environment that a person named.
     """
-    paths = [ModulePath(root, folder, python) for folder in (root, *_projects(root))]
+    allowance = Allowance(READ_S)
+    with allowance.used():
+        return _python_project(root, python, allowance)
+
+
+def _python_project(root: Path, python: str, allowance: Allowance) -> PythonProject:
+    paths = [ModulePath(root, folder, python, allowance) for folder in (root, *_projects(root))]
     main = next((path for path in paths if not path.interpreter.is_guess), paths[0])
     roots = dict.fromkeys(folder for path in paths for folder in (*path.roots, *path.mapped_folders))
     packages = dict.fromkeys(folder for path in (main, *paths) for folder in path.packages)
@@ -89,7 +96,8 @@ def pyrefly_configuration(project: PythonProject, *, trusted: bool) -> str:
         "enable-fallback-search-path": True,
     }
     lines |= {"python-interpreter-path": str(program)} if asks else {"skip-interpreter-query": True}
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines.items())
+    # TOML takes no surrogate pairs, which JSON writes for what is beyond 16 bits.
+    return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in lines.items())
 
 
 def _written(folders: Iterable[Path]) -> list[str]:

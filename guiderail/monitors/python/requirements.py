@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from guiderail import projectfile
+from guiderail.allowance import unlimited
 from guiderail.monitors.python.installed import normalised
 from guiderail.monitors.python.layout import calls, part, texts
-from guiderail.projectfile import ProjectFileError
+from guiderail.projectfile import ProjectFileError, SpentError
 
 log = logging.getLogger(__name__)
 _NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
@@ -91,7 +92,8 @@ def is_known(name: str) -> bool:
 @cache
 def _table() -> dict[str, list[str]]:
     """The modules of well-known distributions, by normalised name."""
-    return projectfile.read_json(DISTRIBUTIONS)
+    with unlimited():
+        return projectfile.read_json(DISTRIBUTIONS)
 
 
 _Lines = Iterator[tuple[str, bool]]  # requirements, and whether they are always needed
@@ -113,6 +115,8 @@ def _of_lists(folder: Path, root: Path) -> _Lines:
                 continue
             try:
                 text = projectfile.read_text(place / name, root) or ""  # a dangling link too has a name
+            except SpentError:
+                raise
             except ProjectFileError as error:
                 log.info("no requirements: %s", error)
                 continue

@@ -16,10 +16,11 @@ from pathlib import Path
 from threading import Thread
 
 from guiderail import projectfile
+from guiderail.allowance import Allowance
 from guiderail.monitors.modules import module_path
 from guiderail.monitors.runtime.facts import ClassFacts, FileFacts
 from guiderail.monitors.runtime.reader import read_facts
-from guiderail.projectfile import ProjectFileError
+from guiderail.projectfile import ProjectFileError, SpentError
 
 log = logging.getLogger(__name__)
 _known: dict[Path, Mapping[str, frozenset[str]]] = {}  # by project
@@ -32,6 +33,7 @@ PROJECT_S = 10.0  # for so long they are read
 MOST_FILES, MOST_FOLDERS = 1000, 500
 OTHERS = frozenset({"node_modules", "site-packages", "venv", "build", "dist", "__pycache__"})
 DEEPEST = 8  # imports that a name is followed through
+READ_S = 2.0  # of processor time, for all that is asked about one cursor
 MOST_PARENTS = 30  # folders that a package lies in
 STUB = ".pyi"
 
@@ -50,10 +52,13 @@ class Sources:
     def __init__(self, root: Path, path: Path, facts: FileFacts) -> None:
         self.root = root
         self.path = path
+        self.allowance = Allowance(READ_S)
         self._facts = facts
+        self._found: dict[tuple[str, Path, int], tuple[Path, ClassFacts] | None] = {}
 
     def facts(self, path: Path) -> FileFacts | None:
         """The facts about a file; None if it cannot be read."""
+        projectfile.check_allowance(path)
         if path == self.path:
             return self._facts
         try:
@@ -64,15 +69,23 @@ class Sources:
 
     def module(self, name: str, importer: Path) -> Path | None:
         """The file of a module that another file imports by this name, dots of a relative import included."""
+        projectfile.check_allowance(importer)
         dots = len(name) - len(name.lstrip("."))
         parts = name[dots:].split(".") if name[dots:] else []
         if dots:
             return _file_in(importer.parent.joinpath(*[".."] * (dots - 1)), parts)
         places = [top_of(importer), importer.parent, *module_path(self.root).folders]
-        return next((found for place in places if (found := _file_in(place, parts)) and found != importer), None)
+        found = (_file_in(place, parts) for place in places)
+        return next((one for one in found if one and one != importer), None)
 
     def find(self, name: str, path: Path, depth: int = 0) -> tuple[Path, ClassFacts] | None:
         """The class that a dotted name means in a file, and the file that defines it."""
+        key = name, path, depth
+        if key not in self._found:  # files that import all of one another are reached by countless ways
+            self._found[key] = self._find(name, path, depth)
+        return self._found[key]
+
+    def _find(self, name: str, path: Path, depth: int) -> tuple[Path, ClassFacts] | None:
         facts = self.facts(path) if depth < DEEPEST else None
         if facts is None:
             return None
@@ -180,7 +193,7 @@ def _files_of(root: Path) -> Iterator[Path]:
             for name, is_folder in entries
             if is_folder and not name.startswith(".") and name not in OTHERS
         )
-        waiting += (one for one in folders if not one.is_symlink() and not (one / "pyvenv.cfg").exists())
+        waiting += (one for one in folders if not one.is_symlink() and not _is_file(one / "pyvenv.cfg"))
 
 
 def module_name(path: Path) -> str:
@@ -233,6 +246,8 @@ def _facts(path: Path, root: Path, changed: int, size: int) -> FileFacts | None:
     """The facts about a file as it was when it had that time and size; what belongs to a project is read inside it."""
     try:
         text = projectfile.read_text(path, root if path.is_relative_to(root) else None, limit=LARGEST)
+    except SpentError:
+        raise  # it is not kept that a file says nothing
     except ProjectFileError as error:
         log.info("names are not known: %s", error)
         return None
