@@ -7,23 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 from guiderail.engine.request import CompletionRequest
 from guiderail.lsp.scheduler import Counts
-from guiderail.lsp.suggestion_log import SuggestionLog
+from guiderail.lsp.suggestion_log import ShownItem, SuggestionLog
 
 if TYPE_CHECKING:
     from guiderail.engine.suggestion import Suggestion
 
 
-def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
+def explanation(
+    suggestions: SuggestionLog, last: ShownItem | None, counts: Counts, python: dict[str, Any] | None
+) -> dict[str, Any]:
     """What is known of the last suggestion and of the session, as an object for a person to read.
 
     Parameters
     ----------
-    suggestions
-        The last suggestions.
+    suggestions, last
+        The last suggestions, and the one to explain.
     counts
         How requests were answered.
+    python
+        As `python_of` says it of the last suggestion's request.
     """
-    kept, last = list(suggestions), suggestions.last
+    kept = list(suggestions)
     session = {
         "requests": asdict(counts),
         "sent": len(kept),
@@ -50,7 +54,7 @@ def explanation(suggestions: SuggestionLog, counts: Counts) -> dict[str, Any]:
         ],
         "timings": _timings(suggestion, last.waited_s),
         "monitors": asdict(suggestion.monitored) if suggestion.monitored else None,
-        "python": _python(last.request),
+        "python": python,
         "verdict": asdict(suggestion.verdict) if suggestion.verdict else None,
         "cacheExact": suggestion.cache_exact,
         "dropped": [_dropped(one) for one in last.candidate.answer.dropped],
@@ -76,7 +80,7 @@ def _timings(suggestion: Suggestion, waited_s: float) -> dict[str, float]:
     }
 
 
-def _python(request: CompletionRequest) -> dict[str, Any] | None:
+def python_of(request: CompletionRequest) -> dict[str, Any] | None:
     """Where the modules of a Python file come from; None for other files."""
     from guiderail.monitors.python.description import surroundings
     from guiderail.text.languages.table import PYTHON_STATEMENTS

@@ -14,7 +14,7 @@ from guiderail.lsp.buffer import Buffer, path_of
 from guiderail.lsp.client import ClientState
 from guiderail.lsp.configuration import camel
 from guiderail.lsp.connection import Connection
-from guiderail.lsp.explain import explanation
+from guiderail.lsp.explain import explanation, python_of
 from guiderail.lsp.handlers.configuration import ConfigurationHandlers
 from guiderail.lsp.policy import canonical
 from guiderail.lsp.snooze import MOST_MINUTES
@@ -120,9 +120,11 @@ class CommandHandlers:
         """Where the log is."""
         return {"path": str(self.client.process.log_path)}
 
-    def explain(self, *_: Any) -> dict[str, Any]:
-        """How the last suggestion came about."""
-        return explanation(self.client.suggestions, self.client.scheduler.counts)
+    async def explain(self, *_: Any) -> dict[str, Any]:
+        """How the last suggestion came about. The project's files are read in a thread: they may be many."""
+        last = self.client.suggestions.last
+        python = await asyncio.to_thread(python_of, last.request) if last is not None else None
+        return explanation(self.client.suggestions, last, self.client.scheduler.counts, python)
 
     def restart(self, *_: Any) -> dict[str, Any]:
         """Load the model anew, unless other clients would lose it."""
