@@ -200,3 +200,18 @@ def test_a_chain_of_classes_is_followed_in_linear_time(tmp_path: Path) -> None:
     facts = asked.sources.facts(tmp_path / "main.py") or pytest.fail("not read")
     with soon():
         assert {"x0", "x5999"} <= asked.related(facts, facts.classes[0])
+
+
+@pytest.mark.parametrize(
+    "text", ["from ..outside import Token\n", "from .......etc import Token\n", "import outside\n"]
+)
+def test_no_import_leads_out_of_the_project(tmp_path: Path, text: str) -> None:
+    """Neither by dots nor by an __init__.py at the top, which makes the folder above the place of its package."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "outside.py").write_text("class Token:\n    hidden = 1\n")
+    (root / "__init__.py").touch()
+    asked = runtime(root, main=text)
+    module = "..outside" if text.startswith("from") else "outside"
+    assert asked.sources.module(module, root / "main.py") is None
+    assert asked.of_name("Token" if "Token" in text else "outside.Token", root / "main.py") is None

@@ -10,13 +10,14 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as LateError
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 from threading import Thread
 
 from guiderail import projectfile
-from guiderail.allowance import Allowance
+from guiderail.allowance import Allowance, unlimited
+from guiderail.monitors.analysis.workspaces import is_trusted
 from guiderail.monitors.modules import module_path
 from guiderail.monitors.runtime.facts import ClassFacts, FileFacts
 from guiderail.monitors.runtime.reader import read_facts
@@ -68,15 +69,30 @@ class Sources:
         return _facts(path, self.root, found.st_mtime_ns, found.st_size)
 
     def module(self, name: str, importer: Path) -> Path | None:
-        """The file of a module that another file imports by this name, dots of a relative import included."""
+        """The file of a module that another file imports by this name, dots of a relative import included.
+
+        No import leads a project's file to one beside the project, unless that is trusted.
+        """
         projectfile.check_allowance(importer)
         dots = len(name) - len(name.lstrip("."))
         parts = name[dots:].split(".") if name[dots:] else []
         if dots:
-            return _file_in(importer.parent.joinpath(*[".."] * (dots - 1)), parts)
-        places = [top_of(importer), importer.parent, *module_path(self.root).folders]
+            above = importer.parents[dots - 1 : dots]
+            return _file_in(above[0], parts) if above and self._may_lead(importer, above[0]) else None
+        own = [place for place in (top_of(importer), importer.parent) if self._may_lead(importer, place)]
+        places = [*own, *module_path(self.root).folders]
         found = (_file_in(place, parts) for place in places)
         return next((one for one in found if one and one != importer), None)
+
+    def _may_lead(self, importer: Path, folder: Path) -> bool:
+        """Whether a file's imports may be looked for in a folder that it lies in."""
+        inside = folder.is_relative_to(self.root) or not importer.is_relative_to(self.root)
+        return inside or self._is_trusted
+
+    @cached_property
+    def _is_trusted(self) -> bool:
+        with unlimited():
+            return is_trusted(self.root)
 
     def find(self, name: str, path: Path, depth: int = 0) -> tuple[Path, ClassFacts] | None:
         """The class that a dotted name means in a file, and the file that defines it."""
