@@ -22,7 +22,7 @@ from guiderail.monitors.python.roots import from_environment, import_roots
 from guiderail.projectfile import ProjectFileError, is_folder
 
 log = logging.getLogger(__name__)
-READ_S = 3.0  # of processor time, for all that is read of a project
+READ_S = 1.5  # of processor time, for all that is read of a project
 FRESH_S = 5.0  # what is on disk is read again after this
 SUFFIXES = (".py", ".pyi", ".pyc", ".so", ".pyd")
 MOST_NAMES = 50_000  # in all folders that are looked at together
