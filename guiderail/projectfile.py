@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guiderail import allowance
 from guiderail.errors import GuiderailError
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ class ProjectFileError(GuiderailError):
     """A file of the project cannot be used; the message names it and says why."""
 
 
+class SpentError(ProjectFileError):
+    """What was read of the project before took too long (`guiderail.allowance`)."""
+
+
 def read_bytes(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT) -> bytes | None:
     """The content of a file; None where there is none.
 
@@ -55,6 +60,7 @@ def read_bytes(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT)
     ProjectFileError
         It is no regular file, leads out of the root, is larger than `limit` or may not be read.
     """
+    check_allowance(path)
     try:
         real = Path(os.path.realpath(path, strict=True))
         if root is not None and not real.is_relative_to(os.path.realpath(root)):
@@ -141,6 +147,7 @@ def read_folder(path: Path, root: Path | None = None, *, limit: int = ENTRY_LIMI
     ProjectFileError
         It leads out of the root, holds more than `limit` names or may not be read.
     """
+    check_allowance(path)
     try:
         real = os.path.realpath(path, strict=True)
         if root is not None and not Path(real).is_relative_to(os.path.realpath(root)):
@@ -156,6 +163,12 @@ def read_folder(path: Path, root: Path | None = None, *, limit: int = ENTRY_LIMI
     if len(found) > limit:
         raise ProjectFileError(f"{path} holds more than {limit} names", "Distribute them among folders")
     return tuple(found)
+
+
+def check_allowance(path: Path) -> None:
+    """Raise SpentError if the allowance in use is used up, before a file is read."""
+    if allowance.is_over():
+        raise SpentError(f"{path} is not read: reading the project takes too long", "Exclude large or repeated files")
 
 
 def is_file(path: Path) -> bool:

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "guiderail"
 
 # From the ground up; a room may import its own level's number or a smaller one only if it is itself or lower.
 LEVELS = (
-    ("choices", "errors", "lru", "openmp", "private"),
+    ("allowance", "choices", "errors", "lru", "openmp", "private"),
     ("projectfile", "programs", "rule"),
     ("settings",),
     ("resolution",),

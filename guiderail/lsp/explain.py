@@ -14,19 +14,27 @@ if TYPE_CHECKING:
     from guiderail.engine.suggestion import Suggestion
 
 
-def explanation(suggestions: SuggestionLog, counts: Counts, answer: Completion | None = None) -> dict[str, Any]:
+def explanation(
+    suggestions: SuggestionLog,
+    last: ShownItem | None,
+    counts: Counts,
+    python: dict[str, Any] | None,
+    answer: Completion | None = None,
+) -> dict[str, Any]:
     """What is known of the last suggestion and of the session, as an object for a person to read.
 
     Parameters
     ----------
-    suggestions
-        The last suggestions.
+    suggestions, last
+        The last suggestions, and the one to explain.
     counts
         How requests were answered.
+    python
+        As `python_of` says it of the last suggestion's request.
     answer
         What the last request got; where that is nothing, the object says why.
     """
-    kept, last = list(suggestions), suggestions.last
+    kept = list(suggestions)
     session = {
         "requests": asdict(counts),
         "sent": len(kept),
@@ -36,10 +44,10 @@ def explanation(suggestions: SuggestionLog, counts: Counts, answer: Completion |
     nothing = _why_nothing(answer)
     if last is None:
         return {"message": "there was no suggestion yet", "nothing": nothing, "session": session}
-    return {"nothing": nothing, **_described(last), "session": session}
+    return {"nothing": nothing, **_described(last, python), "session": session}
 
 
-def _described(last: ShownItem) -> dict[str, Any]:
+def _described(last: ShownItem, python: dict[str, Any] | None) -> dict[str, Any]:
     """How a suggestion came about."""
     suggestion, timings = last.candidate.suggestion, last.candidate.suggestion.timings
     return {
@@ -59,7 +67,7 @@ def _described(last: ShownItem) -> dict[str, Any]:
         ],
         "timings": _timings(suggestion, last.waited_s),
         "monitors": asdict(suggestion.monitored) if suggestion.monitored else None,
-        "python": _python(last.request),
+        "python": python,
         "verdict": asdict(suggestion.verdict) if suggestion.verdict else None,
         "cacheExact": suggestion.cache_exact,
         "dropped": [_dropped(one) for one in last.candidate.answer.dropped],
@@ -91,7 +99,7 @@ def _timings(suggestion: Suggestion, waited_s: float) -> dict[str, float]:
     }
 
 
-def _python(request: CompletionRequest) -> dict[str, Any] | None:
+def python_of(request: CompletionRequest) -> dict[str, Any] | None:
     """Where the modules of a Python file come from; None for other files."""
     from guiderail.monitors.python.description import surroundings
     from guiderail.text.languages.table import PYTHON_STATEMENTS

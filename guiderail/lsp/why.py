@@ -79,6 +79,10 @@ def sentences_of(inquiry: Inquiry | None, status: Status, counts: Counts) -> lis
     counts
         How this session's requests were answered.
     """
+    return [_visible(line) for line in _sentences(inquiry, status, counts)]
+
+
+def _sentences(inquiry: Inquiry | None, status: Status, counts: Counts) -> list[str]:
     lines = [_model_of(status), ""]
     if inquiry is None:
         return [*lines, "The editor has asked for no suggestion yet."]
@@ -174,4 +178,9 @@ def _session(counts: Counts) -> str:
 def _quoted(text: str) -> str:
     """A text as one line of bounded length, with nothing in it that is not visible."""
     cut = text if len(text) <= LONG else f"{text[:LONG]}…"
-    return f"`{''.join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)}`"
+    return f"`{_visible(cut)}`"
+
+
+def _visible(text: str) -> str:
+    """A text as one line: names of files and URIs too may hold line ends and other characters that are not visible."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

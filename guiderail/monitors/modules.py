@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from guiderail import projectfile
+from guiderail.allowance import Allowance, unlimited
 from guiderail.monitors.analysis.workspaces import is_trusted
 from guiderail.monitors.python import requirements
 from guiderail.monitors.python.installed import MOST_LINKED, Installed, installed_in
@@ -21,6 +22,7 @@ from guiderail.monitors.python.roots import from_environment, import_roots
 from guiderail.projectfile import ProjectFileError, is_folder
 
 log = logging.getLogger(__name__)
+READ_S = 1.5  # of processor time, for all that is read of a project
 FRESH_S = 5.0  # what is on disk is read again after this
 SUFFIXES = (".py", ".pyi", ".pyc", ".so", ".pyd")
 MOST_NAMES = 50_000  # in all folders that are looked at together
@@ -55,9 +57,19 @@ class ModulePath:
         The interpreter or environment that a person named; empty for the one that is found.
     trust
         Whether the project is trusted: always, never, or if it is listed.
+    allowance
+        What reading may take, by default of this import path alone. Once it is used up, modules are not known.
     """
 
-    def __init__(self, root: Path, folder: Path | None = None, python: str = "", trust: str = "listed") -> None:
+    def __init__(
+        self,
+        root: Path,
+        folder: Path | None = None,
+        python: str = "",
+        trust: str = "listed",
+        allowance: Allowance | None = None,
+    ) -> None:
+        self.allowance = allowance or Allowance(READ_S)
         self.root = root
         self.folder = _inside(folder or root, root)
         self._python, self._trust = python, trust
@@ -68,6 +80,11 @@ class ModulePath:
 
         What was left out (a folder with too many names, one outside the project) may hold the right one.
         """
+        with self.allowance.used():
+            found = self._modules(package)
+        return None if self.allowance.is_spent else found
+
+    def _modules(self, package: str) -> frozenset[str] | None:
         if not package:
             brought = {name.partition(".")[0] for name in (*self.declared, *self._mapped)}
             own = _modules_in(self.folders)
@@ -89,8 +106,10 @@ class ModulePath:
         Where nothing is installed, or not what the project needs, nobody can say what may be imported at the top, or
         from a namespace that several distributions share.
         """
-        places = [place for _, place in self._places(package) if is_folder(place)] if package else []
-        return None if any(map(_init_of, places)) else self._doubt
+        with self.allowance.used():
+            places = [place for _, place in self._places(package) if is_folder(place)] if package else []
+            found = None if any(map(_init_of, places)) else self._doubt
+        return "reading the project takes too long" if self.allowance.is_spent else found
 
     @cached_property
     def _doubt(self) -> str | None:
@@ -151,9 +170,14 @@ class ModulePath:
             ]
         return tuple(dict.fromkeys(found))
 
-    @cached_property
+    @property
     def folders(self) -> tuple[Path, ...]:
         """Where modules are looked for."""
+        with self.allowance.used():
+            return self._folders
+
+    @cached_property
+    def _folders(self) -> tuple[Path, ...]:
         library = self.interpreter.library
         extra = [folder for folder in from_environment() if is_folder(folder)]
         return tuple(dict.fromkeys((*self.roots, *extra, *self.packages, *([library] if library else ()))))
@@ -176,7 +200,8 @@ class ModulePath:
 
     @cached_property
     def _is_trusted(self) -> bool:
-        return is_trusted(self.root, self._trust)
+        with unlimited():
+            return is_trusted(self.root, self._trust)
 
     @cached_property
     def _mapped(self) -> dict[str, Path]:

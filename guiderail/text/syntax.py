@@ -15,6 +15,7 @@ from guiderail.text.languages.table import GRAMMARS
 FILES = 4  # whose last tree is kept
 PARSE_S = 1.0  # seconds of this thread for a text that is waited for; half a megabyte of usual code takes half
 _TANGLED = 4000**2  # of the children of errors, squared and in sum: a query looks at each beside each other
+_DEEPEST = 5000  # levels that are searched: with more matches open at once each node takes quadratic time
 _CHUNK = 256  # bytes that the parser is given at once: a node's text is put together from them
 
 
@@ -121,6 +122,8 @@ def parsed(file: Path | None, language: str) -> Parsed:
 def find(node: Node, language: str, pattern: str) -> list[Node]:
     """The nodes below `node` that a query captures, in source order; none where there are errors upon errors.
 
+    What is nested deeper than `_DEEPEST` levels is left out.
+
     Parameters
     ----------
     node
@@ -132,7 +135,9 @@ def find(node: Node, language: str, pattern: str) -> list[Node]:
     """
     if node.has_error and _is_tangled(node):
         return []
-    captures = QueryCursor(_query(language, pattern)).captures(node)
+    cursor = QueryCursor(_query(language, pattern))
+    cursor.set_max_start_depth(_DEEPEST)
+    captures = cursor.captures(node)
     nodes = [found for nodes in captures.values() for found in nodes]
     return sorted(nodes, key=lambda found: (found.start_byte, -found.end_byte))
 

@@ -32,7 +32,7 @@ ONE = replace(BLANK, text="end(3)", verdict=TOGETHER)
     ],
 )
 def test_it_says_why_there_is_nothing(answer: Completion | None, reasons: list[str] | None) -> None:
-    assert explanation(SuggestionLog(), Counts(), answer)["nothing"] == reasons
+    assert explanation(SuggestionLog(), None, Counts(), None, answer)["nothing"] == reasons
 
 
 def test_what_is_dropped_is_counted_by_what_is_wrong_with_it() -> None:

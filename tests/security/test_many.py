@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.monitors.analysis.servers import PYREFLY
 from guiderail.monitors.modules import ModulePath
+from guiderail.monitors.python.project import python_project
 from guiderail.prompt import index
 from guiderail.prompt.ignore import MOST_KEPT, Ignore
 from guiderail.prompt.imports.resolve import bindings_of
@@ -116,9 +116,9 @@ def test_an_environment_of_many_versions_of_python_is_told_of_in_part(root: Path
     """The analyser that is told where packages are gets a list of bounded length, made by one look at a folder."""
     for number in range(300):
         (root / ".venv" / "lib" / f"python3.{number}" / "site-packages").mkdir(parents=True)
-    assert PYREFLY.confined is not None
-    told = PYREFLY.confined(root)["python"]["pyrefly"]["extraPaths"]
-    assert str(root / ".venv" / "lib" / "python3.10" / "site-packages") in told
+    (root / ".venv" / "pyvenv.cfg").touch()
+    told = python_project(root).packages
+    assert root / ".venv" / "lib" / "python3.10" / "site-packages" in told
     assert len(told) < 50
 
 

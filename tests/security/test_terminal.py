@@ -16,7 +16,11 @@ from guiderail.cli.terminal import visible
 from guiderail.engine.completion import Completion
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.lsp import logfile
+from guiderail.lsp.scheduler import Counts
+from guiderail.lsp.status import Status
+from guiderail.lsp.why import Inquiry, place_of, sentences_of
 from guiderail.model.info import read_info
+from guiderail.prompt.snippet import Snippet
 from guiderail.text.document import Document
 from tests.helpers.models import tiny_folder
 
@@ -102,3 +106,16 @@ def test_a_line_of_the_servers_log_is_one_record(tmp_path: Path, monkeypatch: py
     assert "owned" in text
     assert len(text.splitlines()) == 1
     assert not set(text) & {"\x1b", "\x07"}
+
+
+def test_why_there_is_no_suggestion_is_said_in_its_own_lines() -> None:
+    """The name of a file, or a URI, adds no sentence and no escape sequence to the page that an editor shows."""
+    name = f"a\nSent to the editor: `x`.{TITLE}.py"
+    answer = Completion((), snippets=[Snippet(name, "x", "similar", 1.0)])
+    for place in (place_of(Path(name), "", 0), place_of(None, name, 0)):
+        status = Status(state="ready", message="", remedy="", model=f"m{TITLE}", device="", enabled=True)
+        for language in ("python", TITLE):
+            inquiry = Inquiry(place, language, by_hand=True, answer=answer)
+            lines = sentences_of(inquiry, status, Counts())
+            assert all(line.isprintable() for line in lines)
+            assert any(r"\nSent" in line for line in lines)

@@ -15,7 +15,7 @@ from guiderail.lsp.buffer import Buffer, path_of
 from guiderail.lsp.client import ClientState
 from guiderail.lsp.configuration import camel
 from guiderail.lsp.connection import Connection
-from guiderail.lsp.explain import explanation
+from guiderail.lsp.explain import explanation, python_of
 from guiderail.lsp.handlers.configuration import ConfigurationHandlers
 from guiderail.lsp.policy import canonical
 from guiderail.lsp.snooze import MOST_MINUTES
@@ -129,11 +129,12 @@ class CommandHandlers:
         """Where the log is."""
         return {"path": str(self.client.process.log_path)}
 
-    def explain(self, *_: Any) -> dict[str, Any]:
-        """How the last suggestion came about."""
-        client = self.client
+    async def explain(self, *_: Any) -> dict[str, Any]:
+        """How the last suggestion came about. The project's files are read in a thread: they may be many."""
+        client, last = self.client, self.client.suggestions.last
         answer = client.inquiry.answer if client.inquiry else None
-        return explanation(client.suggestions, client.scheduler.counts, answer)
+        python = await asyncio.to_thread(python_of, last.request) if last is not None else None
+        return explanation(client.suggestions, last, client.scheduler.counts, python, answer)
 
     def restart(self, *_: Any) -> dict[str, Any]:
         """Load the model anew, unless other clients would lose it."""

@@ -65,7 +65,12 @@ def surroundings(root: Path, folder: Path | None = None, python: str = "", trust
         Whether the project is trusted: always, never, or if it is listed.
     """
     path = ModulePath(root, folder, python, trust)
-    version = version_of(path.interpreter, root, path.folder)
+    with path.allowance.used():
+        return _described(path)
+
+
+def _described(path: ModulePath) -> Surroundings:
+    version = version_of(path.interpreter, path.root, path.folder)
     return Surroundings(
         interpreter=str(path.interpreter.prefix),
         found_by=path.interpreter.source,

@@ -83,6 +83,8 @@ def installed_in(site: Path, environment: Path) -> Installed:
         except ProjectFileError as error:
             log.info("a list of folders is left out: %s", error)
             found.is_whole = False
+    found.folders = list(dict.fromkeys(found.folders))  # some are named again and again
+    found.is_whole = found.is_whole and len(found.folders) + len(found.modules) <= MOST_LINKED
     return found
 
 
@@ -101,7 +103,6 @@ def _read_links(name: str, lines: list[str], site: Path, environment: Path, foun
                     _read_finder(site / f"{finder}.py", environment, found)
         else:
             found.folders.append(site / line)
-    found.is_whole = found.is_whole and len(found.folders) + len(found.modules) <= MOST_LINKED
 
 
 def _read_finder(file: Path, environment: Path, found: Installed) -> None:

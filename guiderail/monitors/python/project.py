@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from guiderail import projectfile
-from guiderail.monitors.modules import ModulePath
+from guiderail.allowance import Allowance
+from guiderail.monitors.modules import READ_S, ModulePath
 from guiderail.monitors.python.interpreter import Interpreter, Version
 from guiderail.monitors.python.layout import MANIFESTS
 from guiderail.monitors.python.version import version_of
@@ -68,7 +69,13 @@ def python_project(root: Path, python: str = "", trust: str = "listed") -> Pytho
     trust
         Whether the project is trusted: always, never, or if it is listed.
     """
-    paths = [ModulePath(root, folder, python, trust) for folder in (root, *_projects(root))]
+    allowance = Allowance(READ_S)
+    with allowance.used():
+        paths = [ModulePath(root, folder, python, trust, allowance) for folder in (root, *_projects(root))]
+        return _python_project(root, paths)
+
+
+def _python_project(root: Path, paths: list[ModulePath]) -> PythonProject:
     main = next((path for path in paths if not path.interpreter.is_guess), paths[0])
     roots = dict.fromkeys(folder for path in paths for folder in (*path.roots, *path.mapped_folders))
     packages = dict.fromkeys(folder for path in (main, *paths) for folder in path.packages)

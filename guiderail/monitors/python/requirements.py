@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from guiderail import projectfile
+from guiderail.allowance import unlimited
 from guiderail.monitors.python.installed import normalised
 from guiderail.monitors.python.layout import calls, part, texts
-from guiderail.projectfile import ProjectFileError
+from guiderail.projectfile import ProjectFileError, SpentError
 
 log = logging.getLogger(__name__)
 # A name ends at a blank, an extra, a marker, an address, a version or a comment; else it is an address or a file.
@@ -108,7 +109,8 @@ def is_known(name: str) -> bool:
 @cache
 def _table() -> dict[str, list[str]]:
     """The modules of well-known distributions, by normalised name."""
-    return projectfile.read_json(DISTRIBUTIONS)
+    with unlimited():
+        return projectfile.read_json(DISTRIBUTIONS)
 
 
 _Lines = Iterator[tuple[str, bool]]  # requirements, and whether they are always needed
@@ -147,6 +149,8 @@ def _of_lists(folder: Path, root: Path) -> _Lines:
 def _lines(file: Path, root: Path) -> list[str]:
     try:
         return (projectfile.read_text(file, root) or "").splitlines()  # a dangling link too has a name
+    except SpentError:
+        raise
     except ProjectFileError as error:
         log.info("no requirements: %s", error)
         return []

@@ -11,6 +11,8 @@ from guiderail.monitors.runtime.nodes import text_of
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+MOST_CONFIG = 20 * 2_000  # characters of a class's configuration
+
 
 @dataclass
 class ClassDraft:
@@ -27,6 +29,11 @@ class ClassDraft:
     given_to: set[str] = field(default_factory=set)
     made_up: bool = False
     config: str = ""
+
+    def configure(self, text: str) -> None:
+        """Note a part of the configuration; one too long may allow anything."""
+        self.made_up |= len(self.config) > MOST_CONFIG
+        self.config += f"{text}\n" if len(self.config) <= MOST_CONFIG else ""
 
     def facts(self) -> ClassFacts:
         """What was read."""

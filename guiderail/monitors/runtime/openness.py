@@ -6,15 +6,20 @@ and a module's imports of everything, through the syntax trees of their sources.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from guiderail.monitors.runtime.facts import UNREAD, ClassFacts, FileFacts, plain
 from guiderail.monitors.runtime.frameworks import allowing_words, merged
 from guiderail.monitors.runtime.sources import STUB, Sources, module_name, set_in_project, sources_of
+from guiderail.projectfile import SpentError
 
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 MOST_BASES = 60
 MOST_STARS = 40
 _MAKING = frozenset({"__new__", "__init__", "__call__", "__prepare__", "__getattr__", "__getattribute__"})
@@ -70,6 +75,15 @@ class Runtime:
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
 
+    def _within(self, ask: Callable[[], T], otherwise: T) -> T:
+        """An answer; another one, which forbids nothing, once the project's sources have taken too long."""
+        try:
+            with self.sources.allowance.used():
+                return ask()
+        except SpentError as error:
+            log.info("names are not known: %s", error)
+            return otherwise
+
     def of_class(self, path: Path, line: int, name: str = "", *, itself: bool = False) -> Openness:
         """Of a class's objects, or of the class itself; nothing is known of what is no class.
 
@@ -82,6 +96,9 @@ class Runtime:
         itself
             Whether the class is meant, which has its metaclass's members too.
         """
+        return self._within(lambda: self._of_class(path, line, name, itself=itself), Openness(open=True))
+
+    def _of_class(self, path: Path, line: int, name: str = "", *, itself: bool = False) -> Openness:
         found = Openness()
         facts = self.sources.facts(path)
         if facts is UNREAD:
@@ -97,6 +114,9 @@ class Runtime:
 
     def of_name(self, name: str, path: Path) -> Openness | None:
         """Of the class that a dotted name means in a file; None if that is not found."""
+        return self._within(lambda: self._of_name(name, path), Openness(open=True))
+
+    def _of_name(self, name: str, path: Path) -> Openness | None:
         found = self.sources.find(name, path)
         return self._of(*found) if found else None
 
@@ -115,17 +135,26 @@ class Runtime:
 
     def ancestors(self, name: str, path: Path) -> frozenset[str]:
         """The dotted names of a class and its bases; none if it is not found."""
+        return self._within(lambda: self._ancestors(name, path), frozenset())
+
+    def _ancestors(self, name: str, path: Path) -> frozenset[str]:
         found = self.sources.find(name, path)
         return frozenset(self._ancestry(*found).known) if found else frozenset()
 
     def is_decorated(self, name: str, path: Path) -> bool:
         """Whether a class, or a base of it, may get its constructor from a decorator that is not known."""
+        return self._within(lambda: self._is_decorated(name, path), True)
+
+    def _is_decorated(self, name: str, path: Path) -> bool:
         found = self.sources.find(name, path)
         ancestry = self._ancestry(*found).found if found else []
         return any(not self._is_harmless(place, decorator) for place, one in ancestry for decorator in one.decorators)
 
     def is_vague(self, path: Path, line: int, name: str = "") -> bool:
         """Whether many values are said to be objects of the class that are objects of unknown subclasses."""
+        return self._within(lambda: self._is_vague(path, line, name), True)
+
+    def _is_vague(self, path: Path, line: int, name: str = "") -> bool:
         facts = self.sources.facts(path)
         one = (facts.class_named(name) if name else facts.class_at(line)) if facts else None
         return one is not None and _qualified(path, one.name) in merged("vague")
@@ -219,6 +248,9 @@ class Runtime:
 
     def of_module(self, path: Path) -> Openness:
         """Of a module."""
+        return self._within(lambda: self._of_module(path), Openness(open=True))
+
+    def _of_module(self, path: Path) -> Openness:
         found, seen, waiting = Openness(), set[Path](), list(sources_of(path))
         while waiting and len(seen) < MOST_STARS:
             place = waiting.pop()
@@ -241,6 +273,9 @@ class Runtime:
 
     def classes_of(self, path: Path, line: int, name: str = "") -> frozenset[str]:
         """The names of a class and its bases."""
+        return self._within(lambda: self._classes_of(path, line, name), frozenset())
+
+    def _classes_of(self, path: Path, line: int, name: str = "") -> frozenset[str]:
         facts = self.sources.facts(path)
         one = (facts.class_named(name) if name else facts.class_at(line)) if facts else None
         return frozenset(found.name for _, found in self._ancestry(path, one).found) if one else frozenset()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import builtins
 import re
+import time
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from guiderail.monitors.runtime.class_draft import ClassDraft, draft_of
 from guiderail.monitors.runtime.facts import FileFacts, plain
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 KEPT = 32  # texts
 LARGEST = 1 << 20  # characters of one
 MOST_NODES = 100_000
+T = TypeVar("T")
+READ_S = 1.0  # of processor time, for the nodes of a file
 CONFIG_READ = 2_000  # characters
 MOST_GIVEN = 30  # functions that a class's objects are given to
 _SCOPES = frozenset({"class_definition", "function_definition", "lambda"})
@@ -77,7 +81,8 @@ class _Reading:
         self._own: dict[int, str] = {}  # by function's id, its first parameter
         self._callees: set[int] = set()
         self._stack: list[Node] = []  # the functions and classes around what is read, the outermost first
-        for node in nodes:
+        self._end = time.thread_time() + READ_S
+        for node in self._in_time(nodes):
             if node.type != "lambda":
                 getattr(self, f"_{node.type}")(node)
             if node.type in _SCOPES:
@@ -102,6 +107,13 @@ class _Reading:
             self._makes_names_up,
             self._marks_all,
         )
+
+    def _in_time(self, parts: Iterable[T]) -> Iterator[T]:
+        """The parts themselves; raises SlowTextError once reading has taken too long."""
+        for part in parts:
+            if time.thread_time() > self._end:
+                raise SlowTextError
+            yield part
 
     def _around(self, node: Node) -> list[Node]:
         """The functions and classes around the node that is read, the innermost first."""
@@ -146,10 +158,10 @@ class _Reading:
         self._bind(made.name, scopes)
         bases = []
         arguments = node.child_by_field_name("superclasses")
-        for one in arguments.named_children if arguments else ():
+        for one in self._in_time(arguments.named_children if arguments else ()):
             if one.type == "keyword_argument":
                 keyword, value = text_of(one.child_by_field_name("name")), one.child_by_field_name("value")
-                made.config += f"{keyword}={text_of(value)[:CONFIG_READ]}\n"
+                made.configure(f"{keyword}={text_of(value)[:CONFIG_READ]}")
                 made.metaclass = (words(value) or "?") if keyword == "metaclass" else made.metaclass
             elif one.type != "comment":
                 bases.append("?()" if is_computed(one) or is_item(one, self._is_known) else words(one) or "?()")
@@ -159,7 +171,7 @@ class _Reading:
             made.decorators = tuple((words(one) or "?").removesuffix("()") for one in decorators)
         owner = self._class_of(scopes)
         if made.name == "Config" and owner is not None:
-            owner.config += text_of(node)[:CONFIG_READ] + "\n"
+            owner.configure(text_of(node)[:CONFIG_READ])
 
     def _is_known(self, name: str) -> bool:
         """Whether a name may be a class's."""
@@ -277,7 +289,7 @@ class _Reading:
         if name == "__all__" and not scopes:
             self._list_public(right)
         if name == "model_config" and (owner := self._class_of(scopes[:1])):
-            owner.config += text_of(right)[:CONFIG_READ] + "\n"
+            owner.configure(text_of(right)[:CONFIG_READ])
         if right.type == "call":
             self._called.setdefault(name, words(right).removesuffix("()"))
             self._maker(name, left, right)
@@ -296,7 +308,7 @@ class _Reading:
 
     def _list_public(self, right: Node) -> None:
         if right.type in ("list", "tuple") and all(one.type in ("string", "comment") for one in right.named_children):
-            self._public = (self._public or set()) | set(strings(right))
+            self._public = (self._public or set()) | set(self._in_time(strings(right)))
         else:
             self._is_public_known = False
 

@@ -15,11 +15,12 @@ from pathlib import Path
 from threading import Thread
 
 from guiderail import projectfile
+from guiderail.allowance import Allowance, unlimited
 from guiderail.monitors.analysis.workspaces import is_trusted
 from guiderail.monitors.modules import module_path
 from guiderail.monitors.runtime.facts import UNREAD, ClassFacts, FileFacts, unknown_class
 from guiderail.monitors.runtime.reader import read_facts
-from guiderail.projectfile import ProjectFileError
+from guiderail.projectfile import ProjectFileError, SpentError
 
 log = logging.getLogger(__name__)
 _known: dict[Path, Mapping[str, frozenset[str]]] = {}  # by project
@@ -32,6 +33,7 @@ MOST_FILES, MOST_FOLDERS = 1000, 500
 OTHERS = frozenset({"node_modules", "site-packages", "venv", "build", "dist", "__pycache__"})
 DEEPEST = 8  # imports that a function's name is followed through
 MOST_FOLLOWED = 100  # names in files through which a class is looked for
+READ_S = 2.0  # of processor time, for all that is asked about one cursor
 MOST_PARENTS = 30  # folders that a package lies in
 STUB = ".pyi"
 
@@ -52,11 +54,19 @@ class Sources:
     def __init__(self, root: Path, path: Path, facts: FileFacts, python: str = "") -> None:
         self.root = root
         self.path = path
+        self.allowance = Allowance(READ_S)
         self._facts = facts
         self._python = python
 
     def facts(self, path: Path) -> FileFacts | None:
-        """The facts about a file; `UNREAD` if it is there and cannot be read, None if it is not there."""
+        """The facts about a file; `UNREAD` if it is there and cannot be read, None if it is not there.
+
+        Raises
+        ------
+        SpentError
+            Reading has taken too long.
+        """
+        projectfile.check_allowance(path)
         if path == self.path:
             return self._facts
         try:
@@ -67,17 +77,29 @@ class Sources:
 
     @cached_property
     def _is_trusted(self) -> bool:
-        return is_trusted(self.root)
+        with unlimited():
+            return is_trusted(self.root)
 
     def module(self, name: str, importer: Path) -> Path | None:
-        """The file of a module that another file imports by this name, dots of a relative import included."""
+        """The file of a module that another file imports by this name, dots of a relative import included.
+
+        No import leads a project's file to one beside the project, unless that is trusted.
+        """
+        projectfile.check_allowance(importer)
         dots = len(name) - len(name.lstrip("."))
         parts = name[dots:].split(".") if name[dots:] else []
         if dots:
-            return _file_in(importer.parent.joinpath(*[".."] * (dots - 1)), parts)
+            above = importer.parents[dots - 1 : dots]
+            return _file_in(above[0], parts) if above and self._may_lead(importer, above[0]) else None
+        own = [place for place in (top_of(importer), importer.parent) if self._may_lead(importer, place)]
         folders = module_path(self.root, self.path.parent, self._python).folders  # the edited file runs with these
-        places = [top_of(importer), importer.parent, *folders]
-        return next((found for place in places if (found := _file_in(place, parts)) and found != importer), None)
+        found = (_file_in(place, parts) for place in (*own, *folders))
+        return next((one for one in found if one and one != importer), None)
+
+    def _may_lead(self, importer: Path, folder: Path) -> bool:
+        """Whether a file's imports may be looked for in a folder that it lies in."""
+        inside = folder.is_relative_to(self.root) or not importer.is_relative_to(self.root)
+        return inside or self._is_trusted
 
     def find(self, name: str, path: Path, seen: set[tuple[Path, str]] | None = None) -> tuple[Path, ClassFacts] | None:
         """The class that a dotted name means in a file, and the file that defines it.
@@ -230,7 +252,7 @@ def _files_of(root: Path) -> Iterator[Path]:
             for name, is_folder in entries
             if is_folder and not name.startswith(".") and name not in OTHERS
         )
-        waiting += (one for one in folders if not one.is_symlink() and not (one / "pyvenv.cfg").exists())
+        waiting += (one for one in folders if not one.is_symlink() and not _is_file(one / "pyvenv.cfg"))
 
 
 def module_name(path: Path) -> str:
@@ -286,6 +308,8 @@ def _facts(path: Path, root: Path | None, changed: int, size: int) -> FileFacts 
     """
     try:
         text = projectfile.read_text(path, root if root and path.is_relative_to(root) else None, limit=LARGEST)
+    except SpentError:
+        raise  # it is not kept that a file says nothing
     except ProjectFileError as error:
         log.info("names are not known: %s", error)
         return UNREAD
