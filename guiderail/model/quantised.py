@@ -12,8 +12,8 @@ import torch
 
 from guiderail.model.matrix import FineInt8, Int8
 
-# What enters these has few outliers, as in the lean pass (`fused.layer_of`): the output of attention, and the first matrix of
-# a feed-forward block under the names of the supported families.
+# What enters these has few outliers, as in the lean pass (`fused.layer_of`): the output of attention, and the first
+# matrix of a feed-forward block under the names of the supported families.
 _COARSE = frozenset(("o_proj", "gate_proj", "up_proj", "gate_up_proj", "c_fc", "fc1"))
 
 
