@@ -35,7 +35,7 @@ _CONDA = re.compile(r"\s*-\s+(?:[\w-]+::)?([A-Za-z0-9][\w.-]*)")
 _INLINE = re.compile(r"^# /// script\s*$(.*?)^# ///\s*$", re.MULTILINE | re.DOTALL)  # PEP 723
 _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
 _INCLUDED = re.compile(r"\s*(?:(-r|--requirement)|-c|--constraint)[\s=]*([^\s#]+)")  # another list for pip
-_LISTS = 500  # for pip, that are read
+_LISTS = 10_000  # for pip, that are read, if the time that is allowed suffices
 _FILES = 50  # of one kind
 _LONG = 200  # characters of a line that are looked at
 _LINES = 50_000  # requirements in all files together

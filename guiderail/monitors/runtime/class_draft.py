@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from guiderail.monitors.runtime.facts import ClassFacts
-from guiderail.monitors.runtime.nodes import text_of
+from guiderail.monitors.runtime.nodes import MAKERS, is_computed, text_of, words
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -48,3 +48,11 @@ def draft_of(node: Node) -> ClassDraft:
     """The draft of a class, of which only the name is read."""
     name = node.child_by_field_name("name")
     return ClassDraft(node, text_of(name), name.start_point.row if name else 0)
+
+
+def made_by(left: Node, name: str, call: Node) -> ClassDraft | None:
+    """The draft of a class that a call makes and that gets a name; None if it makes none."""
+    function = words(call.child_by_field_name("function"))
+    if function.rpartition(".")[2] not in MAKERS:
+        return None
+    return ClassDraft(left, name, left.start_point.row, (function,), made_up=is_computed(call))

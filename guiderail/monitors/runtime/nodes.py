@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from guiderail.text.syntax import SlowTextError
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -18,6 +21,7 @@ QUERY = """
 (import_statement) @it (import_from_statement) @it (attribute) @it (for_statement) @it (with_item) @it
 (delete_statement) @it (named_expression) @it (lambda) @it
 """
+T = TypeVar("T")
 LONGEST = 4_000  # bytes of a node that are looked at
 DEEPEST = 30  # parts of a dotted name
 _LITERALS = frozenset({"string", "concatenated_string", "integer", "float", "true", "false", "none", "unary_operator"})
@@ -160,3 +164,11 @@ def strings(node: Node) -> Iterator[str]:
         key = node.child_by_field_name("key")
         for one in [key] if key is not None else node.named_children:
             yield from strings(one)
+
+
+def in_time(parts: Iterable[T], end: float) -> Iterator[T]:
+    """The parts themselves; raises SlowTextError once this thread's time is past the end."""
+    for part in parts:
+        if time.thread_time() > end:
+            raise SlowTextError
+        yield part

@@ -5,16 +5,15 @@ from __future__ import annotations
 import builtins
 import re
 import time
-from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from guiderail.monitors.runtime.class_draft import ClassDraft, draft_of
+from guiderail.monitors.runtime.class_draft import ClassDraft, draft_of, made_by
 from guiderail.monitors.runtime.facts import FileFacts, plain
 from guiderail.monitors.runtime.nodes import (
-    MAKERS,
     QUERY,
     import_names,
+    in_time,
     is_computed,
     is_item,
     is_namespace,
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 KEPT = 32  # texts
 LARGEST = 1 << 20  # characters of one
 MOST_NODES = 100_000
-T = TypeVar("T")
 READ_S = 1.0  # of processor time, for the nodes of a file
 CONFIG_READ = 2_000  # characters
 MOST_GIVEN = 30  # functions that a class's objects are given to
@@ -82,7 +80,7 @@ class _Reading:
         self._callees: set[int] = set()
         self._stack: list[Node] = []  # the functions and classes around what is read, the outermost first
         self._end = time.thread_time() + READ_S
-        for node in self._in_time(nodes):
+        for node in in_time(nodes, self._end):
             if node.type != "lambda":
                 getattr(self, f"_{node.type}")(node)
             if node.type in _SCOPES:
@@ -107,13 +105,6 @@ class _Reading:
             self._makes_names_up,
             self._marks_all,
         )
-
-    def _in_time(self, parts: Iterable[T]) -> Iterator[T]:
-        """The parts themselves; raises SlowTextError once reading has taken too long."""
-        for part in parts:
-            if time.thread_time() > self._end:
-                raise SlowTextError
-            yield part
 
     def _around(self, node: Node) -> list[Node]:
         """The functions and classes around the node that is read, the innermost first."""
@@ -158,7 +149,7 @@ class _Reading:
         self._bind(made.name, scopes)
         bases = []
         arguments = node.child_by_field_name("superclasses")
-        for one in self._in_time(arguments.named_children if arguments else ()):
+        for one in in_time(arguments.named_children if arguments else (), self._end):
             if one.type == "keyword_argument":
                 keyword, value = text_of(one.child_by_field_name("name")), one.child_by_field_name("value")
                 made.configure(f"{keyword}={text_of(value)[:CONFIG_READ]}")
@@ -292,23 +283,15 @@ class _Reading:
             owner.configure(text_of(right)[:CONFIG_READ])
         if right.type == "call":
             self._called.setdefault(name, words(right).removesuffix("()"))
-            self._maker(name, left, right)
+            self._made += filter(None, [made_by(left, name, right)])
         elif not scopes and (other := words(right)):
             self._aliases.setdefault(name, other)
         if right.type == "call" and words(right) in ("globals()", "vars()") and not scopes:
             self._makes_names_up = True  # another name for it may be used anywhere
 
-    def _maker(self, name: str, left: Node, right: Node) -> None:
-        """Note a class that a call makes."""
-        function = words(right.child_by_field_name("function")).rpartition(".")[2]
-        if function in MAKERS:
-            made = ClassDraft(left, name, left.start_point.row, (words(right.child_by_field_name("function")),))
-            made.made_up = is_computed(right)
-            self._made.append(made)
-
     def _list_public(self, right: Node) -> None:
         if right.type in ("list", "tuple") and all(one.type in ("string", "comment") for one in right.named_children):
-            self._public = (self._public or set()) | set(self._in_time(strings(right)))
+            self._public = (self._public or set()) | set(in_time(strings(right), self._end))
         else:
             self._is_public_known = False
 
