@@ -22,6 +22,7 @@ SUFFIX_READ = 100_000  # characters after the cursor that are searched for closi
 STRING_READ = 4000  # characters before a place in which a string with code in it is looked for
 HOLED = re.compile(r"(?i)[ft]r?['\"]|`|\$@?\"|@\$\"")  # a quick look for their beginnings
 _HALF_WORD = re.compile(r"\w+\Z")
+DUNDERS = re.compile(r"\b__\w+__\b")
 HIDDEN = 4  # brackets at most that a rest of a line is thought to have opened
 
 
@@ -68,6 +69,11 @@ class CursorContext:
         text = snapshot.question(begin).text
         name = CLASS if self.text[:begin].endswith(".") else ""
         return read_facts(text[:begin] + name + text[begin:]) or UNREAD
+
+    @cached_property
+    def dunders(self) -> frozenset[str]:
+        """The double-underscore names that the file has."""
+        return frozenset(DUNDERS.findall(self.text)) | frozenset(DUNDERS.findall(self.rest))
 
     @cached_property
     def runtime(self) -> Runtime:
