@@ -12,7 +12,6 @@ from guiderail import projectfile
 from guiderail.errors import GuiderailError
 from guiderail.monitors.modules import ModulePath, inside
 from guiderail.monitors.protocols import FILE, ProtocolError, protocols
-from guiderail.monitors.python.requirements import declared_modules
 from guiderail.projectfile import ProjectFileError
 from guiderail.prompt.ignore import Ignore
 from guiderail.prompt.index import ProjectIndex
@@ -27,15 +26,20 @@ LONG = 1000  # characters of a message
 Reader = Callable[[Path], object]
 SITE = ".venv/lib/python3.11/site-packages"
 
+
+def _declared(root: Path) -> object:
+    return ModulePath(root).declared
+
+
 # What is read, in which place of a project, with the errors that it declares.
 READERS: dict[str, tuple[str, Reader, tuple[type[Exception], ...]]] = {
     "settings": ("pyproject.toml", lambda root: resolve({}, {}, root), ()),
-    "pyproject": ("pyproject.toml", declared_modules, ()),
-    "requirements": ("requirements.txt", declared_modules, ()),
-    "setup.cfg": ("setup.cfg", declared_modules, ()),
-    "METADATA": ("a.dist-info/METADATA", declared_modules, ()),
-    "PKG-INFO": ("src/a.egg-info/PKG-INFO", declared_modules, ()),
-    "requires.txt": ("a.egg-info/requires.txt", declared_modules, ()),
+    "pyproject": ("pyproject.toml", _declared, ()),
+    "requirements": ("requirements.txt", _declared, ()),
+    "setup.cfg": ("setup.cfg", _declared, ()),
+    "METADATA": ("a.dist-info/METADATA", _declared, ()),
+    "PKG-INFO": ("src/a.egg-info/PKG-INFO", _declared, ()),
+    "requires.txt": ("a.egg-info/requires.txt", _declared, ()),
     "pth": (f"{SITE}/a.pth", lambda root: ModulePath(root).folders, ()),
     "typestate": (FILE.as_posix(), protocols, (ProtocolError,)),
     "gitignore": (".gitignore", lambda root: Ignore(root).chain(""), ()),
@@ -171,7 +175,7 @@ def test_a_folder_of_many_names_is_not_listed(tmp_path: Path) -> None:
         projectfile.read_folder(tmp_path)
     assert ModulePath(tmp_path).modules() is None
     assert inside(tmp_path, tmp_path) is None
-    assert declared_modules(tmp_path) == frozenset()
+    assert ModulePath(tmp_path).declared == frozenset()
     assert len(Project(tmp_path).names("")) <= projectfile.ENTRY_LIMIT
 
 
