@@ -10,7 +10,7 @@ import pytest
 
 from guiderail import projectfile
 from guiderail.errors import GuiderailError
-from guiderail.monitors.modules import ModulePath, inside
+from guiderail.monitors.modules import ModulePath, modules_of_folder
 from guiderail.monitors.protocols import FILE, ProtocolError, protocols
 from guiderail.projectfile import ProjectFileError
 from guiderail.prompt.ignore import Ignore
@@ -174,7 +174,7 @@ def test_a_folder_of_many_names_is_not_listed(tmp_path: Path) -> None:
     with pytest.raises(ProjectFileError, match="holds more than"):
         projectfile.read_folder(tmp_path)
     assert ModulePath(tmp_path).modules() is None
-    assert inside(tmp_path, tmp_path) is None
+    assert modules_of_folder(tmp_path, tmp_path) is None
     assert ModulePath(tmp_path).declared == frozenset()
     assert len(Project(tmp_path).names("")) <= projectfile.ENTRY_LIMIT
 
@@ -194,8 +194,8 @@ def test_folders_outside_the_project_are_not_looked_into(tmp_path: Path) -> None
     (site / "a.pth").write_text(f"{outside}\n")
     assert ModulePath(root).modules() is None
     (root / "package").symlink_to(outside)
-    assert inside(root / "package", root) is None
-    assert inside(outside, root) is None
+    assert modules_of_folder(root / "package", root) is None
+    assert modules_of_folder(outside, root) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
