@@ -61,13 +61,20 @@ class ModulePath:
         self.root = root
         self.folder = _within(folder or root, root)
         self._python, self._trust = python, trust
+        self._known: dict[str, frozenset[str] | None] = {}  # modules by package
         self._left_out: set[Path] = set()  # folders of the import path that are not looked at
 
     def modules(self, package: str = "") -> frozenset[str] | None:
         """The modules in a package, or all at the top; None if the package's folder is not known, or not all of them.
 
-        What was left out (a folder with too many names, one outside the project) may hold the right one.
+        What was left out (a folder with too many names, one outside the project) may hold the right one. Folders are
+        listed once.
         """
+        if package not in self._known:
+            self._known[package] = self._modules(package)
+        return self._known[package]
+
+    def _modules(self, package: str) -> frozenset[str] | None:
         if not package:
             brought = {name.partition(".")[0] for name in (*self.declared, *self._mapped)}
             own = _modules_in(self.folders)
