@@ -115,7 +115,8 @@ class Settings:
     log_level: choices.LogLevel = _key("warning", "how much to log on standard error", choices=choices.LogLevel)
 
 
-# The ten that a person looks for first, in this order; all others are advanced.
+# The ten that a person looks for first, in this order; all others are advanced. Those of VS Code are others: languages,
+# paths and places have switches there alone, and precision and threads are nothing to set for a window.
 BASIC = (
     "model", "device", "dtype", "threads", "suggestions", "until", "max_tokens", "context", "monitors", "verdict",
 )  # fmt: skip

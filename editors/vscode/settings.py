@@ -72,7 +72,7 @@ _OWN: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
-# The ten to look at first, in this order.
+# The ten to look at first, in this order: not those of the command line, which has no documents to switch off.
 BASIC = (
     "enable", "model", "device", "disableLanguages", "disablePaths", "comments", "strings", "until", "maxSuggestions",
     "monitors",

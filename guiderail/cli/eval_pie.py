@@ -76,7 +76,8 @@ def pie(study: Study, samples: str | None, picture: str | None) -> list[dict[str
     java_files = jdk_sources.read(archive, 200, plan.seed) if archive else []
     drawn = evaluation.revisions(model, files, java_files, plan)
     advance = study.phase("following edits", len(drawn))
-    with study.rows(samples, weights=fingerprint(model.info), dtype=str(model.dtype), n=len(drawn)) as log:
+    own = {"dtype": str(model.dtype), "device": str(model.device), "threads": study.settings.threads}
+    with study.rows(samples, weights=fingerprint(model.info), **own, n=len(drawn)) as log:
         found = list(evaluation.evaluate(model, drawn, plan, log, advance))
     chains = evaluation.chains(model, files, plan)
     advance = study.phase("edits in a row", len(chains) * (plan.edits + 1))

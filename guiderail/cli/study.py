@@ -122,6 +122,7 @@ class Study:
         run
             What decides the rows beside the plan and the configuration.
         """
+        from guiderail.evaluation.runner import hardware
         from guiderail.evaluation.worker import Worker
         from guiderail.model.fingerprint import fingerprint
         from guiderail.model.load import describe
@@ -129,7 +130,7 @@ class Study:
         models = [describe(name) for name in config.models]
         self.conditions.setdefault("model", models[0].name)
         run = {"config": config.digest(), "weights": [fingerprint(info) for info in models], **run}
-        worker = Worker(config, most=1)
+        worker = Worker(config, hardware(), most=1)
         try:
             with self.rows(kept, **run) as log:
                 yield worker, log

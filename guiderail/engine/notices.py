@@ -7,6 +7,13 @@ from guiderail.errors import sentences
 from guiderail.settings import Settings
 from guiderail.text.languages.table import BY_NAME
 
+# What editors call data, settings and small scripts, in which nobody expects checks.
+_UNCHECKED = frozenset({
+    "bat", "bibtex", "conf", "csv", "diff", "dosbatch", "dosini", "dotenv", "editorconfig", "git-commit", "git-rebase",
+    "gitattributes", "gitcommit", "gitconfig", "gitignore", "gitrebase", "help", "ignore", "json5", "jsonc", "jsonl",
+    "log", "man", "pip-requirements", "properties", "requirements", "scminput", "search-result", "snippets",
+    "sshconfig", "ssh_config", "systemd", "text", "tsv", "vimdoc",
+})  # fmt: skip
 NO_LANGUAGE = "a text has no language that guiderail knows, so nothing in it is checked"
 
 
@@ -18,11 +25,13 @@ def notices(settings: Settings, language: str | None, remedy: str) -> list[str]:
     settings
         Those of the text.
     language
-        Its language; None, or a name that guiderail does not know.
+        Its language; None, or a name that guiderail may not know.
     remedy
-        How its language can be chosen.
+        How its language can be chosen, if it has none.
     """
-    found = [] if language in BY_NAME else [sentences(NO_LANGUAGE, remedy)]
+    found = (
+        [] if language in BY_NAME or language in _UNCHECKED else [sentences(NO_LANGUAGE, "" if language else remedy)]
+    )
     missing = missing_analyser(settings)
     return [*found, missing] if missing else found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import os
 import platform
@@ -18,6 +19,7 @@ from guiderail.errors import UsageError
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "numpy")
 UNKNOWN = "unknown"
+CODE = ("guiderail", "datasets")  # folders of a checkout that decide what is measured
 
 
 def meta(seeds: Mapping[str, int], *, libraries: Iterable[str] = (), **more: Any) -> dict[str, Any]:
@@ -56,23 +58,35 @@ def _version(name: str) -> str:
 
 
 def commit() -> str:
-    """The checkout's commit, with "+changes" if tracked files differ from it; "unknown" outside a checkout."""
+    """The checkout's commit, with "+changes" if tracked files differ from it; "unknown" outside a checkout.
+
+    After "+changes" comes a digest of how the code differs, so that two edits are told apart.
+    """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return UNKNOWN
     try:
-        head = _git(root, "rev-parse", "HEAD")
-        return head + ("+changes" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+        head = _git(root, "rev-parse", "HEAD").decode()
+        is_changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+        return f"{head}+changes.{_changes(root)}" if is_changed else head
     except (OSError, subprocess.SubprocessError):
         return UNKNOWN
 
 
-def _git(root: Path, *words: str) -> str:
+def _changes(root: Path) -> str:
+    """A digest of how the code and the lists of packages differ from the commit, new files among them."""
+    digest = hashlib.sha256(_git(root, "diff", "--no-ext-diff", "--no-textconv", "--binary", "HEAD", "--", *CODE))
+    for name in _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *CODE).split(b"\0"):
+        file = root / os.fsdecode(name)
+        digest.update(name + (file.read_bytes() if file.is_file() else b""))
+    return digest.hexdigest()[:12]
+
+
+def _git(root: Path, *words: str) -> bytes:
     git = programs.find("git")
     if git is None:
         raise FileNotFoundError("git is not installed")
-    done = subprocess.run([git, "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=30)
-    return done.stdout.strip()
+    return subprocess.run([git, "-C", str(root), *words], capture_output=True, check=True, timeout=30).stdout.strip()
 
 
 def hardware() -> dict[str, Any]:

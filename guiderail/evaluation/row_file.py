@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ class RowFile:
     ------
     UsageError
         The file belongs to another run.
+    OSError
+        It cannot be read or written (`usable`).
     """
 
     def __init__(self, file: Path, header: Mapping[str, Any] | None = None) -> None:
@@ -50,8 +53,9 @@ class RowFile:
     def add(self, rows: Sequence[Row]) -> None:
         """Write the rows of one unit, in one piece, down to the disk."""
         if unit_of(rows[0]) not in self.done:
-            self._stream.write("".join(json.dumps(row) + "\n" for row in rows).encode())
-            os.fsync(self._stream.fileno())
+            with usable(self.file):
+                self._stream.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+                os.fsync(self._stream.fileno())
             self.done[unit_of(rows[0])] = rows if self._header is not None else ()
 
     def close(self) -> None:
@@ -60,16 +64,15 @@ class RowFile:
 
     def _begun(self, file: Path, header: Mapping[str, Any]) -> int:
         """Where the rows begin, after the header, which must be this run's."""
-        wanted = (json.dumps(header) + "\n").encode()
-        try:
-            with file.open("rb") if file.exists() else io.BytesIO() as stream:
-                found = stream.readline()
-            if not found:
-                file.write_bytes(found := wanted)
-        except OSError as error:
-            raise UsageError(f"cannot use {file}: {error.strerror}", "Name another file") from error
-        if _row(found) != json.loads(wanted):
-            raise UsageError(f"{file} holds the samples of another run", "Name another file, or remove it")
+        wanted = json.dumps(header) + "\n"
+        with file.open("rb") if file.exists() else io.BytesIO() as stream:
+            found = stream.readline()
+        if not found:
+            write_whole(file, wanted)
+            found = wanted.encode()
+        if (begun := _row(found)) != json.loads(wanted):
+            words = f"{file} holds the samples of another run{_otherwise(begun, json.loads(wanted))}"
+            raise UsageError(words, "Name another file, or remove it")
         return len(found)
 
     def _resumed(self, file: Path, place: int) -> int:
@@ -87,6 +90,29 @@ class RowFile:
                     self.done[unit_of(row)] = rows if self._header is not None else ()
                     rows, kept = [], place
         return kept
+
+
+def _otherwise(begun: object, now: Mapping[str, Any]) -> str:
+    """What differs, as the end of a sentence, where there is a header."""
+    keys = [key for key in now if begun.get(key) != now[key]] if isinstance(begun, dict) else []
+    return f", with other {', '.join(keys)}" if keys else ""
+
+
+@contextmanager
+def usable(place: Path, remedy: str = "Name another file") -> Iterator[None]:
+    """A context in which a system's error becomes a `UsageError`: the file or folder cannot be used."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot use {place}: {error.strerror}", remedy) from error
+
+
+def write_whole(target: Path, text: str) -> None:
+    """Write a file whole or not at all, whatever ends the process."""
+    target = target.resolve()  # a link stays
+    part = target.parent / f"{target.name}.part"
+    part.write_text(text, encoding="utf-8")
+    part.replace(target)
 
 
 def unit_of(row: Mapping[str, Any]) -> Unit:

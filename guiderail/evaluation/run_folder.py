@@ -8,13 +8,14 @@ samples.jsonl   one row a sample; all rows of a unit (one task, one system) are 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from guiderail.errors import UsageError
-from guiderail.evaluation.row_file import RowFile, Unit
+from guiderail.evaluation.row_file import RowFile, Unit, usable, write_whole
 from guiderail.evaluation.task import Task
 
 RUN, TASKS, SAMPLES = "run.json", "tasks.jsonl", "samples.jsonl"
@@ -40,26 +41,23 @@ class RunFolder:
 
     def __init__(self, folder: Path, conditions: Mapping[str, Any]) -> None:
         self.folder = folder
-        try:
+        remedy = "Choose another folder by --out"
+        with usable(folder, remedy):
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = locked(folder / "lock")
-        except OSError as error:
-            raise UsageError(f"cannot use {folder}: {error.strerror}", "Choose another folder by --out") from error
+            self._lock = locked(folder / "lock", folder)
         try:
-            self._agree(conditions)
-            self._rows = RowFile(folder / SAMPLES)
+            with usable(folder, remedy):
+                self._agree(conditions)
+                self._rows = RowFile(folder / SAMPLES)
         except UsageError:
             self._lock.close()
             raise
-        except OSError as error:
-            self._lock.close()
-            raise UsageError(f"cannot use {folder}: {error.strerror}", "Choose another folder by --out") from error
 
     def write_tasks(self, tasks: Iterable[Task]) -> None:
         """Keep what a report shows of the tasks; once."""
         target = self.folder / TASKS
         if not target.exists():
-            _write_whole(target, "".join(json.dumps(_shown(task)) + "\n" for task in tasks))
+            write_whole(target, "".join(json.dumps(_shown(task)) + "\n" for task in tasks))
 
     @property
     def done(self) -> Collection[Unit]:
@@ -82,7 +80,7 @@ class RunFolder:
     def _agree(self, conditions: Mapping[str, Any]) -> None:
         target = self.folder / RUN
         if not target.exists():
-            _write_whole(target, json.dumps(conditions, indent=2) + "\n")
+            write_whole(target, json.dumps(conditions, indent=2) + "\n")
             return
         before = read_json(target)
         now = json.loads(json.dumps(conditions))
@@ -96,25 +94,39 @@ class RunFolder:
             )
 
 
-def _write_whole(target: Path, text: str) -> None:
-    part = target.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(target)
+def locked(lock: Path, place: Path) -> IO[str]:
+    """The open lock file of a folder or file; a second process is refused, a killed one leaves no lock after.
 
+    Only who holds a lock deletes its file. One that was deleted before it could be locked is opened anew.
 
-def locked(path: Path) -> Any:
-    """The open lock file; a second process is refused, a killed one leaves no lock after."""
-    stream = path.open("w")
+    Raises
+    ------
+    UsageError
+        Another process holds it.
+    OSError
+        It cannot be opened.
+    """
     try:
         import fcntl
     except ImportError:  # not a POSIX system
-        return stream
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+        return Path(os.devnull).open()
+    while True:
+        stream = lock.open("w")
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            stream.close()
+            raise UsageError(f"another process writes to {place}", "Wait for it, or name another one") from error
+        if _is_at(stream, lock):
+            return stream
         stream.close()
-        raise UsageError(f"another process writes to {path.parent}", "Wait for it, or name another folder") from error
-    return stream
+
+
+def _is_at(stream: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _shown(task: Task) -> dict[str, Any]:

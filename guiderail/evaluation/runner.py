@@ -22,6 +22,12 @@ Phase = Callable[[str, int | None], Callable[[], None]]
 Rows = list[dict[str, Any]]
 
 UNTRUNCATED = ", not truncated"
+# What rows depend on beside the code: who analyses, parses and scores, and the versions of what builds the tasks.
+LIBRARIES = (
+    *("pyrefly", "ty", "basedpyright", "jedi-language-server"),
+    *("pygments", "rapidfuzz", "tree-sitter", *(f"tree-sitter-{name}" for name in cursor_positions.SHAPES)),
+)
+BUILDERS = {"packages": packages.BUILDER, "tasks": taskset.BUILDER, "truncation": TRUNCATION}
 
 
 def collect(config: Config, phase: Phase, note: Note) -> list[Task]:
@@ -82,11 +88,11 @@ def conditions(config: Config, tasks: Sequence[Task]) -> dict[str, Any]:
     seeds = {"answers": config.settings.seed, "bootstrap": config.settings.seed}
     return measurement.meta(
         seeds,
-        libraries=("pyrefly", "pygments", "tree-sitter", *(f"tree-sitter-{name}" for name in cursor_positions.SHAPES)),
+        libraries=LIBRARIES,
         config=asdict(config),
         config_sha256=config.digest(),
         tasks_sha256=taskset.digest_of(tasks),
-        builders={"packages": packages.BUILDER, "tasks": taskset.BUILDER, "truncation": TRUNCATION},
+        builders=BUILDERS,
         systems=[system.label for system in config.systems()],
         bases=bases(config),
         tasks=len(tasks),

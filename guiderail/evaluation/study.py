@@ -7,17 +7,20 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from guiderail import private, settings
-from guiderail.evaluation import config, measurement, packages
+from guiderail.errors import UsageError
+from guiderail.evaluation import config, manifest, measurement, packages
 from guiderail.evaluation.config import GREEDY, OFF, Config, Method, System
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.row_file import RowFile, Unit
+from guiderail.evaluation.row_file import RowFile, Unit, usable
 from guiderail.evaluation.run_folder import locked
+from guiderail.evaluation.runner import BUILDERS, LIBRARIES, hardware
 from guiderail.evaluation.task import Task
 from guiderail.evaluation.worker import Row, Worker
 
@@ -25,6 +28,7 @@ from guiderail.evaluation.worker import Row, Worker
 ALONE: dict[str, Any] = {
     "context_tokens": 0, "project_ngrams": "off", "end_loops": False, "verdict": "off", "monitors": False
 }  # fmt: skip
+LINE_TOKENS = 64  # of an answer that is one line, at most
 UNFINISHED = 8  # runs whose rows are kept
 
 
@@ -93,10 +97,15 @@ def answered(
     log: RowFile | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> Iterator[Row]:
-    """The rows of every task answered by every system; those that are in the log are not made again."""
+    """The rows of every task answered by every system; those that are in the log are not made again.
+
+    A line has `LINE_TOKENS` at most, also where the plan gives longer texts more.
+    """
+    of_line = {"max_tokens": min(LINE_TOKENS, worker.settings.max_tokens)}
     for task in tasks:
         for system in systems:
-            yield from once(log, (task.id, system.label), lambda task=task, system=system: worker.answer(task, system))
+            own = replace(system, overrides={**of_line, **system.overrides}) if task.until == "line" else system
+            yield from once(log, (task.id, system.label), partial(worker.answer, task, own))
             advance()
 
 
@@ -111,41 +120,85 @@ def once(log: RowFile | None, unit: Unit, make: Callable[[], Sequence[Row]]) -> 
     yield from map(dict, rows)
 
 
+def digest_of(content: Any) -> str:
+    """A name for a unit by what it is made of (dataclasses and JSON's kinds): rows found again are then its own."""
+    return hashlib.sha256(json.dumps(content, default=asdict).encode()).hexdigest()[:16]
+
+
 @contextmanager
 def rows_kept(name: str, run: Mapping[str, Any], file: Path | None = None) -> Iterator[RowFile]:
     """Where the rows of a run are kept while they are made: in a file, else in the cache folder until the run ends.
+
+    Either goes on only with the same code and packages, on the same machine (`provenance`).
 
     Parameters
     ----------
     name
         The study.
     run
-        What decides the rows.
+        What decides the rows beside that.
+
+    Raises
+    ------
+    UsageError
+        The file is another run's, is in use, or cannot be written.
     """
-    if file is not None:
-        with closing(RowFile(file, run)) as log:
+    run = {**run, **provenance()}
+    with _named(file) if file else _unfinished(name, run) as place:
+        with usable(place):
+            log = RowFile(place, run)
+        with closing(log):
             yield log
-        return
-    with unfinished(name, run) as folder, closing(RowFile(folder / "rows.jsonl", run)) as log:
-        yield log
+
+
+def provenance() -> dict[str, Any]:
+    """Where rows come from: the code, what it builds on, the list of packages, and the machine, which decides times."""
+    return {
+        "commit": measurement.commit(),
+        "versions": measurement.versions(*LIBRARIES),
+        "builders": BUILDERS,
+        "manifest_sha256": packages.sha256_of(manifest.datasets_folder() / manifest.DEFAULT),
+        "hardware": hardware(),
+    }
 
 
 @contextmanager
-def unfinished(name: str, run: Mapping[str, Any]) -> Iterator[Path]:
-    """A folder for what a run has found so far: it goes with the end of the run, or when there are newer ones.
+def _named(file: Path) -> Iterator[Path]:
+    """A file that a person has named, for this process alone."""
+    lock = file.parent / f".{file.name}.lock"
+    with usable(file):
+        held = locked(lock, file)
+    with held:
+        try:
+            yield file
+        finally:
+            lock.unlink(missing_ok=True)
 
-    The folder is the run's by all that decides its rows: what `run` says, the versions and the commit.
+
+@contextmanager
+def _unfinished(name: str, run: Mapping[str, Any]) -> Iterator[Path]:
+    """A file for what a run has found so far: it goes with the end of the run, or when there are newer ones.
+
+    Its folder is the run's by all that decides its rows.
     """
-    versions = {"commit": measurement.commit(), "versions": measurement.versions()}
-    digest = hashlib.sha256(json.dumps({**run, **versions}, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
     folder = packages.cache_folder().parent / "unfinished" / f"{name}-{digest[:16]}"
-    private.folder(folder)
-    os.utime(folder)
-    for old in sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-UNFINISHED]:
-        shutil.rmtree(old, ignore_errors=True)
-    with locked(folder / "lock"):
-        yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    with usable(folder, "See who may write there"):
+        private.folder(folder)
+        os.utime(folder)
+        held = locked(folder / "lock", folder)
+    with held:
+        _forget_old(folder.parent)
+        yield folder / "rows.jsonl"
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_old(folder: Path) -> None:
+    """Delete the oldest of the unfinished runs, but none that goes on."""
+    with suppress(OSError):  # another process deletes them too
+        for old in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[:-UNFINISHED]:
+            with suppress(OSError, UsageError), locked(old / "lock", old):
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def laid_out(files: Mapping[str, Sequence[SourceFile]], folder: Path) -> dict[str, Path]:

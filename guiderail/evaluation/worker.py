@@ -41,11 +41,15 @@ class Worker:
         Where it runs, in a few words; every row repeats it.
     most
         Models in memory at once; by default all of the run's.
+
+    Attributes
+    ----------
+    settings
+        What all systems share.
     """
 
     def __init__(self, config: Config, hardware: str = "", *, most: int | None = None) -> None:
-        settings = config.settings
-        self._shared = settings
+        self.settings = settings = config.settings
         self._hardware = hardware
         self._most = most or len(config.models)
         self._engines: dict[tuple[Any, ...], Engine] = {}
@@ -59,7 +63,7 @@ class Worker:
         if task.package != self._package:
             self._package = task.package
             self._analysers.forget(NOBODY)  # the analysers of all but the last packages end
-        settings = system.settings(self._shared)
+        settings = system.settings(self.settings)
         engine, samples = self.engine(settings), system.method.samples
         request = (system.shown(task) if system.shown else task).request(settings, n=samples)
         stages = [_TimedStage(stage) for stage in system.stages(engine, request)] if system.stages else []
@@ -108,7 +112,7 @@ class Worker:
             "monitors": system.monitors,
             "sample": index,
             "samples": system.method.samples,
-            "seed": self._shared.seed,
+            "seed": self.settings.seed,
             "kind": task.kind,
             "package": task.package,
             "path": task.path,
@@ -133,7 +137,7 @@ class Worker:
 
     def _check(self, task: Task, answer: str) -> Mapping[str, Any]:
         """Whether the file compiles with the answer in it; the same answer is checked once."""
-        if not self._shared.check:
+        if not self.settings.check:
             return {"compiles": None, "errors": [], "unchecked": "not asked for"}
         key = (task.id, answer)
         if key not in self._checked:

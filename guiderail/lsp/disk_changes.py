@@ -1,4 +1,4 @@
-"""What changed on the disk in a project, for clients that do not watch files: found by looking again after a save."""
+"""What changed on the disk in a project, for clients that do not watch files: found by scanning again after a save."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 from guiderail.lsp.connection import Connection
-from guiderail.lsp.file_watching import is_named
+from guiderail.lsp.file_watching import is_named, watches
 from guiderail.prompt.ignore import is_apart
+from guiderail.prompt.project import find_root
 
-MOST_FILES, MOST_FOLDERS = 20_000, 5_000  # of one project that are looked at
+MOST_FILES, MOST_FOLDERS = 20_000, 5_000  # of one project that are scanned
 MOST_PROJECTS = 8  # that are remembered; of more the one seen last counts
-SLICE_S = 0.02  # for which a look has the event loop to itself
+SLICE_S = 0.02  # for which a scan has the event loop to itself
+WAIT_S = 0.2  # for which a scan keeps the next message waiting at most; then it goes on in the background
 
-Look = Generator[None, None, list[Path]]  # a step for each folder, and then the files that changed
+Scan = Generator[None, None, list[Path]]  # a step for each entry of a folder, and then the files that changed
 _Stamps = dict[Path, tuple[int, int, int]]  # when a file was changed, its size and its number on the disk
 
 
@@ -25,13 +27,26 @@ class DiskChanges:
 
     def __init__(self) -> None:
         self._seen: dict[Path, _Stamps] = {}
+        self._scanned: set[Path] = set()
 
     def knows(self, root: Path) -> bool:
         """Whether a project was seen."""
         return root in self._seen
 
-    def look(self, root: Path) -> Look:
-        """The files that were written, came or went since the project was seen last; none at the first time."""
+    def scan(self, root: Path) -> Scan:
+        """The files that were written, came or went since the project was seen last; none at the first time.
+
+        Nor any while another scan of the project is under way: what that one has passed already, the next one finds.
+        """
+        if root in self._scanned:
+            return []
+        self._scanned.add(root)
+        try:
+            return (yield from self._scan(root))
+        finally:
+            self._scanned.discard(root)
+
+    def _scan(self, root: Path) -> Scan:
         found: _Stamps = {}
         is_whole = yield from _stamps(root, found)
         before = self._seen.pop(root, None)
@@ -45,41 +60,65 @@ class DiskChanges:
         return [] if before is None else written + (gone if is_whole else [])
 
 
-def hold_for(connection: Connection, look: Look, then: Callable[[list[Path]], None]) -> None:
-    """Look, and act on what is found before the next message is taken; other clients are served meanwhile."""
-    found = _slice_of(look)
+def is_scanned(root: Path, connection: Connection) -> bool:
+    """Whether a root is to be scanned: it is a project's, and the client does not tell what changes in it.
+
+    A client may name a person's whole home folder as the root of a file that is in no project.
+    """
+    return not watches(connection.client_capabilities) and find_root(root) is not None
+
+
+def run_scan(connection: Connection, scan: Scan, then: Callable[[list[Path]], None]) -> None:
+    """Scan, and act on what is found: before the next message is taken, unless that takes longer than `WAIT_S`."""
+    end = time.monotonic() + WAIT_S
+    found = _slice_of(scan)
     if found is None:
-        connection.run_exclusively(_rest_of(look, then))
+        connection.run_exclusively(_rest_of(connection, scan, then, end))
     else:
         then(found)
 
 
-async def _rest_of(look: Look, then: Callable[[list[Path]], None]) -> None:
-    while (found := _slice_of(look)) is None:
+async def _rest_of(connection: Connection, scan: Scan, then: Callable[[list[Path]], None], end: float) -> None:
+    while time.monotonic() < end:
         await asyncio.sleep(0)
-    then(found)
+        found = _slice_of(scan)
+        if found is not None:
+            then(found)
+            return
+    connection.spawn(_in_background(connection, scan, then))
 
 
-def _slice_of(look: Look) -> list[Path] | None:
-    """Look for `SLICE_S`; what changed, or None if there is more to look at."""
+async def _in_background(connection: Connection, scan: Scan, then: Callable[[list[Path]], None]) -> None:
+    while not connection.is_ending:
+        await asyncio.sleep(SLICE_S)  # as long for the messages as for the scan
+        found = _slice_of(scan)
+        if found is not None:
+            then(found)
+            return
+    scan.close()
+
+
+def _slice_of(scan: Scan) -> list[Path] | None:
+    """Scan for `SLICE_S`; what changed, or None if there is more to scan."""
     end = time.monotonic() + SLICE_S
     try:
-        next(look)
+        next(scan)
         while time.monotonic() < end:
-            next(look)
+            next(scan)
     except StopIteration as done:
         return done.value
     return None
 
 
 def _stamps(root: Path, found: _Stamps) -> Generator[None, None, bool]:
-    """Find the files of a project, a step for each folder; whether these are all."""
+    """Find the files of a project, a step for each entry; whether these are all."""
     folders, count = [str(root)], 0
     while folders:
         count += 1
         if count > MOST_FOLDERS or len(found) > MOST_FILES:
             return False
         for entry in _entries(folders.pop()):
+            yield
             try:
                 if entry.is_dir(follow_symlinks=False):
                     if not is_apart((entry.name,)):
@@ -89,7 +128,6 @@ def _stamps(root: Path, found: _Stamps) -> Generator[None, None, bool]:
                     found[Path(entry.path)] = (status.st_mtime_ns, status.st_size, status.st_ino)
             except OSError:  # gone meanwhile, or a link to nowhere
                 continue
-        yield
     return True
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Place = Literal["code", "comment", "string", "prose"]
 
+PREFIX = 4  # characters in which a string's opening quote stands: rb"
 BEFORE, AFTER = 20_000, 2000  # characters around the cursor that are parsed
 WORDS = 3  # in a row make prose of a string
 _WORD = r"[^\W\d_]{2,}+(?:['’][^\W\d_]++)?"
@@ -44,6 +45,8 @@ def place_at(document: Document, offset: int) -> Place:
         return "code"
     begin = max(state.statement_start, offset - BEFORE)
     start = document.line_start(document.position_at(begin)[0])
+    if state.opened < start:  # a tree without that tells nothing; the lexer has seen all that is before the cursor
+        return "prose" if _opens_string(document.text, state.opened, language) else "comment"
     before, after = document.text[start:offset], document.text[offset : offset + AFTER]
     for closed in ("", *_closers(language)):  # what is being written has no end yet
         found = _around(before, closed + after, language)
@@ -58,6 +61,11 @@ def _is_comment_line(document: Document, offset: int) -> bool:
         return False
     before = document.text[document.line_start(document.position_at(offset)[0]) : offset]
     return before.lstrip().startswith(known.comment[0])
+
+
+def _opens_string(text: str, at: int, language: str) -> bool:
+    quotes = {string.quote[0] for string in LEXICONS[language].strings}
+    return not quotes.isdisjoint(text[at : at + PREFIX])
 
 
 def _closers(language: str) -> list[str]:

@@ -16,7 +16,7 @@ from guiderail.engine.request import CompletionRequest
 from guiderail.engine.stream import TextStream
 from guiderail.lsp.debounce import Debouncer
 from guiderail.lsp.document_state import DocumentState, PendingRequest, Prefetch, Running
-from guiderail.lsp.suggestion_cache import Candidate, SuggestionCache, candidates
+from guiderail.lsp.suggestion_cache import Reply, SuggestionCache, candidates
 from guiderail.lsp.worker import Job, Priority, Worker
 
 
@@ -59,8 +59,6 @@ class Scheduler:
         This client's number.
     busy
         How many requests wait for the worker; `on_busy` is called with the number when it changes.
-    answer
-        What the last request that was answered got.
     """
 
     _clients = itertools.count()
@@ -73,9 +71,8 @@ class Scheduler:
         self.on_busy: Callable[[int], None] = lambda _: None
         self._documents: dict[str, DocumentState] = {}
         self.busy = 0
-        self.answer: Completion | None = None
 
-    async def ask(self, lane: str, request: CompletionRequest, *, debounce: float = 0.0) -> list[Candidate]:
+    async def ask(self, lane: str, request: CompletionRequest, *, debounce: float = 0.0) -> Reply:
         """Answer a request; with nothing once a newer one of this document and lane came.
 
         Parameters
@@ -100,21 +97,15 @@ class Scheduler:
                 known = document.cache.find(request)
                 if known is not None:
                     self.counts.remembered += 1
-                    self.answer = document.cache.found
                     return known
                 if await self._is_replaced(pending, self.debouncer.delay(debounce)):
-                    return []
+                    return Reply()
             return await self._decoded(document, pending, request, earlier)
         except asyncio.CancelledError:
             self.counts.cancelled += 1
             raise
         finally:
             self._leave(document, lane, pending)
-
-    def answer(self, request: CompletionRequest) -> Completion | None:
-        """The whole answer that a request got its suggestions from, or got none from."""
-        document = self._documents.get(request.uri)
-        return document.cache.answer(request) if document else None
 
     def document_changed(self, uri: str, now: CompletionRequest | None) -> None:
         """End work that an edit made useless, and encode the new prompt in idle time.
@@ -223,19 +214,18 @@ class Scheduler:
 
     async def _decoded(
         self, document: DocumentState, pending: PendingRequest, request: CompletionRequest, earlier: Running | None
-    ) -> list[Candidate]:
+    ) -> Reply:
         """The answer of work under way, or of new work."""
         if earlier is not None:
             found = await self._outcome(pending, earlier, request)
-            if found or pending.replaced.done():
+            if found.candidates or pending.replaced.done():
                 return found
             known = document.cache.find(request)
             if known is not None:
-                self.answer = document.cache.found
                 return known
         return await self._outcome(pending, self._submit(document, request, Priority.REQUEST), request)
 
-    async def _outcome(self, pending: PendingRequest, running: Running, request: CompletionRequest) -> list[Candidate]:
+    async def _outcome(self, pending: PendingRequest, running: Running, request: CompletionRequest) -> Reply:
         """The answer of one piece of work; nothing once the request was replaced, or the work was cancelled."""
         pending.running = running
         self._mark_busy(1)
@@ -245,15 +235,14 @@ class Scheduler:
             self._mark_busy(-1)
         if pending.replaced.done():
             self.counts.replaced += 1
-            return []
+            return Reply()
         answer = Completion([]) if running.done.cancelled() else running.done.result()
         if answer.is_stand_in and request.by_hand:  # work that an automatic request began
-            return []
+            return Reply()
         if not answer.is_whole:
-            return []
-        self.answer = answer
+            return Reply()
         is_fitted = request.after == running.request.after
-        return candidates(answer, request.typed_since(running.request) or "", is_fitted=is_fitted)
+        return Reply(candidates(answer, request.typed_since(running.request) or "", is_fitted=is_fitted), answer)
 
     def _submit(self, document: DocumentState, request: CompletionRequest, priority: Priority) -> Running:
         written, began, cache = TextStream(), 0.0, document.cache

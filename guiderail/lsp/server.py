@@ -105,7 +105,8 @@ class Server(LanguageServer):
         CompletionHandlers(
             client, connection, status, warn=configuration.warn, prefetch_delay_s=prefetch_delay_s
         ).register()
-        CommandHandlers(client, connection, status, configuration).register()
+        self._commands = CommandHandlers(client, connection, status, configuration)
+        self._commands.register()
         return offer
 
     def close(self) -> None:
@@ -116,6 +117,7 @@ class Server(LanguageServer):
             worker.watchers.remove(self._watch_health)
         had_long = is_long(buffer.text for buffer in client.buffers.values())
         self._offer.stop()
+        self._commands.close()
         self._save_counts()
         self.protocol.cancel_exclusive()
         client.close()

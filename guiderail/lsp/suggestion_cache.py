@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +41,22 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """What a request is answered with.
+
+    Parameters
+    ----------
+    candidates
+        The suggestions.
+    answer
+        The whole answer that they come from, or that holds none; None if the model answered nothing.
+    """
+
+    candidates: list[Candidate] = field(default_factory=list)
+    answer: Completion | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CacheEntry:
     """An answered request.
 
@@ -61,27 +77,16 @@ class CacheEntry:
 
 
 class SuggestionCache:
-    """The last answers for one document, the newest first.
-
-    Attributes
-    ----------
-    found
-        The answer that was found last.
-    """
+    """The last answers for one document, the newest first."""
 
     def __init__(self) -> None:
-        self.found: Completion | None = None
         self._entries: deque[CacheEntry] = deque(maxlen=ENTRIES)
 
     def add(self, request: CompletionRequest, answer: Completion) -> None:
         """Keep an answer."""
         self._entries.appendleft(CacheEntry(request.before, request.after, answer, request.n))
 
-    def answer(self, request: CompletionRequest) -> Completion | None:
-        """The newest answer for a cursor, or for one from which a person typed on to it."""
-        return next((one.answer for one in self._entries if request.before.startswith(one.before)), None)
-
-    def find(self, request: CompletionRequest) -> list[Candidate] | None:
+    def find(self, request: CompletionRequest) -> Reply | None:
         """What is already known at a cursor; None if the model must be asked."""
         before, after = request.before, request.after
         for entry in self._entries:
@@ -92,8 +97,7 @@ class SuggestionCache:
             typed = before[len(entry.before) :]
             found = candidates(entry.answer, typed, is_fitted=entry.after == after)
             if found or not typed:
-                self.found = entry.answer
-                return found
+                return Reply(found, entry.answer)
         return None
 
 

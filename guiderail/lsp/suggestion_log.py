@@ -150,9 +150,9 @@ class SuggestionLog:
     def inserted(self, uri: str, offset: int, text: str) -> None:
         """Take a text that came into a document at once: a suggestion's beginning is a part of it that was accepted.
 
-        No editor's protocol tells that; keys come one by one.
+        No editor's protocol tells that; keys come one by one. Blanks alone are what an editor indents with.
         """
-        if len(text) < 2 or text in _PAIRS:
+        if len(text) < 2 or text in _PAIRS or not text.strip():
             return
         for shown in reversed(self._shown.values()):
             whole = shown.shaped.text

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,13 @@ class Counts:
     partly: int = 0
 
     def add(self, other: Counts) -> None:
-        """Add other counts; none falls below 0."""
-        for one in fields(self):
-            setattr(self, one.name, max(0, getattr(self, one.name) + getattr(other, one.name)))
+        """Add other counts; none falls below 0.
+
+        Nor are more accepted than shown: what was shown before all was forgotten does not count once it is accepted.
+        """
+        self.shown = max(0, self.shown + other.shown)
+        self.accepted = min(max(0, self.accepted + other.accepted), self.shown)
+        self.partly = min(max(0, self.partly + other.partly), self.shown - self.accepted)
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,13 @@ class Usage:
         The day of the first count.
     rows
         By language and model.
+    generation
+        A name that the file is given when it is begun; empty where there is no file.
     """
 
     since: str
     rows: Mapping[Key, Counts]
+    generation: str = ""
 
 
 class UsageFile:
@@ -79,6 +87,7 @@ class UsageFile:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._pending: dict[Key, Counts] = {}
+        self._generation = ""  # of the file when what is pending began to be counted
 
     @property
     def path(self) -> Path:
@@ -87,34 +96,41 @@ class UsageFile:
 
         return self._path or platformdirs.user_state_path("guiderail") / "usage.json"
 
-    @property
-    def has_pending(self) -> bool:
-        """Whether something was counted that is not in the file."""
-        return bool(self._pending)
-
     def count(self, language: str, model: str, *, shown: int = 0, accepted: int = 0, partly: int = 0) -> None:
         """Count; a suggestion that turns out to be accepted whole is taken back from those accepted in part by -1."""
+        if not self._pending:
+            with contextlib.suppress(ProjectFileError):
+                self._generation = _read(self.path).generation
         key = (language[:NAME] or OTHER, _public(model)[:NAME] or OTHER)
         row = self._pending.setdefault(key, Counts())
         row.shown, row.accepted, row.partly = row.shown + shown, row.accepted + accepted, row.partly + partly
 
     def save(self) -> None:
-        """Add what was counted to the file; where that cannot be written, it is kept for the next time."""
+        """Add what was counted to the file; where that cannot be read or written, it is kept for the next time."""
         if not self._pending:
             return
         try:
             with _alone(self.path):
                 known = _read(self.path)
-                private.write_text(self.path, _rendered(known.since, _added(known.rows, self._pending)))
-        except OSError as error:
-            log.info("the counts cannot be kept: %s", error.strerror)
+                if self._drop_forgotten(known):
+                    return
+                private.write_text(self.path, _rendered(self._with_pending(known)))
+        except (OSError, ProjectFileError) as error:
+            log.info("the counts cannot be kept: %s", error.strerror if isinstance(error, OSError) else error.message)
             return
         self._pending.clear()
 
     def read(self) -> Usage:
-        """All counts, those of this process among them."""
+        """All counts, those of this process among them.
+
+        Raises
+        ------
+        ProjectFileError
+            The file cannot be read.
+        """
         known = _read(self.path)
-        return Usage(known.since, _added(known.rows, self._pending))
+        self._drop_forgotten(known)
+        return self._with_pending(known)
 
     def reset(self) -> None:
         """Forget all counts.
@@ -124,8 +140,19 @@ class UsageFile:
         OSError
             The file cannot be deleted.
         """
-        self._pending.clear()
-        self.path.unlink(missing_ok=True)
+        with _alone(self.path):
+            self._pending.clear()
+            self.path.unlink(missing_ok=True)
+
+    def _with_pending(self, known: Usage) -> Usage:
+        return replace(known, rows=_added(known.rows, self._pending))
+
+    def _drop_forgotten(self, known: Usage) -> bool:
+        """Drop what was counted before another process had all forgotten; whether it had."""
+        is_forgotten = bool(self._pending) and self._generation not in ("", known.generation)
+        if is_forgotten:
+            self._pending.clear()
+        return is_forgotten
 
 
 def _public(model: str) -> str:
@@ -142,15 +169,23 @@ def _added(known: Mapping[Key, Counts], more: Mapping[Key, Counts]) -> dict[Key,
 
 
 def _read(path: Path) -> Usage:
-    """What a file holds; nothing where it is missing or damaged."""
+    """What a file holds; nothing where it is missing or damaged.
+
+    Raises
+    ------
+    ProjectFileError
+        It cannot be read: it may hold counts.
+    """
     today = date.today().isoformat()
     try:
         held = projectfile.read_json(path)
         if held is None:
             return Usage(today, {})
         rows = {(str(row["language"]), str(row["model"])): _counts_of(row) for row in held["rows"][:ROWS]}
-        return Usage(date.fromisoformat(held["since"]).isoformat(), rows)
-    except (ProjectFileError, KeyError, TypeError, ValueError) as error:
+        return Usage(date.fromisoformat(held["since"]).isoformat(), rows, str(held.get("generation", "")))
+    except (ProjectFileError, AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        if isinstance(error.__cause__, OSError):
+            raise
         log.warning("counting anew: %s does not hold counts (%s)", path, type(error).__name__)
         return Usage(today, {})
 
@@ -159,8 +194,9 @@ def _counts_of(row: Mapping[str, Any]) -> Counts:
     return Counts(**{one.name: max(0, int(row[one.name])) for one in fields(Counts)})
 
 
-def _rendered(since: str, rows: Mapping[Key, Counts]) -> str:
-    return json.dumps(as_json(Usage(since, rows)), indent=1) + "\n"
+def _rendered(usage: Usage) -> str:
+    generation = {"generation": usage.generation or secrets.token_hex(8)}
+    return json.dumps(as_json(usage) | generation, indent=1) + "\n"
 
 
 def _listed(rows: Mapping[Key, Counts]) -> list[dict[str, Any]]:

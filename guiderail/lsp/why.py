@@ -47,6 +47,8 @@ class Inquiry:
         What the model answered; None while it has not, and of a request that a newer one replaced.
     made
         What was sent to the editor.
+    is_over
+        Whether it was answered, or ended without an answer.
     """
 
     place: str
@@ -57,6 +59,7 @@ class Inquiry:
     failure: str = ""
     answer: Completion | None = None
     made: Sequence[ShownItem] = ()
+    is_over: bool = False
 
 
 def place_of(path: Path | None, uri: str, line: int) -> str:
@@ -100,8 +103,10 @@ def _outcome(inquiry: Inquiry) -> list[str]:
     if inquiry.failure:
         return [f"The model could not answer: {inquiry.failure.rstrip('.')}."]
     answer = inquiry.answer
+    if not inquiry.is_over:
+        return ["It is still being answered."]
     if answer is None:
-        return ["It was not answered: a newer request, an edit or the editor ended it."]
+        return ["It was not answered: a newer request, an edit or the editor ended it.", *_sent(inquiry)]
     written = [*answer.suggestions, *answer.dropped]
     return [*_prompt(answer, written), *_fate(inquiry, answer), *_forbidden(written)]
 
@@ -122,8 +127,7 @@ def _prompt(answer: Completion, written: Sequence[Suggestion]) -> Iterator[str]:
 
 def _fate(inquiry: Inquiry, answer: Completion) -> Iterator[str]:
     """What was shown of what the model wrote, and why the rest was not."""
-    for shown in inquiry.made[:MOST]:
-        yield f"Sent to the editor: {_quoted(shown.shaped.text)}."
+    yield from _sent(inquiry)
     for one in answer.dropped[:MOST]:
         yield f"Left out: {_quoted(one.text)}, {one.verdict or 'without a verdict'}."
     if answer.withheld:
@@ -134,6 +138,10 @@ def _fate(inquiry: Inquiry, answer: Completion) -> Iterator[str]:
         yield f"The model wrote {_quoted(texts[0])}, which adds nothing to what stands there already."
     elif not texts and not answer.dropped and not answer.withheld:
         yield "The model had nothing to write here: it ended at once."
+
+
+def _sent(inquiry: Inquiry) -> list[str]:
+    return [f"Sent to the editor: {_quoted(shown.shaped.text)}." for shown in inquiry.made[:MOST]]
 
 
 def _forbidden(written: Iterable[Suggestion]) -> list[str]:

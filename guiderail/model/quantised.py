@@ -12,8 +12,9 @@ import torch
 
 from guiderail.model.matrix import FineInt8, Int8
 
-# Times its inputs that a feed-forward block's first matrix has outputs; no matrix of an attention has as many.
-_WIDENING = 3
+# What enters these has few outliers, as in the lean pass (`fused.layer_of`): the output of attention, and the first
+# matrix of a feed-forward block under the names of the supported families.
+_COARSE = frozenset(("o_proj", "gate_proj", "up_proj", "gate_up_proj", "c_fc", "fc1"))
 
 
 class QuantisedLinear(torch.nn.Module):
@@ -23,15 +24,14 @@ class QuantisedLinear(torch.nn.Module):
     ----------
     linear
         The layer that it stands in for; its weights are emptied.
-    is_head
-        Whether it gives the logits.
+    kind
+        How its activations are rounded.
     """
 
-    def __init__(self, linear: torch.nn.Linear, *, is_head: bool) -> None:
+    def __init__(self, linear: torch.nn.Linear, kind: type[Int8]) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        widens = linear.out_features > _WIDENING * linear.in_features and not is_head
-        self.matrix = (Int8 if widens else FineInt8)(linear.weight.data)
+        self.matrix = kind(linear.weight.data)
         self.bias = linear.bias
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -53,13 +53,12 @@ def widen(module: torch.nn.Module) -> None:
                 setattr(part, name, buffer.float())
 
 
-def quantise(module: Any) -> None:
+def quantise(module: torch.nn.Module) -> None:
     """Replace every linear layer of a `widen`-ed module by a quantised one."""
-    head = module.get_output_embeddings()
     for part in list(module.modules()):
         for name, child in list(part.named_children()):
             if isinstance(child, torch.nn.Linear):
-                setattr(part, name, QuantisedLinear(child, is_head=child is head))
+                setattr(part, name, QuantisedLinear(child, Int8 if name in _COARSE else FineInt8))
                 child.weight.data = child.weight.data.new_empty(0) if not _is_tied(child, module) else child.weight.data
 
 

@@ -12,7 +12,7 @@ from guiderail.monitors.analysis.requests import CLASS, Question
 from guiderail.monitors.interpolation import DEEPEST, Hole, as_code, hole_at, rest_as_code
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import CLOSING, OPENING, LexState, lex_state, unmatched_closers
-from guiderail.monitors.runtime.facts import FileFacts
+from guiderail.monitors.runtime.facts import UNREAD, FileFacts
 from guiderail.monitors.runtime.openness import Runtime
 from guiderail.monitors.runtime.reader import read_facts
 from guiderail.monitors.runtime.sources import Sources
@@ -21,6 +21,7 @@ from guiderail.text.document import Document
 SUFFIX_READ = 100_000  # characters after the cursor that are searched for closing brackets; once, some milliseconds
 STRING_READ = 4000  # characters before a place in which a string with code in it is looked for
 HOLED = re.compile(r"(?i)[ft]r?['\"]|`|\$@?\"|@\$\"")  # a quick look for their beginnings
+WORD_READ = 400  # characters of a half-typed word
 _HALF_WORD = re.compile(r"\w+\Z")
 HIDDEN = 4  # brackets at most that a rest of a line is thought to have opened
 
@@ -67,15 +68,16 @@ class CursorContext:
     def facts(self) -> FileFacts:
         """What the file says of its classes and names, without the word that is half typed."""
         snapshot = self.snapshot()
-        begin = len(_HALF_WORD.sub("", self.text))
+        half = _HALF_WORD.search(self.text, max(0, len(self.text) - WORD_READ))
+        begin = half.start() if half else len(self.text)
         text = snapshot.question(begin).text
         name = CLASS if self.text[:begin].endswith(".") else ""
-        return read_facts(text[:begin] + name + text[begin:]) or FileFacts()
+        return read_facts(text[:begin] + name + text[begin:]) or UNREAD
 
     @cached_property
     def runtime(self) -> Runtime:
         """Who may add names, in this file and in what it imports."""
-        return Runtime(Sources(self.root, self.path, self.facts))
+        return Runtime(Sources(self.root, self.path, self.facts, self.python))
 
     @cached_property
     def closers(self) -> str:

@@ -38,6 +38,7 @@ Reason = Literal[
     "no such name",  # what is half-typed begins no member
     "optional",  # AttributeError is caught
     "may be defined",  # a chain of assignments may go on: self.a = self.b = …
+    "may be set",  # the statement may turn out to set a new member on another object
 ]
 NO_SUCH_NAME: Reason = "no such name"
 DETAIL_READ = 4000  # characters of a signature; of a longer one nothing is believed
@@ -94,8 +95,8 @@ class Dereference:
             further = tuple(Member(name) for name in sorted(known - listed)) if listed else ()
             answer = replace(members, items=(*members.items, *further))
             added = openness.names - known - listed if listed else frozenset[str]()
-            may_define = access.may_define or (access.may_set and is_settable(members))
-            shown = replace(awaited, is_own=enclosing is not None, may_define=may_define)
+            may_set = access.may_set and not access.may_define and is_settable(members)
+            shown = replace(awaited, is_own=enclosing is not None, may_set=may_set)
             is_open = openness.open or bool(enclosing and enclosing.has_more)
             return _restriction(answer, shown, snapshot, added, is_open=is_open)
 
@@ -177,6 +178,8 @@ def _restriction(
         reason = "dynamic"
     if reason is None and access.may_chain:
         reason = "may be defined"
+    if reason is None and access.may_set:
+        reason = "may be set"
     if reason is None and snapshot.language in PYTHON_STATEMENTS and _is_tried(snapshot):
         reason = "optional"
     if module == snapshot.cursor.path.stem:

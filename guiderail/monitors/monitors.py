@@ -13,10 +13,11 @@ from guiderail.monitors.joint import JointMonitors
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.monitor import KNOWN, Monitor, Restriction
 from guiderail.monitors.registry import ALL, chosen, for_language
+from guiderail.monitors.runtime.sources import read_project
 from guiderail.monitors.trust import Trust, trust
 from guiderail.text.document import Document
 from guiderail.text.language import ending_of
-from guiderail.text.languages.table import LEXICONS
+from guiderail.text.languages.table import LEXICONS, PYTHON_STATEMENTS
 
 KEYSTROKE_S = 0.05
 LONGEST = 2_000_000  # characters of a text: lexing a longer one takes seconds
@@ -79,6 +80,8 @@ class Monitors:
         path = whole(document.path or folder / (UNTITLED + ending_of(document.language or "")))
         context = CursorContext(document, offset, path, typed, folder, self.analysers.python, self.analysers.trust)
 
+        if context.language in PYTHON_STATEMENTS:
+            read_project(folder)
         is_behind = overlooks(analyser, path)  # then its answers forbid nothing
 
         def weigh(monitor: Monitor, restriction: Restriction) -> Trust:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from guiderail.monitors.report import TriggerOutcome
 from guiderail.monitors.trust import Trust
 
 log = logging.getLogger(__name__)
+_interpreter = ThreadPoolExecutor(1, "guiderail-interpreter")  # one: what it reads is read once
 Weigh = Callable[[Monitor, Restriction], Trust]  # how far what a monitor makes of an answer is to be trusted
 
 
@@ -47,14 +47,13 @@ class PendingQuery:
         self.trigger = trigger
         self.bias = 0.0  # added to the scores of what is not legal
         self._monitor = monitor
-        self._answer = answer
         self._until = until
         self._weigh = weigh
         self._masks = masks
         self._legal: Legal | None = None
         self._restriction: Restriction | None = None
-        self._ready: tuple[Restriction, Legal | None] | None = None
-        answer.add_done_callback(self._prepare)
+        self._interpreted: Future[tuple[Restriction, Legal | None]] = Future()
+        answer.add_done_callback(self._begin)
 
     def is_over(self, written: bytes) -> bool:
         """Whether it is known, without waiting, that nothing is constrained after a text."""
@@ -72,12 +71,12 @@ class PendingQuery:
     def is_pending(self) -> bool:
         """Whether its answer may still come in time."""
         waiting = self._restriction is None and self.watch.abstained is None
-        return waiting and not self._answer.done() and time.perf_counter() < self._until
+        return waiting and not self._interpreted.done() and time.perf_counter() < self._until
 
     @property
     def known(self) -> Legal | None:
         """What is legal, if that is known without waiting."""
-        return self.legal() if self._restriction is not None or self._answer.done() else None
+        return self.legal() if self._restriction is not None or self._interpreted.done() else None
 
     def legal_after(self, lead: bytes) -> np.ndarray | None:
         """The tokens that do not begin with `lead`, or go on legally after it; packed."""
@@ -91,25 +90,34 @@ class PendingQuery:
         self._legal = None
         self.watch.abstained = "dropped"
 
-    def _interpreted(self, answer: Any) -> tuple[Restriction, Legal | None]:
-        restriction = self.trigger.interpret(answer)
-        return restriction, restriction.legal(self._masks) if restriction.legal is not None else None
+    def _begin(self, answer: Future[Any]) -> None:
+        """Have the answer interpreted, on neither the analysers' thread nor decoding's: that may read many files."""
+        try:
+            if answer.cancelled() or answer.exception() is not None:
+                self._interpret(answer)  # there is nothing to read
+            else:
+                _interpreter.submit(self._interpret, answer)
+        except RuntimeError as error:  # the process ends
+            self._interpreted.set_exception(error)
 
-    def _prepare(self, answer: Future[Any]) -> None:
-        """Make the first mask when the answer comes, on the analysers' thread: the model may still be running."""
-        if answer.cancelled() or answer.exception() is not None:
+    def _interpret(self, answer: Future[Any]) -> None:
+        if self.watch.abstained is not None:  # nobody waits any more
             return
-        with contextlib.suppress(Exception):  # `_settle` meets the error again, and logs it
-            self._ready = ready = self._interpreted(answer.result())
-            if ready[1] is not None and not self.trigger.lazy:
-                ready[1].mask(self.trigger.written.encode())
-                ready[1].place(self.trigger.written.encode() + b"a")  # sorts the names, for the steps that follow
+        try:
+            restriction = self.trigger.interpret(answer.result())
+            legal = restriction.legal(self._masks) if restriction.legal is not None else None
+            if legal is not None and not self.trigger.lazy:  # the first mask: the model may still be running
+                legal.mask(self.trigger.written.encode())
+                legal.place(self.trigger.written.encode() + b"a")  # sorts the names, for the steps that follow
+        except Exception as error:
+            self._interpreted.set_exception(error)  # `_settle` meets it
+        else:
+            self._interpreted.set_result((restriction, legal))
 
     def _settle(self) -> None:
         began = time.perf_counter()
         try:
-            answer = self._answer.result(max(0.0, self._until - began))
-            self._restriction, legal = self._ready or self._interpreted(answer)
+            self._restriction, legal = self._interpreted.result(max(0.0, self._until - began))
         except (LateError, CancelledError):
             self.watch.abstained = "late"
         except NoAnswer as error:

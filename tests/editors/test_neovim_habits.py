@@ -105,6 +105,14 @@ def test_snooze_is_shown_and_ends(editor: Neovim, project: Path) -> None:
     assert editor.wait_for_ghost() == SAID
 
 
+@pytest.mark.parametrize(("state", "enabled", "shown"), [("error", True, "error"), ("disabled", False, "off")])
+def test_a_snooze_hides_no_error_and_no_off(editor: Neovim, state: str, enabled: bool, shown: str) -> None:
+    said = {"state": state, "enabled": enabled, "snoozed": "14:05"}
+    code = "local s = require('guiderail.status') s.update(-1, ...) return s.short({ id = -1 })"
+    assert editor.lua(code, said) == f"guiderail: {shown}"
+    assert editor.lua(code, {"state": "disabled", "enabled": True, "snoozed": "14:05"}).endswith("snoozed until 14:05")
+
+
 def test_the_status_line_says_off(editor: Neovim, project: Path) -> None:
     editor.wait_for_ghost()
     editor.keys("<Esc>")
@@ -185,3 +193,18 @@ def test_one_server_serves_several_roots(editor: Neovim, project: Path, tmp_path
     )
     assert folders[-2:] == [file.parent.as_uri() for file in others]
     assert len(set(folders)) == len(folders)
+
+
+def test_a_command_of_ones_own_runs_in_the_root(editor: Neovim, root: Path) -> None:
+    """As `uv run` needs it to find the project; a program that was found runs where no project is."""
+    code = """
+        local cmd, root = ...
+        local before, start, seen = vim.g.guiderail, vim.lsp.rpc.start, nil
+        if cmd ~= vim.NIL then vim.g.guiderail = { cmd = cmd } end
+        vim.lsp.rpc.start = function(_, _, options) seen = options.cwd end
+        dofile(vim.api.nvim_get_runtime_file("lsp/guiderail.lua", false)[1]).cmd({}, { root_dir = root })
+        vim.g.guiderail, vim.lsp.rpc.start = before, start
+        return seen
+    """
+    assert editor.lua(code, ["sh", "-c", "true"], str(root)) == str(root)
+    assert editor.lua(code, None, str(root)) == editor.lua("return vim.env.VIMRUNTIME")

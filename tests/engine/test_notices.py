@@ -6,14 +6,15 @@ from guiderail.engine.notices import NO_LANGUAGE, missing_analyser, notices
 from guiderail.settings import Settings
 
 
-@pytest.mark.parametrize("language", [None, "", "cobol"])
-def test_a_text_without_a_known_language_is_noticed(language: str | None) -> None:
-    assert notices(Settings(), language, "Name it") == [f"{NO_LANGUAGE}. Name it"]
+@pytest.mark.parametrize(("language", "remedy"), [(None, ". Name it"), ("", ". Name it"), ("cobol", "")])
+def test_a_text_without_a_known_language_is_noticed(language: str | None, remedy: str) -> None:
+    """What can be done about it, only where nobody knows the language: a name is no help."""
+    assert notices(Settings(), language, "Name it") == [f"{NO_LANGUAGE}{remedy}"]
 
 
-@pytest.mark.parametrize("language", ["python", "ruby", "plaintext"])
+@pytest.mark.parametrize("language", ["python", "ruby", "plaintext", "jsonc", "ignore", "log", "csv", "bat", "diff"])
 def test_a_known_language_is_not(language: str) -> None:
-    """Whether there is an analyser for it or not."""
+    """Whether there is an analyser for it or not; nor one in which nobody expects checks."""
     assert notices(Settings(), language, "Name it") == []
 
 

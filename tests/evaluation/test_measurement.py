@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,32 @@ def test_a_record_names_versions_commit_hardware_and_seeds() -> None:
     assert meta["versions"]["no-such-library"] == "absent"
     assert meta["hardware"]["cores"] >= 1 and meta["hardware"]["cpu"]
     assert meta["seeds"] == {"tasks": 3} and meta["extra"] == 1 and meta["commit"]
+
+
+def test_two_edits_of_a_checkout_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So are new files; what is no code makes a change, and no difference."""
+
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+        return subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    module, page = tmp_path / "guiderail" / "evaluation" / "measurement.py", tmp_path / "page.md"
+    module.parent.mkdir(parents=True)
+    for file in (module, page):
+        file.write_text("one\n")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    head = git("rev-parse", "HEAD").strip()
+    monkeypatch.setattr(measurement, "__file__", str(module))
+    assert measurement.commit() == head
+    found = []
+    for file, data in ((page, b"a"), (module, b"a"), (module, b"\xff"), (module.with_name("new.py"), b"a")):
+        file.write_bytes(data)
+        found.append(measurement.commit())
+    assert all(name.startswith(f"{head}+changes.") for name in found) and len(set(found)) == len(found)
+    page.write_text("b")
+    assert measurement.commit() == found[-1]
 
 
 def test_a_written_record_reads_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

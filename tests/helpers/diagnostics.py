@@ -1,6 +1,6 @@
 """An analyser whose diagnostics are given."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -12,8 +12,9 @@ class Told:
     """An analyser whose diagnostics are a function of the text; None never comes."""
 
     name = "told"
+    python = ""
 
-    def __init__(self, answer: Callable[[str], list[Diagnostic] | Exception | None]) -> None:
+    def __init__(self, answer: Callable[[str], Sequence[Diagnostic] | Exception | None]) -> None:
         self.shown: list[str] = []
         self._answer = answer
 

@@ -63,6 +63,22 @@ def test_places(language: str, text: str, place: str) -> None:
     assert place_at(Document(text.replace("|", ""), None, language), text.index("|")) == place
 
 
+@pytest.mark.parametrize(
+    ("language", "opening", "place"),
+    [
+        ("python", '"""', "prose"),
+        ("python", 'rb"""', "prose"),
+        ("java", "/** ", "comment"),
+        ("typescript", "/* ", "comment"),
+    ],
+)
+@pytest.mark.parametrize("word", ["word\n", "it's (a word)\n"])
+def test_a_long_docstring_or_comment_is_not_code(language: str, opening: str, place: str, word: str) -> None:
+    """Also where no more than a part of it is parsed."""
+    text = opening + word * (2 * BEFORE // len(word))
+    assert place_at(Document(text, None, language), len(text)) == place
+
+
 def test_a_long_text_is_read_around_the_cursor_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is parsed does not grow with the file, however long the string is that the cursor is in."""
     from guiderail.lsp import place

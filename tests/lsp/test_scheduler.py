@@ -9,7 +9,7 @@ import pytest
 
 from guiderail.errors import GuiderailError
 from guiderail.lsp.scheduler import Scheduler
-from guiderail.lsp.suggestion_cache import Candidate
+from guiderail.lsp.suggestion_cache import Reply
 from guiderail.lsp.worker import Worker
 from guiderail.settings import Settings
 from tests.lsp.fakes import FakeEngine, wish
@@ -41,8 +41,8 @@ async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     await asyncio.wait_for(poll(), seconds)
 
 
-def texts(candidates: list[Candidate]) -> list[str]:
-    return [candidate.text for candidate in candidates]
+def texts(reply: Reply) -> list[str]:
+    return [candidate.text for candidate in reply.candidates]
 
 
 async def begin(scheduler: Scheduler, *arguments, **options) -> asyncio.Task:
@@ -263,7 +263,7 @@ async def test_every_request_is_answered_once_whatever_happens(seed: int) -> Non
         assert not pending
         for task in done:
             if not task.cancelled() and task.exception() is None:
-                assert all(one.text and one.text in {"abc1", "abc2", "abc"} | ENDS for one in task.result())
+                assert all(one.text and one.text in {"abc1", "abc2", "abc"} | ENDS for one in task.result().candidates)
             elif not task.cancelled():
                 assert isinstance(task.exception(), GuiderailError)
         engine.failure = None

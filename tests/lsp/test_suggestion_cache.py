@@ -25,7 +25,7 @@ def add(cache: SuggestionCache, before: str, after: str, *texts: str) -> None:
 
 def texts(cache: SuggestionCache, before: str, after: str = "", wanted: int = 1) -> list[str] | None:
     found = cache.find(wish(before, after, wanted=wanted))
-    return None if found is None else [candidate.text for candidate in found]
+    return None if found is None else [candidate.text for candidate in found.candidates]
 
 
 @given(st.text(max_size=10), st.text(min_size=1, max_size=10), st.data())

@@ -1,6 +1,7 @@
 """Monitors under beam search: each beam has a monitors' state of its own."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,12 @@ from tests.monitors.snapshots import Told, listing
 
 SOURCE = "import os\n\n\ndef size(path):\n    return os."
 NAMES = ("path", "parent", "join", "sep")
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text without a file lies in an empty project: names that another sets would be legal too."""
+    monkeypatch.chdir(tmp_path)
 
 
 def complete(method: str, parameters: str, n: int = 1) -> list[Suggestion]:

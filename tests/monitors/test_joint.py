@@ -1,8 +1,12 @@
 """Monitors at work in decoding, with an analyser whose answers are given."""
 
 import re
+import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
+from threading import Event
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +32,7 @@ from guiderail.monitors.joint import JointMonitors
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.monitors.monitors import Monitors
+from guiderail.monitors.pending_query import PendingQuery
 from guiderail.monitors.trust import Trust, trust
 from guiderail.text.document import Document
 from guiderail.text.languages.table import MEMBERS as MEMBER_SYNTAX
@@ -35,6 +40,12 @@ from tests.helpers.models import tiny_model
 from tests.monitors.snapshots import Told, listing, snapshot
 
 SOURCE = "import os\n\n\ndef size(path):\n    return os."
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text without a file lies in an empty project: names that another sets would be legal too."""
+    monkeypatch.chdir(tmp_path)
 
 
 def monitors(told: Told, deadline_s: float = 5.0) -> Monitors:
@@ -79,7 +90,8 @@ def test_only_legal_names_are_written(source: str, seed: int) -> None:
 def test_a_monitor_that_abstains_changes_nothing(answer, reason: str, sampling: Sampling) -> None:
     """Tokens and scores are those of a request without monitors, bit for bit, and the reason is named."""
     (plain,) = complete(None, sampling=sampling)
-    (watched,) = complete(monitors(Told(answer), deadline_s=0.01), sampling=sampling)
+    deadline_s = 0.01 if reason == "late" else 5.0
+    (watched,) = complete(monitors(Told(answer), deadline_s=deadline_s), sampling=sampling)
     assert (watched.token_ids, watched.score, watched.text) == (plain.token_ids, plain.score, plain.text)
     assert watched.monitored is not None
     assert watched.monitored.watches[0].abstained == reason
@@ -246,6 +258,25 @@ def test_what_is_decoded_again_is_asked_about_ahead() -> None:
     assert watching.report.watches == []
     watching.accept(ID[b" .ab"])
     assert [watch.receiver for watch in watching.report.watches] == [" ."]
+
+
+def test_an_answer_that_takes_long_to_interpret_is_late() -> None:
+    """Reading the files that it names holds up neither who gives the answer nor decoding."""
+    read, answer = Event(), Future[Members]()
+
+    def interpret(members: Members) -> Restriction:
+        read.wait(60)
+        return Restriction(None)
+
+    began = time.perf_counter()
+    trigger = Trigger("x.", MEMBERS, snapshot("x.").question(2), interpret)
+    until = began + 0.05
+    query = PendingQuery(Wordy(".", []), trigger, answer, until, lambda *_: Trust(0.0), Masks(Vocabulary(TABLE)))
+    answer.set_result(listing("a"))
+    assert query.legal() is None
+    read.set()
+    assert time.perf_counter() - began < 20
+    assert query.watch.abstained == "late"
 
 
 class Broken(Wordy):

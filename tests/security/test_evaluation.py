@@ -116,7 +116,8 @@ def _sample(system: str) -> dict[str, Any]:
 
 def test_a_report_runs_no_script_of_a_record() -> None:
     """Whatever a run's folder or another measurement says is text, and a browser is told to run one script alone."""
-    task = dict.fromkeys(("task", "kind", "package", "path", "language", "before", "behind", "truth"), SCRIPT)
+    keys = ("task", "kind", "package", "path", "language", "before", "behind", "truth")
+    task: dict[str, Any] = dict.fromkeys(keys, SCRIPT)
     meta: dict[str, Any] = {"config": {"name": SCRIPT, "about": SCRIPT}, "seeds": {"bootstrap": 0}}
     meta |= {"bases": {SCRIPT: ["other"]}, "tasks": SCRIPT, SCRIPT: SCRIPT}
     found = Run(meta, {SCRIPT: task}, [_sample(SCRIPT), _sample("other")])

@@ -261,7 +261,7 @@ def test_nothing_is_unpacked(original: Path, tmp_path: Path, name: str, monkeypa
 
     with serving(Hub(HUB_ID, original)) as hub:
         hub.instead = only(lambda path: name in path, answer)
-        assert "packed" in refused(hub, tmp_path, monkeypatch)
+        assert "compressed" in refused(hub, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("body", [b"[" * 1_000_000, b"{}", b"[]", b'"x"', b'{"siblings": 5}', b"\xff\xfe", b"nul"])

@@ -24,7 +24,7 @@ PERSONS = {
     "dtype": '"float16"', "threads": "1024", "log_level": '"debug"', "trust": '"always"', "analyser": '"jdtls"',
     "drafter": '"off"', "cache_mb": "1000000", "cache_policy": '"patch"', "prompt_tokens": "1000000",
     "only_monitors": '"none"', "layout": '"efim"', "temperature": "1.0", "top_k": "1", "top_p": "0.5",
-    "min_p": "0.5", "seed": "1", "offer_models": "false",
+    "min_p": "0.5", "seed": "1", "offer_models": "false", "python": '"/elsewhere/python"',
 }  # fmt: skip
 HARMLESS = {
     "until": "block", "end_loops": False, "max_tokens": 256, "suggestions": 4, "context": False,

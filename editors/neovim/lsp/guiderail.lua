@@ -41,8 +41,10 @@ return {
     local root = client_config and client_config.root_dir or vim.fn.getcwd()
     local found = assert(server.find(root))
     local program = vim.fn.exepath(found.cmd[1]) -- whole: a relative one is meant from here
-    -- Not in the project, where an empty entry of PYTHONPATH would have Python import from it.
-    return vim.lsp.rpc.start({ program, unpack(found.cmd, 2) }, dispatchers, { cwd = vim.env.VIMRUNTIME })
+    -- Not in the project, where an empty entry of PYTHONPATH would have Python import from it. A command of the person's
+    -- own may find the program by the folder, as `uv run` does.
+    local cwd = found.source == "configured" and root or vim.env.VIMRUNTIME
+    return vim.lsp.rpc.start({ program, unpack(found.cmd, 2) }, dispatchers, { cwd = cwd })
   end,
   -- One server, and so one model in memory, for all roots: a further one is a folder of its workspace.
   reuse_client = function(client, new)

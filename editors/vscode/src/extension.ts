@@ -8,6 +8,7 @@ import { offerInstall } from "./install";
 import { Pages } from "./pages";
 import { ServerControl } from "./server";
 import { scopeOf, type Scope } from "./settings";
+import { turning } from "./status";
 import { ANSWER_MS, within } from "./within";
 
 type Handler = (argument?: unknown) => unknown;
@@ -46,20 +47,26 @@ async function snooze(server: ServerControl, minutes: number | undefined): Promi
   }
 }
 
-async function resetStats(server: ServerControl): Promise<void> {
+async function resetStats(server: ServerControl, pages: Pages): Promise<void> {
   const yes = "Forget Them";
   const question = "Forget how many suggestions were shown and accepted?";
-  if ((await vscode.window.showWarningMessage(question, { modal: true }, yes)) === yes) {
-    await server.execute("stats", { reset: true });
+  if ((await vscode.window.showWarningMessage(question, { modal: true }, yes)) !== yes) {
+    return;
   }
+  const answer = await server.execute("stats", { reset: true });
+  const said = answer === undefined ? "no server is running" : "the counts are forgotten";
+  vscode.window.setStatusBarMessage(`guiderail: ${said}`, TOLD_MS);
+  await pages.refresh("stats");
 }
 
 async function toggleGlobal(server: ServerControl): Promise<void> {
-  if (server.status?.snoozed) {
+  const { endSnooze, enable } = turning(configuration().get<boolean>("enable", true), server.status?.snoozed);
+  if (endSnooze) {
     await snooze(server, 0);
-    return;
   }
-  await write("enable", !configuration().get<boolean>("enable", true));
+  if (enable !== undefined) {
+    await write("enable", enable);
+  }
 }
 
 async function toggleLanguage(server: ServerControl): Promise<void> {
@@ -84,7 +91,7 @@ async function toggleFile(server: ServerControl): Promise<void> {
 }
 
 async function openLog(server: ServerControl, log: vscode.LogOutputChannel): Promise<void> {
-  const answer = await within(ANSWER_MS, server.execute<{ path: string }>("showLog"));
+  const answer = await within(ANSWER_MS, server.execute<{ path: string }>("showLog").catch(() => undefined));
   if (answer === undefined) {
     log.show();
   } else {
@@ -104,6 +111,18 @@ async function restartServer(server: ServerControl, log: vscode.LogOutputChannel
   }
 }
 
+/** A handler whose failure is told in one line. */
+function told(run: Handler): Handler {
+  return async (argument) => {
+    try {
+      return await run(argument);
+    } catch (problem) {
+      void vscode.window.showWarningMessage(`guiderail: ${problem instanceof Error ? problem.message : String(problem)}`);
+      return undefined;
+    }
+  };
+}
+
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const log = vscode.window.createOutputChannel("guiderail", { log: true });
   const server = new ServerControl(context, log);
@@ -118,13 +137,13 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     endSnooze: () => snooze(server, 0),
     whyNothing: () => pages.show("why"),
     showStats: () => pages.show("stats"),
-    resetStats: () => resetStats(server),
+    resetStats: () => resetStats(server, pages),
     acceptLine: () => vscode.commands.executeCommand("editor.action.inlineSuggest.acceptNextLine"),
     openLog: () => openLog(server, log),
     explainLast: () => explainLast(server),
     restartServer: () => restartServer(server, log),
   };
-  const commands = Object.entries(handlers).map(([name, run]) => vscode.commands.registerCommand(`guiderail.${name}`, run));
+  const commands = Object.entries(handlers).map(([name, run]) => vscode.commands.registerCommand(`guiderail.${name}`, told(run)));
   context.subscriptions.push(
     log,
     server,

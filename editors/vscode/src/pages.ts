@@ -11,6 +11,10 @@ const PAGES = { why: "Why Is There No Suggestion", stats: "Statistics" } as cons
 
 export type Page = keyof typeof PAGES;
 
+function uriOf(page: Page): vscode.Uri {
+  return vscode.Uri.from({ scheme: SCHEME, path: PAGES[page] });
+}
+
 export class Pages implements vscode.TextDocumentContentProvider, vscode.Disposable {
   private readonly texts = new Map<string, string>();
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();
@@ -24,13 +28,25 @@ export class Pages implements vscode.TextDocumentContentProvider, vscode.Disposa
   }
 
   async show(page: Page): Promise<void> {
-    const answer = await this.server.execute<{ text: string }>(page);
-    const uri = vscode.Uri.from({ scheme: SCHEME, path: PAGES[page] });
-    this.texts.set(uri.toString(), answer?.text ?? "No server is running.\n");
-    this.changed.fire(uri);
+    const uri = await this.write(page);
     const document = await vscode.workspace.openTextDocument(uri);
     await vscode.languages.setTextDocumentLanguage(document, LANGUAGE);
     await vscode.window.showTextDocument(document, { preview: true });
+  }
+
+  /** Write a page anew that was shown, and may be open. */
+  async refresh(page: Page): Promise<void> {
+    if (this.texts.has(uriOf(page).toString())) {
+      await this.write(page);
+    }
+  }
+
+  private async write(page: Page): Promise<vscode.Uri> {
+    const answer = await this.server.execute<{ text: string }>(page);
+    const uri = uriOf(page);
+    this.texts.set(uri.toString(), answer?.text ?? "No server is running.\n");
+    this.changed.fire(uri);
+    return uri;
   }
 
   dispose(): void {

@@ -12,6 +12,7 @@ import {
   type ErrorHandler,
 } from "vscode-languageclient/node";
 import { apart, findServer, type Searched, type Server } from "./discovery";
+import { refusal } from "./refusal";
 import { chosen, propertiesOf, type Manifest } from "./settings";
 import { stateOf, type State, type Status } from "./status";
 import { Turns } from "./turns";
@@ -165,12 +166,20 @@ export class ServerControl implements vscode.Disposable {
     }
   }
 
-  /** Run one of the server's commands; undefined while no server runs. */
-  async execute<T>(command: string, ...words: unknown[]): Promise<T | undefined> {
-    if (this.client?.state !== Running.Running) {
+  /** Run one of the server's commands; undefined while no server runs. What it refuses is an error with the reason. */
+  async execute<T>(name: string, ...words: unknown[]): Promise<T | undefined> {
+    const client = this.client;
+    if (client?.state !== Running.Running) {
       return undefined;
     }
-    return this.client.sendRequest<T>("workspace/executeCommand", { command: `guiderail.${command}`, arguments: words });
+    const command = `${SECTION}.${name}`;
+    try {
+      return await client.sendRequest<T>("workspace/executeCommand", { command, arguments: words });
+    } catch (problem) {
+      this.log.warn(`${command}: ${String(problem)}`);
+      const known = client.initializeResult?.capabilities.executeCommandProvider?.commands;
+      throw new Error(refusal(command, known, problem), { cause: problem });
+    }
   }
 
   dispose(): void {

@@ -16,9 +16,15 @@ export interface Status {
 /** The server's states, a snooze, and two that it cannot tell itself. */
 export type State = Status["state"] | "snoozed" | "missing" | "stopped";
 
-/** The state that a status means. */
+/** The state that a status means: a snooze hides neither an error nor that suggestions are switched off. */
 export function stateOf(status: Status): State {
-  return status.snoozed ? "snoozed" : status.state;
+  const snoozed = status.snoozed && status.state === "disabled" && status.enabled !== false;
+  return snoozed ? "snoozed" : status.state;
+}
+
+/** What turning suggestions on or off takes: during a snooze they are off, whatever the setting says. */
+export function turning(enabled: boolean, snoozed: string | null | undefined): { endSnooze: boolean; enable?: boolean } {
+  return snoozed ? { endSnooze: true, ...(enabled ? {} : { enable: true }) } : { endSnooze: false, enable: !enabled };
 }
 
 const ICONS: Record<State, string> = {

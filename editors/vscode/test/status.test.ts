@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { barText, spoken, stateOf, tooltip, type State } from "../src/status";
+import { barText, spoken, stateOf, tooltip, turning, type State } from "../src/status";
 
 const STATES: State[] = ["loading", "ready", "working", "disabled", "snoozed", "error", "missing", "stopped"];
 
@@ -22,6 +22,19 @@ test("null and missing facts leave no empty line", () => {
 test("a snooze is a state of its own, and the tooltip says until when", () => {
   const status = { state: "disabled", message: "suggestions are snoozed until 14:05", snoozed: "14:05" } as const;
   assert.equal(stateOf(status), "snoozed");
+  assert.equal(stateOf({ state: "disabled", enabled: true, snoozed: "14:05" }), "snoozed");
   assert.equal(stateOf({ state: "disabled", snoozed: "" }), "disabled");
   assert.equal(tooltip("snoozed", status), "guiderail: snoozed\nsuggestions are snoozed until 14:05");
+});
+
+test("a snooze hides neither an error nor that suggestions are switched off", () => {
+  assert.equal(stateOf({ state: "error", enabled: true, snoozed: "14:05" }), "error");
+  assert.equal(stateOf({ state: "disabled", enabled: false, snoozed: "14:05" }), "disabled");
+});
+
+test("turning on turns on, whether the setting, a snooze or both had turned off", () => {
+  assert.deepEqual(turning(true, undefined), { endSnooze: false, enable: false });
+  assert.deepEqual(turning(false, null), { endSnooze: false, enable: true });
+  assert.deepEqual(turning(true, "14:05"), { endSnooze: true });
+  assert.deepEqual(turning(false, "14:05"), { endSnooze: true, enable: true });
 });

@@ -130,13 +130,13 @@ def without_docstrings(document: Document, offset: int) -> tuple[Document, int]:
     """The document without the docstrings and comments before `offset`, and where that is then."""
     if not has_grammar(document.language):
         return document, offset
-    before = document.text[:offset].encode()
+    language, before = document.language or "", document.text[:offset].encode()
     try:
-        root = parse(before, document.language or "", PARSE_S)
+        root = parse(before, language, PARSE_S)
     except SlowTextError:
         return document, offset
-    pattern = BY_NAME[document.language].comments if document.language in BY_NAME else "(comment) @it"
-    for node in reversed(find(root, document.language or "", pattern)):
+    pattern = BY_NAME[language].comments if language in BY_NAME else "(comment) @it"
+    for node in reversed(find(root, language, pattern)):
         before = before[: node.start_byte].rstrip(b" \t") + before[node.end_byte :]
     kept = before.decode()
     return replace(document, text=kept + document.text[offset:]), len(kept)

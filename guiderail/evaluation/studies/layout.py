@@ -25,7 +25,7 @@ from guiderail.evaluation.config import GREEDY, Config, Settings, System
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.row_file import RowFile
 from guiderail.evaluation.scoring import edit_similarity, exact_match, first_line
-from guiderail.evaluation.study import AnswerPlan, once
+from guiderail.evaluation.study import AnswerPlan, digest_of, once
 from guiderail.evaluation.tables import grouped, means
 from guiderail.evaluation.tasks import spread
 from guiderail.evaluation.typing_traces import State, draw
@@ -84,9 +84,9 @@ def evaluate(
     for policy, layout in product(POLICIES, known(worker.engine(shared).model.info)):
         settings = replace(shared, layout=layout, cache_policy=policy)
         engine = worker.engine(settings)
-        for number, (package, trace) in enumerate(drawn):
+        for package, trace in drawn:
             about = {"layout": layout, "policy": policy, "package": package}
-            unit = f"{package}:{number}", f"{layout}, {policy}"
+            unit = f"{package}:{digest_of(trace)}", f"{layout}, {policy}"
             yield from (row | about for row in once(log, unit, partial(_follow, engine, settings, trace)))
             advance()
 

@@ -32,7 +32,7 @@ from guiderail.evaluation.revisions import TASKS, Revision, draw
 from guiderail.evaluation.row_file import RowFile
 from guiderail.evaluation.scoring import edit_similarity, exact_match, first_line
 from guiderail.evaluation.study import Plan as StudyPlan
-from guiderail.evaluation.study import once
+from guiderail.evaluation.study import digest_of, once
 from guiderail.evaluation.tables import grouped, means
 from guiderail.evaluation.tasks import spread
 from guiderail.evaluation.worker import Row
@@ -138,9 +138,9 @@ def evaluate(
         The model's keys cannot be rotated.
     """
     rotation = proved(model)
-    for number, revision in enumerate(drawn):
+    for revision in drawn:
         following = partial(_follow, model, rotation, revision, plan)
-        yield from once(log, (f"revision {number}", model.info.name), following)
+        yield from once(log, (f"revision {digest_of(revision)}", model.info.name), following)
         advance()
 
 

@@ -29,6 +29,7 @@ from guiderail.monitors.analysis.memory import group_mb
 from guiderail.monitors.analysis.server import Server
 from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.monitor import KNOWN, Monitor, Trigger
+from guiderail.monitors.runtime.sources import read_project
 from guiderail.text.document import Document
 from guiderail.text.language import language_of
 
@@ -157,6 +158,7 @@ def replay(chosen: Sequence[Position], root: Path, server: Server, advance: Call
     analyser = ServerAnalyser(server, root)
     began = time.perf_counter()
     analyser.warm_up().result(ANSWER_S)
+    read_project(root).result(ANSWER_S)  # an editor has been open for longer
     started = time.perf_counter() - began
     verdicts = []
     try:

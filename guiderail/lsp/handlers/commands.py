@@ -9,6 +9,7 @@ from typing import Any
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
+from guiderail.errors import GuiderailError
 from guiderail.lsp import status, usage, why
 from guiderail.lsp.buffer import Buffer, path_of
 from guiderail.lsp.client import ClientState
@@ -82,11 +83,15 @@ class CommandHandlers:
             raise JsonRpcException(message, code=types.ErrorCodes.InvalidParams.value)
         snooze = self.client.policy.snooze
         snooze.begin(minutes)
+        self.close()
+        self._set_alarm()
+        return {"minutes": minutes, "until": snooze.clock, "status": self.status.now().as_json()}
+
+    def close(self) -> None:
+        """Wait for the end of no snooze any more: the client left, or there is another one."""
         if self._alarm:
             self._alarm.cancel()
-        self._set_alarm()
-        self.status.publish()
-        return {"minutes": minutes, "until": snooze.clock, "status": self.status.now().as_json()}
+            self._alarm = None
 
     def _set_alarm(self) -> None:
         """Have the status sent again when the snooze ends, by the time of day."""
@@ -106,7 +111,11 @@ class CommandHandlers:
         counted = self.client.process.usage
         if _object(*arguments).get("reset") is True:
             self._reset(counted)
-        return usage.as_json(counted.read()) | {"text": usage.as_text(counted.read()), "path": str(counted.path)}
+        try:
+            found = counted.read()
+        except GuiderailError as error:
+            raise _failed(str(error)) from error
+        return usage.as_json(found) | {"text": usage.as_text(found), "path": str(counted.path)}
 
     def _reset(self, counted: UsageFile) -> None:
         if self.client.process.is_shared:
@@ -122,7 +131,9 @@ class CommandHandlers:
 
     def explain(self, *_: Any) -> dict[str, Any]:
         """How the last suggestion came about."""
-        return explanation(self.client.suggestions, self.client.scheduler.counts, self.client.scheduler.answer)
+        client = self.client
+        answer = client.inquiry.answer if client.inquiry else None
+        return explanation(client.suggestions, client.scheduler.counts, answer)
 
     def restart(self, *_: Any) -> dict[str, Any]:
         """Load the model anew, unless other clients would lose it."""

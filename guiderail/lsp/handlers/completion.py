@@ -83,7 +83,9 @@ class CompletionHandlers:
             return types.CompletionList(is_incomplete=False, items=[])
         cursor = self._cursor(uri, params.position)
         # A menu waits for all who fill it: nobody should wait for a model to load.
-        if cursor is None or client.worker.health.state in {"off", "loading"}:
+        if cursor is not None and client.worker.health.state in {"off", "loading"}:
+            cursor = self._refused("the model is not loaded yet, and a menu does not wait for it")
+        if cursor is None:
             return types.CompletionList(is_incomplete=True, items=[])
         found = await self._suggestions("menu", requests.at_cursor(client, uri, cursor, 1), cursor, wait=True)
         return types.CompletionList(is_incomplete=True, items=[items.menu_item(cursor, shown) for shown in found[:1]])
@@ -106,16 +108,23 @@ class CompletionHandlers:
         """The cursor of a request; None where nothing is suggested."""
         client, buffer = self.client, self.client.buffers.get(uri)
         self.status.set_active(uri if buffer else None)
+        place = place_of(path_of(uri), uri, position.line)
+        client.inquiry = Inquiry(place, (buffer.language if buffer else "") or "", by_hand)
         if buffer is None:
-            return None
-        place = place_of(buffer.path, uri, position.line)
-        client.inquiry = Inquiry(place, buffer.language or "", by_hand, reason=client.policy.disabled_reason(buffer))
-        if client.inquiry.reason:
-            return None
+            return self._refused("the document is not open")
+        reason = client.policy.disabled_reason(buffer)
+        if reason:
+            return self._refused(reason)
         cursor = cursor_at(buffer, position, selected)
-        if cursor is not None and not by_hand:
-            client.inquiry.reason = client.policy.place_reason(cursor.document, cursor.offset)
-        return None if client.inquiry.reason else cursor
+        if cursor is None:
+            return self._refused("the menu's selected item does not stand on the cursor's line")
+        reason = "" if by_hand else client.policy.place_reason(cursor.document, cursor.offset)
+        return self._refused(reason) if reason else cursor
+
+    def _refused(self, reason: str) -> None:
+        """Note why the model is not asked."""
+        assert self.client.inquiry is not None, "the cursor of a request makes one"
+        self.client.inquiry.reason = reason
 
     async def _suggestions(
         self, lane: str, request: CompletionRequest, cursor: Cursor, *, wait: bool
@@ -132,7 +141,7 @@ class CompletionHandlers:
             if request.uri not in self.client.buffers:  # closed meanwhile
                 return []
             debounce = preferences.debounce_ms / 1000 if wait else 0.0
-            found = await self.client.scheduler.ask(lane, request, debounce=debounce)
+            reply = await self.client.scheduler.ask(lane, request, debounce=debounce)
         except NotLoadedError as error:  # why, was logged when it was to be loaded; this comes at every key
             inquiry.failure = error.message
             return []
@@ -140,8 +149,10 @@ class CompletionHandlers:
             inquiry.failure = str(error)
             self._log_failure(error)
             return []
-        inquiry.answer = self.client.scheduler.answer(request)
-        inquiry.made = made = self.client.suggestions.add(found, cursor, request, time.monotonic() - began)
+        finally:
+            inquiry.is_over = True
+        inquiry.answer = reply.answer
+        inquiry.made = made = self.client.suggestions.add(reply.candidates, cursor, request, time.monotonic() - began)
         if made and preferences.speculate:
             self._prefetch_after(made[0], self.prefetch_delay_s)
         return made

@@ -19,8 +19,7 @@ from guiderail.lsp import requests
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.client import ClientState
 from guiderail.lsp.connection import Connection
-from guiderail.lsp.disk_changes import hold_for
-from guiderail.lsp.file_watching import watches
+from guiderail.lsp.disk_changes import is_scanned, run_scan
 from guiderail.lsp.status_publisher import StatusPublisher
 
 log = logging.getLogger(__name__)
@@ -72,7 +71,7 @@ class DocumentHandlers:
         """Say what keeps a document from being checked, once the settings are known."""
         await self.client.configured.wait()
         policy = self.client.policy
-        if not policy.exclusion_reason(buffer) and policy.enabled:
+        if not policy.disabled_reason(buffer):
             settings = policy.preferences_for(buffer.path).settings
             for notice in notices(settings, buffer.language, "Choose its language in the editor"):
                 self.warn(notice)
@@ -81,8 +80,8 @@ class DocumentHandlers:
         """See the files around a document, if the client will not tell what changes there."""
         root = self.client.policy.root_of(buffer.path)
         disk = self.client.disk
-        if root is not None and not disk.knows(root) and not watches(self.connection.client_capabilities):
-            hold_for(self.connection, disk.look(root), lambda _: None)
+        if root is not None and not disk.knows(root) and is_scanned(root, self.connection):
+            run_scan(self.connection, disk.scan(root), lambda _: None)
 
     def did_change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Apply changes; many of them bit by bit, while the next message waits."""

@@ -10,8 +10,8 @@ from lsprotocol import types
 from guiderail.lsp.buffer import path_of
 from guiderail.lsp.client import ClientState
 from guiderail.lsp.connection import Connection
-from guiderail.lsp.disk_changes import hold_for
-from guiderail.lsp.file_watching import FOLDERS, matters, watches
+from guiderail.lsp.disk_changes import is_scanned, run_scan
+from guiderail.lsp.file_watching import FOLDERS, matters
 from guiderail.lsp.handlers.configuration import ConfigurationHandlers
 from guiderail.lsp.status_publisher import StatusPublisher
 
@@ -40,8 +40,8 @@ class FileHandlers:
         self.status.document_touched(uri)
         saved = path_of(uri)
         root = self.client.policy.root_of(saved)
-        if root is not None and not watches(self.connection.client_capabilities):
-            hold_for(self.connection, self.client.disk.look(root), lambda found: self._found(saved, found))
+        if root is not None and is_scanned(root, self.connection):
+            run_scan(self.connection, self.client.disk.scan(root), lambda found: self._found(saved, found))
 
     def _found(self, saved: Path | None, found: list[Path]) -> None:
         """Act on what else changed around a saved file: another branch, say."""

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from guiderail.errors import UsageError
 from guiderail.model.errors import ModelFolderError
 
-# The types that repositories variant, best first: up to eight bits a weight by precision, then the unquantised ones,
+# The types that repositories offer, best first: up to eight bits a weight by precision, then the unquantised ones,
 # which take two and four times the room for hardly more. IQ types are slow to unpack: after the others of their size.
 TYPES = (
     "Q8_0", "Q6_K_L", "Q6_K", "Q5_K_L", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_L", "Q4_K_M", "Q4_K_S", "Q4_1",

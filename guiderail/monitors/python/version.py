@@ -14,6 +14,7 @@ from guiderail.monitors.python.layout import calls, part
 from guiderail.projectfile import ProjectFileError
 
 OLDEST, NEWEST = (3, 8), (3, 15)  # that analysers are told of
+SPECIFIER_READ = 200  # characters
 _BOUND = re.compile(r"(>=|<=|==|~=|\^|~|>|<|!=|===)?\s*(\d)(?:\.(\d{1,3}))?((?:\.\d+)?)")
 
 
@@ -36,7 +37,7 @@ def version_of(interpreter: Interpreter, root: Path, folder: Path) -> Version:
 def _bounds(specifiers: Sequence[str]) -> tuple[Version, Version]:
     """The oldest and the newest version that the nearest specifier allows."""
     lowest, highest = OLDEST, NEWEST
-    for operator, major, minor, rest in _BOUND.findall(specifiers[0][:200] if specifiers else ""):
+    for operator, major, minor, rest in _BOUND.findall(specifiers[0][:SPECIFIER_READ] if specifiers else ""):
         version = int(major), int(minor or 0)
         if operator in (">=", "~=", "^", "~", "==", "===", ""):
             lowest = max(lowest, version)
@@ -53,7 +54,8 @@ def _bounds(specifiers: Sequence[str]) -> tuple[Version, Version]:
 def _declared(folder: Path, root: Path) -> Iterator[str]:
     for reader in (_of_pyproject, _of_setup, _of_script, _of_pipfile):
         try:
-            yield from (one for one in reader(folder, root) if isinstance(one, str) and _BOUND.search(one))
+            found = (one for one in reader(folder, root) if isinstance(one, str))
+            yield from (one for one in found if _BOUND.search(one[:SPECIFIER_READ]))
         except ProjectFileError:  # it may be half edited just now
             continue
 

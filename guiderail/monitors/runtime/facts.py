@@ -26,6 +26,8 @@ class ClassFacts:
         What its body binds, its methods set on their own object or class, and ``__slots__`` reserves.
     mentioned
         Names after the first parameter of its methods and a dot, also where they are only read.
+    given_to
+        Dotted names of the functions that its methods give their own object to.
     makes_names_up
         Whether it sets members by names that the text does not show, or answers for any name.
     config
@@ -40,6 +42,7 @@ class ClassFacts:
     decorators: tuple[str, ...] = ()
     names: frozenset[str] = frozenset()
     mentioned: frozenset[str] = frozenset()
+    given_to: frozenset[str] = frozenset()
     makes_names_up: bool = False
     config: str = ""
 
@@ -106,3 +109,11 @@ class FileFacts:
 def plain(name: str) -> str:
     """The last word of a dotted name, in small letters without underscores: ``app`` of ``self._app`` and of ``App``."""
     return name.rpartition(".")[2].removesuffix("()").replace("_", "").lower()
+
+
+def unknown_class(name: str) -> ClassFacts:
+    """A class of which nothing is known: it may have any members."""
+    return ClassFacts(name, -1, (0, 0), makes_names_up=True)
+
+
+UNREAD = FileFacts(makes_names_up=True, marks_all=True)  # of a file that is there and cannot be read: anything may be

@@ -11,9 +11,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
-
-from guiderail.errors import UsageError
+from importlib.metadata import EntryPoint, entry_points
 
 log = logging.getLogger(__name__)
 GROUP = "guiderail.frameworks"
@@ -180,20 +178,22 @@ BUILT_IN = (
 
 @cache
 def frameworks() -> tuple[Framework, ...]:
-    """All records: guiderail's own, then those that other packages register.
+    """All records: guiderail's own, then those that other packages register; one that cannot be had is left out."""
+    registered = (_record(point) for point in entry_points(group=GROUP))
+    return (*BUILT_IN, *(record for record in registered if record is not None))
 
-    Raises
-    ------
-    UsageError
-        What is registered is no Framework.
-    """
-    found = list(BUILT_IN)
-    for point in entry_points(group=GROUP):
+
+def _record(point: EntryPoint) -> Framework | None:
+    """What a package registers; None, which is logged, if it cannot be loaded or is no record."""
+    try:
         record = point.load()
-        if not isinstance(record, Framework):
-            raise UsageError(f"{point.value}, registered as the framework {point.name!r}, is none", "See its package")
-        found.append(record)
-    return tuple(found)
+    except Exception as error:  # whatever the package raises: without its record the monitors still work
+        log.warning("the framework %r is left out: %s cannot be loaded: %s", point.name, point.value, error)
+        return None
+    if not isinstance(record, Framework):
+        log.warning("the framework %r is left out: %s is no record", point.name, point.value)
+        return None
+    return record
 
 
 @cache

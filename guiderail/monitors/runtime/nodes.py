@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +13,11 @@ MAKERS = {
     "Enum": 1, "IntEnum": 1, "StrEnum": 1, "Flag": 1, "IntFlag": 1, "namedtuple": 1, "NamedTuple": 1, "TypedDict": 1,
     "make_dataclass": 1, "create_model": None, "make_class": 1, "type": 2, "new_class": 3,
 }  # fmt: skip
+QUERY = """
+(class_definition) @it (function_definition) @it (call) @it (assignment) @it (augmented_assignment) @it
+(import_statement) @it (import_from_statement) @it (attribute) @it (for_statement) @it (with_item) @it
+(delete_statement) @it (named_expression) @it (lambda) @it
+"""
 LONGEST = 4_000  # bytes of a node that are looked at
 DEEPEST = 30  # parts of a dotted name
 _LITERALS = frozenset({"string", "concatenated_string", "integer", "float", "true", "false", "none", "unary_operator"})
@@ -79,6 +84,14 @@ def is_namespace(node: Node) -> bool:
 
 def is_own_dict(node: Node) -> bool:
     return node.type == "attribute" and text_of(node.child_by_field_name("attribute")) == "__dict__"
+
+
+def is_item(base: Node, is_known: Callable[[str], bool]) -> bool:
+    """Whether a base is an item of something, and no generic class with its arguments: those are known names."""
+    value, item = base.child_by_field_name("value"), base.child_by_field_name("subscript")
+    if base.type != "subscript" or value is None or item is None:
+        return False
+    return item.type == "integer" or (value.type == "identifier" and not is_known(text_of(value)))
 
 
 def is_of_this_module(node: Node | None) -> bool:

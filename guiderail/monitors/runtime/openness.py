@@ -6,17 +6,19 @@ and a module's imports of everything, through the syntax trees of their sources.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from guiderail.monitors.runtime.facts import ClassFacts, FileFacts, plain
+from guiderail.monitors.runtime.facts import UNREAD, ClassFacts, FileFacts, plain
 from guiderail.monitors.runtime.frameworks import allowing_words, merged
 from guiderail.monitors.runtime.sources import STUB, Sources, module_name, set_in_project, sources_of
 
 MOST_BASES = 60
 MOST_STARS = 40
 _MAKING = frozenset({"__new__", "__init__", "__call__", "__prepare__", "__getattr__", "__getattribute__"})
+_COMMON = frozenset({"object", "Exception", "ABC", "Protocol"})  # bases that connect nothing
 _PLAIN_CALLS = frozenset({"namedtuple", "NamedTuple", "TypedDict", "with_metaclass", "type"})
 
 
@@ -82,9 +84,12 @@ class Runtime:
         """
         found = Openness()
         facts = self.sources.facts(path)
+        if facts is UNREAD:
+            return Openness(open=True)
         one = (facts.class_named(name) if name else facts.class_at(line)) if facts else None
         for source in sources_of(path) if one else ():
             known = self.sources.facts(source)
+            found |= Openness(open=known is UNREAD)
             same = one if source == path else known.class_named(one.name) if known and one else None
             if same is not None:
                 found |= self._of(source, same, itself=itself)
@@ -147,14 +152,20 @@ class Runtime:
 
     def _is_open(self, path: Path, one: ClassFacts) -> bool:
         """Whether a class, its bases left aside, gets names that no source shows."""
-        if path.suffix == STUB or _qualified(path, one.name) in merged("settles"):
-            return False
         facts = self.sources.facts(path)
+        if _qualified(path, one.name) in merged("settles") or (path.suffix == STUB and facts is not UNREAD):
+            return False
         if one.makes_names_up or (facts is not None and facts.marks_all):
             return True
+        if any(found[1] for name in one.given_to if (found := self.sources.function(name, path))):
+            return True
         return any(self._adds(path, name) for name in one.decorators) or any(
-            self._is_computed(path, base) for base in one.bases
+            self._is_computed(path, base) or self._is_lost(path, base) for base in one.bases
         )
+
+    def _is_lost(self, path: Path, base: str) -> bool:
+        """Whether a base comes from a module whose source is not found, so that nothing is known of it."""
+        return self.sources.is_lost(base, path) and self.sources.qualified(base, path) not in merged("settles")
 
     def _is_computed(self, path: Path, base: str) -> bool:
         """Whether a base is made by a call, so that its members are not known, or is an object's (``db.Model``)."""
@@ -240,20 +251,24 @@ class Runtime:
         Those are its bases, its subclasses, and what these have for bases beside it; of all of them also what is only
         mentioned.
         """
-        names, group = frozenset[str](), _group(facts.classes, one.name)
-        for other in facts.classes:
-            if other is one or other.name in group:
-                names |= other.names | other.mentioned
-        return names
+        group = _group(facts.classes, one.name)
+        found = [other for other in facts.classes if other is one or other.name in group]
+        return frozenset[str]().union(*(other.names | other.mentioned for other in found))
 
 
 def _group(classes: Iterable[ClassFacts], name: str) -> set[str]:
     """The names of the classes that are connected with one by inheritance."""
-    links = [{one.name, *one.bases} for one in classes]
-    group, grown = {name}, True
-    while grown:
-        reached = group.union(*(link for link in links if link & group)) - {"object", "Exception", "ABC", "Protocol"}
-        grown, group = len(reached) > len(group), reached | group
+    linked = defaultdict[str, set[str]](set)
+    for one in classes:
+        for base in one.bases:
+            if base not in _COMMON:
+                linked[one.name].add(base)
+                linked[base].add(one.name)
+    group, waiting = {name}, [name]
+    while waiting:
+        new = linked[waiting.pop()] - group
+        group |= new
+        waiting += new
     return group
 
 

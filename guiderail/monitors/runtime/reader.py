@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import builtins
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from guiderail.monitors.runtime.facts import ClassFacts, FileFacts, plain
+from guiderail.monitors.runtime.class_draft import ClassDraft, draft_of
+from guiderail.monitors.runtime.facts import FileFacts, plain
 from guiderail.monitors.runtime.nodes import (
     MAKERS,
+    QUERY,
     import_names,
     is_computed,
+    is_item,
     is_namespace,
     is_of_this_module,
     is_own_dict,
@@ -33,11 +36,7 @@ KEPT = 32  # texts
 LARGEST = 1 << 20  # characters of one
 MOST_NODES = 100_000
 CONFIG_READ = 2_000  # characters
-_QUERY = """
-(class_definition) @it (function_definition) @it (call) @it (assignment) @it (augmented_assignment) @it
-(import_statement) @it (import_from_statement) @it (attribute) @it (for_statement) @it (with_item) @it
-(delete_statement) @it (named_expression) @it (lambda) @it
-"""
+MOST_GIVEN = 30  # functions that a class's objects are given to
 _SCOPES = frozenset({"class_definition", "function_definition", "lambda"})
 _ASKED = frozenset({"hasattr", "getattr", "delattr", "setattr", "object"})  # mock.patch.object
 _TYPE_OF = re.compile(r"type\(\s*(\w+)\s*\)\Z")
@@ -51,41 +50,20 @@ def read_facts(text: str) -> FileFacts | None:
         return None
     try:
         root = parse(text.encode(errors="surrogatepass"), "python", PARSE_S)
-        return _Reading(find(root, "python", _QUERY)[:MOST_NODES]).facts()
+        return _Reading(find(root, "python", QUERY)[:MOST_NODES]).facts()
     except (SlowTextError, RecursionError):
         return None
-
-
-@dataclass
-class _Class:
-    """A class while it is read."""
-
-    node: Node
-    name: str
-    line: int
-    bases: tuple[str, ...] = ()
-    metaclass: str = ""
-    decorators: tuple[str, ...] = ()
-    names: set[str] = field(default_factory=set)
-    mentioned: set[str] = field(default_factory=set)
-    made_up: bool = False
-    config: str = ""
-
-    def facts(self) -> ClassFacts:
-        """What was read."""
-        span = self.node.start_byte, self.node.end_byte
-        return ClassFacts(
-            self.name, self.line, span, self.bases, self.metaclass, self.decorators, frozenset(self.names),
-            frozenset(self.mentioned), self.made_up, self.config,
-        )  # fmt: skip
 
 
 class _Reading:
     """One file while it is read."""
 
     def __init__(self, nodes: list[Node]) -> None:
-        self._classes: dict[int, _Class] = {}
-        self._made: list[_Class] = []
+        self._classes = {node.id: draft_of(node) for node in nodes if node.type == "class_definition"}
+        self._named = {one.name: one for one in self._classes.values()}
+        self._objects: dict[tuple[int, str], ClassDraft] = {}  # by function's id and local name
+        self._dicts: dict[tuple[int, str], Node] = {}
+        self._made: list[ClassDraft] = []
         self._imports: dict[str, tuple[str, str]] = {}
         self._stars: list[str] = []
         self._names: set[str] = set()
@@ -97,6 +75,7 @@ class _Reading:
         self._called: dict[str, str] = {}
         self._makes_names_up = self._marks_all = False
         self._own: dict[int, str] = {}  # by function's id, its first parameter
+        self._callees: set[int] = set()
         self._stack: list[Node] = []  # the functions and classes around what is read, the outermost first
         for node in nodes:
             if node.type != "lambda":
@@ -130,11 +109,11 @@ class _Reading:
             self._stack.pop()
         return self._stack[::-1]
 
-    def _class_of(self, scopes: list[Node]) -> _Class | None:
+    def _class_of(self, scopes: list[Node]) -> ClassDraft | None:
         """The innermost class among scopes."""
         return next((self._classes[one.id] for one in scopes if one.id in self._classes), None)
 
-    def _owner(self, receiver: str, scopes: list[Node]) -> _Class | None:
+    def _owner(self, receiver: str, scopes: list[Node]) -> ClassDraft | None:
         """The class whose object or class a receiver is, by a method's first parameter or its own name."""
         of_type = _TYPE_OF.match(receiver)
         top = of_type[1] if of_type else receiver.partition(".")[0].removesuffix("()")
@@ -142,13 +121,28 @@ class _Reading:
         for at, scope in enumerate(scopes[:-1]):
             if self._own.get(scope.id) == top and scopes[at + 1].id in self._classes:
                 return self._classes[scopes[at + 1].id] if whole else None
-        return next((one for one in self._classes.values() if one.name == top), None) if receiver == top else None
+        held = next((self._objects[key] for scope in scopes if (key := (scope.id, top)) in self._objects), None)
+        return (held or self._named.get(top)) if whole else None
+
+    def _holder(self, node: Node | None, scopes: list[Node]) -> Node | None:
+        """The dictionary of names that an expression is: ``self.__dict__``, or a local name for it."""
+        if node is None or node.type != "identifier":
+            return node if node is not None and is_namespace(node) else None
+        name = text_of(node)
+        return next((self._dicts[key] for scope in scopes if (key := (scope.id, name)) in self._dicts), None)
+
+    def _hold(self, name: str, right: Node, scopes: list[Node]) -> None:
+        """Note what a local name stands for: a method's object, one of a class that is just made, or its names."""
+        function = right.child_by_field_name("function") if right.type == "call" else right
+        if is_namespace(right):
+            self._dicts[scopes[0].id, name] = right
+        elif text_of(function).endswith(".__new__") and (around := self._class_of(scopes)):
+            self._objects[scopes[0].id, name] = around
+        elif right.type in ("call", "identifier") and (owner := self._owner(text_of(function), scopes)):
+            self._objects[scopes[0].id, name] = owner
 
     def _class_definition(self, node: Node) -> None:
-        name = node.child_by_field_name("name")
-        made = _Class(node, text_of(name), name.start_point.row if name else 0)
-        scopes = self._around(node)
-        self._classes[node.id] = made
+        made, scopes = self._classes[node.id], self._around(node)
         self._bind(made.name, scopes)
         bases = []
         arguments = node.child_by_field_name("superclasses")
@@ -158,7 +152,7 @@ class _Reading:
                 made.config += f"{keyword}={text_of(value)[:CONFIG_READ]}\n"
                 made.metaclass = (words(value) or "?") if keyword == "metaclass" else made.metaclass
             elif one.type != "comment":
-                bases.append("?()" if is_computed(one) else words(one) or "?()")
+                bases.append("?()" if is_computed(one) or is_item(one, self._is_known) else words(one) or "?()")
         made.bases = tuple(bases)
         if node.parent is not None and node.parent.type == "decorated_definition":
             decorators = [one.named_children[0] for one in node.parent.named_children if one.type == "decorator"]
@@ -166,6 +160,11 @@ class _Reading:
         owner = self._class_of(scopes)
         if made.name == "Config" and owner is not None:
             owner.config += text_of(node)[:CONFIG_READ] + "\n"
+
+    def _is_known(self, name: str) -> bool:
+        """Whether a name may be a class's."""
+        known = (self._imports, self._named, self._aliases, vars(builtins))
+        return bool(self._stars) or any(name in one for one in known)
 
     def _function_definition(self, node: Node) -> None:
         name = text_of(node.child_by_field_name("name"))
@@ -179,7 +178,7 @@ class _Reading:
         if name in ("__getattr__", "__getattribute__"):
             self._make_up(self._class_of(scopes[:1]), scopes)
 
-    def _make_up(self, owner: _Class | None, scopes: list[Node]) -> None:
+    def _make_up(self, owner: ClassDraft | None, scopes: list[Node]) -> None:
         """Note that names are made up: of a class, of objects that a function is given, or of the module."""
         if owner is not None:
             owner.made_up = True
@@ -205,9 +204,16 @@ class _Reading:
             owner = self._owner(text_of(front), scopes) if scopes else None
             if owner is not None:
                 owner.mentioned.add(text_of(node.child_by_field_name("attribute")))
-        is_modules = text_of(node.child_by_field_name("attribute")) == "modules" and words(node) == "sys.modules"
-        if is_modules and is_of_this_module(node.parent):
+        name = text_of(node.child_by_field_name("attribute"))
+        if name == "modules" and words(node) == "sys.modules" and is_of_this_module(node.parent):
             self._makes_names_up = True
+        if name == "__setattr__" and node.id not in self._callees:
+            self._pass_on(self._around(node))
+
+    def _pass_on(self, scopes: list[Node]) -> None:
+        """Note that what sets members is handed on by a method."""
+        if owner := self._class_of(scopes):
+            self._make_up(owner, scopes)
 
     def _target(self, node: Node, scopes: list[Node]) -> None:
         """Note what a target of an assignment binds or sets."""
@@ -237,8 +243,8 @@ class _Reading:
 
     def _item(self, node: Node, scopes: list[Node]) -> None:
         """Note an item that is set in a dictionary of names."""
-        holder, key = node.child_by_field_name("value"), node.child_by_field_name("subscript")
-        if holder is None or not is_namespace(holder):
+        key, holder = node.child_by_field_name("subscript"), self._holder(node.child_by_field_name("value"), scopes)
+        if holder is None:
             return
         name = string(key)
         if name is not None:
@@ -264,6 +270,8 @@ class _Reading:
         if left.type != "identifier" or right is None:
             return
         name = text_of(left)
+        if scopes:
+            self._hold(name, right, scopes)
         if name == "__slots__" and scopes and scopes[0].id in self._classes:
             self._classes[scopes[0].id].names.update(strings(right))
         if name == "__all__" and not scopes:
@@ -282,7 +290,7 @@ class _Reading:
         """Note a class that a call makes."""
         function = words(right.child_by_field_name("function")).rpartition(".")[2]
         if function in MAKERS:
-            made = _Class(left, name, left.start_point.row, (words(right.child_by_field_name("function")),))
+            made = ClassDraft(left, name, left.start_point.row, (words(right.child_by_field_name("function")),))
             made.made_up = is_computed(right)
             self._made.append(made)
 
@@ -298,8 +306,8 @@ class _Reading:
             return
         if text_of(left) == "__all__":
             self._list_public(right)
-        elif is_namespace(left):
-            self._grow(left, self._around(node))
+        elif (holder := self._holder(left, self._around(node))) is not None:
+            self._grow(holder, self._around(node))
         else:
             self._target(left, self._around(node))
 
@@ -345,13 +353,14 @@ class _Reading:
         function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
         if function is None or arguments is None:
             return
+        self._callees.add(function.id)
         name = words(function).rpartition(".")[2]
         given = [one for one in arguments.named_children if one.type != "comment"]
         if name in _ASKED and len(given) > 1:
             self._by_name(name, given, self._around(node))
         if name in _GROWN and function.type == "attribute":
-            holder = function.child_by_field_name("object")
-            if holder is not None and is_namespace(holder):
+            holder = self._holder(function.child_by_field_name("object"), self._around(node))
+            if holder is not None:
                 self._grow(holder, self._around(node))
         if name == "__setattr__" and len(given) > 2:
             self._by_name("setattr", given, self._around(node))
@@ -361,8 +370,20 @@ class _Reading:
             self._makes_names_up = True
         if any(words(value_of(one)) == "globals()" for one in given) and name not in ("eval", "dict", "list", "sorted"):
             self._makes_names_up = True
-        if any(is_own_dict(value_of(one)) for one in given) and name in ("update", "setattr"):
+        if any(is_own_dict(value_of(one)) for one in given) and name in ("update", "setattr", "exec"):
             self._make_up(self._class_of(self._around(node)), self._around(node))
+        if name == "exec" and (around := self._class_of(self._around(node)[:1])):
+            around.made_up = True
+        self._give(words(function), given, self._around(node))
+
+    def _give(self, function: str, given: list[Node], scopes: list[Node]) -> None:
+        """Note which classes' objects a function is given: it may set members on them."""
+        for one in map(value_of, given):
+            owner = self._owner(text_of(one), scopes) if one.type == "identifier" else None
+            if text_of(one) == "setattr":
+                self._pass_on(scopes)
+            elif owner is not None and len(owner.given_to) < MOST_GIVEN:
+                owner.given_to.add(function)
 
     def _by_name(self, name: str, given: list[Node], scopes: list[Node]) -> None:
         """Note a member that is asked for or set by its name as text."""

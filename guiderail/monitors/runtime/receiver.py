@@ -7,6 +7,7 @@ from textwrap import dedent
 
 from guiderail.monitors.analysis.answers import Member, Members, TypePlace
 from guiderail.monitors.cursor_context import Snapshot
+from guiderail.monitors.runtime.facts import UNREAD
 from guiderail.monitors.runtime.frameworks import merged
 from guiderail.monitors.runtime.openness import Openness
 from guiderail.monitors.runtime.reader import read_facts
@@ -50,7 +51,8 @@ def openness_of(members: Members, receiver: str, snapshot: Snapshot) -> Openness
     if _PROPERTY.match(snapshot.text[snapshot.lex_state.statement_start :].rpartition(".")[0]):
         found |= Openness(frozenset({"getter", "setter", "deleter"}))
     is_mistaken = bool(merged("mistaken").intersection(_WORDS.findall(shown)))
-    return found | Openness(open=is_mistaken or _is_made(receiver, snapshot))
+    is_unread = facts is UNREAD and not _is_built_in(members.types)
+    return found | Openness(open=is_unread or is_mistaken or _is_made(receiver, snapshot))
 
 
 def is_settable(members: Members) -> bool:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
+import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as LateError
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 from threading import Thread
 
 from guiderail import projectfile
+from guiderail.monitors.analysis.workspaces import is_trusted
 from guiderail.monitors.modules import module_path
-from guiderail.monitors.runtime.facts import ClassFacts, FileFacts
+from guiderail.monitors.runtime.facts import UNREAD, ClassFacts, FileFacts, unknown_class
 from guiderail.monitors.runtime.reader import read_facts
 from guiderail.projectfile import ProjectFileError
 
@@ -27,11 +27,11 @@ LARGEST = 1 << 20  # bytes of a file that is read
 KEPT_FILES = 2048
 KEPT_ROOTS = 8
 FRESH_S = 30.0  # what files of a project set is read again after this
-WAIT_S = 0.1  # for so long an answer waits for it
 PROJECT_S = 10.0  # for so long they are read
 MOST_FILES, MOST_FOLDERS = 1000, 500
 OTHERS = frozenset({"node_modules", "site-packages", "venv", "build", "dist", "__pycache__"})
-DEEPEST = 8  # imports that a name is followed through
+DEEPEST = 8  # imports that a function's name is followed through
+MOST_FOLLOWED = 100  # names in files through which a class is looked for
 MOST_PARENTS = 30  # folders that a package lies in
 STUB = ".pyi"
 
@@ -45,22 +45,29 @@ class Sources:
         The project's folder.
     path, facts
         The file that is being edited.
+    python
+        The interpreter or environment that a person named; empty for the one that is found.
     """
 
-    def __init__(self, root: Path, path: Path, facts: FileFacts) -> None:
+    def __init__(self, root: Path, path: Path, facts: FileFacts, python: str = "") -> None:
         self.root = root
         self.path = path
         self._facts = facts
+        self._python = python
 
     def facts(self, path: Path) -> FileFacts | None:
-        """The facts about a file; None if it cannot be read."""
+        """The facts about a file; `UNREAD` if it is there and cannot be read, None if it is not there."""
         if path == self.path:
             return self._facts
         try:
             found = path.stat()
         except (OSError, ValueError):
             return None
-        return _facts(path, self.root, found.st_mtime_ns, found.st_size)
+        return _facts(path, None if self._is_trusted else self.root, found.st_mtime_ns, found.st_size)
+
+    @cached_property
+    def _is_trusted(self) -> bool:
+        return is_trusted(self.root)
 
     def module(self, name: str, importer: Path) -> Path | None:
         """The file of a module that another file imports by this name, dots of a relative import included."""
@@ -68,33 +75,56 @@ class Sources:
         parts = name[dots:].split(".") if name[dots:] else []
         if dots:
             return _file_in(importer.parent.joinpath(*[".."] * (dots - 1)), parts)
-        places = [top_of(importer), importer.parent, *module_path(self.root).folders]
+        folders = module_path(self.root, self.path.parent, self._python).folders  # the edited file runs with these
+        places = [top_of(importer), importer.parent, *folders]
         return next((found for place in places if (found := _file_in(place, parts)) and found != importer), None)
 
-    def find(self, name: str, path: Path, depth: int = 0) -> tuple[Path, ClassFacts] | None:
-        """The class that a dotted name means in a file, and the file that defines it."""
-        facts = self.facts(path) if depth < DEEPEST else None
-        if facts is None:
+    def find(self, name: str, path: Path, seen: set[tuple[Path, str]] | None = None) -> tuple[Path, ClassFacts] | None:
+        """The class that a dotted name means in a file, and the file that defines it.
+
+        Parameters
+        ----------
+        name, path
+            The name and the file.
+        seen
+            What has been looked for already. Beyond `MOST_FOLLOWED` the class is one of which nothing is known.
+        """
+        seen = set() if seen is None else seen
+        if (path, name) in seen:
             return None
+        if len(seen) >= MOST_FOLLOWED:
+            return path, unknown_class(name)
+        seen.add((path, name))
+        facts = self.facts(path)
+        return self._find_in(facts, name, path, seen) if facts is not None else None
+
+    def _find_in(
+        self, facts: FileFacts, name: str, path: Path, seen: set[tuple[Path, str]]
+    ) -> tuple[Path, ClassFacts] | None:
+        """What a name means in a file with these facts."""
+        if facts is UNREAD:
+            return path, unknown_class(name)
         head, _, rest = name.partition(".")
         if (own := facts.class_named(rest.rpartition(".")[2] or head)) and facts.class_named(head):
             return path, own
         if head in facts.imports:
-            return self._imported(*facts.imports[head], rest, path, depth)
+            return self._imported(*facts.imports[head], rest, path, seen)
         if (other := facts.aliases.get(head)) and other.partition(".")[0] != head:
-            return self.find(f"{other}.{rest}" if rest else other, path, depth + 1)
+            return self.find(f"{other}.{rest}" if rest else other, path, seen)
         for star in facts.stars:
             module = self.module(star, path)
-            if module and (found := self.find(name, module, depth + 1)):
+            if module and (found := self.find(name, module, seen)):
                 return found
         return None
 
-    def _imported(self, module: str, name: str, rest: str, path: Path, depth: int) -> tuple[Path, ClassFacts] | None:
+    def _imported(
+        self, module: str, name: str, rest: str, path: Path, seen: set[tuple[Path, str]]
+    ) -> tuple[Path, ClassFacts] | None:
         """The class that a name means that was imported."""
         wanted = ".".join(filter(None, [name, rest]))
         while wanted:
             file = self.module(module, path)
-            if file and (found := self.find(wanted, file, depth + 1)):
+            if file and (found := self.find(wanted, file, seen)):
                 return found
             head, _, wanted = wanted.partition(".")  # the first part may be a module of the package
             module = f"{module}{'' if module.endswith('.') else '.'}{head}"
@@ -103,7 +133,7 @@ class Sources:
     def function(self, name: str, path: Path, depth: int = 0) -> tuple[FileFacts, bool] | None:
         """The file that defines a function, and whether that sets members by names that the text does not show."""
         facts = self.facts(path) if depth < DEEPEST else None
-        if facts is None:
+        if facts is None or facts is UNREAD:
             return None
         head, _, rest = name.partition(".")
         if not rest and head in facts.functions:
@@ -112,6 +142,22 @@ class Sources:
         wanted = ".".join(filter(None, [inner, rest]))
         file = self.module(module, path) if module and wanted else None
         return self.function(wanted, file, depth + 1) if file else None
+
+    def is_lost(self, name: str, path: Path) -> bool:
+        """Whether a file imports a name from a module that is not found: outside of what may be looked at, say."""
+        facts = self.facts(path)
+        head, _, rest = name.partition(".")
+        if facts is None or head not in facts.imports:
+            return False
+        module, inner = facts.imports[head]
+        parts = [part for part in (inner, *rest.split(".")) if part]
+        if module.partition(".")[0] in sys.stdlib_module_names:
+            return False
+        for part in ("", *parts):  # the first parts may be modules of the package
+            module += part if module.endswith(".") or not part else f".{part}"
+            if self.module(module, path):
+                return False
+        return True
 
     def qualified(self, name: str, path: Path) -> str:
         """The dotted name by which a file imports something: what it is called where that cannot be looked at."""
@@ -124,18 +170,21 @@ class Sources:
 
 
 def set_in_project(root: Path) -> Mapping[str, frozenset[str]]:
-    """The members that files of a project set on objects of others (`FileFacts.set_on`), as far as they are known soon.
+    """The members that files of a project set on objects of others (`FileFacts.set_on`), as far as they are known.
 
-    Files are read in the background, and again some time later where they have changed.
+    Nothing is waited for: see `read_project`.
     """
-    task = _project_names(root, int(time.monotonic() / FRESH_S))
-    with contextlib.suppress(LateError):
-        task.result(WAIT_S)
+    read_project(root)
     return _known.get(root, {})
 
 
+def read_project(root: Path) -> Future[None]:
+    """Read a project's files in the background, and again some time later; the future ends with the reading."""
+    return _reading(root, int(time.monotonic() / FRESH_S))
+
+
 @lru_cache(4)
-def _project_names(root: Path, period: int) -> Future[None]:
+def _reading(root: Path, period: int) -> Future[None]:
     task: Future[None] = Future()
 
     def work() -> None:
@@ -150,6 +199,7 @@ def _project_names(root: Path, period: int) -> Future[None]:
 
 def _read_project(root: Path) -> None:
     end, found = time.monotonic() + PROJECT_S, defaultdict[str, frozenset[str]](frozenset)
+    _known.setdefault(root, found)  # at first what has been read is better than nothing
     for path in islice(_files_of(root), MOST_FILES):
         try:
             stat = path.stat()
@@ -160,7 +210,7 @@ def _read_project(root: Path) -> None:
             found[word] |= names
         if time.monotonic() > end:
             break
-    _known[root] = dict(found)
+    _known[root] = found
     while len(_known) > KEPT_ROOTS:
         _known.pop(next(iter(_known)), None)
 
@@ -229,11 +279,14 @@ def _is_file(path: Path) -> bool:
 
 
 @lru_cache(KEPT_FILES)
-def _facts(path: Path, root: Path, changed: int, size: int) -> FileFacts | None:
-    """The facts about a file as it was when it had that time and size; what belongs to a project is read inside it."""
+def _facts(path: Path, root: Path | None, changed: int, size: int) -> FileFacts | None:
+    """The facts about a file as it was when it had that time and size.
+
+    What belongs to a project that is not trusted is read inside it alone.
+    """
     try:
-        text = projectfile.read_text(path, root if path.is_relative_to(root) else None, limit=LARGEST)
+        text = projectfile.read_text(path, root if root and path.is_relative_to(root) else None, limit=LARGEST)
     except ProjectFileError as error:
         log.info("names are not known: %s", error)
-        return None
-    return read_facts.__wrapped__(text) if text is not None else None
+        return UNREAD
+    return read_facts.__wrapped__(text) or UNREAD if text is not None else None

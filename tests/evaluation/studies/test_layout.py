@@ -1,11 +1,15 @@
 """Orders of a prompt, compared on a tiny model: the laws that hold whatever the weights are."""
 
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from guiderail.errors import UsageError
 from guiderail.evaluation.packages import SourceFile
+from guiderail.evaluation.row_file import RowFile
 from guiderail.evaluation.studies.layout import Plan, evaluate, known, rows, traces
 from tests.evaluation.runs import worker
 from tests.evaluation.test_typing_traces import TEXT
@@ -43,3 +47,20 @@ def test_only_what_a_model_knows_is_compared() -> None:
     assert known(tiny_model("qwen2").info) == ["psm", "efim"]
     with pytest.raises(UsageError, match="one layout"):
         known(tiny_model("mistral").info)
+
+
+def test_traces_are_found_again_by_what_is_typed(tmp_path: Path) -> None:
+    """Another text at the same place is replayed, and its rows are its own; the first trace is not replayed again."""
+    drawn = traces({"stdlib": [SourceFile("stdlib", "a.py", TEXT)]}, PLAN)
+    other = [
+        (name, [replace(state, text="\n" + state.text, offset=state.offset + 1) for state in trace])
+        for name, trace in drawn
+    ]
+    with worker("guiderail", PLAN) as (who, config), closing(RowFile(tmp_path / "rows.jsonl", {})) as log:
+        first = list(evaluate(who, config, drawn, log))
+        units = len(log.done)
+        assert len(list(evaluate(who, config, other, log))) == len(first)
+        assert len(log.done) == 2 * units
+        again = list(evaluate(who, config, drawn, log))
+        assert len(log.done) == 2 * units
+    assert again == first

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
+
+from guiderail.evaluation.config import System
 from guiderail.evaluation.studies.methods import GREEDY, QUICK, available, evaluate, rows, tasks
+from guiderail.evaluation.task import Task
 from tests.evaluation.runs import worker
 from tests.evaluation.studies.test_repetition import FILES
 
@@ -48,3 +53,20 @@ def test_every_registered_way_answers_and_is_paired_with_greedy() -> None:
     greedy = next(row for row in table if row["method"] == GREEDY)
     assert greedy["forward_passes"] <= 1
     assert all("against_greedy" in row for row in table if row["method"] != GREEDY)
+
+
+@pytest.mark.parametrize(("most", "line"), [(96, 64), (8, 8)])
+def test_a_line_has_few_tokens_and_a_body_what_the_plan_says(most: int, line: int) -> None:
+    """A line that does not end is no better for being longer; a smaller plan holds for both."""
+    plan = replace(PLAN, max_tokens=most)
+    asked: dict[str, set[int]] = {}
+    with worker("guiderail", plan) as (who, config):
+
+        def answer(task: Task, system: System) -> list[dict[str, Any]]:
+            asked.setdefault(task.kind, set()).add(system.settings(config.settings).max_tokens)
+            return [{"label": system.label}]
+
+        who.answer = answer
+        found = list(evaluate(who, config, tasks(FILES, plan), None, lambda: None))
+    assert asked == {"line": {line}, "block": {most}}
+    assert {row["label"] for row in found} == {system.label for system in config.systems()}

@@ -1,6 +1,7 @@
 """What patching costs, on a tiny model: the laws that hold whatever the weights are."""
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,20 @@ def test_what_is_done_is_not_done_again(samples: list[dict[str, Any]], tmp_path:
         kept = list(evaluate(model, drawn, PLAN, log))
     assert [(s["method"], s["kl"]) for s in again] == [(s["method"], s["kl"]) for s in samples]
     assert [s["seconds"] for s in kept] == [s["seconds"] for s in again]  # nothing was measured a second time
+
+
+def test_revisions_are_found_again_by_their_texts(samples: list[dict[str, Any]], tmp_path: Path) -> None:
+    """In another order each has its own rows; with another truth it is followed anew."""
+    model = tiny_model("qwen3")
+    drawn = revisions(model, FILES, [], PLAN)
+    with closing(RowFile(tmp_path / "rows.jsonl", {"seed": 0})) as log:
+        one = list(evaluate(model, drawn[:2], PLAN, log))
+        turned = list(evaluate(model, drawn[1::-1], PLAN, log))
+        assert [row["truth"] for row in turned] == [row["truth"] for row in one[::-1]]
+        known = len(log.done)
+        other = replace(drawn[0], truth=drawn[0].truth + "0")
+        assert {row["truth"] for row in evaluate(model, [other], PLAN, log)} == {other.truth}
+        assert len(log.done) == known + 1
 
 
 def test_rows_are_means_of_samples(samples: list[dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """Files and folders that others write, move or delete."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,7 @@ async def test_folders_that_an_editor_deletes_or_renames_are_told(tmp_path: Path
 @pytest.mark.parametrize("watches", [True, False])
 async def test_a_save_finds_what_changed_around_it(tmp_path: Path, watches: bool) -> None:
     """Of a client that watches no files: git may have switched branches. What it tells itself is not looked for."""
+    (tmp_path / "go.mod").touch()
     for name in ("saved.py", "kept.py", "written.py", "pack/gone.py", "node_modules/a.js", "note.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("old = 1\n")
@@ -115,11 +117,13 @@ async def test_a_save_finds_what_changed_around_it(tmp_path: Path, watches: bool
         assert client.engine.changed[before:] == [tmp_path / "saved.py"]
 
 
-async def test_a_large_project_is_looked_at_before_the_next_message(
+async def test_a_large_project_is_scanned_before_the_next_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In slices: other messages wait, and others are served meanwhile."""
     monkeypatch.setattr(disk_changes, "SLICE_S", 0.0)
+    monkeypatch.setattr(disk_changes, "WAIT_S", 60.0)
+    (tmp_path / "go.mod").touch()
     for number in range(20):
         (tmp_path / f"pack{number}").mkdir()
         (tmp_path / f"pack{number}" / "module.py").write_text("old = 1\n")
@@ -134,6 +138,45 @@ async def test_a_large_project_is_looked_at_before_the_next_message(
         assert set(client.engine.changed) == {tmp_path / "saved.py", *changed}
 
 
+async def test_a_scan_that_takes_long_keeps_no_message_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on in the background, one of a project at a time, and what it finds counts."""
+    monkeypatch.setattr(disk_changes, "SLICE_S", 0.0)
+    monkeypatch.setattr(disk_changes, "WAIT_S", 0.0)
+    (tmp_path / "go.mod").touch()
+    for number in range(200):
+        (tmp_path / f"module{number}.py").write_text("old = 1\n")
+    async with connected(roots=(tmp_path,)) as client:
+        protocol, disk = client.server.protocol, client.state.disk
+
+        async def until_done(uri: str) -> None:
+            await protocol.wait_for_exclusive()
+            assert await client.ghost(uri, 0, 4)  # answered meanwhile
+            assert next(disk.scan(tmp_path), "none") == "none"  # a second one has nothing to do
+            while len(protocol._tasks) > 0:
+                await asyncio.sleep(0.01)
+
+        uri = client.open("x = ", (tmp_path / "saved.py").as_uri())
+        await until_done(uri)
+        assert disk.knows(tmp_path)
+        (tmp_path / "module7.py").write_text("different = 2\n")
+        client.tell("textDocument/didSave", {"textDocument": {"uri": uri}})
+        await until_done(uri)
+        assert client.engine.changed == [tmp_path / "saved.py", tmp_path / "module7.py"]
+
+
+async def test_a_root_without_a_project_is_not_scanned(tmp_path: Path) -> None:
+    """A home folder, say, that an editor names as the root of a file in no project."""
+    async with connected(roots=(tmp_path,)) as client:
+        uri = client.open("x = ", (tmp_path / "saved.py").as_uri())
+        assert not client.state.disk.knows(tmp_path)
+        client.tell("textDocument/didSave", {"textDocument": {"uri": uri}})
+        assert not client.state.disk.knows(tmp_path)
+        (tmp_path / "go.mod").touch()
+        client.tell("textDocument/didSave", {"textDocument": {"uri": uri}})
+        await client.server.protocol.wait_for_exclusive()
+        assert client.state.disk.knows(tmp_path)
+
+
 @pytest.mark.parametrize("bound", ["MOST_FILES", "MOST_FOLDERS"])
 async def test_of_a_project_that_is_too_large_nothing_is_taken_for_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str
@@ -144,16 +187,16 @@ async def test_of_a_project_that_is_too_large_nothing_is_taken_for_gone(
         (tmp_path / f"pack{number}" / "module.py").touch()
     disk = disk_changes.DiskChanges()
 
-    def look() -> list[Path]:
-        steps = disk.look(tmp_path)
+    def scan() -> list[Path]:
+        steps = disk.scan(tmp_path)
         while True:
             try:
                 next(steps)
             except StopIteration as done:
                 return done.value
 
-    assert look() == []
+    assert scan() == []
     monkeypatch.setattr(disk_changes, bound, 1)
-    assert look() == []
+    assert scan() == []
     monkeypatch.setattr(disk_changes, bound, 100)
-    assert look() == []
+    assert scan() == []

@@ -17,10 +17,11 @@ from guiderail.errors import GuiderailError
 from guiderail.lsp import snooze
 from guiderail.lsp.handlers import commands
 from guiderail.lsp.usage import UsageFile
+from guiderail.lsp.worker import Health
 from guiderail.monitors.report import MonitorReport, TriggerOutcome
 from guiderail.monitors.verdict import Verdict
 from guiderail.settings import Settings
-from tests.lsp.client import Client, Failure, connected
+from tests.lsp.client import Client, Failure, at, connected
 from tests.lsp.fakes import BLANK, FakeEngine
 
 pytestmark = pytest.mark.asyncio
@@ -45,8 +46,20 @@ async def test_a_snooze_ends_by_itself(minutes: int, monkeypatch: pytest.MonkeyP
         assert await client.ghost(uri, 0, 4) == []
         monkeypatch.setattr(snooze.time, "time", lambda: now + 60 * minutes + 1)
         assert await client.ghost(uri, 0, 4)
-        while client.last("guiderail/didChangeStatus")["state"] != "ready":  # told without being asked
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):  # told without being asked
+            while client.last("guiderail/didChangeStatus")["state"] != "ready":
+                await asyncio.sleep(0.01)
+
+
+async def test_the_alarm_of_a_snooze_ends_with_its_client() -> None:
+    """Also of one that leaves without a word: the loop would hold it, and its documents, until the snooze ends."""
+    alarms = []
+    async with connected() as client:
+        for _ in range(2):
+            await client.command("snooze", {"minutes": 60})
+            alarms.append(client.server._commands._alarm)
+        assert [one.cancelled() for one in alarms] == [True, False]
+    assert alarms[1].cancelled()
 
 
 async def test_a_snooze_is_ended_by_another_one_of_no_minutes_and_by_the_toggle() -> None:
@@ -151,7 +164,7 @@ async def test_why_says_what_was_dropped_kept_back_and_forbidden() -> None:
 
 
 async def test_why_names_the_reason_for_silence() -> None:
-    """Refusals, failures, places, an empty answer, a text that stands there already, and a suggestion that was sent."""
+    """Refusals, places, an empty answer, a text that adds nothing, and a suggestion that was sent."""
     engine = Judged()
     async with connected(engine) as client:
         uri = client.open("x = ")
@@ -162,11 +175,61 @@ async def test_why_names_the_reason_for_silence() -> None:
         text = await why(client)
         assert "You asked for a suggestion" in text
         assert "Sent to the editor: `width`." in text
+        engine.answer = Completion([replace(BLANK, text="  ")])
+        await client.ghost(client.open("f()", "untitled:4"), 0, 2, 1)
+        assert "The model wrote `  `, which adds nothing to what stands there already." in await why(client)
+        await client.ghost("untitled:5", 0, 0)
+        assert "The model was not asked: the document is not open." in await why(client)
+        item = {"range": {"start": {"line": 0, "character": 1}, "end": {"line": 0, "character": 2}}, "text": "é"}
+        await client.ghost("untitled:4", 0, 0, selectedCompletionInfo=item)
+        assert "The model was not asked: the menu's selected item" in await why(client)
         await client.ghost(client.open(DOCSTRING, "untitled:3"), 1, 20)
         assert "The model was not asked: suggestions are off in strings of prose." in await why(client)
         await client.command("snooze", {"minutes": 5})
         await client.ghost(uri, 0, 4)
         assert "The model was not asked: suggestions are snoozed until " in await why(client)
+
+
+async def test_why_tells_an_answer_from_none_yet_and_from_none_at_all() -> None:
+    """While a request runs, once a newer one took its place, and when answers were forgotten meanwhile."""
+    engine = FakeEngine()
+    async with connected(engine) as client:
+        uri = client.open("x = ")
+        engine.gate.clear()
+        params = at(uri, 0, 4) | {"context": {"triggerKind": 2}}
+        _, asked = client.begin("textDocument/inlineCompletion", params)
+        await client.settle()
+        assert "It is still being answered." in await why(client)
+        client.state.scheduler.forget_answers()
+        engine.gate.set()
+        assert (await asked)["items"]
+        text = await why(client)
+        assert "Sent to the editor: `hello()`." in text
+        assert "not answered" not in text
+        engine.gate.clear()
+        _, asked = client.begin("textDocument/inlineCompletion", params)
+        await client.settle()
+        last = client.state.inquiry
+        client.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
+        assert (await asked)["items"] == []
+        assert client.state.inquiry is last
+        assert "It was not answered: a newer request, an edit or the editor ended it." in await why(client)
+
+
+async def test_why_tells_a_failure() -> None:
+    engine = FakeEngine()
+    async with connected(engine) as client:
+        engine.failure = GuiderailError("the model fell over", "Start it again")
+        assert await client.ghost(client.open("x = "), 0, 4) == []
+        assert "The model could not answer: the model fell over. Start it again." in await why(client)
+
+
+async def test_why_tells_that_a_menu_does_not_wait_for_the_model() -> None:
+    async with connected() as client:
+        client.state.worker.health = Health("loading")
+        menu = await client.ask("textDocument/completion", at(client.open("x = "), 0, 4))
+        assert menu["items"] == []
+        assert "The model was not asked: the model is not loaded yet" in await why(client)
 
 
 async def test_why_tells_of_a_model_that_cannot_be_loaded() -> None:
@@ -237,6 +300,15 @@ async def test_a_beginning_that_comes_at_once_is_accepted_in_part(typed: str, pa
         assert (await counts(client))["partly"] == partly
 
 
+@pytest.mark.parametrize(("typed", "partly"), [("\n    ", 0), ("\r\n    ", 0), ("\n    return", 1)])
+async def test_a_new_line_that_the_editor_indents_is_no_acceptance(typed: str, partly: int) -> None:
+    async with connected(FakeEngine("\n    return self.x")) as client:
+        uri = client.open("def f(self):")
+        await client.ghost(uri, 0, 12)
+        client.change(uri, 0, 12, 12, typed)
+        assert (await counts(client))["partly"] == partly
+
+
 async def test_counts_are_kept_in_a_file_of_ones_own_and_forgotten_on_demand(tmp_path: Path) -> None:
     """Saved when the client leaves; a second server adds to them; no text of the person's is in the file."""
     for _ in range(2):
@@ -284,7 +356,18 @@ async def test_what_keeps_texts_from_being_checked_is_said_once(monkeypatch: pyt
 
 async def test_texts_that_are_checked_bring_no_message() -> None:
     async with connected() as client:
-        for number, language in enumerate(("python", "ruby", "markdown", "plaintext")):
+        for number, language in enumerate(("python", "ruby", "markdown", "plaintext", "jsonc", "ignore", "log")):
             client.open("x = ", f"untitled:{number}", language)
         await client.settle()
         assert client.messages() == []
+
+
+async def test_a_text_without_suggestions_brings_no_message() -> None:
+    settings = {"disableLanguages": ["cobol"]}
+    async with connected(settings=settings, capabilities={"workspace": {"configuration": True}}) as client:
+        client.open("x = ", "untitled:1", "cobol")
+        await client.settle()
+        assert client.messages() == []
+        client.open("x = ", "untitled:2", "abap")
+        await client.settle()
+        assert len(client.messages()) == 1

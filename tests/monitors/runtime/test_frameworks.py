@@ -4,7 +4,6 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from guiderail.errors import UsageError
 from guiderail.monitors.runtime import frameworks
 from guiderail.monitors.runtime.frameworks import BUILT_IN, GROUP, Framework
 
@@ -32,10 +31,15 @@ def test_a_package_adds_a_framework(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "own.Model" in frameworks.merged("makes_up")
 
 
-def test_what_is_no_record_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    registered(monkeypatch, "os:sep")
-    with pytest.raises(UsageError, match="own"):
-        frameworks.frameworks()
+@pytest.mark.parametrize("value", ["os:sep", "os:nothing", "nowhere.at.all:RECORD"])
+def test_what_is_no_record_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, value: str
+) -> None:
+    """It is named once, and the monitors go on with the other records."""
+    registered(monkeypatch, value)
+    assert frameworks.frameworks() == frameworks.frameworks() == BUILT_IN
+    assert "django.db.models.Model" in frameworks.merged("makes_up")
+    assert caplog.text.count("'own' is left out") == 1
 
 
 def test_each_framework_has_one_record() -> None:

@@ -1,14 +1,23 @@
 """Who may add names to classes and modules, from the sources of a project and of stand-ins for what is installed."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from guiderail.monitors.analysis import workspaces
+from guiderail.monitors.cursor_context import CursorContext
+from guiderail.monitors.runtime import sources
 from guiderail.monitors.runtime.facts import FileFacts
 from guiderail.monitors.runtime.openness import Openness, Runtime
 from guiderail.monitors.runtime.reader import read_facts
-from guiderail.monitors.runtime.sources import Sources
+from guiderail.monitors.runtime.sources import Sources, read_project
+from guiderail.text.document import Document
+from tests.monitors.python.layouts import environment, write
+
+PATIENCE_S = 30.0
 
 STAND_INS = {
     "pydantic/__init__.py": "from .main import BaseModel, create_model\n",
@@ -23,7 +32,8 @@ STAND_INS = {
     "sqlmodel/__init__.py": "from .main import SQLModel\n",
     "sqlmodel/main.py": "class SQLModel: ...\n",
     "flask_sqlalchemy/__init__.py": "class SQLAlchemy: ...\n",
-    "plain/__init__.py": "class Base:\n    def __init__(self): self.made = 1\n\n\ndef quiet(cls): return cls\n",
+    "plain/__init__.py": "class Base:\n    def __init__(self): self.made = 1\n\n\ndef quiet(cls): return cls\n"
+    "def fill(it, n): setattr(it, n, 1)\n",
 }
 
 
@@ -66,6 +76,11 @@ def openness(root: Path, text: str, name: str = "A") -> Openness:
         ("from enum import Enum\nclass A(Enum): X = 1", False),
         ("class A: ...\nfor name in names:\n    setattr(A, name, 1)", True),
         ("class A(B): ...\nclass B(A): ...", False),
+        ("class A:\n    def f(self, k): fill(self, k)\ndef fill(it, n): setattr(it, n, 1)", True),
+        ("from plain import fill\nclass A:\n    def f(self, k): fill(n=k, it=self)", True),
+        ("import plain\nclass A:\n    def f(self, k): plain.quiet(self)", False),
+        ("from nowhere import fill\nclass A:\n    def f(self, k): fill(self)", False),
+        ("found = (B,)\nclass A(found[0]): ...", True),
     ],
 )
 def test_who_may_add_names(tmp_path: Path, text: str, is_open: bool) -> None:
@@ -102,10 +117,35 @@ def test_members_set_anywhere_in_a_project_belong_to_what_has_the_name(tmp_path:
     """However the words of the name are written."""
     files = {"boot/set.py": "import app\napp.App.registry = {}\nother.hidden = 1\n"}
     made = runtime(tmp_path, "", files)
-    found: frozenset[str] = frozenset()
-    for _ in range(100):  # it is read in the background
-        found = found or made.set_in_project(["App", "_app", "thing"])
-    assert found == {"registry"}
+    read_project(tmp_path).result(PATIENCE_S)
+    assert made.set_in_project(["App", "_app", "thing"]) == {"registry"}
+
+
+def test_nobody_waits_for_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was known is told while it is read, and read again."""
+    going_on, is_first_read = Event(), Event()
+
+    def files(root: Path) -> Iterator[Path]:
+        yield root / "first.py"
+        is_first_read.set()
+        going_on.wait(PATIENCE_S)
+        yield root / "second.py"
+
+    monkeypatch.setattr(sources, "_files_of", files)
+    made = runtime(tmp_path, "", {"first.py": "app.shown = 1\n", "second.py": "app.later = 1\n"})
+    for known in ({"shown"}, {"shown", "later"}):
+        sources._reading.cache_clear()
+        task = read_project(tmp_path)
+        assert is_first_read.wait(PATIENCE_S)
+        began = time.perf_counter()
+        for _ in range(200):
+            assert made.set_in_project(["app"]) == known
+        assert time.perf_counter() - began < 2  # waiting a tenth of a second each time takes 20
+        going_on.set()
+        task.result(PATIENCE_S)
+        assert made.set_in_project(["app"]) == {"shown", "later"}
+        is_first_read.clear()
+        going_on.clear()
 
 
 @pytest.mark.parametrize("link", ["loop", "outside"])
@@ -117,4 +157,77 @@ def test_links_of_a_project_are_not_followed(tmp_path: Path, link: str) -> None:
     root.mkdir()
     (root / "inner").symlink_to(root if link == "loop" else tmp_path / "elsewhere", target_is_directory=True)
     made = runtime(root, "", {"set.py": "thing.shown = 1\n"})
+    read_project(root).result(PATIENCE_S)
     assert made.set_in_project(["thing"]) == {"shown"}
+
+
+def test_modules_that_import_everything_of_each_other_are_searched_once(tmp_path: Path) -> None:
+    """Not along each of the paths through them, of which there are millions."""
+    names = [f"m{number}" for number in range(12)]
+    stars = {f"{name}.py": "".join(f"from {one} import *\n" for one in names if one != name) for name in names}
+    made = runtime(tmp_path, "from m0 import *\n", stars | {"m11.py": "class Far: ...\n"})
+    began = time.thread_time()
+    assert made.of_name("missing", tmp_path / "module.py") is None
+    assert made.of_name("Far", tmp_path / "module.py") == Openness()
+    assert time.thread_time() - began < 2
+
+
+def test_a_class_that_is_far_away_may_have_any_members(tmp_path: Path) -> None:
+    """What is not looked for to the end is not known."""
+    chain = {f"n{number}.py": f"from n{number + 1} import *\n" for number in range(200)}
+    made = runtime(tmp_path, "from n0 import *\n", chain)
+    assert made.of_name("A", tmp_path / "module.py") == Openness(open=True)
+
+
+@pytest.mark.parametrize("place", ["svc/.venv", "elsewhere/chosen"])
+def test_classes_are_looked_for_where_the_edited_file_finds_them(tmp_path: Path, place: str) -> None:
+    """In the environment of its own folder, or in the one that a person named."""
+    root = tmp_path / "project"
+    site = environment(root / place if place.startswith("svc") else tmp_path / place, "magic")
+    write(site, {"magic.py": "class Magic:\n    def __init__(self, n):\n        setattr(self, n, 1)\n"})
+    write(root / "svc", {"app.py": "from magic import Magic\nclass Mine(Magic): ...\n"})
+    path, python = root / "svc" / "app.py", "" if place.startswith("svc") else str(tmp_path / place)
+    document = Document(path.read_text(), language="python")
+    found = CursorContext(document, len(document.text), path, root=root, python=python).runtime
+    assert found.of_class(path, 1, "Mine").open
+
+
+MAGIC = "class Magic:\n    def __init__(self, name):\n        setattr(self, name, 1)\n\n\nclass Quiet: ...\n"
+
+
+@pytest.mark.parametrize("is_trusted", [False, True])
+def test_an_environment_outside_is_read_where_the_project_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_trusted: bool
+) -> None:
+    """Elsewhere nothing is known of its classes: they may have any members."""
+    monkeypatch.setattr(workspaces, "trusted", lambda: [tmp_path / "project"] if is_trusted else [])
+    root, site = tmp_path / "project", environment(tmp_path / "outside", "magic")
+    write(site, {"magic.py": MAGIC})
+    text = "from magic import Magic, Quiet\nclass A(Magic): ...\nclass B(Quiet): ...\n"
+    made = runtime(root, text, {"module.py": text})
+    (root / ".venv").symlink_to(tmp_path / "outside", target_is_directory=True)
+    module = root / ".venv" / site.relative_to(tmp_path / "outside") / "magic.py"
+    assert made.of_class(root / "module.py", 1, "A").open
+    assert made.of_class(root / "module.py", 2, "B").open is not is_trusted
+    assert made.of_class(module, 0, "Magic").open
+    assert made.of_class(module, 5, "Quiet").open is not is_trusted
+
+
+def test_a_file_that_is_too_large_may_add_anything(tmp_path: Path) -> None:
+    """To its classes, its subclasses and itself."""
+    text = "from large import Quiet\nclass A(Quiet): ...\n"
+    made = runtime(tmp_path, text, {"large.py": MAGIC + "#" * (sources.LARGEST + 1)})
+    assert made.of_class(tmp_path / "large.py", 0, "Magic").open
+    assert made.of_class(tmp_path / "module.py", 1, "A").open
+    assert made.of_module(tmp_path / "large.py").open
+
+
+def test_a_long_chain_of_classes_is_followed_in_time(tmp_path: Path) -> None:
+    """A class at a time: its square takes many seconds."""
+    chain = "".join(f"class C{n}(C{n - 1}):\n    def f{n}(self): ...\n" for n in range(1, 6_000))
+    facts = read_facts("class C0: ...\n" + chain)
+    assert facts is not None
+    began = time.thread_time()
+    found = runtime(tmp_path, "", {}).related(facts, facts.classes[0])
+    assert time.thread_time() - began < 1
+    assert {"f1", "f5999"} <= found

@@ -20,7 +20,10 @@ def makes_up(body: str) -> bool:
     ["setattr(self, name, 1)", "self.__dict__.update(name)", "self.__dict__[name] = 1", "self.__dict__ = name",
      "vars(self)[name] = 1", "vars(self).update(name)", "self.__dict__ |= name", "object.__setattr__(self, name, 1)",
      "super().__setattr__(name, 1)", "setattr(type(self), name, 1)", "setattr(self.__class__, name, 1)",
-     "setattr(A, name, 1)"],
+     "setattr(A, name, 1)", "d = self.__dict__; d.update(name)", "d = vars(self); d[name] = 1",
+     "d = self.__dict__; d |= name", "made = A(); setattr(made, name, 1)", "me = self; setattr(me, name, 1)",
+     "made = type(self)(); setattr(made, name, 1)", "list(map(self.__setattr__, name, name))",
+     "partial(setattr, self)(name, 1)", "exec(name, self.__dict__)"],
 )  # fmt: skip
 def test_a_class_that_sets_members_by_name(body: str) -> None:
     """However it is spelt, and whatever the method's object is called."""
@@ -32,11 +35,40 @@ def test_a_class_that_sets_members_by_name(body: str) -> None:
 @pytest.mark.parametrize(
     "body",
     ["setattr(self, 'size', 1)", "return self.__dict__", "return vars(self)", "setattr(self.other.thing, name, 1)",
-     "return dict(self.__dict__)", "getattr(self, name)", "return self.__dict__[name]", "x = {}; x.update(name)"],
+     "return dict(self.__dict__)", "getattr(self, name)",
+     "d = self.__dict__; return d[name]", "d = dict(self.__dict__); d.update(name)", "print(self)",
+     "self.__setattr__('a', 1)", "return self.__dict__[name]", "x = {}; x.update(name)"],
 )  # fmt: skip
 def test_a_class_that_only_reads_them(body: str) -> None:
     """Reading by name, and setting a name that the text shows, adds nothing unknown."""
     assert not makes_up(f"class A:\n    def f(self, name):\n        {body}\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["class A:\n    @classmethod\n    def f(cls, n):\n        out = cls()\n        setattr(out, n, 1)",
+     "class A:\n    def __new__(cls, n):\n        out = object.__new__(cls)\n        setattr(out, n, 1)",
+     "def f(n):\n    a = A()\n    setattr(a, n, 1)\nclass A: ...",
+     "class A: ...\ndef f(n):\n    a = A()\n    a.__dict__.update(n)",
+     "class A:\n    exec(source)"],
+)  # fmt: skip
+def test_a_class_whose_objects_get_members_by_name(text: str) -> None:
+    """Where they have just been made, and in its body."""
+    assert makes_up(text)
+
+
+@pytest.mark.parametrize(
+    ("bases", "is_item"),
+    [("found[0]", True), ("FOUND['x']", True), ("list[int]", False), ("Base['A']", False), ("m.Base[T]", False),
+     ("Other[T]", False)],
+)  # fmt: skip
+def test_a_base_that_is_an_item(bases: str, is_item: bool) -> None:
+    """A generic class with its arguments is none."""
+    facts = read_facts(f"import m\nfrom m import Base\nfound = m.bases()\nclass A({bases}): ...\nclass Other: ...\n")
+    assert facts is not None
+    found = facts.class_named("A")
+    assert found is not None
+    assert (found.bases == ("?()",)) is is_item
 
 
 @pytest.mark.parametrize(
@@ -128,8 +160,9 @@ def test_a_text_that_breaks_off_is_read_as_far_as_it_goes() -> None:
 @pytest.mark.parametrize(
     "text",
     ["x" + ".a" * 20_000 + " = 1", "(" * 5_000 + "x.a" + ",)" * 5_000 + " = 1", "f(" * 3_000 + ")" * 3_000,
-     "class A:\n" + "    def f(self): self.a = 1\n" * 5_000, "hasattr(x, '" + "a" * 100_000 + "')"],
-    ids=["chain", "tuple", "calls", "methods", "string"],
+     "class A:\n" + "    def f(self): self.a = 1\n" * 5_000, "hasattr(x, '" + "a" * 100_000 + "')",
+     "class A: ...\n" * 9_000 + "def f():\n" + "    x.a = y.b\n" * 9_000],
+    ids=["chain", "tuple", "calls", "methods", "string", "classes"],
 )  # fmt: skip
 def test_odd_texts_are_read_in_time(text: str) -> None:
     """However deep, long or many its parts are: in seconds, where what grows with their square takes minutes."""

@@ -43,7 +43,7 @@ function M.short(client)
   if not client then
     return ""
   end
-  if now and present(now.snoozed) then
+  if now and present(now.snoozed) and now.state == "disabled" and now.enabled ~= false then
     return "guiderail: snoozed until " .. now.snoozed
   end
   return "guiderail: " .. (not now and "starting" or now.state == "disabled" and "off" or now.state)
