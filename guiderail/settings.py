@@ -205,6 +205,9 @@ def checked(key: str, raw: object, source: Source) -> Any:
     if key == "model" and source.kind != "flag" and names_path(value) and not _is_whole(value):
         remedy = "Write its whole path: the setting counts in every folder that guiderail works in"
         raise SettingsError(f"model must not be the relative path {_shown(value)} ({source})", remedy)
+    if key == "python" and value and not _is_whole(value):
+        remedy = "Write its whole path: the setting counts in every folder that guiderail works in"
+        raise SettingsError(f"python must be a whole path, not {_shown(value)} ({source})", remedy)
     return value
 
 

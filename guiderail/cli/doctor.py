@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SAMPLE = "def größe(x):\n\treturn x.name  # 🙂\r\n"
 
+NAME_PYTHON = "Name an interpreter or an environment that exists, or leave python empty: then it is found"
 MEASURE = "Measure it, in some seconds: guiderail models recommend"
 
 QUICK_BYTES = 512 * 2**20  # compared with their digests without --full: about a second
@@ -303,10 +304,13 @@ def _analysers(now: Resolved) -> Check:
 def _imports(settings: Settings, file: Path | None) -> Check:
     """Where the modules of a Python file come from, and a warning where nobody can tell."""
     from guiderail.monitors.python.description import surroundings
+    from guiderail.monitors.python.interpreter import named
     from guiderail.prompt.project import find_root
 
     place = (file or Path()).absolute()
     folder = place if place.is_dir() else place.parent
+    if settings.python and not list(named(settings.python)):
+        return Check("imports", "failed", f"{settings.python}, the setting python, does not exist", NAME_PYTHON)
     found = surroundings(find_root(folder) or folder, folder, settings.python, settings.trust)
     detail = f"{found}; {found.doubt}: no module is forbidden" if found.doubt else str(found)
     return Check("imports", "note" if found.doubt else "ok", detail, found.remedy)

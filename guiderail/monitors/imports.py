@@ -15,7 +15,7 @@ from pathlib import Path
 from guiderail.monitors.analysis.answers import Members
 from guiderail.monitors.analysis.requests import COMPLETIONS
 from guiderail.monitors.cursor_context import Snapshot, tail_of
-from guiderail.monitors.modules import ModulePath, inside, module_path
+from guiderail.monitors.modules import ModulePath, module_path, modules_of_folder
 from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.monitors.python.requirements import inline_requirements, modules_of
 from guiderail.monitors.runtime.openness import Openness
@@ -117,7 +117,7 @@ def _modules(snapshot: Snapshot, found: re.Match[str]) -> frozenset[str] | None:
             answers.append(known[-1])
         return frozenset[str]().union(*known) if known and (package or len(known) == len(answers)) else None
     folder = snapshot.cursor.path.parent.joinpath(*[".."] * (len(dots) - 1), *package.split("."))
-    return inside(folder, snapshot.cursor.root)
+    return modules_of_folder(folder, snapshot.cursor.root)
 
 
 def _restriction(names: frozenset[str], snapshot: Snapshot, found: re.Match[str], reason: str | None) -> Restriction:

@@ -59,15 +59,22 @@ class ModulePath:
 
     def __init__(self, root: Path, folder: Path | None = None, python: str = "", trust: str = "listed") -> None:
         self.root = root
-        self.folder = _inside(folder or root, root)
+        self.folder = _within(folder or root, root)
         self._python, self._trust = python, trust
+        self._known: dict[str, frozenset[str] | None] = {}  # modules by package
         self._left_out: set[Path] = set()  # folders of the import path that are not looked at
 
     def modules(self, package: str = "") -> frozenset[str] | None:
         """The modules in a package, or all at the top; None if the package's folder is not known, or not all of them.
 
-        What was left out (a folder with too many names, one outside the project) may hold the right one.
+        What was left out (a folder with too many names, one outside the project) may hold the right one. Folders are
+        listed once.
         """
+        if package not in self._known:
+            self._known[package] = self._modules(package)
+        return self._known[package]
+
+    def _modules(self, package: str) -> frozenset[str] | None:
         if not package:
             brought = {name.partition(".")[0] for name in (*self.declared, *self._mapped)}
             own = _modules_in(self.folders)
@@ -123,7 +130,7 @@ class ModulePath:
         if not self.folder.is_relative_to(self.root):
             self._left_out.add(self.folder)  # its neighbours can be imported, and are not looked at
         folders = [self.folder]
-        real = _inside(Path(os.path.realpath(self.folder)), self.root)  # links are followed by some, and not by others
+        real = _within(Path(os.path.realpath(self.folder)), self.root)  # links are followed by some, and not by others
         folders += [real] if real != self.folder and real.is_relative_to(self.root) else []
         try:
             found = dict.fromkeys(one for folder in folders for one in import_roots(self.root, folder))
@@ -246,12 +253,12 @@ def _module_path(root: Path, folder: Path | None, python: str, trust: str, perio
     return ModulePath(root, folder, python, trust)
 
 
-def inside(folder: Path, root: Path) -> frozenset[str] | None:
+def modules_of_folder(folder: Path, root: Path) -> frozenset[str] | None:
     """The modules in a folder of a project; None if it is none, or not all of them are known."""
     return _modules_in([folder]) if is_folder(folder) and _is_inside(folder, root) else None
 
 
-def _inside(folder: Path, root: Path) -> Path:
+def _within(folder: Path, root: Path) -> Path:
     """A folder as it lies below a root, if it does so once links are followed; else as it is."""
     if folder.is_relative_to(root):
         return folder

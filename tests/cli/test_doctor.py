@@ -216,6 +216,15 @@ def test_the_doctor_says_whether_a_cache_can_be_patched(name: str, status: str, 
     assert words in check.detail
 
 
+def test_the_doctor_says_that_the_python_of_the_settings_does_not_exist(tmp_path: Path) -> None:
+    """Another one would be taken without a word."""
+    check = doctor._imports(Settings(python=str(tmp_path / "nowhere" / "python")), tmp_path / "a.py")
+    assert (check.status, bool(check.remedy)) == ("failed", True)
+    assert "nowhere" in check.detail
+    environment(tmp_path / "nowhere")
+    assert doctor._imports(Settings(python=str(tmp_path / "nowhere")), tmp_path / "a.py").status == "note"
+
+
 def test_the_doctor_says_where_a_files_modules_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its interpreter, import roots and packages; with a warning and a remedy where nothing is known."""
     for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):

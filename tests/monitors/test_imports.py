@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from guiderail import projectfile
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.imports import Imports
@@ -157,3 +158,14 @@ def test_names_that_a_module_gets_at_run_time(tmp_path: Path, files, text: str, 
         restriction = restriction_of(Imports(), analyser, text, file="use.py")
     assert restriction.reason == reason
     assert not legal or restriction.allows(legal)
+
+
+def test_folders_are_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not again at each key of the line that imports."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "cart.py").touch()
+    path = ModulePath(tmp_path)
+    first = [path.modules(package) for package in ("", "shop")]
+    assert first[1] == {"cart"}
+    monkeypatch.setattr(projectfile, "read_folder", None)
+    assert [path.modules(package) for package in ("", "shop")] == first

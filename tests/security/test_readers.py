@@ -10,9 +10,8 @@ import pytest
 
 from guiderail import projectfile
 from guiderail.errors import GuiderailError
-from guiderail.monitors.modules import ModulePath, inside
+from guiderail.monitors.modules import ModulePath, modules_of_folder
 from guiderail.monitors.protocols import FILE, ProtocolError, protocols
-from guiderail.monitors.python.requirements import declared_modules
 from guiderail.projectfile import ProjectFileError
 from guiderail.prompt.ignore import Ignore
 from guiderail.prompt.index import ProjectIndex
@@ -27,15 +26,20 @@ LONG = 1000  # characters of a message
 Reader = Callable[[Path], object]
 SITE = ".venv/lib/python3.11/site-packages"
 
+
+def _declared(root: Path) -> object:
+    return ModulePath(root).declared
+
+
 # What is read, in which place of a project, with the errors that it declares.
 READERS: dict[str, tuple[str, Reader, tuple[type[Exception], ...]]] = {
     "settings": ("pyproject.toml", lambda root: resolve({}, {}, root), ()),
-    "pyproject": ("pyproject.toml", declared_modules, ()),
-    "requirements": ("requirements.txt", declared_modules, ()),
-    "setup.cfg": ("setup.cfg", declared_modules, ()),
-    "METADATA": ("a.dist-info/METADATA", declared_modules, ()),
-    "PKG-INFO": ("src/a.egg-info/PKG-INFO", declared_modules, ()),
-    "requires.txt": ("a.egg-info/requires.txt", declared_modules, ()),
+    "pyproject": ("pyproject.toml", _declared, ()),
+    "requirements": ("requirements.txt", _declared, ()),
+    "setup.cfg": ("setup.cfg", _declared, ()),
+    "METADATA": ("a.dist-info/METADATA", _declared, ()),
+    "PKG-INFO": ("src/a.egg-info/PKG-INFO", _declared, ()),
+    "requires.txt": ("a.egg-info/requires.txt", _declared, ()),
     "pth": (f"{SITE}/a.pth", lambda root: ModulePath(root).folders, ()),
     "typestate": (FILE.as_posix(), protocols, (ProtocolError,)),
     "gitignore": (".gitignore", lambda root: Ignore(root).chain(""), ()),
@@ -170,8 +174,8 @@ def test_a_folder_of_many_names_is_not_listed(tmp_path: Path) -> None:
     with pytest.raises(ProjectFileError, match="holds more than"):
         projectfile.read_folder(tmp_path)
     assert ModulePath(tmp_path).modules() is None
-    assert inside(tmp_path, tmp_path) is None
-    assert declared_modules(tmp_path) == frozenset()
+    assert modules_of_folder(tmp_path, tmp_path) is None
+    assert ModulePath(tmp_path).declared == frozenset()
     assert len(Project(tmp_path).names("")) <= projectfile.ENTRY_LIMIT
 
 
@@ -190,8 +194,8 @@ def test_folders_outside_the_project_are_not_looked_into(tmp_path: Path) -> None
     (site / "a.pth").write_text(f"{outside}\n")
     assert ModulePath(root).modules() is None
     (root / "package").symlink_to(outside)
-    assert inside(root / "package", root) is None
-    assert inside(outside, root) is None
+    assert modules_of_folder(root / "package", root) is None
+    assert modules_of_folder(outside, root) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")

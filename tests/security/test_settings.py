@@ -240,3 +240,15 @@ class TestModels:
         assert "relative path" in found.problems[0]
         assert resolve({"model": path}, {}).value("model") == path
         assert resolve({}, {"GUIDERAIL_MODEL": str(tmp_path)}).value("model") == str(tmp_path)
+
+
+@pytest.mark.parametrize("path", [".venv", "./.venv/bin/python", "python3.12", "~nobody-of-this-name/python"])
+def test_the_python_is_a_whole_path(tmp_path: Path, path: str) -> None:
+    """Another would be looked for nowhere, without a word."""
+    for flags, env in (({"python": path}, {}), ({}, {"GUIDERAIL_PYTHON": path})):
+        with pytest.raises(SettingsError, match="whole path"):
+            resolve(flags, env)
+    found = read({"python": path}, {}, {}, None)
+    assert found.settings.python == ""
+    assert "whole path" in found.problems[0]
+    assert resolve({"python": str(tmp_path)}, {}).value("python") == str(tmp_path)

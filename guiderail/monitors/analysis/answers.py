@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from guiderail.text.languages.kinds import KEYWORD, SNIPPET, TEXT
@@ -281,7 +281,7 @@ def read_places(reply: Any) -> tuple[tuple[Path, dict[str, Any]], ...]:
         start = span.get("start") if isinstance(span, dict) else None
         line = start.get("line") if isinstance(start, dict) else None
         if isinstance(uri, str) and uri.startswith("file:") and _whole(line) is not None and len(found) < MOST_PLACES:
-            found.append((Path(url2pathname(unquote(urlsplit(uri).path))), span))
+            found.append((Path(url2pathname(urlsplit(uri).path)), span))
     return tuple(found)
 
 

@@ -12,6 +12,7 @@ from guiderail.monitors.analysis.server import Server, whole
 from guiderail.monitors.analysis.servers import candidates, may_start
 from guiderail.monitors.analysis.unsaved import UnsavedDocuments
 from guiderail.monitors.analysis.workspaces import is_trusted
+from guiderail.monitors.python.interpreter import named
 from guiderail.text.document import Document
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,8 @@ class ServerPool:
         self._wanted = wanted
         self._notice = notice
         self.trust = trust
+        if python and not list(named(python)):
+            notice(f"{python}, the setting python, does not exist; the Python that is found is taken instead")
         self._running: dict[tuple[str, Path], ServerAnalyser] = {}
         self._chosen: dict[tuple[str, Path], tuple[Server, bool] | None] = {}
         self._asked: dict[Path, None] = {}  # the folder that was asked about last comes last

@@ -24,7 +24,7 @@ DEEPEST = 50  # folders above one that are looked at
 MOST_SITES = 20  # folders of packages in one environment, one for each version of Python
 _OWN = (".venv", "venv", "env", ".env", ".conda", ".pixi/envs/default")  # where a project has its environment
 _HEAD = 1 << 14  # bytes of a file that names an environment or a version
-_VERSION = re.compile(r"(\d)\.(\d{1,3})")
+_VERSION = re.compile(r"(?<![\d.])(3)\.(\d{1,3})")  # 24.3 is one of miniforge or GraalPy
 _NAME = re.compile(r"\w[\w.+-]*")  # of a version or an environment of pyenv
 _SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 

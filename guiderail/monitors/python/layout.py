@@ -36,9 +36,7 @@ _FOLDER_KEYS = (
     ("tool.pdm.build", "package-dir"),
     ("tool.uv.build-backend", "module-root"),
     ("tool.maturin", "python-source"),
-    ("tool.hatch.build", "sources"),
     ("tool.hatch.build", "dev-mode-dirs"),
-    ("tool.hatch.build.targets.wheel", "sources"),
     ("tool.pytest.ini_options", "pythonpath"),
     ("tool.pytest", "pythonpath"),
     ("tool.pyright", "extraPaths"),
@@ -100,6 +98,8 @@ def _of_pyproject(folder: Path, root: Path) -> Iterator[str]:
         yield from folders_in(part(said, *tables.split("."), key))
     for package in items(part(said, "tool", "poetry", "packages")):
         yield from folders_in(part(package, "from"))
+    for tables in ("tool.hatch.build", "tool.hatch.build.targets.wheel"):  # a table has folders as keys
+        yield from texts(part(said, *tables.split("."), "sources"))
     for place in texts(part(said, "tool", "hatch", "build", "targets", "wheel", "packages")):
         yield place.rpartition("/")[0] or "."
     for environment in items(part(said, "tool", "pyright", "executionEnvironments")):

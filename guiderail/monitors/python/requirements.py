@@ -79,11 +79,6 @@ def inline_requirements(text: str) -> Iterator[Requirement]:
             yield Requirement(normalised(name))
 
 
-def declared_modules(root: Path) -> frozenset[str]:
-    """The modules that the requirements of a project are likely to bring, extras included."""
-    return frozenset(module for one in requirements(root, root) for module in modules_of(one.name))
-
-
 def modules_of(name: str) -> frozenset[str]:
     """The modules, with dots, that a distribution is known or likely to bring.
 

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from guiderail import projectfile
 from guiderail.monitors.python.interpreter import Interpreter, Version, ancestors, pinned, version_in
@@ -51,15 +52,28 @@ def _bounds(specifiers: Sequence[str]) -> tuple[Version, Version]:
 
 
 def _declared(folder: Path, root: Path) -> Iterator[str]:
-    try:
-        said = projectfile.read_toml(folder / "pyproject.toml", root)
-        pipfile = projectfile.read_toml(folder / "Pipfile", root)
-        setup = projectfile.read_ini(folder / "setup.cfg", root).get("options", "python_requires", fallback=None)
-        script = [keyword.value for call in calls(folder / "setup.py", root) for keyword in call.keywords
-                  if keyword.arg == "python_requires"]  # fmt: skip
-    except ProjectFileError:
-        return
-    found = [part(said, "project", "requires-python"), part(said, "tool", "poetry", "dependencies", "python"), setup]
-    found += [getattr(node, "value", None) for node in script]
-    found += [part(pipfile, "requires", "python_version"), part(pipfile, "requires", "python_full_version")]
-    yield from (one for one in found if isinstance(one, str) and _BOUND.search(one[:SPECIFIER_READ]))
+    for reader in (_of_pyproject, _of_setup, _of_script, _of_pipfile):
+        try:
+            found = (one for one in reader(folder, root) if isinstance(one, str))
+            yield from (one for one in found if _BOUND.search(one[:SPECIFIER_READ]))
+        except ProjectFileError:  # it may be half edited just now
+            continue
+
+
+def _of_pyproject(folder: Path, root: Path) -> list[Any]:
+    said = projectfile.read_toml(folder / "pyproject.toml", root)
+    return [part(said, "project", "requires-python"), part(said, "tool", "poetry", "dependencies", "python")]
+
+
+def _of_setup(folder: Path, root: Path) -> list[Any]:
+    return [projectfile.read_ini(folder / "setup.cfg", root).get("options", "python_requires", fallback=None)]
+
+
+def _of_script(folder: Path, root: Path) -> list[Any]:
+    keywords = (keyword for call in calls(folder / "setup.py", root) for keyword in call.keywords)
+    return [getattr(one.value, "value", None) for one in keywords if one.arg == "python_requires"]
+
+
+def _of_pipfile(folder: Path, root: Path) -> list[Any]:
+    said = projectfile.read_toml(folder / "Pipfile", root)
+    return [part(said, "requires", "python_version"), part(said, "requires", "python_full_version")]

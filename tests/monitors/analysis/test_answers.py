@@ -1,5 +1,7 @@
 """What is read of LSP's answers."""
 
+from pathlib import Path
+
 import pytest
 
 from guiderail.monitors.analysis.answers import (
@@ -9,6 +11,7 @@ from guiderail.monitors.analysis.answers import (
     read_completions,
     read_diagnostics,
     read_hover,
+    read_places,
     read_signatures,
 )
 
@@ -96,3 +99,10 @@ def test_diagnostics() -> None:
         Diagnostic(3, 4, "error", "", ""),
         Diagnostic(100, 101, "warning", "5", "b"),
     )
+
+
+def test_an_address_is_unquoted_once() -> None:
+    """A file's name may look quoted itself."""
+    place = Path("/project/a%20b c.py")
+    reply = {"uri": place.as_uri(), "range": {"start": {"line": 0, "character": 0}}}
+    assert [path for path, _ in read_places(reply)] == [place]

@@ -48,3 +48,10 @@ def test_analysers_of_folders_nobody_works_in_are_given_up(monkeypatch: pytest.M
     assert one.trim({folders[0]}, spare=2) == []
     assert all(one.get("python", folders[index]) is first[folders[index]] for index in (0, 1, 4))
     assert one.get("python", folders[2]) not in (None, first[folders[2]])
+
+
+def test_a_person_is_told_that_the_python_of_the_settings_does_not_exist(tmp_path: Path) -> None:
+    notices: list[str] = []
+    for path in ("", str(tmp_path), str(tmp_path / "nowhere")):
+        ServerPool("auto", notices.append, python=path)
+    assert [notice.split(",")[0] for notice in notices] == [str(tmp_path / "nowhere")]

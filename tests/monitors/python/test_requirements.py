@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.monitors.python.requirements import declared_modules, requirements
+from guiderail.monitors.modules import ModulePath
+from guiderail.monitors.python.requirements import requirements
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ def test_requirements_are_read_wherever_projects_write_them(tmp_path: Path, file
     """A distribution's name stands for its module's; extras count."""
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text(text)
-    found = declared_modules(tmp_path)
+    found = ModulePath(tmp_path).declared
     assert {"one_two", "yaml"} <= found
     assert not {"1", "x", "a", "r", "other"} & found
 
@@ -36,14 +37,14 @@ def test_requirements_are_read_wherever_projects_write_them(tmp_path: Path, file
 def test_what_cannot_be_read_declares_nothing(tmp_path: Path, file: str, text: str) -> None:
     """Half-edited and odd files are passed over."""
     (tmp_path / file).write_text(text)
-    assert declared_modules(tmp_path) == frozenset()
+    assert ModulePath(tmp_path).declared == frozenset()
 
 
 def test_a_file_that_cannot_be_read_declares_nothing(tmp_path: Path) -> None:
     """An editor's lock file is a link to nowhere, with the name of a list of requirements."""
     (tmp_path / ".#requirements.txt").symlink_to("somebody@somewhere.1:2")
     (tmp_path / "requirements.txt").write_text("one-two")
-    assert "one_two" in declared_modules(tmp_path)
+    assert "one_two" in ModulePath(tmp_path).declared
 
 
 @pytest.mark.parametrize(

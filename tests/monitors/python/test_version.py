@@ -81,3 +81,19 @@ def test_an_interpreters_own_version_counts_unless_the_project_excludes_it(
     environment(tmp_path / "env", version=installed)
     write(tmp_path, {"pyproject.toml": f'[project]\nrequires-python = ">={required}"\n'})
     assert version_of(Interpreter(tmp_path / "env", "here"), tmp_path, tmp_path) == expected
+
+
+@pytest.mark.parametrize("name", ["graalpy-24.1.1", "miniforge3-24.3.0-0", "pypy-7.3.1", "2.7.18"])
+def test_another_programs_version_is_none_of_python(tmp_path: Path, name: str) -> None:
+    write(tmp_path, {".python-version": f"{name}\n"})
+    assert version_of(GUESS, tmp_path, tmp_path) == OWN
+    write(tmp_path, {".python-version": f"{name}\npypy{_text(LATER)}-7.3.11\n"})
+    assert version_of(GUESS, tmp_path, tmp_path) == LATER
+
+
+@pytest.mark.parametrize("file", ["pyproject.toml", "setup.cfg", "Pipfile"])
+def test_a_file_that_cannot_be_read_hides_no_other(tmp_path: Path, file: str) -> None:
+    text = f">={_text(LATER)}"
+    write(tmp_path, {"pyproject.toml": f'[project]\nrequires-python = "{text}"\n'})
+    write(tmp_path, {"setup.py": f"setup(python_requires='{text}')\n", file: "[half"})
+    assert version_of(GUESS, tmp_path, tmp_path) == LATER
