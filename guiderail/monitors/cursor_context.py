@@ -23,6 +23,7 @@ STRING_READ = 4000  # characters before a place in which a string with code in i
 HOLED = re.compile(r"(?i)[ft]r?['\"]|`|\$@?\"|@\$\"")  # a quick look for their beginnings
 WORD_READ = 400  # characters of a half-typed word
 _HALF_WORD = re.compile(r"\w+\Z")
+DUNDERS = re.compile(r"\b__\w+__\b")
 HIDDEN = 4  # brackets at most that a rest of a line is thought to have opened
 
 
@@ -73,6 +74,11 @@ class CursorContext:
         text = snapshot.question(begin).text
         name = CLASS if self.text[:begin].endswith(".") else ""
         return read_facts(text[:begin] + name + text[begin:]) or UNREAD
+
+    @cached_property
+    def dunders(self) -> frozenset[str]:
+        """The double-underscore names that the file has."""
+        return frozenset(DUNDERS.findall(self.text)) | frozenset(DUNDERS.findall(self.rest))
 
     @cached_property
     def runtime(self) -> Runtime:

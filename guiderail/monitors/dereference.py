@@ -17,7 +17,7 @@ from guiderail.decoding.constraints.name_sets import Names
 from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.analysis.requests import MEMBERS, Question, Request
 from guiderail.monitors.block_query import block_query_of
-from guiderail.monitors.cursor_context import Snapshot
+from guiderail.monitors.cursor_context import DUNDERS, Snapshot
 from guiderail.monitors.enclosing_class import EnclosingClass, enclosing_class_of
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.member_access import NAME_READ, RECEIVER_READ, MemberAccess, find_member_access
@@ -53,7 +53,6 @@ _NO_NEW = frozenset(keyword.kwlist) | {"self", "cls"}  # nobody gives a new memb
 _TRY = re.compile(r"[ \t]*try\s*:")
 _CAUGHT = re.compile(r"except\b[^\n]*\bAttributeError\b")
 TRIED_READ, MOST_ABOVE = 4000, 40  # characters after the cursor, and lines before it, that are looked at for a try
-_DUNDERS = re.compile(r"\b__\w+__\b")
 _SELDOM = frozenset(dir(object)) - {"__class__", "__dict__", "__doc__", "__init__", "__module__", "__setattr__"}
 # A class, by how it is written.
 _CLASS_LIKE = re.compile(
@@ -184,8 +183,9 @@ def _restriction(
         reason = "optional"
     if module == snapshot.cursor.path.stem:
         reason = "unknown type"  # where a module of the file's own name cannot be found, the file is taken for it
+    seldom = frozenset[str]()
     if snapshot.language in PYTHON_STATEMENTS and not access.written.startswith("_"):
-        names -= _uncalled(names, snapshot, access)
+        seldom = _uncalled(names, snapshot, access)
     extra, tail = MEMBER_SYNTAX[snapshot.language].extra, snapshot.cursor.tail
     barred = _NO_NEW if snapshot.language in PYTHON_STATEMENTS else frozenset[str]()
 
@@ -197,14 +197,15 @@ def _restriction(
         is_new = access.may_define and name not in barred and truth[len(name) :][:1] not in ("(", ".", "[")
         return name in names or is_new
 
-    def legal(masks: Masks) -> Names:
+    def legal(masks: Masks, names: frozenset[str] = names) -> Names:
         if access.may_be_nameless:
             return masks.names_or_none(names, tail, extra=extra)
         if access.may_define:
             return masks.names_or_new(names, tail, extra=extra, barred=barred)
         return masks.names(names, tail, extra=extra)
 
-    return Restriction(legal if names else None, len(members.items), reason, allows)
+    preferred = (lambda masks: legal(masks, names - seldom)) if seldom and names - seldom else None
+    return Restriction(legal if names else None, len(members.items), reason, allows, preferred)
 
 
 def _is_tried(snapshot: Snapshot) -> bool:
@@ -231,13 +232,14 @@ def _is_tried(snapshot: Snapshot) -> bool:
 def _uncalled(names: frozenset[str], snapshot: Snapshot, access: MemberAccess) -> frozenset[str]:
     """The double-underscore names that every object has and hardly anybody writes after an object.
 
-    Models flee into them where the name that they want is forbidden. After a class, ``super()`` and a module they are
-    called for, and where the file has them already.
+    Models flee into them where the name that they want is forbidden, so they are made less likely. After a class,
+    ``super()`` and a module they are called for, and where the file has them already.
     """
     front = snapshot.text[max(0, access.name_start - 1 - RECEIVER_READ) : access.name_start - 1]
     if _CLASS_LIKE.search(front) or _module(snapshot, access.name_start):
         return frozenset()
-    return (names & _SELDOM) - frozenset(_DUNDERS.findall(snapshot.text + snapshot.cursor.rest))
+    written = frozenset(DUNDERS.findall(snapshot.text[len(snapshot.cursor.text) :]))
+    return (names & _SELDOM) - snapshot.cursor.dunders - written
 
 
 def _module(snapshot: Snapshot, name_start: int) -> str | None:

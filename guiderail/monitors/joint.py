@@ -21,6 +21,7 @@ from guiderail.monitors.monitor import Monitor, Prefetching, Trigger
 from guiderail.monitors.pending_query import OpenQuery, PendingQuery, Weigh, log_failure
 from guiderail.monitors.report import MonitorReport
 
+SELDOM_BIAS = -4.6  # of what is legal but hardly ever meant: the log odds of one in a hundred
 SOFT_SHARE = 0.2  # of the deadline, for answers that forbid nothing: they are not worth much waiting
 
 
@@ -137,9 +138,12 @@ class JointMonitors(Constraint):
             force[-1][0].drop()
 
     def weigh(self, scores: torch.Tensor) -> torch.Tensor:
-        """Scores in which what a soft monitor rules out is less likely."""
+        """Scores in which what a soft monitor rules out, or a hard one would rather not have, is less likely."""
         for query, mask in self._in_force(hard=False):
-            scores = torch.where(allowed(mask, scores.shape[-1]).to(scores.device), scores, scores + query.bias)
+            scores = _lowered(scores, mask, query.bias)
+        for one in self._steps[-1].open:
+            mask = one.query.preferred_mask(one.written) if not one.query.trigger.lazy else None
+            scores = scores if mask is None else _lowered(scores, mask, SELDOM_BIAS)
         return scores
 
     def admits(self, token: int) -> bool:
@@ -234,6 +238,11 @@ class JointMonitors(Constraint):
         answer = trigger.ask(self._analyser)
         query = PendingQuery(monitor, trigger, answer, until, self._weigh, self._masks)
         return OpenQuery(query, trigger.written.encode())
+
+
+def _lowered(scores: torch.Tensor, mask: np.ndarray, bias: float) -> torch.Tensor:
+    """Scores in which tokens that are not in a mask are less likely."""
+    return torch.where(allowed(mask, scores.shape[-1]).to(scores.device), scores, scores + bias)
 
 
 def _trigger(monitor: Monitor, snapshot: Snapshot) -> Trigger | None:

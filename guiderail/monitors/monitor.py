@@ -48,12 +48,15 @@ class Restriction:
         and only if it was measured to be right often enough (`trust`).
     allows
         Whether a true continuation, from the trigger on, is legal: what the evaluation replays.
+    preferred
+        As `legal`, those of its texts that are not made less likely; None for all.
     """
 
     legal: Callable[[Masks], Legal] | None
     size: int = 0
     reason: str | None = None
     allows: Callable[[str], bool] = lambda _: True
+    preferred: Callable[[Masks], Legal] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class PendingQuery:
         self._weigh = weigh
         self._masks = masks
         self._legal: Legal | None = None
+        self._preferred: Legal | None = None
         self._restriction: Restriction | None = None
         self._interpreted: Future[tuple[Restriction, Legal | None]] = Future()
         answer.add_done_callback(self._begin)
@@ -85,6 +86,12 @@ class PendingQuery:
         part = self._masks.lead(lead)
         return part.widened(self._restriction.legal(part).mask(self.trigger.written.encode()))
 
+    def preferred_mask(self, written: bytes) -> np.ndarray | None:
+        """The tokens after a text that are not made less likely; None if that is none, or it has left them already."""
+        if self._preferred is None or self.legal() is None or self._preferred.place(written) != "inside":
+            return None
+        return self._preferred.mask(written)
+
     def drop(self) -> None:
         """Stop constraining, because together with other questions no token would be left."""
         self._legal = None
@@ -106,6 +113,7 @@ class PendingQuery:
         try:
             restriction = self.trigger.interpret(answer.result())
             legal = restriction.legal(self._masks) if restriction.legal is not None else None
+            self._preferred = restriction.preferred(self._masks) if restriction.preferred is not None else None
             if legal is not None and not self.trigger.lazy:  # the first mask: the model may still be running
                 legal.mask(self.trigger.written.encode())
                 legal.place(self.trigger.written.encode() + b"a")  # sorts the names, for the steps that follow

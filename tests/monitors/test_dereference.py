@@ -1,6 +1,8 @@
 """Where a name after a dot is being written, and when an analyser's list may be relied on."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -9,6 +11,9 @@ from guiderail.monitors.dereference import Dereference, legal_names
 from guiderail.monitors.lex_state import lex_state
 from guiderail.monitors.member_access import MemberAccess, find_member_access
 from tests.monitors.snapshots import listing, snapshot
+
+if TYPE_CHECKING:
+    from guiderail.monitors.masks import Masks
 
 
 def site(text: str, language: str = "python") -> MemberAccess | None:
@@ -111,16 +116,20 @@ def test_literals_are_no_members() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "legal"),
+    ("text", "is_likely"),
     [("x = value.", False), ("x = value._", True), ("x = Value.", True), ("x = super().", True), ("x = cls.", True),
      ("y.__str__()\nx = value.", True)],
 )  # fmt: skip
-def test_a_name_of_every_object_is_legal_where_it_is_called_for(text: str, legal: bool) -> None:
-    """After a class, where an underscore is typed, and where the file has it already."""
+def test_a_name_of_every_object_is_less_likely_where_it_is_not_called_for(text: str, is_likely: bool) -> None:
+    """It is after a class, where an underscore is typed, and where the file has it already. It is always legal."""
     trigger = Dereference().trigger(snapshot(text))
     assert trigger is not None
     restriction = trigger.interpret(members("size", "__str__"))
-    assert restriction.allows("__str__") is legal
+    assert restriction.allows("__str__")
+    masks = cast("Masks", SimpleNamespace(names=lambda names, *_, **__: names))
+    assert restriction.legal is not None
+    shown = cast("frozenset[str]", (restriction.preferred or restriction.legal)(masks))
+    assert ("__str__" in shown) is is_likely
 
 
 def test_a_name_that_may_be_lacking_is_not_insisted_on() -> None:

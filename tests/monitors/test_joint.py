@@ -1,5 +1,6 @@
 """Monitors at work in decoding, with an analyser whose answers are given."""
 
+import math
 import re
 import time
 from collections.abc import Sequence
@@ -258,6 +259,26 @@ def test_what_is_decoded_again_is_asked_about_ahead() -> None:
     assert watching.report.watches == []
     watching.accept(ID[b" .ab"])
     assert [watch.receiver for watch in watching.report.watches] == [" ."]
+
+
+def test_a_name_that_is_seldom_meant_is_less_likely() -> None:
+    """It stays legal, and once it is begun it is as likely as any."""
+
+    class Preferring(Wordy):
+        """Would rather have ``ab``."""
+
+        def trigger(self, snapshot: Snapshot) -> Trigger | None:
+            found = super().trigger(snapshot)
+            names, preferred = frozenset({"ab", "b"}), frozenset({"ab"})
+            restriction = Restriction(lambda m: m.names(names, ""), 2, preferred=lambda m: m.names(preferred, ""))
+            return replace(found, interpret=lambda _: restriction) if found else None
+
+    watching = joint(Preferring(".", ["ab", "b"]), text="x.")
+    assert tokens_of(watching) >= {b"a", b"ab", b"b"}
+    scores = watching.weigh(torch.zeros(len(TABLE)))
+    assert scores[ID[b"ab"]] == 0 > scores[ID[b"b"]] > -math.inf
+    watching.accept(ID[b"b"])
+    assert not watching.weigh(torch.zeros(len(TABLE))).any()
 
 
 def test_an_answer_that_takes_long_to_interpret_is_late() -> None:

@@ -12,6 +12,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -144,14 +145,20 @@ async def _types(client: Client, question: Question) -> tuple[TypePlace, ...]:
     text = _marked(question, CLASS)
     if not client.server.marks:
         client.show(question.path, question.language, text)
-    found = list[TypePlace]()
+    found, failure = list[TypePlace](), None
     for offset, of_receiver in ((question.offset + 1, False), (question.offset - 2, True)):
-        for path, span in answers.read_places(await client.type_definition(offset) if offset >= 0 else None):
+        try:
+            reply = await _patiently(partial(client.type_definition, offset)) if offset >= 0 else None
+        except Exception as error:  # one place says enough; without any, nothing is known of who adds members
+            reply, failure = None, error
+        for path, span in answers.read_places(reply):
             name = ""
             if path == question.path:
                 with contextlib.suppress(KeyError, TypeError):
                     name = text[client.offset(span["start"]) : client.offset(span["end"])]
             found.append(TypePlace(path, span["start"]["line"], name, of_receiver))
+    if failure is not None and not found:
+        raise failure
     return tuple(found)
 
 

@@ -16,6 +16,7 @@ from tests.monitors.snapshots import PYREFLY
 
 MONITORS = "dereference,arguments,imports,keys,enums"
 SEEDS = range(3)
+LEAST_HELD = 0.4  # of the places, the share that must be constrained: who abstains is never wrong
 
 
 def written(root: Path, names: list[str], *, line_end: str = "\n") -> list[str]:
@@ -42,7 +43,10 @@ def forbidden(root: Path) -> list[str]:
     files = folder_files(root, "python")
     asked = [place for monitor in chosen(MONITORS) for place in positions(files, root, monitor, 10**6, 0)]
     assert len(asked) > 50
-    wrong = [one for one in replay(asked, root, PYREFLY).verdicts if one.abstained is None and one.right is False]
+    verdicts = replay(asked, root, PYREFLY).verdicts
+    held = [one for one in verdicts if one.abstained is None and one.right is not None]
+    assert len(held) > len(asked) * LEAST_HELD
+    wrong = [one for one in held if one.right is False]
     return [f"{one.monitor}: {one.path}:{one.offset} {one.truth}" for one in wrong]
 
 
