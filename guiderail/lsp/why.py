@@ -94,8 +94,8 @@ def _sentences(inquiry: Inquiry | None, status: Status, counts: Counts) -> list[
 
 def _model_of(status: Status) -> str:
     model = f" The model is {status.model}{f' on {status.device}' if status.device else ''}." if status.model else ""
-    words = {"loading": "still loading", "working": "working", "ready": "ready", "error": "in trouble"}
-    state = f"guiderail is {words.get(status.state, 'off here')}"
+    words = {"loading": "is still loading", "working": "is working", "ready": "is ready", "error": "has failed"}
+    state = f"guiderail {words.get(status.state, 'is off')}"
     reason = status.message if status.state in {"disabled", "error", "loading"} else ""
     remedy = f" {status.remedy.rstrip('.')}." if status.remedy else ""
     return f"{state}{f': {reason}' if reason else ''}.{remedy}{model}"
@@ -169,8 +169,9 @@ def _watched(watch: TriggerOutcome, analyser: str) -> str:
 
 
 def _session(counts: Counts) -> str:
+    requests = "1 request" if counts.asked == 1 else f"{counts.asked} requests"
     return (
-        f"In this session: {counts.asked} requests, {counts.decoded} written by the model, {counts.remembered} "
+        f"In this session: {requests}, {counts.decoded} written by the model, {counts.remembered} "
         f"answered from memory, {counts.replaced + counts.cancelled} overtaken by typing."
     )
 

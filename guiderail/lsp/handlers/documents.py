@@ -15,6 +15,7 @@ from lsprotocol import types
 
 from guiderail.engine.free_memory import is_long
 from guiderail.engine.notices import notices
+from guiderail.engine.request import CompletionRequest
 from guiderail.lsp import requests
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.client import ClientState
@@ -131,10 +132,17 @@ class DocumentHandlers:
                 client.suggestions.inserted(buffer.uri, buffer.cursor - len(buffer.inserted), buffer.inserted)
             self.status.document_touched(buffer.uri)
             client.edited(buffer.uri, None if client.policy.exclusion_reason(buffer) else buffer.document)
-            now = None if client.policy.disabled_reason(buffer) else requests.after_edit(client, buffer)
-            client.scheduler.document_changed(buffer.uri, now)
+            client.scheduler.document_changed(buffer.uri, self._next_request(buffer))
         elif not was_out_of_sync:
             self._mark_out_of_sync(buffer)
+
+    def _next_request(self, buffer: Buffer) -> CompletionRequest | None:
+        """The request that is likely to come next; None where none would be answered."""
+        policy = self.client.policy
+        if policy.disabled_reason(buffer):
+            return None
+        request = requests.after_edit(self.client, buffer)
+        return None if policy.place_reason(request.document, request.offset) else request
 
     def _mark_out_of_sync(self, *buffers: Buffer) -> None:
         """Suggest nothing in documents that may be out of sync, until their whole text comes."""

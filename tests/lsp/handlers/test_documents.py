@@ -25,6 +25,18 @@ async def _says_how_to_mend(client: Client, uri: str) -> None:
     assert (found["state"], found["remedy"]) == ("disabled", "Close the file and open it again")
 
 
+async def test_changes_in_silent_places_are_not_prepared() -> None:
+    """A docstring gets no suggestion while typing: nothing is encoded for it."""
+    async with connected() as client:
+        uri = client.open('def f():\n    """Return\n    """\n')
+        client.change(uri, 1, 13, 13, " the width")
+        await client.settle()
+        assert client.engine.prepared == []
+        client.change(uri, 2, 7, 7, "\n    return")
+        await client.settle()
+        assert len(client.engine.prepared) == 1
+
+
 async def test_changes_are_prepared_before_the_request_comes() -> None:
     """A change alone has its prompt encoded; the request after it follows the same text."""
     engine = FakeEngine()

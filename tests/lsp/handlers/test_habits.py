@@ -157,7 +157,7 @@ async def test_why_says_what_was_dropped_kept_back_and_forbidden() -> None:
         "2 texts were kept back",
         "At `self.` (dereference, ty) 51 names or values are possible; forbidden was `left`.",
         "At `f(` (arguments, ty) nothing was forbidden: the analyser answered too late.",
-        "1 requests",
+        "In this session: 1 request, 1 written",
     ):
         assert words in text, words
     assert "\x1b" not in text
@@ -237,7 +237,7 @@ async def test_why_tells_of_a_model_that_cannot_be_loaded() -> None:
     engine.load_failure = failure = GuiderailError("there is no model 'nowhere'", "Pull it")
     async with connected(engine) as client:
         text = await why(client)
-    assert f"guiderail is in trouble: {failure.message}. Pull it." in text
+    assert f"guiderail has failed: {failure.message}. Pull it." in text
 
 
 async def test_explain_shows_what_was_dropped_and_withheld() -> None:
