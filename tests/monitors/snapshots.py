@@ -32,7 +32,7 @@ def snapshot(text: str, rest: str = "", language: str = "python", upcoming: str 
 class Told:
     """An analyser whose answer is a function of the question; None never comes."""
 
-    name, python = "told", ""
+    name, python, trust = "told", "", "listed"
 
     def __init__(self, answer: Callable[..., Any]) -> None:
         self.questions: list[Question] = []
