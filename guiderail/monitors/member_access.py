@@ -19,7 +19,8 @@ _NO_TARGET = re.compile(
 )
 # Targets that were members, each with an equals sign, up to what may be the next one.
 _CHAIN = re.compile(r"\s*+(?:\w++(?:\.\w++)++\s*+=\s*+)+(?:\w++\.)*+\w++$")
-_CALLED = re.compile(r"[\w)\]}'\"]\s*$")  # a bracket after it is one of a call or an index
+MOST_OPENED = 100  # brackets; targets are not nested as deeply
+BLANKS_READ = 80  # characters before a bracket
 _NAMED = re.compile(r"[\w)\]]$")  # it may be an object that takes new members
 _OPERATOR = re.compile(r"[=!<>]=|\b(?:and|or|not|in|is|if|else|lambda)\b")
 # As for Python; a condition may come first, and every object takes new members.
@@ -113,9 +114,15 @@ def _is_target(statement: str, state: LexState, language: str) -> bool:
     if re.match(r"(?:async\s+)?(?:for|with)\b", words):
         return True
     opened = [at - state.statement_start for at in state.open_brackets if at >= state.statement_start]
-    if any(_CALLED.search(statement[:at]) for at in opened):  # in a call or an index, and not in a tuple of targets
+    if len(opened) > MOST_OPENED or any(_is_call(statement, at) for at in opened):  # and not in a tuple of targets
         return False
     return not (_NO_TARGET.match(words) or _OPERATOR.search(words) or _TARGETS.match(words) is None)
+
+
+def _is_call(statement: str, bracket: int) -> bool:
+    """Whether a bracket is one of a call or an index: a name, another bracket or a string is before it."""
+    before = statement[max(0, bracket - BLANKS_READ) : bracket].rstrip()[-1:]
+    return before.isalnum() or before in ("_", ")", "]", "}", "'", '"')
 
 
 def _without_condition(statement: str) -> str:
