@@ -102,8 +102,7 @@ def lex_state(
             at = closed.end() if closed else len(text) if string.many_lines else _line_end(text, at)
             inside = closed is None and at == len(text)  # a line end closes a string of one line
         elif found["comment"] and at == len(text):
-            longer = scanner.match(text + "a", begin)
-            inside = longer is None or longer[0] != found[0]
+            inside = (longer := scanner.match(text + "a", begin)) is None or longer[0] != found[0]
         if _ends_statement(lexicon, found, [text[at] for at in brackets[-1:]]):
             statement = at
         if found["break"] and found["break"][-1] == "\n" and open_until < at < len(text):
