@@ -13,6 +13,7 @@ class Told:
 
     name = "told"
     python = ""
+    trust = "listed"
 
     def __init__(self, answer: Callable[[str], Sequence[Diagnostic] | Exception | None]) -> None:
         self.shown: list[str] = []
