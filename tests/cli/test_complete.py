@@ -75,7 +75,19 @@ class TestResults:
 
     def test_columns_are_code_points(self, guiderail: Run) -> None:
         """A character outside the basic plane is one column."""
-        answer = complete(guiderail, "-", "--line", 1, "--column", 4, "--max-tokens", 1, stdin="🙂🙂🙂🙂".encode())
+        answer = complete(
+            guiderail,
+            "-",
+            "--line",
+            1,
+            "--column",
+            4,
+            "--max-tokens",
+            1,
+            "--language",
+            "python",
+            stdin="🙂🙂🙂🙂".encode(),
+        )
         assert answer["position"] == {"line": 1, "column": 4}
 
     @pytest.mark.parametrize("name", [["-"], []])

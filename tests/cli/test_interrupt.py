@@ -47,7 +47,7 @@ def interrupted(arguments: list[str], folder: Path, after_s: float) -> tuple[int
 def test_complete_with_an_analyser_is_quiet(tmp_path: Path, after_s: float) -> None:
     """During the imports, while the model is loaded, and while it writes and an analyser runs."""
     (tmp_path / "a.py").write_text("class A:\n    def f(self):\n        return 1\n\n\nA().")
-    words = ["complete", "a.py", "--max-tokens", "4000", "--until", "tokens", "--no-end-loops", "--monitors"]
+    words = ["complete", "a.py", "--max-tokens", "400", "--until", "tokens", "--no-end-loops", "--monitors"]
     code, error = interrupted(words, tmp_path, after_s)
     assert (code, error) in {(130, INTERRUPTED), (0, "")}  # on a fast machine it may be done
 

@@ -223,7 +223,7 @@ import sys
 from guiderail.model import memory
 memory.LARGE = 0
 from guiderail.model.load import load
-from tests.model.test_kept import logits
+from tests.model.test_tensor_cache import logits
 sys.stdin.readline()
 model = load(sys.argv[1], device="cpu", dtype="float32", threads=1)
 sys.stdout.buffer.write(logits(model).numpy().tobytes())
