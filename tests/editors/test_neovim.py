@@ -173,7 +173,7 @@ def test_toggle_stops_suggestions_and_brings_them_back(editor: Neovim, project: 
     editor.keys("<Esc>")
     editor.rpc.command("silent Guiderail toggle")
     editor.until(lambda: editor.state() == "disabled", "the state")
-    assert editor.lua("return require('guiderail').statusline()") == "guiderail: disabled"
+    assert editor.lua("return require('guiderail').statusline()") == "guiderail: off"
     before = editor.answered()
     editor.keys("6GA")
     editor.wait_for_answer(before)
