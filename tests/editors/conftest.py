@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.editors.neovim import ROOT, find_neovim
-from tests.editors.parrot import SAID, parrot_folder
+from tests.editors.neovim import ROOT, Neovim, find_neovim
+from tests.editors.parrot import SAID, SOURCE, parrot_folder
+from tests.editors.vscode import CodeServer
 
 FETCH_S = 240
 
@@ -55,3 +57,46 @@ def server_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
         "GUIDERAIL_THREADS": "1",
         "HOME": str(home),
     }
+
+
+@pytest.fixture(scope="module")
+def editor(
+    neovim_program: str, server_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Neovim]:
+    """One Neovim for all tests of a module; each opens a file of its own."""
+    neovim = Neovim(neovim_program, tmp_path_factory.mktemp("neovim"), server_environment)
+    try:
+        yield neovim
+    finally:
+        neovim.close()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One project, and so one server, for all tests of a module."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / ".git").mkdir()
+    return folder
+
+
+@pytest.fixture
+def project(root: Path, editor: Neovim) -> Iterator[Path]:
+    """A file with a hole at line 6, open and the cursor in the hole, in insert mode."""
+    file = root / "shapes.py"
+    file.write_text(SOURCE, encoding="utf-8")
+    editor.open(file)
+    editor.keys("6GA")
+    yield file
+    editor.keys("<Esc>")
+    editor.rpc.command("silent! %bwipeout!")
+
+
+@pytest.fixture(scope="module")
+def code(server_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodeServer]:
+    """A VS Code with the embedded model, for all tests of a module."""
+    variables = {key: value for key, value in server_environment.items() if key != "GUIDERAIL_MODEL"}
+    server = CodeServer(tmp_path_factory.mktemp("code"), variables)
+    try:
+        yield server
+    finally:
+        server.close()

@@ -1,7 +1,6 @@
 """Habits of the plug-in in a real Neovim: snooze, reasons, counts, undo, colours, one server for several roots."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,36 +14,6 @@ pytestmark = pytest.mark.e2e
 pytest.importorskip("pynvim", reason="NO PYNVIM: pip install -e '.[dev]'")
 
 STATUS = "return require('guiderail').statusline()"
-
-
-@pytest.fixture(scope="module")
-def editor(
-    neovim_program: str, server_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Neovim]:
-    neovim = Neovim(neovim_program, tmp_path_factory.mktemp("neovim"), server_environment)
-    try:
-        yield neovim
-    finally:
-        neovim.close()
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("project")
-    (folder / ".git").mkdir()
-    return folder
-
-
-@pytest.fixture
-def project(root: Path, editor: Neovim) -> Iterator[Path]:
-    """A file with a hole at line 6, open and the cursor in the hole, in insert mode."""
-    file = root / "shapes.py"
-    file.write_text(SOURCE, encoding="utf-8")
-    editor.open(file)
-    editor.keys("6GA")
-    yield file
-    editor.keys("<Esc>")
-    editor.rpc.command("silent! %bwipeout!")
 
 
 def page(editor: Neovim, word: str) -> str:

@@ -1,7 +1,6 @@
 """The laws of the extension in a real VS Code, with the real server and the embedded model."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,6 @@ if MISSING := missing():
 
 TYPED = "    return box."
 MEMBERS = ("width", "height", "depth")
-
-
-@pytest.fixture(scope="module")
-def code(server_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodeServer]:
-    variables = {key: value for key, value in server_environment.items() if key != "GUIDERAIL_MODEL"}
-    server = CodeServer(tmp_path_factory.mktemp("code"), variables)
-    try:
-        yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture(scope="module")

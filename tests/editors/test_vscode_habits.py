@@ -1,6 +1,5 @@
 """Habits of the extension in a real VS Code: undo, accept line, reasons, counts, snooze, settings in their order."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,6 @@ pytestmark = pytest.mark.e2e
 
 if MISSING := missing():
     pytest.skip(f"NO VS CODE ({MISSING}): make test-editors fetches and builds all", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def code(server_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodeServer]:
-    variables = {key: value for key, value in server_environment.items() if key != "GUIDERAIL_MODEL"}
-    server = CodeServer(tmp_path_factory.mktemp("code"), variables)
-    try:
-        yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture(scope="module")
