@@ -83,7 +83,7 @@ class CursorContext:
     @cached_property
     def runtime(self) -> Runtime:
         """Who may add names, in this file and in what it imports."""
-        return Runtime(Sources(self.root, self.path, self.facts, self.python))
+        return Runtime(Sources(self.root, self.path, self.facts, self.python, self.trust))
 
     @cached_property
     def closers(self) -> str:

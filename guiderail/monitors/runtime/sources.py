@@ -49,14 +49,16 @@ class Sources:
         The file that is being edited.
     python
         The interpreter or environment that a person named; empty for the one that is found.
+    trust
+        Whether the project is trusted: always, never, or if it is listed.
     """
 
-    def __init__(self, root: Path, path: Path, facts: FileFacts, python: str = "") -> None:
+    def __init__(self, root: Path, path: Path, facts: FileFacts, python: str = "", trust: str = "listed") -> None:
         self.root = root
         self.path = path
         self.allowance = Allowance(READ_S)
         self._facts = facts
-        self._python = python
+        self._python, self._trust = python, trust
 
     def facts(self, path: Path) -> FileFacts | None:
         """The facts about a file; `UNREAD` if it is there and cannot be read, None if it is not there.
@@ -78,7 +80,7 @@ class Sources:
     @cached_property
     def _is_trusted(self) -> bool:
         with unlimited():
-            return is_trusted(self.root)
+            return is_trusted(self.root, self._trust)
 
     def module(self, name: str, importer: Path) -> Path | None:
         """The file of a module that another file imports by this name, dots of a relative import included.
@@ -92,8 +94,8 @@ class Sources:
             above = importer.parents[dots - 1 : dots]
             return _file_in(above[0], parts) if above and self._may_lead(importer, above[0]) else None
         own = [place for place in (top_of(importer), importer.parent) if self._may_lead(importer, place)]
-        folders = module_path(self.root, self.path.parent, self._python).folders  # the edited file runs with these
-        found = (_file_in(place, parts) for place in (*own, *folders))
+        path = module_path(self.root, self.path.parent, self._python, self._trust)  # the edited file runs with this
+        found = (_file_in(place, parts) for place in (*own, *path.folders))
         return next((one for one in found if one and one != importer), None)
 
     def _may_lead(self, importer: Path, folder: Path) -> bool:

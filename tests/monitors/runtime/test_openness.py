@@ -37,11 +37,11 @@ STAND_INS = {
 }
 
 
-def runtime(root: Path, text: str, files: Mapping[str, str] = STAND_INS) -> Runtime:
+def runtime(root: Path, text: str, files: Mapping[str, str] = STAND_INS, trust: str = "listed") -> Runtime:
     for name, content in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(content)
-    return Runtime(Sources(root, root / "module.py", read_facts(text) or FileFacts()))
+    return Runtime(Sources(root, root / "module.py", read_facts(text) or FileFacts(), trust=trust))
 
 
 def openness(root: Path, text: str, name: str = "A") -> Openness:
@@ -195,16 +195,19 @@ def test_classes_are_looked_for_where_the_edited_file_finds_them(tmp_path: Path,
 MAGIC = "class Magic:\n    def __init__(self, name):\n        setattr(self, name, 1)\n\n\nclass Quiet: ...\n"
 
 
-@pytest.mark.parametrize("is_trusted", [False, True])
+@pytest.mark.parametrize(
+    ("is_listed", "trust", "is_trusted"),
+    [(True, "listed", True), (False, "listed", False), (True, "never", False), (False, "always", True)],
+)
 def test_an_environment_outside_is_read_where_the_project_is_trusted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_trusted: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_listed: bool, trust: str, is_trusted: bool
 ) -> None:
     """Elsewhere nothing is known of its classes: they may have any members."""
-    monkeypatch.setattr(workspaces, "trusted", lambda: [tmp_path / "project"] if is_trusted else [])
+    monkeypatch.setattr(workspaces, "trusted", lambda: [tmp_path / "project"] if is_listed else [])
     root, site = tmp_path / "project", environment(tmp_path / "outside", "magic")
     write(site, {"magic.py": MAGIC})
     text = "from magic import Magic, Quiet\nclass A(Magic): ...\nclass B(Quiet): ...\n"
-    made = runtime(root, text, {"module.py": text})
+    made = runtime(root, text, {"module.py": text}, trust=trust)
     (root / ".venv").symlink_to(tmp_path / "outside", target_is_directory=True)
     module = root / ".venv" / site.relative_to(tmp_path / "outside") / "magic.py"
     assert made.of_class(root / "module.py", 1, "A").open
