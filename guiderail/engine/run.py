@@ -34,7 +34,6 @@ from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 if TYPE_CHECKING:
     from guiderail.decoding.constraints.vocabulary import Vocabulary
-    from guiderail.decoding.session import Session
     from guiderail.engine.prompt_builder import PromptBuilder
     from guiderail.model.model import Model
 
