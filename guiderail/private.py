@@ -72,6 +72,25 @@ def opener(path: str, flags: int) -> int:
 
 
 @contextlib.contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Wait until no other process is in this block with the same lock file, and keep others out of it.
+
+    Where the system has no such locks, nothing is waited for.
+
+    Raises
+    ------
+    OSError
+        The lock file cannot be made.
+    """
+    with open(folder(lock.parent) / lock.name, "ab", opener=opener) as stream:
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
 def umask() -> Iterator[None]:
     """A context in which libraries and programs create private files.
 

@@ -10,7 +10,7 @@ import contextlib
 import json
 import logging
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from pathlib import Path
@@ -110,7 +110,7 @@ class UsageFile:
         if not self._pending:
             return
         try:
-            with _alone(self.path):
+            with private.alone(self._lock):
                 known = _read(self.path)
                 if self._drop_forgotten(known):
                     return
@@ -140,9 +140,13 @@ class UsageFile:
         OSError
             The file cannot be deleted.
         """
-        with _alone(self.path):
+        with private.alone(self._lock):
             self._pending.clear()
             self.path.unlink(missing_ok=True)
+
+    @property
+    def _lock(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.lock")
 
     def _with_pending(self, known: Usage) -> Usage:
         return replace(known, rows=_added(known.rows, self._pending))
@@ -201,18 +205,6 @@ def _rendered(usage: Usage) -> str:
 
 def _listed(rows: Mapping[Key, Counts]) -> list[dict[str, Any]]:
     return [{"language": key[0], "model": key[1], **asdict(counts)} for key, counts in rows.items()]
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let no other process read and write the file meanwhile, where the system can see to that."""
-    place = private.folder(path.parent) / f"{path.name}.lock"
-    with open(place, "ab", opener=private.opener) as stream:
-        with contextlib.suppress(ImportError):
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def as_json(usage: Usage) -> dict[str, Any]:

@@ -99,16 +99,9 @@ def remember(machine: Machine, device: str = "auto", most: int = 0) -> Machine:
 @contextlib.contextmanager
 def alone(device: str = "auto", most: int = 0) -> Iterator[None]:
     """Wait until no other process measures this: two at once would both remember half of the speed."""
-    file = _file(device, most).with_suffix(".lock")
-    try:
-        import fcntl
-
-        stream = (private.folder(file.parent) / file.name).open("ab")
-    except (ImportError, OSError):  # elsewhere, and where nothing can be kept, each measures for itself
-        yield
-        return
-    with stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as locked:
+        with contextlib.suppress(OSError):  # where nothing can be kept, each measures for itself
+            locked.enter_context(private.alone(_file(device, most).with_suffix(".lock")))
         yield
 
 
