@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.text.document import Document
 from guiderail.text.languages.table import BY_NAME, LEXICONS
-from guiderail.text.syntax import PARSE_S, SlowTextError, byte_point, has_grammar, parse
+from guiderail.text.syntax import SlowTextError, byte_point, has_grammar, parse
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -21,6 +21,7 @@ Place = Literal["code", "comment", "string", "prose"]
 
 PREFIX = 4  # characters in which a string's opening quote stands: rb"
 BEFORE, AFTER = 20_000, 2000  # characters around the cursor that are parsed
+PARSE_S = 0.015  # of each of a few trees: this is asked at each key, on the event loop
 WORDS = 3  # in a row make prose of a string
 _WORD = r"[^\W\d_]{2,}+(?:['’][^\W\d_]++)?"
 _VALUE = r"(?:\$?\{[^{}\n]*\}|%[-.\d]*[a-z]|\d+|[^\W\d_])"  # between two words: what stands for a value, a number, "a"
@@ -45,14 +46,16 @@ def place_at(document: Document, offset: int) -> Place:
         return "code"
     begin = max(state.statement_start, offset - BEFORE)
     start = document.line_start(document.position_at(begin)[0])
-    if state.opened < start:  # a tree without that tells nothing; the lexer has seen all that is before the cursor
-        return "prose" if _opens_string(document.text, state.opened, language) else "comment"
+    # What the lexer tells, which has seen all that is before the cursor: not every string is prose.
+    lexed: Place = "prose" if _opens_string(document.text, state.opened, language) else "comment"
+    if state.opened < start:  # a tree without its beginning tells nothing
+        return lexed
     before, after = document.text[start:offset], document.text[offset : offset + AFTER]
-    for closed in ("", *_closers(language)):  # what is being written has no end yet
-        found = _around(before, closed + after, language)
-        if found is not None:
-            return found
-    return "code"
+    try:
+        found = (_around(before, closed + after, language) for closed in ("", *_closers(language)))
+        return next((one for one in found if one is not None), "code")  # what is being written has no end yet
+    except SlowTextError:
+        return lexed
 
 
 def _is_comment_line(document: Document, offset: int) -> bool:
@@ -74,13 +77,16 @@ def _closers(language: str) -> list[str]:
 
 
 def _around(before: str, after: str, language: str) -> Place | None:
-    """Which of the places the innermost comment, string or embedded code around a cursor is; None if there is none."""
+    """Which of the places the innermost comment, string or embedded code around a cursor is; None if there is none.
+
+    Raises
+    ------
+    SlowTextError
+        Parsing takes too long.
+    """
     head = before.encode(errors="surrogatepass")
     source = head + after.encode(errors="surrogatepass")
-    try:
-        root = parse(source, language, PARSE_S)
-    except SlowTextError:
-        return None
+    root = parse(source, language, PARSE_S)
     # The character before the cursor: at the end of a line comment the cursor is after it, and still in it.
     last = byte_point(source, max(0, len(head) - 1))
     node = root.descendant_for_point_range(last, byte_point(source, len(head)))

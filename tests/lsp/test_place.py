@@ -1,9 +1,12 @@
 """What a cursor is in, by the languages' own syntax; a bar marks the cursor."""
 
+from typing import NoReturn
+
 import pytest
 
 from guiderail.lsp.place import BEFORE, place_at
 from guiderail.text.document import Document
+from guiderail.text.syntax import SlowTextError
 
 PLACES = [
     ("python", "x = wid|th\n", "code"),
@@ -95,3 +98,20 @@ def test_a_long_text_is_read_around_the_cursor_alone(monkeypatch: pytest.MonkeyP
     place_at(Document(text, None, "python"), text.index('na"') + 1)
     place_at(Document(text, None, "python"), len(text))
     assert max(sizes) < 2 * BEFORE
+
+
+@pytest.mark.parametrize(("opening", "expected"), [("'a b", "prose"), ("# a b", "comment")])
+def test_what_takes_long_to_parse_is_told_by_the_lexer(
+    monkeypatch: pytest.MonkeyPatch, opening: str, expected: str
+) -> None:
+    """After one try: this is asked at each key."""
+    tried: list[float] = []
+
+    def slow(_source: bytes, _language: str, seconds: float) -> NoReturn:
+        tried.append(seconds)
+        raise SlowTextError
+
+    monkeypatch.setattr("guiderail.lsp.place.parse", slow)
+    text = "x = [\n" * 50 + opening
+    assert place_at(Document(text, language="python"), len(text)) == expected
+    assert len(tried) == 1 and tried[0] <= 0.02
