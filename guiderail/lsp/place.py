@@ -52,10 +52,13 @@ def place_at(document: Document, offset: int) -> Place:
         return lexed
     before, after = document.text[start:offset], document.text[offset : offset + AFTER]
     try:
-        found = (_around(before, closed + after, language) for closed in ("", *_closers(language)))
-        return next((one for one in found if one is not None), "code")  # what is being written has no end yet
+        for closed in ("", *_closers(language)):  # what is being written has no end yet
+            found = _around(before, closed + after, language)
+            if found is not None:
+                return found
     except SlowTextError:
         return lexed
+    return "code"
 
 
 def _is_comment_line(document: Document, offset: int) -> bool:
