@@ -69,6 +69,12 @@ class Settings:
         choices=choices.VerdictUse,
         owner="both",
     )
+    confidence: choices.Confidence = _key(
+        "balanced",
+        "how likely a suggestion must be right to be shown, as the model and the place tell; off shows all",
+        choices=choices.Confidence,
+        owner="both",
+    )
     analyser: str = _key(
         "auto", "who analyses its languages; auto takes the best one installed", choices=("auto", *ANALYSERS)
     )

@@ -44,6 +44,11 @@ _WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
 _ENDS_SOMETHING = re.compile(r"[\w)\]}\"'`:;]$")  # no operator, comma or opening bracket, which want something after
 
 
+def ends_something(text: str) -> bool:
+    """Whether a text may end as it does: with a word or an operand, and not with what wants something after it."""
+    return _ENDS_SOMETHING.search(text) is not None
+
+
 def fault_of(document: Document, one: Suggestion) -> Verdict | None:
     """What is wrong with a suggestion: its place, its end, its syntax, or a loop that was ended inside brackets."""
     change = change_of(one)
