@@ -47,12 +47,13 @@ def main() -> None:
 @OUT
 @click.option("--model", default="embedded")
 @click.option("--dtype", default="auto")
+@click.option("--threads", default=0)
 @click.option("--n", "count", default=60, help="Cursors of each package.")
 @click.option("--seed", default=0)
-def replay(corpora: Sequence[Path], out: Path, model: str, dtype: str, count: int, seed: int) -> None:
+def replay(corpora: Sequence[Path], out: Path, model: str, dtype: str, threads: int, count: int, seed: int) -> None:
     """Complete at every fifth key of CORPORA (package, path, text, one a line) and write what is learned from."""
     files = grouped((one for corpus in corpora for one in _read(corpus)), lambda file: file.package)
-    settings = Settings(model=model, dtype=dtype, confidence="off", monitors=False)  # pyright: ignore[reportArgumentType]
+    settings = Settings(model=model, dtype=dtype, threads=threads, confidence="off", monitors=False)  # pyright: ignore[reportArgumentType]
     engine = Engine(BATCH)
     engine.load(settings)
     with tempfile.TemporaryDirectory() as work, out.open("w", encoding="utf-8") as stream:

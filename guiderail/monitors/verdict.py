@@ -25,6 +25,7 @@ from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
 from guiderail.monitors.analysis.server import whole
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import unmatched_closers
+from guiderail.monitors.refused import refused_at
 from guiderail.text.document import Document
 from guiderail.text.languages.table import LEXICONS, MEMBERS, PYTHON_STATEMENTS
 from guiderail.text.syntax import PARSE_S, SlowTextError, has_grammar, parse, parsed
@@ -240,6 +241,15 @@ def leaves_open(document: Document, change: Change) -> bool:
     return _open_at(document, change) == "bracket"
 
 
+def opens(document: Document, change: Change) -> bool:
+    """Whether a change leaves a bracket of its own open that nothing after it closes."""
+    if not leaves_open(document, change):
+        return False
+    lexer, before = lex_cache(document.path, document.language or ""), document.text[: change.start]
+    here = lexer.state(f"{before}{change.text}\n")
+    return len(here.open_brackets) > len(lexer.state(before).open_brackets)
+
+
 def _open_at(document: Document, change: Change) -> Literal["text", "bracket"] | None:
     """What is open where a change ends: a string or comment that goes on, or a bracket that nothing after it closes."""
     language = document.language
@@ -268,14 +278,19 @@ def lacks_member(document: Document, change: Change) -> bool:
 
 def syntax_of(document: Document, change: Change) -> Literal["right", "wrong", "unknown"]:
     """What the syntax tree alone says of a change; unknown while what it says is not all said."""
+    if refused_at(document, change) is not None:
+        return "wrong"
     shown = completed(document, change)
     if shown is None or not document.language or not has_grammar(document.language):
         return "unknown"
-    return "wrong" if breaks_syntax(document, change, shown) else "right"
+    return "wrong" if breaks_file(document, change, shown) else "right"
 
 
 def first_error(document: Document, change: Change) -> int:
-    """Where in the text of a change its first syntax error ends; its start where that is not known."""
+    """Where in the text of a change its first syntax error begins or ends; its start where that is not known."""
+    place = refused_at(document, change)
+    if place is not None:
+        return place
     shown = completed(document, change)
     assert document.language is not None and shown is not None, "its syntax is wrong"
     try:
@@ -323,9 +338,18 @@ def _indent(line: str) -> int:
 
 
 def breaks_syntax(document: Document, change: Change, shown: str) -> bool:
-    """Whether the syntax tree has more errors than that of the file without the changed line, as far as is known."""
+    """Whether a change, with which the file is `shown`, brings an error of syntax, as far as is known."""
+    return refused_at(document, change) is not None or breaks_file(document, change, shown)
+
+
+def breaks_file(document: Document, change: Change, shown: str) -> bool:
+    """Whether the syntax tree of a whole file has more errors with a change than without the changed line.
+
+    Where lines and their indentation are syntax. With braces a line is often right only with the next one: a statement
+    with its semicolon, a head with its body.
+    """
     language = document.language
-    if language is None or not has_grammar(language):
+    if language is None or language not in PYTHON_STATEMENTS or not has_grammar(language):
         return False
     # Nearly all files have none, which is found out by reading what changed; what is wrong is counted from the start.
     try:

@@ -68,7 +68,7 @@ def _sample(inspector: Inspector, task: Task, root: Path, surroundings: str) -> 
         "surroundings": surroundings,
         "known": verdict.state != "unknown",
         "errors": verdict.state == "errors",
-        "dropped": any(is_sure(kind, task.language) for kind in verdict.kinds),
+        "dropped": any(is_sure(kind) for kind in verdict.kinds),
         "kinds": sorted(set(verdict.kinds)),
     }
 
