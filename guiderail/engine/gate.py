@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from guiderail.text.document import Document
 
 # The probability to be right to its end that a text must have. Of all that is shown more is right than this.
-LEAST: Mapping[Confidence, float] = {"quiet": 0.65, "balanced": 0.45, "eager": 0.25, "off": 0.0}
+LEAST: Mapping[Confidence, float] = {"quiet": 0.55, "balanced": 0.45, "eager": 0.3, "off": 0.0}
 LOOKED_AT = 24  # beginnings of a text, the first ones: beyond them hardly any is likely
 UNSURE = Verdict("errors", ("it is unlikely to be what you write next",), kinds=("unsure",))
 

@@ -93,7 +93,6 @@ class Facts:
             "least": min(scores, default=0.0),
             "steps": math.log1p(len(_STEP.findall(text))),
             "characters": math.log1p(end),
-            "lines": float(text.strip().count("\n")),
             "whole": float(whole),
             "ended": float(whole and one.finish in {"line", "block", "eos"}),
             "new names": float(min(3, sum(name not in self._known for name in names))),
