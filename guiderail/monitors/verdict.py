@@ -44,6 +44,7 @@ _OPENS_BLOCK = re.compile(
 )
 
 _CONTINUES = re.compile(r"[ \t]*(?:el(?:se|if)|except|finally|case|def|class|async|match)\b")
+_QUOTES = frozenset("\"'`")
 _NEXT_LINE = re.compile(r"(?<=\n)[^\S\n]*+\S[^\n]*+")  # that is not blank
 
 
@@ -255,9 +256,13 @@ def _open_at(document: Document, change: Change) -> Literal["text", "bracket"] |
     language = document.language
     if language not in LEXICONS:
         return None
+    lexer, before = lex_cache(document.path, language), document.text[: change.start]
     # A comment ends with its line; what is still open after a line break is a string.
-    here = lex_cache(document.path, language).state(document.text[: change.start] + change.text + "\n")
-    if here.in_string_or_comment:
+    here = lexer.state(before + change.text + "\n")
+    rest = document.text[change.end : document.line_end(document.position_at(change.end)[0])]
+    opened = lexer.state(before).opened
+    goes_on = opened >= 0 and lexer.state(before + change.text + rest).opened == opened
+    if here.in_string_or_comment or (goes_on and document.text[opened] in _QUOTES):
         return "text"
     count = len(here.open_brackets)
     return "bracket" if count > len(unmatched_closers(document.text[change.end :], language, count)) else None

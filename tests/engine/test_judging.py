@@ -134,7 +134,7 @@ def test_elsewhere_the_syntax_alone_leaves_nothing_out(language: str, text: str)
         ("typescript", "const x = ", "= 1", ";\n", []),
         ("typescript", "const x = ", "a +", ";\n", ["a"]),
         ("typescript", "const x = ", "a", "; ; = b\n", ["a"]),
-        ("typescriptreact", "const A = () => <ul>", "<li>{a b}</li>", "</ul>;\n", []),
+        ("typescriptreact", "const A = () => <ul>{", "a b", "}</ul>;\n", ["a"]),
         ("c", "int f(void) {\n    int x = ", "a b;", "\n}\n", ["a"]),
         ("cpp", "class A {\n    int x", " y;", "\n};\n", []),
         ("rust", "fn f() {\n    let x = ", "a b", ";\n}\n", ["a"]),
