@@ -75,6 +75,7 @@ class Case:
     "monitors",
     "only_monitors",
     "verdict",
+    "confidence",
     "analyser",
     "python",
     "trust",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from guiderail.engine.project import OpenProject
     from guiderail.engine.request import CompletionRequest, DocumentName
     from guiderail.engine.stream import TextStream
-    from guiderail.engine.suggestion import Suggestion
     from guiderail.model.model import Model
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.monitors.monitors import Monitors
@@ -200,6 +199,7 @@ class Engine:
         GuiderailError
             No model is loaded, or the request does not fit it.
         """
+        from guiderail.engine.gate import sift
         from guiderail.engine.leaks import without_secrets
 
         completer, plan = self._loaded(), self.plan(request)
@@ -208,7 +208,7 @@ class Engine:
         if cancelled():
             return Completion((), is_whole=False)
         found = completer.complete(plan, cancelled=cancelled, on_token=stream.add if stream else None)
-        likely, unsure = self._sift(request, plan, found)
+        likely, unsure = sift(request, plan.document, found, self.model)
         shown, dropped = self._judge(request, plan).judge(likely, cancelled)
         kept, told = without_secrets(plan.document, shown), without_secrets(plan.document, [*unsure, *dropped])
         completion = Completion(
@@ -362,20 +362,6 @@ class Engine:
         from guiderail.monitors.monitors import Monitors
 
         return Monitors(self._loaded().vocabulary, pool, deadline_s=self._limits.analyser_s, names=names)
-
-    def _sift(
-        self, request: CompletionRequest, plan: CompletionPlan, found: Sequence[Suggestion]
-    ) -> tuple[Sequence[Suggestion], Sequence[Suggestion]]:
-        """The suggestions that are likely to be right, and the others."""
-        from guiderail.engine.gate import Gate
-        from guiderail.engine.likelihood import likelihood_of
-
-        confidence, model = request.settings.confidence, self.model
-        # Independent draws are all of them an answer.
-        likelihood = likelihood_of(model.info.name, model.vocab_size) if request.distinct else None
-        if likelihood is None or confidence == "off":
-            return found, []
-        return Gate(likelihood, confidence).sift(plan.document, found)
 
     def _judge(self, request: CompletionRequest, plan: CompletionPlan) -> Judge:
         """The judge of a request's suggestions; it waits no longer than for one analyser's answer."""

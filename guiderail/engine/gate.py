@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guiderail.engine.faults import ends_something, fault_of
-from guiderail.engine.likelihood import Facts, word_ends
+from guiderail.engine.likelihood import Facts, likelihood_of, word_ends
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.verdict import Verdict
 from guiderail.text.languages.table import LEXICONS
@@ -16,13 +16,28 @@ from guiderail.text.languages.table import LEXICONS
 if TYPE_CHECKING:
     from guiderail.choices import Confidence
     from guiderail.engine.likelihood import Likelihood
+    from guiderail.engine.request import CompletionRequest
     from guiderail.engine.suggestion import Suggestion
+    from guiderail.model.model import Model
     from guiderail.text.document import Document
 
 # The probability to be right to its end that a text must have. Of all that is shown more is right than this.
 LEAST: Mapping[Confidence, float] = {"quiet": 0.55, "balanced": 0.45, "eager": 0.3, "off": 0.0}
 LOOKED_AT = 24  # beginnings of a text, the first ones: beyond them hardly any is likely
-UNSURE = Verdict("errors", ("it is unlikely to be what you write next",), kinds=("unsure",))
+UNSURE = Verdict("errors", reason="it is not likely enough to be what you write next", kinds=("unsure",))
+
+
+def sift(
+    request: CompletionRequest, document: Document, found: Sequence[Suggestion], model: Model
+) -> tuple[Sequence[Suggestion], Sequence[Suggestion]]:
+    """The suggestions for a request that are likely to be right, by its settings, and the others.
+
+    Independent draws are all of them an answer.
+    """
+    likelihood = likelihood_of(model.info.name, model.vocab_size)
+    if likelihood is None or request.settings.confidence == "off" or not request.distinct:
+        return found, []
+    return Gate(likelihood, request.settings.confidence).sift(document, found)
 
 
 class Gate:

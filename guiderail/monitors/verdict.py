@@ -61,7 +61,7 @@ class Verdict:
     kinds
         The analyser's name of the kind of each; `SYNTAX_ERROR` for one of syntax.
     reason
-        Why nothing is known, if it is not.
+        Why nothing is known, if it is not; of what is left out without an error, why.
     wait_s
         How long the request waited for this and the other verdicts given with it.
     at
@@ -81,7 +81,7 @@ class Verdict:
             case "clean":
                 return "no new errors"
             case "errors":
-                return "new errors: " + "; ".join(error.partition("\n")[0] for error in self.errors)
+                return self.reason or "new errors: " + "; ".join(error.partition("\n")[0] for error in self.errors)
             case "unknown":
                 return f"errors unknown ({self.reason})"
 

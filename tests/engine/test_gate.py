@@ -48,7 +48,7 @@ def test_a_text_is_shown_as_far_as_it_is_likely() -> None:
 def test_what_is_left_out_says_why() -> None:
     one = suggestion("return path", -9, 0)
     assert Gate(CHANCE, "balanced").sift(PYTHON, [one]) == ([], [replace(one, verdict=UNSURE)])
-    assert "unlikely" in str(UNSURE)
+    assert str(UNSURE) == "it is not likely enough to be what you write next"
 
 
 @given(st.lists(st.floats(-2, 0), min_size=7, max_size=7))
