@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from guiderail.engine.copies import copied_from
 from guiderail.monitors.balance import runs_together, unbalances
+from guiderail.monitors.change import Change
 from guiderail.monitors.dereference import NO_SUCH_NAME
 from guiderail.monitors.monitor import KNOWN
 from guiderail.monitors.refused import refused_at
 from guiderail.monitors.trust import trust
 from guiderail.monitors.verdict import (
     SYNTAX_ERROR,
-    Change,
     Verdict,
     first_error,
     lacks_member,

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from guiderail.engine.faults import ends_something, fault_of
+from guiderail.engine.faults import change_of, ends_something, fault_of
 from guiderail.engine.likelihood import Facts, likelihood_of, word_ends
 from guiderail.monitors.lex_cache import lex_cache
-from guiderail.monitors.verdict import Verdict
+from guiderail.monitors.verdict import Verdict, opens
 from guiderail.text.languages.table import LEXICONS
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # The probability to be right to its end that a text must have. Of all that is shown more is right than this.
 LEAST: Mapping[Confidence, float] = {"quiet": 0.55, "balanced": 0.45, "eager": 0.3, "off": 0.0}
 LOOKED_AT = 24  # beginnings of a text, the first ones: beyond them hardly any is likely
+_CLOSING = frozenset(")]}")
 UNSURE = Verdict("errors", reason="it is not likely enough to be what you write next", kinds=("unsure",))
 
 
@@ -79,15 +80,24 @@ class Gate:
         for end in reversed(ends):
             if self._likelihood(facts.of(end)) < self._least:
                 continue
-            other = replace(one, text=one.text[:end], end=one.start, finish="line")
+            other = _closed(document, one, end)
             if _may_end(document, other) and fault_of(document, other) is None:
                 return other
         return None
 
 
+def _closed(document: Document, one: Suggestion, end: int) -> Suggestion:
+    """The first `end` characters of a text, and the closing brackets after them of what they open themselves."""
+    other = replace(one, text=one.text[:end], end=one.start, finish="line")
+    while one.text[end : end + 1] in _CLOSING and opens(document, change_of(other)):
+        end += 1
+        other = replace(other, text=one.text[:end])
+    return other
+
+
 def _may_end(document: Document, one: Suggestion) -> bool:
-    """Whether a beginning has a word in it and ends with one, or with what ends an operand, in no string it opened."""
-    if not re.search(r"\w", one.text) or not ends_something(one.text):
+    """Whether a beginning has a word in it, ends with one or with an operand, and closes brackets and strings it opens."""
+    if not re.search(r"\w", one.text) or not ends_something(one.text) or opens(document, change_of(one)):
         return False
     language = document.language or ""
     if language not in LEXICONS:

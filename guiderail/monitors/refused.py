@@ -16,7 +16,7 @@ from guiderail.text.refusal import beginnings
 from guiderail.text.syntax import SlowTextError, has_grammar
 
 if TYPE_CHECKING:
-    from guiderail.monitors.verdict import Change
+    from guiderail.monitors.change import Change
     from guiderail.text.document import Document
 
 BELOW = 100_000  # characters after the line in which the brackets are looked for that close something before

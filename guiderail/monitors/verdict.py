@@ -16,13 +16,14 @@ from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import Diagnostic, NoAnswer
 from guiderail.monitors.analysis.pool import Analysers, folder_of
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
 from guiderail.monitors.analysis.server import whole
+from guiderail.monitors.change import Change
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import unmatched_closers
 from guiderail.monitors.refused import refused_at
@@ -84,15 +85,6 @@ class Verdict:
                 return self.reason or "new errors: " + "; ".join(error.partition("\n")[0] for error in self.errors)
             case "unknown":
                 return f"errors unknown ({self.reason})"
-
-
-class Change(NamedTuple):
-    """A text in place of `document.text[start:end]`; `finished` is whether nothing more was to come."""
-
-    start: int
-    end: int
-    text: str
-    finished: bool = True
 
 
 class Inspector:

@@ -18,7 +18,8 @@ from guiderail.choices import Confidence
 from guiderail.engine.gate import LEAST, UNSURE, Gate
 from guiderail.engine.likelihood import Facts, Likelihood, learned, likelihood_of, situation_at, word_ends
 from guiderail.engine.suggestion import Step, Suggestion, Timings
-from guiderail.monitors.verdict import Change, syntax_of
+from guiderail.monitors.change import Change
+from guiderail.monitors.verdict import syntax_of
 from guiderail.text.document import Document
 
 TIMINGS = Timings(1, 0, 0.0, 0.0, 0.0, 0.0)
@@ -60,6 +61,15 @@ def test_the_more_confidence_is_wanted_the_less_is_shown(logprobs: list[float]) 
     assert all(more.startswith(less) for more, less in pairwise(shown))
     assert all(syntax_of(PYTHON, Change(len(BEFORE), len(BEFORE), text)) != "wrong" for text in shown)
     assert LEAST["off"] < LEAST["eager"] < LEAST["balanced"] < LEAST["quiet"]
+
+
+def test_what_a_text_opens_it_closes() -> None:
+    """With the brackets that come next, however likely; else it ends before them."""
+    assert sifted(suggestion("append(path)", 0, 0, 0, -9)) == ["append(path)"]
+    assert sifted(suggestion("append([path])", 0, 0, 0, 0, -9, 0)) == ["append([path])"]
+    assert sifted(suggestion("append(path, 1)", 0, 0, 0, -9, 0, 0)) == ["append"]
+    opened = Document("print(", Path("app.py"), "python")
+    assert sifted(suggestion("path)", 0, -9, document=opened, at=6), document=opened) == ["path"]
 
 
 def test_a_text_does_not_end_in_a_string_that_it_opens() -> None:

@@ -11,9 +11,10 @@ from guiderail.choices import VerdictUse
 from guiderail.decoding.method import Finish
 from guiderail.engine.judging import Judge
 from guiderail.engine.suggestion import Suggestion, Timings
+from guiderail.monitors.change import Change
 from guiderail.monitors.error_kinds import is_sure
 from guiderail.monitors.report import MonitorReport, TriggerOutcome
-from guiderail.monitors.verdict import Change, Inspector, lacks_member, syntax_of
+from guiderail.monitors.verdict import Inspector, lacks_member, syntax_of
 from guiderail.text.document import Document
 from tests.helpers.diagnostics import Told, diagnostic, finds
 

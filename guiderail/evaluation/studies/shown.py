@@ -18,7 +18,8 @@ from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.row_file import RowFile
 from guiderail.evaluation.tables import Parts, columns, grouped, mean, parts
 from guiderail.evaluation.worker import Row
-from guiderail.monitors.verdict import Change, syntax_of
+from guiderail.monitors.change import Change
+from guiderail.monitors.verdict import syntax_of
 from guiderail.text.document import Document
 
 if TYPE_CHECKING:
