@@ -23,6 +23,7 @@ from guiderail.engine.request import CompletionRequest
 from guiderail.engine.time_limits import BATCH
 from guiderail.evaluation.keystrokes import Cursor, draw, is_right
 from guiderail.evaluation.packages import SourceFile
+from guiderail.evaluation.row_file import read_lines
 from guiderail.evaluation.study import laid_out
 from guiderail.evaluation.tables import grouped
 from guiderail.settings import Settings
@@ -65,8 +66,7 @@ def replay(corpora: Sequence[Path], out: Path, model: str, dtype: str, threads: 
 
 
 def _read(corpus: Path) -> Iterator[SourceFile]:
-    with corpus.open(encoding="utf-8") as stream:
-        yield from (SourceFile(**json.loads(line)) for line in stream)
+    yield from (SourceFile(**one) for one in read_lines(corpus))
 
 
 def examples(engine: Engine, cursor: Cursor, roots: Mapping[str, Path], settings: Settings) -> Iterator[Example]:
@@ -91,9 +91,9 @@ def examples(engine: Engine, cursor: Cursor, roots: Mapping[str, Path], settings
 @click.option("--about", default="", help="Where the examples come from, for the table.")
 def fit(corpora: Sequence[Path], out: Path, check: Sequence[Path], about: str) -> None:
     """Fit the logistic model to the examples in CORPORA, and say how well its probabilities hold."""
-    own = [json.loads(line) for corpus in corpora for line in corpus.open(encoding="utf-8")]
+    own = [one for corpus in corpora for one in read_lines(corpus)]
     model = fitted(own)
-    others = [json.loads(line) for corpus in check for line in corpus.open(encoding="utf-8")]
+    others = [one for corpus in check for one in read_lines(corpus)]
     error = calibration_error(model, others or own)
     words = {"about": about, "examples": len(own), "packages": len({one["package"] for one in own})}
     weights = {name: round(value, 4) for name, value in model.weights.items()}

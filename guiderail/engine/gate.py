@@ -96,7 +96,7 @@ def _closed(document: Document, one: Suggestion, end: int) -> Suggestion:
 
 
 def _may_end(document: Document, one: Suggestion) -> bool:
-    """Whether a beginning has a word in it, ends with one or with an operand, and closes brackets and strings it opens."""
+    """Whether a beginning has a word, ends with one or with an operand, and closes what it opens."""
     if not re.search(r"\w", one.text) or not ends_something(one.text) or opens(document, change_of(one)):
         return False
     language = document.language or ""

@@ -19,7 +19,7 @@ from guiderail.text.language import language_of
 LINES = 3  # that are typed in one place
 EVERY = 5  # keys
 LONGEST = 200  # characters of a line
-TRIES = 20  # places in a file that are looked at for enough lines
+TRIES = 100  # places in a file that are looked at for enough lines
 
 _STEP = re.compile(r"\s*(?:\w+|[^\w\s])")
 
