@@ -72,8 +72,9 @@ class Facts:
         self._one = one
         self._line = _line_before(document.text, one.start).lstrip()
         self._near = document.text[max(0, one.start - NEAR) : one.start], document.text[one.end : one.end + NEAR]
-        self._known = set(_NAME.findall(" ".join(self._near)))
-        self._known |= keywords(document.language) if document.language and has_grammar(document.language) else set()
+        language = document.language
+        words = keywords(language) if language and has_grammar(language) else ()
+        self._known = dict.fromkeys(words, True)
         self._situation = situation_at(document, one.start)
         self._half = re.search(r"\w*$", self._line)
         self._offset = max(0, one.written.find(one.text))  # blanks before it may have been left out
@@ -95,12 +96,19 @@ class Facts:
             "characters": math.log1p(end),
             "whole": float(whole),
             "ended": float(whole and one.finish in {"line", "block", "eos"}),
-            "new names": float(min(3, sum(name not in self._known for name in names))),
+            "new names": float(min(3, sum(not self._is_known(name) for name in names))),
             "written before": self._written_before(text),
             "signs alone": float(not names),
             "half typed": math.log1p(len(half)),
             f"in {self._situation}": 1.0,
         }
+
+    def _is_known(self, name: str) -> bool:
+        """Whether a name is a keyword, or stands near the cursor."""
+        if name not in self._known:
+            whole = re.compile(rf"(?<!\w){name}(?!\w)")
+            self._known[name] = any(name in part and whole.search(part) is not None for part in self._near)
+        return self._known[name]
 
     def _scores(self, end: int) -> list[float]:
         """The log-probabilities of the tokens that begin in the first so many characters of the text."""
