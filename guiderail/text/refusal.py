@@ -94,7 +94,7 @@ def _first_refusal(parser: Parser, source: bytes, tree: Tree) -> int | None:
         if not log.found:
             raise SlowTextError from None
     finally:
-        parser.logger = None
+        del parser.logger
     if not log.found:
         return None
     row, column = log.refused
