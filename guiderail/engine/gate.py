@@ -59,7 +59,7 @@ class Gate:
     def sift(self, document: Document, found: Sequence[Suggestion]) -> tuple[list[Suggestion], list[Suggestion]]:
         """The suggestions that are likely, as they are or shortened; and those of which nothing is.
 
-        What the model did not write, and what is cut while it is being written, is none of its business.
+        What has a verdict already is not looked at.
         """
         kept: dict[str, Suggestion] = {}
         unsure: list[Suggestion] = []
