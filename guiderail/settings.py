@@ -73,7 +73,6 @@ class Settings:
         "balanced",
         "how likely a suggestion must be right to be shown, as the model and the place tell; off shows all",
         choices=choices.Confidence,
-        owner="both",
     )
     analyser: str = _key(
         "auto", "who analyses its languages; auto takes the best one installed", choices=("auto", *ANALYSERS)
