@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from guiderail.monitors.lex_state import LexState, token_end
+from guiderail.monitors.lex_state import LexState, tokens
 from guiderail.text.languages.table import LEXICONS
 
 PREFIX = 3  # characters before a quote that say of what kind the string is
@@ -67,18 +67,18 @@ def _last_open(text: str, at: int, hole: str, language: str) -> int:
 
 def _code_end(text: str, at: int, language: str) -> int | None:
     """Where the brace stands that closes the code that begins at `at`; None if it does not come."""
-    depth = 0
-    while (token := token_end(text, at, language)) is not None:
-        begin, at, kind = token
-        if kind == "open":
+    depth, scan = 0, tokens(text, language, at)
+    while token := next(scan, None):
+        found, _, unclosed = token
+        if found["open"]:
             depth += 1
-        elif kind == "close" and depth:
+        elif found["close"] and depth:
             depth -= 1
-        elif text[begin] == "}":
-            return begin
-        elif text[begin] == "#":  # of a format
-            at = begin + 1
-        elif kind == "unclosed":
+        elif found["close"] == "}":
+            return found.start()
+        elif found[0][0] == "#":  # of a format
+            scan = tokens(text, language, found.start() + 1)
+        elif unclosed:
             return None
     return None
 
