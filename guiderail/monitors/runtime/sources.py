@@ -17,7 +17,7 @@ from threading import Thread
 from guiderail import projectfile
 from guiderail.allowance import Allowance, unlimited
 from guiderail.monitors.analysis.workspaces import is_trusted
-from guiderail.monitors.modules import module_path
+from guiderail.monitors.python.modules import module_path
 from guiderail.monitors.runtime.facts import UNREAD, ClassFacts, FileFacts, unknown_class
 from guiderail.monitors.runtime.reader import read_facts
 from guiderail.projectfile import ProjectFileError, SpentError
