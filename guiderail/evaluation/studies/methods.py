@@ -70,7 +70,7 @@ def tasks(files: Mapping[str, Sequence[SourceFile]], plan: Plan) -> list[Task]:
         rng = generator(plan.seed, "blocks", package)
         found += [replace(task, kind="line") for task in draw_lines(own, "fim_line", lines[package], plan.seed)]
         bodies = [(file, *body) for file in own for body in function_bodies(file.text, file.language)]
-        short = [body for body in bodies if body[0].text.count("\n", body[1], body[2]) <= BODY_LINES]
+        short = [(file, at, end) for file, at, end in bodies if file.text.count("\n", at, end) <= BODY_LINES]
         found += [_block(*body) for body in rng.sample(short, min(len(short), blocks[package]))]
     return found
 
