@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 
 from guiderail.text.languages.lexicon import Lexicon, String
 from guiderail.text.languages.table import LEXICONS
+from guiderail.text.syntax import SlowTextError
 
 CHECKPOINT_EVERY = 512  # characters
 KEPT_SUFFIXES = 8  # whose closing brackets are remembered
@@ -63,7 +64,11 @@ class LexState:
 
 
 def lex_state(
-    text: str, language: str, before: LexState | None = None, checkpoints: list[Checkpoint] | None = None
+    text: str,
+    language: str,
+    before: LexState | None = None,
+    checkpoints: list[Checkpoint] | None = None,
+    most: int | None = None,
 ) -> LexState:
     """The state at the end of a text.
 
@@ -75,18 +80,25 @@ def lex_state(
         The state of a shorter text that this one begins with, if it is known.
     checkpoints
         Gets a checkpoint every `CHECKPOINT_EVERY` characters.
+    most
+        How many brackets, comments, strings and line ends may be read; None for all.
 
     Raises
     ------
     KeyError
         The language has no lexicon.
+    SlowTextError
+        There are more than `most`.
     """
     checkpoint = before.checkpoint if before else Checkpoint()
     at, brackets, statement, inside = checkpoint.at, list(checkpoint.open_brackets), checkpoint.statement_start, False
     begin, open_until = -1, 0  # `open_until`: where a string ends that is not closed, but may be later
     unclosed: dict[str, int] = {}  # by quote, up to where a string is known not to be closed
     lexicon, scanner = LEXICONS[language], _scanner(language)
+    read = 0
     while found := scanner.search(text, at):
+        if (read := read + 1) == most:
+            raise SlowTextError
         begin, at = found.span()
         if found["open"]:
             brackets.append(begin)
