@@ -11,7 +11,7 @@ from guiderail.errors import UsageError
 from guiderail.lsp.place import place_at
 from guiderail.monitors import lex_state
 from guiderail.monitors.lex_cache import MOST_READ, LexCache, lex_cache
-from guiderail.text import language
+from guiderail.text import language, syntax
 from guiderail.text.document import Document
 from tests.lsp.client import connected
 
@@ -107,3 +107,27 @@ def test_a_name_of_no_language_is_compared_in_part(monkeypatch: pytest.MonkeyPat
         language.language_named("a/" * 200_000)
     assert max(map(len, compared)) <= 100
     assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize("text", ["class A:\n" + "    a = 1\n" * 20_000, "f(" + "g(1), " * 30_000 + ")\n"])
+def test_a_query_reads_little_of_a_file_at_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it does, no other thread runs: a file of a megabyte held the event loop for half a second."""
+    found, real = [], syntax.QueryCursor
+
+    class Counting:
+        def __init__(self, query: Any) -> None:
+            self._cursor = real(query)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._cursor, name)
+
+        def captures(self, node: Any) -> Any:
+            captured = self._cursor.captures(node)
+            found.append(sum(map(len, captured.values())))
+            return captured
+
+    monkeypatch.setattr(syntax, "QueryCursor", Counting)
+    root = syntax.parse(text.encode(), "python")
+    nodes = syntax.find(root, "python", "[(assignment) (call)] @it")
+    assert len(nodes) > 15_000
+    assert max(found) < 6000
