@@ -65,6 +65,7 @@ TEXTS = {
     "cases": "case " * (LONG // 5),
     "imports": "import a, " * (LONG // 10),
     "holes": 'x = f"' + "{" * LONG,
+    "formats": 'x = f"""{' + "a#" * (LONG // 2),
     "values": 'x = f"' + "{a!r:{b}}" * (LONG // 9),
 }
 EACH = ("words", "members", "opening")  # of which all ends and all languages are tried
