@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 
 from guiderail.text.languages.lexicon import Lexicon, String
 from guiderail.text.languages.table import LEXICONS
+from guiderail.text.syntax import SlowTextError
 
 CHECKPOINT_EVERY = 512  # characters
 KEPT_SUFFIXES = 8  # whose closing brackets are remembered
@@ -64,7 +65,11 @@ class LexState:
 
 
 def lex_state(
-    text: str, language: str, before: LexState | None = None, checkpoints: list[Checkpoint] | None = None
+    text: str,
+    language: str,
+    before: LexState | None = None,
+    checkpoints: list[Checkpoint] | None = None,
+    most: int | None = None,
 ) -> LexState:
     """The state at the end of a text.
 
@@ -76,16 +81,18 @@ def lex_state(
         The state of a shorter text that this one begins with, if it is known.
     checkpoints
         Gets a checkpoint every `CHECKPOINT_EVERY` characters.
+    most
+        How many brackets, comments, strings and line ends are too many; None for no limit.
 
     Raises
     ------
-    KeyError
-        The language has no lexicon.
+    SlowTextError
+        There are too many.
     """
     checkpoint = before.checkpoint if before else Checkpoint()
     brackets, statement, inside = list(checkpoint.open_brackets), checkpoint.statement_start, False
     begin, open_until = -1, 0  # `open_until`: where a string ends that is not closed, but may be later
-    for found, at, unclosed in tokens(text, language, checkpoint.at):
+    for found, at, unclosed in tokens(text, language, checkpoint.at, most):
         begin = found.start()
         if found["open"]:
             brackets.append(begin)
@@ -95,8 +102,7 @@ def lex_state(
             inside = unclosed.many_lines or at == len(text)  # a line end closes a string of one line
             if unclosed.many_lines:
                 break
-            if open_until <= begin:
-                open_until = _last_line_end(text, found.end())
+            open_until = open_until if open_until > begin else _last_line_end(text, found.end())
         elif found["comment"] and at == len(text):
             inside = (longer := _scanner(language).match(text + "a", begin)) is None or longer[0] != found[0]
         if _ends_statement(LEXICONS[language], found, [text[at] for at in brackets[-1:]]):
@@ -163,14 +169,23 @@ def pairs(text: str, language: str, opened: str) -> tuple[str, int]:
     return "".join(stack), single
 
 
-def tokens(text: str, language: str, at: int = 0) -> Iterator[tuple[re.Match[str], int, String | None]]:
+def tokens(
+    text: str, language: str, at: int = 0, most: int | None = None
+) -> Iterator[tuple[re.Match[str], int, String | None]]:
     """The brackets, comments, strings and ends of statements of code from `at` on: how each begins, and where it ends.
 
     A string that is not closed comes third; the line's end ends it. The text is read once, whatever is left open.
+
+    Raises
+    ------
+    SlowTextError
+        There are `most`, or more.
     """
-    scanner, strings = _scanner(language), _strings(language)
+    scanner, strings, read = _scanner(language), _strings(language), 0
     unclosed: dict[str, int] = {}  # by quote, up to where a string is known not to be closed
     while found := scanner.search(text, at):
+        if (read := read + 1) == most:
+            raise SlowTextError
         begin, at = found.span()
         open_string = None
         if found["quote"]:
