@@ -6,6 +6,7 @@ the strings, comments and brackets of a language, and nothing else.
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -92,38 +93,66 @@ def lex_state(
     """
     checkpoint = before.checkpoint if before else Checkpoint()
     at, brackets, statement, inside = checkpoint.at, list(checkpoint.open_brackets), checkpoint.statement_start, False
-    begin, open_until = -1, 0  # `open_until`: where a string ends that is not closed, but may be later
-    unclosed: dict[str, int] = {}  # by quote, up to where a string is known not to be closed
+    begin, unclosed, tokens = -1, _Unclosed(), itertools.count(1)
     lexicon, scanner = LEXICONS[language], _scanner(language)
-    read = 0
     while found := scanner.search(text, at):
-        if (read := read + 1) == most:
-            raise SlowTextError
+        _check(next(tokens), most)
         begin, at = found.span()
         if found["open"]:
             brackets.append(begin)
         elif found["close"] and brackets:
             brackets.pop()
         elif found["quote"]:
-            string = _strings(language)[found["quote"]]
-            closed = string.pattern.match(text, at) if unclosed.get(string.quote, 0) <= begin else None
-            if closed is None and not string.many_lines and open_until <= begin:
-                open_until = _last_line_end(text, at)
-            if closed is None and unclosed.get(string.quote, 0) <= begin:
-                unclosed[string.quote] = string.stop(text, at)
-            at = closed.end() if closed else len(text) if string.many_lines else _line_end(text, at)
-            inside = closed is None and at == len(text)  # a line end closes a string of one line
+            at, inside = unclosed.read(text, begin, at, _strings(language)[found["quote"]])
         elif found["comment"] and at == len(text):
-            inside = (longer := scanner.match(text + "a", begin)) is None or longer[0] != found[0]
+            inside = _goes_on(scanner, text, begin)
         if _ends_statement(lexicon, found, [text[at] for at in brackets[-1:]]):
             statement = at
-        if found["break"] and found["break"][-1] == "\n" and open_until < at < len(text):
-            if at < checkpoint.at + len(brackets):  # one costs as much as brackets are open: never more than the text
-                continue
+        is_safe = found["break"] and found["break"][-1] == "\n" and unclosed.line < at < len(text)
+        if is_safe and at >= checkpoint.at + len(brackets):  # one costs as much as brackets are open
             checkpoint = Checkpoint(at, tuple(brackets), statement)
             if checkpoints is not None and at >= checkpoints[-1].at + CHECKPOINT_EVERY:
                 checkpoints.append(checkpoint)
     return LexState(inside, tuple(brackets), statement, checkpoint, begin if inside else -1)
+
+
+def _check(count: int, most: int | None) -> None:
+    """Raise SlowTextError if a text has more tokens than are to be read."""
+    if most is not None and count > most:
+        raise SlowTextError
+
+
+class _Unclosed:
+    """What is known of strings that are not closed, which are looked for once.
+
+    Attributes
+    ----------
+    line
+        Where one of one line ends, that may be closed later.
+    """
+
+    def __init__(self) -> None:
+        self.line = 0
+        self._until: dict[str, int] = {}  # by quote, up to where a string is known not to be closed
+
+    def read(self, text: str, begin: int, at: int, string: String) -> tuple[int, bool]:
+        """Where the string ends whose quote is from `begin` to `at`, and whether the text ends in it."""
+        is_known = self._until.get(string.quote, 0) > begin
+        closed = None if is_known else string.pattern.match(text, at)
+        if closed:
+            return closed.end(), False
+        if not string.many_lines and self.line <= begin:
+            self.line = _last_line_end(text, at)
+        if not is_known:
+            self._until[string.quote] = string.stop(text, at)
+        end = len(text) if string.many_lines else _line_end(text, at)
+        return end, end == len(text)  # a line end closes a string of one line
+
+
+def _goes_on(scanner: re.Pattern[str], text: str, begin: int) -> bool:
+    """Whether the comment that begins there, up to the text's end, would be longer if the text were."""
+    longer = scanner.match(text + "a", begin)
+    return longer is None or longer.end() != len(text)
 
 
 def _ends_statement(lexicon: Lexicon, found: re.Match[str], innermost: list[str]) -> bool:
