@@ -82,12 +82,12 @@ def lex_state(
     checkpoints
         Gets a checkpoint every `CHECKPOINT_EVERY` characters.
     most
-        How many brackets, comments, strings and line ends are too many; None for no limit.
+        How many brackets, comments, strings and line ends may be read; None for all.
 
     Raises
     ------
     SlowTextError
-        There are too many.
+        There are more than `most`.
     """
     checkpoint = before.checkpoint if before else Checkpoint()
     brackets, statement, inside = list(checkpoint.open_brackets), checkpoint.statement_start, False
@@ -179,12 +179,13 @@ def tokens(
     Raises
     ------
     SlowTextError
-        There are `most`, or more.
+        There are more than `most`.
     """
     scanner, strings, read = _scanner(language), _strings(language), 0
     unclosed: dict[str, int] = {}  # by quote, up to where a string is known not to be closed
     while found := scanner.search(text, at):
-        if (read := read + 1) == most:
+        read += 1
+        if most is not None and read > most:
             raise SlowTextError
         begin, at = found.span()
         open_string = None
