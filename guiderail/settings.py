@@ -72,7 +72,7 @@ class Settings:
     )
     confidence: choices.Confidence = _key(
         "balanced",
-        "how likely a suggestion must be right to be shown, as the model and the place tell; off shows all",
+        "how likely a suggestion of the embedded model must be right to be shown; off shows all",
         choices=choices.Confidence,
     )
     analyser: str = _key(

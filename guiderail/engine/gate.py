@@ -35,7 +35,7 @@ def sift(
 
     Independent draws are all of them an answer.
     """
-    likelihood = likelihood_of(model.info.name, model.vocab_size)
+    likelihood = likelihood_of(model.info.name)
     if likelihood is None or request.settings.confidence == "off" or not request.distinct:
         return found, []
     return Gate(likelihood, request.settings.confidence).sift(document, found)

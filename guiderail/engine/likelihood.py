@@ -30,7 +30,7 @@ NEAR = 50_000  # characters before the cursor and after it in which words are lo
 LEAST = -1e3  # of a log-probability
 QUOTED = 4  # characters in which a string's opening quote stands: rb"
 SHORTEST = 8  # characters of the beginning of a line that another line has too
-LARGE = 16_384  # ids: of models with fewer a token is something else, and what was learned of others does not hold
+EMBEDDED = "embedded"  # the only model that has a table
 _IMPORT = re.compile(r"\s*(?:import|from|use|using|package)\b")
 _MEMBER = re.compile(r"(?:\.|->|::)\w*$")
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -143,19 +143,9 @@ def learned(name: str) -> Likelihood:
     return Likelihood(table["bias"], table["weights"])
 
 
-def likelihood_of(model: str, vocabulary: int) -> Likelihood | None:
-    """What is known of a model's texts; None where nothing is.
-
-    Parameters
-    ----------
-    model
-        Its name; the embedded one has a table of its own.
-    vocabulary
-        How many ids its tokenizer has. The general table was learned with a model that writes whole words.
-    """
-    if model == "embedded":
-        return learned("embedded")
-    return learned("general") if vocabulary >= LARGE else None
+def likelihood_of(model: str) -> Likelihood | None:
+    """What is known of the texts of a model, by its name; None where nothing was learned with it."""
+    return learned(model) if model == EMBEDDED else None
 
 
 def word_ends(text: str) -> Sequence[int]:
