@@ -263,6 +263,17 @@ class Client:
         params = lsp.DefinitionParams(self._document, self._position(offset))
         return await self._rpc.text_document_definition_async(params)
 
+    async def references(self, offset: int) -> Any:
+        """Where the name at `offset` is used, and declared."""
+        context = lsp.ReferenceContext(include_declaration=True)
+        params = lsp.ReferenceParams(context, self._document, self._position(offset))
+        return await self._rpc.text_document_references_async(params)
+
+    @property
+    def encoding(self) -> Encoding:
+        """The encoding in whose code units this conversation counts columns."""
+        return self._encoding
+
     @property
     def locates_types(self) -> bool:
         """Whether the server can be asked where a type is defined."""

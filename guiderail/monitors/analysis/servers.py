@@ -46,6 +46,7 @@ TY = Server(
     alone=True,
     limit=1000,
     incomplete_means_missing=False,  # it says so of every answer
+    finds_references=True,
 )
 BASEDPYRIGHT = Server(
     name="basedpyright",
@@ -57,6 +58,7 @@ BASEDPYRIGHT = Server(
     told=python_servers.basedpyright,
     executes=True,  # asks the project's Python where its packages are
     incomplete_means_missing=False,  # as ty
+    finds_references=True,
 )
 JEDI = Server(
     name="jedi",
@@ -81,6 +83,7 @@ TSC = Server(  # the compiler written in Go, from version 7 on, is a server itse
         "javascript": {"disableAutomaticTypeAcquisition": True},
     },
     probes=True,
+    finds_references=True,
 )
 TYPESCRIPT = Server(
     name="typescript-language-server",
@@ -97,6 +100,7 @@ TYPESCRIPT = Server(
     },
     retries=True,
     probes=True,
+    finds_references=True,
 )
 CLANGD = Server(
     name="clangd",
@@ -149,6 +153,7 @@ GOPLS = Server(
     toolchain=("go", "env", "GOROOT"),
     incomplete_means_missing=False,
     retries=True,
+    finds_references=True,
 )
 RUST_ANALYZER = Server(
     name="rust-analyzer",
@@ -259,13 +264,16 @@ def server_named(name: str) -> Server:
     raise UsageError(f"there is no analyser {name!r}", f"Known are {', '.join(names())}")
 
 
-def candidates(language: str | None, wanted: str = "auto", untrusted: Path | None = None) -> Iterator[Server]:
+def candidates(
+    language: str | None, wanted: str = "auto", untrusted: Path | None = None, *, references: bool = False
+) -> Iterator[Server]:
     """The installed servers for a language, best first: only the one a person wants, if it is for this language.
 
-    What lies in `untrusted`, a workspace that is not trusted, is not installed.
+    What lies in `untrusted`, a workspace that is not trusted, is not installed. With `references` only those count that
+    find the uses of a name.
     """
     best = BY_NAME[language].analysers if language is not None and language in BY_NAME else ()
-    own = [server for server in known() if language in server.languages]
+    own = [one for one in known() if language in one.languages and (one.finds_references or not references)]
     own.sort(key=lambda server: best.index(server.name) if server.name in best else len(best))
     named = [server for server in own if server.name == wanted]
     return (server for server in named or own if server.find(untrusted))

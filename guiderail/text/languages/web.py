@@ -5,7 +5,16 @@ from dataclasses import replace
 
 from guiderail.text.languages.kinds import CONSTANT, FIELD, FUNCTION, METHOD, PROPERTY, VARIABLE
 from guiderail.text.languages.lexicon import SLASH_COMMENTS, Lexicon, String, quoted
-from guiderail.text.languages.record import BRACES, TYPES, Instantiable, Language, MemberSyntax, Sample, declarations
+from guiderail.text.languages.record import (
+    BRACES,
+    TYPES,
+    FunctionSyntax,
+    Instantiable,
+    Language,
+    MemberSyntax,
+    Sample,
+    declarations,
+)
 
 # A slash begins a pattern where an expression may begin; divisions follow one. At its end the text may be inside one.
 _PATTERN = (
@@ -42,6 +51,16 @@ TYPESCRIPT = Language(
     new=Instantiable(  # any value may be a constructor
         TYPES | {FUNCTION, FIELD, VARIABLE, PROPERTY, CONSTANT, METHOD},
         frozenset({"this", "class", "function", "target", "globalThis", "await", "async", "super"}),
+    ),
+    functions=FunctionSyntax(
+        functions=frozenset(
+            {"function_declaration", "generator_function_declaration", "method_definition", "function_signature"}
+        ),
+        classes=frozenset({"class_declaration", "abstract_class_declaration", "class"}),
+        calls={"call_expression": "function", "new_expression": "constructor"},
+        members={"member_expression": "property"},
+        constructors=frozenset({"constructor"}),
+        spreads=frozenset({"spread_element"}),
     ),
     declarations=declarations(
         scope="class_declaration abstract_class_declaration class",
