@@ -6,6 +6,7 @@ import difflib
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +53,10 @@ def next_edits(
     """
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.next_edit.finder import InterruptedSearchError
+    from guiderail.next_edit.source_tree import read
     from guiderail.next_edit.summary import consequences
     from guiderail.prompt.project import find_root
+    from guiderail.text.syntax import has_grammar
 
     settings = resolved(flags, file).settings
     start = (file or Path.cwd()).absolute()
@@ -61,6 +64,9 @@ def next_edits(
     if before is not None and (file is None or since is not None):
         raise UsageError("--before is the earlier text of one FILE", "Name FILE, and leave --since out")
     changes = [_given(file, before)] if file and before else list(_since(root, since or HEAD, file))
+    for _, after in changes:
+        if read(after) is None and has_grammar(after.language):
+            click.echo(visible(f"{after.path} has errors of syntax: nothing is said of its changes"), err=True)
     pool = ServerPool(settings.analyser, trust=settings.trust, python=settings.python)
     try:
         found = consequences(pool, root, changes)
@@ -78,7 +84,7 @@ def _given(file: Path, before: Path) -> tuple[Document, Document]:
     from guiderail.text.source import read_source
 
     after = read_source(file.absolute())
-    return Document(read_source(before, after.language).text, after.language, after.path), after
+    return replace(after, text=read_source(before, after.language).text), after
 
 
 def _since(root: Path, revision: str, file: Path | None) -> Iterator[tuple[Document, Document]]:
@@ -133,16 +139,20 @@ def _show(found: Consequences, root: Path, *, as_json: bool, is_applied: bool) -
     files = _by_file(found.edits)
     for path, (before, after) in files.items():
         name = path.relative_to(root) if path.is_relative_to(root) else path
-        lines = [text.text.splitlines(keepends=True) for text in (before, after)]
-        patch = "".join(difflib.unified_diff(*lines, f"a/{name}", f"b/{name}"))
+        old, new = (document.text.splitlines(keepends=True) for document in (before, after))
+        patch = "".join(difflib.unified_diff(old, new, f"a/{name}", f"b/{name}"))
         output.write(visible(patch) if sys.stdout.isatty() else patch)
     made = "made" if is_applied else "proposed"
-    click.echo(f"{len(found.edits)} edits in {len(files)} files {made}", err=True)
+    click.echo(f"{_count(len(found.edits), 'edit')} in {_count(len(files), 'file')} {made}", err=True)
     for one in found.open:
         names = ", ".join(parameter.name for parameter in one.missing)
         click.echo(visible(f"{one.document.path}:{one.line + 1}: needs a value for {names}"), err=True)
     for one in found.dropped:
         click.echo(visible(f"{one.document.path}:{one.line + 1}: not proposed, {one.reason} brings errors"), err=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _row(one: Proposal) -> dict[str, Any]:

@@ -70,8 +70,14 @@ def rewritten(tree: SourceTree, call: Node, change: SignatureChange) -> Rewritte
     if found is None:
         return None
     wanted, missing = _wanted(found, change)
-    edit = _edit(tree, listed, found, wanted, change)
-    return Rewritten(edit, missing) if edit is not None else None
+    edit = _edit(tree, listed, found, wanted, change) if wanted is not None else None
+    return Rewritten(edit, missing) if edit is not None and not _loses_comment(tree, listed, edit) else None
+
+
+def _loses_comment(tree: SourceTree, listed: Node, edit: Edit) -> bool:
+    """Whether a comment among the arguments would be gone."""
+    comments = (node for node in listed.named_children if "comment" in node.type)
+    return any(edit.start < tree.end(node) <= edit.end and tree.text(node) not in edit.text for node in comments)
 
 
 def _is_unbound(tree: SourceTree, call: Node, signature: Signature) -> bool:
@@ -107,22 +113,29 @@ def _arguments(tree: SourceTree, listed: Node, signature: Signature) -> list[Arg
     return found
 
 
-def _wanted(found: list[Argument], change: SignatureChange) -> tuple[list[tuple[str, str]], tuple[Parameter, ...]]:
-    """The arguments of the new call, each with the keyword that it needs, or ""; and the parameters without a value."""
+def _wanted(
+    found: list[Argument], change: SignatureChange
+) -> tuple[list[tuple[str, str]] | None, tuple[Parameter, ...]]:
+    """The arguments of the new call, each with the keyword that it needs, or ""; and the parameters without a value.
+
+    None where a parameter that takes no keyword would come after one that is left out.
+    """
     given = {argument.parameter: argument for argument in found}
-    wanted, missing, is_gap = list[tuple[str, str]](), list[Parameter](), False
+    wanted, missing, only_keywords = list[tuple[str, str]](), list[Parameter](), False
     for parameter, origin in zip(change.after.parameters, change.origins, strict=True):
         argument = given.get(origin) if origin is not None else None
         if parameter.kind in {"rest", "keywords"}:
             continue
         if argument is None and parameter.is_optional:
-            is_gap = True
+            only_keywords = True
             continue
+        if parameter.kind == "positional" and only_keywords:
+            return None, ()
         if argument is None:
             missing.append(parameter)
-        by_keyword = is_gap or parameter.kind == "keyword" or (argument is not None and argument.by_keyword)
-        is_gap = is_gap or by_keyword
-        wanted.append((argument.text if argument else parameter.name, parameter.name if by_keyword else ""))
+        was_keyword = argument is not None and argument.by_keyword and parameter.kind != "positional"
+        only_keywords = only_keywords or parameter.kind == "keyword" or was_keyword
+        wanted.append((argument.text if argument else parameter.name, parameter.name if only_keywords else ""))
     return _as_written(found, wanted, change), tuple(missing)
 
 

@@ -35,13 +35,14 @@ class Files:
     def get(self, path: Path) -> Document | None:
         """What a file holds; None of one that must not be changed, or cannot be read."""
         if path not in self._known:
-            self._known[path] = self._opened.get(path) or (self._read(path) if self._may_change(path) else None)
+            may_change = self._may_change(path)
+            self._known[path] = (self._opened.get(path) or self._read(path)) if may_change else None
         return self._known[path]
 
     def _may_change(self, path: Path) -> bool:
         real = Path(os.path.realpath(path))
-        inside = path.is_relative_to(self._root) and real.is_relative_to(os.path.realpath(self._root))
-        return inside and not ignored(self._root)(path) and os.access(path, os.W_OK)
+        is_inside = path.is_relative_to(self._root) and real.is_relative_to(os.path.realpath(self._root))
+        return is_inside and not ignored(self._root)(path) and (os.access(path, os.W_OK) or not path.exists())
 
     def _read(self, path: Path) -> Document | None:
         try:

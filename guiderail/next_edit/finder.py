@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
@@ -139,6 +140,14 @@ class Finder:
             document = self.files.get(path)
             self._trees[path] = read(document) if document is not None else None
         return self._trees[path]
+
+
+def judged(finder: Finder, proposals: Iterable[Proposal]) -> Iterator[tuple[Proposal, bool]]:
+    """The proposals, each with whether it is right; file by file."""
+    for _, group in groupby(proposals, key=lambda one: one.document.path):
+        own = list(group)
+        right = finder.right(own)
+        yield from ((one, one in right) for one in own)
 
 
 def applied(document: Document, edits: Iterable[Edit]) -> Document:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.next_edit.files import Files
-from guiderail.next_edit.finder import Finder
+from guiderail.next_edit.finder import Finder, judged
 from guiderail.next_edit.proposal import Proposal
 from guiderail.text.document import Document
 
@@ -60,7 +59,7 @@ def consequences(
         if analyser is None:
             continue
         finder = Finder(analyser, Files(root, {}))
-        for proposal, is_right in _judged(finder, finder.find(before, after)):
+        for proposal, is_right in judged(finder, finder.find(before, after)):
             edit = proposal.edit
             found.setdefault((proposal.document.path, edit.start, edit.end, edit.text), (proposal, is_right))
     every = list(found.values())
@@ -69,11 +68,3 @@ def consequences(
         tuple(one for one, is_right in every if not is_right and one.missing),
         tuple(one for one, is_right in every if not is_right and not one.missing),
     )
-
-
-def _judged(finder: Finder, proposals: Iterable[Proposal]) -> Iterator[tuple[Proposal, bool]]:
-    """The proposals, each with whether it is right; file by file."""
-    for _, group in groupby(proposals, key=lambda one: one.document.path):
-        own = list(group)
-        right = finder.right(own)
-        yield from ((one, one in right) for one in own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -74,6 +75,7 @@ class ServerPool:
             notice(f"{python}, the setting python, does not exist; the Python that is found is taken instead")
         self._running: dict[tuple[str, Path], ServerAnalyser] = {}
         self._chosen: dict[tuple[str, Path, bool], tuple[Server, bool] | None] = {}
+        self._starting = threading.Lock()  # several threads ask for analysers
         self._asked: dict[Path, None] = {}  # the folder that was asked about last comes last
 
     def get(self, language: str, folder: Path) -> ServerAnalyser | None:
@@ -85,6 +87,10 @@ class ServerPool:
         return self._get(language, folder, references=True)
 
     def _get(self, language: str, folder: Path, *, references: bool) -> ServerAnalyser | None:
+        with self._starting:
+            return self._started(language, folder, references=references)
+
+    def _started(self, language: str, folder: Path, *, references: bool) -> ServerAnalyser | None:
         folder = whole(folder)
         self._asked.pop(folder, None)
         self._asked[folder] = None
