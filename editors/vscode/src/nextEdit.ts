@@ -1,0 +1,29 @@
+// What the server says of the next edit.
+
+interface Position {
+  line: number;
+  character: number;
+}
+
+export interface NextEdit {
+  text: string;
+  textDocument: { uri: string; version: number | null };
+  range: { start: Position; end: Position };
+  reason: string;
+}
+
+export interface Found {
+  edit?: NextEdit | null;
+  count: number;
+}
+
+/** Whether a line of its document is where the edit begins. */
+export function isAt(edit: NextEdit, line: number): boolean {
+  return edit.range.start.line === line;
+}
+
+/** Where the edit is and what it follows from, in one line. */
+export function label(edit: NextEdit, count: number, file: string): string {
+  const more = count > 1 ? ` (${count} edits)` : "";
+  return `→ ${file}:${edit.range.start.line + 1}  ${edit.reason}${more}`;
+}
