@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 from rapidfuzz.distance import Levenshtein
 
@@ -30,13 +31,31 @@ class Alignment:
         return self._became.get(start)
 
     def renamed(self) -> Mapping[tuple[str, str], list[Token]]:
-        """The names that were replaced by other names: old and new, and the tokens of the earlier text."""
+        """The names that were replaced by other names: old and new, and the tokens of the earlier text.
+
+        A name has the same role in both texts. A function or class of the old name that is still there was not renamed.
+        """
         found: dict[tuple[str, str], list[Token]] = {}
         for token in self.before.tokens:
             new = self._became.get(token.start)
-            if new is not None and token.is_name and new.is_name and new.text != token.text:
+            if new is None or not token.is_name or not new.is_name or new.text == token.text:
+                continue
+            if self._role(self.before, token) == self._role(self.after, new) and token.text not in self._declared:
                 found.setdefault((token.text, new.text), []).append(token)
         return found
+
+    def _role(self, tree: SourceTree, token: Token) -> tuple[str, str | None]:
+        """What a name is in its parent."""
+        node = tree.name_at(token.start)
+        parent = node.parent if node is not None else None
+        if node is None or parent is None:
+            return "", None
+        return parent.type, parent.field_name_for_child(parent.children.index(node))
+
+    @cached_property
+    def _declared(self) -> frozenset[str]:
+        """The functions and classes of the later text."""
+        return frozenset(self.after.declared())
 
 
 def _pairs(before: Sequence[Token], after: Sequence[Token]) -> Iterator[tuple[int, Token]]:

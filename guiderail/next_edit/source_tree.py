@@ -10,6 +10,7 @@ from tree_sitter import Node
 
 from guiderail.text.code_points import CodePoints
 from guiderail.text.document import Document
+from guiderail.text.languages.table import FUNCTIONS
 from guiderail.text.syntax import PARSE_S, SlowTextError, has_grammar, parse
 
 
@@ -70,6 +71,16 @@ class SourceTree:
         at = self._points.to_byte(offset)
         node = self.root.descendant_for_byte_range(at, at + 1)
         return node if node is not None and "identifier" in node.type and node.start_byte == at else None
+
+    def declared(self) -> Iterator[str]:
+        """The names of the functions and classes."""
+        syntax = FUNCTIONS.get(self.language)
+        waiting = [self.root] if syntax else []
+        while syntax and waiting:
+            node = waiting.pop()
+            waiting += node.named_children
+            if node.type in syntax.functions | syntax.classes and (name := node.child_by_field_name("name")):
+                yield self.text(name)
 
     @cached_property
     def tokens(self) -> tuple[Token, ...]:

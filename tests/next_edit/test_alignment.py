@@ -1,5 +1,6 @@
 """Tokens of a text are found again in a later one."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,3 +50,18 @@ def test_a_text_with_errors_has_no_tree() -> None:
     assert read(Document("def f(:\n", language="python")) is None
     assert read(Document("anything", language="plaintext")) is None
     assert read(Document("anything")) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("def first(): ...\ndef second(): ...\n", "def second(): ...\ndef first(): ...\n"),
+        ("def first(): ...\n", "def second(): ...\ndef first(): ...\n"),
+        ("x = first(1)\n", "x = second.third\n"),
+        ("class A(first): ...\n", "class A(metaclass=first): ...\n"),
+    ],
+    ids=["moved", "a new one before it", "another role", "a keyword"],
+)
+def test_what_is_still_there_or_has_another_role_was_not_renamed(before: str, after: str) -> None:
+    assert ("first", "second") not in Alignment(tree(before), tree(after)).renamed()
+    assert ("first", "metaclass") not in Alignment(tree(before), tree(after)).renamed()

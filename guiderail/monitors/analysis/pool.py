@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -113,7 +114,11 @@ class ServerPool:
         """The best server that may start in a folder, and whether the folder is trusted."""
         trusted, passed_over = is_trusted(folder, self.trust), None
         untrusted = None if trusted else folder
-        for server in candidates(language, self._wanted, untrusted, references=references):
+        found = candidates(language, self._wanted, untrusted)
+        if references:  # of which the wanted one may know nothing
+            every = chain(found, candidates(language, "auto", untrusted))
+            found = (server for server in every if server.finds_references)
+        for server in found:
             if may_start(server, trusted):
                 return server, trusted
             passed_over = passed_over or server

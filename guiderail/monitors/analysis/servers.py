@@ -264,16 +264,13 @@ def server_named(name: str) -> Server:
     raise UsageError(f"there is no analyser {name!r}", f"Known are {', '.join(names())}")
 
 
-def candidates(
-    language: str | None, wanted: str = "auto", untrusted: Path | None = None, *, references: bool = False
-) -> Iterator[Server]:
+def candidates(language: str | None, wanted: str = "auto", untrusted: Path | None = None) -> Iterator[Server]:
     """The installed servers for a language, best first: only the one a person wants, if it is for this language.
 
-    What lies in `untrusted`, a workspace that is not trusted, is not installed. With `references` only those count that
-    find the uses of a name.
+    What lies in `untrusted`, a workspace that is not trusted, is not installed.
     """
     best = BY_NAME[language].analysers if language is not None and language in BY_NAME else ()
-    own = [one for one in known() if language in one.languages and (one.finds_references or not references)]
+    own = [server for server in known() if language in server.languages]
     own.sort(key=lambda server: best.index(server.name) if server.name in best else len(best))
     named = [server for server in own if server.name == wanted]
     return (server for server in named or own if server.find(untrusted))
