@@ -24,6 +24,10 @@ export function isAt(edit: NextEdit, line: number): boolean {
 
 /** Where the edit is and what it follows from, in one line. */
 export function label(edit: NextEdit, count: number, file: string): string {
-  const more = count > 1 ? ` (${count} edits)` : "";
-  return `→ ${file}:${edit.range.start.line + 1}  ${edit.reason}${more}`;
+  return `→ ${file}:${edit.range.start.line + 1}  ${edit.reason}${counted(count)}`;
+}
+
+/** How many edits there are, if there are several. */
+export function counted(count: number): string {
+  return count > 1 ? ` (${count} edits)` : "";
 }

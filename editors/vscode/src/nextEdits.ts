@@ -2,7 +2,7 @@
 // edits away from the cursor, so these are decorations, with a key that goes there and makes the edit.
 
 import * as vscode from "vscode";
-import { isAt, label, type NextEdit } from "./nextEdit";
+import { counted, isAt, label, type NextEdit } from "./nextEdit";
 import type { ServerControl } from "./server";
 
 const SHOWN = "guiderail.hasNextEdit"; // the context key of the keys
@@ -111,14 +111,13 @@ export class NextEdits implements vscode.Disposable {
     }
   }
 
-  /** Where the edit is, at the cursor's line, if it cannot be seen. */
+  /** How many edits there are, at the line of this one; at the cursor's line where it is, if it cannot be seen. */
   private hints(edit: NextEdit, editor: vscode.TextEditor): vscode.DecorationOptions[] {
     const range = rangeOf(edit);
-    if (isIn(edit, editor.document) && editor.visibleRanges.some((seen) => seen.intersection(range) !== undefined)) {
-      return [];
-    }
-    const end = editor.document.lineAt(editor.selection.active.line).range.end;
-    const text = label(edit, this.count, vscode.workspace.asRelativePath(vscode.Uri.parse(edit.textDocument.uri)));
+    const seen = isIn(edit, editor.document) && editor.visibleRanges.some((part) => part.intersection(range) !== undefined);
+    const end = editor.document.lineAt(seen ? range.end.line : editor.selection.active.line).range.end;
+    const file = vscode.workspace.asRelativePath(vscode.Uri.parse(edit.textDocument.uri));
+    const text = seen ? counted(this.count) : label(edit, this.count, file);
     return [after(new vscode.Range(end, end), text, "editorCodeLens.foreground", "2em")];
   }
 }

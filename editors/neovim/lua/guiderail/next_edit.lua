@@ -56,15 +56,19 @@ local function draw(buffer, edit, encoding)
   })
 end
 
+local function note(row, text)
+  vim.api.nvim_buf_set_extmark(0, SPACE, row, 0, { virt_text = { { text, "Comment" } }, virt_text_pos = "eol" })
+end
+
+local function counted(count)
+  return count > 1 and (" (%d edits)"):format(count) or ""
+end
+
 -- Where the edit is, at the cursor's line, if it cannot be seen.
 local function point(edit, count)
   local name = vim.fn.fnamemodify(vim.uri_to_fname(edit.textDocument.uri), ":.")
   local text = ("  → %s:%d  %s"):format(name, edit.range.start.line + 1, edit.reason)
-  if count > 1 then
-    text = ("%s (%d edits)"):format(text, count)
-  end
-  local row = vim.api.nvim_win_get_cursor(0)[1] - 1
-  vim.api.nvim_buf_set_extmark(0, SPACE, row, 0, { virt_text = { { text, "Comment" } }, virt_text_pos = "eol" })
+  note(vim.api.nvim_win_get_cursor(0)[1] - 1, text .. counted(count))
 end
 
 local function show()
@@ -80,6 +84,8 @@ local function show()
   local line = edit.range.start.line + 1
   if buffer ~= here or line < vim.fn.line("w0") or line > vim.fn.line("w$") then
     point(edit, current.count)
+  elseif current.count > 1 then
+    note(edit.range["end"].line, counted(current.count))
   end
 end
 
