@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from guiderail.engine.request import CompletionRequest, DocumentName
     from guiderail.engine.stream import TextStream
     from guiderail.model.model import Model
+    from guiderail.monitors.analysis.analyser import Analyser
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.monitors.monitors import Monitors
     from guiderail.prompt.snippet import Snippet
@@ -372,6 +373,10 @@ class Engine:
         inspector = Inspector(self.analysers.of(settings), wait_s) if settings.monitors else None
         use = settings.verdict if request.distinct else "off"  # independent draws are all of them an answer
         return Judge(plan.document, plan.root, use, inspector, self._limits.cut_s, plan.n)
+
+    def reference_finder(self, request: CompletionRequest) -> Analyser | None:
+        """The analyser that finds the uses of a name in a request's project; from any thread."""
+        return self.analysers.reference_finder(request)
 
     def stop_analysers(self) -> None:
         """Stop this engine's own analysers, and wait; they start again on demand."""
