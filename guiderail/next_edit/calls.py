@@ -10,7 +10,7 @@ from tree_sitter import Node
 from guiderail.next_edit.signatures import Parameter, Signature, SignatureChange
 from guiderail.next_edit.source_tree import SourceTree
 from guiderail.text.edit import Edit
-from guiderail.text.languages.table import FUNCTIONS
+from guiderail.text.languages.table import FUNCTIONS, NODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class Rewritten:
 
 def call_of(tree: SourceTree, name: Node) -> Node | None:
     """The call of what a name names; None where it is not called."""
-    syntax = FUNCTIONS[tree.language]
+    syntax, members = FUNCTIONS[tree.language], NODES[tree.language].members
     called, outer = name, name.parent
-    if outer is not None and outer.type in syntax.members:
-        if outer.child_by_field_name(syntax.members[outer.type]) != name:
+    if outer is not None and outer.type in members:
+        if outer.child_by_field_name(members[outer.type]) != name:
             return None
         called, outer = outer, outer.parent
     if outer is None or outer.type not in syntax.calls:

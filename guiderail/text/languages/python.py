@@ -39,7 +39,6 @@ PYTHON = Language(
         functions=frozenset({"function_definition"}),
         classes=frozenset({"class_definition"}),
         calls={"call": "function"},
-        members={"attribute": "attribute"},
         constructors=frozenset({"__init__", "__new__"}),
         has_receiver=True,
         keyword="keyword_argument",

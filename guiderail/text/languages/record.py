@@ -210,8 +210,6 @@ class FunctionSyntax:
         Those that declare a class, with the field ``name``.
     calls
         Those that call, and the field of each that says what is called. Their arguments are the field ``arguments``.
-    members
-        Those that access a member, and the field of each that is its name.
     constructors
         Methods that a call of their class runs.
     has_receiver
@@ -225,7 +223,6 @@ class FunctionSyntax:
     functions: frozenset[str]
     classes: frozenset[str]
     calls: Mapping[str, str]
-    members: Mapping[str, str]
     constructors: frozenset[str]
     has_receiver: bool = False
     keyword: str = ""

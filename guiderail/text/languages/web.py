@@ -59,7 +59,6 @@ TYPESCRIPT = Language(
         ),
         classes=frozenset({"class_declaration", "abstract_class_declaration", "class"}),
         calls={"call_expression": "function", "new_expression": "constructor"},
-        members={"member_expression": "property"},
         constructors=frozenset({"constructor"}),
         spreads=frozenset({"spread_element"}),
     ),
