@@ -92,6 +92,8 @@ class Verdict:
         Choices that were legal.
     wait_s
         Until the answer came.
+    causes
+        What makes the names unknown (`Restriction.causes`).
     """
 
     package: str
@@ -103,6 +105,7 @@ class Verdict:
     right: bool | None = None
     size: int = 0
     wait_s: float = 0.0
+    causes: frozenset[str] = frozenset()
 
 
 def positions(files: Sequence[SourceFile], root: Path, monitor: Monitor, count: int, seed: int) -> list[Position]:
@@ -183,7 +186,8 @@ def _verdict(position: Position, analyser: ServerAnalyser) -> Verdict:
         return replace(verdict, abstained="late", wait_s=ANSWER_S)
     wait_s = time.perf_counter() - began
     right = restriction.allows(truth) if restriction.legal is not None else None
-    return replace(verdict, abstained=restriction.reason, right=right, size=restriction.size, wait_s=wait_s)
+    about = {"abstained": restriction.reason, "size": restriction.size, "causes": restriction.causes}
+    return replace(verdict, right=right, wait_s=wait_s, **about)
 
 
 def _answer(trigger: Trigger, analyser: ServerAnalyser) -> Any:

@@ -93,6 +93,7 @@ BUILT_IN = (
             "django.conf.LazySettings django.db.models.options.Options django.test.client.Client "
             "django.http.response.HttpResponseBase"
         ),
+        settles=_set("django.views.generic.base.View django.views.generic.View django.views.View"),
         harmless=_set(
             "django.contrib.admin.register django.contrib.admin.decorators.register "
             "django.utils.decorators.method_decorator django.test.override_settings "
@@ -133,6 +134,14 @@ BUILT_IN = (
         harmless=_set("pydantic.dataclasses.dataclass pydantic.with_config"),
     ),
     Framework(
+        name="traitlets",
+        settles=_set("traitlets.traitlets.HasTraits traitlets.traitlets.HasDescriptors traitlets.HasTraits "
+                     "traitlets.traitlets.MetaHasTraits traitlets.traitlets.MetaHasDescriptors "
+                     "traitlets.MetaHasTraits traitlets.config.configurable.Configurable "
+                     "traitlets.config.Configurable"),
+        makes_up=_set("traitlets.config.loader.Config traitlets.config.Config"),
+    ),
+    Framework(
         name="attrs",
         results=_set("attr.fields attrs.fields attr.fields_dict attr.make_class attrs.make_class"),
         harmless=_set("attr.s attr.attrs attr.define attr.frozen attr.mutable attr.dataclass attrs.define attrs.frozen "
@@ -169,7 +178,7 @@ BUILT_IN = (
         makes_up=_set("box.Box addict.Dict munch.Munch easydict.EasyDict omegaconf.DictConfig peewee.Model "
                       "mongoengine.Document mongoengine.document.Document tortoise.models.Model factory.Factory "
                       "factory.base.Factory faker.Faker zope.interface.Interface marshmallow.Schema "
-                      "traitlets.config.Config torch.nn.Module torch.nn.modules.module.Module"),
+                      "torch.nn.Module torch.nn.modules.module.Module"),
         harmless=_set("zope.interface.implementer zope.interface.provider six.python_2_unicode_compatible "
                       "beartype.beartype typeguard.typechecked strawberry.type"),
     ),

@@ -9,7 +9,7 @@ from guiderail.monitors.analysis.answers import Member, Members, TypePlace
 from guiderail.monitors.cursor_context import Snapshot
 from guiderail.monitors.runtime.facts import UNREAD
 from guiderail.monitors.runtime.frameworks import merged
-from guiderail.monitors.runtime.openness import Openness
+from guiderail.monitors.runtime.openness import Openness, open_by
 from guiderail.monitors.runtime.reader import read_facts
 
 CLASS_READ = 2_000  # characters of a type that are looked at
@@ -45,14 +45,16 @@ def openness_of(members: Members, receiver: str, snapshot: Snapshot) -> Openness
         elif place.path.name != BUILT_INS:
             found |= Openness(runtime.set_in_project(runtime.classes_of(place.path, place.line, place.name)))
             found |= runtime.of_class(place.path, place.line, place.name, itself=itself)
-            found |= Openness(open=runtime.is_vague(place.path, place.line, place.name))
+            found |= open_by("framework") if runtime.is_vague(place.path, place.line, place.name) else Openness()
     if itself:
         found |= Openness(_OF_TYPE)
     if _PROPERTY.match(snapshot.text[snapshot.lex_state.statement_start :].rpartition(".")[0]):
         found |= Openness(frozenset({"getter", "setter", "deleter"}))
-    is_mistaken = bool(merged("mistaken").intersection(_WORDS.findall(shown)))
-    is_unread = facts is UNREAD and not _is_built_in(members.types)
-    return found | Openness(open=is_unread or is_mistaken or _is_made(receiver, snapshot))
+    if facts is UNREAD and not _is_built_in(members.types):
+        found |= open_by("unread")
+    if merged("mistaken").intersection(_WORDS.findall(shown)):
+        found |= open_by("framework")
+    return found | (open_by("result") if _is_made(receiver, snapshot) else Openness())
 
 
 def is_settable(members: Members) -> bool:
