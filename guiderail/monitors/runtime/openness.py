@@ -136,7 +136,21 @@ class Runtime:
             same = one if source == path else known.class_named(one.name) if known and one else None
             if same is not None:
                 found |= self._of(source, same, itself=itself)
-        return found
+        return found | (self._undescribed(path, one.name) if one else Openness())
+
+    def _undescribed(self, stub: Path, name: str = "") -> Openness:
+        """The names that a stub leaves out which comes without its source, such as the standard library's private ones.
+
+        Of a class, or of the module.
+        """
+        if stub.suffix != STUB or stub.with_suffix(".py").is_file():
+            return Openness()
+        source = self.sources.module(module_name(stub), self.sources.path)
+        facts = self.sources.facts(source) if source is not None and source.suffix != STUB else None
+        if facts is None or facts is UNREAD:
+            return Openness()
+        one = facts.class_named(name) if name else None
+        return Openness(one.names if one is not None else frozenset() if name else facts.names)
 
     def of_name(self, name: str, path: Path) -> Openness | None:
         """Of the class that a dotted name means in a file; None if that is not found."""
@@ -307,7 +321,7 @@ class Runtime:
                 module = self.sources.module(star, place)
                 waiting += [module] if module else []
                 found |= open_by("star import") if module is None and place.suffix != STUB else Openness()
-        return found
+        return found | self._undescribed(path)
 
     def set_in_project(self, words: Iterable[str]) -> frozenset[str]:
         """The members that files of the project set on what is called by one of some words."""
