@@ -41,6 +41,8 @@ class Framework:
         Types, by their last names, in whose place a function returns other objects than stubs say.
     harmless
         Class decorators that add nothing.
+    adds
+        Of classes, members that values have which are said to be their objects.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Framework:
     results: frozenset[str] = frozenset()
     mistaken: frozenset[str] = frozenset()
     harmless: frozenset[str] = frozenset()
+    adds: tuple[tuple[str, str], ...] = ()
 
 
 def _set(text: str) -> frozenset[str]:
@@ -121,6 +124,8 @@ BUILT_IN = (
         makes_up=_set("flask_sqlalchemy.model.Model flask_sqlalchemy.Model flask.ctx._AppCtxGlobals "
                       "flask_sqlalchemy.extension.SQLAlchemy flask_sqlalchemy.SQLAlchemy"),
         instrumented=_set("flask_sqlalchemy.model.Model flask_sqlalchemy.Model"),
+        adds=tuple((one, "_get_current_object") for one in  # of the proxies that are said to be these
+                   ("flask.app.Flask", "flask.wrappers.Request", "flask.sessions.SessionMixin")),
     ),
     Framework(
         name="pydantic",
@@ -209,6 +214,11 @@ def _record(point: EntryPoint) -> Framework | None:
 def merged(part: str) -> frozenset[str]:
     """The names in one part of all records."""
     return frozenset(name for record in frameworks() for name in getattr(record, part))
+
+
+def added_to(qualified: str) -> frozenset[str]:
+    """The members that values have which are said to be objects of a class."""
+    return frozenset(member for record in frameworks() for name, member in record.adds if name == qualified)
 
 
 def allowing_words(qualified: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from guiderail.monitors.runtime.facts import UNREAD, ClassFacts, FileFacts, plain
-from guiderail.monitors.runtime.frameworks import allowing_words, merged
+from guiderail.monitors.runtime.frameworks import added_to, allowing_words, merged
 from guiderail.monitors.runtime.sources import STUB, Sources, module_name, set_in_project, sources_of
 from guiderail.projectfile import SpentError
 
@@ -166,7 +166,7 @@ class Runtime:
         for place in {place for place, _ in ancestry.found}:
             facts = self.sources.facts(place)
             names |= facts.outside if facts is not None else frozenset()
-        result = Openness(names)
+        result = Openness(names.union(*map(added_to, ancestry.known)))
         result |= open_by("framework") if ancestry.known & merged("makes_up") else Openness()
         result |= open_by("configured") if _allows_more(ancestry) else Openness()
         for place, found in ancestry.found:
