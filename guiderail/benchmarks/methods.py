@@ -127,7 +127,8 @@ def _rate(suggestions: Sequence[Suggestion]) -> float:
 
 
 def _decoded(suggestion: Suggestion) -> int:
-    return max(len(suggestion.token_ids) - 1, 0)
+    """How many tokens followed the first; the one that ends the text is written too, though the text has none of it."""
+    return max(len(suggestion.token_ids) - 1, 0) + (suggestion.finish == "eos")
 
 
 def _row(name: str, engine: Engine, rounds: list[list[Suggestion]], greedy: list[list[Suggestion]]) -> dict[str, Any]:

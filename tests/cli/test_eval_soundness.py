@@ -6,17 +6,19 @@ from pathlib import Path
 import pytest
 
 from guiderail.monitors.analysis.servers import server_named
+from tests.monitors.python.layouts import environment
 
 SOURCE = "import os\nimport json\n\n\ndef f(path):\n    return os.path.join(path, json.dumps(path))\n"
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project of one file."""
+    """A project of one file, with an environment."""
     if server_named("pyrefly").find() is None:
         pytest.skip("pyrefly is not installed: pip install pyrefly")
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "module.py").write_text(SOURCE)
+    environment(tmp_path / "project" / ".venv", "attrs")  # without one nobody can say what may be imported
     return tmp_path / "project"
 
 

@@ -242,8 +242,9 @@ class ServerAnalyser:
         try:
             await client.start()
         except Exception as error:
-            self._fail(client.ending or f"cannot be started ({error or type(error).__name__})")
-            raise NoAnswer("cannot start") from error
+            if self.state != "stopped":
+                self._fail(client.ending or f"cannot be started ({error or type(error).__name__})")
+                raise NoAnswer("cannot start") from error
         if self.state == "stopped":  # while it started
             client.kill()
             raise NoAnswer("stopped")

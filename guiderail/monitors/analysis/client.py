@@ -95,6 +95,7 @@ class Client:
         self._shadow: SyncedDocument | None = None
         self._beside: dict[str, tuple[int, SyncedDocument]] = {}  # other open documents, with their editions
         self._lost = False
+        self._killed = False  # perhaps before the process was started
         self._scratch = ""  # a folder for its temporary files, if it may write nowhere else
         self._encoding: Encoding = "utf-16"
         self._offers: dict[str, Any] = {}  # the server's capabilities
@@ -139,6 +140,8 @@ class Client:
             try:
                 self._told = await asyncio.to_thread(self.server.told, workspace)
             except Exception:  # it depends on the project's files: without it the server knows less
+                if self._killed:
+                    raise
                 log.warning("%s is told nothing of %s", self.server.name, self.root, exc_info=True)
             self._settings = {**self._settings, **self._told.settings}
         limits = self._limits()
@@ -373,6 +376,7 @@ class Client:
 
     def kill(self) -> None:
         """End the process and all that it started, at once."""
+        self._killed = True
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 if os.name == "posix":

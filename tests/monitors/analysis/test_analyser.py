@@ -1,9 +1,11 @@
 """An analyser answers, or says that it cannot, whatever its server does."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -264,6 +266,26 @@ def test_stop_leaves_nothing(start) -> None:
     assert wait_until(lambda: not is_alive(pid))
     with pytest.raises(NoAnswer, match="stopped"):
         ask(analyser, "new.")
+
+
+def test_stopped_while_it_is_being_told_is_no_news(start, caplog: pytest.LogCaptureFixture) -> None:
+    """An analyser that is stopped before its process runs, as a short command does, fails without a word."""
+    begun, stopped = threading.Event(), threading.Event()
+
+    def told(workspace: Workspace) -> Told:
+        begun.set()
+        stopped.wait(20)
+        (workspace.scratch / "settings.toml").write_text("", encoding="utf-8")  # the folder is gone
+        return Told()
+
+    analyser = start(replace(fake("good"), told=told))
+    answer = analyser.warm_up()
+    assert begun.wait(20)
+    analyser.stop()
+    stopped.set()
+    with contextlib.suppress(NoAnswer):
+        answer.result(20)
+    assert (analyser.notices, caplog.messages, analyser.pid) == ([], [], None)
 
 
 def test_an_end_is_no_news(start, caplog: pytest.LogCaptureFixture) -> None:
