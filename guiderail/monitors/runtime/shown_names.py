@@ -106,10 +106,10 @@ def _unwrapped(node: Node | None) -> Node | None:
     """What is copied, or gone over: ``d`` of ``dict(d)``, ``d.copy()``, ``list(d.items())``."""
     while node is not None and node.type == "call":
         function, given = node.child_by_field_name("function"), _given(node)
-        is_method = function is not None and function.type == "attribute"
-        if is_method and not given and text_of(function.child_by_field_name("attribute")) in _VIEWS:
-            node = function.child_by_field_name("object")
-        elif words(function).rpartition(".")[2] in _WRAPPERS and given and (len(given) == 1 or not is_method):
+        method = function if function is not None and function.type == "attribute" else None
+        if method is not None and not given and text_of(method.child_by_field_name("attribute")) in _VIEWS:
+            node = method.child_by_field_name("object")
+        elif words(function).rpartition(".")[2] in _WRAPPERS and given and (len(given) == 1 or method is None):
             node = given[0] if len(given) == 1 else None
         else:
             break
