@@ -14,7 +14,7 @@ from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 # A name, or what closes a call or an index, with blanks after it, and what is written of the next word.
-_AFTER = re.compile(r"(?P<front>\w+|[)\]])[ \t]+(?P<written>(?:[^\W\d]\w*)?)\Z")
+_AFTER = re.compile(r"(?P<front>(?<!\w)\w++|[)\]])[ \t]++(?P<written>(?:[^\W\d]\w*+)?)\Z")
 FRONT_READ = 300  # characters
 # Words after which a name may stand: keywords that are no values, and those that are keywords at the beginning.
 _OPENING = frozenset(keyword.kwlist) - {"None", "True", "False"}

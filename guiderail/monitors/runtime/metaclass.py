@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from guiderail.monitors.runtime.nodes import string, text_of, words
@@ -24,7 +23,7 @@ MAKING = '(attribute attribute: (identifier) @it (#match? @it "^__(call|new)__$"
 NAMESPACE = 3  # the parameter of ``__new__`` that holds the names of the class's body
 _MAKERS = frozenset({"__new__", "__call__", "__prepare__"})
 _READING = frozenset({"get", "items", "keys", "values", "copy", "pop", "__contains__"})
-_PASSED = re.compile(r"(?:.*\.)?__(?:new|init|init_subclass)__\Z|type\Z")
+_MAKING = frozenset({"__new__", "__init__", "__init_subclass__"})
 _PLAIN = frozenset({"len", "isinstance", "list", "sorted", "set", "tuple", "iter", "any", "all", "bool", "print"})
 
 
@@ -81,7 +80,7 @@ def _is_passed(use: Node) -> bool:
     """Whether it is an argument of what makes the class."""
     call = use.parent.parent if use.parent is not None and use.parent.type == "argument_list" else None
     function = call.child_by_field_name("function") if call is not None else None
-    return function is not None and _PASSED.match(words(function)) is not None
+    return function is not None and (words(function) == "type" or words(function).rpartition(".")[2] in _MAKING)
 
 
 def _is_target(node: Node) -> bool:

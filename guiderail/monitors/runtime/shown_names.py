@@ -21,7 +21,7 @@ RESTORING = frozenset({"__setstate__", "__copy__", "__deepcopy__", "__reduce__",
 _COLLECTIONS = frozenset({"list", "tuple", "set", "dictionary"})
 _WRAPPERS = frozenset({"list", "tuple", "set", "frozenset", "sorted", "dict", "copy", "deepcopy", "reversed"})
 _VIEWS = frozenset({"items", "keys", "copy"})
-_OWN_NAMES = re.compile(r"(.+)\.(?:__slots__|__annotations__|__dataclass_fields__|_fields)\Z")
+_OWN_NAMES = frozenset({"__slots__", "__annotations__", "__dataclass_fields__", "_fields"})
 # What asks a class's base, and what only tells.
 _HARMLESS = frozenset({"warnings.warn()", "warn()", "super().__getattr__()", "super().__getattribute__()",
                        "object.__getattribute__()"})  # fmt: skip
@@ -216,13 +216,14 @@ def _looped(right: Node | None, known: Known) -> frozenset[str] | None:
     node = _unwrapped(right)
     if node is None:
         return None
-    own = _OWN_NAMES.match(words(node))
+    owner, _, listing = words(node).rpartition(".")
     if node.type == "call" and words(node) in ("dir()", "fields()", "dataclasses.fields()") and _given(node):
         is_own = known.is_own(text_of(_given(node)[0]))
     elif is_namespace(node):
         is_own = known.is_own(receiver_of(node))
     else:
-        is_own = known.is_own(own[1]) if own else bool(known.names) and text_of(node) == known.names
+        is_names = bool(known.names) and text_of(node) == known.names
+        is_own = known.is_own(owner) if listing in _OWN_NAMES else is_names
     return NO_NAMES if is_own else _shown(node, known.tables)
 
 
