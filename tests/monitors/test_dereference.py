@@ -517,3 +517,14 @@ def test_what_typescript_may_define(text: str, may: bool) -> None:
     found = site(text, "typescript")
     assert found is not None
     assert found.may_define == may
+
+
+@pytest.mark.parametrize(("shown", "reason"), [("type[M]", "dynamic"), ("type[type[A]]", "dynamic"), ("type[A]", None)])
+def test_a_metaclass_that_answers_any_name_does_so_for_classes(tmp_path: Path, shown: str, reason: str | None) -> None:
+    """A class object is told by its metaclass; an object of the class has nothing of it."""
+    text = "class M(type):\n    def __getattr__(cls, name): return name\nclass A(metaclass=M): ...\nx = A."
+    place = TypePlace(tmp_path / "module.py", 2, "A")
+    members = Members((Member("size", 5), Member("__class__", 5, shown)), complete=True, types=(place,))
+    trigger = Dereference().trigger(snapshot(text, root=tmp_path))
+    assert trigger is not None
+    assert trigger.interpret(members).reason == reason

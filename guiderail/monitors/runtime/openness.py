@@ -337,6 +337,16 @@ class Runtime:
         one = (facts.class_named(name) if name else facts.class_at(line)) if facts else None
         return frozenset(found.name for _, found in self._ancestry(path, one).found) if one else frozenset()
 
+    def metaclasses_of(self, path: Path, line: int, name: str = "") -> frozenset[str]:
+        """The last names of the metaclasses of a class and its bases."""
+        return self._within(lambda: self._metaclasses_of(path, line, name), frozenset())
+
+    def _metaclasses_of(self, path: Path, line: int, name: str) -> frozenset[str]:
+        facts = self.sources.facts(path)
+        one = (facts.class_named(name) if name else facts.class_at(line)) if facts else None
+        found = self._ancestry(path, one).found if one else []
+        return frozenset(each.metaclass.rpartition(".")[2] for _, each in found if each.metaclass)
+
     def related(self, facts: FileFacts, one: ClassFacts) -> frozenset[str]:
         """The names that a class's objects may have from the classes of its file that it is combined with.
 

@@ -311,6 +311,7 @@ def test_what_a_metaclass_gives_to_objects(tmp_path: Path, text: str, is_open: b
 def test_a_metaclass_that_answers_does_so_for_its_classes(tmp_path: Path) -> None:
     made = runtime(tmp_path, "class M(type):\n    def __getattr__(cls, name): return name\nclass A(metaclass=M): ...\n")
     assert made.of_class(tmp_path / "module.py", 2, "A", itself=True).causes == {"metaclass"}
+    assert made.metaclasses_of(tmp_path / "module.py", 2, "A") == {"M"}
 
 
 def test_a_function_for_missing_names_of_a_module_opens_no_class_in_it(tmp_path: Path) -> None:
