@@ -290,7 +290,7 @@ class Runtime:
         metas = self._ancestry(*found).found
         names = frozenset[str]().union(*(meta.names if itself else meta.assigned for _, meta in metas))
         names = names.union(*(meta.added or () for _, meta in metas))
-        makers = [] if is_settled else [(place, meta) for place, meta in metas if place.suffix != STUB]
+        makers = [] if _qualified(path, one.name) in merged("settles") else metas
         is_open = any(self._makes_names(place, meta, itself=itself) for place, meta in makers)
         return Openness(names) | (open_by("metaclass") if is_open else Openness())
 
@@ -298,8 +298,9 @@ class Runtime:
         """Whether a metaclass gives its classes names that no source shows; their objects see what it sets on them."""
         if _qualified(path, meta.name) in merged("settles"):
             return False
-        causes = set(self._causes(path, meta, itself=False))
-        return meta.added is None or bool(causes if itself else causes - {"__getattr__"})
+        causes = set(self._causes(path, meta, itself=False))  # of a stub: whether it answers any name
+        is_remaking = meta.added is None and path.suffix != STUB
+        return is_remaking or bool(causes if itself else causes - {"__getattr__"})
 
     def of_module(self, path: Path) -> Openness:
         """Of a module."""

@@ -314,6 +314,14 @@ def test_a_metaclass_that_answers_does_so_for_its_classes(tmp_path: Path) -> Non
     assert made.metaclasses_of(tmp_path / "module.py", 2, "A") == {"M"}
 
 
+def test_a_metaclass_in_a_stub_may_answer_any_name(tmp_path: Path) -> None:
+    """For its classes; how it makes them a stub does not say."""
+    text = "class M(type):\n    def __new__(mcs, *args): ...\n    def __getattr__(self, name: str) -> A: ...\n"
+    made = runtime(tmp_path, "", {"kit.pyi": f"{text}class A(metaclass=M): ...\n"})
+    found = [made.of_class(tmp_path / "kit.pyi", 3, "A", itself=itself).causes for itself in (True, False)]
+    assert found == [{"metaclass"}, set()]
+
+
 def test_a_function_for_missing_names_of_a_module_opens_no_class_in_it(tmp_path: Path) -> None:
     """And the module itself only where no stub beside it names what it answers."""
     text = "def __getattr__(name): return load(name)\nclass Base: ...\n"
