@@ -17,14 +17,20 @@ class LruCache(Generic[K, V]):
     Parameters
     ----------
     most
-        How many are kept.
+        How many are kept; what they weigh in sum.
     drop
         Called with each value that is dropped.
+    weigh
+        What a value weighs.
     """
 
-    def __init__(self, most: int, drop: Callable[[V], None] = lambda _: None) -> None:
+    def __init__(
+        self, most: int, drop: Callable[[V], None] = lambda _: None, weigh: Callable[[V], int] = lambda _: 1
+    ) -> None:
         self._most = most
         self._drop = drop
+        self._weigh = weigh
+        self._weight = 0
         self._held: OrderedDict[K, V] = OrderedDict()
         self._lock = Lock()  # comparing two keys may let another thread in
 
@@ -41,17 +47,26 @@ class LruCache(Generic[K, V]):
                 return self._held[key]
         made = make()
         with self._lock:
+            is_new = key not in self._held
             found = self._held.setdefault(key, made)  # another thread may have made one
             self._held.move_to_end(key)
-            gone = [self._held.popitem(last=False)[1] for _ in range(len(self._held) - self._most)]
+            gone = list(self._surplus(self._weigh(found) if is_new else 0))
         for one in gone if found is made else [*gone, made]:
             self._drop(one)
         return found
 
+    def _surplus(self, more: int) -> Iterator[V]:
+        """Take out what is too much when a value of this weight has come."""
+        self._weight += more
+        while self._weight > self._most:
+            value = self._held.popitem(last=False)[1]
+            self._weight -= self._weigh(value)
+            yield value
+
     def clear(self) -> None:
         """Drop all values."""
         with self._lock:
-            gone = list(self._held.values())
+            gone, self._weight = list(self._held.values()), 0
             self._held.clear()
         for one in gone:
             self._drop(one)

@@ -6,6 +6,7 @@ silently ignored is worse than one that is missing.
 
 import difflib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -115,15 +116,21 @@ class Settings:
     log_level: choices.LogLevel = _key("warning", "how much to log on standard error", choices=choices.LogLevel)
 
 
-# The ten that a person looks for first, in this order; all others are advanced. Those of VS Code are others: languages,
-# paths and places have switches there alone, and precision and threads are nothing to set for a window.
-BASIC = (
-    "model", "device", "dtype", "threads", "suggestions", "until", "max_tokens", "context", "monitors", "verdict",
+BASIC_COUNT = 10  # settings to look at first; all others are advanced
+# What a person looks for first. The command line has no documents to switch off, so its ten reach further.
+_ORDER = (
+    "enable", "model", "device", "disable_languages", "disable_paths", "comments", "strings", "until", "suggestions",
+    "max_suggestions", "monitors", "dtype", "threads", "max_tokens", "context", "verdict",
 )  # fmt: skip
 
 _FIELDS = {item.name: item for item in fields(Settings)}
 KEYS: tuple[str, ...] = tuple(_FIELDS)
 _FLAGS = {"suggestions": "-n", "parameters": "--set"}
+
+
+def basic(knows: Callable[[str], bool] = KEYS.__contains__) -> tuple[str, ...]:
+    """The settings to look at first, in order: of these keys, or of those that an editor's extension knows."""
+    return tuple(filter(knows, _ORDER))[:BASIC_COUNT]
 
 
 def rule_of(key: str) -> Rule:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from guiderail.lsp.configuration import camel
-from guiderail.settings import KEYS, default_of, rule_of
+from guiderail.settings import KEYS, basic, default_of, rule_of
 
 PACKAGE = Path(__file__).with_name("package.json")
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
@@ -72,12 +72,6 @@ _OWN: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
-# The ten to look at first, in this order: not those of the command line, which has no documents to switch off.
-BASIC = (
-    "enable", "model", "device", "disableLanguages", "disablePaths", "comments", "strings", "until", "maxSuggestions",
-    "monitors",
-)  # fmt: skip
-
 
 def property_of(key: str) -> dict[str, Any]:
     """The JSON Schema of one key of guiderail/settings.py."""
@@ -101,8 +95,8 @@ def properties() -> dict[str, dict[str, Any]]:
 def categories() -> list[dict[str, Any]]:
     """The settings as VS Code lists them: the basic ones before the advanced ones, each in its order."""
     described = properties()
-    basic = [f"guiderail.{key}" for key in BASIC]
-    parts = {"guiderail": basic, "Advanced": [key for key in described if key not in basic]}
+    first = [f"guiderail.{camel(key)}" for key in basic(lambda key: f"guiderail.{camel(key)}" in described)]
+    parts = {"guiderail": first, "Advanced": [key for key in described if key not in first]}
     return [
         {
             "title": title,

@@ -174,12 +174,10 @@ class LlamaCpp:
         The GGUF file.
     threads, context
         Threads, and tokens of prompt and answer at most.
-    gpu
-        Whether all layers go to the GPU (needs a build of xllamacpp for it).
     """
 
-    def __init__(self, path: Path, threads: int, context: int, *, gpu: bool = False) -> None:
-        arguments = [sys.executable, "-P", "-m", __name__, str(path), str(threads), str(context), str(int(gpu))]
+    def __init__(self, path: Path, threads: int, context: int) -> None:
+        arguments = [sys.executable, "-P", "-m", __name__, str(path), str(threads), str(context)]
         self._process = subprocess.Popen(
             arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             env=without(os.environ),
@@ -222,13 +220,13 @@ class LlamaCpp:
         self._process.communicate()
 
 
-def _serve(path: str, threads: int, context: int, *, gpu: bool) -> None:
+def _serve(path: str, threads: int, context: int) -> None:
     xlc = _extra("xllamacpp")
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # llama.cpp may print: the answers have a stream of their own
     p = xlc.CommonParams()
     p.model.path, p.n_ctx, p.n_parallel, p.verbosity, p.warmup = path, context, 1, 0, True
-    p.n_gpu_layers = 999 if gpu else 0
+    p.n_gpu_layers = 0
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = threads
     p.cache_type_k = p.cache_type_v = xlc.ggml_type.GGML_TYPE_F32
     p.flash_attn_type = xlc.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
@@ -249,4 +247,4 @@ def _serve(path: str, threads: int, context: int, *, gpu: bool) -> None:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), gpu=bool(int(sys.argv[4])))
+    _serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -8,7 +8,7 @@ import click
 from guiderail.cli.options import resolved
 from guiderail.cli.terminal import visible
 from guiderail.resolution import Resolved
-from guiderail.settings import BASIC, KEYS, allowed, rule_of, user_file
+from guiderail.settings import KEYS, allowed, basic, rule_of, user_file
 
 
 def _of_projects() -> str:
@@ -25,12 +25,12 @@ def _at_most(most: int) -> str:
 
 def _basic() -> str:
     """The basic settings, one a line."""
-    width = max(map(len, BASIC))
-    return "\n".join(f"    {key:<{width}}  {rule_of(key).help}" for key in BASIC)
+    width = max(map(len, basic()))
+    return "\n".join(f"    {key:<{width}}  {rule_of(key).help}" for key in basic())
 
 
 def _advanced() -> str:
-    return ", ".join(key for key in KEYS if key not in BASIC)
+    return ", ".join(key for key in KEYS if key not in basic())
 
 
 @click.group(

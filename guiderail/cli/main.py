@@ -36,7 +36,6 @@ class LazyCommand:
 
     target: str  # "module:attribute"
     help: str
-    hidden: bool = False
 
     def load(self) -> click.Command:
         """Import the command."""
@@ -65,7 +64,7 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order a person meets them."""
-        return [name for name, command in COMMANDS.items() if not command.hidden]
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command; a wrong name fails here, naming the nearest right one."""

@@ -31,9 +31,9 @@ def wants_colour(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def write(text: str, *, end: str = "\n") -> None:
-    """Write data to standard output exactly; ``end`` is left out when ``text`` ends with it."""
-    sys.stdout.write(text if end and text.endswith(end) else text + end)
+def write(text: str) -> None:
+    """Write data to standard output exactly, with a line end if ``text`` has none."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
 
 def payload(request: "CompletionRequest", found: "Completion", model: "Model") -> dict[str, Any]:

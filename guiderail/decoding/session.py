@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from guiderail.cache.policy import Policy
     from guiderail.cache.report import FitReport
-    from guiderail.cache.selection import Effort
     from guiderail.model.model import Model
 
 __all__ = ["CHUNK", "Session"]
@@ -30,7 +29,7 @@ class Session:
     ----------
     model
         The model to run.
-    policy, effort
+    policy
         How the cache follows an edited prompt (see `LiveCache`); by default nothing inexact is ever used.
 
     Attributes
@@ -39,9 +38,9 @@ class Session:
         Forward passes for `feed` and `feed_tree` so far, however wide each was.
     """
 
-    def __init__(self, model: Model, *, policy: Policy = "exact", effort: Effort | None = None) -> None:
+    def __init__(self, model: Model, *, policy: Policy = "exact") -> None:
         self.model = model
-        self.cache = LiveCache(model, policy=policy, effort=effort)
+        self.cache = LiveCache(model, policy=policy)
         self.report: FitReport | None = None  # of the last `fit`
         self.passes = 0
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from guiderail import programs
 from guiderail.evaluation.packages import SourceFile
-from guiderail.text.syntax import find, parse
 
 PACKAGES = ("java/util/", "java/io/", "java/nio/", "java/net/", "java/text/", "java/time/")
 SMALLEST, LARGEST = 8_000, 100_000  # characters
@@ -60,22 +59,3 @@ def _read(opened: zipfile.ZipFile, names: list[str], count: int) -> Iterator[Sou
             count -= 1
         if not count:
             return
-
-
-def body_lines(text: str) -> list[tuple[int, int]]:
-    """Start and end (offsets) of the content of every line inside a method's body, comments left out."""
-    source = text.encode()
-    tree = parse(source, "java")
-    inside, outside = set[int](), set[int]()
-    for body in find(tree, "java", "[(method_declaration body: (block) @it) (constructor_declaration body: (_) @it)]"):
-        inside.update(range(body.start_point.row + 1, body.end_point.row))
-    for comment in find(tree, "java", "[(line_comment) (block_comment)] @it"):
-        outside.update(range(comment.start_point.row, comment.end_point.row + 1))
-    found, start = [], 0
-    for number, line in enumerate(text.split("\n")):
-        content = line.strip()
-        if number in inside - outside and len(content) > 1 and any(c.isalnum() for c in content):
-            begin = start + len(line) - len(line.lstrip())
-            found.append((begin, begin + len(content)))
-        start += len(line) + 1
-    return found

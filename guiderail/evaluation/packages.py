@@ -20,6 +20,7 @@ import platformdirs
 from guiderail import private
 from guiderail.errors import GuiderailError
 from guiderail.evaluation.manifest import Package
+from guiderail.text.language import language_of
 
 # Raised whenever the same manifest would give other files; every result records it.
 BUILDER = 1
@@ -53,6 +54,11 @@ class SourceFile:
     package: str
     path: str
     text: str
+
+    @property
+    def language(self) -> str:
+        """LSP identifier; "" if there is none."""
+        return language_of(self.path) or ""
 
 
 def cache_folder() -> Path:

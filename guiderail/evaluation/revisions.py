@@ -15,8 +15,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from guiderail.evaluation import jdk_sources, tasks
+from guiderail.evaluation import jdk_sources
+from guiderail.evaluation.function_bodies import body_lines
 from guiderail.evaluation.packages import SourceFile
+from guiderail.text.language import language_of
 
 # Lines at the end of a window that are never edited: an edit right at the cursor is no test of a cache.
 NEAR = 4
@@ -56,7 +58,7 @@ class Revision:
     @property
     def language(self) -> str:
         """Of the file."""
-        return "java" if self.path.endswith(".java") else "python"
+        return language_of(self.path) or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +158,8 @@ def _places(file: SourceFile, tokens: int, rng: random.Random, size: Callable[[s
     for line in lines:
         upto.append(upto[-1] + size(line))
         at.append(at[-1] + len(line))
-    body = jdk_sources.body_lines if file.path.endswith(".java") else tasks.body_lines
-    far = [(start, end) for start, end in body(file.text) if upto[bisect_right(at, start) - 1] > tokens]
+    lines_of_bodies = body_lines(file.text, file.language)
+    far = [(start, end) for start, end in lines_of_bodies if upto[bisect_right(at, start) - 1] > tokens]
     for start, end in rng.sample(far, min(ATTEMPTS, len(far))):
         row = bisect_right(at, start) - 1
         begin = at[bisect_left(upto, upto[row] - tokens)]

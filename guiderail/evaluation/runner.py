@@ -9,12 +9,13 @@ from typing import Any
 
 from guiderail.engine.choice import chosen
 from guiderail.errors import UsageError
-from guiderail.evaluation import cursor_positions, measurement, packages, projects, taskset
+from guiderail.evaluation import measurement, packages, projects, taskset
 from guiderail.evaluation.config import OFF, Config, Source, System
 from guiderail.evaluation.formats import reader
 from guiderail.evaluation.run_folder import RunFolder
 from guiderail.evaluation.task import TRUNCATION, Task
 from guiderail.evaluation.worker import Worker
+from guiderail.text.languages.table import GRAMMARS, NODES
 
 Note = Callable[[str], None]
 # Begins a phase of so many steps; what comes back is called at every step.
@@ -25,7 +26,7 @@ UNTRUNCATED = ", not truncated"
 # What rows depend on beside the code: who analyses, parses and scores, and the versions of what builds the tasks.
 LIBRARIES = (
     *("pyrefly", "ty", "basedpyright", "jedi-language-server"),
-    *("pygments", "rapidfuzz", "tree-sitter", *(f"tree-sitter-{name}" for name in cursor_positions.SHAPES)),
+    *("pygments", "rapidfuzz", "tree-sitter", *dict.fromkeys(GRAMMARS[name][0].replace("_", "-") for name in NODES)),
 )
 BUILDERS = {"packages": packages.BUILDER, "tasks": taskset.BUILDER, "truncation": TRUNCATION}
 

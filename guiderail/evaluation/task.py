@@ -104,14 +104,7 @@ class Task:
 
 
 def cut_out(
-    file: SourceFile,
-    kind: str,
-    start: int,
-    end: int,
-    *,
-    language: str = "python",
-    until: Until = "line",
-    shows_rest: bool = True,
+    file: SourceFile, kind: str, start: int, end: int, *, until: Until = "line", shows_rest: bool = True
 ) -> Task:
     """The task to write `file.text[start:end]` anew, code points; `shows_rest` is whether systems see what follows."""
     rest = file.text[end:]
@@ -120,7 +113,7 @@ def cut_out(
         kind=kind,
         package=file.package,
         path=file.path,
-        language=language,
+        language=file.language,
         prefix=file.text[:start],
         suffix=rest if shows_rest else "",
         hidden="" if shows_rest else rest,

@@ -6,15 +6,14 @@ other package's tasks.
 
 from __future__ import annotations
 
-import ast
 import random
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
+from guiderail.evaluation.cursor_positions import CursorPositions
+from guiderail.evaluation.function_bodies import body_lines
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.task import Task, cut_out
-from guiderail.text.document import Document
 
 Kind = Literal["next_line", "fim_line"]
 KINDS: tuple[Kind, ...] = ("next_line", "fim_line")
@@ -26,6 +25,11 @@ def spread(count: int, names: Sequence[str]) -> dict[str, int]:
     return {name: each + (index < more) for index, name in enumerate(names)}
 
 
+def generator(seed: int, kind: str, package: str) -> random.Random:
+    """What a draw from one package is made with."""
+    return random.Random(f"{seed}:{kind}:{package}")
+
+
 def draw_lines(files: Sequence[SourceFile], kind: Kind, count: int, seed: int) -> list[Task]:
     """`count` rests of lines of one package's function bodies, no two alike; fewer if there are not so many lines.
 
@@ -34,8 +38,8 @@ def draw_lines(files: Sequence[SourceFile], kind: Kind, count: int, seed: int) -
 
     Every eligible line is as likely as any other.
     """
-    rng = random.Random(f"{seed}:{kind}:{files[0].package}")
-    places = [(file, *line) for file in files for line in body_lines(file.text)]
+    rng = generator(seed, kind, files[0].package)
+    places = [(file, *line) for file in files for line in body_lines(file.text, file.language)]
     rng.shuffle(places)
     tasks: dict[str, Task] = {}
     for file, start, end in places if count else ():
@@ -51,34 +55,18 @@ def draw_dereferences(files: Sequence[SourceFile], count: int, seed: int) -> lis
     """Up to `count` cursors after a dot in one package, in the order of the files; the truth is the rest of the line.
 
     Every one is as likely as any other. More of them are the same ones and others: a longer run goes on where a
-    shorter one ended. Those inside f-strings are left out: ast gave no columns for them before Python 3.12.
+    shorter one ended.
     """
-    places = [(file, start) for file in files for start in _attributes(file.text)]
-    random.Random(f"{seed}:dereference:{files[0].package}").shuffle(places)
+    found = CursorPositions(files, files[0].language)
+    places = [(file, place) for file in files for place in found.find(file.path, "dereference")]
+    generator(seed, "dereference", files[0].package).shuffle(places)
     chosen = sorted(places[:count], key=lambda place: (place[0].path, place[1]))
-    return [rest_of_line(file, "dereference", start) for file, start in chosen]
-
-
-def rest_of_line(file: SourceFile, kind: str, start: int) -> Task:
-    """The task to write the rest of the line after `start`."""
-    return cut_out(file, kind, start, start + len(file.text[start:].partition("\n")[0]))
-
-
-def _attributes(text: str) -> Iterator[int]:
-    """Where the names after dots begin, code points."""
-    document = Document(text)
-    for node in ast.walk(_tree(text)):
-        if isinstance(node, ast.Attribute) and node.end_lineno and node.end_col_offset is not None:
-            line = document.line_text(node.end_lineno - 1).encode()
-            end = document.line_start(node.end_lineno - 1) + len(line[: node.end_col_offset].decode(errors="replace"))
-            start = end - len(node.attr)
-            if text[start:end] == node.attr:
-                yield start
+    return [cut_out(file, "dereference", *place) for file, place in chosen]
 
 
 def draw_texts(files: Sequence[SourceFile], count: int, limit: int, seed: int) -> list[SourceFile]:
     """`count` of a package's files, each cut at the end of the line that passes `limit` characters."""
-    rng = random.Random(f"{seed}:text:{files[0].package}")
+    rng = generator(seed, "text", files[0].package)
     chosen = rng.sample(list(files), min(count, len(files)))
     return [SourceFile(f.package, f.path, cut_at_line(f.text, limit)) for f in chosen]
 
@@ -87,59 +75,3 @@ def cut_at_line(text: str, limit: int) -> str:
     """At most `limit` characters and the rest of the line."""
     end = text.find("\n", limit)
     return text if end < 0 else text[: end + 1]
-
-
-def body_lines(text: str) -> list[tuple[int, int]]:
-    """Start and end (offsets) of the content of every line inside a function's body that is worth asking for.
-
-    Left out: docstrings, the inside of other strings of several lines, comments, and lines without a letter or digit.
-    """
-    inside, outside = set[int](), set[int]()
-    for node in ast.walk(_tree(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            inside.update(range(node.lineno + 1, (node.end_lineno or 0) + 1))
-            outside.update(range(node.lineno, node.body[0].lineno))
-            outside.update(_docstring(node))
-        elif isinstance(node, ast.Constant | ast.JoinedStr):
-            outside.update(range(node.lineno + 1, (node.end_lineno or 0) + 1))
-    found, start = [], 0
-    # ast counts lines as the tokenizer does: \n alone here, since the builder keeps no \r; form feeds end none
-    for number, line in enumerate(text.split("\n"), start=1):
-        content = line.strip()
-        if number in inside - outside and not content.startswith("#") and _is_worth_asking(content):
-            begin = start + len(line) - len(line.lstrip())
-            found.append((begin, begin + len(content)))
-        start += len(line) + 1
-    return found
-
-
-def function_bodies(text: str) -> list[tuple[int, int]]:
-    """Where the bodies of functions begin, after their docstrings, and end: offsets of whole lines."""
-    starts = [0]
-    for line in text.split("\n"):
-        starts.append(starts[-1] + len(line) + 1)
-    found = []
-    for node in ast.walk(_tree(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            first, last = node.body[0], node.body[-1]
-            above = first.end_lineno if ast.get_docstring(node, clean=False) is not None else first.lineno - 1
-            if above and last.end_lineno and node.lineno <= above < last.end_lineno:
-                found.append((starts[above], min(starts[last.end_lineno], len(text))))
-    return sorted(set(found))
-
-
-def _tree(text: str) -> ast.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(text)
-
-
-def _docstring(node: ast.FunctionDef | ast.AsyncFunctionDef) -> range:
-    first = node.body[0]
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-        return range(first.lineno, (first.end_lineno or 0) + 1)
-    return range(0)
-
-
-def _is_worth_asking(content: str) -> bool:
-    return len(content) > 1 and any(c.isalnum() for c in content)

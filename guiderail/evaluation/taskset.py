@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +12,13 @@ from typing import Any
 
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.evaluation import archives, packages
-from guiderail.evaluation.cursor_positions import KINDS, SHAPES, CursorPositions, Kind, Span
+from guiderail.evaluation.cursor_positions import KINDS, CursorPositions, Kind
+from guiderail.evaluation.function_bodies import Span
 from guiderail.evaluation.manifest import Package, datasets_folder, read_manifest
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.task import Task, cut_out
-from guiderail.evaluation.tasks import spread
+from guiderail.evaluation.tasks import generator, spread
+from guiderail.text.languages.table import NODES
 
 # Raised whenever the same description would give other tasks; every result records it.
 BUILDER = 1
@@ -36,7 +37,7 @@ class TaskSet:
     name
         What configurations call it.
     language
-        One of `guiderail.evaluation.cursor_positions.SHAPES`.
+        One of `guiderail.text.languages.table.NODES`.
     kinds
         What is asked for.
     count
@@ -99,9 +100,9 @@ def set_of(name: str, table: Mapping[str, Any], beside: Path) -> TaskSet:
     except TypeError as error:
         raise UsageError(f"{name} is not a set of tasks: {error}", "See docs/evaluation.md") from error
     wrong = [kind for kind in found.kinds if kind not in KINDS]
-    if wrong or found.language not in SHAPES:
+    if wrong or found.language not in NODES:
         what = f"kind {wrong[0]!r}" if wrong else f"language {found.language!r}"
-        raise UsageError(f"{name} asks for an unknown {what}", f"Known: {', '.join([*SHAPES, *KINDS])}")
+        raise UsageError(f"{name} asks for an unknown {what}", f"Known: {', '.join([*NODES, *KINDS])}")
     if (found.manifest is None) == (found.folder is None):
         raise UsageError(f"{name} needs a manifest or a folder, and not both", "See docs/evaluation.md")
     return replace(found, folder=beside / found.folder) if found.folder else found
@@ -152,21 +153,20 @@ def build(
             for kind in of.kinds:
                 found[kind] += [(file, place) for place in places.find(file.path, kind)]
         for kind in of.kinds:
-            rng = random.Random(f"{of.seed}:{kind}:{package}")
-            rng.shuffle(found[kind])
-            drawn[kind].append(_first(found[kind], shares[package], kind, of.language))
+            generator(of.seed, kind, package).shuffle(found[kind])
+            drawn[kind].append(_first(found[kind], shares[package], kind))
         advance()
     return [task for kind in of.kinds for task in _without_copies(_interleaved(drawn[kind]))]
 
 
-def _first(places: Sequence[tuple[SourceFile, Span]], count: int, kind: Kind, language: str) -> list[Task]:
+def _first(places: Sequence[tuple[SourceFile, Span]], count: int, kind: Kind) -> list[Task]:
     """The first `count` tasks, no two of which ask the same question in the same line."""
     tasks: dict[tuple[str, str], Task] = {}
     for file, place in places:
         if len(tasks) == count:
             break
         until = "block" if kind == "block" else "line"
-        task = cut_out(file, kind, *place, language=language, until=until)
+        task = cut_out(file, kind, *place, until=until)
         tasks.setdefault(_question(task), task)
     return list(tasks.values())
 

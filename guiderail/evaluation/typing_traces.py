@@ -6,13 +6,13 @@ the file in between, where a line is written too, as one does for an import or a
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from guiderail.evaluation.function_bodies import body_lines
 from guiderail.evaluation.packages import SourceFile
-from guiderail.evaluation.tasks import body_lines
+from guiderail.evaluation.tasks import generator
 
 WRITTEN = 4  # lines at the first place; the jump comes in the middle
 AWAY = 30  # lines between the two places
@@ -30,7 +30,7 @@ class State:
 
 def draw(files: Sequence[SourceFile], count: int, seed: int) -> list[list[State]]:
     """Up to `count` traces, each of another file of one package."""
-    rng = random.Random(f"{seed}:trace:{files[0].package}")
+    rng = generator(seed, "trace", files[0].package)
     found: list[list[State]] = []
     for file in rng.sample(list(files), len(files)):
         rows = _rows(file)
@@ -42,7 +42,7 @@ def draw(files: Sequence[SourceFile], count: int, seed: int) -> list[list[State]
 def _rows(file: SourceFile) -> list[int]:
     """The lines at which `WRITTEN` lines of function bodies begin, with enough before them and after."""
     number = {start: row for row, start in enumerate(_line_starts(file.text))}
-    body = {number[file.text.rfind("\n", 0, start) + 1] for start, _ in body_lines(file.text)}
+    body = {number[file.text.rfind("\n", 0, start) + 1] for start, _ in body_lines(file.text, file.language)}
     last = len(number) - 1 - AWAY
     return [row for row in body if AWAY < row < last and all(row + n in body for n in range(WRITTEN))]
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import numpy as np
 from lsprotocol import types
 from pygls.uris import to_fs_path
 
@@ -18,7 +17,7 @@ from guiderail.errors import UsageError
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
 from guiderail.text.language import language_named, language_of
-from guiderail.text.positions import Encoding, to_column, to_units
+from guiderail.text.positions import Encoding, code_points, to_column, to_units
 
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 FIRST_HALF, LAST_HALF = 0xD800, 0xDFFF  # surrogates
@@ -188,7 +187,7 @@ def _has_halves(text: str) -> bool:
 
 def _without_halves(text: str) -> str:
     """The text with U+FFFD for each lone surrogate."""
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").copy()
+    codes = code_points(text).astype("<u4")
     codes[(codes >= FIRST_HALF) & (codes <= LAST_HALF)] = 0xFFFD
     return codes.tobytes().decode("utf-32-le")
 

@@ -37,12 +37,13 @@ def place_at(document: Document, offset: int) -> Place:
 
     A string is prose if it is a statement by itself, as docstrings are, or holds `WORDS` words in a row and does not
     begin as a database query does. Without a grammar for the language, only lines that begin as comments are known.
+    What cannot be told soon is taken for code.
     """
     language = document.language or ""
     if language not in LEXICONS or not has_grammar(language):
         return "comment" if _is_comment_line(document, offset) else "code"
-    state = lex_cache(document.path, language).state(document.text[:offset])
-    if not state.in_string_or_comment:
+    state = lex_cache(document.path, language).state_soon(document.text[:offset])
+    if state is None or not state.in_string_or_comment:
         return "code"
     begin = max(state.statement_start, offset - BEFORE)
     start = document.line_start(document.position_at(begin)[0])

@@ -131,14 +131,14 @@ class Scheduler:
         if now and self.worker.health.state == "ready":
             request = now
             document.preparing = self.worker.submit(
-                Job(Priority.PREPARE, lambda engine, cancelled: engine.prepare(request, cancelled))
+                Job(Priority.PREPARE, lambda engine, cancelled: engine.prepare(request, cancelled), self.client)
             )
 
     def document_opened(self, request: CompletionRequest) -> None:
         """Read in idle time what the first request of a document will need."""
         document = self._documents.setdefault(request.uri, DocumentState())
         document.warming = self.worker.submit(
-            Job(Priority.PREPARE, lambda engine, cancelled: engine.warm(request, cancelled))
+            Job(Priority.PREPARE, lambda engine, cancelled: engine.warm(request, cancelled), self.client)
         )
 
     def prefetch(self, request: CompletionRequest, seconds: float) -> None:
@@ -252,7 +252,7 @@ class Scheduler:
             began = time.monotonic()
             return engine.complete(request, cancelled, written)
 
-        job = Job(priority, work)
+        job = Job(priority, work, self.client)
         running = Running(request, job, written, asyncio.wrap_future(job.future))
 
         def finish(done: asyncio.Future[Completion]) -> None:

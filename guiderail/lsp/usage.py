@@ -18,6 +18,7 @@ from typing import Any
 
 from guiderail import private, projectfile
 from guiderail.projectfile import ProjectFileError
+from guiderail.prompt.snippet import shown as printable
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class UsageFile:
         if not self._pending:
             with contextlib.suppress(ProjectFileError):
                 self._generation = _read(self.path).generation
-        key = (language[:NAME] or OTHER, _public(model)[:NAME] or OTHER)
+        key = (printable(language[:NAME]) or OTHER, printable(_public(model)[:NAME]) or OTHER)
         row = self._pending.setdefault(key, Counts())
         row.shown, row.accepted, row.partly = row.shown + shown, row.accepted + accepted, row.partly + partly
 

@@ -76,6 +76,8 @@ class Job:
         Its place in the queue.
     work
         Called on the worker's thread with the engine and a function that says whether to stop.
+    client
+        The number of the client that it is done for; those who wait take turns.
 
     Attributes
     ----------
@@ -83,9 +85,12 @@ class Job:
         Its result; cancelled when the work was given up before it began.
     """
 
-    def __init__(self, priority: Priority, work: Callable[[CompletionEngine, Callable[[], bool]], Any]) -> None:
+    def __init__(
+        self, priority: Priority, work: Callable[[CompletionEngine, Callable[[], bool]], Any], client: int = -1
+    ) -> None:
         self.priority = priority
         self.work = work
+        self.client = client
         self.future: Future[Any] = Future()
         self.cancelled = False
         self.order = 0
@@ -135,6 +140,7 @@ class Worker:
         self._latest = Settings()  # that were asked for last
         self._refused: Settings | None = None  # with which the last load failed
         self._jobs: list[Job] = []
+        self._turns: dict[int, int] = {}  # when a client had its last one, of those that still wait
         self._count = itertools.count()
         self._change = threading.Condition()
         self._closing = False
@@ -245,8 +251,11 @@ class Worker:
                 self._change.wait()
             if self._closing:
                 return None
-            job = min(self._jobs, key=lambda job: (job.priority, job.order))
+            job = min(self._jobs, key=lambda job: (job.priority, self._turns.get(job.client, -1), job.order))
             self._jobs.remove(job)
+            waiting = {other.client for other in self._jobs}
+            turns = self._turns | {job.client: next(self._count)}
+            self._turns = {client: turn for client, turn in turns.items() if client in waiting}
             return job
 
     def _do(self, job: Job) -> None:

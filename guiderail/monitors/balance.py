@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from guiderail.monitors.lex_cache import lex_cache
-from guiderail.monitors.lex_state import CLOSING, pairs, unmatched_closers
+from guiderail.monitors.lex_state import CLOSING, lex_state, pairs, unmatched_closers
 from guiderail.monitors.verdict import Change
 from guiderail.text.backwards import word_start
 from guiderail.text.document import Document
@@ -33,34 +33,50 @@ def unbalances(document: Document, change: Change) -> bool:
     rest = document.text[change.end : end]
     if not rest.strip():
         return False
-    before = document.text[: change.start]
-    comments = _in_comment(document, before + change.text) and not _in_comment(document, before)
-    was = _single(document, before, document.text[change.start : end], end)
-    now = _single(document, before, change.text + rest, end)
+    before = _Before(document, change.start, end)
+    was = before.single(document.text[change.start : end])
+    now = before.single(change.text + rest)
     # What the text closes last may be what the rest of the line closes too.
     text = change.text.rstrip()
     repeats = now > 0 and text[-1:] in _ENDS_OPERAND and rest.startswith(text[-1:])
-    return comments or now > was or (repeats and _single(document, before, text[:-1] + rest, end) < now)
+    comments = before.turns_into_comment(change.text)
+    return comments or now > was or (repeats and before.single(text[:-1] + rest) < now)
 
 
-def _in_comment(document: Document, text: str) -> bool:
-    """Whether a text ends in a comment that goes on up to the line's end."""
-    language = document.language or ""
-    opened = lex_cache(document.path, language).state(text).opened
-    if opened < 0:
-        return False
-    quotes = tuple(string.quote for string in LEXICONS[language].strings)
-    return not text.startswith(quotes, opened)
+class _Before:
+    """The text before a change, of which the lexer's state is enough: no text is put together with it.
 
+    Parameters
+    ----------
+    document
+        The text.
+    start, end
+        Where the change begins, and where its line ends.
+    """
 
-def _single(document: Document, before: str, rest: str, end: int) -> int:
-    """How many brackets and quotes have no partner: of the rest of a line after a text, and of what is open there."""
-    language = document.language or ""
-    state = lex_cache(document.path, language).state(before)
-    begin = state.opened if state.opened >= 0 else len(before)
-    opened, single = pairs(before[begin:] + rest, language, 0, "".join(before[at] for at in state.open_brackets))
-    closers = unmatched_closers(document.text[end : end + BELOW], language, MOST)
-    return single + _apart("".join(CLOSING.get(one, one) for one in reversed(opened)), closers)
+    def __init__(self, document: Document, start: int, end: int) -> None:
+        self._language = document.language or ""
+        text = document.text[:start]
+        state = lex_cache(document.path, self._language).state(text)
+        self._open = "".join(text[at] for at in state.open_brackets)
+        self._string = text[state.opened :] if state.opened >= 0 else ""  # or the comment
+        self._line = text[state.checkpoint.at :]
+        self._is_comment = self._in_comment(self._string)
+        self._closers = unmatched_closers(document.text[end : end + BELOW], self._language, MOST)
+
+    def single(self, rest: str) -> int:
+        """How many brackets and quotes have no partner: of the rest of the line, and of what is open before it."""
+        opened, single = pairs(self._string + rest, self._language, self._open)
+        return single + _apart("".join(CLOSING.get(one, one) for one in reversed(opened)), self._closers)
+
+    def turns_into_comment(self, text: str) -> bool:
+        """Whether a text after code ends in a comment that goes on up to the line's end."""
+        return not self._is_comment and self._in_comment(self._line + text)
+
+    def _in_comment(self, text: str) -> bool:
+        opened = lex_state(text, self._language).opened
+        quotes = tuple(string.quote for string in LEXICONS[self._language].strings)
+        return opened >= 0 and not text.startswith(quotes, opened)
 
 
 def _apart(wanted: str, found: str) -> int:

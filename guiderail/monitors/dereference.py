@@ -21,8 +21,8 @@ from guiderail.monitors.cursor_context import DUNDERS, Snapshot
 from guiderail.monitors.enclosing_class import EnclosingClass, enclosing_class_of
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.member_access import NAME_READ, RECEIVER_READ, MemberAccess, find_member_access
-from guiderail.monitors.modules import module_path
 from guiderail.monitors.monitor import Legal, Restriction, Trigger
+from guiderail.monitors.python.modules import module_path
 from guiderail.monitors.runtime.openness import Cause, Openness, open_by
 from guiderail.monitors.runtime.receiver import is_settable, openness_of
 from guiderail.text.backwards import lines_above

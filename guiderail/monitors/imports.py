@@ -15,8 +15,8 @@ from pathlib import Path
 from guiderail.monitors.analysis.answers import Members
 from guiderail.monitors.analysis.requests import COMPLETIONS
 from guiderail.monitors.cursor_context import Snapshot, tail_of
-from guiderail.monitors.modules import ModulePath, module_path, modules_of_folder
 from guiderail.monitors.monitor import Restriction, Trigger
+from guiderail.monitors.python.modules import ModulePath, module_path, modules_of_folder
 from guiderail.monitors.python.requirements import inline_requirements, modules_of
 from guiderail.monitors.runtime.openness import Openness
 from guiderail.text.backwards import lines_above

@@ -7,13 +7,15 @@ blanks are left, and the brackets around the code become round ones.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from guiderail.monitors.lex_state import LexState, token_end
+from guiderail.monitors.lex_state import LexState, tokens
 from guiderail.text.languages.table import LEXICONS
 
 PREFIX = 3  # characters before a quote that say of what kind the string is
 DEEPEST = 4  # strings inside strings' code
+MOST_FORMATS = 100  # number signs of formats in a string; each is first taken for a comment, up to its line's end
 _DOUBLED = re.compile(r"(?s)\\.|\{\{|\{")  # two braces are one character of the text
 _DOLLAR = re.compile(r"(?s)\\.|\$\{")
 
@@ -53,32 +55,35 @@ def hole_at(text: str, state: LexState, language: str) -> Hole | None:
 
 def _last_open(text: str, at: int, hole: str, language: str) -> int:
     """Where the code begins that a text ends in, of a string that goes on at `at`; -1 if it ends in none."""
-    pattern = _DOUBLED if hole == "{" else _DOLLAR
+    pattern, formats = _DOUBLED if hole == "{" else _DOLLAR, iter(range(MOST_FORMATS))
     while found := pattern.search(text, at):
         at = found.end()
         if found[0] != hole:
             continue
-        closed = _code_end(text, at, language)
+        closed = _code_end(text, at, language, formats)
         if closed is None:
             return at - 1
         at = closed + 1
     return -1
 
 
-def _code_end(text: str, at: int, language: str) -> int | None:
-    """Where the brace stands that closes the code that begins at `at`; None if it does not come."""
-    depth = 0
-    while (token := token_end(text, at, language)) is not None:
-        begin, at, kind = token
-        if kind == "open":
+def _code_end(text: str, at: int, language: str, formats: Iterator[int]) -> int | None:
+    """Where the brace stands that closes the code that begins at `at`; None if it does not come.
+
+    Of `formats` one is taken for each number sign that is read as a format's.
+    """
+    depth, scan = 0, tokens(text, language, at)
+    while token := next(scan, None):
+        found, _, unclosed = token
+        if found["open"]:
             depth += 1
-        elif kind == "close" and depth:
+        elif found["close"] and depth:
             depth -= 1
-        elif text[begin] == "}":
-            return begin
-        elif text[begin] == "#":  # of a format
-            at = begin + 1
-        elif kind == "unclosed":
+        elif found["close"] == "}":
+            return found.start()
+        elif found[0][0] == "#" and next(formats, None) is not None:
+            scan = tokens(text, language, found.start() + 1)
+        elif unclosed:
             return None
     return None
 
@@ -92,7 +97,7 @@ def rest_as_code(rest: str, hole: Hole, language: str) -> str:
     """What follows a cursor in a string, as code: what is left of the string's text is blank."""
     line = rest.find("\n") if len(hole.quote) == 1 and hole.quote != "`" else -1
     stop = line if line >= 0 else len(rest)
-    end = _code_end(rest[:stop], 0, language) if hole.opened >= 0 else None
+    end = _code_end(rest[:stop], 0, language, iter(range(MOST_FORMATS))) if hole.opened >= 0 else None
     end = -1 if end is None else end
     closed = rest.find(hole.quote, end + 1, stop)
     last = closed + len(hole.quote) if closed >= 0 else stop

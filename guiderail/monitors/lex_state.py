@@ -7,11 +7,13 @@ the strings, comments and brackets of a language, and nothing else.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from guiderail.text.languages.lexicon import Lexicon, String
 from guiderail.text.languages.table import LEXICONS
+from guiderail.text.syntax import SlowTextError
 
 CHECKPOINT_EVERY = 512  # characters
 KEPT_SUFFIXES = 8  # whose closing brackets are remembered
@@ -63,7 +65,11 @@ class LexState:
 
 
 def lex_state(
-    text: str, language: str, before: LexState | None = None, checkpoints: list[Checkpoint] | None = None
+    text: str,
+    language: str,
+    before: LexState | None = None,
+    checkpoints: list[Checkpoint] | None = None,
+    most: int | None = None,
 ) -> LexState:
     """The state at the end of a text.
 
@@ -75,35 +81,31 @@ def lex_state(
         The state of a shorter text that this one begins with, if it is known.
     checkpoints
         Gets a checkpoint every `CHECKPOINT_EVERY` characters.
+    most
+        How many brackets, comments, strings and line ends may be read; None for all.
 
     Raises
     ------
-    KeyError
-        The language has no lexicon.
+    SlowTextError
+        There are more than `most`.
     """
     checkpoint = before.checkpoint if before else Checkpoint()
-    at, brackets, statement, inside = checkpoint.at, list(checkpoint.open_brackets), checkpoint.statement_start, False
+    brackets, statement, inside = list(checkpoint.open_brackets), checkpoint.statement_start, False
     begin, open_until = -1, 0  # `open_until`: where a string ends that is not closed, but may be later
-    unclosed: dict[str, int] = {}  # by quote, up to where a string is known not to be closed
-    lexicon, scanner = LEXICONS[language], _scanner(language)
-    while found := scanner.search(text, at):
-        begin, at = found.span()
+    for found, at, unclosed in tokens(text, language, checkpoint.at, most):
+        begin = found.start()
         if found["open"]:
             brackets.append(begin)
         elif found["close"] and brackets:
             brackets.pop()
-        elif found["quote"]:
-            string = _strings(language)[found["quote"]]
-            closed = string.pattern.match(text, at) if unclosed.get(string.quote, 0) <= begin else None
-            if closed is None and not string.many_lines and open_until <= begin:
-                open_until = _last_line_end(text, at)
-            if closed is None and unclosed.get(string.quote, 0) <= begin:
-                unclosed[string.quote] = string.stop(text, at)
-            at = closed.end() if closed else len(text) if string.many_lines else _line_end(text, at)
-            inside = closed is None and at == len(text)  # a line end closes a string of one line
+        elif unclosed:
+            inside = unclosed.many_lines or at == len(text)  # a line end closes a string of one line
+            if unclosed.many_lines:
+                break
+            open_until = open_until if open_until > begin else _last_line_end(text, found.end())
         elif found["comment"] and at == len(text):
-            inside = (longer := scanner.match(text + "a", begin)) is None or longer[0] != found[0]
-        if _ends_statement(lexicon, found, [text[at] for at in brackets[-1:]]):
+            inside = (longer := _scanner(language).match(text + "a", begin)) is None or longer[0] != found[0]
+        if _ends_statement(LEXICONS[language], found, [text[at] for at in brackets[-1:]]):
             statement = at
         if found["break"] and found["break"][-1] == "\n" and open_until < at < len(text):
             if at < checkpoint.at + len(brackets):  # one costs as much as brackets are open: never more than the text
@@ -129,73 +131,72 @@ def unmatched_closers(text: str, language: str, most: int | None = None) -> str:
 
     The text after a cursor stays the same while a person types, and is read once.
     """
-    open_here = at = 0
-    closers = ""
-    unclosed: dict[str, int] = {}  # as in `place`; of strings of many lines but for odd escapes
-    while (most is None or len(closers) < most) and (found := _scanner(language).search(text, at)):
-        at = found.end()
+    open_here, closers = 0, ""
+    for found, _, _ in tokens(text, language):
+        if most is not None and len(closers) >= most:
+            break
         if found["open"]:
             open_here += 1
+        elif found["close"] and open_here:
+            open_here -= 1
         elif found["close"]:
-            if open_here:
-                open_here -= 1
-            else:
-                closers += found["close"]
-        elif found["quote"]:
-            kind = _strings(language)[found["quote"]]
-            is_open = unclosed.get(kind.quote, 0) > found.start()
-            string = None if is_open else kind.pattern.match(text, at)
-            if string is None and not is_open:
-                unclosed[kind.quote] = kind.stop(text, at)
-            at = string.end() if string else _line_end(text, at)
+            closers += found["close"]
     return closers
 
 
-def token_end(text: str, at: int, language: str) -> tuple[int, int, str] | None:
-    """The next bracket, comment or string of code: where it begins and ends, and its kind; None if there is none.
-
-    The kinds are "open" and "close", of brackets, "unclosed", of a string, and "other".
-    """
-    found = _scanner(language).search(text, at)
-    if found is None:
-        return None
-    if found["quote"]:
-        closed = _strings(language)[found["quote"]].pattern.match(text, found.end())
-        return (found.start(), closed.end(), "other") if closed else (found.start(), len(text), "unclosed")
-    kind = "open" if found["open"] else "close" if found["close"] else "other"
-    return found.start(), found.end(), kind
-
-
-def pairs(text: str, language: str, at: int, opened: str) -> tuple[str, int]:
+def pairs(text: str, language: str, opened: str) -> tuple[str, int]:
     """What is open at a text's end, the outermost first, and how many of its brackets and quotes have no partner.
 
     A string of many lines that is not closed counts as open, by its quote.
 
     Parameters
     ----------
-    text, language, at
-        What is read, and from where on: a place in code.
+    text, language
+        What is read: code from its beginning on.
     opened
         The brackets that are open there.
     """
     stack, single = list(opened), 0
-    while found := _scanner(language).search(text, at):
-        at = found.end()
+    for found, _, unclosed in tokens(text, language):
         if found["open"]:
             stack.append(found["open"])
-        elif found["close"]:
-            if stack and stack[-1] == OPENING[found["close"]]:
-                stack.pop()
-            else:
-                single += 1
-        elif found["quote"]:
-            string = _strings(language)[found["quote"]]
-            closed = string.pattern.match(text, at)
-            if closed is None and string.many_lines:
-                return "".join([*stack, string.quote[0]]), single
-            single += closed is None
-            at = closed.end() if closed else _line_end(text, at)
+        elif found["close"] and stack and stack[-1] == OPENING[found["close"]]:
+            stack.pop()
+        elif unclosed and unclosed.many_lines:
+            return "".join([*stack, unclosed.quote[0]]), single
+        elif found["close"] or unclosed:
+            single += 1
     return "".join(stack), single
+
+
+def tokens(
+    text: str, language: str, at: int = 0, most: int | None = None
+) -> Iterator[tuple[re.Match[str], int, String | None]]:
+    """The brackets, comments, strings and ends of statements of code from `at` on: how each begins, and where it ends.
+
+    A string that is not closed comes third; the line's end ends it. The text is read once, whatever is left open.
+
+    Raises
+    ------
+    SlowTextError
+        There are more than `most`.
+    """
+    scanner, strings, read = _scanner(language), _strings(language), 0
+    unclosed: dict[str, int] = {}  # by quote, up to where a string is known not to be closed
+    while found := scanner.search(text, at):
+        read += 1
+        if most is not None and read > most:
+            raise SlowTextError
+        begin, at = found.span()
+        open_string = None
+        if found["quote"]:
+            string = strings[found["quote"]]
+            is_open = unclosed.get(string.quote, 0) > begin
+            closed = None if is_open else string.pattern.match(text, at)
+            if closed is None and not is_open:
+                unclosed[string.quote] = string.stop(text, at)
+            at, open_string = (closed.end(), None) if closed else (_line_end(text, at), string)
+        yield found, at, open_string
 
 
 def _line_end(text: str, at: int) -> int:

@@ -18,6 +18,7 @@ _BRACKETS = frozenset("()[]{}")
 _EMPTY = frozenset(("()", "[]", "{}"))
 _HOLED = "{"
 LONGEST_OVERLAP = 200  # characters
+READ = 20_000  # characters of a line that are read on either side of the cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def fit_text(text: str, before: str, after: str) -> FittedText | None:
     after
         All text after the cursor.
     """
-    rest = after.split("\n", 1)[0].rstrip("\r")
+    rest = after[:READ].split("\n", 1)[0].rstrip("\r")
+    before = before[-READ:]
     if not text.strip() or (not before.strip() and rest[:1].isspace() and rest.strip()):
         return None  # the second: in an indentation
     if _follows(text.strip(), rest) if rest.strip() else _is_next(text, before, after):
@@ -59,8 +61,9 @@ def fit_text(text: str, before: str, after: str) -> FittedText | None:
         if overlap:
             return _nonblank(text[:-overlap])
     closers, is_open = _unmatched(text, before)
+    pair = _pair(rest)
     for index in closers:
-        cut = _repeated_from(text, index, rest)
+        cut = _repeated_from(text, index, rest, pair)
         if cut is not None:
             return _nonblank(text[:cut])
     covers = 0 if is_open else _covered(text, closers, rest)  # what is open, the rest of the line closes
@@ -128,13 +131,13 @@ def _follows(text: str, after: str) -> bool:
     return bool(text) and after.startswith(text) and not inside
 
 
-def _repeated_from(text: str, index: int, rest: str) -> int | None:
+def _repeated_from(text: str, index: int, rest: str, pair: str) -> int | None:
     """Where the end of a text begins that the rest of the line repeats; at `index` it closes what was opened before.
 
-    The rest may begin with a pair of brackets before that, which the text has or lacks: `f.|())` is continued by
+    The rest may begin with a `pair` of brackets before that, which the text has or lacks: `f.|())` is continued by
     `read())` and by `name) + 1`.
     """
-    tail, pair = text[index:].rstrip(), _pair(rest)
+    tail = text[index:].rstrip()
     if rest.startswith(tail):
         return index
     if not pair or not rest[len(pair) :].startswith(tail):
@@ -240,15 +243,16 @@ class _Reader:
     def closers(self, text: str) -> list[int]:
         """Where a text closes what the line opened."""
         found: list[int] = []
-        skip = False
+        skip, braces = False, 0
         for index, character in enumerate(text):
             top = self._open[-1:]
+            braces = braces + 1 if character == "{" else 0
             if skip:
                 skip = False
             elif character == "\\":
                 skip = True
             elif top and top[0][0] in _QUOTES:
-                self._in_string(text, index, found)
+                self._in_string(text, index, braces, found)
             elif character in _QUOTES and not _is_apostrophe(text, index):
                 self._open.append(character + _HOLED * _has_holes(text, index))
             elif character in _OPENERS:
@@ -257,14 +261,14 @@ class _Reader:
                 self._close(_PAIRS[character], index, found)
         return found
 
-    def _in_string(self, text: str, index: int, found: list[int]) -> None:
+    def _in_string(self, text: str, index: int, braces: int, found: list[int]) -> None:
         quote = self._open[-1]
         if text[index] == quote[0]:
             self._close(quote, index, found)
         elif text[index] == "\n" and quote[0] != "`":
             self._open.pop()
             self._base = min(self._base, len(self._open))
-        elif text[index] == "{" and _opens_hole(text, index, quote):
+        elif text[index] == "{" and _opens_hole(text, index, braces, quote):
             self._open.append("{")
 
     def _close(self, opener: str, index: int, found: list[int]) -> None:
@@ -285,16 +289,16 @@ def _has_holes(text: str, index: int) -> bool:
     return text[index] == "`" or (begins and any(letter in "fFtT$" for letter in prefix))
 
 
-def _opens_hole(text: str, index: int, quote: str) -> bool:
-    """Whether a brace in a string begins code: in a template after a dollar sign, elsewhere unless it is doubled."""
+def _opens_hole(text: str, index: int, braces: int, quote: str) -> bool:
+    """Whether a brace in a string begins code: in a template after a dollar sign, elsewhere unless it is doubled.
+
+    It is the last of so many `braces` in a row.
+    """
     if not quote.endswith(_HOLED):
         return False
     if quote[0] == "`":
         return text[index - 1 : index] == "$"
-    run = index
-    while run >= 0 and text[run] == "{":
-        run -= 1
-    return (index - run) % 2 == 1 and text[index + 1 : index + 2] != "{"
+    return braces % 2 == 1 and text[index + 1 : index + 2] != "{"
 
 
 def _is_apostrophe(text: str, index: int) -> bool:

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from guiderail.errors import UsageError
 from guiderail.text.languages.known import LANGUAGES
 
+LONGEST = 60  # characters of a name that nothing has, which are compared with others and repeated
 _BY_NAME = {name: language for language in LANGUAGES for name in (language.name, *language.aliases)}
 _BY_ENDING = {ending: language for language in LANGUAGES for ending in language.endings}
 _BY_FILE = {file: language for language in LANGUAGES for file in language.files}
@@ -44,9 +45,9 @@ def language_named(name: str) -> str:
     """
     known = _BY_NAME.get(name.strip().lower())
     if known is None:
-        near = difflib.get_close_matches(name.strip().lower(), _BY_NAME, n=3)
+        near = difflib.get_close_matches(name[:LONGEST].strip().lower(), _BY_NAME, n=3)
         raise UsageError(
-            f"unknown language {name!r}",
+            f"unknown language {name[:LONGEST]!r}",
             f"Did you mean {' or '.join(near)}?" if near else "Use a name such as python, typescript or cpp.",
         )
     return known.name

@@ -16,6 +16,7 @@ FILES = 4  # whose last tree is kept
 PARSE_S = 1.0  # seconds of this thread for a text that is waited for; half a megabyte of usual code takes half
 _TANGLED = 4000**2  # of the children of errors, squared and in sum: a query looks at each beside each other
 _DEEPEST = 5000  # levels that are searched: with more matches open at once each node takes quadratic time
+_PART = 1 << 15  # bytes that a query reads at once, while no other thread runs
 _CHUNK = 256  # bytes that the parser is given at once: a node's text is put together from them
 
 
@@ -137,9 +138,16 @@ def find(node: Node, language: str, pattern: str) -> list[Node]:
         return []
     cursor = QueryCursor(_query(language, pattern))
     cursor.set_max_start_depth(_DEEPEST)
-    captures = cursor.captures(node)
-    nodes = [found for nodes in captures.values() for found in nodes]
-    return sorted(nodes, key=lambda found: (found.start_byte, -found.end_byte))
+    parts = range(node.start_byte, node.end_byte + 1, _PART)
+    return [found for start in parts for found in _find_in(cursor, node, start, start + _PART)]
+
+
+def _find_in(cursor: QueryCursor, node: Node, start: int, stop: int) -> list[Node]:
+    """The nodes that a query captures and that begin in a part of the text."""
+    cursor.set_byte_range(max(0, start - 1), stop + 1)  # what the parser has put in has no bytes
+    captured = cursor.captures(node).values()
+    nodes = [found for nodes in captured for found in nodes if start <= found.start_byte < stop]
+    return sorted(nodes, key=lambda found: (found.start_byte, -found.end_byte, -found.descendant_count))
 
 
 def _is_tangled(node: Node) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from guiderail.evaluation.cursor_positions import KINDS, SHAPES, CursorPositions
+from guiderail.evaluation.cursor_positions import KINDS, CursorPositions
 from guiderail.evaluation.packages import SourceFile
+from guiderail.text.languages.table import NODES
 
 PYTHON = '''import os
 TOP = os.sep
@@ -109,7 +110,7 @@ def test_a_name_of_another_file_is_defined_there_and_not_here(language: str, tex
     assert found(text + other, language, "cross_file", {"other": other}) == []
 
 
-@pytest.mark.parametrize("language", SHAPES)
+@pytest.mark.parametrize("language", NODES)
 def test_files_without_functions_have_no_places(language: str) -> None:
     """No kind of cursor stands outside functions."""
     for kind in KINDS:

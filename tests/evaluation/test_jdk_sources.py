@@ -49,14 +49,6 @@ def test_the_base_library_is_read_without_licence(tmp_path: Path, monkeypatch: p
     assert read.text.startswith("package jdk_sources.util;")
 
 
-def test_the_lines_of_methods_are_found() -> None:
-    """Lines inside bodies, neither comments nor lone brackets."""
-    lines = {TEXT[start:end] for start, end in jdk_sources.body_lines(TEXT)}
-    assert "return total;" in lines
-    assert "while (total > limit) {" in lines
-    assert not any(line.startswith(("/", "*", "}", "int count")) for line in lines)
-
-
 @pytest.mark.parametrize("task", ["insertion", "rename", "edition"])
 def test_java_files_are_edited(task: str) -> None:
     """A revision of a Java file says that it is one."""

@@ -6,12 +6,10 @@ import pytest
 
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.tasks import (
-    body_lines,
     cut_at_line,
     draw_dereferences,
     draw_lines,
     draw_texts,
-    rest_of_line,
     spread,
 )
 
@@ -52,17 +50,6 @@ def source(text: str = TEXT, path: str = "p/a.py") -> SourceFile:
 def many(count: int) -> list[SourceFile]:
     body = "".join(f"    value_{i} = compute({i})\n" for i in range(20))
     return [source(f"def f{i}():\n{body}    return {i}\n", f"p/{i}.py") for i in range(count)]
-
-
-def test_only_code_inside_functions_is_asked_for() -> None:
-    contents = [TEXT[a:b] for a, b in body_lines(TEXT)]
-    assert contents == [
-        "total = scale * self.sides",
-        "if total > (",
-        'note = """one',
-        "return total",
-        "await call(1, 2)",
-    ]
 
 
 def test_a_next_line_task_starts_where_the_content_starts_and_hides_what_follows() -> None:
@@ -108,18 +95,11 @@ def test_nothing_is_drawn_where_nothing_is_wanted() -> None:
 
 
 def test_dereferences_are_names_after_dots() -> None:
-    """Every one is an attribute's name, found by code points; the draw depends on seed and package alone."""
-    text = "import os\n\n\nclass A:\n    def f(self, größe):\n"
+    """Each is an attribute's name in a function, found by code points; the draw depends on seed and package alone."""
+    text = "import os\n\n\nclass A:\n    sep = os.sep\n\n    def f(self, größe):\n"
     text += "        self.new = größe.half\n        return f(os.path.join(x))\n"
     files = [source(text)]
     found = draw_dereferences(files, 10, 0)
     assert [one.truth.split("(")[0].split(".")[0] for one in found] == ["new = größe", "half", "path", "join"]
     assert draw_dereferences(files, 2, 1) == draw_dereferences(files, 2, 1)
     assert set(draw_dereferences(files, 2, 1)) < set(draw_dereferences(files, 3, 1))
-
-
-@pytest.mark.parametrize(("text", "hidden", "truth"), [("x.y + 1\nz\n", "x.\nz\n", "y + 1"), ("x.y", "x.", "y")])
-def test_the_rest_of_the_line_is_hidden(text: str, hidden: str, truth: str) -> None:
-    """What stands below is kept; the last line may have no end."""
-    task = rest_of_line(source(text), "dereference", 2)
-    assert (task.text, task.truth, task.completed(task.truth)) == (hidden, truth, text)

@@ -10,8 +10,8 @@ import pytest
 
 from guiderail.errors import UsageError
 from guiderail.evaluation import manifest, taskset
-from guiderail.evaluation.cursor_positions import SHAPES
 from guiderail.evaluation.taskset import TaskSetError, build, check, digest_of, files_of, known_sets, read_set, set_of
+from guiderail.text.languages.table import NODES
 
 
 def source(name: str, functions: int = 12) -> str:
@@ -121,6 +121,6 @@ def test_the_shipped_sets_are_whole() -> None:
     for name in known_sets():
         of = read_set(name)
         packages = taskset.members(of)
-        assert of.digest and of.language in SHAPES and packages
+        assert of.digest and of.language in NODES and packages
         assert {manifest.digit(package.name) for package in packages} <= manifest.EVALUATION_DIGITS
     assert len(taskset.members(read_set("dotprompts_py"))) >= 30

@@ -127,7 +127,7 @@ class Client:
         for _ in range(3):
             for _ in range(20):
                 await asyncio.sleep(0)
-            last = self.state.worker.submit(Job(Priority.PREPARE, lambda *_: None)).future
+            last = self.state.worker.submit(Job(Priority.PREPARE, lambda *_: None, self.state.scheduler.client)).future
             while not (last.done() or self.engine.is_held):
                 await asyncio.sleep(0.001)
             last.cancel()

@@ -10,7 +10,7 @@ from guiderail import projectfile
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.imports import Imports
-from guiderail.monitors.modules import ModulePath
+from guiderail.monitors.python.modules import ModulePath
 from guiderail.text.document import Document
 from tests.monitors.snapshots import PYREFLY, project, restriction_of, snapshot
 

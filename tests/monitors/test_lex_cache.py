@@ -40,9 +40,9 @@ def test_only_what_changed_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     kept, read = LexCache("python"), []
     kept.state(text)
 
-    def noted(text, language, before, checkpoints):
+    def noted(text, language, before, checkpoints, most):
         read.append(len(text) - before.checkpoint.at)
-        return lex_state(text, language, before, checkpoints)
+        return lex_state(text, language, before, checkpoints, most)
 
     monkeypatch.setattr("guiderail.monitors.lex_cache.lex_state", noted)
     kept.state(text + "x")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from guiderail.monitors.analysis.workspaces import trust
-from guiderail.monitors.modules import ModulePath
 from guiderail.monitors.python.description import surroundings
+from guiderail.monitors.python.modules import ModulePath
 from guiderail.monitors.python.project import python_project
 from tests.monitors.python.layouts import environment
 

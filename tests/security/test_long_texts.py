@@ -64,6 +64,9 @@ TEXTS = {
     "classes": "class A(" + "B, " * 30_000 + "C):\n" + "class B: pass\n" * 3000 + "    def f(self):\n        ",
     "cases": "case " * (LONG // 5),
     "imports": "import a, " * (LONG // 10),
+    "holes": 'x = f"' + "{" * LONG,
+    "formats": 'x = f"""{' + "a#" * (LONG // 2),
+    "values": 'x = f"' + "{a!r:{b}}" * (LONG // 9),
 }
 EACH = ("words", "members", "opening")  # of which all ends and all languages are tried
 # What is to a monitor and a lexer as one of the others is; the rest of the server sees them all the same.
@@ -181,7 +184,8 @@ def test_the_server_takes_edits_and_makes_items_soon(name: str, tmp_path: Path) 
         found = cursor_at(buffer, buffer.position(len(buffer.text)))
         assert found is not None
         items.menu_item(found, ShownItem("1", Candidate(BLANK, Completion([])), FittedText("x"), wish(""), 0.0))
-        fit_text("foo()", found.before[-LINE:], found.rest)
+        for text in ("foo()", 'y")'):
+            fit_text(text, found.before[-LINE:], found.rest)
         for until in ("line", "block"):
             stop_rule(until, found.before).end("x\ny")
 
@@ -204,3 +208,24 @@ def test_a_parser_that_takes_long_lets_others_run_and_is_given_up() -> None:
     gaps = sorted(second - first for first, second in pairwise(beats))
     assert gaps[-1] < 1.0, "others waited for the parser"
     assert gaps[len(gaps) * 9 // 10] < 0.1
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("text", ["foo()", 'y")', ")" * 100])
+def test_a_suggestion_is_fitted_into_a_long_line_soon(name: str, text: str) -> None:
+    """Whether the line is long before the cursor or after it: a string of 20,000 braces took 18 s."""
+    with soon():
+        fit_text(text, f'f("{TEXTS[name]}', '")')
+        fit_text(text, 'f("', f'"){TEXTS[name]}')
+        fit_text(text, "f(" * 100, f"({TEXTS[name]}))")
+
+
+def test_halves_of_characters_are_counted_soon() -> None:
+    """A file in another encoding may hold thousands, and columns are counted at each key."""
+    buffer = Buffer("untitled:1", "python", "\ud83d" * LONG, 1, "utf-16")
+    with soon():
+        for count in range(20):
+            at = types.Position(0, LONG + count)
+            buffer.apply([types.TextDocumentContentChangePartial(types.Range(at, at), "x")])
+            assert buffer.position(len(buffer.text)) == types.Position(0, LONG + count + 1)
+    assert buffer.document.text == "\ufffd" * LONG + "x" * 20

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.monitors.modules import ModulePath
+from guiderail.monitors.python.modules import ModulePath
 from guiderail.monitors.python.project import python_project
 from tests.monitors.python.layouts import environment, write
 

@@ -10,8 +10,8 @@ import pytest
 
 from guiderail import projectfile
 from guiderail.errors import GuiderailError
-from guiderail.monitors.modules import ModulePath, modules_of_folder
 from guiderail.monitors.protocols import FILE, ProtocolError, protocols
+from guiderail.monitors.python.modules import ModulePath, modules_of_folder
 from guiderail.projectfile import ProjectFileError
 from guiderail.prompt.ignore import Ignore
 from guiderail.prompt.index import ProjectIndex

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from guiderail.allowance import Allowance, is_over
-from guiderail.monitors import modules
-from guiderail.monitors.modules import ModulePath
+from guiderail.monitors.python import modules
+from guiderail.monitors.python.modules import ModulePath
 from guiderail.monitors.python.project import pyrefly_configuration, python_project
 from guiderail.monitors.runtime.openness import Runtime
 from guiderail.monitors.runtime.reader import read_facts

@@ -18,7 +18,7 @@ from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.server import Server
 from guiderail.lsp.worker import Worker
 from guiderail.settings import Settings
-from tests.lsp.client import Client, Failure
+from tests.lsp.client import Client, Failure, at
 from tests.lsp.fakes import FakeEngine
 from tests.lsp.test_process import Wire, environment, started
 
@@ -230,6 +230,23 @@ async def test_what_one_client_ends_goes_on_for_another() -> None:
         assert await other.ghost(uri, 0, 4)  # remembered
         assert len(engine.asked) == before
         assert len(engine.loaded) == 1
+
+
+async def test_a_client_of_many_requests_keeps_no_other_waiting() -> None:
+    """Who asks in hundreds of documents at once gets a turn, and then another client does."""
+    async with two_clients() as (one, other, engine):
+        engine.gate.clear()
+        for number in range(300):
+            uri = one.open(f"a = {number}; b = ", f"untitled:{number}")
+            one.begin("textDocument/inlineCompletion", at(uri, 0, 10) | {"context": {"triggerKind": 1}})
+        while not engine.is_held:
+            await asyncio.sleep(0.001)
+        uri = other.open("mine = ")
+        _, answer = other.begin("textDocument/inlineCompletion", at(uri, 0, 7) | {"context": {"triggerKind": 1}})
+        await asyncio.sleep(0.05)
+        engine.gate.set()
+        assert (await asyncio.wait_for(answer, 60))["items"]
+        assert engine.asked.index("mine = ") <= 2
 
 
 @pytest.mark.e2e

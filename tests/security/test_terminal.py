@@ -18,6 +18,7 @@ from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.lsp import logfile
 from guiderail.lsp.scheduler import Counts
 from guiderail.lsp.status import Status
+from guiderail.lsp.usage import UsageFile, as_text
 from guiderail.lsp.why import Inquiry, place_of, sentences_of
 from guiderail.model.info import read_info
 from guiderail.prompt.snippet import Snippet
@@ -119,3 +120,13 @@ def test_why_there_is_no_suggestion_is_said_in_its_own_lines() -> None:
             lines = sentences_of(inquiry, status, Counts())
             assert all(line.isprintable() for line in lines)
             assert any(r"\nSent" in line for line in lines)
+
+
+def test_statistics_hold_no_escapes(tmp_path: Path) -> None:
+    """A client names a document's language, and a model's folder may have any name."""
+    file = UsageFile(tmp_path / "usage.json")
+    file.count(f"{TITLE}\nmade up", f"/models/{TITLE}", shown=1)
+    file.save()
+    for one in (file, UsageFile(file.path)):
+        assert len(as_text(one.read()).splitlines()) == 4
+        assert as_text(one.read()).replace("\n", "").isprintable()

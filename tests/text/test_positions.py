@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from guiderail.text.positions import Encoding, to_column, to_units
 
-LINES = st.text(alphabet=st.sampled_from("aµ中𝒳🙂\ud800\x0c\u2028 "), max_size=12)
+LINES = st.text(alphabet=st.sampled_from("aµ中𝒳🙂\ud800\x0c\u2028 \0"), max_size=12)
 UNITS = {
     "utf-8": lambda text: len(text.encode("utf-8", "surrogatepass")),
     "utf-16": lambda text: len(text.encode("utf-16-le", "surrogatepass")) // 2,

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guiderail.text import syntax
 from guiderail.text.language import LANGUAGES
 from guiderail.text.syntax import Parsed, find, has_grammar, parse
 
@@ -49,6 +50,30 @@ def test_found_nodes_are_in_source_order() -> None:
     source = b"import b\ndef f():\n    from a import c\nimport d\n"
     found = find(parse(source, "python"), "python", "[(import_from_statement) (import_statement)] @it")
     assert [(node.text or b"").decode() for node in found] == ["import b", "from a import c", "import d"]
+
+
+QUERIES = {
+    "python": "[(class_definition) (function_definition) (call) (return_statement)] @it (attribute object: (_) @it)",
+    "typescript": "[(class_declaration) (string_fragment) (identifier)] @it (return_statement (_) @it)",
+    "java": "[(method_declaration) (identifier)] @it (method_invocation arguments: (argument_list (_) @it))",
+    "c": "[(identifier) (preproc_include)] @it (return_statement (_) @it)",
+    "go": "[(identifier) (block)] @it (return_statement (_) @it)",
+    "rust": "[(identifier) (block)] @it (MISSING) @it",
+}
+
+
+@pytest.mark.parametrize("language", SOURCES)
+@given(edits=EDITS, size=st.integers(1, 40))
+def test_a_text_is_searched_in_parts_as_in_one(language: str, edits, size: int) -> None:
+    """However large the parts are: other threads run between them."""
+    text = SOURCES[language]
+    for at, gone, new in edits:
+        text = text[:at] + new + text[at + gone :]
+    root = parse(text.encode(), language)
+    with pytest.MonkeyPatch.context() as patch:
+        whole = find(root, language, QUERIES[language])
+        patch.setattr(syntax, "_PART", size)
+        assert find(root, language, QUERIES[language]) == whole
 
 
 def test_a_language_without_a_grammar_says_so() -> None:

@@ -27,17 +27,13 @@ class ConstraintWalker:
         Its stages change the scores.
     constraints
         They have accepted what was decoded so far, and nothing of a continuation.
-    decoded
-        How many of `ids` were decoded.
     """
 
-    def __init__(
-        self, ids: Sequence[int], request: DecodeRequest, constraints: Sequence[Constraint], decoded: int = 0
-    ) -> None:
+    def __init__(self, ids: Sequence[int], request: DecodeRequest, constraints: Sequence[Constraint]) -> None:
         self._ids = list(ids)
         self._request = request
         self._constraints = constraints
-        self._decoded = decoded
+        self._decoded = 0
         self._at: list[int] = []
 
     def logprobs(self, raw: torch.Tensor, path: Sequence[int], count: int) -> torch.Tensor:

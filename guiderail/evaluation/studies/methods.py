@@ -7,7 +7,6 @@ rest of the file follows both.
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -17,12 +16,13 @@ from guiderail.decoding import registry
 from guiderail.decoding.methods.calibration import NotCalibratedError
 from guiderail.engine.choice import chosen
 from guiderail.evaluation.config import Config, Method, System
+from guiderail.evaluation.function_bodies import function_bodies
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.row_file import RowFile
 from guiderail.evaluation.study import AnswerPlan, answered
 from guiderail.evaluation.tables import Measure, columns, differences, figures, grouped, mean
 from guiderail.evaluation.task import Task, cut_out
-from guiderail.evaluation.tasks import draw_lines, function_bodies, spread
+from guiderail.evaluation.tasks import draw_lines, generator, spread
 from guiderail.evaluation.worker import Row, Worker
 
 _log = logging.getLogger(__name__)
@@ -67,10 +67,10 @@ def tasks(files: Mapping[str, Sequence[SourceFile]], plan: Plan) -> list[Task]:
     found = []
     lines, blocks = (spread(count, list(files)) for count in (plan.lines, plan.blocks))
     for package, own in files.items():
-        rng = random.Random(f"{plan.seed}:blocks:{package}")
+        rng = generator(plan.seed, "blocks", package)
         found += [replace(task, kind="line") for task in draw_lines(own, "fim_line", lines[package], plan.seed)]
-        bodies = [(file, *body) for file in own for body in function_bodies(file.text)]
-        short = [body for body in bodies if body[0].text.count("\n", body[1], body[2]) <= BODY_LINES]
+        bodies = [(file, *body) for file in own for body in function_bodies(file.text, file.language)]
+        short = [(file, at, end) for file, at, end in bodies if file.text.count("\n", at, end) <= BODY_LINES]
         found += [_block(*body) for body in rng.sample(short, min(len(short), blocks[package]))]
     return found
 

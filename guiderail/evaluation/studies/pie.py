@@ -265,11 +265,11 @@ def _row(task: str, every: Sequence[Row], method: str) -> dict[str, Any]:
     }
 
 
-def by_distance(samples: Iterable[Row], bounds: Sequence[int] = DISTANCES) -> list[dict[str, Any]]:
+def by_distance(samples: Iterable[Row]) -> list[dict[str, Any]]:
     """Mean divergence of each method by the tokens between the last change and the cursor."""
     table = []
     for method, own in grouped(samples, itemgetter("method")).items():
-        for low, high in pairwise((0, *bounds)):
+        for low, high in pairwise((0, *DISTANCES)):
             kl = [row["kl"] for row in own if low <= row["distance"] < high]
             if kl:
                 table.append({"method": method, "from": low, "to": high, "n": len(kl), "kl_mean": fmean(kl)})

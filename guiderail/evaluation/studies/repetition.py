@@ -20,13 +20,14 @@ from guiderail.decoding.stages.grammar_repetition import VERBATIM, GrammarRepeti
 from guiderail.decoding.stages.ngram import FimMarks
 from guiderail.decoding.stages.repetition_penalty import RepetitionPenalty
 from guiderail.evaluation.config import Method, Stages, System
+from guiderail.evaluation.function_bodies import function_bodies
 from guiderail.evaluation.packages import SourceFile, parses
 from guiderail.evaluation.row_file import RowFile
 from guiderail.evaluation.scoring import repeated
 from guiderail.evaluation.study import AnswerPlan, answered
 from guiderail.evaluation.tables import Measure, columns, differences, figures, mean
 from guiderail.evaluation.task import Task, cut_out
-from guiderail.evaluation.tasks import draw_lines, function_bodies, spread
+from guiderail.evaluation.tasks import draw_lines, generator, spread
 from guiderail.evaluation.worker import Row, Worker
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def tasks(files: Mapping[str, Sequence[SourceFile]], plan: Plan) -> list[Task]:
     found = []
     shares = [spread(count, list(files)) for count in (plan.artificial, plan.scanned, plan.ordinary)]
     for package, own in files.items():
-        rng = random.Random(f"{plan.seed}:repetition:{package}")
-        bodies = [(file, *body) for file in own for body in function_bodies(file.text)]
+        rng = generator(plan.seed, "repetition", package)
+        bodies = [(file, *body) for file in own for body in function_bodies(file.text, file.language)]
         rng.shuffle(bodies)
         built = (task for file, start, end in bodies if (task := _artificial(file, start, end, rng)))
         found += [task for task, _ in zip(built, range(shares[0][package]), strict=False)]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from guiderail import projectfile
 from guiderail.allowance import Allowance
-from guiderail.monitors.modules import READ_S, ModulePath
 from guiderail.monitors.python.interpreter import Interpreter, Version
 from guiderail.monitors.python.layout import MANIFESTS
+from guiderail.monitors.python.modules import READ_S, ModulePath
 from guiderail.monitors.python.version import version_of
 from guiderail.projectfile import ProjectFileError
 from guiderail.prompt.ignore import is_apart

@@ -16,8 +16,9 @@ from threading import Thread
 
 from guiderail import projectfile
 from guiderail.allowance import Allowance, unlimited
+from guiderail.lru import LruCache
 from guiderail.monitors.analysis.workspaces import is_trusted
-from guiderail.monitors.modules import module_path
+from guiderail.monitors.python.modules import module_path
 from guiderail.monitors.runtime.facts import UNREAD, ClassFacts, FileFacts, unknown_class
 from guiderail.monitors.runtime.reader import read_facts
 from guiderail.projectfile import ProjectFileError, SpentError
@@ -25,7 +26,8 @@ from guiderail.projectfile import ProjectFileError, SpentError
 log = logging.getLogger(__name__)
 _known: dict[Path, Mapping[str, frozenset[str]]] = {}  # by project
 LARGEST = 1 << 20  # bytes of a file that is read
-KEPT_FILES = 2048
+KEPT_NAMES = 1_000_000  # in what is kept of files, which is about 100 MB
+SET_NAMES = 200_000  # that a project's files may set on objects of others
 KEPT_ROOTS = 8
 FRESH_S = 30.0  # what files of a project set is read again after this
 PROJECT_S = 10.0  # for so long they are read
@@ -222,7 +224,7 @@ def _reading(root: Path, period: int) -> Future[None]:
 
 
 def _read_project(root: Path) -> None:
-    end, found = time.monotonic() + PROJECT_S, defaultdict[str, frozenset[str]](frozenset)
+    end, left, found = time.monotonic() + PROJECT_S, SET_NAMES, defaultdict[str, frozenset[str]](frozenset)
     _known.setdefault(root, found)  # at first what has been read is better than nothing
     for path in islice(_files_of(root), MOST_FILES):
         try:
@@ -231,8 +233,9 @@ def _read_project(root: Path) -> None:
             continue
         facts = _facts(path, root, stat.st_mtime_ns, stat.st_size) if stat.st_size < LARGEST else None
         for word, names in facts.set_on.items() if facts is not None else ():
+            left -= len(names - found[word])
             found[word] |= names
-        if time.monotonic() > end:
+        if time.monotonic() > end or left < 0:
             break
     _known[root] = found
     while len(_known) > KEPT_ROOTS:
@@ -302,12 +305,20 @@ def _is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113 (Path's raises where it may not look)
 
 
-@lru_cache(KEPT_FILES)
+_read_files: LruCache[tuple[Path, Path | None, int, int], FileFacts] = LruCache(KEPT_NAMES, weigh=lambda one: one.size)
+_GONE = FileFacts()
+
+
 def _facts(path: Path, root: Path | None, changed: int, size: int) -> FileFacts | None:
     """The facts about a file as it was when it had that time and size.
 
     What belongs to a project that is not trusted is read inside it alone.
     """
+    found = _read_files.get((path, root, changed, size), lambda: _read_file(path, root))
+    return None if found is _GONE else found
+
+
+def _read_file(path: Path, root: Path | None) -> FileFacts:
     try:
         text = projectfile.read_text(path, root if root and path.is_relative_to(root) else None, limit=LARGEST)
     except SpentError:
@@ -315,4 +326,4 @@ def _facts(path: Path, root: Path | None, changed: int, size: int) -> FileFacts 
     except ProjectFileError as error:
         log.info("names are not known: %s", error)
         return UNREAD
-    return read_facts.__wrapped__(text) or UNREAD if text is not None else None
+    return _GONE if text is None else read_facts.__wrapped__(text) or UNREAD

@@ -4,7 +4,16 @@ import re
 
 from guiderail.text.languages.kinds import INTERFACE
 from guiderail.text.languages.lexicon import SLASH_COMMENTS, Lexicon, quoted
-from guiderail.text.languages.record import BRACES, TYPES, Instantiable, Language, MemberSyntax, Sample, declarations
+from guiderail.text.languages.record import (
+    BRACES,
+    TYPES,
+    Instantiable,
+    Language,
+    MemberSyntax,
+    Sample,
+    SyntaxNodes,
+    declarations,
+)
 
 JAVA = Language(
     "java",
@@ -26,6 +35,17 @@ JAVA = Language(
     ),
     declarations=declarations(
         scope="class_declaration interface_declaration enum_declaration record_declaration annotation_type_declaration",
+    ),
+    nodes=SyntaxNodes(
+        functions=frozenset({"method_declaration", "constructor_declaration"}),
+        blocks=frozenset({"block", "constructor_body"}),
+        members={"field_access": "field", "method_invocation": "name"},
+        calls=frozenset({"method_invocation", "object_creation_expression"}),
+        opaque=frozenset({"string_literal", "character_literal", "line_comment", "block_comment"}),
+        definitions="""
+            (method_declaration name: (identifier) @it) (class_declaration name: (identifier) @it)
+            (field_declaration declarator: (variable_declarator name: (identifier) @it)) (enum_constant name: (_) @it)
+        """,
     ),
     comments="[(line_comment) (block_comment)] @it",
     imports="java",

@@ -3,7 +3,15 @@
 import re
 
 from guiderail.text.languages.lexicon import Lexicon, quoted
-from guiderail.text.languages.record import STRINGS, CallStyle, Language, MemberSyntax, Sample, declarations
+from guiderail.text.languages.record import (
+    STRINGS,
+    CallStyle,
+    Language,
+    MemberSyntax,
+    Sample,
+    SyntaxNodes,
+    declarations,
+)
 
 # What every class, function or module has; analysers list it of some of them only.
 _DUNDERS = frozenset(name for kind in (type, re.compile, re) for name in dir(kind) if name.startswith("__"))
@@ -32,6 +40,19 @@ PYTHON = Language(
         value="assignment type_alias_statement",
         wrap="decorated_definition expression_statement",
         through="if_statement try_statement else_clause except_clause with_statement block",
+    ),
+    nodes=SyntaxNodes(
+        functions=frozenset({"function_definition"}),
+        blocks=frozenset({"block"}),
+        members={"attribute": "attribute"},
+        calls=frozenset({"call"}),
+        opaque=frozenset({"string", "concatenated_string", "comment"}),
+        definitions="""
+            (function_definition name: (identifier) @it) (class_definition name: (identifier) @it)
+            (module (expression_statement (assignment left: (identifier) @it)))
+            (class_definition body: (block (expression_statement (assignment left: (identifier) @it))))
+            (assignment left: (attribute attribute: (identifier) @it))
+        """,
     ),
     comments="""[(module . (expression_statement (string) @it)) (block . (expression_statement (string) @it))
  (comment) @it]""",

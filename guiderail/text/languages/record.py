@@ -56,6 +56,8 @@ class Language:
         What may follow the keyword ``new``.
     declarations
         Of the grammar's nodes those that declare something, for outlines of files.
+    nodes
+        Of the grammar's nodes those between which evaluation puts cursors.
     comments
         The grammar's query for comments and docstrings.
     statements
@@ -89,6 +91,7 @@ class Language:
     calls: CallStyle | None = None
     new: Instantiable | None = None
     declarations: Mapping[str, DeclarationKind] | None = None
+    nodes: SyntaxNodes | None = None
     comments: str = "(comment) @it"
     statements: Literal["python", "braces"] = "braces"
     imports: str = ""
@@ -209,6 +212,34 @@ class Instantiable:
     kinds: frozenset[int]
     further: frozenset[str]
     resolved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SyntaxNodes:
+    """What a grammar calls functions, blocks, dereferences and calls.
+
+    Parameters
+    ----------
+    functions
+        Nodes whose field ``body`` is a function's body.
+    blocks
+        Sequences of statements in braces or indented.
+    members
+        By node of a dereference, the field of the name after the dot.
+    calls
+        Nodes whose field ``arguments`` is a list in brackets.
+    opaque
+        Strings and comments.
+    definitions
+        Query of the names that a file defines.
+    """
+
+    functions: frozenset[str]
+    blocks: frozenset[str]
+    members: Mapping[str, str]
+    calls: frozenset[str]
+    opaque: frozenset[str]
+    definitions: str
 
 
 TYPES = frozenset({CLASS, CONSTRUCTOR, MODULE, STRUCT})

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 
 from guiderail.text.languages.known import LANGUAGES
 from guiderail.text.languages.lexicon import Lexicon
-from guiderail.text.languages.record import CallStyle, DeclarationKind, Instantiable, Language, MemberSyntax
+from guiderail.text.languages.record import (
+    CallStyle,
+    DeclarationKind,
+    Instantiable,
+    Language,
+    MemberSyntax,
+    SyntaxNodes,
+)
 
 BY_NAME: Mapping[str, Language] = {one.name: one for one in LANGUAGES}
 GRAMMARS: Mapping[str, tuple[str, str]] = {one.name: one.grammar for one in LANGUAGES if one.grammar}
@@ -15,6 +22,7 @@ INSTANTIABLE: Mapping[str, Instantiable] = {one.name: one.new for one in LANGUAG
 DECLARATIONS: Mapping[str, Mapping[str, DeclarationKind]] = {
     one.name: one.declarations for one in LANGUAGES if one.declarations
 }
+NODES: Mapping[str, SyntaxNodes] = {one.name: one.nodes for one in LANGUAGES if one.nodes}
 
 PYTHON_STATEMENTS = frozenset(one.name for one in LANGUAGES if one.statements == "python")
 INFERRED = frozenset(one.name for one in LANGUAGES if one.is_inferred)

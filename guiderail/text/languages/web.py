@@ -5,7 +5,16 @@ from dataclasses import replace
 
 from guiderail.text.languages.kinds import CONSTANT, FIELD, FUNCTION, METHOD, PROPERTY, VARIABLE
 from guiderail.text.languages.lexicon import SLASH_COMMENTS, Lexicon, String, quoted
-from guiderail.text.languages.record import BRACES, TYPES, Instantiable, Language, MemberSyntax, Sample, declarations
+from guiderail.text.languages.record import (
+    BRACES,
+    TYPES,
+    Instantiable,
+    Language,
+    MemberSyntax,
+    Sample,
+    SyntaxNodes,
+    declarations,
+)
 
 # A slash begins a pattern where an expression may begin; divisions follow one. At its end the text may be inside one.
 _PATTERN = (
@@ -51,6 +60,21 @@ TYPESCRIPT = Language(
         wrap="export_statement lexical_declaration variable_declaration ambient_declaration",
         through="internal_module module statement_block expression_statement",
     ),
+    nodes=SyntaxNodes(
+        functions=frozenset({"function_declaration", "method_definition", "arrow_function", "function_expression"}),
+        blocks=frozenset({"statement_block"}),
+        members={"member_expression": "property"},
+        calls=frozenset({"call_expression", "new_expression"}),
+        opaque=frozenset({"string", "template_string", "regex", "comment"}),
+        definitions="""
+            (function_declaration name: (identifier) @it) (class_declaration name: (type_identifier) @it)
+            (method_definition name: (property_identifier) @it) (method_signature name: (property_identifier) @it)
+            (public_field_definition name: (property_identifier) @it)
+            (property_signature name: (property_identifier) @it)
+            (program (lexical_declaration (variable_declarator name: (identifier) @it)))
+            (export_statement declaration: (lexical_declaration (variable_declarator name: (identifier) @it)))
+        """,
+    ),
     imports="web",
     analysers=("tsc", "typescript-language-server"),
     cases="qualified",
@@ -76,6 +100,7 @@ JAVASCRIPT = replace(
     is_inferred=True,
     sample=None,
     keys=None,
+    nodes=None,
     # An assignment defines a property of any object.
     members=MemberSyntax(
         (".", "?."), extra="$#", endings=_MEMBERS.endings, nameless=("?.",), definable=re.compile(r"[\w$)\]]$")

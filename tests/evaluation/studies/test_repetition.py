@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from guiderail.evaluation.function_bodies import function_bodies
 from guiderail.evaluation.packages import SourceFile, parses
 from guiderail.evaluation.studies.repetition import (
     GREEDY,
@@ -18,7 +19,6 @@ from guiderail.evaluation.studies.repetition import (
     rows,
     tasks,
 )
-from guiderail.evaluation.tasks import function_bodies
 from tests.evaluation.runs import worker
 
 TEXT = '''\
@@ -42,7 +42,7 @@ PLAN = replace(QUICK, packages=None, artificial=2, scanned=2, ordinary=2, max_to
 
 
 def test_bodies_begin_behind_the_docstring_and_end_with_a_line() -> None:
-    bodies = [TEXT[start:end] for start, end in function_bodies(TEXT)]
+    bodies = [TEXT[start:end] for start, end in function_bodies(TEXT, "python")]
     assert [body.split("\n")[0].strip() for body in bodies] == ["if scale < 0:", "await call(1, 2)"]
     assert all(body.endswith("\n") for body in bodies)
 

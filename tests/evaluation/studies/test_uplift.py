@@ -12,7 +12,7 @@ from guiderail.evaluation.config import OFF
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.studies.uplift import SAMPLED, Plan, methods, rows
 from guiderail.evaluation.study import answered
-from guiderail.evaluation.tasks import rest_of_line
+from guiderail.evaluation.task import cut_out
 from guiderail.evaluation.worker import Row
 from guiderail.monitors.analysis.servers import server_named
 from tests.evaluation.runs import worker
@@ -49,7 +49,7 @@ def test_both_sides_answer_at_every_position(tmp_path: Path) -> None:
         pytest.skip("pyrefly is not installed: pip install pyrefly")
     (tmp_path / "a.py").write_text(TEXT)
     plan = Plan(samples=2, max_tokens=8)
-    task = replace(rest_of_line(SourceFile("p", "a.py", TEXT), "dereference", AT), root=tmp_path)
+    task = replace(cut_out(SourceFile("p", "a.py", TEXT), "dereference", AT, TEXT.index("\n", AT)), root=tmp_path)
     more: dict[str, Any] = {"methods": methods(plan), "monitors": (OFF, "dereference"), "analyser": "pyrefly"}
     with worker("qwen3", plan, **more, check=True, judge="pyrefly", deadline_s=60.0) as (who, config):
         found = list(answered(who, [task], config.systems()))

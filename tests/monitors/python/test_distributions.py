@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from guiderail.monitors.modules import ModulePath
+from guiderail.monitors.python.modules import ModulePath
 from guiderail.monitors.python.requirements import DISTRIBUTIONS, guesses, inline_requirements, is_known
 from tests.monitors.python.layouts import environment, write
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guiderail.monitors.modules import ModulePath
+from guiderail.monitors.python.modules import ModulePath
 from tests.monitors.python.layouts import write
 
 NAMES = ("alpha", "beta", "gamma")

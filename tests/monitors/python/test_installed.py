@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.monitors.modules import ModulePath
+from guiderail.monitors.python.modules import ModulePath
 from tests.monitors.python.layouts import environment, write
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from guiderail.monitors.analysis.workspaces import trust
-from guiderail.monitors.modules import ModulePath
 from guiderail.monitors.python.interpreter import Interpreter
+from guiderail.monitors.python.modules import ModulePath
 from tests.monitors.python.layouts import environment, write
 
 

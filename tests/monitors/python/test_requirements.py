@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.monitors.modules import ModulePath
+from guiderail.monitors.python.modules import ModulePath
 from guiderail.monitors.python.requirements import requirements
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.monitors.modules import ModulePath
+from guiderail.monitors.python.modules import ModulePath
 from guiderail.monitors.python.project import pyrefly_configuration, python_project
 from tests.monitors.python.layouts import environment, write
 
