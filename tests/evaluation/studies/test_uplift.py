@@ -91,7 +91,7 @@ def test_what_was_not_judged_on_one_side_counts_on_neither() -> None:
 
 def test_evasions_are_counted_on_their_own() -> None:
     """An answer that avoids the question is told, whatever is found of errors in it."""
-    task = rest_of_line(SourceFile("a", "a.py", TEXT), "dereference", AT)
+    task = cut_out(SourceFile("a", "a.py", TEXT), "dereference", AT, TEXT.index("\n", AT))
     answers = [row | {"task": task.id, "answer": text} for row, text in zip(
         place("a", 1, [0], [0]), ("price", "__str__"), strict=True
     )]  # fmt: skip
