@@ -70,6 +70,11 @@ class Settings:
         choices=choices.VerdictUse,
         owner="both",
     )
+    confidence: choices.Confidence = _key(
+        "balanced",
+        "how likely a suggestion of the embedded model must be right to be shown; off shows all",
+        choices=choices.Confidence,
+    )
     analyser: str = _key(
         "auto", "who analyses its languages; auto takes the best one installed", choices=("auto", *ANALYSERS)
     )

@@ -25,6 +25,7 @@ LEVELS = (
     ("decoding",),
     ("monitors",),
     ("engine",),
+    ("next_edit",),
     ("evaluation",),
     ("lsp", "benchmarks"),
     ("cli",),

@@ -70,6 +70,10 @@ _OWN: dict[str, dict[str, Any]] = {
         "type": "boolean", "default": True, "scope": "resource",
         "description": "Make the suggestion after a shown one in idle time.",
     },
+    "nextEdits": {
+        "type": "boolean", "default": True, "scope": "resource",
+        "description": "Propose the edits that follow from a change: uses of what was renamed, calls of what takes other parameters.",
+    },
 }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from guiderail.text.document import Document
     "suggestions", "until", "end_loops", "max_tokens", "context", "context_tokens", "prompt_tokens", "layout",
     "cache_policy", "model", "device", "dtype", "threads", "project_ngrams", "monitors", "only_monitors", "analyser",
     "python", "trust", "method", "drafter", "parameters", "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
-    "cache_mb", "verdict",
+    "cache_mb", "verdict", "confidence",
 )  # fmt: skip
 def complete(
     file: str | None,

@@ -85,7 +85,8 @@ def demo(**flags: Any) -> None:
     The rest of each line is hidden from the model and shown for comparison.
     """
     began = time.perf_counter()
-    settings = resolved(flags).settings
+    # What the model writes is shown here, right or wrong.
+    settings = replace(resolved(flags).settings, confidence="off")
     engine = load_engine(settings, limits=BATCH)
     colour = wants_colour(sys.stdout)
     results = []

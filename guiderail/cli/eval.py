@@ -17,6 +17,7 @@ from guiderail.cli.eval_precision import precision
 from guiderail.cli.eval_repetition import repetition
 from guiderail.cli.eval_report import report
 from guiderail.cli.eval_run import run, tasks
+from guiderail.cli.eval_shown import shown
 from guiderail.cli.eval_soundness import soundness
 from guiderail.cli.eval_uplift import uplift
 from guiderail.cli.eval_verdict import verdict
@@ -38,7 +39,7 @@ def evaluate() -> None:
     leave_out_programs()
 
 
-STUDIES = (model, pie, methods, repetition, layout, precision, soundness, uplift, verdict, cursors)
+STUDIES = (model, pie, methods, repetition, layout, precision, soundness, uplift, verdict, cursors, shown)
 for command in (*STUDIES, run, dotprompts, tasks, report):
     evaluate.add_command(command)
 

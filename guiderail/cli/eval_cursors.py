@@ -25,9 +25,10 @@ TABLE = Table(
         "cursor": "{cursor}",
         "suggestion": _suggestion,
         "parses": lambda row: "yes" if row["parses"] else "no",
+        "wanted": "{wanted}",
         "notes": lambda row: ", ".join(row["notes"]),
     },
-    left=4,
+    left=5,
     has_lines=True,
 )
 
@@ -36,8 +37,8 @@ TABLE = Table(
 @click.option("--cursors", metavar="FILE.toml", help="Other cursors than those that come with guiderail.")
 @JSON
 @setting_flags(
-    "model", "device", "dtype", "threads", "max_tokens", "layout", "project_ngrams", "monitors", "verdict", "analyser",
-    "python", "trust", "method", "drafter", "parameters", "temperature", "seed",
+    "model", "device", "dtype", "threads", "max_tokens", "layout", "project_ngrams", "monitors", "verdict",
+    "confidence", "analyser", "python", "trust", "method", "drafter", "parameters", "temperature", "seed",
 )  # fmt: skip
 def cursors(cursors: str | None, target: str | None, **flags: Any) -> None:
     """Show what is suggested where people stand: in a string, an argument list, an empty body.
@@ -47,6 +48,7 @@ def cursors(cursors: str | None, target: str | None, **flags: Any) -> None:
     \b
     guiderail eval cursors
     guiderail eval cursors --model FILE.gguf --json cursors.json
+    guiderail eval cursors --cursors datasets/lines.toml
     """
     from guiderail.cli.loading import load_engine
     from guiderail.engine.request import CompletionRequest

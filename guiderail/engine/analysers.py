@@ -11,7 +11,7 @@ from guiderail.lru import LruCache
 from guiderail.monitors.analysis.unsaved import UnsavedDocuments
 
 if TYPE_CHECKING:
-    from guiderail.engine.request import DocumentName
+    from guiderail.engine.request import CompletionRequest, DocumentName
     from guiderail.monitors.analysis.analyser import ServerAnalyser
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.settings import Settings
@@ -47,6 +47,15 @@ class AnalyserPools:
 
         if settings.monitors and document.language:
             self.of(settings).get(document.language, folder_of(document, root))
+
+    def reference_finder(self, request: CompletionRequest) -> ServerAnalyser | None:
+        """The analyser that finds the uses of a name in a request's project."""
+        from guiderail.monitors.analysis.pool import folder_of
+
+        language, settings = request.document.language, request.settings
+        if language is None or not settings.monitors:
+            return None
+        return self.of(settings).reference_finder(language, folder_of(request.document, request.root))
 
     def enter(self, name: DocumentName, document: Document, root: Path | None) -> None:
         """Remember the folder in which the analysers of an open document work."""

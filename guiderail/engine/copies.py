@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from guiderail.text.backwards import lines_above
 
 if TYPE_CHECKING:
-    from guiderail.monitors.verdict import Change
+    from guiderail.monitors.change import Change
     from guiderail.text.document import Document
 
 SHORTEST = 12  # characters without blanks: people do write short lines twice, such as `return None`

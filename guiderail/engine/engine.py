@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from guiderail.engine.request import CompletionRequest, DocumentName
     from guiderail.engine.stream import TextStream
     from guiderail.model.model import Model
+    from guiderail.monitors.analysis.analyser import Analyser
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.monitors.monitors import Monitors
     from guiderail.prompt.snippet import Snippet
@@ -199,6 +200,7 @@ class Engine:
         GuiderailError
             No model is loaded, or the request does not fit it.
         """
+        from guiderail.engine.gate import sift
         from guiderail.engine.leaks import without_secrets
 
         completer, plan = self._loaded(), self.plan(request)
@@ -207,8 +209,9 @@ class Engine:
         if cancelled():
             return Completion((), is_whole=False)
         found = completer.complete(plan, cancelled=cancelled, on_token=stream.add if stream else None)
-        shown, dropped = self._judge(request, plan).judge(found, cancelled)
-        kept, told = without_secrets(plan.document, shown), without_secrets(plan.document, dropped)
+        likely, unsure = sift(request, plan.document, found, self.model)
+        shown, dropped = self._judge(request, plan).judge(likely, cancelled)
+        kept, told = without_secrets(plan.document, shown), without_secrets(plan.document, [*unsure, *dropped])
         completion = Completion(
             [with_line_ends_of(request, one) for one in kept],
             [with_line_ends_of(request, one) for one in told],
@@ -370,6 +373,10 @@ class Engine:
         inspector = Inspector(self.analysers.of(settings), wait_s) if settings.monitors else None
         use = settings.verdict if request.distinct else "off"  # independent draws are all of them an answer
         return Judge(plan.document, plan.root, use, inspector, self._limits.cut_s, plan.n)
+
+    def reference_finder(self, request: CompletionRequest) -> Analyser | None:
+        """The analyser that finds the uses of a name in a request's project; from any thread."""
+        return self.analysers.reference_finder(request)
 
     def stop_analysers(self) -> None:
         """Stop this engine's own analysers, and wait; they start again on demand."""

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 
 from guiderail.engine.copies import copied_from
 from guiderail.monitors.balance import runs_together, unbalances
+from guiderail.monitors.change import Change
 from guiderail.monitors.dereference import NO_SUCH_NAME
-from guiderail.monitors.error_kinds import is_sure
 from guiderail.monitors.monitor import KNOWN
+from guiderail.monitors.refused import refused_at
 from guiderail.monitors.trust import trust
 from guiderail.monitors.verdict import (
     SYNTAX_ERROR,
-    Change,
     Verdict,
     first_error,
     lacks_member,
     leaves_open,
+    opens,
     syntax_of,
 )
 
@@ -44,6 +45,11 @@ _WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
 _ENDS_SOMETHING = re.compile(r"[\w)\]}\"'`:;]$")  # no operator, comma or opening bracket, which want something after
 
 
+def ends_something(text: str) -> bool:
+    """Whether a text may end as it does: with a word or an operand, and not with what wants something after it."""
+    return _ENDS_SOMETHING.search(text) is not None
+
+
 def fault_of(document: Document, one: Suggestion) -> Verdict | None:
     """What is wrong with a suggestion: its place, its end, its syntax, or a loop that was ended inside brackets."""
     change = change_of(one)
@@ -57,7 +63,7 @@ def fault_of(document: Document, one: Suggestion) -> Verdict | None:
         return UNBALANCED
     if runs_together(document, change):
         return TOGETHER
-    return None if one.finish in UNFINISHED else _fault_of_whole(document, one, change)
+    return _fault_of_syntax(document, one, change)
 
 
 def _is_invented(document: Document, one: Suggestion) -> bool:
@@ -70,14 +76,15 @@ def _is_invented(document: Document, one: Suggestion) -> bool:
     return any(not trust(situation, soft=False).is_soft for situation in situations)
 
 
-def _fault_of_whole(document: Document, one: Suggestion, change: Change) -> Verdict | None:
-    """What is wrong with a text that was not cut."""
+def _fault_of_syntax(document: Document, one: Suggestion, change: Change) -> Verdict | None:
+    """What is wrong with a text by its end or its syntax; of one that was cut only what no end could make right."""
+    if one.finish in UNFINISHED:
+        return BROKEN if refused_at(document, change) is not None else None
     if lacks_member(document, change):
         return BARE
     if one.finish == "loop" and (leaves_open(document, change) or not _ENDS_SOMETHING.search(one.text.rstrip())):
         return LOOP
-    wrong = is_sure(SYNTAX_ERROR, document.language) and syntax_of(document, change) == "wrong"
-    return BROKEN if wrong else None
+    return BROKEN if syntax_of(document, change) == "wrong" else None
 
 
 def right_beginnings(
@@ -100,10 +107,8 @@ def right_beginnings(
 
 
 def _is_whole(document: Document, one: Suggestion) -> bool:
-    """Whether a beginning closes what it opens, as far as that can be told."""
-    return syntax_of(document, change_of(one)) == "right" or not (
-        is_sure(SYNTAX_ERROR, document.language) or leaves_open(document, change_of(one))
-    )
+    """Whether a beginning has no error and closes what it opens, as far as that can be told."""
+    return syntax_of(document, change_of(one)) != "wrong" and not opens(document, change_of(one))
 
 
 def last_right(document: Document, one: Suggestion, fault: Verdict) -> int:

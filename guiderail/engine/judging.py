@@ -116,7 +116,7 @@ class Judge:
     def _drops(self, verdict: Verdict | None) -> bool:
         if verdict is None or verdict.state != "errors" or self._use == "mark":
             return False
-        return self._use == "drop" or any(is_sure(kind, self._document.language) for kind in verdict.kinds)
+        return self._use == "drop" or any(is_sure(kind) for kind in verdict.kinds)
 
 
 def _has_errors(one: Suggestion) -> bool:

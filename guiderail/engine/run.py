@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,7 +24,7 @@ from guiderail.decoding.spec import BuildContext
 from guiderail.decoding.stops import StopRule, stop_rule
 from guiderail.decoding.suffix_stop import REACH, open_text, stop_at_suffix
 from guiderail.engine.plan import ALTERNATIVES, CompletionPlan
-from guiderail.engine.suggestion import Suggestion, Timings
+from guiderail.engine.suggestion import Step, Suggestion, Timings
 from guiderail.monitors.joint import JointMonitors
 from guiderail.prompt.prompt import Prompt
 from guiderail.prompt.snippet import Snippet
@@ -312,6 +313,7 @@ class Run:
             cache_exact=self.cache_exact,
             pauses=pauses,
             written=end.text,
+            steps=_steps(tokens, len(self.prompt.typed.encode())),
             timings=Timings(
                 prompt_tokens=self.prompt_tokens,
                 reused_tokens=self.reused,
@@ -321,3 +323,11 @@ class Run:
                 tokens_per_s=(len(tokens) - 1) / decode_s if len(tokens) > 1 else 0.0,
             ),
         )
+
+
+def _steps(tokens: Sequence[TokenEvent], skip: int) -> tuple[Step, ...]:
+    """How far the text after the cursor reaches with each token; its first bytes are before the cursor already."""
+    ends = accumulate(len(token.data) for token in tokens)
+    data = b"".join(token.data for token in tokens)
+    lengths = (len(data[skip : max(skip, end)].decode(errors="ignore")) for end in ends)
+    return tuple(Step(length, token.logprob) for length, token in zip(lengths, tokens, strict=True))

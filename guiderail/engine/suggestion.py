@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from guiderail.decoding.method import Finish
 from guiderail.monitors.report import MonitorReport
@@ -25,6 +26,13 @@ class Timings:
     ttft_s: float
     decode_s: float
     tokens_per_s: float
+
+
+class Step(NamedTuple):
+    """A decoded token: the length of the text with it, in characters, and its log-probability under the model."""
+
+    end: int
+    logprob: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,8 @@ class Suggestion:
         Whether the file with it has errors that it has not without; None where nobody was asked.
     written
         What the model wrote, before it was fitted into the line.
+    steps
+        Of each token how far `written` reaches with it, and its log-probability.
     """
 
     text: str
@@ -74,6 +84,7 @@ class Suggestion:
     pauses: int = 0
     verdict: Verdict | None = None
     written: str = ""
+    steps: tuple[Step, ...] = ()
 
 
 # In place of a suggestion that was kept back.

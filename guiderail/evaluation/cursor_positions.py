@@ -5,15 +5,14 @@ All places are inside bodies of functions, outside strings and comments.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from typing import Literal, get_args
 
 from tree_sitter import Node
 
 from guiderail.evaluation.function_bodies import Span, is_docstring
 from guiderail.evaluation.packages import SourceFile
+from guiderail.text.code_points import CodePoints
 from guiderail.text.languages.table import NODES
 from guiderail.text.syntax import find, parse
 
@@ -46,7 +45,7 @@ class CursorPositions:
     def find(self, path: str, kind: Kind) -> list[Span]:
         """The places of a kind in one file, in its order."""
         text = self._files[path].text
-        offset, nodes = _Offsets(text), self._nodes(path)
+        offset, nodes = CodePoints(text).of_byte, self._nodes(path)
         if kind == "line":
             starts = [node.start_byte for node in nodes if self._is_statement(node)]
         elif kind == "block":
@@ -113,18 +112,6 @@ class CursorPositions:
         parent = node.parent
         inner = parent is not None and parent.type not in self._types.functions
         return node.type in self._types.blocks and inner and node.named_child_count > 0
-
-
-class _Offsets:
-    """From offsets in UTF-8 to code points."""
-
-    def __init__(self, text: str) -> None:
-        self._widths = None if text.isascii() else [0, *accumulate(len(char.encode()) for char in text)]
-
-    def __call__(self, offset: int) -> int:
-        if self._widths is None:
-            return offset
-        return bisect_left(self._widths, offset)
 
 
 def _text(node: Node) -> str:

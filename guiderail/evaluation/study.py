@@ -26,7 +26,8 @@ from guiderail.evaluation.worker import Row, Worker
 
 # As in the configurations that come with guiderail: what the product adds to the model and the method is left out.
 ALONE: dict[str, Any] = {
-    "context_tokens": 0, "project_ngrams": "off", "end_loops": False, "verdict": "off", "monitors": False
+    "context_tokens": 0, "project_ngrams": "off", "end_loops": False, "verdict": "off", "confidence": "off",
+    "monitors": False,
 }  # fmt: skip
 LINE_TOKENS = 64  # of an answer that is one line, at most
 UNFINISHED = 8  # runs whose rows are kept

@@ -54,6 +54,8 @@ class Preferences:
         Whether the completion menu holds the suggestion too; None as long as the client asks for no ghost text.
     speculate
         Whether the suggestion after a shown one is made in idle time.
+    next_edits
+        Whether the edits that follow from a change are proposed.
     chosen
         The keys of `settings` that a flag or the editor chose.
     problems
@@ -71,6 +73,7 @@ class Preferences:
     max_suggestions: int = 3
     menu: bool | None = None
     speculate: bool = True
+    next_edits: bool = True
     chosen: frozenset[str] = frozenset()
     problems: tuple[str, ...] = ()
 
@@ -190,7 +193,7 @@ def _settings(
 
 
 _LISTS = ("enable_languages", "disable_languages", "disable_paths")
-_OWN = ("enable", *_LISTS, "comments", "strings", "debounce_ms", "max_suggestions", "menu", "speculate")
+_OWN = ("enable", *_LISTS, "comments", "strings", "debounce_ms", "max_suggestions", "menu", "speculate", "next_edits")
 _BOUNDS = {"debounce_ms": (0, 10_000), "max_suggestions": (1, 16)}
 
 

@@ -26,6 +26,7 @@ from guiderail.lsp.handlers.configuration import ConfigurationHandlers
 from guiderail.lsp.handlers.documents import DocumentHandlers
 from guiderail.lsp.handlers.files import FileHandlers
 from guiderail.lsp.handlers.lifecycle import CONFIGURATION_TIMEOUT_S, LifecycleHandlers
+from guiderail.lsp.handlers.next_edits import NextEditHandlers
 from guiderail.lsp.model_offer import ModelOffer
 from guiderail.lsp.policy import Policy
 from guiderail.lsp.process import ServerProcess
@@ -100,7 +101,11 @@ class Server(LanguageServer):
             timeout_s=configuration_timeout_s,
         ).register()
         configuration.register()
-        DocumentHandlers(client, connection, status, warn=configuration.warn).register()
+        self._next_edits = NextEditHandlers(client, connection)
+        self._next_edits.register()
+        DocumentHandlers(
+            client, connection, status, warn=configuration.warn, next_edits=self._next_edits.edits
+        ).register()
         FileHandlers(client, connection, status, configuration).register()
         CompletionHandlers(
             client, connection, status, warn=configuration.warn, prefetch_delay_s=prefetch_delay_s
@@ -118,6 +123,7 @@ class Server(LanguageServer):
         had_long = is_long(buffer.text for buffer in client.buffers.values())
         self._offer.stop()
         self._commands.close()
+        self._next_edits.edits.close()
         self._save_counts()
         self.protocol.cancel_exclusive()
         client.close()

@@ -19,6 +19,7 @@ from guiderail.engine.stream import TextStream
 from guiderail.engine.time_limits import TYPING
 from guiderail.errors import GuiderailError
 from guiderail.lsp.logfile import location_of
+from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.settings import Settings
 from guiderail.text.document import Document
 
@@ -32,7 +33,7 @@ LOADED = ("model", "device", "dtype", "threads", "prompt_tokens", "cache_policy"
 class CompletionEngine(Protocol):
     """What the server needs of an engine; `guiderail.engine.engine.Engine` says what each method does.
 
-    All is called on the worker's thread, but for `edited`, `files_changed` and `knows`.
+    All is called on the worker's thread, but for `edited`, `files_changed`, `knows` and `reference_finder`.
     """
 
     name: str
@@ -52,6 +53,7 @@ class CompletionEngine(Protocol):
     def forget(self, name: DocumentName) -> None: ...
     def files_changed(self, *paths: Path) -> None: ...
     def knows(self, folder: Path) -> bool: ...
+    def reference_finder(self, request: CompletionRequest) -> Analyser | None: ...
 
 
 class Priority(IntEnum):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
+from guiderail.monitors.change import Change
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import CLOSING, lex_state, pairs, unmatched_closers
-from guiderail.monitors.verdict import Change
 from guiderail.text.backwards import word_start
 from guiderail.text.document import Document
 from guiderail.text.languages.table import LEXICONS

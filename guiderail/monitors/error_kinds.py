@@ -7,14 +7,10 @@ class gets its constructor from a decorator. For an analyser that was not measur
 from __future__ import annotations
 
 from guiderail.monitors.verdict import SYNTAX_ERROR
-from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 _PYREFLY = frozenset({"parse-error", "unknown-name", "not-callable"})
 
 
-def is_sure(kind: str, language: str | None) -> bool:
+def is_sure(kind: str) -> bool:
     """Whether a suggestion that brings an error of this kind is left out, and not only put last."""
-    if kind != SYNTAX_ERROR:
-        return kind in _PYREFLY
-    # With braces a line is often right only with the next: a statement with its semicolon, a head with its body.
-    return language in PYTHON_STATEMENTS
+    return kind == SYNTAX_ERROR or kind in _PYREFLY

@@ -16,15 +16,17 @@ from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import Diagnostic, NoAnswer
 from guiderail.monitors.analysis.pool import Analysers, folder_of
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
 from guiderail.monitors.analysis.server import whole
+from guiderail.monitors.change import Change
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import unmatched_closers
+from guiderail.monitors.refused import refused_at
 from guiderail.text.document import Document
 from guiderail.text.languages.table import LEXICONS, MEMBERS, PYTHON_STATEMENTS
 from guiderail.text.syntax import PARSE_S, SlowTextError, has_grammar, parse, parsed
@@ -43,6 +45,7 @@ _OPENS_BLOCK = re.compile(
 )
 
 _CONTINUES = re.compile(r"[ \t]*(?:el(?:se|if)|except|finally|case|def|class|async|match)\b")
+_QUOTES = frozenset("\"'`")
 _NEXT_LINE = re.compile(r"(?<=\n)[^\S\n]*+\S[^\n]*+")  # that is not blank
 
 
@@ -59,7 +62,7 @@ class Verdict:
     kinds
         The analyser's name of the kind of each; `SYNTAX_ERROR` for one of syntax.
     reason
-        Why nothing is known, if it is not.
+        Why nothing is known, if it is not; of what is left out without an error, why.
     wait_s
         How long the request waited for this and the other verdicts given with it.
     at
@@ -79,18 +82,9 @@ class Verdict:
             case "clean":
                 return "no new errors"
             case "errors":
-                return "new errors: " + "; ".join(error.partition("\n")[0] for error in self.errors)
+                return self.reason or "new errors: " + "; ".join(error.partition("\n")[0] for error in self.errors)
             case "unknown":
                 return f"errors unknown ({self.reason})"
-
-
-class Change(NamedTuple):
-    """A text in place of `document.text[start:end]`; `finished` is whether nothing more was to come."""
-
-    start: int
-    end: int
-    text: str
-    finished: bool = True
 
 
 class Inspector:
@@ -240,14 +234,27 @@ def leaves_open(document: Document, change: Change) -> bool:
     return _open_at(document, change) == "bracket"
 
 
+def opens(document: Document, change: Change) -> bool:
+    """Whether a change leaves a bracket of its own open that nothing after it closes."""
+    if not leaves_open(document, change):
+        return False
+    lexer, before = lex_cache(document.path, document.language or ""), document.text[: change.start]
+    here = lexer.state(f"{before}{change.text}\n")
+    return len(here.open_brackets) > len(lexer.state(before).open_brackets)
+
+
 def _open_at(document: Document, change: Change) -> Literal["text", "bracket"] | None:
     """What is open where a change ends: a string or comment that goes on, or a bracket that nothing after it closes."""
     language = document.language
     if language not in LEXICONS:
         return None
+    lexer, before = lex_cache(document.path, language), document.text[: change.start]
     # A comment ends with its line; what is still open after a line break is a string.
-    here = lex_cache(document.path, language).state(document.text[: change.start] + change.text + "\n")
-    if here.in_string_or_comment:
+    here = lexer.state(before + change.text + "\n")
+    rest = document.text[change.end : document.line_end(document.position_at(change.end)[0])]
+    opened = lexer.state(before).opened
+    goes_on = opened >= 0 and lexer.state(before + change.text + rest).opened == opened
+    if here.in_string_or_comment or (goes_on and document.text[opened] in _QUOTES):
         return "text"
     count = len(here.open_brackets)
     return "bracket" if count > len(unmatched_closers(document.text[change.end :], language, count)) else None
@@ -268,14 +275,19 @@ def lacks_member(document: Document, change: Change) -> bool:
 
 def syntax_of(document: Document, change: Change) -> Literal["right", "wrong", "unknown"]:
     """What the syntax tree alone says of a change; unknown while what it says is not all said."""
+    if refused_at(document, change) is not None:
+        return "wrong"
     shown = completed(document, change)
     if shown is None or not document.language or not has_grammar(document.language):
         return "unknown"
-    return "wrong" if breaks_syntax(document, change, shown) else "right"
+    return "wrong" if breaks_file(document, change, shown) else "right"
 
 
 def first_error(document: Document, change: Change) -> int:
-    """Where in the text of a change its first syntax error ends; its start where that is not known."""
+    """Where in the text of a change its first syntax error begins or ends; its start where that is not known."""
+    place = refused_at(document, change)
+    if place is not None:
+        return place
     shown = completed(document, change)
     assert document.language is not None and shown is not None, "its syntax is wrong"
     try:
@@ -323,9 +335,18 @@ def _indent(line: str) -> int:
 
 
 def breaks_syntax(document: Document, change: Change, shown: str) -> bool:
-    """Whether the syntax tree has more errors than that of the file without the changed line, as far as is known."""
+    """Whether a change, with which the file is `shown`, brings an error of syntax, as far as is known."""
+    return refused_at(document, change) is not None or breaks_file(document, change, shown)
+
+
+def breaks_file(document: Document, change: Change, shown: str) -> bool:
+    """Whether the syntax tree of a whole file has more errors with a change than without the changed line.
+
+    Where lines and their indentation are syntax. With braces a line is often right only with the next one: a statement
+    with its semicolon, a head with its body.
+    """
     language = document.language
-    if language is None or not has_grammar(language):
+    if language is None or language not in PYTHON_STATEMENTS or not has_grammar(language):
         return False
     # Nearly all files have none, which is found out by reading what changed; what is wrong is counted from the start.
     try:

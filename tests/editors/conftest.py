@@ -93,8 +93,9 @@ def project(root: Path, editor: Neovim) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def code(server_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodeServer]:
-    """A VS Code with the embedded model, for all tests of a module."""
+    """A VS Code with the embedded model, which shows all that it writes, for all tests of a module."""
     variables = {key: value for key, value in server_environment.items() if key != "GUIDERAIL_MODEL"}
+    variables["GUIDERAIL_CONFIDENCE"] = "off"
     server = CodeServer(tmp_path_factory.mktemp("code"), variables)
     try:
         yield server

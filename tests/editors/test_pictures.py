@@ -17,7 +17,8 @@ def test_a_member_of_the_users_own_class(
     """After the dot of an object of the person's own class stands a member of it, and accepting takes the line."""
     (tmp_path / ".git").mkdir()
     (tmp_path / "shapes.py").write_text(SHAPES, encoding="utf-8")
-    neovim = Neovim(neovim_program, tmp_path, server_environment | {"GUIDERAIL_MODEL": "embedded"})
+    chosen = {"GUIDERAIL_MODEL": "embedded", "GUIDERAIL_CONFIDENCE": "off"}  # of three members each may be meant
+    neovim = Neovim(neovim_program, tmp_path, server_environment | chosen)
     try:
         neovim.rpc.command("set number signcolumn=no statusline=%t\\ %=%{v:lua.require'guiderail'.statusline()}\\ ")
         neovim.open(tmp_path / "shapes.py")

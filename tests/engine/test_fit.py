@@ -21,7 +21,7 @@ from guiderail.text.fitting import fit_text
 
 LINES = int(os.environ.get("GUIDERAIL_FIT_LINES", "12"))
 TIMINGS = Timings(1, 0, 0.0, 0.0, 0.0, 0.0)
-_IN_TEXT = re.compile(r"""["'][^"']*[(){}\[\]]""")  # brackets in strings go in no pairs
+_IN_TEXT = re.compile(r"""["'][^"']*[(){}\[\]]|\w'\w""")  # brackets in strings go in no pairs, nor do apostrophes
 OTHERS = {
     "go": "package a\n\nfunc f(xs []int, m map[string]int) (int, error) {\n"
     '\treturn xs[len(xs)-1] + m["a b"], nil // (x\n}\n',

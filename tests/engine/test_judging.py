@@ -11,9 +11,10 @@ from guiderail.choices import VerdictUse
 from guiderail.decoding.method import Finish
 from guiderail.engine.judging import Judge
 from guiderail.engine.suggestion import Suggestion, Timings
+from guiderail.monitors.change import Change
 from guiderail.monitors.error_kinds import is_sure
 from guiderail.monitors.report import MonitorReport, TriggerOutcome
-from guiderail.monitors.verdict import Change, Inspector, lacks_member, syntax_of
+from guiderail.monitors.verdict import Inspector, lacks_member, syntax_of
 from guiderail.text.document import Document
 from tests.helpers.diagnostics import Told, diagnostic, finds
 
@@ -52,7 +53,7 @@ def test_what_brings_errors_comes_last(use: VerdictUse) -> None:
 def test_errors_of_sure_kinds_are_left_out() -> None:
     """And with `drop` those of all kinds."""
     sure = "unknown-name"
-    assert is_sure(sure, "python")
+    assert is_sure(sure)
     assert judged(["a", "b"], "sure", wrong("a", sure)) == (["b"], ["a"])
     assert judged(["a", "b"], "mark", wrong("a", sure)) == (["b", "a"], [])
     assert judged(["a", "b"], "drop", wrong("a")) == (["b"], ["a"])
@@ -117,6 +118,50 @@ def test_what_is_right_with_its_next_line_alone_is_shown(text: str) -> None:
 def test_elsewhere_the_syntax_alone_leaves_nothing_out(language: str, text: str) -> None:
     """A statement without its semicolon is right with it, which the person writes."""
     assert judged([text], "sure", None, Document("\n" * len(BEFORE), language=language)) == ([text], [])
+
+
+@pytest.mark.parametrize(
+    ("language", "before", "text", "after", "shown"),
+    [
+        ("go", "package a\n\nfunc f() {\n\tx := ", "g(a b)", "\n}\n", ["g"]),
+        ("go", "package a\n\nfunc f() {\n\tx := g(", "a b)", "\n}\n", ["a"]),
+        ("go", "package a\n\nfunc f() {\n\tx := ", "1 = 2", "\n}\n", ["1"]),
+        ("go", "package a\n\nfunc f() {\n\t", "if err != nil {", "\n}\n", ["if err != nil {"]),
+        ("java", "class A {\n    int f() {\n        return ", "a b;", "\n    }\n}\n", ["a"]),
+        ("java", "class A {\r\n    int f() {\r\n        return ", "a b;", "\r\n    }\r\n}\r\n", ["a"]),
+        ("java", "class A {\n    int f() {\n        ", "return g(a,", "\n    }\n}\n", ["return g(a,"]),
+        ("typescript", "const é = { a: 1, ", "b: 2 c: 3", "\n};\n", ["b: 2"]),
+        ("typescript", "f(() => {\n  a();\n", "  b();\n}})", "\n});\n", ["  b();\n"]),
+        ("typescript", "const x = ", "= 1", ";\n", []),
+        ("typescript", "const x = ", "a +", ";\n", ["a"]),
+        ("typescript", "const x = ", "a", "; ; = b\n", ["a"]),
+        ("typescriptreact", "const A = () => <ul>{", "a b", "}</ul>;\n", ["a"]),
+        ("c", "int f(void) {\n    int x = ", "a b;", "\n}\n", ["a"]),
+        ("cpp", "class A {\n    int x", " y;", "\n};\n", []),
+        ("rust", "fn f() {\n    let x = ", "a b", ";\n}\n", ["a"]),
+        ("javascript", "if (a) {\n  b();\n", "}\n}", "\nc();\n}\n", []),
+        ("python", "x = f(", "a b)", "\n", ["a"]),
+        ("python", "x = f(a, ", "b=1 c=2)", "\n", ["b=1"]),
+    ],
+)
+def test_no_syntax_error_is_shown_in_any_language(
+    language: str, before: str, text: str, after: str, shown: list[str]
+) -> None:
+    """What comes before it is, if that ends something; what only goes on in the next line is no error."""
+    found = placed(before, text, after, language)[0]
+    assert [one.rstrip() for one in found] == [one.rstrip() for one in shown]
+
+
+@pytest.mark.parametrize("text", ["a b", "a b c", "= a"])
+def test_a_text_that_was_cut_is_shown_without_what_no_end_could_make_right(text: str) -> None:
+    """Its last word may be the half of another one."""
+    shown = placed("package a\n\nfunc f() {\n\tx := g(", text, "\n}\n", "go", finish="length")[0]
+    assert shown == {"a b": ["a b"], "a b c": ["a"], "= a": []}[text]
+
+
+def test_where_the_text_before_is_wrong_nothing_is_said() -> None:
+    """Nobody knows how it is to go on."""
+    assert placed("package a\n\nfunc f( {{\n\tx := g(", "a b", "\n}\n", "go")[0] == ["a b"]
 
 
 def test_of_a_block_what_comes_before_its_first_error_is_shown() -> None:

@@ -11,6 +11,7 @@ from guiderail.engine.request import CompletionRequest, DocumentName
 from guiderail.engine.stream import TextStream
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.errors import GuiderailError
+from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.settings import Settings
 from guiderail.text.document import Document
 from guiderail.text.fitting import FittedText, fit_text
@@ -39,6 +40,8 @@ class FakeEngine:
         By URI what open documents were last said to hold; None of what was saved or closed.
     loaded, forgotten
         The names of all models that were loaded, and the URIs of all documents that were closed.
+    finder
+        The analyser that finds the uses of names.
     steps
         Steps made, over all completions.
     gate
@@ -62,6 +65,7 @@ class FakeEngine:
         self.loaded: list[str] = []
         self.forgotten: list[str] = []
         self.unsaved: dict[str, str | None] = {}
+        self.finder: Analyser | None = None
         self.steps = 0
         self.failure: BaseException | None = None
         self.load_failure: GuiderailError | None = None
@@ -81,6 +85,9 @@ class FakeEngine:
 
     def knows(self, folder: Path) -> bool:
         return folder.name == "known.folder"
+
+    def reference_finder(self, request: CompletionRequest) -> Analyser | None:
+        return self.finder
 
     def load(self, settings: Settings) -> None:
         failure, self.load_failure = self.load_failure, None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guiderail.monitors.balance import unbalances
-from guiderail.monitors.verdict import Change
+from guiderail.monitors.change import Change
 from guiderail.text.document import Document
 from guiderail.text.languages.table import LEXICONS
 

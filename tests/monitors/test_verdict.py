@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from guiderail.monitors.analysis.answers import NoAnswer
 from guiderail.monitors.analysis.pool import ServerPool
 from guiderail.monitors.analysis.servers import choose
-from guiderail.monitors.verdict import Change, Inspector, Verdict, new_errors
+from guiderail.monitors.change import Change
+from guiderail.monitors.verdict import Inspector, Verdict, new_errors
 from guiderail.text.document import Document
 from tests.helpers.diagnostics import Told, diagnostic, finds
 

@@ -21,11 +21,12 @@ from guiderail.lsp.policy import Policy
 from guiderail.lsp.suggestion_cache import Candidate
 from guiderail.lsp.suggestion_log import ShownItem
 from guiderail.monitors.analysis.answers import Member, Members
+from guiderail.monitors.change import Change
 from guiderail.monitors.lex_cache import LexCache
 from guiderail.monitors.lex_state import lex_state, unmatched_closers
 from guiderail.monitors.monitors import LONGEST, Monitors
 from guiderail.monitors.registry import BUILT_IN, chosen
-from guiderail.monitors.verdict import Change, breaks_syntax, completed
+from guiderail.monitors.verdict import breaks_syntax, completed
 from guiderail.prompt.context import gather
 from guiderail.prompt.definitions import Uses
 from guiderail.prompt.outline import outline

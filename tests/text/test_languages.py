@@ -84,9 +84,7 @@ names = {"endings": (".adder",), "aliases": ("ad",), "interpreters": (), "commen
 known.LANGUAGES += (replace(PYTHON, name="adder", **names), replace(JAVA, name="mocha", endings=(".mocha",)))
 
 from guiderail.monitors.analysis.servers import known as servers
-from guiderail.monitors.error_kinds import is_sure
 from guiderail.monitors.registry import chosen, for_language
-from guiderail.monitors.verdict import SYNTAX_ERROR
 from guiderail.prompt.imports.resolve import bindings_of
 from guiderail.prompt.outline import outline
 from guiderail.text import language
@@ -115,7 +113,6 @@ print(json.dumps({
         name: sorted(server.name for server in servers() if name in server.languages)
         for name in ("python", "adder", "java", "mocha")
     },
-    "sure": [is_sure(SYNTAX_ERROR, "adder"), is_sure(SYNTAX_ERROR, "mocha")],
 }))
 """
 
@@ -130,7 +127,6 @@ def test_a_language_needs_nothing_but_its_record() -> None:
     for table in ("monitors", "analysers"):
         assert found[table]["adder"] == found[table]["python"] != []
         assert found[table]["mocha"] == found[table]["java"] != []
-    assert found["sure"] == [True, False]
 
 
 def test_no_other_module_knows_a_language_by_its_name() -> None:

@@ -64,6 +64,12 @@ return {
     ["guiderail/didChangeStatus"] = function(_, params, context)
       status.update(context.client_id, params)
     end,
+    ["guiderail/didChangeNextEdit"] = function(_, params, context)
+      local client = vim.lsp.get_client_by_id(context.client_id)
+      if client then
+        require("guiderail.next_edit").changed(client, params.count)
+      end
+    end,
   },
   on_init = function(client)
     require("guiderail.inline").watch(client)

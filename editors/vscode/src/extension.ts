@@ -5,6 +5,7 @@ import * as vscode from "vscode";
 import { askMinutes, makeBar, showMenu } from "./bar";
 import { sourceOf } from "./discovery";
 import { offerInstall } from "./install";
+import { NextEdits } from "./nextEdits";
 import { Pages } from "./pages";
 import { ServerControl } from "./server";
 import { scopeOf, type Scope } from "./settings";
@@ -127,6 +128,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const log = vscode.window.createOutputChannel("guiderail", { log: true });
   const server = new ServerControl(context, log);
   const pages = new Pages(server);
+  const nextEdits = new NextEdits(server);
   const handlers: Record<string, Handler> = {
     menu: () => showMenu(server),
     installServer: () => installServer(server, log),
@@ -139,6 +141,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     showStats: () => pages.show("stats"),
     resetStats: () => resetStats(server, pages),
     acceptLine: () => vscode.commands.executeCommand("editor.action.inlineSuggest.acceptNextLine"),
+    takeNextEdit: () => nextEdits.take(),
+    rejectNextEdit: () => nextEdits.dismiss(),
     openLog: () => openLog(server, log),
     explainLast: () => explainLast(server),
     restartServer: () => restartServer(server, log),
@@ -148,6 +152,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     log,
     server,
     pages,
+    nextEdits,
     makeBar(server),
     ...commands,
     vscode.window.onDidChangeActiveTextEditor(() => server.refresh()),

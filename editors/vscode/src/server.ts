@@ -12,6 +12,7 @@ import {
   type ErrorHandler,
 } from "vscode-languageclient/node";
 import { apart, findServer, type Searched, type Server } from "./discovery";
+import type { Found } from "./nextEdit";
 import { refusal } from "./refusal";
 import { chosen, propertiesOf, type Manifest } from "./settings";
 import { stateOf, type State, type Status } from "./status";
@@ -43,6 +44,9 @@ export class ServerControl implements vscode.Disposable {
   private readonly turns = new Turns();
   private readonly changed = new vscode.EventEmitter<void>();
   readonly onDidChange = this.changed.event;
+  private readonly nextEdits = new vscode.EventEmitter<number>();
+  /** There are so many next edits now, others than before. */
+  readonly onDidChangeNextEdits = this.nextEdits.event;
   state: State = "missing";
   status: Status | undefined;
 
@@ -115,6 +119,9 @@ export class ServerControl implements vscode.Disposable {
     client.onNotification("guiderail/didChangeStatus", (status: Status) => {
       this.set(stateOf(status), status);
     });
+    client.onNotification("guiderail/didChangeNextEdit", ({ count }: { count: number }) => {
+      this.nextEdits.fire(count);
+    });
     const failed = (problem: unknown) => {
       this.log.error(String(problem));
       if (this.client === client) {
@@ -166,6 +173,20 @@ export class ServerControl implements vscode.Disposable {
     }
   }
 
+  /** The next edit as seen from a cursor; undefined where no server tells. */
+  async nextEdit({ uri }: vscode.TextDocument, { line, character }: vscode.Position): Promise<Found | undefined> {
+    if (this.client?.state !== Running.Running) {
+      return undefined;
+    }
+    try {
+      const place = { textDocument: { uri: this.client.code2ProtocolConverter.asUri(uri) }, position: { line, character } };
+      return await this.client.sendRequest<Found>("guiderail/nextEdit", place);
+    } catch (problem) {
+      this.log.warn(String(problem)); // the server ended meanwhile, or is an older one
+      return undefined;
+    }
+  }
+
   /** Run one of the server's commands; undefined while no server runs. What it refuses is an error with the reason. */
   async execute<T>(name: string, ...words: unknown[]): Promise<T | undefined> {
     const client = this.client;
@@ -184,6 +205,7 @@ export class ServerControl implements vscode.Disposable {
 
   dispose(): void {
     this.changed.dispose();
+    this.nextEdits.dispose();
     void this.turns.take("stop", () => this.end());
   }
 

@@ -20,8 +20,9 @@ from guiderail.evaluation.task import Task
 from guiderail.evaluation.tasks import draw_lines
 from guiderail.evaluation.worker import Row
 from guiderail.monitors.analysis.pool import ServerPool
+from guiderail.monitors.change import Change
 from guiderail.monitors.error_kinds import is_sure
-from guiderail.monitors.verdict import Change, Inspector
+from guiderail.monitors.verdict import Inspector
 from guiderail.text.document import Document
 
 ANSWER_S = 30.0  # that an analyser is waited for: this measures what it says
@@ -68,7 +69,7 @@ def _sample(inspector: Inspector, task: Task, root: Path, surroundings: str) -> 
         "surroundings": surroundings,
         "known": verdict.state != "unknown",
         "errors": verdict.state == "errors",
-        "dropped": any(is_sure(kind, task.language) for kind in verdict.kinds),
+        "dropped": any(is_sure(kind) for kind in verdict.kinds),
         "kinds": sorted(set(verdict.kinds)),
     }
 

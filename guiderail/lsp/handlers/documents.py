@@ -21,6 +21,7 @@ from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.client import ClientState
 from guiderail.lsp.connection import Connection
 from guiderail.lsp.disk_changes import is_scanned, run_scan
+from guiderail.lsp.next_edits import NextEdits
 from guiderail.lsp.status_publisher import StatusPublisher
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ class DocumentHandlers:
         The client's state, the way to it, and its status.
     warn
         Shows the person a problem, once.
+    next_edits
+        What follows from the changes.
     """
 
     client: ClientState
@@ -48,6 +51,7 @@ class DocumentHandlers:
     status: StatusPublisher
     _: KW_ONLY
     warn: Callable[[str], None]
+    next_edits: NextEdits
 
     def register(self) -> None:
         """Register the handlers."""
@@ -62,6 +66,7 @@ class DocumentHandlers:
         client.scheduler.document_closed(item.uri)
         buffer = Buffer(item.uri, str(item.language_id), item.text, item.version, client.encoding)
         client.buffers[item.uri] = buffer
+        self.next_edits.opened(buffer)
         self.status.document_touched(item.uri)
         self._remember_disk(buffer)
         self.connection.spawn(self._notice(buffer))
@@ -104,6 +109,7 @@ class DocumentHandlers:
         client.policy.file_overrides.pop(uri, None)
         client.scheduler.document_closed(uri)
         client.edited(uri, None)
+        self.next_edits.closed(uri)
         client.suggestions.forget_text(uri)
         if buffer and is_long([buffer.text]):
             client.worker.release_memory()
@@ -133,6 +139,7 @@ class DocumentHandlers:
             self.status.document_touched(buffer.uri)
             client.edited(buffer.uri, None if client.policy.exclusion_reason(buffer) else buffer.document)
             client.scheduler.document_changed(buffer.uri, self._next_request(buffer))
+            self.next_edits.changed(buffer)
         elif not was_out_of_sync:
             self._mark_out_of_sync(buffer)
 
@@ -151,6 +158,7 @@ class DocumentHandlers:
             buffer.is_out_of_sync = True
             self.client.edited(buffer.uri, None)
             self.client.scheduler.document_closed(buffer.uri)
+            self.next_edits.closed(buffer.uri)
         self.status.document_touched(buffers[0].uri if len(buffers) == 1 else self.status.active_uri)
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from guiderail.text.languages.kinds import KEYWORD, SNIPPET, TEXT
+from guiderail.text.positions import Encoding
 
 SEVERITIES = ("error", "warning", "information", "hint")
 
@@ -24,6 +25,7 @@ LONGEST_SIGNATURE = 50_000
 LONGEST_EDIT = 1_000  # what a completion replaces
 MOST_OVERLOADS = 1_000
 MOST_PLACES = 20
+MOST_REFERENCES = 5_000
 HALVED = "\N{REPLACEMENT CHARACTER}"  # replaces half of a character (`wire.parsed`)
 
 Severity = Literal["error", "warning", "information", "hint"]
@@ -71,6 +73,32 @@ class TypePlace:
     line: int
     name: str = ""
     of_receiver: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a name is written: a line (from 0), and a column in code units of the encoding."""
+
+    path: Path
+    line: int
+    units: int
+    encoding: Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """The uses of a name, and the places that declare it.
+
+    Parameters
+    ----------
+    is_declaration
+        Whether the place that was asked about is where the name is defined.
+    places
+        All of them, that place too.
+    """
+
+    is_declaration: bool
+    places: tuple[Reference, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +299,7 @@ def _plain(content: Any) -> str:
     return content if isinstance(content, str) else ""
 
 
-def read_places(reply: Any) -> tuple[tuple[Path, dict[str, Any]], ...]:
+def read_places(reply: Any, most: int = MOST_PLACES) -> tuple[tuple[Path, dict[str, Any]], ...]:
     """LSP's Location, LocationLink, or a list of them: files and ranges; what is no file is left out."""
     found = []
     for one in reply if isinstance(reply, list) else [reply]:
@@ -280,9 +308,27 @@ def read_places(reply: Any) -> tuple[tuple[Path, dict[str, Any]], ...]:
         uri, span = one.get("uri") or one.get("targetUri"), one.get("range") or one.get("targetSelectionRange")
         start = span.get("start") if isinstance(span, dict) else None
         line = start.get("line") if isinstance(start, dict) else None
-        if isinstance(uri, str) and uri.startswith("file:") and _whole(line) is not None and len(found) < MOST_PLACES:
+        if isinstance(uri, str) and uri.startswith("file:") and _whole(line) is not None and len(found) < most:
             found.append((Path(url2pathname(urlsplit(uri).path)), span))
     return tuple(found)
+
+
+def read_references(reply: Any, encoding: Encoding) -> tuple[Reference, ...]:
+    """LSP's locations of a name.
+
+    Raises
+    ------
+    NoAnswer
+        There are too many to be all of them.
+    """
+    found = []
+    for path, span in read_places(reply, MOST_REFERENCES + 1):
+        start = span["start"]
+        if (units := _whole(start.get("character"))) is not None:
+            found.append(Reference(path, start["line"], units, encoding))
+    if len(found) > MOST_REFERENCES:
+        raise NoAnswer("too many")
+    return tuple(dict.fromkeys(found))
 
 
 def read_diagnostics(found: Any, offset: Offset) -> tuple[Diagnostic, ...]:

@@ -97,7 +97,7 @@ class Client:
         self._lost = False
         self._killed = False  # perhaps before the process was started
         self._scratch = ""  # a folder for its temporary files, if it may write nowhere else
-        self._encoding: Encoding = "utf-16"
+        self.encoding: Encoding = "utf-16"
         self._offers: dict[str, Any] = {}  # the server's capabilities
 
     @property
@@ -162,7 +162,7 @@ class Client:
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._watch())]
         result: Any = await asyncio.wait_for(self._rpc.initialize_async(self._introduction(program)), START_S)
         self._offers = result.get("capabilities") or {}
-        self._encoding = encoding_named(self._offers.get("positionEncoding"))
+        self.encoding = encoding_named(self._offers.get("positionEncoding"))
         self._rpc.initialized(lsp.InitializedParams())
 
     def _limits(self) -> dict[str, Any] | None:
@@ -219,7 +219,7 @@ class Client:
             if change:
                 self._rpc.text_document_did_change(change)
         else:
-            known = SyncedDocument(uri, text, self._encoding)
+            known = SyncedDocument(uri, text, self.encoding)
             item = lsp.TextDocumentItem(uri, unsaved.document.language or "", known.version, text)
             self._rpc.text_document_did_open(lsp.DidOpenTextDocumentParams(item))
         self._beside[uri] = unsaved.edition, known
@@ -234,7 +234,7 @@ class Client:
         if shadow is not None:
             closed = lsp.TextDocumentIdentifier(shadow.uri)
             self._rpc.text_document_did_close(lsp.DidCloseTextDocumentParams(closed))
-        shadow = self._shadow = SyncedDocument(uri, text, self._encoding)
+        shadow = self._shadow = SyncedDocument(uri, text, self.encoding)
         self._inbox.show(uri, shadow.version)
         item = lsp.TextDocumentItem(uri, language, shadow.version, text)
         self._rpc.text_document_did_open(lsp.DidOpenTextDocumentParams(item))
@@ -262,6 +262,11 @@ class Client:
         """Where the name at `offset` is defined."""
         params = lsp.DefinitionParams(self._document, self._position(offset))
         return await self._rpc.text_document_definition_async(params)
+
+    async def references(self, offset: int) -> Any:
+        """Where the name at `offset` is used, and declared."""
+        params = lsp.ReferenceParams(lsp.ReferenceContext(True), self._document, self._position(offset))
+        return await self._rpc.text_document_references_async(params)
 
     @property
     def locates_types(self) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -73,17 +75,30 @@ class ServerPool:
         if python and not list(named(python)):
             notice(f"{python}, the setting python, does not exist; the Python that is found is taken instead")
         self._running: dict[tuple[str, Path], ServerAnalyser] = {}
-        self._chosen: dict[tuple[str, Path], tuple[Server, bool] | None] = {}
+        self._chosen: dict[tuple[str, Path, bool], tuple[Server, bool] | None] = {}
+        self._starting = threading.Lock()  # several threads ask for analysers
         self._asked: dict[Path, None] = {}  # the folder that was asked about last comes last
 
     def get(self, language: str, folder: Path) -> ServerAnalyser | None:
         """See `Analysers.get`."""
+        return self._get(language, folder, references=False)
+
+    def reference_finder(self, language: str, folder: Path) -> ServerAnalyser | None:
+        """The analyser as `get` has it, but one that finds all uses of a name: it may be another."""
+        return self._get(language, folder, references=True)
+
+    def _get(self, language: str, folder: Path, *, references: bool) -> ServerAnalyser | None:
+        with self._starting:
+            return self._started(language, folder, references=references)
+
+    def _started(self, language: str, folder: Path, *, references: bool) -> ServerAnalyser | None:
         folder = whole(folder)
         self._asked.pop(folder, None)
         self._asked[folder] = None
-        if (language, folder) not in self._chosen:
-            self._chosen[language, folder] = self._choose(language, folder)
-        chosen = self._chosen[language, folder]
+        kind = language, folder, references
+        if kind not in self._chosen:
+            self._chosen[kind] = self._choose(language, folder, references=references)
+        chosen = self._chosen[kind]
         if chosen is None:
             return None
         server, trusted = chosen
@@ -95,10 +110,15 @@ class ServerPool:
             self._running[key].warm_up()
         return self._running[key]
 
-    def _choose(self, language: str, folder: Path) -> tuple[Server, bool] | None:
+    def _choose(self, language: str, folder: Path, *, references: bool) -> tuple[Server, bool] | None:
         """The best server that may start in a folder, and whether the folder is trusted."""
         trusted, passed_over = is_trusted(folder, self.trust), None
-        for server in candidates(language, self._wanted, None if trusted else folder):
+        untrusted = None if trusted else folder
+        found = candidates(language, self._wanted, untrusted)
+        if references:  # of which the wanted one may know nothing
+            every = chain(found, candidates(language, "auto", untrusted))
+            found = (server for server in every if server.finds_references)
+        for server in found:
             if may_start(server, trusted):
                 return server, trusted
             passed_over = passed_over or server

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guiderail.monitors.analysis import answers
-from guiderail.monitors.analysis.answers import Diagnostic, Members, Signatures, TypePlace
+from guiderail.monitors.analysis.answers import Diagnostic, Members, References, Signatures, TypePlace
 from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 if TYPE_CHECKING:
@@ -186,9 +186,20 @@ async def _diagnostics(client: Client, _: Question) -> tuple[Diagnostic, ...]:
     return answers.read_diagnostics(await client.diagnostics(), client.offset)
 
 
+async def _references(client: Client, question: Question) -> References:
+    places = answers.read_references(await _patiently(partial(client.references, question.offset)), client.encoding)
+    defined = answers.read_places(await _patiently(partial(client.definition, question.offset)))
+    is_own = any(
+        path == question.path and client.offset(span["start"]) <= question.offset < client.offset(span["end"])
+        for path, span in defined
+    )
+    return References(is_own, places)
+
+
 MEMBERS = Request("members", _members, mark=CLASS)  # names after a dereference
 COMPLETIONS = Request("completions", _completions)  # whatever may be written, keywords and ``name=`` included
 RESOLVED = Request("resolved", _resolved)  # the same, said to be incomplete where headers are missing
 SIGNATURES = Request("signatures", _signatures)  # overloads of the call that the offset is in
 HOVER = Request("hover", _hover)  # what is known of the name at the offset
 DIAGNOSTICS = Request("diagnostics", _diagnostics, placed=False)  # what is wrong with the file
+REFERENCES = Request("references", _references)  # where the name at the offset is written

@@ -119,6 +119,8 @@ class Server:
         Whether its hover tells that a type takes any name (TypeScript's index signatures).
     sees_unsaved
         Whether an import of a file that is open shows it what the open document holds, and not what the file does.
+    finds_references
+        Whether it finds all uses of a name in the project's files, open or not.
     marks
         Whether it offers the same before a name that stands at the offset already (`requests.Request.mark`).
     memory_mb
@@ -150,6 +152,7 @@ class Server:
     retries: bool = False
     probes: bool = False
     sees_unsaved: bool = True
+    finds_references: bool = False
     marks: bool = False
     memory_mb: int = 4000
 

@@ -46,6 +46,7 @@ TY = Server(
     alone=True,
     limit=1000,
     incomplete_means_missing=False,  # it says so of every answer
+    finds_references=True,
 )
 BASEDPYRIGHT = Server(
     name="basedpyright",
@@ -57,6 +58,7 @@ BASEDPYRIGHT = Server(
     told=python_servers.basedpyright,
     executes=True,  # asks the project's Python where its packages are
     incomplete_means_missing=False,  # as ty
+    finds_references=True,
 )
 JEDI = Server(
     name="jedi",
@@ -81,6 +83,7 @@ TSC = Server(  # the compiler written in Go, from version 7 on, is a server itse
         "javascript": {"disableAutomaticTypeAcquisition": True},
     },
     probes=True,
+    finds_references=True,
 )
 TYPESCRIPT = Server(
     name="typescript-language-server",
@@ -97,6 +100,7 @@ TYPESCRIPT = Server(
     },
     retries=True,
     probes=True,
+    finds_references=True,
 )
 CLANGD = Server(
     name="clangd",
@@ -149,6 +153,7 @@ GOPLS = Server(
     toolchain=("go", "env", "GOROOT"),
     incomplete_means_missing=False,
     retries=True,
+    finds_references=True,
 )
 RUST_ANALYZER = Server(
     name="rust-analyzer",

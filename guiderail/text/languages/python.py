@@ -6,6 +6,7 @@ from guiderail.text.languages.lexicon import Lexicon, quoted
 from guiderail.text.languages.record import (
     STRINGS,
     CallStyle,
+    FunctionSyntax,
     Language,
     MemberSyntax,
     Sample,
@@ -34,6 +35,16 @@ PYTHON = Language(
         definable=re.compile(r"(?<![\w.])(?:self|cls|mcs|metacls|\w+\.__class__)$"),
     ),
     calls=CallStyle({b'"""': b'"""', b"'''": b"'''", **STRINGS, b"#": b"\n"}, frozenset({b"#"}), keywords=True),
+    functions=FunctionSyntax(
+        functions=frozenset({"function_definition"}),
+        classes=frozenset({"class_definition"}),
+        calls={"call": "function"},
+        members={"attribute": "attribute"},
+        constructors=frozenset({"__init__", "__new__"}),
+        has_receiver=True,
+        keyword="keyword_argument",
+        spreads=frozenset({"list_splat", "dictionary_splat"}),
+    ),
     declarations=declarations(
         scope="class_definition",
         function="function_definition",

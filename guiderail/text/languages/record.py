@@ -54,6 +54,8 @@ class Language:
         How arguments are written.
     new
         What may follow the keyword ``new``.
+    functions
+        How functions are declared and called.
     declarations
         Of the grammar's nodes those that declare something, for outlines of files.
     nodes
@@ -90,6 +92,7 @@ class Language:
     members: MemberSyntax | None = None
     calls: CallStyle | None = None
     new: Instantiable | None = None
+    functions: FunctionSyntax | None = None
     declarations: Mapping[str, DeclarationKind] | None = None
     nodes: SyntaxNodes | None = None
     comments: str = "(comment) @it"
@@ -193,6 +196,40 @@ class CallStyle:
     quotes: Mapping[bytes, bytes]
     comments: frozenset[bytes]
     keywords: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSyntax:
+    """The nodes of a grammar that declare functions and call them.
+
+    Parameters
+    ----------
+    functions
+        Those that declare one, with the fields ``name`` and ``parameters``.
+    classes
+        Those that declare a class, with the field ``name``.
+    calls
+        Those that call, and the field of each that says what is called. Their arguments are the field ``arguments``.
+    members
+        Those that access a member, and the field of each that is its name.
+    constructors
+        Methods that a call of their class runs.
+    has_receiver
+        Whether a method's first parameter is what it is called on.
+    keyword
+        The node of an argument that is given by keyword, with the field ``name``; "" if there are none.
+    spreads
+        Those of an argument that stands for several.
+    """
+
+    functions: frozenset[str]
+    classes: frozenset[str]
+    calls: Mapping[str, str]
+    members: Mapping[str, str]
+    constructors: frozenset[str]
+    has_receiver: bool = False
+    keyword: str = ""
+    spreads: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

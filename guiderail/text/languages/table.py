@@ -7,6 +7,7 @@ from guiderail.text.languages.lexicon import Lexicon
 from guiderail.text.languages.record import (
     CallStyle,
     DeclarationKind,
+    FunctionSyntax,
     Instantiable,
     Language,
     MemberSyntax,
@@ -18,6 +19,7 @@ GRAMMARS: Mapping[str, tuple[str, str]] = {one.name: one.grammar for one in LANG
 LEXICONS: Mapping[str, Lexicon] = {one.name: one.lexicon for one in LANGUAGES if one.lexicon}
 MEMBERS: Mapping[str, MemberSyntax] = {one.name: one.members for one in LANGUAGES if one.members}
 CALLS: Mapping[str, CallStyle] = {one.name: one.calls for one in LANGUAGES if one.calls}
+FUNCTIONS: Mapping[str, FunctionSyntax] = {one.name: one.functions for one in LANGUAGES if one.functions}
 INSTANTIABLE: Mapping[str, Instantiable] = {one.name: one.new for one in LANGUAGES if one.new}
 DECLARATIONS: Mapping[str, Mapping[str, DeclarationKind]] = {
     one.name: one.declarations for one in LANGUAGES if one.declarations

@@ -8,6 +8,7 @@ from guiderail.text.languages.lexicon import SLASH_COMMENTS, Lexicon, String, qu
 from guiderail.text.languages.record import (
     BRACES,
     TYPES,
+    FunctionSyntax,
     Instantiable,
     Language,
     MemberSyntax,
@@ -51,6 +52,16 @@ TYPESCRIPT = Language(
     new=Instantiable(  # any value may be a constructor
         TYPES | {FUNCTION, FIELD, VARIABLE, PROPERTY, CONSTANT, METHOD},
         frozenset({"this", "class", "function", "target", "globalThis", "await", "async", "super"}),
+    ),
+    functions=FunctionSyntax(
+        functions=frozenset(
+            {"function_declaration", "generator_function_declaration", "method_definition", "function_signature"}
+        ),
+        classes=frozenset({"class_declaration", "abstract_class_declaration", "class"}),
+        calls={"call_expression": "function", "new_expression": "constructor"},
+        members={"member_expression": "property"},
+        constructors=frozenset({"constructor"}),
+        spreads=frozenset({"spread_element"}),
     ),
     declarations=declarations(
         scope="class_declaration abstract_class_declaration class",

@@ -1,5 +1,6 @@
 """Hand-made cursors, and what a program can see of what is suggested there."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from guiderail.decoding.method import Finish
 from guiderail.engine.suggestion import Suggestion, Timings
 from guiderail.errors import UsageError
-from guiderail.evaluation.studies.cursors import MARK, HandMade, notes, read_cursors, rows
+from guiderail.evaluation.manifest import datasets_folder
+from guiderail.evaluation.scoring import is_valid
+from guiderail.evaluation.studies.cursors import MARK, HandMade, notes, read_cursors, rows, wanted
 from guiderail.text.document import Document
 
 TIMINGS = Timings(1, 0, 0.0, 0.0, 0.0, 0.0)
@@ -60,3 +63,30 @@ def test_a_row_says_whether_the_file_with_the_suggestion_parses() -> None:
 )
 def test_what_is_odd_is_noted(before: str, text: str, after: str, noted: list[str]) -> None:
     assert notes(Document(before + after), len(before), text) == noted
+
+
+def test_the_half_typed_lines_are_forty_in_four_languages() -> None:
+    """Each with what a person would want, which the file has not there; the whole line is one of the answers."""
+    lines = read_cursors(datasets_folder() / "lines.toml")
+    assert Counter(one.document.language for one in lines) == dict.fromkeys(("python", "typescript", "go", "java"), 10)
+    for one in lines:
+        whole = one.document.text[: one.offset] + one.wants[0] + one.document.text[one.offset :]
+        assert is_valid(whole, one.document.language or "")
+        assert one.document.text[one.offset] == "\n" and all(want.strip() for want in one.wants)
+
+
+@pytest.mark.parametrize(
+    ("text", "how"),
+    [
+        ("os.path", "whole"),
+        ("os.path ", "whole"),
+        ("sys", "whole"),
+        ("os", "part"),
+        ("os.name", "word"),
+        ("system", "no"),
+        ("", "nothing"),
+    ],
+)
+def test_how_much_of_a_text_is_wanted(text: str, how: str) -> None:
+    assert wanted(text, ("os.path", "sys")) == how
+    assert wanted(text, ()) is None

@@ -24,7 +24,7 @@ async def test_what_the_server_can_do_is_said() -> None:
         assert capabilities["textDocumentSync"]["openClose"]
         assert capabilities["inlineCompletionProvider"] == {}
         assert "completionProvider" in capabilities
-        names = {"accept", "toggle", "snooze", "why", "stats", "showLog", "explain", "restart"}
+        names = {"accept", "toggle", "snooze", "why", "stats", "showLog", "explain", "restart", "dismissNextEdit"}
         assert {f"guiderail.{name}" for name in names} == set(capabilities["executeCommandProvider"]["commands"])
 
 

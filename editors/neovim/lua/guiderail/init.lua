@@ -2,6 +2,7 @@
 
 local config = require("guiderail.config")
 local inline = require("guiderail.inline")
+local next_edit = require("guiderail.next_edit")
 local status = require("guiderail.status")
 
 local M = {}
@@ -30,6 +31,7 @@ local function on_attach(event)
   if M.has_inline() then
     inline.attach(client, event.buf)
   end
+  next_edit.attach(client, event.buf)
   if wants_menu() then
     vim.lsp.completion.enable(true, client.id, event.buf, { autotrigger = true })
   end
@@ -90,6 +92,18 @@ end
 
 function M.suggest()
   inline.suggest()
+end
+
+---Go to the edit that follows from the last change; there, make it.
+---@return boolean # false when there is none
+function M.next_edit()
+  return next_edit.take()
+end
+
+---Propose no more of what follows from the last change.
+---@return boolean # false when there is none
+function M.dismiss_next_edit()
+  return next_edit.dismiss()
 end
 
 ---@param minutes? integer 30 by default; 0 ends the snooze

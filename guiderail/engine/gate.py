@@ -1,0 +1,108 @@
+"""Decides of each suggestion whether it is shown, shortened, or better left out: whether it is likely to be right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from guiderail.engine.faults import change_of, ends_something, fault_of
+from guiderail.engine.likelihood import Facts, likelihood_of, word_ends
+from guiderail.monitors.lex_cache import lex_cache
+from guiderail.monitors.verdict import Verdict, opens
+from guiderail.text.languages.table import LEXICONS
+
+if TYPE_CHECKING:
+    from guiderail.choices import Confidence
+    from guiderail.engine.likelihood import Likelihood
+    from guiderail.engine.request import CompletionRequest
+    from guiderail.engine.suggestion import Suggestion
+    from guiderail.model.model import Model
+    from guiderail.text.document import Document
+
+# The probability to be right to its end that a text must have. Of all that is shown more is right than this.
+LEAST: Mapping[Confidence, float] = {"quiet": 0.55, "balanced": 0.45, "eager": 0.3, "off": 0.0}
+LOOKED_AT = 24  # beginnings of a text, the first ones: beyond them hardly any is likely
+_CLOSING = frozenset(")]}")
+UNSURE = Verdict("errors", reason="it is not likely enough to be what you write next", kinds=("unsure",))
+
+
+def sift(
+    request: CompletionRequest, document: Document, found: Sequence[Suggestion], model: Model
+) -> tuple[Sequence[Suggestion], Sequence[Suggestion]]:
+    """The suggestions for a request that are likely to be right, by its settings, and the others.
+
+    Independent draws are all of them an answer.
+    """
+    likelihood = likelihood_of(model.info.name)
+    if likelihood is None or request.settings.confidence == "off" or not request.distinct:
+        return found, []
+    return Gate(likelihood, request.settings.confidence).sift(document, found)
+
+
+class Gate:
+    """Keeps of each suggestion the longest beginning that is likely enough.
+
+    Parameters
+    ----------
+    likelihood
+        What is known of the model's texts.
+    confidence
+        The setting.
+    """
+
+    def __init__(self, likelihood: Likelihood, confidence: Confidence) -> None:
+        self._likelihood = likelihood
+        self._least = LEAST[confidence]
+
+    def sift(self, document: Document, found: Sequence[Suggestion]) -> tuple[list[Suggestion], list[Suggestion]]:
+        """The suggestions that are likely, as they are or shortened; and those of which nothing is.
+
+        What has a verdict already is not looked at.
+        """
+        kept: dict[str, Suggestion] = {}
+        unsure: list[Suggestion] = []
+        for one in found:
+            other = self._likely(document, one) if one.steps and one.text.strip() and one.verdict is None else one
+            if other is None:
+                unsure.append(replace(one, verdict=UNSURE))
+            else:
+                kept.setdefault(other.text, other)  # two that are shortened may be the same
+        return list(kept.values()), unsure
+
+    def _likely(self, document: Document, one: Suggestion) -> Suggestion | None:
+        """The longest beginning that is likely; all of it if that is."""
+        facts = Facts(document, one)
+        if self._likelihood(facts.of(len(one.text))) >= self._least:
+            return one
+        ends = [end for end in word_ends(one.text) if end < len(one.text)][:LOOKED_AT]
+        for end in reversed(ends):
+            if self._likelihood(facts.of(end)) < self._least:
+                continue
+            other = _closed(document, one, end)
+            if _may_end(document, other) and fault_of(document, other) is None:
+                return other
+        return None
+
+
+def _closed(document: Document, one: Suggestion, end: int) -> Suggestion:
+    """The first `end` characters of a text, and the closing brackets after them of what they open themselves."""
+    other = replace(one, text=one.text[:end], end=one.start, finish="line")
+    while one.text[end : end + 1] in _CLOSING and opens(document, change_of(other)):
+        end += 1
+        other = replace(other, text=one.text[:end])
+    return other
+
+
+def _may_end(document: Document, one: Suggestion) -> bool:
+    """Whether a beginning has a word, ends with one or with an operand, and closes what it opens."""
+    if not re.search(r"\w", one.text) or not ends_something(one.text) or opens(document, change_of(one)):
+        return False
+    language = document.language or ""
+    if language not in LEXICONS:
+        return True
+    before = document.text[: one.start]
+    cache = lex_cache(document.path, language)
+    inside = cache.state(before + one.text).in_string_or_comment
+    return inside == cache.state(before).in_string_or_comment

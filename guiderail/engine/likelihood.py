@@ -1,0 +1,153 @@
+"""How likely each beginning of a suggestion is to be what the person writes next.
+
+A logistic model of facts that are at hand when a text has been decoded. Its weights are learned by replaying true code
+(`training/gate.py`), for a model each, and shipped as small tables.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Literal
+
+from guiderail.monitors.lex_cache import lex_cache
+from guiderail.text.languages.table import LEXICONS
+from guiderail.text.statements import keywords
+from guiderail.text.syntax import has_grammar
+
+if TYPE_CHECKING:
+    from guiderail.engine.suggestion import Suggestion
+    from guiderail.text.document import Document
+
+Situation = Literal["comment", "string", "import", "line start", "member", "word", "code"]
+
+NEAR = 50_000  # characters before the cursor and after it in which words are looked for
+LEAST = -1e3  # of a log-probability
+QUOTED = 4  # characters in which a string's opening quote stands: rb"
+SHORTEST = 8  # characters of the beginning of a line that another line has too
+EMBEDDED = "embedded"  # the only model that has a table
+_IMPORT = re.compile(r"\s*(?:import|from|use|using|package)\b")
+_MEMBER = re.compile(r"(?:\.|->|::)\w*$")
+_NAME = re.compile(r"[^\W\d]\w*")
+_STEP = re.compile(r"\w+|[^\w\s]")
+
+
+def situation_at(document: Document, offset: int) -> Situation:
+    """What a cursor is in, as far as the lexer and the line before it say."""
+    language, text = document.language or "", document.text
+    if language in LEXICONS:
+        state = lex_cache(document.path, language).state(text[:offset])
+        if state.in_string_or_comment:
+            quotes = {string.quote[0] for string in LEXICONS[language].strings}
+            return "comment" if quotes.isdisjoint(text[state.opened : state.opened + QUOTED]) else "string"
+    line = _line_before(text, offset)
+    if _IMPORT.match(line):
+        return "import"
+    if not line.strip():
+        return "line start"
+    return "member" if _MEMBER.search(line) else "word" if re.search(r"\w$", line) else "code"
+
+
+def _line_before(text: str, offset: int) -> str:
+    return text[text.rfind("\n", 0, offset) + 1 : offset]
+
+
+class Facts:
+    """The facts about the beginnings of one suggestion.
+
+    Parameters
+    ----------
+    document
+        Where it is to be inserted.
+    one
+        The suggestion.
+    """
+
+    def __init__(self, document: Document, one: Suggestion) -> None:
+        self._one = one
+        self._line = _line_before(document.text, one.start).lstrip()
+        self._near = document.text[max(0, one.start - NEAR) : one.start], document.text[one.end : one.end + NEAR]
+        language = document.language
+        words = keywords(language) if language and has_grammar(language) else ()
+        self._known = dict.fromkeys(words, True)
+        self._situation = situation_at(document, one.start)
+        self._half = re.search(r"\w*$", self._line)
+        self._offset = max(0, one.written.find(one.text))  # blanks before it may have been left out
+
+    def of(self, end: int) -> dict[str, float]:
+        """The facts about the first `end` characters of the text, by name."""
+        one, text = self._one, self._one.text[:end]
+        scores = self._scores(end)
+        whole = end == len(one.text)
+        half = self._half[0] if self._half else ""
+        names = _NAME.findall(half + text)
+        total = sum(scores)
+        return {
+            "total": total,
+            "root": math.sqrt(-total),
+            "chance": math.exp(total),
+            "least": min(scores, default=0.0),
+            "steps": math.log1p(len(_STEP.findall(text))),
+            "characters": math.log1p(end),
+            "whole": float(whole),
+            "ended": float(whole and one.finish in {"line", "block", "eos"}),
+            "new names": float(min(3, sum(not self._is_known(name) for name in names))),
+            "written before": self._written_before(text),
+            "signs alone": float(not names),
+            "half typed": math.log1p(len(half)),
+            f"in {self._situation}": 1.0,
+        }
+
+    def _is_known(self, name: str) -> bool:
+        """Whether a name is a keyword, or stands near the cursor."""
+        if name not in self._known:
+            whole = re.compile(rf"(?<!\w){name}(?!\w)")
+            self._known[name] = any(name in part and whole.search(part) is not None for part in self._near)
+        return self._known[name]
+
+    def _scores(self, end: int) -> list[float]:
+        """The log-probabilities of the tokens that begin in the first so many characters of the text."""
+        begins = [0, *(step.end for step in self._one.steps)]
+        reach = self._offset + end
+        found = zip(begins, self._one.steps, strict=False)
+        return [min(0.0, max(LEAST, step.logprob)) for begin, step in found if begin < reach]
+
+    def _written_before(self, text: str) -> float:
+        """Whether the line as it would be begins like another one near it, or, in a longer text, with its last line."""
+        line = (self._line + text).rpartition("\n")[2].strip()
+        return float(len(line) >= SHORTEST and any(line in part for part in self._near))
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """The logistic model: log odds are the sum of the facts, each times its weight."""
+
+    bias: float
+    weights: Mapping[str, float]
+
+    def __call__(self, facts: Mapping[str, float]) -> float:
+        """The probability that a text with these facts is right to its end."""
+        odds = self.bias + sum(self.weights.get(name, 0.0) * value for name, value in facts.items())
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds))))
+
+
+@cache
+def learned(name: str) -> Likelihood:
+    """What was learned with a model, by the table's name."""
+    table = json.loads(resources.files("guiderail.engine").joinpath("gates", f"{name}.json").read_text("utf-8"))
+    return Likelihood(table["bias"], table["weights"])
+
+
+def likelihood_of(model: str) -> Likelihood | None:
+    """What is known of the texts of a model, by its name; None where nothing was learned with it."""
+    return learned(model) if model == EMBEDDED else None
+
+
+def word_ends(text: str) -> Sequence[int]:
+    """Where the words and signs of a text end."""
+    return [found.end() for found in _STEP.finditer(text)]

@@ -1,0 +1,187 @@
+"""The edits that follow from a client's changes, kept up to date while it edits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lsprotocol import types
+
+from guiderail.lsp import requests
+from guiderail.lsp.buffer import Buffer
+from guiderail.lsp.client import ClientState
+from guiderail.lsp.connection import Connection
+from guiderail.monitors.analysis.server import whole
+from guiderail.next_edit.files import Files
+from guiderail.next_edit.finder import Finder, InterruptedSearchError, judged
+from guiderail.next_edit.proposal import Proposal
+from guiderail.next_edit.source_tree import read
+from guiderail.text.document import Document
+from guiderail.text.positions import Encoding, to_units
+
+REST_S = 0.4  # a change counts once nothing has been typed for so long
+SETTLED_S = 3.0  # for which a request waits
+POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A proposal as a client gets it; `number` names it in the client's answer."""
+
+    number: int
+    proposal: Proposal
+    uri: str
+    version: int | None  # None of a file that is not open
+    range: types.Range
+
+
+class NextEdits:
+    """The proposals of one client.
+
+    A change is followed from the text before it until nothing follows any more, or the person wants none of it: a name
+    that is typed in three bursts is one rename.
+
+    Parameters
+    ----------
+    client, connection
+        The client's state, and the way to it.
+    on_change
+        Called when there are other proposals than before.
+    """
+
+    def __init__(self, client: ClientState, connection: Connection, on_change: Callable[[], None]) -> None:
+        self._client = client
+        self._connection = connection
+        self._on_change = on_change
+        self._before: dict[str, Document] = {}  # the text from which changes of a document are followed
+        self._followed: str | None = None  # the document whose change has consequences
+        self._found: list[Proposal] = []
+        self._numbers = itertools.count(1)
+        self._timer: asyncio.TimerHandle | None = None
+        self._cancelled = threading.Event()  # of the search that is on
+        self._searching: asyncio.Task[None] | None = None
+
+    def opened(self, buffer: Buffer) -> None:
+        """Follow a document's changes."""
+        self._before[buffer.uri] = buffer.document
+
+    def closed(self, uri: str) -> None:
+        """Follow a document no more."""
+        self._before.pop(uri, None)
+        if uri == self._followed:
+            self._take(None, [])
+
+    def changed(self, buffer: Buffer) -> None:
+        """A document changed: look for what follows once it rests."""
+        self._stop()
+        if buffer.uri in self._before:
+            self._timer = asyncio.get_running_loop().call_later(REST_S, self._begin, buffer.uri)
+
+    def close(self) -> None:
+        """End the search that is on."""
+        self._stop()
+
+    async def settled(self) -> None:
+        """Wait until the last change was looked at, but not for an analyser that still reads the project."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLED_S):
+                while self._timer is not None or self._searching is not None:
+                    await asyncio.sleep(POLL_S)
+
+    def offers(self) -> list[Offer]:
+        """The proposals for texts that are still as they were."""
+        by_path = {whole(one.path): one for one in self._client.buffers.values() if one.path is not None}
+        return [offer for one in self._found if (offer := self._offer(one, by_path)) is not None]
+
+    def dismiss(self) -> None:
+        """Propose nothing more of what follows from this change."""
+        if self._followed in self._client.buffers:
+            self._before[self._followed] = self._client.buffers[self._followed].document
+        self._take(None, [])
+
+    def _offer(self, proposal: Proposal, by_path: dict[Path, Buffer]) -> Offer | None:
+        path, edit, document = proposal.document.path, proposal.edit, proposal.document
+        assert path is not None, "proposals are for files"
+        buffer = by_path.get(whole(path))
+        if buffer is not None and buffer.text != document.text:
+            return None
+        span = types.Range(*(_position(document, at, self._client.encoding) for at in (edit.start, edit.end)))
+        uri, version = (buffer.uri, buffer.version) if buffer else (path.as_uri(), None)
+        return Offer(next(self._numbers), proposal, uri, version, span)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._cancelled.set()
+
+    def _begin(self, uri: str) -> None:
+        self._timer, self._cancelled = None, threading.Event()
+        self._searching = asyncio.get_running_loop().create_task(self._look(uri, self._cancelled))
+
+    async def _look(self, uri: str, cancelled: threading.Event) -> None:
+        """Look for what follows from the change that is followed, else from that of the document changed last."""
+        try:
+            for changed in dict.fromkeys(filter(None, (self._followed, uri))):
+                found = await self._search(changed, cancelled)
+                if cancelled.is_set() or found is None:
+                    return
+                self._take(changed if found else None, found)
+                if found:
+                    return
+        finally:
+            if self._cancelled is cancelled:
+                self._searching = None
+
+    async def _search(self, uri: str, cancelled: threading.Event) -> list[Proposal] | None:
+        """What follows from a document's change; None if that is not known yet."""
+        buffer, before = self._client.buffers.get(uri), self._before.get(uri)
+        if buffer is None or before is None or not self._is_wanted(buffer):
+            return []
+        after = buffer.document
+        request = requests.after_edit(self._client, buffer)
+        root = self._client.policy.root_of(buffer.path)
+        buffers = (one for one in self._client.buffers.values() if self._may_change(one))
+        opened = {whole(one.path): one.document for one in buffers if one.path is not None}
+
+        def work() -> list[Proposal] | None:
+            if read(after) is None:
+                return None
+            analyser = self._client.worker.engine.reference_finder(request) if root is not None else None
+            if analyser is None or root is None:
+                return []
+            finder = Finder(analyser, Files(root, opened), cancelled.is_set)
+            return [one for one, is_right in judged(finder, finder.find(before, after)) if is_right]
+
+        try:
+            found = await asyncio.to_thread(work)
+        except InterruptedSearchError:
+            return None
+        if found == [] and not cancelled.is_set():
+            self._before[uri] = after
+        return found
+
+    def _is_wanted(self, buffer: Buffer) -> bool:
+        policy = self._client.policy
+        return policy.preferences_for(buffer.path).next_edits and not policy.disabled_reason(buffer)
+
+    def _may_change(self, buffer: Buffer) -> bool:
+        return (
+            buffer.path is not None and not buffer.is_out_of_sync and not self._client.policy.exclusion_reason(buffer)
+        )
+
+    def _take(self, followed: str | None, found: list[Proposal]) -> None:
+        is_other = bool(found or self._found)
+        self._followed, self._found = followed, found
+        if is_other:
+            self._on_change()
+
+
+def _position(document: Document, offset: int, encoding: Encoding) -> types.Position:
+    line, column = document.position_at(offset)
+    return types.Position(line, to_units(document.line_text(line), column, encoding))

@@ -1,0 +1,51 @@
+"""The files that a proposal may change, as they are now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from guiderail.monitors.analysis.server import whole
+from guiderail.prompt.project import ignored
+from guiderail.text.document import Document
+from guiderail.text.source import SourceError, read_source
+
+
+class Files:
+    """The texts of a project's files: of an open document what it holds, of another what is on disk.
+
+    Parameters
+    ----------
+    root
+        The project. Nothing outside is changed, nor what its ignore rules leave out.
+    opened
+        The open documents by path.
+    """
+
+    def __init__(self, root: Path, opened: Mapping[Path, Document]) -> None:
+        self._root = whole(root)
+        self._opened = opened
+        self._known: dict[Path, Document | None] = {}
+
+    def is_open(self, path: Path) -> bool:
+        """Whether an editor holds it."""
+        return path in self._opened
+
+    def get(self, path: Path) -> Document | None:
+        """What a file holds; None of one that must not be changed, or cannot be read."""
+        if path not in self._known:
+            may_change = self._may_change(path)
+            self._known[path] = (self._opened.get(path) or self._read(path)) if may_change else None
+        return self._known[path]
+
+    def _may_change(self, path: Path) -> bool:
+        real = Path(os.path.realpath(path))
+        is_inside = path.is_relative_to(self._root) and real.is_relative_to(os.path.realpath(self._root))
+        return is_inside and not ignored(self._root)(path) and (os.access(path, os.W_OK) or not path.exists())
+
+    def _read(self, path: Path) -> Document | None:
+        try:
+            return read_source(path)
+        except SourceError:
+            return None

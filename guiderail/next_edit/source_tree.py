@@ -1,0 +1,109 @@
+"""A document with its syntax tree, in code points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from guiderail.text.code_points import CodePoints
+from guiderail.text.document import Document
+from guiderail.text.languages.table import FUNCTIONS
+from guiderail.text.syntax import PARSE_S, SlowTextError, has_grammar, parse
+
+
+class Token(NamedTuple):
+    """A leaf of the tree: its text, where it begins, and the grammar's name for it."""
+
+    text: str
+    start: int
+    kind: str
+
+    @property
+    def end(self) -> int:
+        """Where it ends."""
+        return self.start + len(self.text)
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it names something: all grammars call such tokens identifiers of some kind."""
+        return "identifier" in self.kind
+
+
+class SourceTree:
+    """The tree of a document.
+
+    Parameters
+    ----------
+    document
+        In a language with a grammar, with a text that can be parsed.
+    root
+        Its tree.
+    """
+
+    def __init__(self, document: Document, root: Node) -> None:
+        self.document = document
+        self.root = root
+        self._points = CodePoints(document.text)
+
+    @property
+    def language(self) -> str:
+        """The document's language."""
+        assert self.document.language is not None
+        return self.document.language
+
+    def start(self, node: Node) -> int:
+        """Where a node begins."""
+        return self._points.of_byte(node.start_byte)
+
+    def end(self, node: Node) -> int:
+        """Where a node ends."""
+        return self._points.of_byte(node.end_byte)
+
+    def text(self, node: Node) -> str:
+        """A node's text."""
+        return self.document.text[self.start(node) : self.end(node)]
+
+    def name_at(self, offset: int) -> Node | None:
+        """The name that begins at an offset."""
+        at = self._points.to_byte(offset)
+        node = self.root.descendant_for_byte_range(at, at + 1)
+        return node if node is not None and "identifier" in node.type and node.start_byte == at else None
+
+    def declared(self) -> Iterator[str]:
+        """The names of the functions and classes."""
+        syntax = FUNCTIONS.get(self.language)
+        waiting = [self.root] if syntax else []
+        while syntax and waiting:
+            node = waiting.pop()
+            waiting += node.named_children
+            if node.type in syntax.functions | syntax.classes and (name := node.child_by_field_name("name")):
+                yield self.text(name)
+
+    @cached_property
+    def tokens(self) -> tuple[Token, ...]:
+        """The leaves in order, without those that are empty."""
+        return tuple(Token(self.text(leaf), self.start(leaf), leaf.type) for leaf in _leaves(self.root))
+
+
+def read(document: Document) -> SourceTree | None:
+    """The tree of a document; None if it has no grammar or errors of syntax, or takes too long to parse."""
+    if document.language is None or not has_grammar(document.language):
+        return None
+    try:
+        root = parse(document.text.encode("utf-8", "replace"), document.language, PARSE_S)
+    except SlowTextError:
+        return None
+    return None if root.has_error else SourceTree(document, root)
+
+
+def _leaves(root: Node) -> Iterator[Node]:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.child_count:
+            waiting += reversed(node.children)
+        elif node.end_byte > node.start_byte:
+            yield node

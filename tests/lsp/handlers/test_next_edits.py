@@ -1,0 +1,193 @@
+"""What follows from a change is proposed, one edit at a time, until nothing follows any more."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guiderail.engine.request import DocumentName
+from guiderail.lsp import next_edits
+from guiderail.monitors.analysis.pool import ServerPool
+from guiderail.monitors.analysis.servers import server_named
+from guiderail.text.document import Document
+from guiderail.text.edit import Edit
+from tests.lsp.client import Client, connected
+from tests.lsp.fakes import FakeEngine
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.e2e]
+
+SHOP = "def price(cart, tax):\n    return cart * tax\n\n\nprint(price(3, tax=2))\n"
+APP = "from shop import price\n\nprint(price(1, tax=5))\n"
+
+
+class Analysed(FakeEngine):
+    """An engine whose analyser is a real one, which sees open documents."""
+
+    def __init__(self, pool: ServerPool, root: Path) -> None:
+        super().__init__()
+        self._unsaved = pool.unsaved
+        self.finder = pool.reference_finder("python", root)
+
+    def edited(self, name: DocumentName, document: Document | None) -> None:
+        if document is None:
+            self._unsaved.forget(name)
+        else:
+            self._unsaved.take(name, document)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project of two files."""
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'shop'\n")
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "app.py").write_text(APP)
+    return tmp_path
+
+
+@pytest.fixture
+def engine(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
+    """An engine whose analyser is a real one."""
+    if server_named("ty").find() is None:
+        pytest.skip("ty is not installed: pip install ty")
+    monkeypatch.setattr(next_edits, "REST_S", 0.01)
+    monkeypatch.setattr(next_edits, "SETTLED_S", 60.0)
+    pool = ServerPool(trust="always")
+    yield Analysed(pool, project)
+    pool.stop()
+
+
+def uri(project: Path, name: str) -> str:
+    return (project / name).as_uri()
+
+
+def replace(client: Client, project: Path, name: str, old: str, new: str) -> None:
+    """The person replaces the first occurrence of a text."""
+    buffer = client.state.buffers[uri(project, name)]
+    start = buffer.text.index(old)
+    client.edit(buffer.uri, _change(client, buffer.uri, Edit(start, start + len(old), new)))
+
+
+def _change(client: Client, name: str, edit: Edit) -> dict[str, Any]:
+    buffer = client.state.buffers[name]
+    ends = [buffer.position(at) for at in (edit.start, edit.end)]
+    start, end = ({"line": one.line, "character": one.character} for one in ends)
+    return {"range": {"start": start, "end": end}, "text": edit.text}
+
+
+async def asked(client: Client, project: Path, name: str = "shop.py", line: int = 0) -> Any:
+    params = {"textDocument": {"uri": uri(project, name)}, "position": {"line": line, "character": 0}}
+    return await client.ask("guiderail/nextEdit", params, seconds=90)
+
+
+def accept(client: Client, edit: dict[str, Any]) -> None:
+    """Make an edit, in a file that may have to be opened for it, as an editor does."""
+    name = edit["textDocument"]["uri"]
+    if name not in client.state.buffers:
+        client.open(Path(name.removeprefix("file://")).read_text(), name)
+    else:
+        assert edit["textDocument"]["version"] == client.state.buffers[name].version
+    client.edit(name, {"range": edit["range"], "text": edit["text"]})
+
+
+def text(client: Client, project: Path, name: str) -> str:
+    return client.state.buffers[uri(project, name)].text
+
+
+async def test_a_renamed_parameter_is_renamed_everywhere(project: Path, engine: FakeEngine) -> None:
+    """Tab after Tab the uses follow, in this file and in one that was not open; then nothing is left."""
+    async with connected(engine, roots=(project,)) as client:
+        client.open(SHOP, uri(project, "shop.py"))
+        replace(client, project, "shop.py", "tax", "rate")
+        counts = []
+        while (reply := await asked(client, project))["edit"]:
+            counts.append(reply["count"])
+            accept(client, reply["edit"])
+        assert counts == [3, 2, 1]
+        assert text(client, project, "shop.py") == SHOP.replace("tax", "rate")
+        assert text(client, project, "app.py") == APP.replace("tax", "rate")
+
+
+async def test_a_name_typed_in_bursts_is_one_rename(project: Path, engine: FakeEngine) -> None:
+    """What was proposed for half a name is not what is proposed for the whole one."""
+    async with connected(engine, roots=(project,)) as client:
+        client.open(SHOP, uri(project, "shop.py"))
+        for old, new in (("price", "pri"), ("pri(", "co("), ("co(", "cost(")):
+            replace(client, project, "shop.py", old, new)
+            reply = await asked(client, project)
+        assert {reply["edit"]["text"], reply["edit"]["reason"]} == {"cost", "price → cost"}
+
+
+async def test_broken_text_is_waited_for(project: Path, engine: FakeEngine) -> None:
+    """A text with errors of syntax gives nothing, and does not become what is compared with."""
+    async with connected(engine, roots=(project,)) as client:
+        client.open(SHOP, uri(project, "shop.py"))
+        replace(client, project, "shop.py", "price(cart, tax)", "cost(cart, tax")
+        assert (await asked(client, project))["edit"] is None
+        replace(client, project, "shop.py", "cost(cart, tax", "cost(cart, tax)")
+        assert (await asked(client, project))["count"] == 3
+
+
+async def test_dismissed_is_gone(project: Path, engine: FakeEngine) -> None:
+    """What a person dismisses does not come back with the next key."""
+    async with connected(engine, roots=(project,)) as client:
+        client.open(SHOP, uri(project, "shop.py"))
+        replace(client, project, "shop.py", "tax", "rate")
+        assert (await asked(client, project))["edit"]
+        await client.command("dismissNextEdit")
+        assert (await asked(client, project))["edit"] is None
+        replace(client, project, "shop.py", "print", "print ")
+        assert (await asked(client, project))["edit"] is None
+
+
+async def test_undone_is_gone(project: Path, engine: FakeEngine) -> None:
+    """A change that is taken back has no consequences."""
+    async with connected(engine, roots=(project,)) as client:
+        client.open(SHOP, uri(project, "shop.py"))
+        replace(client, project, "shop.py", "tax", "rate")
+        assert (await asked(client, project))["edit"]
+        replace(client, project, "shop.py", "rate", "tax")
+        assert (await asked(client, project))["edit"] is None
+
+
+async def test_the_setting_turns_it_off(project: Path, engine: FakeEngine) -> None:
+    async with connected(engine, roots=(project,), options={"nextEdits": False}) as client:
+        client.open(SHOP, uri(project, "shop.py"))
+        replace(client, project, "shop.py", "tax", "rate")
+        assert (await asked(client, project))["edit"] is None
+
+
+async def test_another_client_protocol(project: Path, engine: FakeEngine) -> None:
+    """`textDocument/copilotInlineEdit` gives the edits of the document that is asked about, with its version."""
+    async with connected(engine, roots=(project,)) as client:
+        name = client.open(SHOP, uri(project, "shop.py"))
+        replace(client, project, "shop.py", "tax", "rate")
+        params = {"textDocument": {"uri": name, "version": 2}, "position": {"line": 4, "character": 0}}
+        found = await client.ask("textDocument/copilotInlineEdit", params, seconds=90)
+        (edit,) = found["edits"]
+        assert edit["textDocument"] == {"uri": name, "version": 2}
+        assert (edit["range"]["start"], edit["text"]) == ({"line": 4, "character": 15}, "rate=2")
+        assert Document(SHOP).line_text(4)[15:] == "tax=2))"
+
+
+async def test_outside_and_ignored_files_stay(project: Path, engine: FakeEngine, tmp_path: Path) -> None:
+    """A file that is ignored or cannot be written is not changed."""
+    (project / ".gitignore").write_text("app.py\n")
+    async with connected(engine, roots=(project,)) as client:
+        client.open(SHOP, uri(project, "shop.py"))
+        replace(client, project, "shop.py", "tax", "rate")
+        reply = await asked(client, project)
+        assert reply["count"] == 2
+        assert reply["edit"]["textDocument"]["uri"] == uri(project, "shop.py")
+
+
+async def test_typing_goes_on_while_it_is_looked_for(project: Path, engine: FakeEngine) -> None:
+    """A search that is overtaken by a key says nothing of the older text."""
+    async with connected(engine, roots=(project,)) as client:
+        client.open(SHOP, uri(project, "shop.py"))
+        replace(client, project, "shop.py", "tax", "rate")
+        await asyncio.sleep(0.03)
+        replace(client, project, "shop.py", "rate", "share")
+        reply = await asked(client, project)
+        assert reply["edit"]["reason"].endswith("share")

@@ -1,0 +1,186 @@
+"""The arguments of a call follow the parameters of its function."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from guiderail.next_edit.alignment import Alignment
+from guiderail.next_edit.calls import Rewritten, call_of, rewritten
+from guiderail.next_edit.signatures import signature_changes
+from guiderail.next_edit.source_tree import SourceTree, read
+from guiderail.text.document import Document
+
+
+def tree(text: str, language: str = "python") -> SourceTree:
+    found = read(Document(text, language=language))
+    assert found is not None
+    return found
+
+
+def follow(before: str, after: str, call: str, language: str = "python") -> Rewritten | None:
+    """The edit of the call of ``f`` in a text when a declaration changes."""
+    changes = list(signature_changes(Alignment(tree(before, language), tree(after, language))))
+    if not changes:
+        return None
+    text = tree(call, language)
+    name = text.name_at(call.index("f("))
+    assert name is not None
+    node = call_of(text, name)
+    assert node is not None
+    return rewritten(text, node, changes[0])
+
+
+def result(before: str, after: str, call: str) -> str | None:
+    """The call after a change of a function's parameters."""
+    found = follow(f"def f({before}): ...\n", f"def f({after}): ...\n", f"{call}\n")
+    return found.edit.apply(f"{call}\n").removesuffix("\n") if found else None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "call", "wanted"),
+    [
+        ("a, b", "a", "f(1, 2)", "f(1)"),
+        ("a, b", "b", "f(1, 2)", "f(2)"),
+        ("a", "", "f(1)", "f()"),
+        ("a, b", "b, a", "f(1, 2)", "f(2, 1)"),
+        ("a, b", "b, a", "f(1, b=2)", "f(a=1, b=2)"),
+        ("a, b", "b, a", "f(a=1, b=2)", None),
+        ("a, b", "a, *, b", "f(1, 2)", "f(1, b=2)"),
+        ("a, count", "a, number", "f(1, count=2)", "f(1, number=2)"),
+        ("a, count", "a, number", "f(1, 2)", None),
+        ("a, b=1", "a, b=1, c=2", "f(1, 2)", None),
+        ("a, b=1, c=2", "a, c=2", "f(1, 5, 3)", "f(1, 3)"),
+        ("a, b=1, c=2", "a, c=2", "f(1, c=3)", None),
+        ("a, b=0", "b=0, a=1", "f(1)", "f(a=1)"),
+        ("a, b", "a", "f(\n    1,\n    2,\n)", "f(\n    1,\n)"),
+        ("a, b", "b, a", "f(\n    1,\n    2,\n)", "f(\n    2,\n    1,\n)"),
+        ("a", "a, b", "f(*x)", None),
+        ("a", "b", "f(**x)", None),
+        ("a", "b, a", "f(x for x in y)", None),
+        ("a", "a, b", "f(1, 2, 3)", None),
+        ("a, b", "b", "f('ü', 'é')", "f('é')"),
+    ],
+)
+def test_arguments_follow(before: str, after: str, call: str, wanted: str | None) -> None:
+    assert result(before, after, call) == wanted
+
+
+@pytest.mark.parametrize(
+    ("after", "call", "wanted"),
+    [
+        ("a, b, c", "f(1, 2)", "f(1, 2, c)"),
+        ("a, c, b", "f(1, 2)", "f(1, c, 2)"),
+        ("a, b, *, c", "f(1, 2)", "f(1, 2, c=c)"),
+        ("a, b, c", "f(1, b=2)", "f(1, b=2, c=c)"),
+        ("a, b, c", "f(\n    1,\n    2,\n)", "f(\n    1,\n    2,\n    c,\n)"),
+        ("a, c, b", "f(1,  # one\n  2)", "f(1,  # one\n  c, 2)"),
+    ],
+)
+def test_a_new_argument_has_its_name_in_the_place_of_a_value(after: str, call: str, wanted: str) -> None:
+    found = follow("def f(a, b): ...\n", f"def f({after}): ...\n", call)
+    assert found is not None
+    assert found.edit.apply(call) == wanted
+    assert [one.name for one in found.missing] == ["c"]
+
+
+def test_comments_are_kept_or_nothing_is_done() -> None:
+    assert result("a, b", "b", "f(1,  # one\n  2)") is None
+    assert result("a, b", "a", "f(1,  # one\n  2)") is None
+
+
+def test_methods() -> None:
+    """The receiver is no argument, unless the method is called on its class."""
+    before, after = "class A:\n    def f(self, a): ...\n", "class A:\n    def f(self, b, a): ...\n"
+    found = follow(before, after, "x.f(1)\n")
+    assert found is not None
+    assert found.edit.apply("x.f(1)") == "x.f(b, 1)"
+    assert follow(before, after, "A.f(x, 1)\n") is None
+    assert follow(before, after, "module.A.f(x, 1)\n") is None
+
+
+def test_a_name_that_is_not_called() -> None:
+    for text in ("g(f)\n", "f.g(1)\n", "x = f\n"):
+        names = tree(text)
+        name = names.name_at(text.index("f"))
+        assert name is not None
+        assert call_of(names, name) is None
+
+
+def test_typescript() -> None:
+    found = follow("function f(a, b) {}", "function f(b) {}", "f(1, 2);", "typescript")
+    assert found is not None
+    assert found.edit.apply("f(1, 2);") == "f(2);"
+    assert follow("function f(a) {}", "function f(b, a) {}", "f(...x);", "typescript") is None
+
+
+NAMES = ["a", "b", "c", "d"]
+
+
+@st.composite
+def parameters(draw: st.DrawFn) -> str:
+    """Any list of parameters that Python accepts: some by position only, some by keyword only, some with defaults."""
+    names = draw(st.permutations(NAMES))[: draw(st.integers(0, 4))]
+    split = draw(st.integers(0, len(names)))
+    first_default = draw(st.integers(0, split))
+    parts = [f"{name}='-{name}'" if at >= first_default else name for at, name in enumerate(names[:split])]
+    slash = draw(st.integers(0, split))
+    if slash:
+        parts.insert(slash, "/")
+    if names[split:]:
+        parts += ["*", *(draw(st.sampled_from([name, f"{name}='-{name}'"])) for name in names[split:])]
+    return ", ".join(parts)
+
+
+@given(parameters(), parameters(), st.data())
+def test_each_parameter_gets_the_value_that_it_had(before: str, after: str, data: st.DataObject) -> None:
+    """By Python's own rules of calls: what both have keeps its value, what is new gets its name as value."""
+    old, new = (_signature(one) for one in (before, after))
+    given_names = data.draw(st.sets(st.sampled_from([*old.parameters] or ["none"])))
+    values = {name: f"'{name}'" for name in given_names & old.parameters.keys()}
+    words = _written(old, values)
+    assume(words is not None)
+    call = f"f({words})"
+    found = follow(f"def f({before}): ...\n", f"def f({after}): ...\n", call)
+    text = found.edit.apply(call) if found else call
+    if found is None and ("/" in after or not _binds(new, text)):
+        return  # what is left out before a parameter without keyword cannot be left out any more
+    scope = {name: f"new {name}" for name in NAMES}
+    bound = eval(text, scope | {"f": lambda *args, **kwargs: new.bind(*args, **kwargs).arguments})
+    for name, value in bound.items():
+        if name in old.parameters:
+            assert value == (name if name in values else f"new {name}")
+
+
+def _signature(listed: str) -> inspect.Signature:
+    scope: dict[str, object] = {}
+    exec(f"def f({listed}): ...", scope)
+    return inspect.signature(scope["f"])  # type: ignore[arg-type]
+
+
+def _written(signature: inspect.Signature, values: dict[str, str]) -> str | None:
+    """Arguments that give these values, by position where that is possible; None if the call would be refused."""
+    words, is_gap = [], False
+    for name, parameter in signature.parameters.items():
+        if name not in values:
+            is_gap = True
+            if parameter.default is inspect.Parameter.empty:
+                return None
+        elif parameter.kind is inspect.Parameter.KEYWORD_ONLY or is_gap:
+            if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+                return None
+            words.append(f"{name}={values[name]}")
+        else:
+            words.append(values[name])
+    return ", ".join(words)
+
+
+def _binds(signature: inspect.Signature, call: str) -> bool:
+    try:
+        eval(call, {"f": signature.bind})
+    except TypeError:
+        return False
+    return True
