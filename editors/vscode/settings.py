@@ -72,7 +72,7 @@ _OWN: dict[str, dict[str, Any]] = {
     },
     "nextEdits": {
         "type": "boolean", "default": True, "scope": "resource",
-        "description": "Propose the edits that follow from a change: uses of what was renamed, calls of what takes other parameters.",
+        "description": "Propose the edits that follow from a change of a name or of parameters, in all files.",
     },
 }  # fmt: skip
 
