@@ -16,6 +16,7 @@ from guiderail.cli.study import JSON, PACKAGES, Row, Study, Table, number, quick
 from guiderail.errors import UsageError
 
 if TYPE_CHECKING:
+    from guiderail.evaluation.packages import SourceFile
     from guiderail.evaluation.studies.soundness import Run
     from guiderail.monitors.analysis.server import Server
     from guiderail.monitors.monitor import Monitor
@@ -67,6 +68,13 @@ TABLE = Table(
     click.option(
         "--skip", type=click.IntRange(0), default=0, help="Packages to leave out at the beginning.  [default: 0]"
     ),
+    click.option(
+        "--set",
+        "chosen_set",
+        type=click.Choice(["libraries", "applications"]),
+        default="libraries",
+        help="Held-out libraries, or whole applications from their source distributions.  [default: libraries]",
+    ),
     click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A project instead."),
     click.option("--language", default="python", help="Of the project.  [default: python]"),
     seed("the positions"),
@@ -80,6 +88,7 @@ def soundness(
     watching: str,
     names: tuple[str, ...],
     skip: int,
+    chosen_set: str,
     folder: Path | None,
     language: str,
     trust: str | None,
@@ -90,6 +99,7 @@ def soundness(
 
     \b
     guiderail eval soundness --quick
+    guiderail eval soundness --set applications --quick
     guiderail eval soundness --analyser pyrefly --analyser ty --monitor dereference
     guiderail eval soundness --folder ~/project --language typescript
     """
@@ -101,7 +111,8 @@ def soundness(
     if not monitors:
         raise UsageError(f"no monitor of {watching!r} knows {language}", "Choose others with --monitor")
     servers = _servers(names, language)
-    runs = _runs(study, servers, monitors, folder, language)
+    roots = _projects(study, chosen_set, folder, language)
+    runs = _runs(study, servers, monitors, roots)
     rows = [
         evaluation.row(language, monitor.name, server.name, runs[server.name], study.plan.seed)
         for server in servers
@@ -123,19 +134,29 @@ def _servers(names: Iterable[str], language: str) -> list[Server]:
     return servers
 
 
+def _projects(study: Study, chosen_set: str, folder: Path | None, language: str) -> dict[Path, Sequence[SourceFile]]:
+    """The folders of what is measured, with the files."""
+    from guiderail.evaluation import manifest
+    from guiderail.evaluation.studies import soundness as evaluation
+
+    if folder:
+        return {folder: evaluation.folder_files(folder, language)}
+    listed = manifest.APPLICATIONS if chosen_set == "applications" else manifest.DEFAULT
+    own = study.files(study.plan.skip, listed)
+    return {root: own[name] for name, root in study.projects(own, listed).items()}
+
+
 def _runs(
-    study: Study, servers: Sequence[Server], monitors: Sequence[Monitor], folder: Path | None, language: str
+    study: Study, servers: Sequence[Server], monitors: Sequence[Monitor], roots: Mapping[Path, Sequence[SourceFile]]
 ) -> dict[str, list[Run]]:
     """What each analyser answered, project by project."""
     from guiderail.evaluation.studies import soundness as evaluation
 
     plan = study.plan
     runs: dict[str, list[Run]] = {server.name: [] for server in servers}
-    own = {folder.name: evaluation.folder_files(folder, language)} if folder else study.files(plan.skip)
-    roots = {folder.name: folder} if folder else study.projects(own)
     advance = study.phase("asking", len(roots) * plan.positions * len(servers) * len(monitors))
-    for name, root in roots.items():
-        if files := own[name]:
+    for root, files in roots.items():
+        if files:
             found = [p for m in monitors for p in evaluation.positions(files, root, m, plan.positions, plan.seed)]
             for server in servers:
                 runs[server.name].append(evaluation.replay(found, root, server, advance))

@@ -31,6 +31,7 @@ TABLE = Table(
         "k": "{k}",
         "monitors": "{monitors}",
         **{title: partial(_cell, name=name) for title, name in _FIGURES.items()},
+        "evasions": "{evasions} of {answers}",
         "n": "{n}",
     },
     left=3,
@@ -87,7 +88,7 @@ def uplift(study: Study, draws: int | None, judge: str | None, samples: str | No
     tasks = [replace(task, root=roots[task.package]) for task in drawn]
     advance = study.phase("completing", len(tasks) * len(config.systems()))
     with study.answering(config, kept=samples, **size) as (worker, log):
-        return evaluation.rows(answered(worker, tasks, config.systems(), log, advance), plan)
+        return evaluation.rows(answered(worker, tasks, config.systems(), log, advance), plan, tasks)
 
 
 def _analysers(wanted: str, judge: str | None) -> tuple[str, str]:

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from guiderail.evaluation.packages import SourceFile
 
 
-def held_out(limit: int | None, bar: Progress) -> dict[str, list[SourceFile]]:
-    """The evaluation's files by package, downloaded where they are not there yet."""
-    from guiderail.evaluation import manifest, packages
+def held_out(limit: int | None, bar: Progress, listed: str = "") -> dict[str, list[SourceFile]]:
+    """The files of a manifest's packages, by default of the libraries, downloaded where they are not there yet."""
+    from guiderail.evaluation import archives, manifest, packages
 
-    pinned = manifest.read_manifest(manifest.datasets_folder() / manifest.DEFAULT)[:limit]
+    pinned = manifest.read_manifest(manifest.datasets_folder() / (listed or manifest.DEFAULT))[:limit]
     folder = packages.cache_folder()
     phase = phases(bar)
     phase("fetching packages", None)
-    packages.fetch(pinned, folder)
+    archives.fetch(pinned, folder)
     advance, found = phase("reading packages", len(pinned)), {}
     for package in pinned:
-        found[package.name] = packages.source_files(package, folder)
+        found[package.name] = archives.source_files(package, folder, "python")
         advance()
     return found
 

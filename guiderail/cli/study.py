@@ -77,22 +77,22 @@ class Study:
     bar: Progress
     conditions: dict[str, Any] = field(default_factory=dict)
 
-    def files(self, skip: int = 0) -> dict[str, list[SourceFile]]:
-        """The held-out packages of the plan, without the first `skip`."""
+    def files(self, skip: int = 0, listed: str = "") -> dict[str, list[SourceFile]]:
+        """The held-out packages of the plan, without the first `skip`; by default libraries."""
         from guiderail.evaluation import manifest, packages
 
-        pinned = manifest.datasets_folder() / manifest.DEFAULT
+        pinned = manifest.datasets_folder() / (listed or manifest.DEFAULT)
         self.conditions["manifest_sha256"] = packages.sha256_of(pinned)
         limit = self.plan.packages + skip if self.plan.packages else None
-        return dict(list(held_out(limit, self.bar).items())[skip:])
+        return dict(list(held_out(limit, self.bar, listed).items())[skip:])
 
-    def projects(self, files: Mapping[str, Sequence[SourceFile]]) -> dict[str, Path]:
+    def projects(self, files: Mapping[str, Sequence[SourceFile]], listed: str = "") -> dict[str, Path]:
         """The projects of packages, with their dependencies; what cannot be laid out is named and left out."""
-        from guiderail.evaluation import projects
+        from guiderail.evaluation import manifest, projects
 
         note = lambda words: click.echo(words, err=True)  # noqa: E731
         advance = self.phase("laying out packages", len(files))
-        found = projects.prepare_all(projects.held_out(), files, note, advance)
+        found = projects.prepare_all(projects.held_out(listed or manifest.DEFAULT), files, note, advance)
         if not found:
             raise UsageError("no package can be laid out with what it depends on", "Check the network and pip")
         return found

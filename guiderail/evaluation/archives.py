@@ -1,6 +1,7 @@
-"""Source files of packages in other registries: npm's tarballs and Debian's upstream tarballs, and plain folders.
+"""Source files of packages that are no wheels: source distributions, npm's and Debian's tarballs, and plain folders.
 
-Nothing that is fetched is run. As with wheels, an archive is known by its SHA-256, and whatever fails is fetched anew.
+Nothing that is fetched is run, except that pip runs the build of a source distribution. As with wheels, an archive is
+known by its SHA-256, and whatever fails is fetched anew.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def fetch(wanted: Sequence[Package], folder: Path) -> None:
         A client is missing or fails, or what came is not what was pinned.
     """
     packages.fetch([package for package in wanted if package.registry == "pypi"], folder)
-    for registry, client in (("npm", _npm), ("debian", _apt)):
+    for registry, client in (("sdist", _sdists), ("npm", _npm), ("debian", _apt)):
         missing = [p for p in wanted if p.registry == registry and not archive_in(folder, p).is_file()]
         if missing:
             private.folder(folder)
@@ -56,6 +57,14 @@ def _keep(missing: Sequence[Package], work: Path, folder: Path) -> None:
                 f"{package.name} {package.version} is not to be had as it was pinned", "Take it out of the manifest"
             )
         found[package.sha256].replace(archive_in(folder, package))
+
+
+def _sdists(missing: Sequence[Package], work: Path) -> None:
+    """pip, for each by itself; before it keeps an archive it runs the package's build, to ask for its metadata."""
+    for package in missing:
+        pins = work / "requirements.txt"
+        pins.write_text(packages.pin(package))
+        packages.pip_download(pins, work, f"--no-binary={package.name}")
 
 
 def _npm(missing: Sequence[Package], work: Path) -> None:

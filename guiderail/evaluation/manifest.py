@@ -14,8 +14,8 @@ from guiderail.errors import GuiderailError
 # A package belongs to the evaluation if the SHA-256 of its name begins with one of these. The training never reads
 # a package that begins with 0 to 3; 3 is kept back even from here, for blind tests by others.
 EVALUATION_DIGITS = frozenset("012")
-DEFAULT = "pragmatic_py.toml"
-Registry = Literal["pypi", "npm", "debian"]
+DEFAULT, APPLICATIONS = "pragmatic_py.toml", "applications_py.toml"
+Registry = Literal["pypi", "sdist", "npm", "debian"]
 
 
 class ManifestError(GuiderailError):
@@ -31,14 +31,14 @@ class Package:
     name, version
         As in the registry; the name of a Python package normalised by PEP 503.
     sha256
-        Of the archive: a pure Python wheel, so that one file serves every platform; npm's tarball; Debian's upstream
-        tarball.
+        Of the archive: a pure Python wheel, so that one file serves every platform; a Python source distribution; npm's
+        tarball; Debian's upstream tarball.
     licence
         SPDX expression, as the package declares it.
     exclude
         Paths inside the archive that are left out, with a reason beside them in the manifest.
     registry
-        Whose ordinary client fetches it: pip, npm or apt.
+        Whose ordinary client fetches it: pip (wheels, or source distributions), npm or apt.
     """
 
     name: str

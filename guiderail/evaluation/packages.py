@@ -89,19 +89,40 @@ def _fetch(packages: Sequence[Package], folder: Path) -> None:
     pinned = {package.sha256 for package in packages}
     with tempfile.TemporaryDirectory(dir=folder) as work:
         pins = Path(work) / "requirements.txt"
-        pins.write_text("".join(f"{p.name}=={p.version} --hash=sha256:{p.sha256}\n" for p in packages))
+        pins.write_text("".join(map(pin, packages)))
         try:
-            _pip_download(pins, Path(work))
+            pip_download(pins, Path(work), "--only-binary=:all:")
         finally:
             for wheel in Path(work).glob("*.whl"):
                 if (digest := sha256_of(wheel)) in pinned:  # and not one that is half there
                     wheel.replace(folder / f"{digest}.whl")
 
 
-def _pip_download(pins: Path, folder: Path) -> None:
+def pin(package: Package) -> str:
+    """The line by which pip is asked for exactly one archive."""
+    return f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n"
+
+
+def pip_download(pins: Path, folder: Path, form: str) -> None:
+    """Download by pip.
+
+    Parameters
+    ----------
+    pins
+        A file of lines from `pin`.
+    folder
+        Where the archives go.
+    form
+        The option that says which form of a package is wanted.
+
+    Raises
+    ------
+    DownloadError
+        pip fails, or takes too long.
+    """
     command = [
         sys.executable, "-P", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-        "--only-binary=:all:", "--ignore-requires-python", "--require-hashes", "-d", str(folder), "-r", str(pins),
+        form, "--ignore-requires-python", "--require-hashes", "-d", str(folder), "-r", str(pins),
     ]  # fmt: skip
     try:
         reason = failure(command, DOWNLOAD_TIMEOUT_S)

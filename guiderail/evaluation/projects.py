@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import email
+import re
 import sys
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from guiderail import private, programs
+from guiderail import private, programs, projectfile
 from guiderail.errors import GuiderailError
 from guiderail.evaluation import archives, manifest, packages
 from guiderail.evaluation.manifest import Package
 from guiderail.evaluation.packages import SourceFile
 
 INSTALL_S = 900
+EXTRA = re.compile(r";.*\bextra\s*==")
 NPM_S = 600
 
 
@@ -21,9 +24,9 @@ class ProjectError(GuiderailError):
     """A project cannot be laid out."""
 
 
-def held_out() -> dict[str, Package]:
-    """The held-out packages by name."""
-    return {package.name: package for package in manifest.read_manifest(manifest.datasets_folder() / manifest.DEFAULT)}
+def held_out(listed: str = manifest.DEFAULT) -> dict[str, Package]:
+    """The held-out packages of a manifest by name."""
+    return {package.name: package for package in manifest.read_manifest(manifest.datasets_folder() / listed)}
 
 
 def prepare_all(
@@ -47,7 +50,8 @@ def prepare(package: Package, files: Sequence[SourceFile]) -> Path:
     """The folder of a package's project, made once: sources, and what they need.
 
     A Python package gets an environment with its dependencies, an npm package its node_modules (no script is run); of
-    a Debian package the sources alone are laid out.
+    a Debian package the sources alone are laid out. Of a source distribution the environment holds only what it
+    depends on: it is worked on where it lies.
 
     Raises
     ------
@@ -67,6 +71,8 @@ def prepare(package: Package, files: Sequence[SourceFile]) -> Path:
             archives.unpack(package, wheels, root)
         if package.registry == "npm":
             _npm(root)
+        if package.registry == "sdist":
+            _environment(root, *requirements(root))
         (root / ".ready").touch()
     for file in files:
         (root / file.path).write_text(file.text, encoding="utf-8")
@@ -81,12 +87,30 @@ def _wheel(package: Package, wheels: Path, root: Path) -> None:
     private.folder(root)
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(root)
+    _environment(root, f"{package.name}=={package.version}")
+
+
+def _environment(root: Path, *wanted: str) -> None:
+    """An environment with what is wanted and what that depends on, from wheels alone."""
     environment = str(root / ".venv")
     _python("-m", "venv", "--without-pip", environment)
-    _python(
-        "-m", "pip", "--python", environment, "install", "--quiet", "--disable-pip-version-check",
-        "--only-binary=:all:", f"{package.name}=={package.version}",
-    )  # fmt: skip
+    if wanted:
+        _python(
+            "-m", "pip", "--python", environment, "install", "--quiet", "--disable-pip-version-check",
+            "--only-binary=:all:", *wanted,
+        )  # fmt: skip
+
+
+def requirements(root: Path) -> list[str]:
+    """What the source distribution in a folder needs, without its extras, by its own metadata."""
+    said = projectfile.read_text(root / "PKG-INFO", root) or ""
+    needed = email.message_from_string(said).get_all("Requires-Dist", [])
+    if not needed:  # of older builds
+        listed = next(
+            (found for place in ("*", "*/*") for found in sorted(root.glob(f"{place}.egg-info/requires.txt"))), None
+        )
+        needed = (projectfile.read_text(listed, root) or "").partition("[")[0].splitlines() if listed else []
+    return [one for one in needed if one.strip() and not EXTRA.search(one)]
 
 
 def _python(*words: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal
@@ -21,9 +21,9 @@ from guiderail.monitors.cursor_context import DUNDERS, Snapshot
 from guiderail.monitors.enclosing_class import EnclosingClass, enclosing_class_of
 from guiderail.monitors.masks import Masks
 from guiderail.monitors.member_access import NAME_READ, RECEIVER_READ, MemberAccess, find_member_access
-from guiderail.monitors.monitor import Restriction, Trigger
+from guiderail.monitors.monitor import Legal, Restriction, Trigger
 from guiderail.monitors.python.modules import module_path
-from guiderail.monitors.runtime.openness import Openness
+from guiderail.monitors.runtime.openness import Cause, Openness, open_by
 from guiderail.monitors.runtime.receiver import is_settable, openness_of
 from guiderail.text.backwards import lines_above
 from guiderail.text.languages.kinds import ENUM_MEMBER, METHOD
@@ -37,8 +37,6 @@ Reason = Literal[
     "inferred type",  # JavaScript: objects take new members anywhere, also where the analyser does not look
     "no such name",  # what is half-typed begins no member
     "optional",  # AttributeError is caught
-    "may be defined",  # a chain of assignments may go on: self.a = self.b = …
-    "may be set",  # the statement may turn out to set a new member on another object
 ]
 NO_SUCH_NAME: Reason = "no such name"
 DETAIL_READ = 4000  # characters of a signature; of a longer one nothing is believed
@@ -96,8 +94,10 @@ class Dereference:
             added = openness.names - known - listed if listed else frozenset[str]()
             may_set = access.may_set and not access.may_define and is_settable(members)
             shown = replace(awaited, is_own=enclosing is not None, may_set=may_set)
-            is_open = openness.open or bool(enclosing and enclosing.has_more)
-            return _restriction(answer, shown, snapshot, added, is_open=is_open)
+            if enclosing and enclosing.is_mixin:
+                openness |= open_by("mixin")
+            shown = replace(shown, is_answering_known="__getattr__" in openness.names)
+            return _restriction(answer, shown, snapshot, added, causes=openness.causes)
 
         return Trigger(label.strip()[-RECEIVER_SHOWN:], MEMBERS, question, interpret, written=access.written)
 
@@ -122,7 +122,10 @@ def _openness(members: Members, snapshot: Snapshot, access: MemberAccess, enclos
     found = openness_of(members, _chain(front), snapshot)
     facts = snapshot.cursor.facts
     own = facts.class_named(enclosing.name) if enclosing else None
-    return found | Openness(snapshot.cursor.runtime.related(facts, own)) if own else found
+    if own is None:
+        return found
+    runtime = snapshot.cursor.runtime
+    return found | Openness(runtime.related(facts, own)) | runtime.of_class(snapshot.cursor.path, own.line, own.name)
 
 
 def _chain(front: str) -> str:
@@ -164,7 +167,7 @@ def _enclosing_class(snapshot: Snapshot, access: MemberAccess) -> EnclosingClass
 
 
 def _restriction(
-    members: Members, access: MemberAccess, snapshot: Snapshot, added: frozenset[str], *, is_open: bool
+    members: Members, access: MemberAccess, snapshot: Snapshot, added: frozenset[str], *, causes: frozenset[Cause]
 ) -> Restriction:
     names, reason = legal_names(members, access, snapshot.language, added)
     module = _module(snapshot, access.name_start) if snapshot.language in PYTHON_STATEMENTS else None
@@ -173,12 +176,8 @@ def _restriction(
         cursor = snapshot.cursor
         path = module_path(cursor.root, cursor.path.parent, cursor.python, cursor.trust)
         names |= path.modules(module) or frozenset()
-    if reason is None and is_open:
+    if reason is None and causes:
         reason = "dynamic"
-    if reason is None and access.may_chain:
-        reason = "may be defined"
-    if reason is None and access.may_set:
-        reason = "may be set"
     if reason is None and snapshot.language in PYTHON_STATEMENTS and _is_tried(snapshot):
         reason = "optional"
     if module == snapshot.cursor.path.stem:
@@ -188,24 +187,30 @@ def _restriction(
         seldom = _uncalled(names, snapshot, access)
     extra, tail = MEMBER_SYNTAX[snapshot.language].extra, snapshot.cursor.tail
     barred = _NO_NEW if snapshot.language in PYTHON_STATEMENTS else frozenset[str]()
+    is_rarely_new = (access.may_set or access.may_chain) and not access.may_define
 
     def allows(truth: str) -> bool:
         found = re.match(rf"[\w{re.escape(extra)}]*", truth)
         name = found[0] if found else ""
         if access.may_be_nameless and not name:
             return True
-        is_new = access.may_define and name not in barred and truth[len(name) :][:1] not in ("(", ".", "[")
-        return name in names or is_new
+        may_be_new = access.may_define or is_rarely_new
+        return name in names or (may_be_new and name not in barred and truth[len(name) :][:1] not in ("(", ".", "["))
 
     def legal(masks: Masks, names: frozenset[str] = names) -> Names:
         if access.may_be_nameless:
             return masks.names_or_none(names, tail, extra=extra)
-        if access.may_define:
+        if access.may_define or is_rarely_new:
             return masks.names_or_new(names, tail, extra=extra, barred=barred)
         return masks.names(names, tail, extra=extra)
 
-    preferred = (lambda masks: legal(masks, names - seldom)) if seldom and names - seldom else None
-    return Restriction(legal if names else None, len(members.items), reason, allows, preferred)
+    usual = names - seldom or names
+    preferred: Callable[[Masks], Legal] | None = None
+    if is_rarely_new:
+        preferred = lambda masks: masks.names(usual, tail, extra=extra)  # noqa: E731
+    elif usual != names:
+        preferred = lambda masks: legal(masks, usual)  # noqa: E731
+    return Restriction(legal if names else None, len(members.items), reason, allows, preferred, causes)
 
 
 def _is_tried(snapshot: Snapshot) -> bool:
@@ -267,7 +272,7 @@ def legal_names(
     reason: Reason | None = None
     if not own or _is_doubtful_type(members, access) or _is_scope(members, access, language):
         reason = "unknown type"
-    elif members.takes_any or _makes_names_up(members):
+    elif members.takes_any or (_makes_names_up(members) and not access.is_answering_known):
         reason = "dynamic"
     elif access.is_ambiguous or not members.complete or _is_open(members, access, language):
         reason = "incomplete"

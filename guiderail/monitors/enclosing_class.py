@@ -15,12 +15,6 @@ _CLASS = re.compile(r"^([ \t]*)class[ \t]+(\w+)", re.MULTILINE)
 LONG = 500  # characters of a line, of an annotation or a subscript up to which they are read
 _BASES = re.compile(r"\s*+\(([^()]*+(?:\([^()]*+\)[^()]*+)*+)\)")
 _MIXIN = re.compile(r"mix_?in", re.IGNORECASE)
-# What sets members whose names the text does not show.
-_SET_BY_NAME = re.compile(
-    r"\bsetattr\(|\b__dict__(?:\.update\(|\.setdefault\(|\s*+=(?!=)|"
-    rf"\s*+\[[^\]\n]{{0,{LONG}}}+(?:\]\s*+=(?!=)|[^\]\n]))|"  # what is too long to be read may set one
-    r"\bvars\(\w++\)(?:\.update\(|\[)"
-)
 _SLOTS = re.compile(rf"\b__slots__\s*+(?::[^=\n]{{0,{LONG}}}+)?+=\s*+(?:[(\[{{]([^)\]}}]*)|(['\"]\w+['\"]))")
 _ASKED = re.compile(r"\b(?:hasattr|getattr|delattr)\(\s*(?:self|cls)\s*,\s*(['\"]\w+['\"])")
 _QUOTED = re.compile(r"['\"](\w+)['\"]")
@@ -42,9 +36,9 @@ class EnclosingClass:
     text: str
 
     @property
-    def has_more(self) -> bool:
-        """Whether its objects may have members that are named nowhere, or in another class that it is mixed into."""
-        return bool(_MIXIN.search(self.name) or _SET_BY_NAME.search(self.text))
+    def is_mixin(self) -> bool:
+        """Whether its objects may have members of another class that it is mixed into."""
+        return _MIXIN.search(self.name) is not None
 
     @property
     def members(self) -> frozenset[str]:

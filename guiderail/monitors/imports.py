@@ -69,7 +69,7 @@ class Imports:
             listed = frozenset(member.name for member in members.items)
             reason = _guarded(snapshot)
             openness = _openness(snapshot, found)
-            if "__getattr__" in listed or openness.open:
+            if openness.open or ("__getattr__" in listed and "__getattr__" not in openness.names):
                 reason = "dynamic"
             elif found["package"] == snapshot.cursor.path.stem and not found["dots"]:
                 reason = "unknown module"  # where it cannot be found, the file is taken for it

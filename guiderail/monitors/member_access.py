@@ -57,6 +57,8 @@ class MemberAccess:
         Whether it may be, if the receiver takes new members: it is an object of another class.
     is_own
         Whether the receiver is a method's own object, whose class is known even if a member's type is not.
+    is_answering_known
+        Whether the receiver's ``__getattr__``, if it has one, was read: whether it answers any name is known.
     """
 
     name_start: int
@@ -68,6 +70,7 @@ class MemberAccess:
     may_set: bool = False
     may_chain: bool = False
     is_own: bool = False
+    is_answering_known: bool = False
 
 
 def find_member_access(text: str, state: LexState, language: str) -> MemberAccess | None:

@@ -50,6 +50,8 @@ class Restriction:
         Whether a true continuation, from the trigger on, is legal: what the evaluation replays.
     preferred
         As `legal`, those of its texts that are not made less likely; None for all.
+    causes
+        What makes the receiver's names unknown, if anything does: what the evaluation counts.
     """
 
     legal: Callable[[Masks], Legal] | None
@@ -57,6 +59,7 @@ class Restriction:
     reason: str | None = None
     allows: Callable[[str], bool] = lambda _: True
     preferred: Callable[[Masks], Legal] | None = None
+    causes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

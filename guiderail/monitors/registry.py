@@ -20,6 +20,7 @@ BUILT_IN = {
     "enums": "guiderail.monitors.enums:EnumCases",
     "keys": "guiderail.monitors.keys:Keys",
     "typestate": "guiderail.monitors.typestate:Typestate",
+    "operators": "guiderail.monitors.operators:Operators",
     "scope": "guiderail.monitors.scope:Scope",
 }
 

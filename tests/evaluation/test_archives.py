@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from guiderail.evaluation import archives
+from guiderail.evaluation import archives, packages
 from guiderail.evaluation.archives import archive_in, folder_files, is_wanted, source_files, unpack
 from guiderail.evaluation.manifest import Package
 from guiderail.evaluation.packages import DownloadError, sha256_of
@@ -63,6 +64,26 @@ def test_what_comes_under_another_hash_is_not_kept(tmp_path: Path) -> None:
     (work / "thing-1.tgz").write_bytes(b"other")
     with pytest.raises(DownloadError, match="as it was pinned"):
         archives._keep([Package("thing", "1", "0" * 64, "MIT", registry="npm")], work, tmp_path)
+
+
+def test_source_distributions_are_asked_for_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each as its source and by its hash: what fails costs no other one."""
+    made = tarball(tmp_path, {"thing/a.py": "x = 1\n" * 100})
+    wanted = replace(made, registry="sdist")
+    data = archive_in(tmp_path, made).read_bytes()
+    archive_in(tmp_path, made).unlink()
+    asked: list[tuple[str, str]] = []
+
+    def download(pins: Path, folder: Path, form: str) -> None:
+        asked.append((pins.read_text(), form))
+        (folder / "thing-1.tar.gz").write_bytes(data)
+
+    monkeypatch.setattr(packages, "pip_download", download)
+    for _ in range(2):  # what is there is not fetched again
+        archives.fetch([wanted], tmp_path)
+        assert asked == [(f"thing==1 --hash=sha256:{made.sha256}\n", "--no-binary=thing")]
+    [file] = source_files(wanted, tmp_path, "python")
+    assert file.path == "thing/a.py"
 
 
 def test_a_missing_client_is_named(tmp_path: Path) -> None:

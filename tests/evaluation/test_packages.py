@@ -84,7 +84,7 @@ def test_a_damaged_wheel_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_there_is_not_downloaded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = wheel(tmp_path, {"thing/a.py": BODY})
-    monkeypatch.setattr(packages, "_pip_download", lambda pins, folder: pytest.fail("downloaded"))
+    monkeypatch.setattr(packages, "pip_download", lambda pins, folder, form: pytest.fail("downloaded"))
     fetch([package], tmp_path)
     assert wheel_in(tmp_path, package) is not None
 
@@ -105,7 +105,7 @@ def test_what_came_before_a_failure_is_kept_and_not_fetched_again(
     wanted = [wheel(tmp_path / "index", {"thing/a.py": f"{BODY}a = {number}\n"}) for number in range(5)]
     asked: list[int] = []
 
-    def download(pins: Path, folder: Path) -> None:
+    def download(pins: Path, folder: Path, form: str) -> None:
         lines = pins.read_text().splitlines()
         asked.append(len(lines))
         for number, line in enumerate(lines):
@@ -116,7 +116,7 @@ def test_what_came_before_a_failure_is_kept_and_not_fetched_again(
             (folder / f"{number}.whl").write_bytes(data)
 
     monkeypatch.setattr(packages, "BATCH", 2)
-    monkeypatch.setattr(packages, "_pip_download", download)
+    monkeypatch.setattr(packages, "pip_download", download)
     folder = tmp_path / "kept"
     with pytest.raises(type(failure)):
         fetch(wanted, folder)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from guiderail.monitors.analysis.answers import Member, Members
+from guiderail.monitors.analysis.answers import Member, Members, TypePlace
 from guiderail.monitors.dereference import Dereference, legal_names
 from guiderail.monitors.lex_state import lex_state
 from guiderail.monitors.member_access import MemberAccess, find_member_access
@@ -432,6 +432,53 @@ def test_type_arguments_look_like_comparisons(text: str, ambiguous: bool) -> Non
 
 
 @pytest.mark.parametrize(
+    ("text", "truth", "is_allowed"),
+    [
+        ("other.", "fresh = 1", True),
+        ("other.", "fresh: int = 1", True),
+        ("other.", "fresh, x = 1, 2", True),
+        ("other.", "fresh()", False),
+        ("other.", "fresh[0] = 1", False),
+        ("other.", "fresh.more = 1", False),
+        ("other.", "add()", True),
+        ("other.", "class = 1", False),
+        ("x, other.", "fresh = 1, 2", True),
+        ("for other.", "fresh in x:", True),
+        ("return other.", "fresh", False),
+        ("f(other.", "fresh)", False),
+        ("self.a = self.", "fresh = 1", True),
+        ("self.a = self.", "fresh()", False),
+        ("self.a = other.", "fresh = None", True),
+        ("a = other.", "fresh", False),
+    ],
+)
+def test_a_new_member_is_legal_only_where_one_can_be_set(text: str, truth: str, is_allowed: bool) -> None:
+    """On another object, and where a chain of targets may go on: as on one's own, but what exists is preferred."""
+    members = Members((Member("add"), Member("remove")), complete=True, types=(TypePlace(Path("/x/a.py"), 1, "A"),))
+    trigger = Dereference().trigger(snapshot(text))
+    assert trigger is not None
+    restriction = trigger.interpret(members)
+    assert restriction.reason is None
+    assert restriction.allows(truth) is is_allowed
+    may_be_new = restriction.allows("fresh = 1")
+    masks = cast("Masks", SimpleNamespace(names=lambda names, *_, **__: names, names_or_new=lambda *_, **__: "any"))
+    assert restriction.legal is not None
+    assert (restriction.legal(masks) == "any") is may_be_new
+    assert restriction.preferred is not None
+    shown = cast("frozenset[str]", restriction.preferred(masks))
+    assert {"add", "remove"} <= shown
+    assert "fresh" not in shown
+
+
+def test_a_built_in_object_takes_no_new_members() -> None:
+    """A list's statement calls what lists have."""
+    members = Members((Member("append"),), complete=True, types=(TypePlace(Path("/x/builtins.pyi"), 1, "list"),))
+    trigger = Dereference().trigger(snapshot("items."))
+    assert trigger is not None
+    assert not trigger.interpret(members).allows("fresh = 1")
+
+
+@pytest.mark.parametrize(
     ("mark", "kind", "reason"),
     [("::", 3, "incomplete"), ("::", 7, "incomplete"), ("::", 20, None), (".", 2, None), ("->", 5, None)],
 )
@@ -470,3 +517,14 @@ def test_what_typescript_may_define(text: str, may: bool) -> None:
     found = site(text, "typescript")
     assert found is not None
     assert found.may_define == may
+
+
+@pytest.mark.parametrize(("shown", "reason"), [("type[M]", "dynamic"), ("type[type[A]]", "dynamic"), ("type[A]", None)])
+def test_a_metaclass_that_answers_any_name_does_so_for_classes(tmp_path: Path, shown: str, reason: str | None) -> None:
+    """A class object is told by its metaclass; an object of the class has nothing of it."""
+    text = "class M(type):\n    def __getattr__(cls, name): return name\nclass A(metaclass=M): ...\nx = A."
+    place = TypePlace(tmp_path / "module.py", 2, "A")
+    members = Members((Member("size", 5), Member("__class__", 5, shown)), complete=True, types=(place,))
+    trigger = Dereference().trigger(snapshot(text, root=tmp_path))
+    assert trigger is not None
+    assert trigger.interpret(members).reason == reason

@@ -80,6 +80,7 @@ ENDS = {
     "enums": ("\n    case A.", "\nswitch (x) { case A: case "),
     "keys": ("d['", "x({ a, ", "d.get('"),
     "typestate": ("x.",),
+    "operators": ("\n    return x ",),
     "scope": ("\n    return ",),
 }  # fmt: skip
 

@@ -92,6 +92,8 @@ class Verdict:
         Choices that were legal.
     wait_s
         Until the answer came.
+    causes
+        What makes the names unknown (`Restriction.causes`).
     """
 
     package: str
@@ -103,6 +105,7 @@ class Verdict:
     right: bool | None = None
     size: int = 0
     wait_s: float = 0.0
+    causes: frozenset[str] = frozenset()
 
 
 def positions(files: Sequence[SourceFile], root: Path, monitor: Monitor, count: int, seed: int) -> list[Position]:
@@ -183,7 +186,8 @@ def _verdict(position: Position, analyser: ServerAnalyser) -> Verdict:
         return replace(verdict, abstained="late", wait_s=ANSWER_S)
     wait_s = time.perf_counter() - began
     right = restriction.allows(truth) if restriction.legal is not None else None
-    return replace(verdict, abstained=restriction.reason, right=right, size=restriction.size, wait_s=wait_s)
+    about = {"abstained": restriction.reason, "size": restriction.size, "causes": restriction.causes}
+    return replace(verdict, right=right, wait_s=wait_s, **about)
 
 
 def _answer(trigger: Trigger, analyser: ServerAnalyser) -> Any:
@@ -222,6 +226,7 @@ def row(language: str, monitor: str, analyser: str, runs: Sequence[Run], seed: i
         "rss_mb": max((run.rss_mb for run in runs), default=None),
         "packages": len(runs),
         "situations": _situations(verdicts),
+        "causes": _causes(verdicts),
         "forbidden": [f"{v.path}:{v.offset} {v.truth}" for v in forbidden],
     }
 
@@ -231,6 +236,13 @@ def _situations(verdicts: Sequence[Verdict]) -> dict[str, tuple[int, int]]:
     answered = [verdict for verdict in verdicts if verdict.right is not None]
     right = Counter(v.abstained or KNOWN for v in answered if v.right)
     return {name: (right[name], of) for name, of in Counter(v.abstained or KNOWN for v in answered).items()}
+
+
+def _causes(verdicts: Sequence[Verdict]) -> dict[str, tuple[int, int]]:
+    """How often an answer was right that was not relied on, of how many, by each thing that makes names unknown."""
+    found = [(cause, verdict.right) for verdict in verdicts if verdict.abstained for cause in verdict.causes]
+    right = Counter(cause for cause, is_right in found if is_right)
+    return {name: (right[name], of) for name, of in Counter(cause for cause, _ in found).most_common()}
 
 
 def trust_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

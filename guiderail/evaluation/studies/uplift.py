@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import Any
 
 from guiderail.evaluation.config import GREEDY, OFF, Method
+from guiderail.evaluation.evasion import evades
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.study import AnswerPlan
 from guiderail.evaluation.summary import score_of
@@ -66,12 +67,15 @@ def tasks(files: Mapping[str, Sequence[SourceFile]], plan: Plan) -> list[Task]:
     return [task for own in files.values() if own for task in draw_dereferences(own, plan.positions, plan.seed)]
 
 
-def rows(answers: Iterable[Row], plan: Plan) -> list[dict[str, Any]]:
+def rows(answers: Iterable[Row], plan: Plan, asked: Sequence[Task] = ()) -> list[dict[str, Any]]:
     """One row for monitors off and on, each method and each k; on has its paired differences to off.
 
-    A position counts for `clean` only where every answer of a method was judged on both sides.
+    A position counts for `clean` only where every answer of a method was judged on both sides. What was asked tells
+    which answers evade.
     """
-    answers = list(answers)
+    places = {task.id: task for task in asked}
+    known = ((row, places.get(row["task"])) for row in answers)
+    answers = [row | {"evades": task is not None and evades(task, row["answer"])} for row, task in known]
     where = itemgetter("task", "method")
     unjudged = {where(row) for row in answers if row["compiles"] is None}
     answers = [row | {"compiles": None} if where(row) in unjudged else row for row in answers]
@@ -109,5 +113,6 @@ def _row(own: Sequence[Row], found: Mapping[str, Parts], k: int, seed: int) -> d
         "constrained": sum(any(watch["abstained"] is None for watch in some) for some in watches),
         "forbidden_tokens": sum(len(watch["forbidden"]) for some in watches for watch in some),
         "answers": len(own),
+        "evasions": sum(row["evades"] for row in own),
         "tokens_per_s": tokens_per_s(own),
     }

@@ -27,20 +27,29 @@ class ClassDraft:
     names: set[str] = field(default_factory=set)
     mentioned: set[str] = field(default_factory=set)
     given_to: set[str] = field(default_factory=set)
+    class_given_to: set[str] = field(default_factory=set)
     made_up: bool = False
+    class_made_up: bool = False
+    answers_any: bool = False
+    assigned: set[str] = field(default_factory=set)
+    added: frozenset[str] | None = frozenset()
     config: str = ""
 
     def configure(self, text: str) -> None:
         """Note a part of the configuration; one too long may allow anything."""
         self.made_up |= len(self.config) > MOST_CONFIG
+        self.class_made_up |= self.made_up
         self.config += f"{text}\n" if len(self.config) <= MOST_CONFIG else ""
 
     def facts(self) -> ClassFacts:
         """What was read."""
         span = self.node.start_byte, self.node.end_byte
         return ClassFacts(
-            self.name, self.line, span, self.bases, self.metaclass, self.decorators, frozenset(self.names),
-            frozenset(self.mentioned), frozenset(self.given_to), self.made_up, self.config,
+            self.name, self.line, span, self.bases, self.metaclass, self.decorators,
+            names=frozenset(self.names | self.assigned), mentioned=frozenset(self.mentioned),
+            given_to=frozenset(self.given_to), class_given_to=frozenset(self.class_given_to),
+            makes_names_up=self.made_up, class_makes_names_up=self.class_made_up, answers_any=self.answers_any,
+            assigned=frozenset(self.assigned), added=self.added, config=self.config,
         )  # fmt: skip
 
 
@@ -55,4 +64,6 @@ def made_by(left: Node, name: str, call: Node) -> ClassDraft | None:
     function = words(call.child_by_field_name("function"))
     if function.rpartition(".")[2] not in MAKERS:
         return None
-    return ClassDraft(left, name, left.start_point.row, (function,), made_up=is_computed(call))
+    return ClassDraft(
+        left, name, left.start_point.row, (function,), made_up=is_computed(call), class_made_up=is_computed(call)
+    )

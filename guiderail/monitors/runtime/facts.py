@@ -27,9 +27,19 @@ class ClassFacts:
     mentioned
         Names after the first parameter of its methods and a dot, also where they are only read.
     given_to
-        Dotted names of the functions that its methods give their own object to.
+        Dotted names of the functions that its objects or it itself are given to.
+    class_given_to
+        Those that it itself may be given to.
     makes_names_up
-        Whether it sets members by names that the text does not show, or answers for any name.
+        Whether it sets members by names that the text does not show, on its objects or on itself.
+    class_makes_names_up
+        Whether it may set such members on itself.
+    answers_any
+        Whether it answers for any name (``__getattr__``).
+    assigned
+        Those of the names that are set on objects.
+    added
+        Of a metaclass: the names that it gives a class beside those of its body; None if it may give any.
     config
         The text that configures it: class keywords, ``model_config`` and a nested ``Config``.
     """
@@ -43,7 +53,12 @@ class ClassFacts:
     names: frozenset[str] = frozenset()
     mentioned: frozenset[str] = frozenset()
     given_to: frozenset[str] = frozenset()
+    class_given_to: frozenset[str] = frozenset()
     makes_names_up: bool = False
+    class_makes_names_up: bool = False
+    answers_any: bool = False
+    assigned: frozenset[str] = frozenset()
+    added: frozenset[str] | None = frozenset()
     config: str = ""
 
 
@@ -77,6 +92,8 @@ class FileFacts:
         Whether the module gets names that the text does not show.
     marks_all
         Whether top-level statements set such members on classes that are not told apart.
+    fills_itself
+        Whether that is so because its statements set names, and not because it answers for any (PEP 562).
     """
 
     classes: tuple[ClassFacts, ...] = ()
@@ -91,6 +108,7 @@ class FileFacts:
     called: Mapping[str, str] = field(default_factory=dict)
     makes_names_up: bool = False
     marks_all: bool = False
+    fills_itself: bool = False
 
     @property
     def size(self) -> int:
@@ -121,7 +139,9 @@ def plain(name: str) -> str:
 
 def unknown_class(name: str) -> ClassFacts:
     """A class of which nothing is known: it may have any members."""
-    return ClassFacts(name, -1, (0, 0), makes_names_up=True)
+    return ClassFacts(name, -1, (0, 0), makes_names_up=True, class_makes_names_up=True, answers_any=True)
 
 
-UNREAD = FileFacts(makes_names_up=True, marks_all=True)  # of a file that is there and cannot be read: anything may be
+UNREAD = FileFacts(
+    makes_names_up=True, marks_all=True, fills_itself=True
+)  # of a file that is there and cannot be read: anything may be

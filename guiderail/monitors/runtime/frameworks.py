@@ -41,6 +41,8 @@ class Framework:
         Types, by their last names, in whose place a function returns other objects than stubs say.
     harmless
         Class decorators that add nothing.
+    adds
+        Of classes, members that values have which are said to be their objects.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Framework:
     results: frozenset[str] = frozenset()
     mistaken: frozenset[str] = frozenset()
     harmless: frozenset[str] = frozenset()
+    adds: tuple[tuple[str, str], ...] = ()
 
 
 def _set(text: str) -> frozenset[str]:
@@ -93,6 +96,7 @@ BUILT_IN = (
             "django.conf.LazySettings django.db.models.options.Options django.test.client.Client "
             "django.http.response.HttpResponseBase"
         ),
+        settles=_set("django.views.generic.base.View django.views.generic.View django.views.View"),
         harmless=_set(
             "django.contrib.admin.register django.contrib.admin.decorators.register "
             "django.utils.decorators.method_decorator django.test.override_settings "
@@ -120,6 +124,8 @@ BUILT_IN = (
         makes_up=_set("flask_sqlalchemy.model.Model flask_sqlalchemy.Model flask.ctx._AppCtxGlobals "
                       "flask_sqlalchemy.extension.SQLAlchemy flask_sqlalchemy.SQLAlchemy"),
         instrumented=_set("flask_sqlalchemy.model.Model flask_sqlalchemy.Model"),
+        adds=tuple((one, "_get_current_object") for one in  # of the proxies that are said to be these
+                   ("flask.app.Flask", "flask.wrappers.Request", "flask.sessions.SessionMixin")),
     ),
     Framework(
         name="pydantic",
@@ -131,6 +137,14 @@ BUILT_IN = (
         vague=_set("pydantic.main.BaseModel pydantic.BaseModel pydantic.v1.main.BaseModel"),
         results=_set("pydantic.create_model pydantic.main.create_model"),
         harmless=_set("pydantic.dataclasses.dataclass pydantic.with_config"),
+    ),
+    Framework(
+        name="traitlets",
+        settles=_set("traitlets.traitlets.HasTraits traitlets.traitlets.HasDescriptors traitlets.HasTraits "
+                     "traitlets.traitlets.MetaHasTraits traitlets.traitlets.MetaHasDescriptors "
+                     "traitlets.MetaHasTraits traitlets.config.configurable.Configurable "
+                     "traitlets.config.Configurable"),
+        makes_up=_set("traitlets.config.loader.Config traitlets.config.Config"),
     ),
     Framework(
         name="attrs",
@@ -169,7 +183,7 @@ BUILT_IN = (
         makes_up=_set("box.Box addict.Dict munch.Munch easydict.EasyDict omegaconf.DictConfig peewee.Model "
                       "mongoengine.Document mongoengine.document.Document tortoise.models.Model factory.Factory "
                       "factory.base.Factory faker.Faker zope.interface.Interface marshmallow.Schema "
-                      "traitlets.config.Config torch.nn.Module torch.nn.modules.module.Module"),
+                      "torch.nn.Module torch.nn.modules.module.Module"),
         harmless=_set("zope.interface.implementer zope.interface.provider six.python_2_unicode_compatible "
                       "beartype.beartype typeguard.typechecked strawberry.type"),
     ),
@@ -200,6 +214,11 @@ def _record(point: EntryPoint) -> Framework | None:
 def merged(part: str) -> frozenset[str]:
     """The names in one part of all records."""
     return frozenset(name for record in frameworks() for name in getattr(record, part))
+
+
+def added_to(qualified: str) -> frozenset[str]:
+    """The members that values have which are said to be objects of a class."""
+    return frozenset(member for record in frameworks() for name, member in record.adds if name == qualified)
 
 
 def allowing_words(qualified: str) -> tuple[str, ...]:

@@ -51,12 +51,12 @@ def text_of(node: Node | None) -> str:
     return node.text.decode(errors="replace")
 
 
-def is_static(function: Node) -> bool:
-    """Whether a function is decorated as a static method."""
+def is_decorated(function: Node, name: str) -> bool:
+    """Whether a function has a decorator of a built-in name."""
     around = function.parent
     if around is None or around.type != "decorated_definition":
         return False
-    return any(text_of(one).startswith("@staticmethod") for one in around.named_children)
+    return any(text_of(one).startswith(f"@{name}") for one in around.named_children)
 
 
 def import_names(node: Node) -> tuple[str, str]:
@@ -64,11 +64,6 @@ def import_names(node: Node) -> tuple[str, str]:
     if node.type == "aliased_import":
         return text_of(node.child_by_field_name("name")), text_of(node.child_by_field_name("alias"))
     return (text_of(node), "") if node.type == "dotted_name" else ("", "")
-
-
-def may_be_own(receiver: str) -> bool:
-    """Whether a receiver is likely an object of the class around it: one that a method has just made."""
-    return receiver in ("", "self", "cls", "obj", "instance", "klass", "new", "inst", "owner")
 
 
 def receiver_of(holder: Node) -> str:

@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from guiderail.monitors.runtime.facts import UNREAD, ClassFacts, FileFacts, plain
-from guiderail.monitors.runtime.frameworks import allowing_words, merged
+from guiderail.monitors.runtime.frameworks import added_to, allowing_words, merged
 from guiderail.monitors.runtime.sources import STUB, Sources, module_name, set_in_project, sources_of
 from guiderail.projectfile import SpentError
 
@@ -22,8 +22,24 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 MOST_BASES = 60
 MOST_STARS = 40
-_MAKING = frozenset({"__new__", "__init__", "__call__", "__prepare__", "__getattr__", "__getattribute__"})
 _COMMON = frozenset({"object", "Exception", "ABC", "Protocol"})  # bases that connect nothing
+Cause = Literal[
+    "unread",  # a source is too large, may not be read, or takes too long
+    "__getattr__",  # answers for any name
+    "set by name",  # setattr with a computed name, __dict__.update
+    "marked",  # the file sets such members on classes that are not told apart
+    "given away",  # a function that sets members is given the object
+    "class decorator",  # one that is not known
+    "computed base",
+    "lost base",  # its source is not found
+    "metaclass",  # it makes its classes itself
+    "framework",  # a record says so
+    "configured",  # extra="allow"
+    "module",  # a module fills its own globals, or answers for any name
+    "star import",  # of a module that is not found
+    "result",  # of a function that makes such objects, or of a class that a call makes
+    "mixin",  # meant for other classes' members
+]
 _PLAIN_CALLS = frozenset({"namedtuple", "NamedTuple", "TypedDict", "with_metaclass", "type"})
 
 
@@ -35,15 +51,25 @@ class Openness:
     ----------
     names
         Known names beside those that an analyser lists.
-    open
-        Whether others may come that no source shows.
+    causes
+        Why others may come that no source shows; none if they cannot.
     """
 
     names: frozenset[str] = frozenset()
-    open: bool = False
+    causes: frozenset[Cause] = frozenset()
+
+    @property
+    def open(self) -> bool:
+        """Whether others may come that no source shows."""
+        return bool(self.causes)
 
     def __or__(self, other: Openness) -> Openness:
-        return Openness(self.names | other.names, self.open or other.open)
+        return Openness(self.names | other.names, self.causes | other.causes)
+
+
+def open_by(*causes: Cause) -> Openness:
+    """What has more names than are known, and why."""
+    return Openness(causes=frozenset(causes))
 
 
 @dataclass
@@ -96,25 +122,39 @@ class Runtime:
         itself
             Whether the class is meant, which has its metaclass's members too.
         """
-        return self._within(lambda: self._of_class(path, line, name, itself=itself), Openness(open=True))
+        return self._within(lambda: self._of_class(path, line, name, itself=itself), open_by("unread"))
 
     def _of_class(self, path: Path, line: int, name: str = "", *, itself: bool = False) -> Openness:
         found = Openness()
         facts = self.sources.facts(path)
         if facts is UNREAD:
-            return Openness(open=True)
+            return open_by("unread")
         one = (facts.class_named(name) if name else facts.class_at(line)) if facts else None
         for source in sources_of(path) if one else ():
             known = self.sources.facts(source)
-            found |= Openness(open=known is UNREAD)
+            found |= open_by("unread") if known is UNREAD else Openness()
             same = one if source == path else known.class_named(one.name) if known and one else None
             if same is not None:
                 found |= self._of(source, same, itself=itself)
-        return found
+        return found | (self._undescribed(path, one.name) if one else Openness())
+
+    def _undescribed(self, stub: Path, name: str = "") -> Openness:
+        """The names that a stub leaves out which comes without its source, such as the standard library's private ones.
+
+        Of a class, or of the module.
+        """
+        if stub.suffix != STUB or stub.with_suffix(".py").is_file():
+            return Openness()
+        source = self.sources.module(module_name(stub), self.sources.path)
+        facts = self.sources.facts(source) if source is not None and source.suffix != STUB else None
+        if facts is None or facts is UNREAD:
+            return Openness()
+        one = facts.class_named(name) if name else None
+        return Openness(one.names if one is not None else frozenset() if name else facts.names)
 
     def of_name(self, name: str, path: Path) -> Openness | None:
         """Of the class that a dotted name means in a file; None if that is not found."""
-        return self._within(lambda: self._of_name(name, path), Openness(open=True))
+        return self._within(lambda: self._of_name(name, path), open_by("unread"))
 
     def _of_name(self, name: str, path: Path) -> Openness | None:
         found = self.sources.find(name, path)
@@ -126,11 +166,12 @@ class Runtime:
         for place in {place for place, _ in ancestry.found}:
             facts = self.sources.facts(place)
             names |= facts.outside if facts is not None else frozenset()
-        is_open = bool(ancestry.known & merged("makes_up")) or _allows_more(ancestry)
-        result = Openness(names, is_open or any(self._is_open(place, found) for place, found in ancestry.found))
+        result = Openness(names.union(*map(added_to, ancestry.known)))
+        result |= open_by("framework") if ancestry.known & merged("makes_up") else Openness()
+        result |= open_by("configured") if _allows_more(ancestry) else Openness()
         for place, found in ancestry.found:
-            metaclass = self._of_metaclass(place, found)
-            result |= metaclass if itself else Openness(open=metaclass.open)
+            result |= open_by(*self._causes(place, found, itself=itself))
+            result |= self._of_metaclass(place, found, itself=itself)
         return result
 
     def ancestors(self, name: str, path: Path) -> frozenset[str]:
@@ -179,18 +220,28 @@ class Runtime:
             if found is not None:
                 yield found
 
-    def _is_open(self, path: Path, one: ClassFacts) -> bool:
-        """Whether a class, its bases left aside, gets names that no source shows."""
+    def _causes(self, path: Path, one: ClassFacts, *, itself: bool) -> Iterator[Cause]:
+        """Why a class's objects, or it itself, get names that no source shows, its bases left aside."""
         facts = self.sources.facts(path)
-        if _qualified(path, one.name) in merged("settles") or (path.suffix == STUB and facts is not UNREAD):
-            return False
-        if one.makes_names_up or (facts is not None and facts.marks_all):
-            return True
-        if any(found[1] for name in one.given_to if (found := self.sources.function(name, path))):
-            return True
-        return any(self._adds(path, name) for name in one.decorators) or any(
-            self._is_computed(path, base) or self._is_lost(path, base) for base in one.bases
-        )
+        if _qualified(path, one.name) in merged("settles"):
+            return
+        if one.answers_any and not itself:
+            yield "__getattr__"
+        if path.suffix == STUB and facts is not UNREAD:
+            return
+        if one.class_makes_names_up if itself else one.makes_names_up:
+            yield "set by name"
+        if facts is not None and facts.marks_all:
+            yield "marked"
+        given_to = one.class_given_to if itself else one.given_to
+        if any(found[1] for name in given_to if (found := self.sources.function(name, path))):
+            yield "given away"
+        if any(self._adds(path, name) for name in one.decorators):
+            yield "class decorator"
+        if any(self._is_computed(path, base) for base in one.bases):
+            yield "computed base"
+        if any(self._is_lost(path, base) for base in one.bases):
+            yield "lost base"
 
     def _is_lost(self, path: Path, base: str) -> bool:
         """Whether a base comes from a module whose source is not found, so that nothing is known of it."""
@@ -227,28 +278,33 @@ class Runtime:
         qualified = self.sources.qualified(decorator, path)
         return any(qualified == one or qualified.startswith(f"{one}.") for one in merged("harmless"))
 
-    def _of_metaclass(self, path: Path, one: ClassFacts) -> Openness:
-        """What a metaclass adds: its own members, to the class; others, if it makes the classes itself."""
+    def _of_metaclass(self, path: Path, one: ClassFacts, *, itself: bool) -> Openness:
+        """What a metaclass adds: its own members to the class alone, what it sets on classes to their objects too."""
         if not one.metaclass:
             return Openness()
         is_settled = path.suffix == STUB or _qualified(path, one.name) in merged("settles")
         found = self.sources.find(one.metaclass, path)
         if found is None:
-            return Openness(
-                open=not is_settled and self.sources.qualified(one.metaclass, path) not in merged("settles")
-            )
+            is_plain = is_settled or self.sources.qualified(one.metaclass, path) in merged("settles")
+            return Openness() if is_plain else open_by("metaclass")
         metas = self._ancestry(*found).found
-        names = frozenset[str]().union(*(meta.names for _, meta in metas))
-        makers = (
-            meta
-            for place, meta in metas
-            if place.suffix != STUB and _qualified(place, meta.name) not in merged("settles")
-        )
-        return Openness(names, not is_settled and any(meta.makes_names_up or meta.names & _MAKING for meta in makers))
+        names = frozenset[str]().union(*(meta.names if itself else meta.assigned for _, meta in metas))
+        names = names.union(*(meta.added or () for _, meta in metas))
+        makers = [] if _qualified(path, one.name) in merged("settles") else metas
+        is_open = any(self._makes_names(place, meta, itself=itself) for place, meta in makers)
+        return Openness(names) | (open_by("metaclass") if is_open else Openness())
+
+    def _makes_names(self, path: Path, meta: ClassFacts, *, itself: bool) -> bool:
+        """Whether a metaclass gives its classes names that no source shows; their objects see what it sets on them."""
+        if _qualified(path, meta.name) in merged("settles"):
+            return False
+        causes = set(self._causes(path, meta, itself=False))  # of a stub: whether it answers any name
+        is_remaking = meta.added is None and path.suffix != STUB
+        return is_remaking or bool(causes if itself else causes - {"__getattr__"})
 
     def of_module(self, path: Path) -> Openness:
         """Of a module."""
-        return self._within(lambda: self._of_module(path), Openness(open=True))
+        return self._within(lambda: self._of_module(path), open_by("unread"))
 
     def _of_module(self, path: Path) -> Openness:
         found, seen, waiting = Openness(), set[Path](), list(sources_of(path))
@@ -259,12 +315,14 @@ class Runtime:
             if facts is None:
                 continue
             own = facts.names if place == path or facts.public is None else facts.public
-            found |= Openness(own, facts.makes_names_up)
+            is_described = place.suffix != STUB and place.with_suffix(STUB).is_file()  # a stub has what it answers
+            is_open = facts.fills_itself or (facts.makes_names_up and not is_described)
+            found |= Openness(own) | (open_by("module") if is_open else Openness())
             for star in facts.stars:
                 module = self.sources.module(star, place)
                 waiting += [module] if module else []
-                found |= Openness(open=module is None and place.suffix != STUB)
-        return found
+                found |= open_by("star import") if module is None and place.suffix != STUB else Openness()
+        return found | self._undescribed(path)
 
     def set_in_project(self, words: Iterable[str]) -> frozenset[str]:
         """The members that files of the project set on what is called by one of some words."""
@@ -279,6 +337,16 @@ class Runtime:
         facts = self.sources.facts(path)
         one = (facts.class_named(name) if name else facts.class_at(line)) if facts else None
         return frozenset(found.name for _, found in self._ancestry(path, one).found) if one else frozenset()
+
+    def metaclasses_of(self, path: Path, line: int, name: str = "") -> frozenset[str]:
+        """The last names of the metaclasses of a class and its bases."""
+        return self._within(lambda: self._metaclasses_of(path, line, name), frozenset())
+
+    def _metaclasses_of(self, path: Path, line: int, name: str) -> frozenset[str]:
+        facts = self.sources.facts(path)
+        one = (facts.class_named(name) if name else facts.class_at(line)) if facts else None
+        found = self._ancestry(path, one).found if one else []
+        return frozenset(each.metaclass.rpartition(".")[2] for _, each in found if each.metaclass)
 
     def related(self, facts: FileFacts, one: ClassFacts) -> frozenset[str]:
         """The names that a class's objects may have from the classes of its file that it is combined with.

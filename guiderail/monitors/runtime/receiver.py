@@ -9,13 +9,14 @@ from guiderail.monitors.analysis.answers import Member, Members, TypePlace
 from guiderail.monitors.cursor_context import Snapshot
 from guiderail.monitors.runtime.facts import UNREAD
 from guiderail.monitors.runtime.frameworks import merged
-from guiderail.monitors.runtime.openness import Openness
+from guiderail.monitors.runtime.openness import Openness, open_by
 from guiderail.monitors.runtime.reader import read_facts
 
 CLASS_READ = 2_000  # characters of a type that are looked at
 _OF_TYPE = frozenset(name for name in dir(type) if not name.startswith("__")) | {"__subclasses__", "__prepare__"}
 BUILT_INS = "builtins.pyi"
 _WORDS = re.compile(r"\w+")
+_METACLASS = re.compile(r"type\[(\w+)\]")
 _PROPERTY = re.compile(r"\s*@\s*[\w.]+\Z")
 
 
@@ -37,22 +38,26 @@ def openness_of(members: Members, receiver: str, snapshot: Snapshot) -> Openness
     found = Openness(frozenset() if _is_built_in(members.types) else names)
     is_module = _is_module(listed)
     shown = listed["__class__"].detail[:CLASS_READ] if "__class__" in listed else ""
-    itself = shown.startswith("type[type[")
+    is_class = shown.startswith("type[type[")
+    metaclass = _METACLASS.match(shown)  # of a class object, where it is not ``type``; of other objects, their class
     for place in members.types:
         if is_module:
             found |= runtime.of_module(place.path) if place.of_receiver and place.line == 0 else Openness()
             found |= Openness(runtime.set_in_project([place.path.stem, place.path.parent.name]))
         elif place.path.name != BUILT_INS:
             found |= Openness(runtime.set_in_project(runtime.classes_of(place.path, place.line, place.name)))
-            found |= runtime.of_class(place.path, place.line, place.name, itself=itself)
-            found |= Openness(open=runtime.is_vague(place.path, place.line, place.name))
-    if itself:
+            has_it = bool(metaclass) and metaclass[1] in runtime.metaclasses_of(place.path, place.line, place.name)
+            found |= runtime.of_class(place.path, place.line, place.name, itself=is_class or has_it)
+            found |= open_by("framework") if runtime.is_vague(place.path, place.line, place.name) else Openness()
+    if is_class:
         found |= Openness(_OF_TYPE)
     if _PROPERTY.match(snapshot.text[snapshot.lex_state.statement_start :].rpartition(".")[0]):
         found |= Openness(frozenset({"getter", "setter", "deleter"}))
-    is_mistaken = bool(merged("mistaken").intersection(_WORDS.findall(shown)))
-    is_unread = facts is UNREAD and not _is_built_in(members.types)
-    return found | Openness(open=is_unread or is_mistaken or _is_made(receiver, snapshot))
+    if facts is UNREAD and not _is_built_in(members.types):
+        found |= open_by("unread")
+    if merged("mistaken").intersection(_WORDS.findall(shown)):
+        found |= open_by("framework")
+    return found | (open_by("result") if _is_made(receiver, snapshot) else Openness())
 
 
 def is_settable(members: Members) -> bool:

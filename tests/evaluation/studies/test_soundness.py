@@ -37,9 +37,9 @@ def test_a_replay_counts_what_is_forbidden(tmp_path: Path) -> None:
     files = [SourceFile("p", "a.py", TEXT)]
     (tmp_path / "a.py").write_text(TEXT)
     run = replay(positions(files, tmp_path, Dereference(), 10, 0), tmp_path, server)
-    assert [v.right for v in run.verdicts] == [True, False, False, False]
+    assert [v.right for v in run.verdicts] == [True, True, False, False]
     figures = row("python", "dereference", "fake", [run], 0)
-    assert (figures["triggers"], figures["constrained"], figures["truth_forbidden"]) == (4, 3, 2)
+    assert (figures["triggers"], figures["constrained"], figures["truth_forbidden"]) == (4, 4, 2)
     assert figures["forbidden"][0].startswith("a.py:")
 
 
@@ -48,13 +48,14 @@ def test_abstentions_are_counted_by_reason() -> None:
     about: dict[str, Any] = {"package": "p", "path": "a.py", "offset": 0, "monitor": "m", "truth": "n"}
     verdicts = [
         Verdict(**about, abstained="no answer: died"),
-        Verdict(**about, abstained="dynamic", right=False),
+        Verdict(**about, abstained="dynamic", right=False, causes=frozenset({"metaclass"})),
         Verdict(**about, right=True, size=4),
         replace(Verdict(**about), monitor="other", right=False),
     ]
     figures = row("python", "m", "ty", [Run(verdicts, 0.1, 10.0)], 0)
     assert (figures["triggers"], figures["constrained"], figures["truth_allowed"]) == (3, 1, 1)
     assert figures["abstained"] == {"no answer: died": 1, "dynamic": 1}
+    assert figures["causes"] == {"metaclass": (0, 1)}
     assert figures["set_size"] == 4
     assert figures["forbidden_share"]["share"] == 0
     assert trust_rows([json.loads(json.dumps(figures))]) == [

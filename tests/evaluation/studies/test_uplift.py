@@ -89,6 +89,15 @@ def test_what_was_not_judged_on_one_side_counts_on_neither() -> None:
     assert "clean" not in nobody["against_off"]
 
 
+def test_evasions_are_counted_on_their_own() -> None:
+    """An answer that avoids the question is told, whatever is found of errors in it."""
+    task = cut_out(SourceFile("a", "a.py", TEXT), "dereference", AT, TEXT.index("\n", AT))
+    answers = [row | {"task": task.id, "answer": text} for row, text in zip(
+        place("a", 1, [0], [0]), ("price", "__str__"), strict=True
+    )]  # fmt: skip
+    assert [row["evasions"] for row in rows(answers, Plan(samples=0), [task])] == [0, 1]
+
+
 def test_without_draws_there_is_the_greedy_answer_alone() -> None:
     draws = place("a", 1, [0], [1]) + place("b", 1, [1], [1])
     found = rows(draws, Plan(samples=0))

@@ -42,6 +42,12 @@ def test_what_is_no_record_is_left_out(
     assert caplog.text.count("'own' is left out") == 1
 
 
+def test_a_record_adds_members_to_a_class() -> None:
+    """Flask's proxies are said to be what they stand for."""
+    assert frameworks.added_to("flask.app.Flask") == {"_get_current_object"}
+    assert frameworks.added_to("flask.app.Blueprint") == set()
+
+
 def test_each_framework_has_one_record() -> None:
     names = [record.name for record in BUILT_IN]
     assert len(set(names)) == len(names)

@@ -11,7 +11,7 @@ from guiderail.monitors.analysis import workspaces
 from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.runtime import sources
 from guiderail.monitors.runtime.facts import FileFacts
-from guiderail.monitors.runtime.openness import Openness, Runtime
+from guiderail.monitors.runtime.openness import Openness, Runtime, open_by
 from guiderail.monitors.runtime.reader import read_facts
 from guiderail.monitors.runtime.sources import Sources, read_project
 from guiderail.text.document import Document
@@ -176,7 +176,7 @@ def test_a_class_that_is_far_away_may_have_any_members(tmp_path: Path) -> None:
     """What is not looked for to the end is not known."""
     chain = {f"n{number}.py": f"from n{number + 1} import *\n" for number in range(200)}
     made = runtime(tmp_path, "from n0 import *\n", chain)
-    assert made.of_name("A", tmp_path / "module.py") == Openness(open=True)
+    assert made.of_name("A", tmp_path / "module.py") == open_by("set by name", "__getattr__")
 
 
 @pytest.mark.parametrize("place", ["svc/.venv", "elsewhere/chosen"])
@@ -234,3 +234,101 @@ def test_a_long_chain_of_classes_is_followed_in_time(tmp_path: Path) -> None:
     found = runtime(tmp_path, "", {}).related(facts, facts.classes[0])
     assert time.thread_time() - began < 1
     assert {"f1", "f5999"} <= found
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_open"),
+    [
+        ("setattr(self, name, 1)", True),
+        ("setattr(made, name, 1)", True),
+        ("self.__dict__.update(given)", True),
+        ("self.__dict__ = given", True),
+        ("vars(self).update(given)", True),
+        ("return self.__dict__", False),
+        ("if self.__dict__ == given: pass", False),
+        ("return vars(self)", False),
+        ("setattr(made, 'name', 1)", False),
+    ],
+)
+def test_members_that_are_set_by_name_are_unknown(tmp_path: Path, statement: str, is_open: bool) -> None:
+    """In a method above the cursor, below it, or of a base in the file, however far; another class's do not count."""
+    setter = f"    def g(self, **given):\n        {statement}\n"
+    method = "    def f(self):\n        return self.\n"
+    above = f"class A:\n{setter}\n{method}"
+    below = f"class A:\n{method}\n\n{setter}\n\nclass B:\n    def g(self): setattr(self, 'a', 1)\n"
+    base = f"class B:\n{setter}\n\nclass A(x.Y, B[int]):\n{method}"
+    far = f"class C:\n{setter}\n\nclass B(C): ...\nclass A(B):\n{method}"
+    other = f"class B:\n{setter}\n\nclass A(C):\n{method}"
+    found = [openness(tmp_path, text).open for text in (above, below, base, far, other)]
+    assert found == [is_open, is_open, is_open, is_open, False]
+
+
+@pytest.mark.parametrize(
+    ("method", "of_object", "of_class"),
+    [
+        ("def f(self, n): setattr(self, n, 1)", True, False),
+        ("def f(self, n): self.__dict__.update(n)", True, False),
+        ("def __getattr__(self, n): return n", True, False),
+        ("def f(self, n): setattr(type(self), n, 1)", True, True),
+        ("@classmethod\n    def f(cls, n): setattr(cls, n, 1)", True, True),
+        ("def __init_subclass__(cls, n): setattr(cls, n, 1)", True, True),
+        ("def f(self, n): setattr(A, n, 1)", True, True),
+        ("exec(source)", True, True),
+        ("def f(self): self.size = 1", False, False),
+    ],
+)
+def test_what_an_object_gets_its_class_does_not(tmp_path: Path, method: str, of_object: bool, of_class: bool) -> None:
+    """And what is set on a class its objects have too."""
+    made = runtime(tmp_path, f"class A:\n    {method}\n")
+    found = [made.of_class(tmp_path / "module.py", 0, "A", itself=itself).open for itself in (False, True)]
+    assert found == [of_object, of_class]
+
+
+META = "class Meta(type):\n    def __new__(mcs, name, bases, ns):\n        "
+HANDED_ON = "made = super().__new__(mcs, name, bases, ns)\n        "
+
+
+@pytest.mark.parametrize(
+    ("text", "is_open", "names"),
+    [
+        (f"{META}{HANDED_ON}made.extra = 1\n        return made", False, "extra"),
+        (f"{META}ns['extra'] = 1\n        {HANDED_ON}return made", False, "extra"),
+        (f"{META}{HANDED_ON}for key in ns: setattr(made, f'get_{{key}}', 1)\n        return made", True, ""),
+        (f"{META}{HANDED_ON}fill(made)\n        return made\ndef fill(it): setattr(it, it.word, 1)", True, ""),
+        (f"{META}return super().__new__(mcs, name, bases, changed(ns))", True, ""),
+        ("class Meta(type):\n    def __getattr__(cls, name): return name", False, ""),
+        ("class Meta(type):\n    def __init__(cls, name, bases, ns): cls.extra = 1", False, "extra"),
+    ],
+)
+def test_what_a_metaclass_gives_to_objects(tmp_path: Path, text: str, is_open: bool, names: str) -> None:
+    """Their classes' names, but not its own methods, nor what it answers for classes."""
+    found = openness(tmp_path, f"{text}\nclass A(metaclass=Meta): ...\n")
+    assert found.open is is_open
+    assert set(names.split()) <= found.names
+    assert "__new__" not in found.names
+
+
+def test_a_metaclass_that_answers_does_so_for_its_classes(tmp_path: Path) -> None:
+    made = runtime(tmp_path, "class M(type):\n    def __getattr__(cls, name): return name\nclass A(metaclass=M): ...\n")
+    assert made.of_class(tmp_path / "module.py", 2, "A", itself=True).causes == {"metaclass"}
+    assert made.metaclasses_of(tmp_path / "module.py", 2, "A") == {"M"}
+
+
+def test_a_metaclass_in_a_stub_may_answer_any_name(tmp_path: Path) -> None:
+    """For its classes; how it makes them a stub does not say."""
+    text = "class M(type):\n    def __new__(mcs, *args): ...\n    def __getattr__(self, name: str) -> A: ...\n"
+    made = runtime(tmp_path, "", {"kit.pyi": f"{text}class A(metaclass=M): ...\n"})
+    found = [made.of_class(tmp_path / "kit.pyi", 3, "A", itself=itself).causes for itself in (True, False)]
+    assert found == [{"metaclass"}, set()]
+
+
+def test_a_function_for_missing_names_of_a_module_opens_no_class_in_it(tmp_path: Path) -> None:
+    """And the module itself only where no stub beside it names what it answers."""
+    text = "def __getattr__(name): return load(name)\nclass Base: ...\n"
+    made = runtime(tmp_path, "from lazy import Base\nclass A(Base): ...\n", {"lazy.py": text})
+    assert made.of_name("A", tmp_path / "module.py") == Openness()
+    assert made.of_module(tmp_path / "lazy.py").causes == {"module"}
+    (tmp_path / "lazy.pyi").write_text("class Base: ...\nx: int\n")
+    assert made.of_module(tmp_path / "lazy.pyi").causes == set()
+    (tmp_path / "lazy.pyi").write_text("def __getattr__(name: str) -> object: ...\n")
+    assert made.of_module(tmp_path / "lazy.pyi").causes == {"module"}
