@@ -13,6 +13,9 @@ from pathlib import Path
 
 from guiderail import programs
 from guiderail.errors import UsageError
+from guiderail.text.language import language_of
+from guiderail.text.source import SIZE_LIMIT
+from guiderail.text.syntax import has_grammar
 
 GIT_S = 30.0
 _READING = ("--no-optional-locks", "-c", "core.fsmonitor=false")
@@ -39,11 +42,7 @@ class Revision:
         self._root = root
         if name.startswith("-"):
             raise UsageError(f"{name!r} is no revision", "Name a commit, branch or tag")
-        try:
-            self._id = self._run("rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}").decode().strip()
-        except UsageError:
-            remedy = "Name a commit, branch or tag of its git repository, or give the earlier text with --before"
-            raise UsageError(f"{root} has no revision {name}", remedy) from None
+        self._id = self._run("rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}").decode().strip()
 
     def text(self, path: Path) -> bytes | None:
         """What a file held; None if there was none."""
@@ -51,9 +50,10 @@ class Revision:
         return self._run("cat-file", "blob", blob) if blob is not None else None
 
     def changed(self) -> Iterator[Path]:
-        """The files that hold something else now."""
+        """The files with a grammar that hold something else now."""
         for path, blob in self._blobs.items():
-            if path.is_file() and not path.is_symlink() and _blob_id(path.read_bytes(), len(blob)) != blob:
+            is_source = has_grammar(language_of(path)) and path.is_file() and not path.is_symlink()
+            if is_source and path.stat().st_size <= SIZE_LIMIT and _blob_id(path.read_bytes(), len(blob)) != blob:
                 yield path
 
     @cached_property
@@ -74,11 +74,15 @@ class Revision:
         try:
             done = subprocess.run(
                 [program, "-C", str(self._root), *_READING, *arguments],
-                capture_output=True, stdin=subprocess.DEVNULL, timeout=GIT_S, check=True,
+                capture_output=True, stdin=subprocess.DEVNULL, timeout=GIT_S, check=False,
                 cwd=programs.working_directory(), env=programs.environment(self._root) | _ALONE,
             )  # fmt: skip
         except (OSError, subprocess.SubprocessError) as error:
-            raise UsageError("git cannot read this repository", "Give the earlier text with --before") from error
+            raise UsageError("git cannot be run", "Give the earlier text with --before") from error
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().splitlines() or ["it gave no reason"]
+            reason = f"git cannot read {arguments[-1].removesuffix('^{commit}')} in {self._root}: {said[-1]}"
+            raise UsageError(reason, "Name a commit, branch or tag, or give the earlier text with --before")
         return done.stdout
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
+import io
 import json
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +19,10 @@ from guiderail.cli.options import resolved, setting_flags
 from guiderail.cli.terminal import visible
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.text.document import Document
+from guiderail.text.edit import Edit
 
 if TYPE_CHECKING:
-    from guiderail.next_edit.proposal import Proposal
-    from guiderail.next_edit.summary import Consequences
+    from guiderail.next_edit.proposal import Consequences, Proposal
 
 HEAD = "HEAD"
 UTF8_MARK = b"\xef\xbb\xbf"
@@ -43,8 +45,8 @@ def next_edits(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """List what follows from a change of FILE, or of all files since a revision: uses of what was renamed, calls of
-    what takes other parameters. An analyser finds them, and each is checked to bring no errors.
+    """List what follows from a change of FILE, or of all files since a revision: the uses of what was renamed, and
+    the calls of functions whose parameters changed. An analyser finds them, and each is checked to bring no errors.
 
     \b
     guiderail next shop.py
@@ -53,23 +55,22 @@ def next_edits(
     """
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.next_edit.finder import InterruptedSearchError
-    from guiderail.next_edit.source_tree import read
     from guiderail.next_edit.summary import consequences
     from guiderail.prompt.project import find_root
-    from guiderail.text.syntax import has_grammar
 
-    settings = resolved(flags, file).settings
-    start = (file or Path.cwd()).absolute()
-    root = find_root(start) or (start.parent if file else start)
     if before is not None and (file is None or since is not None):
         raise UsageError("--before is the earlier text of one FILE", "Name FILE, and leave --since out")
-    changes = [_given(file, before)] if file and before else list(_since(root, since or HEAD, file))
-    for _, after in changes:
-        if read(after) is None and has_grammar(after.language):
-            click.echo(visible(f"{after.path} has errors of syntax: nothing is said of its changes"), err=True)
+    if file is not None and file.is_dir():
+        raise UsageError(f"{file} is a folder", "Name a file, or leave FILE out: then all changed files are looked at")
+    file = file and Path(os.path.realpath(file.parent)) / file.name
+    settings = resolved(flags, file).settings
+    start = file or Path(os.path.realpath(Path.cwd()))
+    root = find_root(start) or (start.parent if file else start)
+    then = Revision(root, since or HEAD) if before is None else None
+    changes = [_given(file, before)] if file and before else list(_since(then, file)) if then else []
     pool = ServerPool(settings.analyser, trust=settings.trust, python=settings.python)
     try:
-        found = consequences(pool, root, changes)
+        found = consequences(pool, root, _whole(changes), partial(_then, then))
     except InterruptedSearchError as error:
         raise GuiderailError(f"the analyser gives no answer ({error})", "Try guiderail analysers check") from error
     finally:
@@ -77,6 +78,31 @@ def next_edits(
     if apply:
         _apply(found)
     _show(found, root, as_json=as_json, is_applied=apply)
+
+
+def _whole(changes: Iterable[tuple[Document, Document]]) -> Iterator[tuple[Document, Document]]:
+    """The changes of texts without errors of syntax; the others are named."""
+    from guiderail.next_edit.source_tree import read
+    from guiderail.text.syntax import has_grammar
+
+    for before, after in changes:
+        broken = [one for one in (before, after) if has_grammar(one.language) and read(one) is None]
+        if broken:
+            text = "the earlier text of " if broken[0] is before else ""
+            click.echo(visible(f"{text}{after.path} has errors of syntax: its changes are not looked at"), err=True)
+        else:
+            yield before, after
+
+
+def _then(then: Revision | None, path: Path) -> Document | None:
+    """What a file held at a revision, if it can be read."""
+    from guiderail.text.source import SourceError, read_stream
+
+    data = then.text(path) if then is not None else None
+    try:
+        return read_stream(io.BytesIO(data), None, path) if data is not None else None
+    except SourceError:
+        return None
 
 
 def _given(file: Path, before: Path) -> tuple[Document, Document]:
@@ -87,45 +113,53 @@ def _given(file: Path, before: Path) -> tuple[Document, Document]:
     return replace(after, text=read_source(before, after.language).text), after
 
 
-def _since(root: Path, revision: str, file: Path | None) -> Iterator[tuple[Document, Document]]:
+def _since(then: Revision, file: Path | None) -> Iterator[tuple[Document, Document]]:
     """The earlier and the present texts of the files that changed since a revision."""
-    import io
+    from guiderail.text.source import SourceError, read_source
 
-    from guiderail.text.source import read_source, read_stream
-
-    then = Revision(root, revision)
-    for path in [file.absolute()] if file else list(then.changed()):
-        data = then.text(Path(path))
-        if data is not None:
+    if file is not None:
+        after, before = read_source(file), _then(then, file)
+        if before is None:
+            raise UsageError(f"{file} is not in the revision", "Give its earlier text with --before")
+        yield before, after
+        return
+    for path in then.changed():
+        before = _then(then, path)
+        try:
             after = read_source(path)
-            yield read_stream(io.BytesIO(data), after.language, path), after
-        elif file:
-            raise UsageError(f"{path} is not in {revision}", "Give its earlier text with --before")
+        except SourceError as error:
+            click.echo(visible(f"left out: {error.message}"), err=True)
+            continue
+        if before is not None:
+            yield before, after
 
 
-def _by_file(edits: Sequence[Proposal]) -> dict[Path, tuple[Document, Document]]:
-    """Each file's text without and with its edits."""
-    from guiderail.next_edit.finder import applied
-
+def _by_file(edits: Sequence[Proposal]) -> dict[Path, list[Proposal]]:
     files: dict[Path, list[Proposal]] = {}
     for one in edits:
-        assert one.document.path is not None, "proposals are for files"
-        files.setdefault(one.document.path, []).append(one)
-    own = {path: found[0].document for path, found in files.items()}
-    return {path: (own[path], applied(own[path], [one.edit for one in found])) for path, found in files.items()}
+        files.setdefault(one.path, []).append(one)
+    return files
 
 
 def _apply(found: Consequences) -> None:
     """Write the edits; nothing is written unless all files still hold what was read, in UTF-8."""
+    from guiderail.next_edit.proposal import applied
+
     texts = {}
-    for path, (before, after) in _by_file(found.edits).items():
-        data = path.read_bytes()
-        mark = UTF8_MARK if data.startswith(UTF8_MARK) else b""
+    for path, own in _by_file(found.edits).items():
+        before = own[0].document
+        data, mark = path.read_bytes(), _mark(path).encode()
         if data != mark + before.text.encode("utf-8", "surrogatepass"):
             raise GuiderailError(f"{path} has changed meanwhile, or is not in UTF-8", "Run it again, or edit by hand")
-        texts[path] = mark + after.text.encode("utf-8", "surrogatepass")
+        texts[path] = mark + applied(before, [one.edit for one in own]).text.encode("utf-8", "surrogatepass")
     for path, data in texts.items():
         path.write_bytes(data)
+
+
+def _mark(path: Path) -> str:
+    """The byte order mark that a file begins with, if it does."""
+    with path.open("rb") as stream:
+        return "\ufeff" if stream.read(len(UTF8_MARK)) == UTF8_MARK else ""
 
 
 def _show(found: Consequences, root: Path, *, as_json: bool, is_applied: bool) -> None:
@@ -133,22 +167,26 @@ def _show(found: Consequences, root: Path, *, as_json: bool, is_applied: bool) -
     from guiderail.cli import output
 
     if as_json:
-        rows = {kind: [_row(one) for one in getattr(found, kind)] for kind in ("edits", "open", "dropped")}
-        output.write(json.dumps(rows, indent=2))
+        left = [{"file": str(one.path), "line": one.line + 1, "why": one.why} for one in found.left]
+        output.write(json.dumps({"edits": [_row(one) for one in found.edits], "left": left}, indent=2))
         return
     files = _by_file(found.edits)
-    for path, (before, after) in files.items():
-        name = path.relative_to(root) if path.is_relative_to(root) else path
-        old, new = (document.text.splitlines(keepends=True) for document in (before, after))
-        patch = "".join(difflib.unified_diff(old, new, f"a/{name}", f"b/{name}"))
+    for path, own in files.items():
+        patch = _patch(path, own, root)
         output.write(visible(patch) if sys.stdout.isatty() else patch)
     made = "made" if is_applied else "proposed"
     click.echo(f"{_count(len(found.edits), 'edit')} in {_count(len(files), 'file')} {made}", err=True)
-    for one in found.open:
-        names = ", ".join(parameter.name for parameter in one.missing)
-        click.echo(visible(f"{one.document.path}:{one.line + 1}: needs a value for {names}"), err=True)
-    for one in found.dropped:
-        click.echo(visible(f"{one.document.path}:{one.line + 1}: not proposed, {one.reason} brings errors"), err=True)
+    for one in found.left:
+        click.echo(visible(f"{one.path}:{one.line + 1}: left alone: {one.why}"), err=True)
+
+
+def _patch(path: Path, own: Sequence[Proposal], root: Path) -> str:
+    from guiderail.cli.patch import patch_of
+
+    name = path.relative_to(root) if path.is_relative_to(root) else path
+    document, mark = own[0].document, _mark(path)
+    edits = [Edit(one.edit.start + len(mark), one.edit.end + len(mark), one.edit.text) for one in own]
+    return patch_of(replace(document, text=mark + document.text), edits, name.as_posix())
 
 
 def _count(number: int, noun: str) -> str:
@@ -163,5 +201,4 @@ def _row(one: Proposal) -> dict[str, Any]:
         "text": one.edit.text,
         "kind": one.kind,
         "reason": one.reason,
-        "missing": [parameter.name for parameter in one.missing],
     }

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from guiderail.lsp.client import ClientState
 from guiderail.lsp.connection import Connection
 from guiderail.monitors.analysis.server import whole
 from guiderail.next_edit.files import Files
-from guiderail.next_edit.finder import Finder, InterruptedSearchError, judged
+from guiderail.next_edit.finder import Finder, InterruptedSearchError
 from guiderail.next_edit.proposal import Proposal
 from guiderail.next_edit.source_tree import read
 from guiderail.text.document import Document
@@ -31,9 +30,8 @@ POLL_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A proposal as a client gets it; `number` names it in the client's answer."""
+    """A proposal as a client gets it."""
 
-    number: int
     proposal: Proposal
     uri: str
     version: int | None  # None of a file that is not open
@@ -60,8 +58,8 @@ class NextEdits:
         self._on_change = on_change
         self._before: dict[str, Document] = {}  # the text from which changes of a document are followed
         self._followed: str | None = None  # the document whose change has consequences
-        self._found: list[Proposal] = []
-        self._numbers = itertools.count(1)
+        self._found: Sequence[Proposal] = ()
+        self._earlier: dict[Path, Document] = {}  # what the files held that the change that is followed concerns
         self._timer: asyncio.TimerHandle | None = None
         self._cancelled = threading.Event()  # of the search that is on
         self._searching: asyncio.Task[None] | None = None
@@ -74,7 +72,7 @@ class NextEdits:
         """Follow a document no more."""
         self._before.pop(uri, None)
         if uri == self._followed:
-            self._take(None, [])
+            self._take(None, ())
 
     def changed(self, buffer: Buffer) -> None:
         """A document changed: look for what follows once it rests."""
@@ -99,20 +97,26 @@ class NextEdits:
         return [offer for one in self._found if (offer := self._offer(one, by_path)) is not None]
 
     def dismiss(self) -> None:
-        """Propose nothing more of what follows from this change."""
+        """Propose nothing more of what follows from this change, but of others."""
         if self._followed in self._client.buffers:
             self._before[self._followed] = self._client.buffers[self._followed].document
-        self._take(None, [])
+        self._take(None, ())
+        other = next((one for one in self._client.buffers.values() if self._is_changed(one)), None)
+        if other is not None:
+            self.changed(other)
+
+    def _is_changed(self, buffer: Buffer) -> bool:
+        before = self._before.get(buffer.uri)
+        return before is not None and before.text != buffer.document.text
 
     def _offer(self, proposal: Proposal, by_path: dict[Path, Buffer]) -> Offer | None:
-        path, edit, document = proposal.document.path, proposal.edit, proposal.document
-        assert path is not None, "proposals are for files"
+        path, edit, document = proposal.path, proposal.edit, proposal.document
         buffer = by_path.get(whole(path))
         if buffer is not None and buffer.text != document.text:
             return None
         span = types.Range(*(_position(document, at, self._client.encoding) for at in (edit.start, edit.end)))
         uri, version = (buffer.uri, buffer.version) if buffer else (path.as_uri(), None)
-        return Offer(next(self._numbers), proposal, uri, version, span)
+        return Offer(proposal, uri, version, span)
 
     def _stop(self) -> None:
         if self._timer is not None:
@@ -125,44 +129,46 @@ class NextEdits:
         self._searching = asyncio.get_running_loop().create_task(self._look(uri, self._cancelled))
 
     async def _look(self, uri: str, cancelled: threading.Event) -> None:
-        """Look for what follows from the change that is followed, else from that of the document changed last."""
+        """Look for what follows from the last change, else from the one that is followed."""
         try:
-            for changed in dict.fromkeys(filter(None, (self._followed, uri))):
+            for changed in dict.fromkeys(filter(None, (uri, self._followed))):
                 found = await self._search(changed, cancelled)
                 if cancelled.is_set() or found is None:
                     return
-                self._take(changed if found else None, found)
+                if found or changed == self._followed:
+                    self._take(changed if found else None, found)
                 if found:
                     return
         finally:
             if self._cancelled is cancelled:
                 self._searching = None
 
-    async def _search(self, uri: str, cancelled: threading.Event) -> list[Proposal] | None:
+    async def _search(self, uri: str, cancelled: threading.Event) -> Sequence[Proposal] | None:
         """What follows from a document's change; None if that is not known yet."""
         buffer, before = self._client.buffers.get(uri), self._before.get(uri)
         if buffer is None or before is None or not self._is_wanted(buffer):
-            return []
+            return ()
         after = buffer.document
         request = requests.after_edit(self._client, buffer)
         root = self._client.policy.root_of(buffer.path)
         buffers = (one for one in self._client.buffers.values() if self._may_change(one))
         opened = {whole(one.path): one.document for one in buffers if one.path is not None}
 
-        def work() -> list[Proposal] | None:
+        earlier = self._earlier.get if uri == self._followed else lambda _: None
+
+        def work() -> Sequence[Proposal] | None:
             if read(after) is None:
                 return None
             analyser = self._client.worker.engine.reference_finder(request) if root is not None else None
             if analyser is None or root is None:
-                return []
-            finder = Finder(analyser, Files(root, opened), cancelled.is_set)
-            return [one for one, is_right in judged(finder, finder.find(before, after)) if is_right]
+                return ()
+            return Finder(analyser, Files(root, opened, earlier), cancelled.is_set).find(before, after).edits
 
         try:
             found = await asyncio.to_thread(work)
         except InterruptedSearchError:
             return None
-        if found == [] and not cancelled.is_set():
+        if found is not None and not found and not cancelled.is_set():
             self._before[uri] = after
         return found
 
@@ -175,8 +181,12 @@ class NextEdits:
             buffer.path is not None and not buffer.is_out_of_sync and not self._client.policy.exclusion_reason(buffer)
         )
 
-    def _take(self, followed: str | None, found: list[Proposal]) -> None:
+    def _take(self, followed: str | None, found: Sequence[Proposal]) -> None:
         is_other = bool(found or self._found)
+        if followed != self._followed:
+            self._earlier.clear()
+        for one in found:
+            self._earlier.setdefault(whole(one.path), one.document)
         self._followed, self._found = followed, found
         if is_other:
             self._on_change()

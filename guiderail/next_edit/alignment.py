@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 
 from rapidfuzz.distance import Levenshtein
 
@@ -24,55 +24,45 @@ class Alignment:
     def __init__(self, before: SourceTree, after: SourceTree) -> None:
         self.before = before
         self.after = after
-        self._became = dict(_pairs(before.tokens, after.tokens))
+        pairs = list(_pairs(before.tokens, after.tokens))
+        self._became = {before.tokens[old].start: after.tokens[new] for old, new in pairs}
+        self._origins = {new: old for old, new in pairs}
 
     def became(self, start: int) -> Token | None:
         """What the token that began at an offset of the earlier text became; None if it is gone, or is not known."""
         return self._became.get(start)
 
-    def renamed(self) -> Mapping[tuple[str, str], list[Token]]:
-        """The names that were replaced by other names: old and new, and the tokens of the earlier text.
-
-        A name has the same role in both texts. A function or class of the old name that is still there was not renamed.
-        """
-        found: dict[tuple[str, str], list[Token]] = {}
+    def replaced_names(self) -> Iterator[tuple[Token, Token]]:
+        """The names in whose place there is another name, each with that one."""
         for token in self.before.tokens:
             new = self._became.get(token.start)
-            if new is None or not token.is_name or not new.is_name or new.text == token.text:
-                continue
-            if self._role(self.before, token) == self._role(self.after, new) and token.text not in self._declared:
-                found.setdefault((token.text, new.text), []).append(token)
-        return found
+            if new is not None and token.is_name and new.is_name and new.text != token.text:
+                yield token, new
 
-    def _role(self, tree: SourceTree, token: Token) -> tuple[str, str | None]:
-        """What a name is in its parent."""
-        node = tree.name_at(token.start)
-        parent = node.parent if node is not None else None
-        if node is None or parent is None:
-            return "", None
-        return parent.type, parent.field_name_for_child(parent.children.index(node))
-
-    @cached_property
-    def _declared(self) -> frozenset[str]:
-        """The functions and classes of the later text."""
-        return frozenset(self.after.declared())
+    def is_unchanged(self, start: int, end: int) -> bool:
+        """Whether what stands between two offsets of the later text stood there, and nothing else did."""
+        tokens = self.after.tokens
+        first, last = (bisect_left(tokens, at, key=lambda one: one.start) for at in (start, end))
+        origins = [self._origins.get(number, -1) for number in range(first, last)]
+        if not origins or -1 in origins or origins != list(range(origins[0], origins[0] + len(origins))):
+            return False
+        olds = self.before.tokens[origins[0] : origins[0] + len(origins)]
+        return all(old.text == new.text for old, new in zip(olds, tokens[first:last], strict=True))
 
 
-def _pairs(before: Sequence[Token], after: Sequence[Token]) -> Iterator[tuple[int, Token]]:
-    """The start of each token that is still there, or was replaced by one other, with what it became."""
+def _pairs(before: Sequence[Token], after: Sequence[Token]) -> Iterator[tuple[int, int]]:
+    """The indices of each token that is still there, or was replaced by one other, and of what it became."""
     first = _common(before, after)
     last = _common(before[first:][::-1], after[first:][::-1])
-    yield from ((old.start, new) for old, new in zip(before[:first], after[:first], strict=True))
-    tail = len(before) - last, len(after) - last
-    yield from ((old.start, new) for old, new in zip(before[tail[0] :], after[tail[1] :], strict=True))
-    middle = before[first : tail[0]], after[first : tail[1]]
-    if max(map(len, middle)) > LONGEST:
+    yield from ((number, number) for number in range(first))
+    yield from ((len(before) - number, len(after) - number) for number in range(last, 0, -1))
+    old, new = before[first : len(before) - last], after[first : len(after) - last]
+    if max(len(old), len(new)) > LONGEST:
         return
-    old, new = middle
     for step in Levenshtein.opcodes([one.text for one in old], [one.text for one in new]):
         if step.tag in {"equal", "replace"}:
-            pairs = zip(old[step.src_start : step.src_end], new[step.dest_start : step.dest_end], strict=True)
-            yield from ((a.start, b) for a, b in pairs)
+            starts = range(step.src_start, step.src_end), range(step.dest_start, step.dest_end)
+            yield from ((first + a, first + b) for a, b in zip(*starts, strict=True))
 
 
 def _common(before: Sequence[Token], after: Sequence[Token]) -> int:

@@ -7,10 +7,14 @@ from itertools import pairwise
 
 from tree_sitter import Node
 
-from guiderail.next_edit.signatures import Parameter, Signature, SignatureChange
+from guiderail.next_edit.signatures import Signature, SignatureChange
 from guiderail.next_edit.source_tree import SourceTree
 from guiderail.text.edit import Edit
 from guiderail.text.languages.table import FUNCTIONS, NODES
+
+
+class LeftAloneError(Exception):
+    """A call cannot be rewritten; the message says why, for a person who does it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,31 +25,19 @@ class Argument:
     ----------
     text
         The value alone.
+    keyword
+        The name before it; "" of one by position.
     parameter
-        The index of the parameter that it is for.
-    by_keyword
-        Whether its name is written before it.
+        The index of the earlier parameter that it is for.
     """
 
     text: str
+    keyword: str
     parameter: int
-    by_keyword: bool
 
-
-@dataclass(frozen=True, slots=True)
-class Rewritten:
-    """A call's new arguments.
-
-    Parameters
-    ----------
-    edit
-        What changes.
-    missing
-        The parameters without an argument that need one; in the edit each has its name in the place of a value.
-    """
-
-    edit: Edit
-    missing: tuple[Parameter, ...]
+    def __str__(self) -> str:
+        """As it is written."""
+        return f"{self.keyword}={self.text}" if self.keyword else self.text
 
 
 def call_of(tree: SourceTree, name: Node) -> Node | None:
@@ -61,118 +53,107 @@ def call_of(tree: SourceTree, name: Node) -> Node | None:
     return outer if outer.child_by_field_name(syntax.calls[outer.type]) == called else None
 
 
-def rewritten(tree: SourceTree, call: Node, change: SignatureChange) -> Rewritten | None:
-    """The call with the arguments that it needs now; None where nothing changes, or it cannot be told what."""
+def rewritten(tree: SourceTree, call: Node, change: SignatureChange) -> Edit | None:
+    """What gives a call the arguments that it needs now; None if it has them.
+
+    Raises
+    ------
+    LeftAloneError
+        It cannot be told what it needs.
+    """
     listed = call.child_by_field_name("arguments")
-    if listed is None or _is_unbound(tree, call, change.before):
-        return None
+    if listed is None or listed.type == "generator_expression":
+        raise LeftAloneError("its arguments cannot be told apart")
+    if _may_be_unbound(tree, call, change.before):
+        raise LeftAloneError("what it is called on may be an argument")
     found = _arguments(tree, listed, change.before)
-    if found is None:
-        return None
-    wanted, missing = _wanted(found, change)
-    edit = _edit(tree, listed, found, wanted, change) if wanted is not None else None
-    return Rewritten(edit, missing) if edit is not None and not _loses_comment(tree, listed, edit) else None
+    edit = _edit(tree, listed, found, _wanted(found, change))
+    if edit is not None and _loses_comment(tree, listed, edit):
+        raise LeftAloneError("a comment would be lost")
+    return edit
 
 
-def _loses_comment(tree: SourceTree, listed: Node, edit: Edit) -> bool:
-    """Whether a comment among the arguments would be gone."""
-    comments = (node for node in listed.named_children if "comment" in node.type)
-    return any(edit.start < tree.end(node) <= edit.end and tree.text(node) not in edit.text for node in comments)
-
-
-def _is_unbound(tree: SourceTree, call: Node, signature: Signature) -> bool:
-    """Whether a method is called on its class, so that the receiver is an argument; or this cannot be told."""
-    if not signature.is_bound or signature.is_constructor:
+def _may_be_unbound(tree: SourceTree, call: Node, signature: Signature) -> bool:
+    """Whether a method may be called on its class, so that the receiver is an argument."""
+    if not signature.is_bound or signature.is_of_class:
         return False
     called = call.child_by_field_name(FUNCTIONS[tree.language].calls[call.type])
-    receiver = called.named_children[0] if called is not None and called.named_child_count > 1 else None
-    return receiver is None or tree.text(receiver).rpartition(".")[2] == signature.path[-2]
+    if called is None or called.type not in NODES[tree.language].members:
+        return not signature.is_constructor
+    return tree.text(called.named_children[0]).rpartition(".")[2] == signature.path[-2]
 
 
 def _values(listed: Node) -> list[Node]:
     return [node for node in listed.named_children if "comment" not in node.type]
 
 
-def _arguments(tree: SourceTree, listed: Node, signature: Signature) -> list[Argument] | None:
-    """The arguments in order, each with its parameter; None if one cannot be told."""
+def _arguments(tree: SourceTree, listed: Node, signature: Signature) -> list[Argument]:
+    """The arguments in order, each with its parameter."""
     syntax, found = FUNCTIONS[tree.language], list[Argument]()
     names = {one.name: index for index, one in enumerate(signature.parameters)}
     by_position = [index for index, one in enumerate(signature.parameters) if one.kind in {"positional", "either"}]
     for number, node in enumerate(_values(listed)):
-        if node.type in syntax.spreads or listed.type == "generator_expression":
-            return None
+        if node.type in syntax.spreads:
+            raise LeftAloneError("it passes on a number of arguments that cannot be told")
         name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
         if node.type == syntax.keyword and name is not None and value is not None:
             if (index := names.get(tree.text(name))) is None:
-                return None
-            found.append(Argument(tree.text(value), index, by_keyword=True))
+                raise LeftAloneError("it has an argument for no parameter")
+            found.append(Argument(tree.text(value), tree.text(name), index))
         elif number < len(by_position):
-            found.append(Argument(tree.text(node), by_position[number], by_keyword=False))
+            found.append(Argument(tree.text(node), "", by_position[number]))
         else:
-            return None
+            raise LeftAloneError("it has more arguments than parameters")
     return found
 
 
-def _wanted(
-    found: list[Argument], change: SignatureChange
-) -> tuple[list[tuple[str, str]] | None, tuple[Parameter, ...]]:
-    """The arguments of the new call, each with the keyword that it needs, or ""; and the parameters without a value.
-
-    None where a parameter that takes no keyword would come after one that is left out.
-    """
-    given = {argument.parameter: argument for argument in found}
-    wanted, missing, only_keywords = list[tuple[str, str]](), list[Parameter](), False
-    for parameter, origin in zip(change.after.parameters, change.origins, strict=True):
+def _wanted(found: list[Argument], change: SignatureChange) -> list[str]:
+    """The arguments of the new call, as they are written."""
+    given, after = {argument.parameter: argument for argument in found}, change.after.parameters
+    is_rest = [one.kind in {"rest", "keywords"} for one in after]
+    taken = {origin for origin, rest in zip(change.origins, is_rest, strict=True) if not rest}
+    if given.keys() - taken and any(is_rest):
+        raise LeftAloneError("an argument that is taken no more may be one of the others")
+    by_position, by_keyword, only_keywords = list[str](), list[tuple[int, str]](), False
+    for parameter, origin in zip(after, change.origins, strict=True):
         argument = given.get(origin) if origin is not None else None
         if parameter.kind in {"rest", "keywords"}:
             continue
-        if argument is None and parameter.is_optional:
+        if argument is None:
+            if not parameter.is_optional:
+                raise LeftAloneError(f"it needs a value for {parameter.name}")
             only_keywords = True
             continue
         if parameter.kind == "positional" and only_keywords:
-            return None, ()
-        if argument is None:
-            missing.append(parameter)
-        was_keyword = argument is not None and argument.by_keyword and parameter.kind != "positional"
+            raise LeftAloneError("a parameter before one that takes no keyword is left out")
+        was_keyword = bool(argument.keyword) and parameter.kind != "positional"
         only_keywords = only_keywords or parameter.kind == "keyword" or was_keyword
-        wanted.append((argument.text if argument else parameter.name, parameter.name if only_keywords else ""))
-    return _as_written(found, wanted, change), tuple(missing)
+        if only_keywords:  # in the author's order
+            by_keyword.append((found.index(argument), f"{parameter.name}={argument.text}"))
+        else:
+            by_position.append(argument.text)
+    return by_position + [text for _, text in sorted(by_keyword)]
 
 
-def _as_written(found: list[Argument], wanted: list[tuple[str, str]], change: SignatureChange) -> list[tuple[str, str]]:
-    """Arguments given by keyword in the order in which they were given: it is the author's."""
-    order = {change.before.parameters[one.parameter].name: number for number, one in enumerate(found)}
-    renamed = {
-        after.name: change.before.parameters[origin].name
-        for after, origin in zip(change.after.parameters, change.origins, strict=True)
-        if origin is not None
-    }
-    by_position = [one for one in wanted if not one[1]]
-    by_keyword = [one for one in wanted if one[1]]
-    return by_position + sorted(by_keyword, key=lambda one: order.get(renamed.get(one[1], ""), len(order)))
-
-
-def _edit(
-    tree: SourceTree, listed: Node, found: list[Argument], wanted: list[tuple[str, str]], change: SignatureChange
-) -> Edit | None:
-    """What turns the arguments into the wanted ones; what is between them stays as it is."""
-    names = [change.before.parameters[one.parameter].name if one.by_keyword else "" for one in found]
-    old = [f"{name}={one.text}" if name else one.text for name, one in zip(names, found, strict=True)]
-    new = [f"{keyword}={text}" if keyword else text for text, keyword in wanted]
-    kept = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+def _edit(tree: SourceTree, listed: Node, found: list[Argument], new: list[str]) -> Edit | None:
+    """What turns the arguments into the new ones; what is between them stays as it is."""
+    old, nodes, text = [str(one) for one in found], _values(listed), tree.document.text
     if old == new:
         return None
-    nodes, text = _values(listed), tree.document.text
+    kept = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    if not new:  # a comma after the last one goes too
+        return Edit(tree.start(listed) + 1, tree.end(listed) - 1, "")
+    if kept == len(new):
+        return Edit(tree.end(nodes[kept - 1]), tree.end(nodes[-1]), "")
     between = [text[tree.end(a) : tree.start(b)] for a, b in pairwise(nodes)]
-    separator = between[-1] if between and "#" not in between[-1] and "//" not in between[-1] else ", "
-    start = tree.start(nodes[kept]) if kept < len(nodes) else tree.end(nodes[-1]) if nodes else tree.start(listed) + 1
-    end = tree.end(nodes[-1]) if nodes else start
     parts = new[kept:]
-    if not parts:  # what is before the first that goes, goes too
-        start = tree.end(nodes[kept - 1]) if kept else start
-        return Edit(start, end, "")
-    lead = separator if kept >= len(nodes) and nodes else ""
-    joined = lead + parts[0]
+    joined = parts[0]
     for number, part in enumerate(parts[1:], start=kept):
-        joined += (between[number] if number < len(between) else separator) + part
-    return Edit(start, end, joined)
+        joined += (between[number] if number < len(between) else ", ") + part
+    return Edit(tree.start(nodes[kept]), tree.end(nodes[-1]), joined)
+
+
+def _loses_comment(tree: SourceTree, listed: Node, edit: Edit) -> bool:
+    """Whether a comment among the arguments would be gone."""
+    comments = (node for node in listed.named_children if "comment" in node.type)
+    return any(edit.start < tree.end(node) <= edit.end and tree.text(node) not in edit.text for node in comments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from guiderail.monitors.analysis.server import whole
@@ -21,9 +21,17 @@ class Files:
         The project. Nothing outside is changed, nor what its ignore rules leave out.
     opened
         The open documents by path.
+    earlier
+        What a file held before the change that is followed, if that is known.
     """
 
-    def __init__(self, root: Path, opened: Mapping[Path, Document]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        opened: Mapping[Path, Document],
+        earlier: Callable[[Path], Document | None] = lambda _: None,
+    ) -> None:
+        self.earlier = earlier
         self._root = whole(root)
         self._opened = opened
         self._known: dict[Path, Document | None] = {}
@@ -40,6 +48,8 @@ class Files:
         return self._known[path]
 
     def _may_change(self, path: Path) -> bool:
+        if path.is_symlink():
+            return False  # what it leads to has a name of its own
         real = Path(os.path.realpath(path))
         is_inside = path.is_relative_to(self._root) and real.is_relative_to(os.path.realpath(self._root))
         return is_inside and not ignored(self._root)(path) and (os.access(path, os.W_OK) or not path.exists())

@@ -15,21 +15,23 @@ from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import Diagnostic, NoAnswer, Reference, References
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, REFERENCES, Question
 from guiderail.monitors.analysis.server import whole
-from guiderail.monitors.verdict import errors_in, new_errors
 from guiderail.next_edit.alignment import Alignment
-from guiderail.next_edit.calls import call_of, rewritten
+from guiderail.next_edit.calls import LeftAloneError, call_of, rewritten
+from guiderail.next_edit.checking import Checker
 from guiderail.next_edit.files import Files
-from guiderail.next_edit.proposal import Proposal
+from guiderail.next_edit.proposal import Consequences, LeftAlone, Proposal, left_alone, without_overlaps
+from guiderail.next_edit.renames import Rename, is_another, renames
 from guiderail.next_edit.signatures import SignatureChange, signature_changes
-from guiderail.next_edit.source_tree import SourceTree, Token, read
+from guiderail.next_edit.source_tree import SourceTree, read
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
-from guiderail.text.positions import to_column
+from guiderail.text.positions import to_column, to_units
 
 T = TypeVar("T")
 ANSWER_S = 30.0  # of the first question of a project; the analyser reads it then
 POLL_S = 0.02
-MOST_PLACES = 8  # of one renamed name that an analyser is asked about: the first that declares it says enough
+MARK = "\ufeff"
+MOST_RENAMES = 50  # of one change; a text in which more names differ is another text
 
 Cancelled = Callable[[], bool]
 
@@ -56,10 +58,10 @@ class Finder:
     files: Files
     cancelled: Cancelled = lambda: False
     _trees: dict[Path, SourceTree | None] = field(default_factory=dict, init=False)
-    _errors: dict[Path, list[Diagnostic]] = field(default_factory=dict, init=False)
+    _alignments: dict[Path, Alignment | None] = field(default_factory=dict, init=False)
 
-    def find(self, before: Document, after: Document) -> list[Proposal]:
-        """The proposals for a change of one file, those nearest to it first; not checked yet.
+    def find(self, before: Document, after: Document) -> Consequences:
+        """What follows from the change of one file: that in the file itself first, then in open files.
 
         Parameters
         ----------
@@ -73,54 +75,28 @@ class Finder:
         """
         old, new = read(before), read(after)
         if old is None or new is None or before.text == after.text or after.path is None:
-            return []
+            return Consequences()
         search = _Search(self, whole(after.path), Alignment(old, new))
-        return _ordered(search.found(), after, self.files)
+        proposals, overlapping = without_overlaps(search.found())
+        ordered = sorted(proposals, key=lambda one: (*self._rank(one.path, after), one.edit.start))
+        found = self.checked(ordered)
+        return Consequences(found.edits, (*search.left, *overlapping, *found.left))
 
-    def right(self, proposals: Sequence[Proposal]) -> list[Proposal]:
-        """Those of one file that bring no errors into it.
-
-        An import that follows a rename is wrong until the uses follow too, and a renamed call until it has its new
-        arguments. So all are tried together; if that brings errors, those of each change; then each alone. Errors where
-        an argument is missing are only those of that call.
+    def checked(self, proposals: Iterable[Proposal]) -> Consequences:
+        """The proposals that bring no errors into their files; those of one file stand together.
 
         Raises
         ------
         InterruptedSearchError
             The search was cancelled, or the analyser does not answer.
         """
-        right = self._right_together(proposals)
-        if right is not None:
-            return right
-        reasons = {one.reason for one in proposals}
-        if len(reasons) > 1:
-            groups = [[one for one in proposals if one.reason == reason] for reason in reasons]
-        else:
-            groups = [[one] for one in proposals] if len(proposals) > 1 else []
-        kept = [one for group in groups for one in self.right(group)]
-        return [one for one in proposals if one in kept]
-
-    def _right_together(self, proposals: Sequence[Proposal]) -> list[Proposal] | None:
-        """Those without errors of their own, if all together bring none elsewhere."""
-        if not proposals:
-            return []
-        document = proposals[0].document
-        assert document.path is not None, "proposals are for files"
-        path, changed = whole(document.path), applied(document, [one.edit for one in proposals])
-        if read(changed) is None:
-            return None
-        errors = errors_in(self.answer(self.analyser.ask(DIAGNOSTICS, _question(path, changed))))
-        if errors and path not in self._errors:
-            self._errors[path] = errors_in(self.answer(self.analyser.ask(DIAGNOSTICS, _question(path, document))))
-        errors = new_errors(errors, self._errors[path]) if errors else []
-        unfilled = {
-            one: [error for error in errors if start <= error.start < end]
-            for one, (start, end) in zip(proposals, _spans(proposals), strict=True)
-            if one.missing
-        }
-        if len(errors) > sum(map(len, unfilled.values())):
-            return None
-        return [one for one in proposals if not unfilled.get(one)]
+        checker, edits, left = Checker(self._diagnose), list[Proposal](), list[LeftAlone]()
+        for _, group in groupby(proposals, key=lambda one: one.path):
+            own = list(group)
+            clean = {id(one) for one in checker.clean(own)}
+            edits += [one for one in own if id(one) in clean]
+            left += [left_alone(one, f"{one.reason}: it brings errors") for one in own if id(one) not in clean]
+        return Consequences(tuple(edits), tuple(left))
 
     def answer(self, future: Future[T]) -> T:
         """An answer, once it is there."""
@@ -141,31 +117,22 @@ class Finder:
             self._trees[path] = read(document) if document is not None else None
         return self._trees[path]
 
+    def alignment(self, tree: SourceTree) -> Alignment | None:
+        """How another file came from its earlier text; None where that is not known."""
+        path = tree.document.path
+        assert path is not None, "it is a file's"
+        if path not in self._alignments:
+            earlier = self.files.earlier(path)
+            old = read(earlier) if earlier is not None else None
+            self._alignments[path] = Alignment(old, tree) if old is not None else None
+        return self._alignments[path]
 
-def judged(finder: Finder, proposals: Iterable[Proposal]) -> Iterator[tuple[Proposal, bool]]:
-    """The proposals, each with whether it is right; file by file."""
-    for _, group in groupby(proposals, key=lambda one: one.document.path):
-        own = list(group)
-        right = finder.right(own)
-        yield from ((one, one in right) for one in own)
+    def _diagnose(self, document: Document) -> Sequence[Diagnostic]:
+        assert document.path is not None, "it is a file's"
+        return self.answer(self.analyser.ask(DIAGNOSTICS, _question(whole(document.path), document)))
 
-
-def applied(document: Document, edits: Iterable[Edit]) -> Document:
-    """A document after edits of it that do not overlap."""
-    for edit in sorted(edits, key=lambda one: one.start, reverse=True):
-        document = document.edited(edit)
-    return document
-
-
-def _spans(proposals: Sequence[Proposal]) -> list[tuple[int, int]]:
-    """Where each edit's text is after all edits of one document."""
-    spans, shift = dict[int, tuple[int, int]](), 0
-    for number in sorted(range(len(proposals)), key=lambda one: proposals[one].edit.start):
-        edit = proposals[number].edit
-        start = edit.start + shift
-        spans[number] = start, start + len(edit.text)
-        shift += len(edit.text) - (edit.end - edit.start)
-    return [spans[number] for number in range(len(proposals))]
+    def _rank(self, path: Path, changed: Document) -> tuple[int, Path]:
+        return (0 if path == changed.path else 1 if self.files.is_open(path) else 2), path
 
 
 def _question(path: Path, document: Document, offset: int = 0) -> Question:
@@ -174,45 +141,75 @@ def _question(path: Path, document: Document, offset: int = 0) -> Question:
 
 @dataclass(frozen=True)
 class _Search:
-    """What follows from one change of one file."""
+    """What may follow from one change of one file.
+
+    Attributes
+    ----------
+    left
+        The places for which nothing is found, once `found` is through.
+    """
 
     finder: Finder
     path: Path
     alignment: Alignment
+    left: list[LeftAlone] = field(default_factory=list, init=False)
 
     def found(self) -> Iterator[Proposal]:
-        """The proposals, in no order; of two for the same place the first counts."""
-        changes = list(signature_changes(self.alignment))
-        for change in changes:
-            yield from self._calls(change)
-        swapped = {parameter.start for change in changes for parameter in _kept(change)}
-        for (old, new), tokens in self.alignment.renamed().items():
-            if not all(token.start in swapped for token in tokens):
-                yield from self._uses(old, new, tokens)
+        """The proposals, in no order."""
+        for change in signature_changes(self.alignment):
+            if not change.is_of_names:  # keywords are uses of a renamed parameter
+                yield from self._calls(change)
+        every = list(renames(self.alignment))
+        if len(every) <= MOST_RENAMES:
+            for rename in every:
+                yield from self._uses(rename)
 
-    def _uses(self, old: str, new: str, tokens: Sequence[Token]) -> Iterator[Proposal]:
-        """The uses of a renamed name, if one of the replaced tokens declares it."""
-        for token in tokens[:MOST_PLACES]:
-            found = self._references(token.start)
-            if not found.is_declaration:
+    def _uses(self, rename: Rename) -> Iterator[Proposal]:
+        """The uses of a renamed name, if it was declared where it was replaced."""
+        found = self._references(rename.start)
+        if not found.is_declaration and rename.kind != "alias":
+            return
+        reason, is_local = f"{rename.old} → {rename.new}", rename.kind == "alias"
+        for tree, start in self._places(found.places, rename.old):
+            if is_local and tree is not self.alignment.after:
                 continue
-            is_member = token.kind.startswith("property")
-            for tree, start in self._places(found.places, old):
-                text = _spelt(tree, start, old, new, is_member=is_member)
-                yield Proposal(tree.document, Edit(start, start + len(old), text), "rename", f"{old} → {new}")
+            text = _spelt(tree, start, rename)
+            one = Proposal(tree.document, Edit(start, start + len(rename.old), text), "rename", reason)
+            if (
+                tree is not self.alignment.after
+                and rename.kind in {"function", "module"}
+                and is_another(tree, rename.new)
+            ):
+                self.left.append(left_alone(one, f"{reason}: the file has another {rename.new}"))
+            else:
+                yield one
 
     def _calls(self, change: SignatureChange) -> Iterator[Proposal]:
         """The calls of a function whose parameters changed."""
         old, new = change.before, change.after
-        start = old.owner if old.is_constructor and old.owner is not None else old.start
-        name = old.path[-2] if old.is_constructor else old.path[-1]
         reason = f"{'.'.join(new.path)}({', '.join(one.name for one in new.parameters)})"
-        for tree, place in self._places(self._references(start).places, name):
-            node = tree.name_at(place)
-            call = call_of(tree, node) if node is not None else None
-            found = rewritten(tree, call, change) if call is not None else None
-            if found is not None:
-                yield Proposal(tree.document, found.edit, "arguments", reason, found.missing)
+        names = {old.start: old.path[-1]}
+        if old.is_constructor and old.owner is not None:
+            names[old.owner] = old.path[-2]
+        for start, name in names.items():
+            for tree, place in self._places(self._references(start).places, name):
+                node = tree.name_at(place)
+                call = call_of(tree, node) if node is not None else None
+                if call is None or not self._is_as_it_was(tree, call.start_byte, call.end_byte):
+                    continue
+                try:
+                    edit = rewritten(tree, call, change)
+                except LeftAloneError as error:
+                    line = tree.document.position_at(place)[0]
+                    self.left.append(LeftAlone(tree.document.path or self.path, line, f"{reason}: {error}"))
+                    continue
+                if edit is not None:
+                    yield Proposal(tree.document, edit, "arguments", reason)
+
+    def _is_as_it_was(self, tree: SourceTree, first_byte: int, last_byte: int) -> bool:
+        """Whether a call was not adapted yet."""
+        alignment = self.alignment if tree is self.alignment.after else self.finder.alignment(tree)
+        return alignment is None or alignment.is_unchanged(tree.offset(first_byte), tree.offset(last_byte))
 
     def _references(self, start: int) -> References:
         question = _question(self.path, self.alignment.before.document, start)
@@ -222,53 +219,38 @@ class _Search:
         """The places, in today's texts, where a name still is written as it was."""
         for place in places:
             if place.path == self.path:
-                start = _offset(place, self.alignment.before.document)
+                start = _offset(place, self.alignment.before.document, name)
                 token = self.alignment.became(start) if start is not None else None
                 tree, start = self.alignment.after, token.start if token is not None else None
             else:
                 tree = self.finder.tree(place.path)
-                start = _offset(place, tree.document) if tree is not None else None
-            if tree is not None and start is not None and tree.document.text.startswith(name, start):
-                node = tree.name_at(start)
-                if node is not None and tree.text(node) == name:
-                    yield tree, start
+                start = _offset(place, tree.document, name) if tree is not None else None
+            if tree is not None and start is not None and _is_word(tree.document.text, start, name):
+                yield tree, start
 
 
-def _offset(place: Reference, document: Document) -> int | None:
-    """Where a place is in a text; None if it has no such line."""
+def _offset(place: Reference, document: Document, name: str) -> int | None:
+    """Where a name is in a text; None if it is not where the analyser says.
+
+    A byte order mark, which our texts are without, may count in the first line.
+    """
     if place.line >= document.line_count:
         return None
-    return document.line_start(place.line) + to_column(document.line_text(place.line), place.units, place.encoding)
+    start, line = document.line_start(place.line), document.line_text(place.line)
+    marks = (0, to_units(MARK, 1, place.encoding)) if place.line == 0 else (0,)
+    places = (start + to_column(line, place.units - mark, place.encoding) for mark in marks)
+    return next((one for one in places if _is_word(document.text, one, name)), None)
 
 
-def _kept(change: SignatureChange) -> Iterator[Token]:
-    """The parameters of the earlier signature whose name the later one has too, wherever it is."""
-    names = {one.name for one in change.after.parameters}
-    return (Token(one.name, one.start, "") for one in change.before.parameters if one.name in names)
+def _is_word(text: str, start: int, name: str) -> bool:
+    """Whether a name stands at an offset, and no longer one."""
+    around = text[max(0, start - 1) : start] + text[start + len(name) : start + len(name) + 1]
+    return text.startswith(name, start) and not any(one.isalnum() or one == "_" for one in around)
 
 
-def _spelt(tree: SourceTree, start: int, old: str, new: str, *, is_member: bool) -> str:
+def _spelt(tree: SourceTree, start: int, rename: Rename) -> str:
     """The new name; where an object's literal or pattern has one name for a key and a value, both."""
     node = tree.name_at(start)
     if node is None or not node.type.startswith("shorthand_property"):
-        return new
-    return f"{new}: {old}" if is_member else f"{old}: {new}"
-
-
-def _ordered(found: Iterator[Proposal], changed: Document, files: Files) -> list[Proposal]:
-    """The file itself first, then open files, then the others; each from its top, without what overlaps."""
-    kept: dict[tuple[Path, int], Proposal] = {}
-    spans: dict[Path, list[Edit]] = {}
-    for proposal in found:
-        path, edit = proposal.document.path, proposal.edit
-        assert path is not None, "proposals are for files"
-        others = spans.setdefault(path, [])
-        if all(edit.end < other.start or other.end < edit.start for other in others):
-            others.append(edit)
-            kept[path, edit.start] = proposal
-
-    def rank(key: tuple[Path, int]) -> tuple[int, Path, int]:
-        path, start = key
-        return (0 if path == changed.path else 1 if files.is_open(path) else 2), path, start
-
-    return [kept[key] for key in sorted(kept, key=rank)]
+        return rename.new
+    return f"{rename.new}: {rename.old}" if rename.kind == "member" else f"{rename.old}: {rename.new}"

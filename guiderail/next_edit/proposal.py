@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from guiderail.next_edit.signatures import Parameter
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
 
@@ -26,17 +28,61 @@ class Proposal:
         A name that was renamed, or the arguments of a call.
     reason
         The change that it follows from, in words.
-    missing
-        Parameters for which the edit has no value, only their names in its place.
     """
 
     document: Document
     edit: Edit
     kind: Kind
     reason: str
-    missing: tuple[Parameter, ...] = ()
 
     @property
-    def line(self) -> int:
-        """The line, from 0, where the edit begins."""
-        return self.document.position_at(self.edit.start)[0]
+    def path(self) -> Path:
+        """The file."""
+        assert self.document.path is not None, "proposals are for files"
+        return self.document.path
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """A place that the change concerns, for which nothing is proposed; `line` counts from 0."""
+
+    path: Path
+    line: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What follows from a change: the edits, and the places that are left to the person."""
+
+    edits: tuple[Proposal, ...] = ()
+    left: tuple[LeftAlone, ...] = ()
+
+
+def left_alone(proposal: Proposal, why: str) -> LeftAlone:
+    """The place of a proposal that is not made."""
+    return LeftAlone(proposal.path, proposal.document.position_at(proposal.edit.start)[0], why)
+
+
+def applied(document: Document, edits: Iterable[Edit]) -> Document:
+    """A document after edits of it that do not overlap."""
+    parts, at = list[str](), 0
+    for edit in sorted(edits, key=lambda one: one.start):
+        parts += [document.text[at : edit.start], edit.text]
+        at = edit.end
+    return Document("".join([*parts, document.text[at:]]), document.path, document.language)
+
+
+def without_overlaps(proposals: Iterable[Proposal]) -> tuple[list[Proposal], list[LeftAlone]]:
+    """Of proposals that overlap in one file the smallest, and what is left of the others."""
+    kept: dict[Path, list[Proposal]] = {}
+    left: list[LeftAlone] = []
+    for one in sorted(dict.fromkeys(proposals), key=lambda one: one.edit.end - one.edit.start):
+        own = kept.setdefault(one.path, [])
+        at = bisect_left(own, one.edit.start, key=lambda other: other.edit.start)
+        near = own[max(0, at - 1) : at + 1]
+        if all(one.edit.end < other.edit.start or other.edit.end < one.edit.start for other in near):
+            own.insert(at, one)
+        else:
+            left.append(left_alone(one, f"{one.reason}: it holds another edit"))
+    return [one for own in kept.values() for one in own], left

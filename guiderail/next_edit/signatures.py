@@ -44,6 +44,8 @@ class Signature:
         Where the name of its class begins; None outside a class.
     is_bound
         Whether it is called on something that fills a parameter which is not listed.
+    is_of_class
+        Whether that may be its class.
     is_constructor
         Whether a call of its class runs it.
     """
@@ -53,6 +55,7 @@ class Signature:
     parameters: tuple[Parameter, ...]
     owner: int | None = None
     is_bound: bool = False
+    is_of_class: bool = False
     is_constructor: bool = False
 
 
@@ -72,14 +75,25 @@ class SignatureChange:
     after: Signature
     origins: tuple[int | None, ...]
 
+    @property
+    def is_of_names(self) -> bool:
+        """Whether only names of parameters are others."""
+        pairs = list(zip(self.before.parameters, self.after.parameters, strict=False))
+        same = all((old.kind, old.is_optional) == (new.kind, new.is_optional) for old, new in pairs)
+        return same and self.origins == tuple(range(len(self.before.parameters)))
+
 
 def signature_changes(alignment: Alignment) -> Iterator[SignatureChange]:
-    """The functions that are in both texts with different parameters."""
-    before = {one.start: one for one in signatures(alignment.before)}
-    after = {one.start: one for one in signatures(alignment.after)}
-    for start, old in before.items():
-        token = alignment.became(start)
-        new = after.get(token.start) if token is not None else None
+    """The functions that are in both texts with different parameters, by their paths."""
+    before = {one.path: one for one in signatures(alignment.before)}
+    after = {one.path: one for one in signatures(alignment.after)}
+    by_start = {one.start: one for one in after.values()}
+    for path, old in before.items():
+        new = after.get(path)
+        if new is None:  # it may have got another name
+            token = alignment.became(old.start)
+            new = by_start.get(token.start) if token is not None else None
+            new = None if new is None or new.path in before else new
         if new is not None and _shape(old) != _shape(new):
             yield SignatureChange(old, new, _origins(old, new, alignment))
 
@@ -124,10 +138,12 @@ def _declared(tree: SourceTree) -> Iterator[Signature]:
 
 def _signature(tree: SourceTree, node: Node, name: Node, path: tuple[str, ...], owner: Node | None) -> Signature | None:
     syntax = FUNCTIONS[tree.language]
-    listed = node.child_by_field_name("parameters")
+    listed, decorators = node.child_by_field_name("parameters"), _decorators(tree, node)
     parameters = _parameters(tree, listed) if listed is not None else None
-    is_bound = owner is not None and syntax.has_receiver and not _is_static(tree, node)
-    if parameters is None or (is_bound and (not parameters or parameters[0].kind not in {"positional", "either"})):
+    is_bound = owner is not None and syntax.has_receiver and "staticmethod" not in decorators
+    if parameters is None or not decorators <= syntax.transparent:
+        return None
+    if is_bound and (not parameters or parameters[0].kind not in {"positional", "either"}):
         return None
     return Signature(
         path,
@@ -135,16 +151,17 @@ def _signature(tree: SourceTree, node: Node, name: Node, path: tuple[str, ...], 
         tuple(parameters[is_bound:]),
         None if owner is None else tree.start(owner),
         is_bound,
+        "classmethod" in decorators,
         owner is not None and path[-1] in syntax.constructors,
     )
 
 
-def _is_static(tree: SourceTree, node: Node) -> bool:
-    """Whether a method takes no receiver."""
+def _decorators(tree: SourceTree, node: Node) -> frozenset[str]:
+    """The last names of a function's decorators."""
     outer = node.parent
-    if outer is None or outer.type != "decorated_definition":
-        return False
-    return any(tree.text(one).lstrip("@ ") == "staticmethod" for one in outer.named_children if one.type == "decorator")
+    own = [*node.named_children, *(outer.named_children if outer is not None and "decorated" in outer.type else ())]
+    texts = (tree.text(one) for one in own if one.type == "decorator")
+    return frozenset(re.split(r"[(\s]", text.lstrip("@ "), maxsplit=1)[0].rpartition(".")[2] for text in texts)
 
 
 def _parameters(tree: SourceTree, listed: Node) -> list[Parameter] | None:

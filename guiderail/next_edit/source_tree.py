@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
@@ -10,7 +11,6 @@ from tree_sitter import Node
 
 from guiderail.text.code_points import CodePoints
 from guiderail.text.document import Document
-from guiderail.text.languages.table import FUNCTIONS
 from guiderail.text.syntax import PARSE_S, SlowTextError, has_grammar, parse
 
 
@@ -54,6 +54,10 @@ class SourceTree:
         assert self.document.language is not None
         return self.document.language
 
+    def offset(self, byte: int) -> int:
+        """The code point that begins at a byte of the text in UTF-8."""
+        return self._points.of_byte(byte)
+
     def start(self, node: Node) -> int:
         """Where a node begins."""
         return self._points.of_byte(node.start_byte)
@@ -72,20 +76,15 @@ class SourceTree:
         node = self.root.descendant_for_byte_range(at, at + 1)
         return node if node is not None and "identifier" in node.type and node.start_byte == at else None
 
-    def declared(self) -> Iterator[str]:
-        """The names of the functions and classes."""
-        syntax = FUNCTIONS.get(self.language)
-        waiting = [self.root] if syntax else []
-        while syntax and waiting:
-            node = waiting.pop()
-            waiting += node.named_children
-            if node.type in syntax.functions | syntax.classes and (name := node.child_by_field_name("name")):
-                yield self.text(name)
-
     @cached_property
     def tokens(self) -> tuple[Token, ...]:
         """The leaves in order, without those that are empty."""
         return tuple(Token(self.text(leaf), self.start(leaf), leaf.type) for leaf in _leaves(self.root))
+
+    def tokens_in(self, start: int, end: int) -> tuple[Token, ...]:
+        """The leaves between two offsets."""
+        first, last = (bisect_left(self.tokens, at, key=lambda one: one.start) for at in (start, end))
+        return self.tokens[first:last]
 
 
 def read(document: Document) -> SourceTree | None:

@@ -1,16 +1,15 @@
-"""Everything that follows from the changes of some files, checked: what a command lists and an evaluation counts."""
+"""Everything that follows from the changes of several files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.next_edit.files import Files
-from guiderail.next_edit.finder import Finder, judged
-from guiderail.next_edit.proposal import Proposal
+from guiderail.next_edit.finder import Finder
+from guiderail.next_edit.proposal import Consequences, LeftAlone, Proposal, without_overlaps
 from guiderail.text.document import Document
 
 
@@ -22,49 +21,40 @@ class ReferenceFinders(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Consequences:
-    """What follows from changes.
-
-    Parameters
-    ----------
-    edits
-        The edits that bring no errors.
-    open
-        Calls that need an argument which only a person, or a model, can write.
-    dropped
-        Edits that would bring errors.
-    """
-
-    edits: tuple[Proposal, ...]
-    open: tuple[Proposal, ...]
-    dropped: tuple[Proposal, ...]
-
-
 def consequences(
     analysers: ReferenceFinders,
     root: Path,
     changes: Iterable[tuple[Document, Document]],
+    earlier: Callable[[Path], Document | None] = lambda _: None,
 ) -> Consequences:
     """What follows from the changes of files, each before and after; the files hold the later texts.
+
+    Parameters
+    ----------
+    earlier
+        What any file held before, if that is known: a call that was adapted since is not adapted again.
 
     Raises
     ------
     InterruptedSearchError
         An analyser does not answer.
     """
-    found: dict[tuple[Path | None, int, int, str], tuple[Proposal, bool]] = {}
+    found, left, finders = list[Proposal](), list[LeftAlone](), dict[str, Finder]()
     for before, after in changes:
-        analyser = analysers.reference_finder(after.language, root) if after.language else None
+        language = after.language or ""
+        analyser = analysers.reference_finder(language, root) if language else None
         if analyser is None:
+            left.append(LeftAlone(after.path or root, 0, "no analyser finds references in its language"))
             continue
-        finder = Finder(analyser, Files(root, {}))
-        for proposal, is_right in judged(finder, finder.find(before, after)):
-            edit = proposal.edit
-            found.setdefault((proposal.document.path, edit.start, edit.end, edit.text), (proposal, is_right))
-    every = list(found.values())
-    return Consequences(
-        tuple(one for one, is_right in every if is_right),
-        tuple(one for one, is_right in every if not is_right and one.missing),
-        tuple(one for one, is_right in every if not is_right and not one.missing),
-    )
+        finder = finders[language] = Finder(analyser, Files(root, {}, earlier))
+        own = finder.find(before, after)
+        found += own.edits
+        left += own.left
+    proposals, overlapping = without_overlaps(found)
+    edits = list[Proposal]()
+    for language, finder in finders.items():  # what each change alone allows, several may not
+        own = [one for one in proposals if (one.document.language or "") == language]
+        every = finder.checked(sorted(own, key=lambda one: (one.path, one.edit.start)))
+        edits += every.edits
+        left += every.left
+    return Consequences(tuple(edits), tuple(dict.fromkeys((*left, *overlapping))))

@@ -1,6 +1,7 @@
 """``guiderail next`` on small projects, with a real analyser."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,12 @@ SHOP = (
 APP = "from shop import Cart, price\n\ncart = Cart()\ncart.add('ü', count=3)\nprint(price(cart))\n"
 
 
+WHO = os.environ | {
+    "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org",
+    "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.org",
+}  # fmt: skip
+
+
 @pytest.fixture
 def project() -> Path:
     """A project of two files under git, in the working folder."""
@@ -22,9 +29,8 @@ def project() -> Path:
     root = Path.cwd()
     (root / "shop.py").write_text(SHOP)
     (root / "app.py").write_text(APP)
-    who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
-    for words in (("init", "-q"), ("add", "."), (*who, "commit", "-q", "-m", "first")):
-        subprocess.run(["git", *words], check=True, cwd=root)
+    for words in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "first")):
+        subprocess.run(["git", *words], check=True, cwd=root, env=WHO)
     return root
 
 
@@ -56,13 +62,68 @@ def test_apply(guiderail, project: Path) -> None:
 
 
 def test_a_value_that_nobody_knows_is_left_to_the_person(guiderail, project: Path) -> None:
-    change(project / "shop.py", ("price(cart)", "price(cart, currency)"))
-    result = guiderail("next", "shop.py", "--json")
-    found = json.loads(result.out)
-    assert (found["edits"], found["dropped"]) == ([], [])
-    (left,) = found["open"]
-    assert left["missing"] == ["currency"]
-    assert left["range"]["start"] == {"line": 5, "column": 16}
+    change(project / "shop.py", ("price(cart)", "price(cart, id)"))  # a builtin has that name everywhere
+    found = json.loads(guiderail("next", "shop.py", "--json").out)
+    assert found["edits"] == []
+    assert found["left"] == [
+        {"file": str(project / "app.py"), "line": 5, "why": "price(cart, id): it needs a value for id"}
+    ]
+
+
+def test_what_was_adapted_is_not_adapted_again(guiderail, project: Path) -> None:
+    """Swapped parameters would be swapped back."""
+    change(project / "shop.py", ("item, count=1", "count, item"))
+    (project / "app.py").write_text(APP.replace("'ü', count=3", "'ü', 3"))
+    subprocess.run(["git", "commit", "-q", "-m", "by position", "app.py"], check=True, cwd=project, env=WHO)
+    assert guiderail("next", "--apply").code == 0
+    adapted = (project / "app.py").read_text()
+    assert "cart.add(3, 'ü')" in adapted
+    assert "0 edits" in guiderail("next", "--apply").err
+    assert (project / "app.py").read_text() == adapted
+
+
+def test_changes_of_two_files_meet_in_one_line(guiderail, project: Path) -> None:
+    """Of edits that overlap the inner one is made, and the outer one is left to the person."""
+    (project / "one.py").write_text("def f(a, b): ...\n")
+    (project / "two.py").write_text("def g(a, b): ...\n")
+    (project / "both.py").write_text("from one import f\nfrom two import g\n\nprint(f(g(1, 2), 3))\n")
+    subprocess.run(["git", "add", "."], check=True, cwd=project)
+    subprocess.run(["git", "commit", "-q", "-m", "more"], check=True, cwd=project, env=WHO)
+    change(project / "one.py", ("a, b", "b, a"))
+    change(project / "two.py", ("a, b", "a, *, b"))
+    result = guiderail("next", "--apply")
+    assert (project / "both.py").read_text().endswith("print(f(g(1, b=2), 3))\n"), result.err
+    assert "both.py:4: left alone: f(b, a): it holds another edit" in result.err
+
+
+def test_files_that_are_no_text_are_passed_over(guiderail, project: Path) -> None:
+    for name in ("picture.png", "broken.py"):
+        (project / name).write_bytes(b"\0\xff")
+    subprocess.run(["git", "add", "."], check=True, cwd=project)
+    subprocess.run(["git", "commit", "-q", "-m", "more"], check=True, cwd=project, env=WHO)
+    for name in ("picture.png", "broken.py"):
+        (project / name).write_bytes(b"\0\xfe")
+    change(project / "shop.py", ("def price", "def cost"))
+    result = guiderail("next")
+    assert (result.code, "2 edits in 1 file proposed" in result.err) == (0, True), result.err
+    assert "picture.png" not in result.err
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("name", ["app.py", "sub folder/ä.py", "tab\tand\nline.py"])
+def test_the_patch_can_be_applied(guiderail, project: Path, end: str, mark: str, name: str) -> None:
+    """Without an end of the last line, with a byte order mark, with line separators that are none of git's."""
+    file = project / name
+    file.parent.mkdir(exist_ok=True)
+    text = mark + "from shop import price\n\nx = '\x0c \u2028'\n" + "y = 1\n" * 20 + f"print(price(1)){end}"
+    file.write_bytes(text.encode())
+    subprocess.run(["git", "add", "."], check=True, cwd=project)
+    subprocess.run(["git", "commit", "-q", "-m", "more"], check=True, cwd=project, env=WHO)
+    change(project / "shop.py", ("def price", "def cost"))
+    result = guiderail("next")
+    subprocess.run(["git", "apply"], input=result.out.encode(), check=True, cwd=project)
+    assert file.read_bytes() == text.replace("price", "cost").encode()
 
 
 def test_an_earlier_text_without_git(guiderail, project: Path, tmp_path: Path) -> None:
@@ -79,9 +140,10 @@ def test_an_earlier_text_without_git(guiderail, project: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--since", "nowhere"), "no revision nowhere"),
+        (("--since", "nowhere"), "cannot read nowhere"),
+        ((".",), "is a folder"),
         (("--since", "--output=x"), "is no revision"),
-        (("new.py",), "is not in HEAD"),
+        (("new.py",), "is not in the revision"),
         (("--before", "shop.py"), "of one FILE"),
         (("missing.py",), "missing.py"),
     ],

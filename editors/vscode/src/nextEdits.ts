@@ -5,7 +5,8 @@ import * as vscode from "vscode";
 import { counted, isAt, label, type NextEdit } from "./nextEdit";
 import type { ServerControl } from "./server";
 
-const SHOWN = "guiderail.hasNextEdit"; // the context key of the keys
+const SHOWN = "guiderail.hasNextEdit"; // the context keys of Escape, and of Tab
+const TAKEN = "guiderail.tabTakesNextEdit";
 
 export class NextEdits implements vscode.Disposable {
   private edit: NextEdit | undefined;
@@ -37,7 +38,10 @@ export class NextEdits implements vscode.Disposable {
         void (this.edit && this.refresh());
       }),
       vscode.window.onDidChangeTextEditorVisibleRanges(() => {
-        this.show();
+        this.showAgain();
+      }),
+      vscode.window.onDidChangeTextEditorSelection(() => {
+        this.showAgain();
       }),
     ];
   }
@@ -100,15 +104,33 @@ export class NextEdits implements vscode.Disposable {
     this.show();
   }
 
+  private showAgain(): void {
+    if (this.edit !== undefined) {
+      this.show();
+    }
+  }
+
   private show(): void {
     const edit = this.edit;
     void vscode.commands.executeCommand("setContext", SHOWN, edit !== undefined);
+    void vscode.commands.executeCommand("setContext", TAKEN, edit !== undefined && !this.indents(edit));
     for (const editor of vscode.window.visibleTextEditors) {
       const here = edit !== undefined && isIn(edit, editor.document) ? edit : undefined;
       editor.setDecorations(this.gone, here ? [rangeOf(here)] : []);
       editor.setDecorations(this.come, here ? [after(rangeOf(here), here.text, "editorGhostText.foreground")] : []);
       editor.setDecorations(this.hint, edit && editor === vscode.window.activeTextEditor ? this.hints(edit, editor) : []);
     }
+  }
+
+  /** Whether Tab may be meant to indent a line: before its first letter, where it is not the edit's. */
+  private indents(edit: NextEdit): boolean {
+    const editor = vscode.window.activeTextEditor;
+    if (editor === undefined) {
+      return false;
+    }
+    const { line, character } = editor.selection.active;
+    const before = editor.document.lineAt(line).text.slice(0, character);
+    return before.trim() === "" && !(isIn(edit, editor.document) && isAt(edit, line));
   }
 
   /** How many edits there are, at the line of this one; at the cursor's line where it is, if it cannot be seen. */

@@ -19,6 +19,10 @@ _DUNDERS = frozenset(name for kind in (type, re.compile, re) for name in dir(kin
 
 _HOLED = re.compile(r"(?i)(?<!\w)r?[ft]r?(?:\"\"\"|'''|['\"])")  # f-strings, and the template strings of 3.14
 
+_TRANSPARENT = frozenset(
+    ("staticmethod", "classmethod", "abstractmethod", "override", "final", "cache", "lru_cache", "contextmanager")
+)
+
 PYTHON = Language(
     "python",
     (".py", ".pyi", ".pyw"),
@@ -41,6 +45,7 @@ PYTHON = Language(
         calls={"call": "function"},
         constructors=frozenset({"__init__", "__new__"}),
         has_receiver=True,
+        transparent=_TRANSPARENT,
         keyword="keyword_argument",
         spreads=frozenset({"list_splat", "dictionary_splat"}),
     ),

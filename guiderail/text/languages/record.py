@@ -214,6 +214,8 @@ class FunctionSyntax:
         Methods that a call of their class runs.
     has_receiver
         Whether a method's first parameter is what it is called on.
+    transparent
+        The decorators with which a function still takes the parameters that it declares.
     keyword
         The node of an argument that is given by keyword, with the field ``name``; "" if there are none.
     spreads
@@ -225,6 +227,7 @@ class FunctionSyntax:
     calls: Mapping[str, str]
     constructors: frozenset[str]
     has_receiver: bool = False
+    transparent: frozenset[str] = frozenset()
     keyword: str = ""
     spreads: frozenset[str] = frozenset()
 

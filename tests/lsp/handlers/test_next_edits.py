@@ -119,6 +119,32 @@ async def test_a_name_typed_in_bursts_is_one_rename(project: Path, engine: FakeE
         assert {reply["edit"]["text"], reply["edit"]["reason"]} == {"cost", "price → cost"}
 
 
+async def test_an_adapted_call_is_not_adapted_again(project: Path, engine: FakeEngine) -> None:
+    """Swapped arguments would be swapped back, again and again."""
+    (project / "app.py").write_text(APP.replace("tax=5", "5"))
+    async with connected(engine, roots=(project,)) as client:
+        client.open(SHOP, uri(project, "shop.py"))
+        replace(client, project, "shop.py", "cart, tax", "tax, cart")
+        texts = []
+        while (reply := await asked(client, project))["edit"] and len(texts) < 5:
+            texts.append(reply["edit"]["text"])
+            accept(client, reply["edit"])
+        assert texts == ["cart=3, tax=2", "5, 1"]
+        assert "price(5, 1)" in text(client, project, "app.py")
+
+
+async def test_the_last_change_comes_first_and_an_earlier_one_is_not_lost(project: Path, engine: FakeEngine) -> None:
+    async with connected(engine, roots=(project,)) as client:
+        client.open(SHOP, uri(project, "shop.py"))
+        client.open("def hello(name): ...\n\n\nhello(name=1)\n", uri(project, "other.py"))
+        replace(client, project, "shop.py", "tax", "rate")
+        assert (await asked(client, project))["edit"]["reason"] == "tax → rate"
+        replace(client, project, "other.py", "name", "who")
+        assert (await asked(client, project, "other.py"))["edit"]["reason"] == "name → who"
+        await client.command("dismissNextEdit")
+        assert (await asked(client, project))["edit"]["reason"] == "tax → rate"
+
+
 async def test_broken_text_is_waited_for(project: Path, engine: FakeEngine) -> None:
     """A text with errors of syntax gives nothing, and does not become what is compared with."""
     async with connected(engine, roots=(project,)) as client:
@@ -167,7 +193,7 @@ async def test_another_client_protocol(project: Path, engine: FakeEngine) -> Non
         found = await client.ask("textDocument/copilotInlineEdit", params, seconds=90)
         (edit,) = found["edits"]
         assert edit["textDocument"] == {"uri": name, "version": 2}
-        assert (edit["range"]["start"], edit["text"]) == ({"line": 4, "character": 15}, "rate=2")
+        assert (edit["range"]["start"], edit["text"]) == ({"line": 4, "character": 15}, "rate")
         assert Document(SHOP).line_text(4)[15:] == "tax=2))"
 
 

@@ -1,0 +1,73 @@
+"""Which proposals bring no errors into their file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from guiderail.monitors.analysis.answers import Diagnostic
+from guiderail.monitors.verdict import errors_in, new_errors
+from guiderail.next_edit.proposal import Proposal, applied
+from guiderail.next_edit.source_tree import read
+from guiderail.text.document import Document
+
+TRIES = 4  # times that what stands where errors are is left out
+
+Diagnose = Callable[[Document], Sequence[Diagnostic]]
+
+
+class Checker:
+    """Asks for the errors of files with proposals in them.
+
+    Parameters
+    ----------
+    diagnose
+        What an analyser finds in a document.
+    """
+
+    def __init__(self, diagnose: Diagnose) -> None:
+        self._diagnose = diagnose
+        self._before: dict[Path, list[Diagnostic]] = {}
+
+    def clean(self, proposals: Sequence[Proposal]) -> list[Proposal]:
+        """Those of one file that bring no errors into it.
+
+        An import that follows a rename is wrong until the uses follow too. So all are tried together; if that brings
+        errors, without those on whose lines the errors are; then those of each change.
+        """
+        tried = list(proposals)
+        for _ in range(TRIES):
+            wrong = self._lines_of_errors(tried)
+            if not wrong:
+                return tried
+            right = [one for one, line in zip(tried, _lines(tried), strict=True) if line not in wrong]
+            if len(right) == len(tried):
+                break
+            tried = right
+        reasons = dict.fromkeys(one.reason for one in tried)
+        if len(reasons) < 2:
+            return []
+        return [one for reason in reasons for one in self.clean([one for one in tried if one.reason == reason])]
+
+    def _lines_of_errors(self, proposals: Sequence[Proposal]) -> set[int]:
+        """The lines, with all proposals made, where there are errors that are not there without them."""
+        if not proposals:
+            return set()
+        document, path = proposals[0].document, proposals[0].path
+        changed = applied(document, [one.edit for one in proposals])
+        if read(changed) is None:
+            return {-1}
+        having = errors_in(self._diagnose(changed))
+        if having and path not in self._before:
+            self._before[path] = errors_in(self._diagnose(document))
+        return {changed.position_at(one.start)[0] for one in new_errors(having, self._before.get(path, []))}
+
+
+def _lines(proposals: Sequence[Proposal]) -> list[int]:
+    """The line that each proposal's text begins on once all of one document are made."""
+    lines, shift = dict[int, int](), 0
+    for number in sorted(range(len(proposals)), key=lambda one: proposals[one].edit.start):
+        edit, document = proposals[number].edit, proposals[number].document
+        lines[number] = document.position_at(edit.start)[0] + shift
+        shift += edit.text.count("\n") - document.text.count("\n", edit.start, edit.end)
+    return [lines[number] for number in range(len(proposals))]
