@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 from guiderail.cli.terminal import visible
 from guiderail.engine.engine import Engine
@@ -29,6 +30,7 @@ def load_engine(settings: Settings, first: CompletionRequest | None = None, limi
         The model cannot be found or loaded.
     """
     start_logging(settings.log_level)
+    import_module("numpy")  # first: torch, which imports it otherwise, swallows an interrupt meanwhile
     engine, began = Engine(limits), time.perf_counter()
     with status(f"loading model {settings.model}"):
         engine.load(settings, first)

@@ -6,11 +6,11 @@ the line is left open.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import unmatched_closers
+from guiderail.text.backwards import word_start
 from guiderail.text.languages.table import LEXICONS
 from guiderail.text.refusal import beginnings
 from guiderail.text.syntax import SlowTextError, has_grammar
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 BELOW = 100_000  # characters after the line in which the brackets are looked for that close something before
 MOST = 64  # brackets that the text below is asked for
-_LAST_WORD = re.compile(r"\w+$")
 
 
 def refused_at(document: Document, change: Change) -> int | None:
@@ -35,7 +34,7 @@ def refused_at(document: Document, change: Change) -> int | None:
     end = document.line_end(document.position_at(change.end)[0])
     before, rest = document.text[: change.start], document.text[change.end : end]
     # The last word of a text that was cut may be the half of another one.
-    text = change.text if change.finished or rest.strip() else _LAST_WORD.sub("", change.text)
+    text = change.text if change.finished or rest.strip() else change.text[: word_start(change.text, len(change.text))]
     try:
         found = _refused(document, before, text, rest)
     except SlowTextError:

@@ -13,6 +13,8 @@ from guiderail.text.code_points import CodePoints
 from guiderail.text.document import Document
 from guiderail.text.syntax import PARSE_S, SlowTextError, has_grammar, parse
 
+LONGEST = 500_000  # characters: of a text the tokens take a hundred times as much memory
+
 
 class Token(NamedTuple):
     """A leaf of the tree: its text, where it begins, and the grammar's name for it."""
@@ -88,8 +90,8 @@ class SourceTree:
 
 
 def read(document: Document) -> SourceTree | None:
-    """The tree of a document; None if it has no grammar or errors of syntax, or takes too long to parse."""
-    if document.language is None or not has_grammar(document.language):
+    """The tree of a document; None if it has no grammar or errors of syntax, or is too long."""
+    if not has_grammar(document.language) or len(document.text) > LONGEST:
         return None
     try:
         root = parse(document.text.encode("utf-8", "replace"), document.language, PARSE_S)

@@ -20,7 +20,8 @@ def page(editor: Neovim, word: str) -> str:
     """What `:Guiderail word` shows, read-only, in a window of its own."""
     editor.keys("<Esc>")
     editor.rpc.command(f"silent Guiderail {word}")
-    editor.until(lambda: editor.rpc.current.buffer.name.endswith(f"guiderail://{word}"), "the page")
+    name = "return vim.api.nvim_buf_get_name(0)"  # at once: the buffer may be another one a moment later
+    editor.until(lambda: editor.lua(name).endswith(f"guiderail://{word}"), "the page")
     assert editor.lua("return { vim.bo.modifiable, vim.bo.buftype }") == [False, "nofile"]
     return editor.text()
 

@@ -97,7 +97,7 @@ def test_what_is_written_is_the_persons_alone(
 ) -> None:
     """Files are 0600 and folders 0700, new ones and those that an earlier version left open."""
     if name == "packages":
-        monkeypatch.setattr(packages, "_pip_download", lambda pins, folder: None)
+        monkeypatch.setattr(packages, "pip_download", lambda pins, folder, form: None)
     if was_open:
         WRITERS[name](monkeypatch)
         for path in [path for kind in KINDS for path in (home / kind).rglob("*")]:
