@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import threading
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from guiderail import programs
+from guiderail import programs, projectfile
 from guiderail.errors import UsageError
+from guiderail.projectfile import ProjectFileError
+from guiderail.text.source import SIZE_LIMIT
 
 GIT_S = 30.0
-_READING = ("--no-optional-locks", "-c", "core.fsmonitor=false")
+LIST_LIMIT = 64_000_000  # bytes of the names in a revision: a small repository may describe millions
+# git need not hold what is large in memory, whatever the repository sets.
+_READING = ("--no-optional-locks", "-c", "core.fsmonitor=false", "-c", f"core.bigFileThreshold={SIZE_LIMIT}")
 _ALONE = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": ""}  # nothing is fetched
 
 
@@ -48,38 +53,64 @@ class Revision:
     def text(self, path: Path) -> bytes | None:
         """What a file held; None if there was none."""
         blob = self._blobs.get(path)
-        return self._run("cat-file", "blob", blob) if blob is not None else None
+        return self._run("cat-file", "blob", blob, limit=SIZE_LIMIT) if blob is not None else None
 
-    def changed(self) -> Iterator[Path]:
-        """The files that hold something else now."""
+    def changed(self) -> Iterator[tuple[Path, bytes]]:
+        """The files that hold something else now, with what they hold.
+
+        The revision's names are whatever its author wrote: absolute, with dots, or under what is a link by now. Only
+        what lies in the repository counts, and is no larger than a source file may be.
+        """
         for path, blob in self._blobs.items():
-            if path.is_file() and not path.is_symlink() and _blob_id(path.read_bytes(), len(blob)) != blob:
-                yield path
+            try:
+                data = None if path.is_symlink() else projectfile.read_bytes(path, self._root, limit=SIZE_LIMIT)
+            except (ProjectFileError, OSError):  # OSError: a name that is too long
+                continue
+            if data is not None and _blob_id(data, len(blob)) != blob:
+                yield path, data
 
     @cached_property
     def _blobs(self) -> dict[Path, str]:
         """The regular files of the revision, with the ids of what they held."""
         found = {}
-        for line in self._run("ls-tree", "-r", "-z", "--full-tree", self._id).split(b"\0"):
+        for line in self._run("ls-tree", "-r", "-z", "--full-tree", self._id, limit=LIST_LIMIT).split(b"\0"):
             head, _, name = line.partition(b"\t")
             mode, _, rest = head.partition(b" ")
             if mode in {b"100644", b"100755"}:
                 found[self._root / name.decode(errors="surrogateescape")] = rest.split()[-1].decode()
         return found
 
-    def _run(self, *arguments: str) -> bytes:
+    def _run(self, *arguments: str, limit: int = 1000) -> bytes:
+        """What git says, of at most so many bytes."""
         program = programs.find("git", untrusted=self._root)
         if program is None:
             raise UsageError("git is not installed", "Give the earlier text with --before")
         try:
-            done = subprocess.run(
+            with subprocess.Popen(
                 [program, "-C", str(self._root), *_READING, *arguments],
-                capture_output=True, stdin=subprocess.DEVNULL, timeout=GIT_S, check=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 cwd=programs.working_directory(), env=programs.environment(self._root) | _ALONE,
-            )  # fmt: skip
-        except (OSError, subprocess.SubprocessError) as error:
-            raise UsageError("git cannot read this repository", "Give the earlier text with --before") from error
-        return done.stdout
+            ) as process:  # fmt: skip
+                said = _read(process, limit)
+        except OSError:
+            said = None
+        if said is None:
+            raise UsageError("git cannot read this repository", "Give the earlier text with --before")
+        return said
+
+
+def _read(process: subprocess.Popen[bytes], limit: int) -> bytes | None:
+    """What a program writes; None where it fails, takes too long or writes more than `limit` bytes."""
+    assert process.stdout is not None
+    timer = threading.Timer(GIT_S, process.kill)
+    timer.start()
+    try:
+        said = process.stdout.read(limit + 1)
+        if len(said) > limit:
+            process.kill()
+        return said if process.wait() == 0 and len(said) <= limit else None
+    finally:
+        timer.cancel()
 
 
 def _blob_id(data: bytes, digits: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -94,13 +95,28 @@ def _since(root: Path, revision: str, file: Path | None) -> Iterator[tuple[Docum
     from guiderail.text.source import read_source, read_stream
 
     then = Revision(root, revision)
-    for path in [file.absolute()] if file else list(then.changed()):
-        data = then.text(Path(path))
-        if data is not None:
-            after = read_source(path)
-            yield read_stream(io.BytesIO(data), after.language, path), after
-        elif file:
-            raise UsageError(f"{path} is not in {revision}", "Give its earlier text with --before")
+    if file is None:
+        yield from _all_since(then)
+        return
+    after = read_source(file.absolute())
+    data = then.text(file.absolute())
+    if data is None:
+        raise UsageError(f"{file.absolute()} is not in {revision}", "Give its earlier text with --before")
+    yield read_stream(io.BytesIO(data), after.language, after.path), after
+
+
+def _all_since(then: Revision) -> Iterator[tuple[Document, Document]]:
+    """Both texts of each changed file that can be read as source text."""
+    import io
+
+    from guiderail.text.source import read_stream
+
+    for path, now in then.changed():
+        try:
+            after = read_stream(io.BytesIO(now), None, path)
+            yield read_stream(io.BytesIO(then.text(path) or b""), after.language, path), after
+        except UsageError:
+            continue  # an image, or a text that was binary or too large
 
 
 def _by_file(edits: Sequence[Proposal]) -> dict[Path, tuple[Document, Document]]:
@@ -140,7 +156,7 @@ def _show(found: Consequences, root: Path, *, as_json: bool, is_applied: bool) -
     for path, (before, after) in files.items():
         name = path.relative_to(root) if path.is_relative_to(root) else path
         old, new = (document.text.splitlines(keepends=True) for document in (before, after))
-        patch = "".join(difflib.unified_diff(old, new, f"a/{name}", f"b/{name}"))
+        patch = "".join(difflib.unified_diff(old, new, _quoted(f"a/{name}"), _quoted(f"b/{name}")))
         output.write(visible(patch) if sys.stdout.isatty() else patch)
     made = "made" if is_applied else "proposed"
     click.echo(f"{_count(len(found.edits), 'edit')} in {_count(len(files), 'file')} {made}", err=True)
@@ -149,6 +165,14 @@ def _show(found: Consequences, root: Path, *, as_json: bool, is_applied: bool) -
         click.echo(visible(f"{one.document.path}:{one.line + 1}: needs a value for {names}"), err=True)
     for one in found.dropped:
         click.echo(visible(f"{one.document.path}:{one.line + 1}: not proposed, {one.reason} brings errors"), err=True)
+
+
+def _quoted(name: str) -> str:
+    """A name as git writes it in a patch: one with a line end could hold another patch."""
+    if name.isprintable() and not set(name) & set('"\\'):
+        return name
+    octal = (chr(byte) if 0x20 <= byte < 0x7F and byte not in b'"\\' else f"\\{byte:03o}" for byte in os.fsencode(name))
+    return f'"{"".join(octal)}"'
 
 
 def _count(number: int, noun: str) -> str:
