@@ -50,7 +50,7 @@ class Alignment:
         parent = node.parent if node is not None else None
         if node is None or parent is None:
             return "", None
-        return parent.type, parent.field_name_for_child(parent.children.index(node))
+        return parent.type, tree.field(parent, node)
 
     @cached_property
     def _declared(self) -> frozenset[str]:

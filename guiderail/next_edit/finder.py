@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as LateError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
@@ -97,7 +98,7 @@ class Finder:
             groups = [[one for one in proposals if one.reason == reason] for reason in reasons]
         else:
             groups = [[one] for one in proposals] if len(proposals) > 1 else []
-        kept = [one for group in groups for one in self.right(group)]
+        kept = {one for group in groups for one in self.right(group)}
         return [one for one in proposals if one in kept]
 
     def _right_together(self, proposals: Sequence[Proposal]) -> list[Proposal] | None:
@@ -134,6 +135,11 @@ class Finder:
                 raise InterruptedSearchError(str(error)) from error
         raise InterruptedSearchError("cancelled" if self.cancelled() else "late")
 
+    def check(self) -> None:
+        """Raise InterruptedSearchError if nobody waits any more."""
+        if self.cancelled():
+            raise InterruptedSearchError("cancelled")
+
     def tree(self, path: Path) -> SourceTree | None:
         """The tree of another file; None where it cannot be changed, or has errors of syntax."""
         if path not in self._trees:
@@ -146,15 +152,17 @@ def judged(finder: Finder, proposals: Iterable[Proposal]) -> Iterator[tuple[Prop
     """The proposals, each with whether it is right; file by file."""
     for _, group in groupby(proposals, key=lambda one: one.document.path):
         own = list(group)
-        right = finder.right(own)
+        right = frozenset(finder.right(own))
         yield from ((one, one in right) for one in own)
 
 
 def applied(document: Document, edits: Iterable[Edit]) -> Document:
     """A document after edits of it that do not overlap."""
-    for edit in sorted(edits, key=lambda one: one.start, reverse=True):
-        document = document.edited(edit)
-    return document
+    text, parts, end = document.text, list[str](), 0
+    for edit in sorted(edits, key=lambda one: one.start):  # at once: there may be thousands in a long text
+        parts += [text[end : edit.start], edit.text]
+        end = edit.end
+    return replace(document, text="".join((*parts, text[end:])))
 
 
 def _spans(proposals: Sequence[Proposal]) -> list[tuple[int, int]]:
@@ -221,6 +229,7 @@ class _Search:
     def _places(self, places: Sequence[Reference], name: str) -> Iterator[tuple[SourceTree, int]]:
         """The places, in today's texts, where a name still is written as it was."""
         for place in places:
+            self.finder.check()
             if place.path == self.path:
                 start = _offset(place, self.alignment.before.document)
                 token = self.alignment.became(start) if start is not None else None
@@ -263,8 +272,9 @@ def _ordered(found: Iterator[Proposal], changed: Document, files: Files) -> list
         path, edit = proposal.document.path, proposal.edit
         assert path is not None, "proposals are for files"
         others = spans.setdefault(path, [])
-        if all(edit.end < other.start or other.end < edit.start for other in others):
-            others.append(edit)
+        at = bisect(others, edit.start, key=lambda one: one.start)
+        if (at == 0 or others[at - 1].end < edit.start) and (at == len(others) or edit.end < others[at].start):
+            others.insert(at, edit)
             kept[path, edit.start] = proposal
 
     def rank(key: tuple[Path, int]) -> tuple[int, Path, int]:

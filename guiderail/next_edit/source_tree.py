@@ -47,6 +47,7 @@ class SourceTree:
         self.document = document
         self.root = root
         self._points = CodePoints(document.text)
+        self._fields: dict[int, dict[int, str | None]] = {}
 
     @property
     def language(self) -> str:
@@ -71,6 +72,12 @@ class SourceTree:
         at = self._points.to_byte(offset)
         node = self.root.descendant_for_byte_range(at, at + 1)
         return node if node is not None and "identifier" in node.type and node.start_byte == at else None
+
+    def field(self, parent: Node, child: Node) -> str | None:
+        """The field of a node that a child of it is in; the children are read once: a list may have 100,000."""
+        if parent.id not in self._fields:
+            self._fields[parent.id] = dict(_fields(parent))
+        return self._fields[parent.id].get(child.id)
 
     def declared(self) -> Iterator[str]:
         """The names of the functions and classes."""
@@ -97,6 +104,16 @@ def read(document: Document) -> SourceTree | None:
     except SlowTextError:
         return None
     return None if root.has_error else SourceTree(document, root)
+
+
+def _fields(parent: Node) -> Iterator[tuple[int, str | None]]:
+    """The children of a node, each with its field."""
+    cursor = parent.walk()
+    is_there = cursor.goto_first_child()
+    while is_there:
+        if cursor.node is not None:
+            yield cursor.node.id, cursor.field_name
+        is_there = cursor.goto_next_sibling()
 
 
 def _leaves(root: Node) -> Iterator[Node]:

@@ -4,13 +4,24 @@ import hashlib
 import subprocess
 import time
 import zlib
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from guiderail.cli.git import Revision
 from guiderail.cli.next import _quoted
 from guiderail.errors import UsageError
+from guiderail.monitors.analysis.answers import Reference, References
+from guiderail.monitors.analysis.requests import REFERENCES
+from guiderail.next_edit.alignment import Alignment
+from guiderail.next_edit.files import Files
+from guiderail.next_edit.finder import Finder, InterruptedSearchError, judged
+from guiderail.next_edit.source_tree import read
+from guiderail.text.document import Document
 from guiderail.text.source import SIZE_LIMIT
 
 WAS = b"def old(x):\n    return x\n\n\nold(1)\n"
@@ -68,3 +79,65 @@ def test_a_name_in_a_patch_holds_no_other_patch() -> None:
     name = 'a/x\n--- a/Makefile\n+++ b/Makefile\n@@ -0,0 +1 @@\n+evil:\x1b]0;"\udcff.py'
     assert "\n" not in _quoted(name)
     assert (_quoted("a/ü b.py"), _quoted('a/"')) == ("a/ü b.py", '"a/\\042"')
+
+
+@contextmanager
+def soon() -> Iterator[None]:
+    """Less than 20 seconds of this thread; what these tests found took minutes."""
+    begun = time.thread_time()
+    yield
+    assert time.thread_time() - begun < 20
+
+
+class EachCall:
+    """An analyser that answers with the lines that begin with a name, and finds no errors."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path = path
+        self._name = name
+
+    def ask(self, kind: Any, question: Any) -> Future[Any]:
+        answer: Future[Any] = Future()
+        lines = enumerate(question.text.split("\n"))
+        places = (Reference(self._path, at, 0, "utf-32") for at, line in lines if line.startswith(self._name))
+        answer.set_result(References(True, tuple(places)) if kind is REFERENCES else ())
+        return answer
+
+
+def renamed(path: Path, count: int) -> tuple[Document, Document]:
+    """A file whose function was renamed, with so many calls of it."""
+    before = "def old():\n    pass\n" + "old()\n" * count
+    path.write_text(before.replace("def old", "def new"))
+    return Document(before, path, "python"), Document(path.read_text(), path, "python")
+
+
+def test_thousands_of_uses_are_found_soon(tmp_path: Path) -> None:
+    before, after = renamed(tmp_path / "a.py", 20_000)
+    finder = Finder(EachCall(tmp_path / "a.py", "old"), Files(tmp_path, {}))  # pyright: ignore[reportArgumentType]
+    with soon():
+        found = list(judged(finder, finder.find(before, after)))
+    assert (len(found), all(is_right for _, is_right in found)) == (20_000, True)
+
+
+def test_a_search_ends_among_the_places_once_nobody_waits(tmp_path: Path) -> None:
+    """Searches that went on would take all threads from those that follow."""
+    before, after = renamed(tmp_path / "a.py", 1000)
+    asked = iter(range(100))
+    finder = Finder(
+        EachCall(tmp_path / "a.py", "old"),  # pyright: ignore[reportArgumentType]
+        Files(tmp_path, {}),
+        lambda: next(asked, None) is None,
+    )
+    with pytest.raises(InterruptedSearchError):
+        finder.find(before, after)
+
+
+def test_names_in_a_long_list_are_aligned_soon() -> None:
+    """The children of the list are not read again for each name."""
+    text = "x = [" + "1, " * 90_000 + ", ".join(["old"] * 3900) + "]\n"
+    before, after = (read(Document(one, None, "python")) for one in (text, text.replace("old", "new")))
+    assert before is not None
+    assert after is not None
+    with soon():
+        found = Alignment(before, after).renamed()
+    assert len(found["old", "new"]) == 3900
