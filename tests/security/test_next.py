@@ -1,6 +1,7 @@
 """``guiderail next`` in a repository that somebody else wrote: its names lead nowhere, and nothing of it takes long."""
 
 import hashlib
+import re
 import subprocess
 import time
 import zlib
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,13 +17,17 @@ import pytest
 from guiderail.cli.git import Revision
 from guiderail.cli.next import _quoted
 from guiderail.errors import UsageError
+from guiderail.lsp.buffer import Buffer
+from guiderail.lsp.next_edits import NextEdits
 from guiderail.monitors.analysis.answers import Reference, References
 from guiderail.monitors.analysis.requests import REFERENCES
 from guiderail.next_edit.alignment import Alignment
 from guiderail.next_edit.files import Files
 from guiderail.next_edit.finder import Finder, InterruptedSearchError, judged
+from guiderail.next_edit.proposal import Proposal
 from guiderail.next_edit.source_tree import read
 from guiderail.text.document import Document
+from guiderail.text.edit import Edit
 from guiderail.text.source import SIZE_LIMIT
 
 WAS = b"def old(x):\n    return x\n\n\nold(1)\n"
@@ -51,7 +57,9 @@ def revision(root: Path, names: dict[str, bytes]) -> Revision:
     """A commit of files of these names."""
     entries = [f"100644 {name}\0".encode() + bytes.fromhex(stored(root, "blob", data)) for name, data in names.items()]
     tree = stored(root, "tree", b"".join(entries))
-    return Revision(root, stored(root, "commit", f"tree {tree}\nauthor A <a> 1 +0\ncommitter A <a> 1 +0\n\nm\n".encode()))
+    return Revision(
+        root, stored(root, "commit", f"tree {tree}\nauthor A <a> 1 +0\ncommitter A <a> 1 +0\n\nm\n".encode())
+    )
 
 
 def test_names_of_a_revision_do_not_lead_out(root: Path) -> None:
@@ -141,3 +149,18 @@ def test_names_in_a_long_list_are_aligned_soon() -> None:
     with soon():
         found = Alignment(before, after).renamed()
     assert len(found["old", "new"]) == 3900
+
+
+def test_offers_in_a_long_line_are_made_soon(tmp_path: Path) -> None:
+    """On the event loop: the columns of one offer alone are counted in code units."""
+    path = tmp_path / "a.py"
+    text = "x = ['ü', " + "1234, " * 90_000 + "old(1), " * 20_000 + "]\n"
+    document, buffer = Document(text, path, "python"), Buffer(path.as_uri(), "python", text, 1, "utf-16")
+    places = (found.start() for found in re.finditer("old", text))
+    client = SimpleNamespace(buffers={buffer.uri: buffer}, encoding="utf-16")
+    edits = NextEdits(client, SimpleNamespace(), lambda: None)  # pyright: ignore[reportArgumentType]
+    edits._found = [Proposal(document, Edit(at, at + 3, "new"), "rename", "old → new") for at in places]
+    begun = time.thread_time()
+    offers = edits.offers()
+    assert time.thread_time() - begun < 2
+    assert (len(offers), offers[0].range.start.character) == (20_000, text.index("old"))
