@@ -26,6 +26,7 @@ from guiderail.next_edit.files import Files
 from guiderail.next_edit.finder import Finder, InterruptedSearchError, judged
 from guiderail.next_edit.proposal import Proposal
 from guiderail.next_edit.source_tree import read
+from guiderail.prompt.ignore import Ignore
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
 from guiderail.text.source import SIZE_LIMIT
@@ -164,3 +165,17 @@ def test_offers_in_a_long_line_are_made_soon(tmp_path: Path) -> None:
     offers = edits.offers()
     assert time.thread_time() - begun < 2
     assert (len(offers), offers[0].range.start.character) == (20_000, text.index("old"))
+
+
+def test_ignore_rules_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An analyser may name thousands of files, and reading a hostile .gitignore takes a second."""
+    made: list[Path] = []
+
+    def counted(root: Path) -> Ignore:
+        made.append(root)
+        return Ignore(root)
+
+    monkeypatch.setattr("guiderail.next_edit.files.ignored", counted)
+    files = Files(tmp_path, {})
+    assert [files.get(tmp_path / f"{number}.py") for number in range(10)] == [None] * 10
+    assert len(made) == 1
