@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import threading
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from guiderail import programs
+from guiderail import programs, projectfile
 from guiderail.errors import UsageError
+from guiderail.projectfile import ProjectFileError
 from guiderail.text.language import language_of
 from guiderail.text.source import SIZE_LIMIT
 from guiderail.text.syntax import has_grammar
 
 GIT_S = 30.0
-_READING = ("--no-optional-locks", "-c", "core.fsmonitor=false")
+LIST_LIMIT = 64_000_000  # bytes of the names in a revision: a small repository may describe millions
+# git need not hold what is large in memory, whatever the repository sets.
+_READING = ("--no-optional-locks", "-c", "core.fsmonitor=false", "-c", f"core.bigFileThreshold={SIZE_LIMIT}")
 _ALONE = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": ""}  # nothing is fetched
 
 
@@ -47,43 +51,70 @@ class Revision:
     def text(self, path: Path) -> bytes | None:
         """What a file held; None if there was none."""
         blob = self._blobs.get(path)
-        return self._run("cat-file", "blob", blob) if blob is not None else None
+        return self._run("cat-file", "blob", blob, limit=SIZE_LIMIT) if blob is not None else None
 
-    def changed(self) -> Iterator[Path]:
-        """The files with a grammar that hold something else now."""
+    def changed(self) -> Iterator[tuple[Path, bytes]]:
+        """The files with a grammar that hold something else now, with what they hold.
+
+        The revision's names are whatever its author wrote: absolute, with dots, or under what is a link by now. Only
+        what lies in the repository counts, and is no larger than a source file may be.
+        """
         for path, blob in self._blobs.items():
-            is_source = has_grammar(language_of(path)) and path.is_file() and not path.is_symlink()
-            if is_source and path.stat().st_size <= SIZE_LIMIT and _blob_id(path.read_bytes(), len(blob)) != blob:
-                yield path
+            if not has_grammar(language_of(path)):
+                continue
+            try:
+                data = None if path.is_symlink() else projectfile.read_bytes(path, self._root, limit=SIZE_LIMIT)
+            except (ProjectFileError, OSError):  # OSError: a name that is too long
+                continue
+            if data is not None and _blob_id(data, len(blob)) != blob:
+                yield path, data
 
     @cached_property
     def _blobs(self) -> dict[Path, str]:
         """The regular files of the revision, with the ids of what they held."""
         found = {}
-        for line in self._run("ls-tree", "-r", "-z", "--full-tree", self._id).split(b"\0"):
+        for line in self._run("ls-tree", "-r", "-z", "--full-tree", self._id, limit=LIST_LIMIT).split(b"\0"):
             head, _, name = line.partition(b"\t")
             mode, _, rest = head.partition(b" ")
             if mode in {b"100644", b"100755"}:
                 found[self._root / name.decode(errors="surrogateescape")] = rest.split()[-1].decode()
         return found
 
-    def _run(self, *arguments: str) -> bytes:
+    def _run(self, *arguments: str, limit: int = 1000) -> bytes:
+        """What git says, of at most so many bytes."""
         program = programs.find("git", untrusted=self._root)
         if program is None:
             raise UsageError("git is not installed", "Give the earlier text with --before")
         try:
-            done = subprocess.run(
+            with subprocess.Popen(
                 [program, "-C", str(self._root), *_READING, *arguments],
-                capture_output=True, stdin=subprocess.DEVNULL, timeout=GIT_S, check=False,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 cwd=programs.working_directory(), env=programs.environment(self._root) | _ALONE,
-            )  # fmt: skip
-        except (OSError, subprocess.SubprocessError) as error:
-            raise UsageError("git cannot be run", "Give the earlier text with --before") from error
-        if done.returncode:
-            said = done.stderr.decode(errors="replace").strip().splitlines() or ["it gave no reason"]
-            reason = f"git cannot read {arguments[-1].removesuffix('^{commit}')} in {self._root}: {said[-1]}"
+            ) as process:  # fmt: skip
+                said, why = _read(process, limit)
+        except OSError as error:
+            said, why = None, str(error.strerror)
+        if said is None:
+            reason = f"git cannot read {arguments[-1].removesuffix('^{commit}')} in {self._root}: {why}"
             raise UsageError(reason, "Name a commit, branch or tag, or give the earlier text with --before")
-        return done.stdout
+        return said
+
+
+def _read(process: subprocess.Popen[bytes], limit: int) -> tuple[bytes | None, str]:
+    """What a program writes; nothing, and why, where it fails, takes too long or writes more than `limit` bytes."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    timer = threading.Timer(GIT_S, process.kill)
+    timer.start()
+    try:
+        said = process.stdout.read(limit + 1)
+        if len(said) > limit:
+            process.kill()
+            return None, f"it is larger than {limit} bytes"
+        problems = process.stderr.read(LIST_LIMIT).decode(errors="replace").strip().splitlines()
+        return (said, "") if process.wait() == 0 else (None, problems[-1] if problems else "it gave no reason")
+    finally:
+        timer.cancel()
 
 
 def _blob_id(data: bytes, digits: int) -> str:

@@ -96,12 +96,12 @@ def _whole(changes: Iterable[tuple[Document, Document]]) -> Iterator[tuple[Docum
 
 def _then(then: Revision | None, path: Path) -> Document | None:
     """What a file held at a revision, if it can be read."""
-    from guiderail.text.source import SourceError, read_stream
+    from guiderail.text.source import read_stream
 
-    data = then.text(path) if then is not None else None
     try:
+        data = then.text(path) if then is not None else None
         return read_stream(io.BytesIO(data), None, path) if data is not None else None
-    except SourceError:
+    except UsageError:  # it was too large, or no text
         return None
 
 
@@ -115,7 +115,7 @@ def _given(file: Path, before: Path) -> tuple[Document, Document]:
 
 def _since(then: Revision, file: Path | None) -> Iterator[tuple[Document, Document]]:
     """The earlier and the present texts of the files that changed since a revision."""
-    from guiderail.text.source import SourceError, read_source
+    from guiderail.text.source import SourceError, read_source, read_stream
 
     if file is not None:
         after, before = read_source(file), _then(then, file)
@@ -123,10 +123,10 @@ def _since(then: Revision, file: Path | None) -> Iterator[tuple[Document, Docume
             raise UsageError(f"{file} is not in the revision", "Give its earlier text with --before")
         yield before, after
         return
-    for path in then.changed():
+    for path, now in then.changed():
         before = _then(then, path)
         try:
-            after = read_source(path)
+            after = read_stream(io.BytesIO(now), None, path)
         except SourceError as error:
             click.echo(visible(f"left out: {error.message}"), err=True)
             continue

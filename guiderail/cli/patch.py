@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Sequence
 
 from guiderail.next_edit.proposal import applied
@@ -54,9 +55,8 @@ def _clusters(document: Document, edits: Sequence[Edit]) -> list[tuple[int, int,
 
 
 def _quoted(name: str) -> str:
-    """A name as git writes it: in quotes where it holds what would end the line."""
-    if all(char >= " " and char not in '"\\\x7f' for char in name):
+    """A name as git writes it in a patch: one with a line end could hold another patch."""
+    if name.isprintable() and not set(name) & set('"\\'):
         return name
-    named = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
-    octal = (char if " " <= char != "\x7f" else f"\\{ord(char):03o}" for char in name)
-    return '"' + "".join(named.get(char, other) for char, other in zip(name, octal, strict=True)) + '"'
+    octal = (chr(byte) if 0x20 <= byte < 0x7F and byte not in b'"\\' else f"\\{byte:03o}" for byte in os.fsencode(name))
+    return f'"{"".join(octal)}"'

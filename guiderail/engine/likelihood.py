@@ -29,6 +29,7 @@ Situation = Literal["comment", "string", "import", "line start", "member", "word
 NEAR = 50_000  # characters before the cursor and after it in which words are looked for
 LEAST = -1e3  # of a log-probability
 QUOTED = 4  # characters in which a string's opening quote stands: rb"
+LONGEST_WORD = 200  # characters of the half-typed word that are looked at
 SHORTEST = 8  # characters of the beginning of a line that another line has too
 EMBEDDED = "embedded"  # the only model that has a table
 _IMPORT = re.compile(r"\s*(?:import|from|use|using|package)\b")
@@ -57,6 +58,13 @@ def _line_before(text: str, offset: int) -> str:
     return text[text.rfind("\n", 0, offset) + 1 : offset]
 
 
+def half_word(line: str) -> str:
+    """The word that a line ends in, its last `LONGEST_WORD` characters at most."""
+    end = line[-LONGEST_WORD:]  # a search from each character of a long line would take minutes
+    found = re.search(r"\w*$", end)
+    return found[0] if found else ""
+
+
 class Facts:
     """The facts about the beginnings of one suggestion.
 
@@ -76,7 +84,7 @@ class Facts:
         words = keywords(language) if language and has_grammar(language) else ()
         self._known = dict.fromkeys(words, True)
         self._situation = situation_at(document, one.start)
-        self._half = re.search(r"\w*$", self._line)
+        self._half = half_word(self._line)
         self._offset = max(0, one.written.find(one.text))  # blanks before it may have been left out
 
     def of(self, end: int) -> dict[str, float]:
@@ -84,8 +92,7 @@ class Facts:
         one, text = self._one, self._one.text[:end]
         scores = self._scores(end)
         whole = end == len(one.text)
-        half = self._half[0] if self._half else ""
-        names = _NAME.findall(half + text)
+        names = _NAME.findall(self._half + text)
         total = sum(scores)
         return {
             "total": total,
@@ -99,7 +106,7 @@ class Facts:
             "new names": float(min(3, sum(not self._is_known(name) for name in names))),
             "written before": self._written_before(text),
             "signs alone": float(not names),
-            "half typed": math.log1p(len(half)),
+            "half typed": math.log1p(len(self._half)),
             f"in {self._situation}": 1.0,
         }
 

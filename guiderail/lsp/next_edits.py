@@ -26,6 +26,7 @@ from guiderail.text.positions import Encoding, to_units
 REST_S = 0.4  # a change counts once nothing has been typed for so long
 SETTLED_S = 3.0  # for which a request waits
 POLL_S = 0.02
+MOST = 5000  # proposals at once; the others follow when these were made
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,13 @@ class Offer:
     proposal: Proposal
     uri: str
     version: int | None  # None of a file that is not open
-    range: types.Range
+    encoding: Encoding
+
+    @property
+    def range(self) -> types.Range:
+        """What it replaces; of the one that is shown alone: each takes a look at its whole line."""
+        document, edit = self.proposal.document, self.proposal.edit
+        return types.Range(*(_position(document, at, self.encoding) for at in (edit.start, edit.end)))
 
 
 class NextEdits:
@@ -94,7 +101,10 @@ class NextEdits:
     def offers(self) -> list[Offer]:
         """The proposals for texts that are still as they were."""
         by_path = {whole(one.path): one for one in self._client.buffers.values() if one.path is not None}
-        return [offer for one in self._found if (offer := self._offer(one, by_path)) is not None]
+        documents = {id(one.document): one.document for one in self._found}  # few, of thousands of proposals
+        buffers = {key: by_path.get(whole(one.path)) if one.path else None for key, one in documents.items()}
+        is_now = {key: (one := buffers[key]) is None or one.text == documents[key].text for key in documents}
+        return [self._offer(one, buffers[id(one.document)]) for one in self._found if is_now[id(one.document)]]
 
     def dismiss(self) -> None:
         """Propose nothing more of what follows from this change, but of others."""
@@ -109,14 +119,9 @@ class NextEdits:
         before = self._before.get(buffer.uri)
         return before is not None and before.text != buffer.document.text
 
-    def _offer(self, proposal: Proposal, by_path: dict[Path, Buffer]) -> Offer | None:
-        path, edit, document = proposal.path, proposal.edit, proposal.document
-        buffer = by_path.get(whole(path))
-        if buffer is not None and buffer.text != document.text:
-            return None
-        span = types.Range(*(_position(document, at, self._client.encoding) for at in (edit.start, edit.end)))
-        uri, version = (buffer.uri, buffer.version) if buffer else (path.as_uri(), None)
-        return Offer(proposal, uri, version, span)
+    def _offer(self, proposal: Proposal, buffer: Buffer | None) -> Offer:
+        uri, version = (buffer.uri, buffer.version) if buffer else (proposal.path.as_uri(), None)
+        return Offer(proposal, uri, version, self._client.encoding)
 
     def _stop(self) -> None:
         if self._timer is not None:
@@ -162,7 +167,7 @@ class NextEdits:
             analyser = self._client.worker.engine.reference_finder(request) if root is not None else None
             if analyser is None or root is None:
                 return ()
-            return Finder(analyser, Files(root, opened, earlier), cancelled.is_set).find(before, after).edits
+            return Finder(analyser, Files(root, opened, earlier), cancelled.is_set).find(before, after).edits[:MOST]
 
         try:
             found = await asyncio.to_thread(work)

@@ -34,6 +34,7 @@ class Files:
         self.earlier = earlier
         self._root = whole(root)
         self._opened = opened
+        self._ignored = ignored(self._root)  # one for all paths: its rules may take a second to read
         self._known: dict[Path, Document | None] = {}
 
     def is_open(self, path: Path) -> bool:
@@ -52,7 +53,7 @@ class Files:
             return False  # what it leads to has a name of its own
         real = Path(os.path.realpath(path))
         is_inside = path.is_relative_to(self._root) and real.is_relative_to(os.path.realpath(self._root))
-        return is_inside and not ignored(self._root)(path) and (os.access(path, os.W_OK) or not path.exists())
+        return is_inside and not self._ignored(path) and (os.access(path, os.W_OK) or not path.exists())
 
     def _read(self, path: Path) -> Document | None:
         try:

@@ -31,7 +31,6 @@ T = TypeVar("T")
 ANSWER_S = 30.0  # of the first question of a project; the analyser reads it then
 POLL_S = 0.02
 MARK = "\ufeff"
-MOST_RENAMES = 50  # of one change; a text in which more names differ is another text
 
 Cancelled = Callable[[], bool]
 
@@ -110,6 +109,11 @@ class Finder:
                 raise InterruptedSearchError(str(error)) from error
         raise InterruptedSearchError("cancelled" if self.cancelled() else "late")
 
+    def check(self) -> None:
+        """Raise InterruptedSearchError if nobody waits any more."""
+        if self.cancelled():
+            raise InterruptedSearchError("cancelled")
+
     def tree(self, path: Path) -> SourceTree | None:
         """The tree of another file; None where it cannot be changed, or has errors of syntax."""
         if path not in self._trees:
@@ -159,10 +163,8 @@ class _Search:
         for change in signature_changes(self.alignment):
             if not change.is_of_names:  # keywords are uses of a renamed parameter
                 yield from self._calls(change)
-        every = list(renames(self.alignment))
-        if len(every) <= MOST_RENAMES:
-            for rename in every:
-                yield from self._uses(rename)
+        for rename in renames(self.alignment):
+            yield from self._uses(rename)
 
     def _uses(self, rename: Rename) -> Iterator[Proposal]:
         """The uses of a renamed name, if it was declared where it was replaced."""
@@ -218,6 +220,7 @@ class _Search:
     def _places(self, places: Sequence[Reference], name: str) -> Iterator[tuple[SourceTree, int]]:
         """The places, in today's texts, where a name still is written as it was."""
         for place in places:
+            self.finder.check()
             if place.path == self.path:
                 start = _offset(place, self.alignment.before.document, name)
                 token = self.alignment.became(start) if start is not None else None

@@ -36,6 +36,11 @@ class Proposal:
     reason: str
 
     @property
+    def line(self) -> int:
+        """The line, from 0, where the edit begins."""
+        return self.document.position_at(self.edit.start)[0]
+
+    @property
     def path(self) -> Path:
         """The file."""
         assert self.document.path is not None, "proposals are for files"
@@ -61,7 +66,7 @@ class Consequences:
 
 def left_alone(proposal: Proposal, why: str) -> LeftAlone:
     """The place of a proposal that is not made."""
-    return LeftAlone(proposal.path, proposal.document.position_at(proposal.edit.start)[0], why)
+    return LeftAlone(proposal.path, proposal.line, why)
 
 
 def applied(document: Document, edits: Iterable[Edit]) -> Document:

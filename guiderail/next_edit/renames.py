@@ -13,6 +13,8 @@ from guiderail.next_edit.alignment import Alignment
 from guiderail.next_edit.source_tree import SourceTree, Token
 from guiderail.text.languages.table import FUNCTIONS, NODES
 
+MOST_REPLACED = 200  # names in one change; a text in which more differ is another text
+LONGEST = 4_000  # tokens of a statement; of a longer one nothing is said, but of a function or class
 LEAST_ALIKE = 0.6  # of what is declared, the name apart: of less it is another declaration in the same place
 
 # Where a name counts: a parameter or a local variable in its function, a member after a dot, an alias in its file.
@@ -45,11 +47,15 @@ def renames(alignment: Alignment) -> Iterator[Rename]:
     A name was not renamed if it is still declared beside the new one, if there was one of the new name before, or if
     what it names is something else now.
     """
-    before, after = alignment.before, alignment.after
+    before, after, replaced = alignment.before, alignment.after, list(alignment.replaced_names())
+    if len(replaced) > MOST_REPLACED:
+        return
     paths = _paths(before), _paths(after)
-    for old, new in alignment.replaced_names():
+    for old, new in replaced:
         nodes = before.name_at(old.start), after.name_at(new.start)
-        if nodes[0] is None or nodes[1] is None or _role(nodes[0]) != _role(nodes[1]):
+        if nodes[0] is None or nodes[1] is None or _role(before, nodes[0]) != _role(after, nodes[1]):
+            continue
+        if not _is_definition(before, nodes[0]) and len(_around(before, nodes[0])) > LONGEST:
             continue
         kind = _kind(before, nodes[0])
         if _is_definition(before, nodes[0]):
@@ -67,20 +73,20 @@ def is_another(tree: SourceTree, name: str) -> bool:
     return any(_is_plain(tree, token) for token in tree.tokens if token.text == name and token.is_name)
 
 
-def _role(node: Node) -> tuple[str, str | None]:
+def _role(tree: SourceTree, node: Node) -> tuple[str, str | None]:
     """What a name is in its parent."""
     parent = node.parent
     assert parent is not None, "a name is no root"
-    return parent.type, parent.field_name_for_child(parent.children.index(node))
+    return parent.type, tree.field(parent, node)
 
 
 def _is_definition(tree: SourceTree, node: Node) -> bool:
-    syntax, (kind, field) = FUNCTIONS.get(tree.language), _role(node)
+    syntax, (kind, field) = FUNCTIONS.get(tree.language), _role(tree, node)
     return syntax is not None and field == "name" and kind in syntax.functions | syntax.classes
 
 
 def _kind(tree: SourceTree, node: Node) -> NameKind:
-    kind, field = _role(node)
+    kind, field = _role(tree, node)
     if field == "alias" or "namespace_import" in kind:
         return "alias"
     if _is_member(tree, node):
@@ -130,12 +136,18 @@ def _statement(tree: SourceTree, node: Node) -> Node:
     return node
 
 
+def _around(tree: SourceTree, node: Node) -> tuple[Token, ...]:
+    """The tokens of the statement or the parameters that a name is in."""
+    around = _statement(tree, node)
+    return tree.tokens_in(tree.start(around), tree.end(around))
+
+
 def _beside(tree: SourceTree, node: Node) -> frozenset[str]:
     """The other names of the parameters that a name is in, or those with its role in the same statement."""
     around, found = _statement(tree, node), set[str]()
-    for token in tree.tokens_in(tree.start(around), tree.end(around)):
+    for token in _around(tree, node):
         other = tree.name_at(token.start) if token.is_name and token.start != tree.start(node) else None
-        if other is not None and ("parameters" in around.type or _role(other) == _role(node)):
+        if other is not None and ("parameters" in around.type or _role(tree, other) == _role(tree, node)):
             found.add(token.text)
     return frozenset(found)
 
@@ -164,12 +176,12 @@ def _is_plain(tree: SourceTree, token: Token) -> bool:
     node, syntax = tree.name_at(token.start), FUNCTIONS.get(tree.language)
     if node is None or node.parent is None:
         return False
-    kind, field = _role(node)
+    kind, field = _role(tree, node)
     is_keyword = syntax is not None and kind == syntax.keyword and field == "name"
     return not is_keyword and not _is_member(tree, node)
 
 
 def _is_member(tree: SourceTree, node: Node) -> bool:
     """Whether a name is that of a member, after a dot."""
-    (kind, field), members = _role(node), NODES[tree.language].members if tree.language in NODES else {}
+    (kind, field), members = _role(tree, node), NODES[tree.language].members if tree.language in NODES else {}
     return kind in members and members[kind] == field

@@ -49,6 +49,7 @@ class SourceTree:
         self.document = document
         self.root = root
         self._points = CodePoints(document.text)
+        self._fields: dict[int, dict[int, str | None]] = {}
 
     @property
     def language(self) -> str:
@@ -78,6 +79,12 @@ class SourceTree:
         node = self.root.descendant_for_byte_range(at, at + 1)
         return node if node is not None and "identifier" in node.type and node.start_byte == at else None
 
+    def field(self, parent: Node, child: Node) -> str | None:
+        """The field of a node that a child of it is in; the children are read once: a list may have 100,000."""
+        if parent.id not in self._fields:
+            self._fields[parent.id] = dict(_fields(parent))
+        return self._fields[parent.id].get(child.id)
+
     @cached_property
     def tokens(self) -> tuple[Token, ...]:
         """The leaves in order, without those that are empty."""
@@ -91,13 +98,23 @@ class SourceTree:
 
 def read(document: Document) -> SourceTree | None:
     """The tree of a document; None if it has no grammar or errors of syntax, or is too long."""
-    if not has_grammar(document.language) or len(document.text) > LONGEST:
+    if document.language is None or not has_grammar(document.language) or len(document.text) > LONGEST:
         return None
     try:
         root = parse(document.text.encode("utf-8", "replace"), document.language, PARSE_S)
     except SlowTextError:
         return None
     return None if root.has_error else SourceTree(document, root)
+
+
+def _fields(parent: Node) -> Iterator[tuple[int, str | None]]:
+    """The children of a node, each with its field."""
+    cursor = parent.walk()
+    is_there = cursor.goto_first_child()
+    while is_there:
+        if cursor.node is not None:
+            yield cursor.node.id, cursor.field_name
+        is_there = cursor.goto_next_sibling()
 
 
 def _leaves(root: Node) -> Iterator[Node]:

@@ -101,5 +101,5 @@ def test_an_edit_elsewhere_is_named(editor: Neovim, shop: Path) -> None:
     editor.keys("gg/tax<CR>cwrate<Esc>:2s/tax/rate/<CR>:6s/tax/rate/<CR>")
     hint = editor.until(lambda: [one for one in editor.lua(MARKS) if "→" in one], "a hint", 60)
     assert "test_shop.py:3" in hint[0]
-    assert "price(net, rate)" in hint[0]
+    assert "tax → rate" in hint[0]
     assert "(2 edits)" in hint[0]

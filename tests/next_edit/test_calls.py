@@ -105,8 +105,8 @@ def test_methods() -> None:
     for call in ("A.f(x, 1, 2)\n", "module.A.f(x, 1, 2)\n", "f(1, 2)\n"):
         with pytest.raises(LeftAloneError, match="called on"):
             follow(before, after, call)
-    of_class = [text.replace("    def", "    @classmethod\n    def") for text in (before, after)]
-    found = follow(*of_class, "A.f(1, 2)\n")
+    old, new = (text.replace("    def", "    @classmethod\n    def") for text in (before, after))
+    found = follow(old, new, "A.f(1, 2)\n")
     assert found is not None
     assert found.apply("A.f(1, 2)") == "A.f(2, 1)"
 

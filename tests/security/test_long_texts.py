@@ -13,6 +13,8 @@ from lsprotocol import types
 from guiderail.decoding.constraints.vocabulary import Vocabulary
 from guiderail.decoding.stops import stop_rule
 from guiderail.engine.completion import Completion
+from guiderail.engine.likelihood import Facts
+from guiderail.engine.suggestion import Step, Suggestion, Timings
 from guiderail.lsp import items
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.configuration import read
@@ -219,6 +221,17 @@ def test_a_suggestion_is_fitted_into_a_long_line_soon(name: str, text: str) -> N
         fit_text(text, f'f("{TEXTS[name]}', '")')
         fit_text(text, 'f("', f'"){TEXTS[name]}')
         fit_text(text, "f(" * 100, f"({TEXTS[name]}))")
+
+
+@pytest.mark.parametrize("line", ["a" * LONG + "(", "x = '" + "a" * LONG + "' + ", "." * LONG, " " * LONG + "x."])
+def test_how_likely_a_text_is_is_known_soon(line: str) -> None:
+    """Held by one search of a long line for the half-typed word, the whole server stood still for minutes."""
+    timings = Timings(1, 1, 0, 0, 0, 0)
+    one = Suggestion(
+        "f(a)", len(line), len(line), -1, (1, 2), "line", "psm", timings, steps=(Step(2, -1.0), Step(4, -1.0))
+    )
+    with soon():
+        Facts(Document(line, Path("a.py"), "python"), one).of(4)
 
 
 def test_halves_of_characters_are_counted_soon() -> None:

@@ -70,7 +70,7 @@ def _place(params: Any) -> tuple[str, int]:
 
 def _from(offers: list[Offer], line: int) -> list[Offer]:
     """Offers of one document, those below a line first."""
-    return sorted(offers, key=lambda one: (one.range.start.line < line, one.range.start.line))
+    return sorted(offers, key=lambda one: (one.proposal.line < line, one.proposal.line))
 
 
 def _as_edit(offer: Offer) -> dict[str, Any]:
