@@ -20,6 +20,7 @@ from guiderail.next_edit.calls import LeftAloneError, call_of, rewritten
 from guiderail.next_edit.checking import Checker
 from guiderail.next_edit.files import Files
 from guiderail.next_edit.proposal import Consequences, LeftAlone, Proposal, left_alone, without_overlaps
+from guiderail.next_edit.relevance import may_matter
 from guiderail.next_edit.renames import Rename, is_another, renames
 from guiderail.next_edit.signatures import SignatureChange, signature_changes
 from guiderail.next_edit.source_tree import SourceTree, read
@@ -73,7 +74,7 @@ class Finder:
             The search was cancelled, or the analyser does not answer.
         """
         old, new = read(before), read(after)
-        if old is None or new is None or before.text == after.text or after.path is None:
+        if old is None or new is None or after.path is None or not may_matter(old, new):
             return Consequences()
         search = _Search(self, whole(after.path), Alignment(old, new))
         proposals, overlapping = without_overlaps(search.found())

@@ -79,6 +79,10 @@ class SourceTree:
         node = self.root.descendant_for_byte_range(at, at + 1)
         return node if node is not None and "identifier" in node.type and node.start_byte == at else None
 
+    def node_around(self, start: int, end: int) -> Node | None:
+        """The smallest node that holds what stands between two offsets."""
+        return self.root.descendant_for_byte_range(self._points.to_byte(start), self._points.to_byte(end))
+
     def field(self, parent: Node, child: Node) -> str | None:
         """The field of a node that a child of it is in; the children are read once: a list may have 100,000."""
         if parent.id not in self._fields:

@@ -1,0 +1,37 @@
+"""Whether a change can have consequences at all: most are a line more, and need no look at the whole file."""
+
+from __future__ import annotations
+
+from tree_sitter import Node
+
+from guiderail.next_edit.source_tree import SourceTree
+from guiderail.text.edit import Edit, diff
+
+
+def may_matter(before: SourceTree, after: SourceTree) -> bool:
+    """Whether the change between two texts may have replaced a name, or changed parameters."""
+    edit = diff(before.document.text, after.document.text)
+    end = edit.start + len(edit.text)
+    return (
+        _touches_name(before.document.text, edit)
+        or _in_parameters(before, edit.start, edit.end)
+        or _in_parameters(after, edit.start, end)
+    )
+
+
+def _touches_name(text: str, edit: Edit) -> bool:
+    """Whether an edit takes away a part of a word, or makes one longer."""
+    around = (text[max(0, edit.start - 1) : edit.start], edit.text[:1]), (edit.text[-1:], text[edit.end : edit.end + 1])
+    return any(map(_is_word, text[edit.start : edit.end])) or any(all(map(_is_word, pair)) for pair in around)
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char in {"_", "$", "#"}
+
+
+def _in_parameters(tree: SourceTree, start: int, end: int) -> bool:
+    """Whether a stretch of a text lies in a list of parameters."""
+    node: Node | None = tree.node_around(start, end)
+    while node is not None and "parameter" not in node.type:
+        node = node.parent
+    return node is not None
