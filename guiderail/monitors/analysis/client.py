@@ -82,6 +82,7 @@ class Client:
         self.server = server
         self.root = whole(root)
         self.is_warm = not server.retries  # whether an empty answer can be believed
+        self.has_found = False  # the uses of a name, at least once
         self.ending = ""  # why it was ended from here
         self._trusted = trusted
         self._python = python

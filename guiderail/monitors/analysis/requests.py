@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guiderail.monitors.analysis import answers
-from guiderail.monitors.analysis.answers import Diagnostic, Members, References, Signatures, TypePlace
+from guiderail.monitors.analysis.answers import Diagnostic, Members, Reference, References, Signatures, TypePlace
 from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ OUTDATED = (-32801, -32802)  # ContentModified, ServerCancelled: rust-analyzer s
 MOST_REFUSED = 5
 REFUSED_PAUSE_S = 0.05
 WARM_S = 6.0  # for so long an empty answer of a server that has just started is not believed
+STEADY_TRIES, STEADY_PAUSE_S = 10, 0.5  # of the first question for uses, until its answer stays the same
 PROBE = "guiderail__probe"
 CLASS = "__class__"
 NOT_FOUND = "pp_file_not_found"  # clang's code of that diagnostic
@@ -187,13 +188,23 @@ async def _diagnostics(client: Client, _: Question) -> tuple[Diagnostic, ...]:
 
 
 async def _references(client: Client, question: Question) -> References:
-    places = answers.read_references(await _patiently(partial(client.references, question.offset)), client.encoding)
+    places = await _uses(client, question)
+    for _ in range(0 if client.has_found else STEADY_TRIES):  # while it reads the project it knows of some files only
+        await asyncio.sleep(STEADY_PAUSE_S)
+        before, places = places, await _uses(client, question)
+        if before == places:
+            break
+    client.has_found = True
     defined = answers.read_places(await _patiently(partial(client.definition, question.offset)))
     is_own = any(
         path == question.path and client.offset(span["start"]) <= question.offset < client.offset(span["end"])
         for path, span in defined
     )
     return References(is_own, places)
+
+
+async def _uses(client: Client, question: Question) -> tuple[Reference, ...]:
+    return answers.read_references(await _patiently(partial(client.references, question.offset)), client.encoding)
 
 
 MEMBERS = Request("members", _members, mark=CLASS)  # names after a dereference
