@@ -17,6 +17,8 @@ pytestmark = [
 ]
 
 INTERRUPTED = "guiderail: interrupted\n"
+# Python ends itself by the signal where C code called it back meanwhile: a shell says 130 of both.
+ENDS = {(130, INTERRUPTED), (-signal.SIGINT, INTERRUPTED), (0, "")}  # 0: on a fast machine it may be done
 
 
 def interrupted(arguments: list[str], folder: Path, after_s: float) -> tuple[int, str]:
@@ -49,11 +51,11 @@ def test_complete_with_an_analyser_is_quiet(tmp_path: Path, after_s: float) -> N
     (tmp_path / "a.py").write_text("class A:\n    def f(self):\n        return 1\n\n\nA().")
     words = ["complete", "a.py", "--max-tokens", "400", "--until", "tokens", "--no-end-loops", "--monitors"]
     code, error = interrupted(words, tmp_path, after_s)
-    assert (code, error) in {(130, INTERRUPTED), (0, "")}  # on a fast machine it may be done
+    assert (code, error) in ENDS
 
 
 @pytest.mark.parametrize("after_s", [0.5, 2.0, 6.0])
 def test_the_server_is_quiet(tmp_path: Path, after_s: float) -> None:
     """Ready or not, it leaves no traceback in the terminal that it was started from."""
     code, error = interrupted(["lsp"], tmp_path, after_s)
-    assert (code, error) in {(130, INTERRUPTED), (0, "")}
+    assert (code, error) in ENDS
