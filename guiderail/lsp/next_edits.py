@@ -14,7 +14,6 @@ from lsprotocol import types
 from guiderail.lsp import requests
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.client import ClientState
-from guiderail.lsp.connection import Connection
 from guiderail.monitors.analysis.server import whole
 from guiderail.next_edit.files import Files
 from guiderail.next_edit.finder import Finder, InterruptedSearchError
@@ -53,15 +52,14 @@ class NextEdits:
 
     Parameters
     ----------
-    client, connection
-        The client's state, and the way to it.
+    client
+        The client's state.
     on_change
         Called when there are other proposals than before.
     """
 
-    def __init__(self, client: ClientState, connection: Connection, on_change: Callable[[], None]) -> None:
+    def __init__(self, client: ClientState, on_change: Callable[[], None]) -> None:
         self._client = client
-        self._connection = connection
         self._on_change = on_change
         self._before: dict[str, Document] = {}  # the text from which changes of a document are followed
         self._followed: str | None = None  # the document whose change has consequences

@@ -160,7 +160,7 @@ def test_offers_in_a_long_line_are_made_soon(tmp_path: Path) -> None:
     document, buffer = Document(text, path, "python"), Buffer(path.as_uri(), "python", text, 1, "utf-16")
     places = (found.start() for found in re.finditer("old", text))
     client = SimpleNamespace(buffers={buffer.uri: buffer}, encoding="utf-16")
-    edits = NextEdits(client, SimpleNamespace(), lambda: None)  # pyright: ignore[reportArgumentType]
+    edits = NextEdits(client, lambda: None)  # pyright: ignore[reportArgumentType]
     edits._found = [Proposal(document, Edit(at, at + 3, "new"), "rename", "old → new") for at in places]
     begun = time.thread_time()
     offers = edits.offers()

@@ -24,7 +24,7 @@ class NextEditHandlers:
     edits: NextEdits = field(init=False)
 
     def __post_init__(self) -> None:
-        self.edits = NextEdits(self.client, self.connection, self._changed)
+        self.edits = NextEdits(self.client, self._changed)
 
     def register(self) -> None:
         """Register the handlers."""
