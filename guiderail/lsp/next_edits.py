@@ -18,6 +18,7 @@ from guiderail.monitors.analysis.server import whole
 from guiderail.next_edit.files import Files
 from guiderail.next_edit.finder import Finder, InterruptedSearchError
 from guiderail.next_edit.proposal import Proposal
+from guiderail.next_edit.relevance import may_matter
 from guiderail.next_edit.source_tree import read
 from guiderail.text.document import Document
 from guiderail.text.positions import Encoding, to_units
@@ -160,8 +161,11 @@ class NextEdits:
         earlier = self._earlier.get if uri == self._followed else lambda _: None
 
         def work() -> Sequence[Proposal] | None:
-            if read(after) is None:
+            old, new = read(before), read(after)
+            if new is None:
                 return None
+            if old is None or not may_matter(old, new):  # most changes: no analyser is started for them
+                return ()
             analyser = self._client.worker.engine.reference_finder(request) if root is not None else None
             if analyser is None or root is None:
                 return ()

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from guiderail.engine.request import DocumentName
+from guiderail.engine.request import CompletionRequest, DocumentName
 from guiderail.lsp import next_edits
+from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.pool import ServerPool
 from guiderail.monitors.analysis.servers import server_named
 from guiderail.text.document import Document
@@ -143,6 +144,28 @@ async def test_the_last_change_comes_first_and_an_earlier_one_is_not_lost(projec
         assert (await asked(client, project, "other.py"))["edit"]["reason"] == "name → who"
         await client.command("dismissNextEdit")
         assert (await asked(client, project))["edit"]["reason"] == "tax → rate"
+
+
+async def test_a_line_more_starts_no_analyser(
+    project: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a change that may have consequences is worth a process."""
+    asked_for: list[CompletionRequest] = []
+    finder = engine.finder
+
+    def counted(request: CompletionRequest) -> Analyser | None:
+        asked_for.append(request)
+        return finder
+
+    monkeypatch.setattr(engine, "reference_finder", counted)
+    async with connected(engine, roots=(project,)) as client:
+        client.open(SHOP, uri(project, "shop.py"))
+        replace(client, project, "shop.py", "\n\n\nprint", "\n\n\nx = 1\nprint")
+        assert (await asked(client, project))["edit"] is None
+        assert asked_for == []
+        replace(client, project, "shop.py", "tax", "rate")
+        assert (await asked(client, project))["edit"]
+        assert asked_for
 
 
 async def test_broken_text_is_waited_for(project: Path, engine: FakeEngine) -> None:
