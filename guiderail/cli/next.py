@@ -89,7 +89,10 @@ def _whole(changes: Iterable[tuple[Document, Document]]) -> Iterator[tuple[Docum
         broken = [one for one in (before, after) if has_grammar(one.language) and read(one) is None]
         if broken:
             text = "the earlier text of " if broken[0] is before else ""
-            click.echo(visible(f"{text}{after.path} has errors of syntax: its changes are not looked at"), err=True)
+            click.echo(
+                visible(f"{text}{after.path} has errors of syntax, or is too long: its changes are not looked at"),
+                err=True,
+            )
         else:
             yield before, after
 
