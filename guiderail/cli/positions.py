@@ -232,7 +232,7 @@ def _row(engine: Engine, settings: Settings, task: Task, identity: dict[str, Any
     try:
         request = _request(task, settings)
         found = engine.complete(request)
-        return head | payload(request, found, engine.model) | {"file": task.position["file"], "settings": identity}
+        return head | payload(request, found, engine.described) | {"file": task.position["file"], "settings": identity}
     except GuiderailError as error:
         problem = {"message": error.message, "remedy": error.remedy}
         return head | {"error": problem, "settings": identity}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from itertools import chain, count
 from typing import cast
 
@@ -39,6 +39,8 @@ class Completer:
         Memory for the keys and values of other files than the last one (see `CachePool`); on a GPU as much of the
         CPU's memory too. By default only the last prompt's are kept.
     """
+
+    has_monitors = True
 
     def __init__(
         self, model: Model, *, prompt_tokens: int = 2048, cache_policy: Policy = "exact", cache_bytes: int = 0
@@ -93,6 +95,10 @@ class Completer:
         ids = self.model.tokenizer.encode_prompt(prompt)
         self.pool.open(plan.file or plan.document.path, ids)
         return ids
+
+    def forget(self, name: Hashable) -> None:
+        """Drop the cache of a document."""
+        self.pool.forget(name)
 
     def warm(self, pipeline: Pipeline) -> None:
         """Measure in advance what a pipeline's drafters must know of this device."""

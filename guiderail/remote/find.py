@@ -1,0 +1,36 @@
+"""Finds out what kind of server an address has."""
+
+from __future__ import annotations
+
+import logging
+
+from guiderail.remote.address import Address
+from guiderail.remote.connection import Connection
+from guiderail.remote.llama_cpp import LlamaCppServer
+from guiderail.remote.server import ModelServer
+
+log = logging.getLogger(__name__)
+
+
+def find_server(url: str, key_env: str = "") -> ModelServer:
+    """The model server at a URL.
+
+    Parameters
+    ----------
+    url
+        ``http://host:port``, with the model's id after a ``#`` where the server has several.
+    key_env
+        The environment variable that holds the key; empty for none.
+
+    Raises
+    ------
+    RemoteError
+        It cannot be reached, or has no model to complete with.
+    UsageError
+        The variable holds no key.
+    """
+    address = Address.parse(url)
+    if address.is_readable:
+        log.warning("%s is not encrypted: others on the way can read your code; use https", address.place)
+    connection = Connection(address, key_env)
+    return LlamaCppServer.find(connection)

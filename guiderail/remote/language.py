@@ -1,0 +1,145 @@
+"""What may be written next, as a small tree of characters that servers are given as a grammar.
+
+The tree is made from the texts that monitors hold legal, at the place where one of them was left. It may be wider than
+what is legal, never narrower: whatever the server writes is checked here again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from guiderail.decoding.constraints.vocabulary import Vocabulary
+
+BYTES = [bytes([value]) for value in range(256)]
+END = 256  # the id that ends a text
+BYTE_VOCABULARY = Vocabulary([*BYTES, b""])  # monitors mask bytes as they mask tokens
+MOST_NODES = 3000  # of a tree: of larger sets the first letters of each name are given
+MANY = 60  # letters, of the 63 of ASCII's identifiers: where so many may come, any name may
+NARROW = 64  # characters: where more may come, not all that follows them is laid out
+_ASCII = frozenset(map(chr, range(1, 128)))  # a zero byte is in no source
+_LETTERS = frozenset(letter for letter in _ASCII if letter == "_" or letter.isalnum())
+
+
+class LegalTexts(Protocol):
+    """The texts that are legal after a trigger, as masks of bytes (`guiderail.monitors.monitor.Legal`)."""
+
+    def place(self, written: bytes) -> str:
+        """Whether a text is still constrained ("inside"), no more ("past"), or not legal ("lost")."""
+        ...
+
+    def mask(self, written: bytes) -> np.ndarray:
+        """The bytes that may follow a text that is inside; packed int32 [9], the last id ends the text."""
+        ...
+
+
+Open = tuple[tuple[LegalTexts, bytes], ...]  # what constrains at a place, each with what of it is written
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A place in the text.
+
+    Parameters
+    ----------
+    edges
+        Characters after which it is laid out what may come.
+    free
+        Characters of ASCII after which anything may come.
+    others
+        Whether any other character than those of ASCII may come, and then anything.
+    refused
+        Characters that may not come in spite of that.
+    ends
+        Whether the text may end here.
+    """
+
+    edges: dict[str, Node] = field(default_factory=dict)
+    free: frozenset[str] = frozenset()
+    others: bool = False
+    ends: bool = False
+    refused: str = ""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether anything may come."""
+        return self.others and self.ends and not self.edges and not self.refused and len(self.free) == len(_ASCII)
+
+
+def anything() -> Node:
+    """A place where anything may come."""
+    return Node({}, _ASCII, others=True, ends=True)
+
+
+def beginning(text: str, *, may_indent: bool) -> Node:
+    """A text that must come first, and anything after it, or anything but a blank."""
+    after = anything()
+    if not may_indent:
+        after.free -= {" ", "\t"}
+    for letter in reversed(text):
+        after = Node({letter: after})
+    return after
+
+
+def after_lead(lead: Sequence[tuple[str, Open]], last: Node) -> Node:
+    """What may come where a token was refused: another text, or the token's beginning and a legal end of it.
+
+    Parameters
+    ----------
+    lead
+        The characters of the token that are legal, with what constrains before each.
+    last
+        What may come after them.
+    """
+    for letter, constraints in reversed(lead):
+        node = tree(constraints, depth=0)
+        last = Node({**node.edges, letter: last}, node.free - {letter}, node.others, node.ends)
+    return last
+
+
+def tree(constraints: Open, depth: int = MOST_NODES) -> Node:
+    """What may come where these constrain, laid out breadth first, in at most `depth` further nodes."""
+    root = _node(constraints)
+    waiting = deque([(root, constraints)])
+    while waiting:
+        node, here = waiting.popleft()
+        for letter in _laid_out(node):
+            there = _after(here, letter)
+            if there and depth > 0:
+                depth -= 1
+                node.edges[letter] = child = _node(there)
+                waiting.append((child, there))
+        node.free -= node.edges.keys()
+    return root
+
+
+def _laid_out(node: Node) -> list[str]:
+    """The characters after which it is worth laying out what may come."""
+    letters = node.free & _LETTERS
+    wide = len(node.free) > NARROW
+    return sorted(letters if wide and len(letters) < MANY else () if wide else node.free)
+
+
+def _node(constraints: Open) -> Node:
+    """The characters that may come next."""
+    allowed = _allowed(constraints)
+    free = frozenset(letter for letter in _ASCII if allowed[ord(letter)])
+    return Node({}, free, others=bool(allowed[0x80:END].any()), ends=bool(allowed[END]))
+
+
+def _allowed(constraints: Open) -> np.ndarray:
+    """The bytes that may come next, and whether the text may end; bool [257]."""
+    mask = np.full((END + 32) // 32, -1, dtype=np.int32)
+    for legal, written in constraints:
+        mask &= legal.mask(written)
+    return np.unpackbits(mask.view(np.uint8), bitorder="little")[: END + 1].astype(bool)
+
+
+def _after(constraints: Open, letter: str) -> Open:
+    """What still constrains after a character."""
+    longer = [(legal, written + letter.encode()) for legal, written in constraints]
+    return tuple((legal, written) for legal, written in longer if legal.place(written) == "inside")
