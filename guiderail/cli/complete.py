@@ -28,9 +28,9 @@ from guiderail.text.document import Document
 @click.option("--output", metavar="FILE.jsonl", default=STDIN, help="Where --positions writes; resumed if it exists.")
 @setting_flags(
     "suggestions", "until", "end_loops", "max_tokens", "context", "context_tokens", "prompt_tokens", "layout",
-    "cache_policy", "model", "api_key_env", "device", "dtype", "threads", "project_ngrams", "monitors", "only_monitors", "analyser",
-    "python", "trust", "method", "drafter", "parameters", "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
-    "cache_mb", "verdict", "confidence",
+    "cache_policy", "model", "api_key_env", "device", "dtype", "threads", "project_ngrams", "monitors", "only_monitors",
+    "analyser", "python", "trust", "method", "drafter", "parameters", "temperature", "top_k", "top_p", "min_p", "seed",
+    "log_level", "cache_mb", "verdict", "confidence",
 )  # fmt: skip
 def complete(
     file: str | None,

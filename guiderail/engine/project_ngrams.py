@@ -13,8 +13,8 @@ from guiderail.model.store import EMBEDDED
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
-    from guiderail.remote.model import RemoteModel
     from guiderail.prompt.index import ProjectIndex, SourceFile
+    from guiderail.remote.model import RemoteModel
 
 # Characters of a project that are counted at most, nearest files first: about a second of work and 40 MB.
 CHARACTERS = 400_000

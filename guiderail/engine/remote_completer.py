@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from guiderail.decoding.constraints.constraint import Constraint
-from guiderail.decoding.constraints.typed_text import TypedText
 from guiderail.decoding.method import DecodeRequest, FinishedEvent, TokenEvent
 from guiderail.decoding.methods.plain import PlainSpec
 from guiderail.decoding.pipeline import Pipeline
-from guiderail.decoding.sampling import Sampling
 from guiderail.engine.plan import ALTERNATIVES, CompletionPlan
 from guiderail.engine.prompt_builder import PromptBuilder
 from guiderail.engine.run import steps_of
@@ -24,11 +21,9 @@ from guiderail.monitors.report import MonitorReport
 from guiderail.prompt.prompt import Prompt, lone_space
 from guiderail.remote.byte_walk import ByteWalk
 from guiderail.remote.decoder import RemoteDecoder
-from guiderail.remote.language import BYTE_VOCABULARY, Node, beginning
+from guiderail.remote.language import BYTE_VOCABULARY
 from guiderail.remote.model import RemoteModel
 from guiderail.remote.prompt_text import parts_of
-
-OWN_VOCABULARY = "guiderail"  # the format of the models whose tokenizer keeps an indentation apart from the word
 
 
 class RemotePrompts(PromptBuilder):
@@ -40,7 +35,7 @@ class RemotePrompts(PromptBuilder):
 
     def count(self, text: str) -> int:
         """About how many tokens a text has."""
-        return math.ceil(len(text.encode(errors="replace")) / self._server.bytes_per_token)
+        return math.ceil(len(text.encode(errors="replace")) / self._server.tokens.size)
 
     def build(self, plan: CompletionPlan) -> Prompt:
         """The prompt for a plan; a half-typed word is written again only where the server can be made to."""
@@ -51,11 +46,8 @@ class RemotePrompts(PromptBuilder):
         return super().typed(replace(plan, heal=plan.heal and self._server.constrains))
 
     def joins(self, before: str) -> int:
-        """The blanks that share a token with a word after them; as a rule it is the last one."""
-        fim = self._server.fim
-        if fim is not None and fim.name == OWN_VOCABULARY:
-            return lone_space(before)
-        return int(before.endswith((" ", "\t")))
+        """The blanks that share a token with a word after them."""
+        return int(before.endswith((" ", "\t"))) if self._server.tokens.joins_indent else lone_space(before)
 
 
 class RemoteCompleter:
@@ -150,6 +142,7 @@ class _RemoteText:
         self._plan = plan
         self._prompt = prompt
         self._monitor = monitor
+        self._blame = _Blame(monitor) if monitor else None
         self._place = Surroundings(plan)
         sampling = plan.sampling
         self._sampling = replace(ALTERNATIVES, seed=sampling.seed) if index and sampling.greedy else sampling
@@ -198,14 +191,14 @@ class _RemoteText:
             finish=end.reason,
             layout=self._prompt.layout,
             timings=timings,
-            monitored=_in_pieces(self._monitor.report, decoder) if self._monitor else None,
+            monitored=self._blame.report(decoder.refused) if self._blame else None,
             passes=decoder.requests,
             written=end.text,
             steps=steps_of(tokens, len(self._prompt.typed.encode())),
         )
 
     def _decoder(self, cancelled: Callable[[], bool]) -> RemoteDecoder:
-        plan, typed, monitor = self._plan, self._prompt.typed, self._monitor
+        plan, typed = self._plan, self._prompt.typed
         request = DecodeRequest(
             token_bytes=(),
             stop=self._place.stop,
@@ -215,25 +208,32 @@ class _RemoteText:
             end_loops=plan.end_loops,
             cancelled=cancelled,
         )
-        first, language = self._typed()
-        constraints: list[Constraint] = [one for one in (first, monitor) if one is not None]
-        walk = ByteWalk(constraints, (lambda: monitor.constraining) if monitor else tuple)
-        return RemoteDecoder(self._model.server, self._prompt, request, self._sampling, walk, language)
-
-    def _typed(self) -> tuple[TypedText | None, Node | None]:
-        """The half-typed word that must come first, as a constraint and for the server; None where none must."""
-        typed, may_indent = self._prompt.typed, self._place.may_indent
-        if not self._model.server.constrains or (may_indent and not typed):
-            return None, None
-        first = TypedText(BYTE_VOCABULARY, list(BYTE_VOCABULARY.token_bytes), typed.encode(), may_indent=may_indent)
-        return first, beginning(typed, may_indent=may_indent)
+        if not self._model.server.constrains:
+            walk = ByteWalk()
+        else:
+            may_indent, blame = self._place.may_indent, self._blame or (lambda _: None)
+            walk = ByteWalk(typed.encode(), may_indent=may_indent, monitor=self._monitor, refused=blame)
+        return RemoteDecoder(self._model.server, self._prompt, request, self._sampling, walk)
 
 
-def _in_pieces(report: MonitorReport, decoder: RemoteDecoder) -> MonitorReport:
-    """A report that names what the server wrote and was refused, where the monitors saw bytes."""
-    refused = {at: (data.decode(errors="replace"), count) for data, at, count in decoder.refused}
-    for watch in report.watches:
-        found = [refused[at] for at in watch.at if at in refused]
-        watch.forbidden = [text for text, _ in found]
-        watch.at = [count for _, count in found]
-    return report
+class _Blame:
+    """Remembers which triggers forbade something: of what is taken back, a report says nothing."""
+
+    def __init__(self, monitor: JointMonitors) -> None:
+        self._monitor = monitor
+        self._found: list[frozenset[tuple[str, str]]] = []
+
+    def __call__(self, length: int) -> None:
+        """A byte was refused after so many."""
+        watches = self._monitor.report.watches
+        self._found.append(frozenset((one.monitor, one.receiver) for one in watches if length in one.at))
+
+    def report(self, refused: Sequence[tuple[bytes, int]]) -> MonitorReport:
+        """The report of the monitors, with the pieces that were refused in place of their bytes."""
+        report = self._monitor.report
+        for one in report.watches:
+            key = (one.monitor, one.receiver)
+            mine = [pair for pair, keys in zip(refused, self._found, strict=False) if key in keys]
+            one.forbidden = [data.decode(errors="replace") for data, _ in mine]
+            one.at = [count for _, count in mine]
+        return report

@@ -187,8 +187,23 @@ class JointMonitors(Constraint):
         """The legal texts of each question that forbids something here, and what has been written since its trigger."""
         step = self._steps[-1]
         eager = (one for one in step.open if not one.query.trigger.lazy or one.query in step.strict)
-        found = ((one, one.query.legal()) for one in eager if not one.query.watch.soft)
-        return tuple((legal, one.written) for one, legal in found if legal and legal.place(one.written) == "inside")
+        found = [(one, one.query.legal()) for one in eager]
+        hard = ((one, legal) for one, legal in found if legal and not one.query.watch.soft)
+        return tuple((legal, one.written) for one, legal in hard if legal.place(one.written) == "inside")
+
+    def penalty(self, tokens: Sequence[int]) -> float:
+        """What `weigh` would add to the score of one token that has the bytes of these together."""
+        step, data = self._steps[-1], self._masks.token_bytes
+        total = 0.0
+        for one in step.open:
+            query = one.query
+            if query.trigger.lazy and query not in step.strict:
+                continue
+            if one.leaves(query.legal(), tokens, data) and query.watch.soft:
+                total += query.bias
+            if not query.trigger.lazy and one.leaves(query.preferred(), tokens, data):
+                total += SELDOM_BIAS
+        return total
 
     def accept(self, token: int) -> None:
         """Move on by one token; what it holds may ask the next questions."""

@@ -1,13 +1,16 @@
 """Decodes one text at a model server, under constraints that are checked here.
 
 The server writes freely, and its text is checked as it arrives. At the first piece that leads to nothing legal its
-stream is closed, and it is asked to go on from there under a grammar of what is legal. With greedy decoding that gives
-the text that masks at every token would have given, for one more request each time a mask would have mattered.
+stream is closed. If the likeliest legal token is among those that the server has told, it takes the piece's place, and
+the server goes on after it; else it is asked to go on from there under a grammar of what is legal. With greedy decoding
+that gives the text that masks at every token would have given, for one more request each time a mask would have
+mattered.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -22,8 +25,8 @@ from guiderail.remote.server import End, ModelServer, Piece, Query
 
 log = logging.getLogger(__name__)
 
-MOST_REFUSALS = 32  # in one text
-TRIES = 2  # to get past one place
+MOST_REQUESTS = 32  # for one text
+TRIES = 3  # to get past one place
 
 
 class RemoteDecoder:
@@ -41,14 +44,11 @@ class RemoteDecoder:
         How tokens are chosen.
     walk
         Checks the text.
-    language
-        What must come first: the half-typed word that is written again.
 
     Attributes
     ----------
     refused
-        The pieces that were refused, each with the bytes that were written before its illegal byte, and how many
-        pieces were written before it.
+        The pieces that were refused, each with the number of pieces before it.
     end
         What the server said of its last whole answer.
     requests
@@ -62,7 +62,6 @@ class RemoteDecoder:
         request: DecodeRequest,
         sampling: Sampling,
         walk: ByteWalk,
-        language: Node | None,
     ) -> None:
         self._server = server
         self._prompt = prompt
@@ -70,11 +69,12 @@ class RemoteDecoder:
         self._text = PartialText(replace(request, token_bytes=self._bytes))
         self._sampling = sampling
         self._walk = walk
-        self._language = language
+        self._language: Node | None = walk.required()
         self._written: list[Piece] = []
-        self.refused: list[tuple[bytes, int, int]] = []
+        self.refused: list[tuple[bytes, int]] = []
         self.end = End("eos")
         self.requests = 0
+        self._tries: Counter[int] = Counter()  # by the number of pieces before
 
     def events(self) -> Iterator[Event]:
         """The events of the text, the last one a FinishedEvent.
@@ -97,29 +97,50 @@ class RemoteDecoder:
         for part in answer:
             if isinstance(part, End):
                 self.end = part
-            if isinstance(part, End) and part.reason == "length":
-                return "length"
-            if isinstance(part, End) or not part.data:
-                return "eos" if self._walk.may_end() or not self._turn(b"", 0) else None
-            illegal = self._walk.take(part.data)
-            if illegal is not None:
-                return None if self._turn(part.data, illegal) else "eos"
-            self._written.append(part)
-            self._bytes.append(part.data)
-            self._text = self._text.add(len(self._bytes) - 1)
-            if self._text.tokens:
-                yield TokenEvent(len(self._bytes) - 1, part.data, part.logprob)
+                if part.reason == "length":
+                    return "length"
+            piece = Piece(b"") if isinstance(part, End) else part
+            chosen = self._chosen(piece)
+            if chosen is None:
+                return "eos" if self._is_stuck else None
+            if not chosen.data:
+                return "eos"
+            yield self._added(chosen)
             if self._text.finish:
                 return self._text.finish
+            if chosen is not piece:
+                self._language = self._walk.required()
+                return None
         return "cancelled"
 
-    def _turn(self, data: bytes, illegal: int) -> bool:
-        """Whether the server is to be asked again, for what is legal instead of a piece; the text ends here if not."""
-        self.refused.append((data, self._walk.length + illegal, len(self._written)))
-        here = sum(count == len(self._written) for _, _, count in self.refused)
-        self._language = self._walk.instead(data, illegal) if data else self._walk.at_end()
-        if self._language is None or len(self.refused) > MOST_REFUSALS:
-            return False
-        if here > TRIES:
+    def _added(self, piece: Piece) -> Event:
+        self._written.append(piece)
+        self._bytes.append(piece.data)
+        self._text = self._text.add(len(self._bytes) - 1)
+        return TokenEvent(len(self._bytes) - 1, piece.data, piece.logprob)
+
+    def _chosen(self, piece: Piece) -> Piece | None:
+        """The piece to write: this one, or another one that the server has told; None if it is to be asked for one."""
+        is_seldom = self._walk.is_seldom(piece.data)
+        illegal = None if is_seldom else self._walk.take(piece.data)
+        if illegal is None and not is_seldom:
+            return piece
+        if illegal is not None:
+            self.refused.append((piece.data, len(self._written)))
+        best = self._walk.best(piece.candidates) if self._sampling.greedy else None
+        if best is not None and best.ids != piece.ids:
+            self._walk.take(best.data)
+            return best
+        if is_seldom and (illegal := self._walk.take(piece.data)) is None:
+            return piece
+        self._language = self._walk.instead(piece.data, illegal or 0)
+        self._tries[len(self._written)] += 1
+        return None
+
+    @property
+    def _is_stuck(self) -> bool:
+        """Whether it is no use to ask again here; the text ends then."""
+        if self._tries[len(self._written)] > TRIES:
             log.warning("the model server does not keep to its grammar: a suggestion ends early")
-        return here <= TRIES
+            return True
+        return self._language is None or self.requests > MOST_REQUESTS

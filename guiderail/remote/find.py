@@ -6,9 +6,14 @@ import logging
 
 from guiderail.remote.address import Address
 from guiderail.remote.connection import Connection
+from guiderail.remote.errors import RemoteError
 from guiderail.remote.llama_cpp import LlamaCppServer
+from guiderail.remote.openai import OpenAIServer
+from guiderail.remote.probe import models_of, one_of
 from guiderail.remote.server import ModelServer
+from guiderail.remote.vllm import OWNER, VllmServer
 
+REMEDY = "Known are llama.cpp's server, vLLM, and servers with OpenAI's /v1/models and /v1/completions"
 log = logging.getLogger(__name__)
 
 
@@ -33,4 +38,14 @@ def find_server(url: str, key_env: str = "") -> ModelServer:
     if address.is_readable:
         log.warning("%s is not encrypted: others on the way can read your code; use https", address.place)
     connection = Connection(address, key_env)
-    return LlamaCppServer.find(connection)
+    server = LlamaCppServer.find(connection)
+    if server is not None:
+        return server
+    models = models_of(connection)
+    model = one_of(connection, models)
+    if not model:
+        raise RemoteError(f"{address.place} is no model server that is known here", REMEDY)
+    listed = next((one for one in models if one["id"] == model), {})
+    if listed.get("owned_by") == OWNER:
+        return VllmServer.found(connection, model, listed)
+    return OpenAIServer.of(connection, model)

@@ -70,21 +70,6 @@ class Node:
         return self.others and self.ends and not self.edges and not self.refused and len(self.free) == len(_ASCII)
 
 
-def anything() -> Node:
-    """A place where anything may come."""
-    return Node({}, _ASCII, others=True, ends=True)
-
-
-def beginning(text: str, *, may_indent: bool) -> Node:
-    """A text that must come first, and anything after it, or anything but a blank."""
-    after = anything()
-    if not may_indent:
-        after.free -= {" ", "\t"}
-    for letter in reversed(text):
-        after = Node({letter: after})
-    return after
-
-
 def after_lead(lead: Sequence[tuple[str, Open]], last: Node) -> Node:
     """What may come where a token was refused: another text, or the token's beginning and a legal end of it.
 
@@ -96,21 +81,23 @@ def after_lead(lead: Sequence[tuple[str, Open]], last: Node) -> Node:
         What may come after them.
     """
     for letter, constraints in reversed(lead):
-        node = tree(constraints, depth=0)
-        last = Node({**node.edges, letter: last}, node.free - {letter}, node.others, node.ends)
+        node = tree(constraints)
+        node.edges[letter] = last  # which knows of triggers inside the token too
+        node.free -= {letter}
+        last = node
     return last
 
 
-def tree(constraints: Open, depth: int = MOST_NODES) -> Node:
-    """What may come where these constrain, laid out breadth first, in at most `depth` further nodes."""
+def tree(constraints: Open) -> Node:
+    """What may come where these constrain, laid out breadth first, in a bounded number of nodes."""
     root = _node(constraints)
-    waiting = deque([(root, constraints)])
+    waiting, room = deque([(root, constraints)]), MOST_NODES
     while waiting:
         node, here = waiting.popleft()
         for letter in _laid_out(node):
             there = _after(here, letter)
-            if there and depth > 0:
-                depth -= 1
+            if there and room > 0:
+                room -= 1
                 node.edges[letter] = child = _node(there)
                 waiting.append((child, there))
         node.free -= node.edges.keys()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from guiderail.decoding.sampling import Sampling
 from guiderail.remote.connection import Connection
 from guiderail.remote.errors import unreadable
 from guiderail.remote.grammar import gbnf
-from guiderail.remote.probe import SAMPLE, format_in, one_of
+from guiderail.remote.probe import SAMPLE, format_in, habits_in, one_of
 from guiderail.remote.prompt_text import parts_of
 from guiderail.remote.server import End, ModelServer, Piece, Query
+
+CANDIDATES = 20  # tokens at each place whose probabilities are told
 
 
 class LlamaCppServer(ModelServer):
@@ -28,20 +31,19 @@ class LlamaCppServer(ModelServer):
             return None
         model = one_of(connection)
         fim = format_in(lambda text: _pieces(connection, model, text))
-        sample = _pieces(connection, model, SAMPLE)
-        return cls(connection, model, length, fim, len(SAMPLE) / max(1, len(sample)))
+        return cls(connection, model, length, fim, habits_in(_pieces(connection, model, SAMPLE)))
 
     def write(self, query: Query, cancelled: Callable[[], bool]) -> Iterator[Piece | End]:
         """See `ModelServer.write`."""
         written = [token for piece in query.written for token in piece.ids]
         body: dict[str, Any] = {
             "model": self.model,
-            "prompt": [*parts_of(query.prompt), *written],
+            "prompt": ["".join(parts_of(query.prompt)), *written],  # several texts would be several prompts
             "n_predict": query.max_tokens,
             "stream": True,
             "cache_prompt": True,
             "return_tokens": True,
-            "n_probs": 1,
+            "n_probs": CANDIDATES,
             **_sampling(query.sampling),
         }
         if query.language is not None:
@@ -57,7 +59,7 @@ class LlamaCppServer(ModelServer):
         """What one event says: tokens with their bytes, and at last how it ended."""
         try:
             for one in event.get("completion_probabilities") or ():
-                yield Piece(bytes(one["bytes"]), (int(one["id"]),), float(one["logprob"]))
+                yield replace(_piece(one), candidates=tuple(map(_piece, one["top_logprobs"])))
             if event.get("stop") is True:
                 timings = event.get("timings") or {}
                 reused = int(timings.get("cache_n", 0))
@@ -65,6 +67,10 @@ class LlamaCppServer(ModelServer):
                 yield End(reason, reused + int(timings.get("prompt_n", 0)), reused)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise unreadable(self.connection.address) from error
+
+
+def _piece(token: dict[str, Any]) -> Piece:
+    return Piece(bytes(token["bytes"]), (int(token["id"]),), float(token["logprob"]))
 
 
 def _sampling(sampling: Sampling) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from guiderail.prompt.fim import CONTROL_TOKENS, FimFormat, find_fim
 from guiderail.remote.connection import Connection
 from guiderail.remote.errors import RemoteError
+from guiderail.remote.server import TokenHabits
 
 SHOWN = 8  # models that a message names
 # Code of an ordinary kind, to see how long tokens are.
@@ -65,3 +66,11 @@ def format_in(pieces: Callable[[str], Sequence[str]]) -> FimFormat | None:
         The tokens of a text, control tokens by their names.
     """
     return find_fim(CONTROL_TOKENS.intersection(pieces("\n".join(sorted(CONTROL_TOKENS)))))
+
+
+def habits_in(pieces: Sequence[str]) -> TokenHabits:
+    """How a tokenizer cuts code, by its tokens of `SAMPLE`; none if they are not known."""
+    if not pieces:
+        return TokenHabits()
+    # Every "return" of the sample is after an indentation.
+    return TokenHabits(len(SAMPLE) / len(pieces), joins_indent="return" not in pieces)

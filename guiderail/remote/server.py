@@ -27,11 +27,14 @@ class Piece:
         Its token ids, where the server tells them.
     logprob
         The logarithm of its probability under the model; 0 where the server does not tell it.
+    candidates
+        The likeliest tokens in its place, where the server tells them, the likeliest first.
     """
 
     data: bytes
     ids: tuple[int, ...] = ()
     logprob: float = 0.0
+    candidates: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,22 @@ class End:
     reason: Literal["eos", "length"]
     prompt_tokens: int = 0
     reused_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHabits:
+    """How a model's tokenizer cuts code; by default rather too many tokens than too few.
+
+    Parameters
+    ----------
+    size
+        Bytes of code that a token has, on average.
+    joins_indent
+        Whether the last blank of an indentation is in one token with the word after it.
+    """
+
+    size: float = 3.0
+    joins_indent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +100,21 @@ class ModelServer(ABC):
         Tokens of prompt and answer that it has room for.
     fim
         The fill-in-the-middle format of the prompt; None if it has none.
-    bytes_per_token
-        How many bytes of code a token has, on average.
+    tokens
+        What is known of its tokens.
     """
 
     kind: str = ""
     constrains: bool = True  # whether it can be told what may be written
 
     def __init__(
-        self, connection: Connection, model: str, context_length: int, fim: FimFormat | None, bytes_per_token: float
+        self, connection: Connection, model: str, context_length: int, fim: FimFormat | None, tokens: TokenHabits
     ) -> None:
         self.connection = connection
         self.model = model
         self.context_length = context_length
         self.fim = fim
-        self.bytes_per_token = bytes_per_token
+        self.tokens = tokens
 
     @abstractmethod
     def write(self, query: Query, cancelled: Callable[[], bool]) -> Iterator[Piece | End]:
