@@ -69,3 +69,23 @@ def completer_of(model: Model | RemoteModel, settings: Settings, policy: CachePo
 
     tokens, size = settings.prompt_tokens, settings.cache_mb << 20
     return Completer(cast("Model", model), prompt_tokens=tokens, cache_policy=policy, cache_bytes=size)
+
+
+def identity_of(reference: str, key_env: str = "") -> tuple[str, str]:
+    """The name of a model, and what distinguishes its weights; of a server's model, its id there.
+
+    Raises
+    ------
+    GuiderailError
+        There is no such model or server.
+    """
+    if names_server(reference):
+        from guiderail.remote.find import find_server
+
+        server = find_server(reference, key_env)
+        return reference, f"{server.kind}: {server.model}"
+    from guiderail.model.fingerprint import fingerprint
+    from guiderail.model.load import describe
+
+    info = describe(reference)
+    return info.name, fingerprint(info)

@@ -20,13 +20,13 @@ from guiderail.decoding.partial_text import PartialText
 from guiderail.decoding.sampling import Sampling
 from guiderail.prompt.prompt import Prompt
 from guiderail.remote.byte_walk import ByteWalk
-from guiderail.remote.language import Node
+from guiderail.remote.language import Node, both
 from guiderail.remote.server import End, ModelServer, Piece, Query
 
 log = logging.getLogger(__name__)
 
 MOST_REQUESTS = 32  # for one text
-TRIES = 3  # to get past one place
+TRIES = 8  # to get past one place
 
 
 class RemoteDecoder:
@@ -133,9 +133,15 @@ class RemoteDecoder:
             return best
         if is_seldom and (illegal := self._walk.take(piece.data)) is None:
             return piece
-        self._language = self._walk.instead(piece.data, illegal or 0)
-        self._tries[len(self._written)] += 1
+        self._language = self._narrower(self._walk.instead(piece.data, illegal or 0))
         return None
+
+    def _narrower(self, language: Node | None) -> Node | None:
+        """What may come here, by all pieces that were refused in this place."""
+        place = len(self._written)
+        before = self._language if self._tries[place] else None
+        self._tries[place] += 1
+        return both(before, language) if before and language else language
 
     @property
     def _is_stuck(self) -> bool:

@@ -49,9 +49,9 @@ class Node:
     edges
         Characters after which it is laid out what may come.
     free
-        Characters of ASCII after which anything may come.
+        Characters after which anything may come.
     others
-        Whether any other character than those of ASCII may come, and then anything.
+        Whether all characters beyond ASCII may come, and then anything.
     refused
         Characters that may not come in spite of that.
     ends
@@ -59,7 +59,7 @@ class Node:
     """
 
     edges: dict[str, Node] = field(default_factory=dict)
-    free: frozenset[str] = frozenset()
+    free: set[str] | frozenset[str] = frozenset()
     others: bool = False
     ends: bool = False
     refused: str = ""
@@ -67,7 +67,35 @@ class Node:
     @property
     def is_free(self) -> bool:
         """Whether anything may come."""
-        return self.others and self.ends and not self.edges and not self.refused and len(self.free) == len(_ASCII)
+        return self.others and self.ends and not self.edges and not self.refused and self.free >= _ASCII
+
+    def after(self, letter: str) -> Node | None:
+        """What may come after a character; None if it may not come."""
+        if letter in self.edges:
+            return self.edges[letter]
+        is_other = self.others and not letter.isascii() and letter not in self.refused
+        return FREE if letter in self.free or is_other else None
+
+
+FREE = Node({}, _ASCII, others=True, ends=True)
+
+
+def both(first: Node, second: Node) -> Node:
+    """What may come by two trees."""
+    if first.is_free or second.is_free:
+        return second if first.is_free else first
+    made = Node(others=first.others and second.others, ends=first.ends and second.ends)
+    free, refused = set[str](), {*first.refused, *second.refused}
+    for letter in {*first.edges, *second.edges, *first.free, *second.free}:
+        one, other = first.after(letter), second.after(letter)
+        if one is None or other is None:
+            refused.add(letter)
+        elif (joined := both(one, other)).is_free:
+            free.add(letter)
+        else:
+            made.edges[letter] = joined
+    made.free, made.refused = free, "".join(letter for letter in refused if not letter.isascii())
+    return made
 
 
 def after_lead(lead: Sequence[tuple[str, Open]], last: Node) -> Node:
@@ -83,7 +111,7 @@ def after_lead(lead: Sequence[tuple[str, Open]], last: Node) -> Node:
     for letter, constraints in reversed(lead):
         node = tree(constraints)
         node.edges[letter] = last  # which knows of triggers inside the token too
-        node.free -= {letter}
+        node.free = node.free - {letter}
         last = node
     return last
 
@@ -100,22 +128,41 @@ def tree(constraints: Open) -> Node:
                 room -= 1
                 node.edges[letter] = child = _node(there)
                 waiting.append((child, there))
-        node.free -= node.edges.keys()
+        node.free = node.free - node.edges.keys()
     return root
 
 
 def _laid_out(node: Node) -> list[str]:
     """The characters after which it is worth laying out what may come."""
-    letters = node.free & _LETTERS
-    wide = len(node.free) > NARROW
-    return sorted(letters if wide and len(letters) < MANY else () if wide else node.free)
+    if len(node.free) <= NARROW:
+        return sorted(node.free)
+    letters = {letter for letter in node.free if letter in _LETTERS or not letter.isascii()}
+    return sorted(letters) if len(letters) < MANY else []
 
 
 def _node(constraints: Open) -> Node:
     """The characters that may come next."""
     allowed = _allowed(constraints)
-    free = frozenset(letter for letter in _ASCII if allowed[ord(letter)])
-    return Node({}, free, others=bool(allowed[0x80:END].any()), ends=bool(allowed[END]))
+    free = {letter for letter in _ASCII if allowed[ord(letter)]}
+    beyond = _beyond(constraints) if allowed[0x80:END].any() else ()
+    return Node({}, free.union(beyond or ()), others=beyond is None, ends=bool(allowed[END]))
+
+
+def _beyond(constraints: Open) -> list[str] | None:
+    """The characters beyond ASCII that may come next; None for any, or for many."""
+    found: list[str] = []
+    halves = [b""]
+    while halves:
+        half = halves.pop()
+        here = tuple((legal, written + half) for legal, written in constraints)
+        if any(legal.place(written) != "inside" for legal, written in here):
+            return None
+        for byte in np.flatnonzero(_allowed(here)[0x80:END]) + 0x80:
+            data = half + bytes([byte])
+            (found if (letter := data.decode(errors="ignore")) else halves).append(letter or data)
+        if len(found) + len(halves) > MANY:
+            return None
+    return found
 
 
 def _allowed(constraints: Open) -> np.ndarray:

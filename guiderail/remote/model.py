@@ -41,6 +41,13 @@ class RemoteModel:
         what = f"{self.server.kind} at {self.server.connection.address.place}"
         return what if self.server.constrains else f"{what}, {ALONE}"
 
+    @property
+    def leaves(self) -> str:
+        """Where the code goes that the model is to complete."""
+        address = self.server.connection.address
+        where = "this process, not this machine" if address.is_loopback else f"this machine, to {address.place}"
+        return f"the text around the cursor leaves {where}"
+
     @cached_property
     def info(self) -> ModelInfo:
         """What is known of it."""
