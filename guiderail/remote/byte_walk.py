@@ -73,7 +73,7 @@ class ByteWalk:
         for number, token in enumerate(data or [END]):
             if not self._admits(token):
                 self._blame(token)
-                self._back(number)
+                self.give_back(number)
                 return number
             if data:
                 self._accept(token)
@@ -115,7 +115,7 @@ class ByteWalk:
         last = tree(self._constraining())
         if not text[len(lead) : len(lead) + 1].isascii():
             last.refused = text[len(lead)]
-        self._back(sum(len(letter.encode()) for letter, _ in lead))
+        self.give_back(sum(len(letter.encode()) for letter, _ in lead))
         return after_lead(lead, last)
 
     def _constraining(self) -> Open:
@@ -131,7 +131,7 @@ class ByteWalk:
         while done < len(data) and self._admits(data[done]):
             self._accept(data[done])
             done += 1
-        self._back(done)
+        self.give_back(done)
         return done == len(data) if data else self._admits(END)
 
     def _admits(self, token: int) -> bool:
@@ -152,7 +152,8 @@ class ByteWalk:
             one.accept(token)
         self._written += bytes([token])
 
-    def _back(self, count: int) -> None:
+    def give_back(self, count: int) -> None:
+        """Take back the last bytes that were accepted."""
         for one in self._constraints:
             one.rollback(count)
         self._written = self._written[: len(self._written) - count]

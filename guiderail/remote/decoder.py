@@ -121,19 +121,21 @@ class RemoteDecoder:
 
     def _chosen(self, piece: Piece) -> Piece | None:
         """The piece to write: this one, or another one that the server has told; None if it is to be asked for one."""
-        is_seldom = self._walk.is_seldom(piece.data)
-        illegal = None if is_seldom else self._walk.take(piece.data)
+        is_seldom, illegal = self._walk.is_seldom(piece.data), self._walk.take(piece.data)
         if illegal is None and not is_seldom:
             return piece
-        if illegal is not None:
+        if illegal is None:
+            self._walk.give_back(len(piece.data))
+        else:
             self.refused.append((piece.data, len(self._written)))
         best = self._walk.best(piece.candidates) if self._sampling.greedy else None
         if best is not None and best.ids != piece.ids:
             self._walk.take(best.data)
             return best
-        if is_seldom and (illegal := self._walk.take(piece.data)) is None:
+        if illegal is None:
+            self._walk.take(piece.data)
             return piece
-        self._language = self._narrower(self._walk.instead(piece.data, illegal or 0))
+        self._language = self._narrower(self._walk.instead(piece.data, illegal))
         return None
 
     def _narrower(self, language: Node | None) -> Node | None:

@@ -74,7 +74,7 @@ class AfterDot(Constraint):
 
     @property
     def constraining(self) -> tuple[tuple[LegalTexts, bytes], ...]:
-        head, dot, written = self._texts[-1].rpartition(b".")
+        _, dot, written = self._texts[-1].rpartition(b".")
         return ((self._legal, written),) if dot and self._legal.place(written) == "inside" else ()
 
     @property
@@ -86,7 +86,7 @@ class AfterDot(Constraint):
             bitmask &= legal.mask(written)
 
     def penalty(self, tokens: Sequence[int]) -> float:
-        head, dot, written = self._texts[-1].rpartition(b".")
+        _, dot, written = self._texts[-1].rpartition(b".")
         data = b"".join(self._data[token] for token in tokens)
         is_usual = self._usual.place(written) != "inside" or self._usual.place(written + data) != "lost"
         return 0.0 if not dot or (is_usual and data) else self._seldom
