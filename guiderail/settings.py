@@ -41,7 +41,10 @@ class Settings:
         "the model: embedded, a folder or GGUF file, the hub id of a pulled model, or the URL of a model server",
     )
     api_key_env: str = _key(
-        "", "the environment variable that holds the key of the model server; empty for none", empty=True
+        "",
+        "the environment variable that holds the key of the model server; empty for none",
+        empty=True,
+        from_editors=False,
     )
     device: choices.Device = _key("auto", "where the model runs", choices=choices.Device)
     dtype: choices.Dtype = _key("auto", "precision of the weights", choices=choices.Dtype)

@@ -41,6 +41,7 @@ class Completer:
     """
 
     has_monitors = True
+    is_remote = False
 
     def __init__(
         self, model: Model, *, prompt_tokens: int = 2048, cache_policy: Policy = "exact", cache_bytes: int = 0

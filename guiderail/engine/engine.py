@@ -10,15 +10,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from guiderail.engine.analysers import AnalyserPools
 from guiderail.engine.completion import Completion
 from guiderail.engine.context import ContextChooser, code_in
+from guiderail.engine.errors import ElsewhereError, NotLoadedError
 from guiderail.engine.line_ends import with_line_ends_of, with_line_feeds
 from guiderail.engine.open_projects import OpenProjects
 from guiderail.engine.time_limits import WAITING, TimeLimits
-from guiderail.errors import GuiderailError, UsageError
 from guiderail.lru import LruCache
 
 if TYPE_CHECKING:
@@ -48,10 +48,6 @@ NEW_FILES, NEW_FILES_S = 1000, 0.02  # that analysers are told of at once, and s
 IDLE_S = 0.05  # for counting other files' n-grams, whenever there is nothing else to do
 
 Cancelled = Callable[[], bool]
-
-
-class NotLoadedError(GuiderailError):
-    """There is no model to ask."""
 
 
 class Engine:
@@ -94,7 +90,7 @@ class Engine:
 
     @property
     def model(self) -> Model:
-        """The loaded model; raises NotLoadedError, and UsageError where it runs elsewhere."""
+        """The loaded model; raises NotLoadedError, and ElsewhereError where it runs elsewhere."""
         return self._local().model
 
     @property
@@ -184,16 +180,14 @@ class Engine:
 
     def _loaded(self) -> Completer | RemoteCompleter:
         if self._completer is None:
-            raise NotLoadedError("no model is loaded", "Run the command guiderail.restart")
+            raise NotLoadedError
         return self._completer
 
     def _local(self) -> Completer:
-        from guiderail.engine.completer import Completer
-
         completer = self._loaded()
-        if not isinstance(completer, Completer):
-            raise UsageError("this needs a model that runs here, not one of a model server", "Choose another model")
-        return completer
+        if completer.is_remote:
+            raise ElsewhereError
+        return cast("Completer", completer)
 
     def complete(
         self, request: CompletionRequest, cancelled: Cancelled = lambda: False, stream: TextStream | None = None
@@ -364,15 +358,11 @@ class Engine:
             return None
         if request.name is not None:
             self.analysers.enter(request.name, request.document, request.root)
-        pool = self.analysers.of(settings)
-        return self._monitors.get(
-            (pool, settings.only_monitors), lambda: self._new_monitors(pool, settings.only_monitors)
-        )
-
-    def _new_monitors(self, pool: ServerPool, names: str) -> Monitors:
         from guiderail.monitors.monitors import Monitors
 
-        return Monitors(self._loaded().vocabulary, pool, deadline_s=self._limits.analyser_s, names=names)
+        pool, names, seconds = self.analysers.of(settings), settings.only_monitors, self._limits.analyser_s
+        vocabulary = self._loaded().vocabulary
+        return self._monitors.get((pool, names), lambda: Monitors(vocabulary, pool, deadline_s=seconds, names=names))
 
     def _judge(self, request: CompletionRequest, plan: CompletionPlan) -> Judge:
         """The judge of a request's suggestions; it waits no longer than for one analyser's answer."""

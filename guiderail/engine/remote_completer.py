@@ -61,6 +61,8 @@ class RemoteCompleter:
         Tokens of a prompt at most, by estimate.
     """
 
+    is_remote = True
+
     def __init__(self, model: RemoteModel, *, prompt_tokens: int = 2048) -> None:
         self.model = model
         self.prompts = RemotePrompts(model, prompt_tokens)

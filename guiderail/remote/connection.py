@@ -19,8 +19,8 @@ from guiderail.remote.address import Address
 from guiderail.remote.errors import RemoteError, of_status, of_transport, unreadable
 
 CONNECT_S = 5.0
-SILENT_S = 60.0  # without a byte: a long prompt takes a CPU that long
-WHOLE_S = 180.0  # of one answer, however steadily it drips
+SILENT_S = 120.0  # without a byte: a long prompt takes a busy CPU that long
+WHOLE_S = 300.0  # of one answer, however steadily it drips
 ASK_S = 10.0  # of a question about the server itself
 LOOK_S = 0.02  # between two looks whether the request was given up
 MOST_BYTES = 16 << 20  # of an answer that is no stream

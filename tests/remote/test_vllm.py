@@ -63,7 +63,14 @@ def usage() -> dict[str, Any]:
 @pytest.fixture
 def vllm() -> Iterator[Server]:
     with serving() as found:
-        listed = {"id": MODEL, "object": "model", "created": 1, "owned_by": "vllm", "root": MODEL, "max_model_len": 4096}
+        listed = {
+            "id": MODEL,
+            "object": "model",
+            "created": 1,
+            "owned_by": "vllm",
+            "root": MODEL,
+            "max_model_len": 4096,
+        }
         found.answers["/v1/models"] = as_json({"object": "list", "data": [listed]})
         found.answers["/tokenize"] = tokenize
         yield found
