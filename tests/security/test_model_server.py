@@ -40,7 +40,7 @@ def test_an_editor_sends_no_code_anywhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://", "http://:8080", "http://me:secret@host", "https://secret@host", "http://host:99999", 
+        "http://", "http://:8080", "http://me:secret@host", "https://secret@host", "http://host:99999",
         "http://host/a b", "http://host/?key=secret", "http://[::1", "http://host\n", "HTTP://host\x1b[2J",
     ],
 )  # fmt: skip
