@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from queue import Empty, SimpleQueue
@@ -82,7 +82,7 @@ class Connection:
             return {}
         return answer if isinstance(answer, dict) else {}
 
-    def events(self, path: str, body: Any, cancelled: Cancelled) -> Iterator[dict[str, Any]]:
+    def events(self, path: str, body: Any, cancelled: Cancelled) -> Generator[dict[str, Any], None, None]:
         """The events of a streamed answer; closing the iterator, or cancelling, ends the request at the server too.
 
         Raises

@@ -159,7 +159,10 @@ def _beyond(constraints: Open) -> list[str] | None:
             return None
         for byte in np.flatnonzero(_allowed(here)[0x80:END]) + 0x80:
             data = half + bytes([byte])
-            (found if (letter := data.decode(errors="ignore")) else halves).append(letter or data)
+            if letter := data.decode(errors="ignore"):
+                found.append(letter)
+            else:
+                halves.append(data)
         if len(found) + len(halves) > MANY:
             return None
     return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +34,7 @@ class LlamaCppServer(ModelServer):
         fim = format_in(lambda text: _pieces(connection, model, text))
         return cls(connection, model, length, fim, habits_in(_pieces(connection, model, SAMPLE)))
 
-    def write(self, query: Query, cancelled: Callable[[], bool]) -> Iterator[Piece | End]:
+    def write(self, query: Query, cancelled: Callable[[], bool]) -> Generator[Piece | End, None, None]:
         """See `ModelServer.write`."""
         written = [token for piece in query.written for token in piece.ids]
         body: dict[str, Any] = {
@@ -48,10 +49,11 @@ class LlamaCppServer(ModelServer):
         }
         if query.language is not None:
             body["grammar"] = gbnf(query.language)
-        for event in self.connection.events("/completion", body, cancelled):
-            yield from self._parts(event)
-            if event.get("stop") is True:
-                return
+        with closing(self.connection.events("/completion", body, cancelled)) as events:
+            for event in events:
+                yield from self._parts(event)
+                if event.get("stop") is True:
+                    return
         if not cancelled():
             raise unreadable(self.connection.address)
 

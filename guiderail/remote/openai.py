@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any, cast
 
 from guiderail.prompt.fim import FimFormat
@@ -27,10 +28,10 @@ class OpenAIServer(ModelServer):
         """The server of a connection."""
         return cls(connection, model, CONTEXT, SUFFIX_FIELD, TokenHabits())
 
-    def write(self, query: Query, cancelled: Callable[[], bool]) -> Iterator[Piece | End]:
+    def write(self, query: Query, cancelled: Callable[[], bool]) -> Generator[Piece | End, None, None]:
         """See `ModelServer.write`."""
-        for event in self.connection.events("/v1/completions", self._body(query), cancelled):
-            for choice in self._choices(event):
+        with closing(self.connection.events("/v1/completions", self._body(query), cancelled)) as events:
+            for choice in (choice for event in events for choice in self._choices(event)):
                 yield from self._pieces(choice)
                 if choice.get("finish_reason"):
                     yield End("length" if choice["finish_reason"] == "length" else "eos")

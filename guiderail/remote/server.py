@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -117,7 +117,7 @@ class ModelServer(ABC):
         self.tokens = tokens
 
     @abstractmethod
-    def write(self, query: Query, cancelled: Callable[[], bool]) -> Iterator[Piece | End]:
+    def write(self, query: Query, cancelled: Callable[[], bool]) -> Generator[Piece | End, None, None]:
         """What the server writes, piece by piece, with an `End` at its end unless `cancelled`.
 
         Closing the iterator makes the server stop.

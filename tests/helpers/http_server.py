@@ -18,7 +18,7 @@ EVENTS = "text/event-stream"
 class Answer:
     """A status, headers and parts of a body; a part that is a function is called instead of being sent."""
 
-    parts: list[bytes | Callable[[], None]] = field(default_factory=list)
+    parts: list[bytes | Callable[[], object]] = field(default_factory=list)
     status: int = 200
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": JSON})
 
@@ -55,8 +55,8 @@ def as_json(value: Any, status: int = 200) -> Answer:
 
 
 def as_events(*values: Any, end: str = "data: [DONE]\n\n") -> Answer:
-    """An answer of server-sent events; a value that is a function is called in its place."""
-    parts = [one if callable(one) else f"data: {json.dumps(one)}\n\n".encode() for one in values]
+    """An answer of server-sent events."""
+    parts = [f"data: {json.dumps(one)}\n\n".encode() for one in values]
     return Answer([*parts, end.encode()], headers={"Content-Type": EVENTS})
 
 
@@ -90,7 +90,7 @@ def serving() -> Iterator[Server]:
             except OSError:
                 found.gone.set()
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -110,7 +110,7 @@ def test_a_silent_or_slow_stream_ends(server: Server, monkeypatch: pytest.Monkey
     wait = [lambda: ended.wait(0.02), b": still there\n\n"] * 400 if drips else [ended.wait]
     try:
         with pytest.raises(RemoteError, match="gave no answer within"):
-            read(server, Answer([*wait], headers={"Content-Type": EVENTS}))  # pyright: ignore[reportArgumentType]
+            read(server, Answer([*wait], headers={"Content-Type": EVENTS}))
     finally:
         ended.set()
 
@@ -120,7 +120,7 @@ def test_giving_up_closes_the_connection(server: Server) -> None:
     server.answers["/completion"] = as_events(*[{"content": "a" * 10_000}] * 100_000)
     events = to(server).events("/completion", {}, lambda: False)
     next(events)
-    events.close()  # pyright: ignore[reportAttributeAccessIssue]
+    events.close()
     assert server.gone.wait(20)
     server.gone.clear()
     assert list(to(server).events("/completion", {}, lambda: True)) == []
@@ -129,7 +129,7 @@ def test_giving_up_closes_the_connection(server: Server) -> None:
 def test_a_cancel_ends_waiting_for_a_silent_server(server: Server) -> None:
     """A request that is given up does not wait for the server's next byte."""
     ended, asked = threading.Event(), threading.Event()
-    server.answers["/completion"] = Answer([asked.set, ended.wait], headers={"Content-Type": EVENTS})  # pyright: ignore[reportArgumentType]
+    server.answers["/completion"] = Answer([asked.set, ended.wait], headers={"Content-Type": EVENTS})
     try:
         assert list(to(server).events("/completion", {}, asked.is_set)) == []
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -117,7 +117,7 @@ class ToyServer(ModelServer):
     def __init__(self, seed: int, candidates: int, *, obeys: bool = True) -> None:
         self._seed, self._candidates, self._obeys = seed, candidates, obeys
 
-    def write(self, query: Query, cancelled: Callable[[], bool]) -> Iterator[Piece | End]:
+    def write(self, query: Query, cancelled: Callable[[], bool]) -> Generator[Piece | End, None, None]:
         written = tuple(token for piece in query.written for token in piece.ids)
         node: list[Node] | None = [query.language] if query.language and self._obeys else None
         half = b""
@@ -160,9 +160,8 @@ def masked(seed: int, constraint: AfterDot) -> bytes:
     while len(written) < LENGTH:
         raw = scores(seed, written)
         now = [value + constraint.penalty([token]) for token, value in enumerate(raw)]
-        for token in sorted(range(len(TOKENS)), key=lambda token: -now[token]):
-            if is_legal(constraint, token):
-                break
+        ranked = sorted(range(len(TOKENS)), key=lambda token: -now[token])
+        token = next(token for token in ranked if is_legal(constraint, token))
         if not TOKENS[token] or is_broken(b"".join(TOKENS[one] for one in (*written, token))):
             break
         constraint.accept(token)
