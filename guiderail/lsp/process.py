@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from guiderail.lsp.stalls import StallReporter
 from guiderail.lsp.usage import UsageFile
 from guiderail.lsp.worker import Worker
 from guiderail.settings import Settings
@@ -42,3 +44,8 @@ class ServerProcess:
     def is_shared(self) -> bool:
         """Whether the model serves several clients."""
         return self.settings is not None
+
+    @cached_property
+    def stalls(self) -> StallReporter:
+        """Looks after the event loop, which all clients share."""
+        return StallReporter()

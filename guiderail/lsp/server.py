@@ -150,6 +150,7 @@ class Server(LanguageServer):
     async def _receive_from(self, reader: asyncio.StreamReader) -> None:
         limit = lambda: FRAME_LIMIT if self.protocol.is_initialized else UNAUTHENTICATED_FRAME_LIMIT  # noqa: E731
         async for body in frames(reader, limit):
+            self.client.process.stalls.expect()
             self.protocol.receive(body)
             # A request's handler begins before the next message is taken, so that it sees the text as it was.
             await asyncio.sleep(0)
