@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Literal
@@ -141,6 +141,10 @@ class Likelihood:
         """The probability that a text with these facts is right to its end."""
         odds = self.bias + sum(self.weights.get(name, 0.0) * value for name, value in facts.items())
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds))))
+
+    def shifted(self, odds: float) -> Likelihood:
+        """The same with something added to all log odds."""
+        return replace(self, bias=self.bias + odds)
 
 
 @cache
