@@ -207,7 +207,7 @@ class Model:
         """
         if self.device.type != "cpu":
             return self._run(ids, positions, step, last=last)
-        with threads.taken_by(len(ids)):
+        with threads.taken_by(len(ids), self.info.parameters):
             return self._run(ids, positions, step, last=last)
 
     def _run(self, ids: torch.Tensor, positions: torch.Tensor, step: Step, *, last: bool) -> torch.Tensor:
