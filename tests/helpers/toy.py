@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 
 import torch
 
@@ -27,6 +28,11 @@ class ToySession:
     @property
     def length(self) -> int:
         return len(self.ids)
+
+    def fit(self, ids: Sequence[int]) -> torch.Tensor:
+        self._tree = None
+        self.ids = list(ids)
+        return self._scores(self.ids)
 
     def feed(self, ids: Sequence[int]) -> torch.Tensor:
         self.passes += 1
@@ -62,3 +68,26 @@ def random_scores(vocabulary: int, seed: int, spread: float = 2.0) -> Callable[[
         return spread * torch.randn(vocabulary, generator=generator)
 
     return scores
+
+
+class ToyModel:
+    """What drafters use of a model, over scores that are random and the same each time.
+
+    Parameters
+    ----------
+    vocabulary
+        Tokens.
+    noise
+        How far its scores are from those of the toy model without noise.
+    """
+
+    def __init__(self, vocabulary: int = 3, noise: float = 0.0) -> None:
+        self.tokenizer = SimpleNamespace(token_bytes=[b"x"] * vocabulary, special={}, bos_id=None)
+        self.info = SimpleNamespace(fim=None, context_length=1000)
+        self._scores, self._other = random_scores(vocabulary, 0, 1.0), random_scores(vocabulary, 1, noise)
+
+    def scores(self, ids: Sequence[int]) -> torch.Tensor:
+        return self._scores(ids) + self._other(ids)
+
+    def session(self) -> ToySession:
+        return ToySession(self.scores)
