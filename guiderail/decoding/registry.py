@@ -50,6 +50,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "stand": "guiderail.decoding.drafting.stand:StandSpec",
         "names": "guiderail.decoding.drafting.names:NamesSpec",
         "draft-model": "guiderail.decoding.drafting.draft_model:DraftModelSpec",
+        "early-exit": "guiderail.decoding.drafting.early_exit:EarlyExitSpec",
     },
 }  # fmt: skip
 RENAMED: Mapping[str, str] = {"embedded": "draft-model"}  # former names, which still work

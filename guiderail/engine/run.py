@@ -244,6 +244,7 @@ class Run:
         context = BuildContext(
             model=resources.model,
             vocabulary=self.resources.vocabulary,
+            session=self.session,
             sampling=self._sampling(index),
             index=index,
             document=plan.document,
