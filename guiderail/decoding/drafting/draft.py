@@ -123,6 +123,9 @@ class Drafter(ABC):
         """
         return math.inf
 
+    def wait(self) -> None:  # noqa: B027
+        """Wait until all that drafts is loaded."""
+
     def prepare(self, sampling: Sampling) -> None:  # noqa: B027
         """Learn how the next text's tokens are going to be chosen; called before `begin`."""
 
