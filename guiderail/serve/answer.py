@@ -66,7 +66,9 @@ class Answer:
             "why": self.hole.refusal or "; ".join(completion.why_less if completion else ()) or None,
             "monitors": _monitors(text.suggestion.monitored),
             "verdict": str(text.suggestion.verdict) if text.suggestion.verdict else None,
-            "dropped": [{"text": one.text, "why": str(one.verdict)} for one in dropped],
+            "dropped": [
+                {"text": one.text, "why": str(one.verdict), "monitors": _monitors(one.monitored)} for one in dropped
+            ],
             "withheld": completion.withheld if completion else 0,
         }
 

@@ -119,5 +119,7 @@ class Batches:
         return member
 
     def _forget(self, key: Hashable, batch: Batch) -> None:
+        if not batch.done.cancelled():
+            batch.done.exception()  # whoever still waits reads it; asyncio is to report none that nobody read
         if self._waiting.get(key) is batch:
             del self._waiting[key]

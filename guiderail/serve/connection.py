@@ -22,7 +22,7 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self._since = self.loop.time()
         self._wait()
-        idle = [one for one in self.connections if isinstance(one, Connection) and one.is_idle]
+        idle = [one for one in self.connections if isinstance(one, Connection) and one.is_idle and one.is_open]
         if len(idle) > MOST_IDLE:
             min(idle, key=lambda one: one._since).transport.abort()
 
@@ -30,6 +30,11 @@ class Connection(H11Protocol):
     def is_idle(self) -> bool:
         """Whether no request is being answered."""
         return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not about to be closed."""
+        return not self.transport.is_closing()
 
     def data_received(self, data: bytes) -> None:
         """Take what came: a request's head, or a part of one."""

@@ -31,7 +31,7 @@ class Fields:
     def of_body(cls, data: bytes) -> Fields:
         """The fields of a body; raises RequestFault where it is no JSON object in UTF-8."""
         try:
-            values = json.loads(data)
+            values = json.loads(data.decode())  # of bytes it would guess the encoding
         except (ValueError, RecursionError) as error:
             raise RequestFault(400, "the body is not JSON in UTF-8") from error
         if not isinstance(values, dict):

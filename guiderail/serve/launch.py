@@ -71,7 +71,7 @@ def run(settings: Mapping[Path | None, Settings], address: Address, key: str) ->
     service = CompletionService(worker, settings)
     _say(listener, address, worker.health.model, service)
     try:
-        asyncio.run(_serve(service, listener, signals, key, address))
+        asyncio.run(_serve(server_of(service, key, local_only=address.is_loopback), listener, signals))
         code = 0
     except KeyboardInterrupt:
         code = 130
@@ -92,16 +92,17 @@ def listen(address: Address) -> socket.socket:
         ) from error
 
 
-async def _serve(
-    service: CompletionService, listener: socket.socket, signals: SignalHandler, key: str, address: Address
-) -> None:
-    app = application(service, key, local_only=address.is_loopback)
+def server_of(service: CompletionService, key: str, *, local_only: bool) -> uvicorn.Server:
+    """The HTTP server of a service; arguments as of `application`."""
+    app = application(service, key, local_only=local_only)
     config = uvicorn.Config(
         app, http=Connection, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False,
         server_header=False, timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=END_S,
     )  # fmt: skip
-    server = _Server(config)
+    return _Server(config)
 
+
+async def _serve(server: uvicorn.Server, listener: socket.socket, signals: SignalHandler) -> None:
     def end() -> None:
         server.should_exit = True
         signals.start_countdown()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from guiderail.model.info import ModelInfo
 from guiderail.serve.answer import Answer, Text
 from guiderail.serve.fields import Fields
 from guiderail.serve.query import Query, count_of, sampling_of, snippets_of, tokens_of
@@ -17,7 +16,7 @@ def infill(fields: Fields) -> Query:
 
     On a blank line plug-ins send no indentation but say how deep it is (`n_indent`), and take as much from the answer.
     """
-    extra = [(one.text("filename"), one.text("text")) for one in fields.objects("input_extra")]
+    extra = ((one.text("filename"), one.text("text")) for one in fields.objects("input_extra"))
     query = Query(
         before=fields.text("input_prefix") + fields.text("prompt"),
         after=fields.text("input_suffix"),
@@ -45,7 +44,7 @@ def prompts(fields: Fields, texts: Sequence[str], n: int, max_tokens: int | None
         query = Query(before=text, after=suffix, n=n, max_tokens=max_tokens, stops=stops, sampling=sampling)
         if parts is not None:
             query = Query(
-                before=parts.before, after=parts.after, file=parts.file, snippets=snippets_of(list(parts.others)),
+                before=parts.before, after=parts.after, file=parts.file, snippets=snippets_of(parts.others),
                 n=n, max_tokens=max_tokens, stops=stops, sampling=sampling,
             )  # fmt: skip
         found.append(query.named(fields))
@@ -88,13 +87,13 @@ def chunk(text: str, index: int) -> dict[str, Any]:
     return {"index": index, "content": text, "tokens": [], "stop": False}
 
 
-def props(info: ModelInfo, n_ctx: int) -> dict[str, Any]:
+def props(model: str, n_ctx: int) -> dict[str, Any]:
     """The answer of `/props`."""
     return {
         "default_generation_settings": {"id": 0, "n_ctx": n_ctx, "params": {}, "is_processing": False},
         "total_slots": 1,
-        "model_path": info.name,
-        "model_alias": info.name,
+        "model_path": model,
+        "model_alias": model,
         "chat_template": "",
         "modalities": {"vision": False, "audio": False},
         "build_info": "guiderail",

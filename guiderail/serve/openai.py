@@ -76,10 +76,10 @@ def usage(answers: Sequence[Answer]) -> dict[str, Any]:
     }
 
 
-def models(info: ModelInfo) -> dict[str, Any]:
+def models(name: str, info: ModelInfo) -> dict[str, Any]:
     """The answer of `/v1/models`."""
     meta = {"n_ctx_train": info.context_length, "n_params": info.parameters, "size": info.bytes_on_disk}
-    model = {"id": info.name, "object": "model", "created": 0, "owned_by": "guiderail", "meta": meta}
+    model = {"id": name, "object": "model", "created": 0, "owned_by": "guiderail", "meta": meta}
     return {"object": "list", "data": [model]}
 
 

@@ -21,6 +21,7 @@ from guiderail.text.language import language_named, language_of
 
 SEARCH_S = 0.25  # for the files of all roots; what was read stays known, so that a second search gets further
 OPEN = 16  # files whose text in the editor is remembered
+LONGEST_PATH = 1000  # characters; each folder of a path is looked at
 _OFF = "the file says guiderail: off"
 _HIDDEN = "the file is ignored by git, may hold secrets, or is a tool's"
 
@@ -106,13 +107,11 @@ class ProjectFiles:
 
     def _named(self, query: Query) -> Hole | None:
         """The hole in the file that the client names; None for a name that leads nowhere and is only a hint."""
-        for project in self._projects if "\0" not in query.file else []:
+        is_name = len(query.file) <= LONGEST_PATH and "\0" not in query.file
+        for project in self._projects if is_name else []:
             relative = project.relative(project.root / query.file)
             if relative is not None and (query.is_file_sure or status_of(f"{project.root}/{relative}")):
-                path = project.root / relative
-                if project.ignore(path):
-                    return Hole(Document(""), 0, project.root, _HIDDEN)
-                return self._in_file(query, _Match(path, project.root, self._best(path, project, _window(query))))
+                return self._in_named(query, project, project.root / relative)
         if query.is_file_sure:
             raise RequestFault(
                 400,
@@ -122,13 +121,18 @@ class ProjectFiles:
             )
         return None
 
-    def _best(self, path: Path, project: Project, window: Window) -> Placed:
-        """The window in a named file; the whole text if it cannot be placed there."""
-        status = status_of(str(path))
-        disk = self._texts.get(str(path), status) if status else None
+    def _in_named(self, query: Query, project: Project, path: Path) -> Hole:
+        """The hole in a named file; in the client's text alone if that cannot be put into the file's."""
+        if project.ignore(path):
+            return Hole(Document(""), 0, project.root, _HIDDEN)
+        status, window = status_of(str(path)), _window(query)
+        disk = (self._texts.get(str(path), status) if status else None) or ""
+        if says_off(disk):
+            return Hole(Document(""), 0, project.root, _OFF)
         texts = (self._live(str(path), status), disk)
         found = [placed for text in texts if text and (placed := window.place(text))]
-        return min(found, key=lambda placed: placed.differing, default=Placed("", "", 0))
+        best = min(found, key=lambda placed: placed.differing, default=Placed("", "", 0))
+        return self._in_file(query, _Match(path, project.root, best))
 
     def _found(self, window: Window) -> _Match | None:
         """The one file that the window fits best; None where none does, several do equally, or time was too short."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from guiderail.serve.fields import Fields
 from guiderail.settings import Settings
 
 MOST_TEXTS = 16  # that one request may ask for
-SNIPPET_LIMIT = 20_000  # characters of the client's other files that are shown to the model, all together
+LONGEST_NAME = 200  # characters of the name of another file
 _LEAST = 1e-6
 
 
@@ -113,13 +113,25 @@ def tokens_of(fields: Fields, *names: str) -> int | None:
     return None if found < 0 else found
 
 
-def snippets_of(pieces: list[tuple[str, str]]) -> tuple[Snippet, ...]:
-    """Pieces of other files, by name and text, as context for the model: the last ones, which are the latest."""
+def snippets_of(pieces: Iterable[tuple[str, str]]) -> tuple[Snippet, ...]:
+    """Pieces of other files, by name and text, as context for the model."""
+    return tuple(
+        Snippet(shown(name)[:LONGEST_NAME], text if text.endswith("\n") else f"{text}\n", "similar", 1.0)
+        for name, text in pieces
+        if text.strip()
+    )
+
+
+def within(snippets: Sequence[Snippet], characters: int) -> tuple[Snippet, ...]:
+    """As many of the last snippets, which are the latest, as there is room for; the first may be cut."""
     kept: list[Snippet] = []
-    left = SNIPPET_LIMIT
-    for name, text in reversed(pieces):
-        if not text.strip() or len(text) > left:
-            continue
-        left -= len(text)
-        kept.append(Snippet(shown(name)[:200], text if text.endswith("\n") else f"{text}\n", "similar", 1.0))
+    for snippet in reversed(snippets):
+        text = snippet.text
+        if len(text) > characters:
+            text = text[: text.rfind("\n", 0, max(0, characters)) + 1]
+        characters -= len(snippet.text)
+        if text:
+            kept.append(replace(snippet, text=text))
+        if characters <= 0:
+            break
     return tuple(reversed(kept))

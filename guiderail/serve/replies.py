@@ -11,12 +11,15 @@ from starlette.responses import JSONResponse, StreamingResponse
 from guiderail.serve.faults import RequestFault
 
 DONE = "data: [DONE]\n\n"
+_UNREAD = frozenset({401, 403, 408, 413})  # answers that come before the body was read
 WAITING = ": waiting\n\n"  # a comment of a stream; it shows that the connection lives
 
 
 def error_reply(fault: RequestFault) -> JSONResponse:
     """The response of an error."""
     headers = {"WWW-Authenticate": "Bearer"} if fault.status == 401 else {}
+    if fault.status in _UNREAD:
+        headers["Connection"] = "close"
     if fault.status in {429, 503}:
         headers["Retry-After"] = "1"
     return JSONResponse(fault.body(), fault.status, headers)

@@ -20,13 +20,14 @@ from guiderail.serve.answer import Answer, texts_of
 from guiderail.serve.batches import Batches
 from guiderail.serve.faults import RequestFault
 from guiderail.serve.project_files import Hole, ProjectFiles
-from guiderail.serve.query import Query
-from guiderail.settings import Settings
+from guiderail.serve.query import Query, within
+from guiderail.settings import Settings, names_path
 
 log = logging.getLogger(__name__)
 
 MOST_WAITING = 64  # requests that are being answered or wait
 MOST_OF_ONE = 16  # the same from one address, where others can reach the server
+CHARACTERS = 3  # of code that a token stands for
 ANSWER_S = 60.0  # for an answer, the wait included
 
 
@@ -92,8 +93,9 @@ class CompletionService:
 
     @property
     def model(self) -> str:
-        """The name of the loaded model."""
-        return self.worker.health.model
+        """The name of the loaded model; of one in a folder or file, its last part."""
+        name = self.worker.health.model
+        return Path(name).name if names_path(name) else name
 
     @property
     def roots(self) -> list[Path]:
@@ -185,7 +187,7 @@ class CompletionService:
 
     def _request(self, hole: Hole, query: Query) -> CompletionRequest:
         """The engine's request; in a file it is that of an editor that has the file open."""
-        path, settings = hole.document.path, query.settings(self._settings[hole.root])
+        path, settings = hole.document.path, query.settings(self._settings.get(hole.root, self._settings[None]))
         request = CompletionRequest(
             document=hole.document,
             offset=hole.offset,
@@ -193,7 +195,7 @@ class CompletionService:
             settings=settings,
             n=query.n,
             uri=path.as_uri() if path else "",
-            snippets=None if path else query.snippets,
+            snippets=None if path else within(query.snippets, CHARACTERS * settings.context_tokens * settings.context),
         )
         if path is not None:
             self.worker.engine.edited((request.client, request.uri), hole.document)

@@ -81,14 +81,23 @@ class Window:
         end = _end(self.below, lines, once)
         if start is None or end is None or start.line > end.line or start.anchor >= end.anchor:
             return None
-        theirs = Counter(line for line in lines[start.line : end.line + 1] if line.strip())
+        theirs = self._inside(lines, start, end)
         common = self.lines & theirs
-        whole = not start.text and not end.text
-        said = sum(len(line) * count for line, count in common.items())
-        if common.total() < SHARE * self.lines.total() or said < (LEAST if whole else EVIDENCE):
-            return None
         differing = (self.lines - theirs).total() + (theirs - self.lines).total()
+        is_whole = not start.text and not end.text and differing <= 1  # the cursor's line may be that one
+        said = sum(len(line) * count for line, count in common.items())
+        if common.total() < SHARE * self.lines.total() or said < (LEAST if is_whole else EVIDENCE):
+            return None
         return Placed(start.text, end.text, differing)
+
+    def _inside(self, lines: list[str], start: _Edge, end: _Edge) -> Counter[str]:
+        """The file's lines in the window that say something; of those at its edges the part that is inside."""
+        inside = lines[start.line : end.line + 1]
+        if start.text:
+            inside[0] = self.above[0]
+        if end.text:
+            inside[-1] = self.below[-1]
+        return Counter(line for line in inside if line.strip())
 
 
 @dataclass(frozen=True)
