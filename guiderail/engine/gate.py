@@ -35,7 +35,7 @@ def sift(
 
     Independent draws are all of them an answer.
     """
-    likelihood = likelihood_of(model.info.name)
+    likelihood = likelihood_of(model.info.name, model.info.parameters)
     if likelihood is None or request.settings.confidence == "off" or not request.distinct:
         return found, []
     return Gate(likelihood.shifted(request.odds), request.settings.confidence).sift(document, found)
