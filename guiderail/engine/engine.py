@@ -148,10 +148,16 @@ class Engine:
             cache_bytes=settings.cache_mb << 20,
         )
         self._context = ContextChooser(self._completer.prompts.count, self._limits.context_s)
-        self._completer.warm(_pipeline_of(settings))  # no part of the first completion's time
+        self.build_drafters(settings, wait=self._limits.waits_for_drafters)  # no part of the first completion's time
         if self._stays:
             gc.collect()
             gc.freeze()
+
+    def build_drafters(self, settings: Settings, *, wait: bool = True) -> None:
+        """Build the drafters of the settings in advance; with `wait` the models among them are loaded afterwards."""
+        from guiderail.engine.plan import sampling_of
+
+        self._loaded().warm(_pipeline_of(settings), sampling_of(settings), wait=wait)
 
     def unload(self) -> None:
         """Unload the model and free its memory."""

@@ -5,7 +5,8 @@ from functools import cache
 import pytest
 
 from guiderail.decoding.constraints.vocabulary import Vocabulary
-from guiderail.decoding.drafting.embedded import EmbeddedDrafter, EmbeddedSpec, around
+from guiderail.decoding.drafting.by_text import around
+from guiderail.decoding.drafting.draft_model import DraftModel, DraftModelSpec
 from guiderail.decoding.drafting.pass_cost import PassCosts
 from guiderail.decoding.drafting.writer import Writer
 from guiderail.decoding.pipeline import Pipeline
@@ -29,15 +30,15 @@ def small() -> Model:
     return load("embedded", device="cpu", dtype="float32", threads=1)
 
 
-def drafter_for(model: Model, drafts: Model) -> EmbeddedDrafter:
-    drafter = EmbeddedDrafter(model.tokenizer, model.info.fim, FREE)
+def drafter_for(model: Model, drafts: Model) -> DraftModel:
+    drafter = DraftModel(model.tokenizer, model.info.fim, FREE)
     drafter.start(lambda: drafts)
     drafter.wait()
     return drafter
 
 
-def complete(model: Model, offset: int, drafter: EmbeddedDrafter | None) -> tuple[tuple[int, ...], int]:
-    completer, part = Completer(model), EmbeddedSpec()
+def complete(model: Model, offset: int, drafter: DraftModel | None) -> tuple[tuple[int, ...], int]:
+    completer, part = Completer(model), DraftModelSpec()
     completer.store |= {part: drafter, PassCosts: FREE}
     recipe = Pipeline(drafters=(part,)) if drafter else Pipeline()
     request = CompletionPlan(
@@ -108,7 +109,7 @@ def test_until_its_model_is_there_it_is_silent() -> None:
         raise GuiderailError("no memory")
 
     model = tiny_model("qwen2")
-    drafter = EmbeddedDrafter(model.tokenizer, model.info.fim, FREE)
+    drafter = DraftModel(model.tokenizer, model.info.fim, FREE)
     assert drafter.promise == 0
     drafter.begin([1, 2], None)
     assert drafter.propose([1, 2], (), 5) is None
@@ -122,7 +123,7 @@ def test_a_model_that_comes_in_the_middle_drafts_from_the_prompt() -> None:
     """It is shown the prompt though it was not there when the text began, also where nothing but a word was written."""
     model = tiny_model("qwen2")
     ids, word = model.tokenizer.encode("import os\nx = "), model.tokenizer.encode("os")
-    drafter = EmbeddedDrafter(model.tokenizer, None, FREE)
+    drafter = DraftModel(model.tokenizer, None, FREE)
     drafter.begin(ids, None)
     drafter.start(small)
     drafter.wait()
@@ -146,6 +147,6 @@ def test_a_drafter_that_fails_is_silent_from_then_on(monkeypatch: pytest.MonkeyP
 def test_it_loads_nothing_for_a_model_of_its_own_size(name: str) -> None:
     model = small() if name == "embedded" else tiny_model("qwen2")
     context = BuildContext(model=model, vocabulary=Vocabulary(model.tokenizer.token_bytes), store={PassCosts: FREE})
-    drafter = EmbeddedSpec().build(context)
+    drafter = DraftModelSpec().build(context)
     drafter.wait()
     assert drafter.promise == 0
