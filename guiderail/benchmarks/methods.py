@@ -124,8 +124,7 @@ def run(settings: Settings, plan: Plan, skipped: Callable[[str, str], None]) -> 
     for _ in range(plan.rounds):
         order.rotate()
         for name in order:
-            engine.recover()
-            engine.build_drafters(choices[name])
+            engine.recover(choices[name])
             found[name].append([_decode(engine, choices[name], *place) for place in places])
     for name, rounds in found.items():
         yield _row(name, engine, rounds, found[GREEDY])
