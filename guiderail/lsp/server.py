@@ -167,8 +167,13 @@ class Server(LanguageServer):
 
     def _count(self, shown: ShownItem, change: Change) -> None:
         """Count what became of a suggestion."""
-        usage = self.client.process.usage
-        usage.count(shown.request.document.language or "", self.client.worker.health.model, **asdict(change))
+        client = self.client
+        language = shown.request.document.language or ""
+        client.process.usage.count(language, client.worker.health.model, **asdict(change))
+        if change.shown:
+            client.followed.follow(shown)
+        if change.accepted and (followed := client.followed.accepted(shown)) is not None:
+            client.learn(followed, right=True)
         if self._saving is None:
             self._saving = self.loop.call_later(SAVE_S, self._save_counts)
 
@@ -176,7 +181,8 @@ class Server(LanguageServer):
         if self._saving is not None:
             self._saving.cancel()
             self._saving = None
-            self.client.process.usage.save()
+        self.client.process.usage.save()
+        self.client.process.feedback.save()
 
     def _watch_health(self, health: Health) -> None:
         """Pass on the worker's new state; called on any thread."""

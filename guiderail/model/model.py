@@ -80,6 +80,7 @@ class Model:
         self.info = info
         self.device = device
         self.dtype = dtype
+        self._is_int8 = int8
         # Off a CPU the module's own overhead is hidden by graphs (see `graphs`), and its kernels are the tested ones.
         checkpoint: Checkpoint | None = source if isinstance(source, Checkpoint) else None
         if checkpoint is None:
@@ -119,6 +120,11 @@ class Model:
         if int8:
             quantised.widen(module)
             quantised.quantise(module)
+
+    @property
+    def precision(self) -> str:
+        """The setting ``dtype`` that it was loaded with: ``int8``, or that of its activations."""
+        return "int8" if self._is_int8 else str(self.dtype).removeprefix("torch.")
 
     def _most_positions(self) -> int:
         return getattr(self._module.config, "max_position_embeddings", None) or self.info.context_length
@@ -223,7 +229,7 @@ class Model:
         """
         if self.device.type != "cpu":
             return self._run(ids, positions, step, last=last, layers=layers)
-        with threads.taken_by(len(ids)):
+        with threads.taken_by(len(ids), self.info.parameters):
             return self._run(ids, positions, step, last=last, layers=layers)
 
     def _run(
