@@ -37,7 +37,7 @@ class WholeNamesSpec(MethodSpec):
         summary="greedy; of the names that monitors list it takes the likeliest whole one",
         paper="",
         cost="one forward pass a token, and one over all legal names for each name",
-        use="to compare with token by token; what it gains is in docs/methods.md",
+        use="not with the embedded model: it gets fewer names right than token by token (docs/measurements/decoding.md)",
         sampling="greedy",
     )
     names: int = parameter(
