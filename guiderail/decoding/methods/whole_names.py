@@ -7,7 +7,7 @@ winner is decoded in whatever tokens the model prefers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -37,7 +37,7 @@ class WholeNamesSpec(MethodSpec):
         summary="greedy; of the names that monitors list it takes the likeliest whole one",
         paper="",
         cost="one forward pass a token, and one over all legal names for each name",
-        use="not with the embedded model: it gets fewer names right than token by token (docs/measurements/decoding.md)",
+        use="not with the embedded model, which gets fewer names right than token by token",
         sampling="greedy",
     )
     names: int = parameter(
@@ -46,7 +46,8 @@ class WholeNamesSpec(MethodSpec):
 
     def build(self, context: BuildContext) -> WholeNames:
         """See `MethodSpec.build`."""
-        return WholeNames(Sampler(context.sampling, context.index), context.vocabulary, self.names)
+        sampler = Sampler(context.sampling, context.index)
+        return WholeNames(sampler, context.vocabulary, context.model.tokenizer.encode, self.names)
 
 
 class WholeNames:
@@ -58,12 +59,17 @@ class WholeNames:
         How a token is chosen.
     vocabulary
         The model's tokens by their bytes.
+    encode
+        How the model's tokenizer cuts a name.
     most
         Names that are compared at most.
     """
 
-    def __init__(self, sampler: Sampler, vocabulary: Vocabulary, most: int) -> None:
+    def __init__(
+        self, sampler: Sampler, vocabulary: Vocabulary, encode: Callable[[str], Sequence[int]], most: int
+    ) -> None:
         self._choose = sampler
+        self._encode = encode
         self._endings = NameEndings(vocabulary)
         self._most = most
 
@@ -103,7 +109,8 @@ class WholeNames:
 
     def _chances(self, session: Session, scores: torch.Tensor, rests: Sequence[bytes]) -> torch.Tensor:
         """The log-probability of each name, from one pass over all of them."""
-        tree, nodes = TokenTree(), {b"": ROOT}
+        tree = TokenTree()
+        nodes: dict[tuple[int, ...], int] = {}
         paths = [self._path(tree, nodes, rest) for rest in rests]
         rows = scores[None]
         if len(tree):
@@ -112,21 +119,14 @@ class WholeNames:
         logs = rows.log_softmax(-1)
         return torch.stack([self._chance(tree, logs, rest, path) for rest, path in zip(rests, paths, strict=True)])
 
-    def _path(self, tree: TokenTree, nodes: dict[bytes, int], rest: bytes) -> list[int]:
-        """The nodes of a name, from the root on; they are added where they are missing.
-
-        A name is cut by the longest match from the left, as models nearly always do with a name.
-        """
-        path, written = [ROOT], b""
-        while written != rest:
-            found = self._endings.vocabulary.longest_prefix(rest[len(written) :])
-            if found < 0:
-                break
-            token = int(self._endings.vocabulary.ids[found])
-            written += self._endings.vocabulary.token_bytes[token]
-            if written not in nodes:
-                nodes[written] = tree.add(token, path[-1])
-            path.append(nodes[written])
+    def _path(self, tree: TokenTree, nodes: dict[tuple[int, ...], int], rest: bytes) -> list[int]:
+        """The nodes of a name, from the root on; they are added where they are missing."""
+        path, tokens = [ROOT], self._encode(rest.decode("utf-8", "ignore"))
+        for depth, token in enumerate(tokens, 1):
+            before = tuple(tokens[:depth])
+            if before not in nodes:
+                nodes[before] = tree.add(token, path[-1])
+            path.append(nodes[before])
         return path
 
     def _chance(self, tree: TokenTree, logs: torch.Tensor, rest: bytes, path: Sequence[int]) -> torch.Tensor:

@@ -42,7 +42,16 @@ def decode(method: WholeNames | Plain, seed: int) -> str:
 
 
 def whole(most: int = 256) -> WholeNames:
-    return WholeNames(Sampler(Sampling()), Vocabulary(TABLE), most)
+    return WholeNames(Sampler(Sampling()), Vocabulary(TABLE), cut, most)
+
+
+def cut(name: str) -> list[int]:
+    """A name in the longest tokens, from the left."""
+    tokens, rest = [], name.encode()
+    while rest:
+        tokens.append(max((i for i, data in enumerate(TABLE) if rest.startswith(data)), key=lambda i: len(TABLE[i])))
+        rest = rest[len(TABLE[tokens[-1]]) :]
+    return tokens
 
 
 def spellings(name: str) -> list[list[int]]:
