@@ -61,7 +61,7 @@ def run(settings: Mapping[Path | None, Settings], address: Address, key: str) ->
     """
     listener = listen(address)
     own = settings[None]
-    logfile.start(own.log_level)
+    logfile.start(own.log_level, "serve")
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # its reports of failures quote our errors
     with contextlib.suppress(OSError):
         private.close()

@@ -1,0 +1,111 @@
+"""Unmodified plug-ins of others in a real Neovim, with a real `guiderail serve`: their suggestions gain monitors."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.editors.neovim import Neovim
+from tests.editors.serving import HOLE, MEMBERS, PLUGINS, SOURCE, WRONG, Serving, project
+
+pytestmark = pytest.mark.e2e
+
+pytest.importorskip("pynvim", reason="NO PYNVIM: pip install -e '.[dev]'")
+
+if not (PLUGINS / "llama.vim").exists():
+    pytest.skip("NO PLUG-INS: tests/editors/fetch_plugins.sh fetches them", allow_module_level=True)
+
+MINUET = """
+require("minuet").setup {
+  provider = "openai_fim_compatible",
+  n_completions = 2,
+  request_timeout = 30,
+  throttle = 0,
+  debounce = 50,
+  virtualtext = { auto_trigger_ft = { "python" } },
+  provider_options = {
+    openai_fim_compatible = {
+      api_key = "TERM",
+      name = "guiderail",
+      end_point = URL .. "/v1/completions",
+      model = "guiderail",
+      stream = STREAM,
+      optional = { max_tokens = 56, top_p = 0.9 },
+    },
+  },
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return project(tmp_path_factory.mktemp("project") / "shapes")
+
+
+@pytest.fixture(scope="module")
+def serving(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    server = Serving(tmp_path_factory.mktemp("serve"), root)
+    yield server
+    server.close()
+
+
+def editor_with(plugin: str, program: str, home: Path, before: str = "") -> Neovim:
+    """A Neovim with one plug-in of another's on its path, which it loads by itself; `before` that runs a command."""
+    load = ("--cmd", before, "--cmd", f"set runtimepath^={PLUGINS / plugin}")
+    return Neovim(program, home, {"TERM": "dumb"}, load)
+
+
+@pytest.fixture(scope="module")
+def llama(neovim_program: str, serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neovim]:
+    config = f"let g:llama_config = {{'endpoint_fim': '{serving.url}/infill', 'show_info': 0}}"
+    editor = editor_with("llama.vim", neovim_program, tmp_path_factory.mktemp("neovim"), config)
+    yield editor
+    editor.close()
+
+
+@pytest.fixture(scope="module", params=["true", "false"], ids=["streamed", "whole"])
+def minuet(
+    request: pytest.FixtureRequest, neovim_program: str, serving: Serving, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Neovim]:
+    editor = editor_with("minuet-ai.nvim", neovim_program, tmp_path_factory.mktemp("neovim"))
+    editor.lua(f"local URL, STREAM = ..., {request.param}\n{MINUET}", serving.url)
+    yield editor
+    editor.close()
+
+
+def suggestion(editor: Neovim, space: str, file: Path, was: str = "") -> str:
+    """What is shown when a dot is typed in the hole; asked for again as long as it is what it was."""
+
+    def typed() -> str:
+        editor.keys("<Esc>")
+        editor.rpc.command("silent! %bwipeout!")
+        editor.rpc.command(f"edit {file}")
+        editor.keys(f"{HOLE}GA.")
+        try:
+            shown = editor.until(lambda: editor.ghost(space).strip(), "a suggestion", 5)
+        except AssertionError:
+            return ""
+        return "" if shown == was else shown
+
+    return editor.until(typed, "a suggestion", 60)
+
+
+@pytest.mark.parametrize(("plugin", "space"), [("llama", "vt_fim"), ("minuet", "minuet.virtualtext")])
+def test_monitors_act_in_a_project_s_file(
+    request: pytest.FixtureRequest, root: Path, tmp_path: Path, plugin: str, space: str
+) -> None:
+    """In a file of the project a member is suggested; in the same text elsewhere, what the model says by itself."""
+    editor = request.getfixturevalue(plugin)
+    elsewhere = tmp_path / "other.py"
+    elsewhere.write_text(SOURCE.replace("Box", "Crate"), encoding="utf-8")
+    assert suggestion(editor, space, elsewhere).startswith(WRONG)
+    # The first answers may come before the analyser has started.
+    shown = suggestion(editor, space, root / "shapes.py", was=WRONG)
+    assert MEMBERS.match(shown), shown
+
+
+def test_llama_vim_s_suggestion_is_accepted(llama: Neovim, root: Path) -> None:
+    """Tab inserts what is shown."""
+    shown = suggestion(llama, "vt_fim", root / "shapes.py", was=WRONG)
+    llama.keys("<Tab>")
+    llama.until(lambda: llama.text().endswith(f"return box.{shown}"), "the suggestion in the buffer")
