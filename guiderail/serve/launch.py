@@ -69,6 +69,7 @@ def run(settings: Mapping[Path | None, Settings], address: Address, key: str) ->
     worker.start()
     worker.load(own)
     service = CompletionService(worker, settings)
+    service.warm()
     _say(listener, address, worker.health.model, service)
     try:
         asyncio.run(_serve(server_of(service, key, local_only=address.is_loopback), listener, signals))

@@ -19,3 +19,10 @@ fetch() { # OWNER NAME COMMIT
 fetch ggml-org llama.vim a1c8e6e40cb45df59b78add5b65d575386832465
 fetch milanglacier minuet-ai.nvim 479487c34041f53aad3184597428e42d9f3333b5
 fetch ggml-org llama.vscode 3938fb3568b98e3ddfcf2ce3dd52d9570552b579
+
+cd "$plugins/llama.vscode"
+[ -e llama-vscode.vsix ] && exit
+command -v npm >/dev/null || { echo "fetch_plugins: llama.vscode is not built without npm" >&2; exit 0; }
+npm ci --ignore-scripts --no-audit --no-fund
+npm run -s bundle
+npx --yes @vscode/vsce package --no-dependencies --allow-missing-repository --out llama-vscode.vsix

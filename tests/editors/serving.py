@@ -1,5 +1,6 @@
 """A real `guiderail serve`, with a model that says a word which static analysis knows to be wrong."""
 
+import json
 import os
 import re
 import subprocess
@@ -65,6 +66,17 @@ class Serving:
             )  # fmt: skip
         self.url = self._url()
         self._wait_for_model()
+
+    def wait_for_monitors(self, seconds: float = 120) -> None:
+        """Wait until the analyser has started, and forbids what the model says in the project's file."""
+        body = json.dumps({"input_prefix": SOURCE.rstrip("\n") + ".", "input_suffix": "\n"}).encode()
+        end = time.monotonic() + seconds
+        while True:
+            with urllib.request.urlopen(f"{self.url}/infill", body, timeout=60) as answer:
+                if MEMBERS.match(json.load(answer)["content"]):
+                    return
+            assert time.monotonic() < end, "the monitors never acted"
+            time.sleep(0.2)
 
     def close(self, seconds: float = 20) -> int:
         """End it; the exit code."""
