@@ -28,7 +28,7 @@ from guiderail.serve.service import CompletionService
 from guiderail.settings import Settings
 
 # A language server hears of each key, and asks the analyser before the request comes. Here both come at once.
-SERVING = TimeLimits(context_s=0.15, ngrams_s=0.0, analyser_s=0.3)
+SERVING = TimeLimits(context_s=0.15, ngrams_s=0.0, analyser_s=0.5)
 KEEP_ALIVE_S = 15
 WORKER_END_S = 0.7  # that the worker gets to end
 END_S = 1  # that answers under way get

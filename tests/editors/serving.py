@@ -37,7 +37,6 @@ def volume(box: Box) -> float:
     """The volume."""
     return box
 '''
-HOLE = SOURCE.count("\n")  # the line in which a dot is typed
 MEMBERS = re.compile(r"width|height|depth|__\w+__")
 
 
