@@ -82,11 +82,11 @@ def suggestion(editor: Neovim, space: str, file: Path) -> str:
 
 def legal_suggestion(editor: Neovim, space: str, file: Path) -> str:
     """What is shown in a project's file, once the analyser was not too late; llama.vim asks once about each text."""
-    for attempt in range(20):
+    shown, attempt = WRONG, 0
+    while shown.startswith(WRONG) and attempt < 20:
         file.write_text(f"# {attempt}\n{SOURCE}", encoding="utf-8")
         shown = suggestion(editor, space, file)
-        if not shown.startswith(WRONG):
-            break
+        attempt += 1
     return shown
 
 
