@@ -139,7 +139,7 @@ def _declared(tree: SourceTree) -> Iterator[Signature]:
 def _signature(tree: SourceTree, node: Node, name: Node, path: tuple[str, ...], owner: Node | None) -> Signature | None:
     syntax = FUNCTIONS[tree.language]
     listed, decorators = node.child_by_field_name("parameters"), _decorators(tree, node)
-    parameters = _parameters(tree, listed) if listed is not None else None
+    parameters = read_parameters(tree, listed) if listed is not None else None
     is_bound = owner is not None and syntax.has_receiver and "staticmethod" not in decorators
     if parameters is None or not decorators <= syntax.transparent:
         return None
@@ -164,7 +164,7 @@ def _decorators(tree: SourceTree, node: Node) -> frozenset[str]:
     return frozenset(re.split(r"[(\s]", text.lstrip("@ "), maxsplit=1)[0].rpartition(".")[2] for text in texts)
 
 
-def _parameters(tree: SourceTree, listed: Node) -> list[Parameter] | None:
+def read_parameters(tree: SourceTree, listed: Node) -> list[Parameter] | None:
     """The parameters in order; None if one has no name."""
     nodes = [child for child in listed.named_children if "comment" not in child.type]
     slash = next((number for number, node in enumerate(nodes) if node.type == "positional_separator"), -1)
