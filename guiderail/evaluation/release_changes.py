@@ -7,6 +7,8 @@ and counted.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +19,7 @@ from rapidfuzz.distance import LCSseq
 from tree_sitter import Node
 
 from guiderail.evaluation.declarations import Declaration, declarations
+from guiderail.evaluation.packages import VENDOR_FOLDERS
 from guiderail.evaluation.statements import StatementAlignment
 from guiderail.evaluation.true_arguments import ParameterChange, bound, words
 from guiderail.next_edit.signatures import read_parameters
@@ -27,17 +30,19 @@ from guiderail.text.language import language_of
 from guiderail.text.languages.table import FUNCTIONS, NODES
 
 LEAST_ALIKE = 0.6  # of the tokens of a renamed function or class
+WORD = re.compile(r"\w+")
 LONGEST = 6_000  # tokens of one; of a longer one nothing is said
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A use that changed: where it is in the earlier release, and its tokens in the later one."""
+    """A use that changed: where it is in the earlier release, and its tokens and text in the later one."""
 
     path: str
     start: int
     end: int
     words: tuple[str, ...]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ class Release:
         """The calls of a file: the last name of what is called, its node, and the call."""
         if path not in self._calls:
             tree = self.tree(path)
-            self._calls[path] = list(_calls(tree)) if tree is not None else []
+            self._calls[path] = list(calls(tree)) if tree is not None else []
         return self._calls[path]
 
     @cached_property
@@ -128,7 +133,7 @@ def _reached(name: str, own: Mapping[str, set[str]]) -> set[str]:
     return found - {name}
 
 
-def _calls(tree: SourceTree) -> Iterator[tuple[str, Node, Node]]:
+def calls(tree: SourceTree) -> Iterator[tuple[str, Node, Node]]:
     syntax, members, waiting = FUNCTIONS[tree.language], NODES[tree.language].members, [tree.root]
     while waiting:
         node = waiting.pop()
@@ -177,12 +182,25 @@ class Miner:
         both = sorted(self.before.texts.keys() & self.after.texts.keys())
         return [path for path in both if self.before.texts[path] != self.after.texts[path]]
 
+    @cached_property
+    def _written(self) -> tuple[Counter[str], Counter[str]]:
+        """How often each word is in the files that changed, before and after: what is declared only has no uses."""
+        old, new = (
+            Counter(word for path in self._changed for word in WORD.findall(texts[path]))
+            for texts in (self.before.texts, self.after.texts)
+        )
+        return old, new
+
     def _renamed(self) -> Iterator[tuple[str, Declaration, Declaration]]:
         """The declarations that have another name now, with their files."""
         for path in self._changed:
             old, new = self.before.declared(path), self.after.declared(path)
-            gone = [one for key, one in old.items() if key not in new]
-            come = {one.start: one for key, one in new.items() if key not in old}
+            left = set(WORD.findall(self.after.texts[path]))
+            gone = [
+                one for key, one in old.items()
+                if key not in new and self._written[0][one.name] > 1 and (one.is_member or one.name not in left)
+            ]  # fmt: skip
+            come = {one.start: one for key, one in new.items() if key not in old and self._written[1][one.name] > 1}
             alignment = self.alignment(path) if gone and come else None
             for one in gone if alignment is not None else ():
                 token = alignment.became(one.start)
@@ -208,9 +226,7 @@ class Miner:
             if declared:
                 yield ReleaseChange(kind, old, new, declared, tuple(sites), excluded)
 
-    def _sites(
-        self, old: str, new: str, is_member: bool, declared: set[tuple[str, int]]
-    ) -> tuple[list[Site], int]:
+    def _sites(self, old: str, new: str, is_member: bool, declared: set[tuple[str, int]]) -> tuple[list[Site], int]:
         """The uses of a name that have the other name now, and how many nothing is said of."""
         sites, excluded = list[Site](), 0
         for path in self._changed:
@@ -223,7 +239,7 @@ class Miner:
                 if now is None:
                     excluded += 1
                 elif now.text == new:
-                    sites.append(Site(path, token.start, token.end, (new,)))
+                    sites.append(Site(path, token.start, token.end, (new,), new))
         return sites, excluded
 
     def _lists(self) -> Iterator[tuple[str, Declaration, Declaration, ParameterChange]]:
@@ -287,7 +303,7 @@ class Miner:
             assert old is not None and new is not None and one.parameters is not None and other.parameters is not None
             start, end = old.start(one.parameters), old.end(one.parameters)
             if not is_constructor and any(self.before.is_derived(one.owner, base) for base in owners):
-                sites.append(Site(path, start, end, words(new, other.parameters)))
+                sites.append(Site(path, start, end, words(new, other.parameters), new.text(other.parameters)))
             else:
                 declared.append((path, Edit(start, end, new.text(other.parameters))))
             sites += self._in_body(path, one, change)
@@ -306,9 +322,13 @@ class Miner:
         pairs = ((change.before[o].name, change.after[at].name) for at, o in enumerate(change.origins) if o is not None)
         renamed = {old: new for old, new in pairs if old != new}
         for token in tree.tokens_in(tree.end(one.parameters), tree.end(one.node)) if renamed and alignment else ():
-            now = alignment.became(token.start) if token.text in renamed and _is_use(tree, token, token.text, False) else None
+            now = (
+                alignment.became(token.start)
+                if token.text in renamed and _is_use(tree, token, token.text, False)
+                else None
+            )
             if now is not None and now.text == renamed[token.text]:
-                yield Site(path, token.start, token.end, (now.text,))
+                yield Site(path, token.start, token.end, (now.text,), now.text)
 
     def _calls(self, one: Declaration, owners: set[str]) -> Iterator[tuple[str, Node, Node]]:
         """What may be calls of a function: by its name, and of a constructor by those of its class and of subclasses."""
@@ -316,7 +336,9 @@ class Miner:
         if _is_constructor(one):
             has_own = {each.owner for path in self.before.texts for each in self.before.declared(path).values()
                        if _is_constructor(each)}  # fmt: skip
-            heirs = {name for name, bases in self.before.bases.items() if bases & owners and not bases & (has_own - owners)}
+            heirs = {
+                name for name, bases in self.before.bases.items() if bases & owners and not bases & (has_own - owners)
+            }
             wanted = owners | (heirs - has_own)
         for path in self._changed:
             for name, called, call in self.before.calls(path):
@@ -337,7 +359,7 @@ class Miner:
         token = alignment.became(tree.start(called)) if alignment is not None else None
         if token is None or alignment is None or token.text not in {tree.text(called), names.get(tree.text(called))}:
             return None
-        again = _call_at(alignment.after, token)
+        again = call_at(alignment.after, token)
         now = values_of(again) if again is not None else None
         listed = call.child_by_field_name("arguments"), again.child_by_field_name("arguments") if again else None
         if now is None or listed[0] is None or listed[1] is None:
@@ -347,7 +369,8 @@ class Miner:
         taken = bound(alignment.after, now, change.after, skip=skip)
         if taken is None or not change.agree(given, taken):
             return None
-        return Site(path, tree.start(listed[0]), tree.end(listed[0]), words(alignment.after, listed[1]))
+        own = words(alignment.after, listed[1])
+        return Site(path, tree.start(listed[0]), tree.end(listed[0]), own, alignment.after.text(listed[1]))
 
 
 def _names(renamed: Iterable[tuple[str, Declaration, Declaration]]) -> Iterator[tuple[str, str]]:
@@ -385,7 +408,9 @@ def _has_receiver(tree: SourceTree, one: Declaration) -> bool:
     if not one.owner or not FUNCTIONS[tree.language].has_receiver:
         return False
     outer = one.node.parent
-    decorators = [tree.text(child) for child in outer.children if child.type == "decorator"] if outer is not None else []
+    decorators = (
+        [tree.text(child) for child in outer.children if child.type == "decorator"] if outer is not None else []
+    )
     return not any("staticmethod" in text for text in decorators)
 
 
@@ -398,7 +423,7 @@ def _is_unbound(tree: SourceTree, called: Node, one: Declaration) -> bool:
     return is_class and bool(first) and tree.text(first[0]).split(":")[0] == "self" and _has_receiver(tree, one)
 
 
-def _call_at(tree: SourceTree, token: Token) -> Node | None:
+def call_at(tree: SourceTree, token: Token) -> Node | None:
     name = tree.name_at(token.start)
     node = name
     while node is not None and node.type not in FUNCTIONS[tree.language].calls:
@@ -458,6 +483,5 @@ def texts_of(files: Iterable[tuple[str, bytes]], language: str) -> dict[str, str
 
 
 def _is_own(path: str) -> bool:
-    from guiderail.evaluation.packages import VENDOR_FOLDERS
-
-    return not any(part.lower() in VENDOR_FOLDERS | {"node_modules"} for part in PurePosixPath(path).parts)
+    parts = PurePosixPath(path).parts
+    return not any(part.lower() in VENDOR_FOLDERS | {"node_modules", "..", "/"} for part in parts)

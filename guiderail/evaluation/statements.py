@@ -136,6 +136,4 @@ def _steps(old: Statement, new: Statement) -> Iterator[tuple[int, int]]:
     """The places in two statements of the tokens that stand where the other's do."""
     for step in Levenshtein.opcodes(old.words, new.words):
         if step.tag in {"equal", "replace"}:
-            yield from zip(
-                range(step.src_start, step.src_end), range(step.dest_start, step.dest_end), strict=True
-            )
+            yield from zip(range(step.src_start, step.src_end), range(step.dest_start, step.dest_end), strict=True)

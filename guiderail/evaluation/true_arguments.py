@@ -67,7 +67,12 @@ class ParameterChange:
 
 def words(tree: SourceTree, node: Node) -> Words:
     """The tokens of a node, without comments and a last comma."""
-    found = [one.text for one in tree.tokens_in(tree.start(node), tree.end(node)) if "comment" not in one.kind]
+    return words_in(tree, tree.start(node), tree.end(node))
+
+
+def words_in(tree: SourceTree, start: int, end: int) -> Words:
+    """The tokens between two offsets, without comments and a last comma."""
+    found = [one.text for one in tree.tokens_in(start, end) if "comment" not in one.kind]
     return tuple(one for at, one in enumerate(found) if one != "," or found[at + 1 : at + 2] not in ([")"], []))
 
 

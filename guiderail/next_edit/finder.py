@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as LateError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
@@ -32,6 +33,7 @@ T = TypeVar("T")
 ANSWER_S = 30.0  # of the first question of a project; the analyser reads it then
 POLL_S = 0.02
 MARK = "\ufeff"
+WORD = re.compile(r"\w+")
 
 Cancelled = Callable[[], bool]
 
@@ -57,6 +59,8 @@ class Finder:
     analyser: Analyser
     files: Files
     cancelled: Cancelled = lambda: False
+    _changed: dict[Path, Document] = field(default_factory=dict, init=False)
+    _renamed: dict[str, str] = field(default_factory=dict, init=False)
     _trees: dict[Path, SourceTree | None] = field(default_factory=dict, init=False)
     _alignments: dict[Path, Alignment | None] = field(default_factory=dict, init=False)
 
@@ -77,10 +81,18 @@ class Finder:
         if old is None or new is None or after.path is None or not may_matter(old, new):
             return Consequences()
         search = _Search(self, whole(after.path), Alignment(old, new))
+        self.follow(before)
+        self._renamed.update((one.old, one.new) for one in renames(search.alignment))
         proposals, overlapping = without_overlaps(search.found())
         ordered = sorted(proposals, key=lambda one: (*self._rank(one.path, after), one.edit.start))
         found = self.checked(ordered)
         return Consequences(found.edits, (*search.left, *overlapping, *found.left))
+
+    def follow(self, before: Document) -> None:
+        """Take a file for changed whose earlier text this is: what it holds is seen together with that of others."""
+        assert before.path is not None, "it is a file's"
+        path = whole(before.path)
+        self._changed[path] = replace(before, path=path)
 
     def checked(self, proposals: Iterable[Proposal]) -> Consequences:
         """The proposals that bring no errors into their files; those of one file stand together.
@@ -90,7 +102,7 @@ class Finder:
         InterruptedSearchError
             The search was cancelled, or the analyser does not answer.
         """
-        checker, edits, left = Checker(self._diagnose), list[Proposal](), list[LeftAlone]()
+        checker, edits, left = Checker(self._diagnose, self._earlier), list[Proposal](), list[LeftAlone]()
         for _, group in groupby(proposals, key=lambda one: one.path):
             own = list(group)
             clean = {id(one) for one in checker.clean(own)}
@@ -135,6 +147,19 @@ class Finder:
     def _diagnose(self, document: Document) -> Sequence[Diagnostic]:
         assert document.path is not None, "it is a file's"
         return self.answer(self.analyser.ask(DIAGNOSTICS, _question(whole(document.path), document)))
+
+    def _earlier(self, document: Document) -> list[Diagnostic]:
+        """What was wrong with a file before the changes, in today's names."""
+        assert document.path is not None, "it is a file's"
+        path = whole(document.path)
+        text = self._changed.get(path, document).text
+        others = tuple(one for other, one in self._changed.items() if other != path)
+        question = Question(path, document.language or "", text, 0, others)
+        found = self.answer(self.analyser.ask(DIAGNOSTICS, question))
+        return [replace(one, message=self._in_new_names(one.message)) for one in found]
+
+    def _in_new_names(self, message: str) -> str:
+        return WORD.sub(lambda word: self._renamed.get(word[0], word[0]), message)
 
     def _rank(self, path: Path, changed: Document) -> tuple[int, Path]:
         return (0 if path == changed.path else 1 if self.files.is_open(path) else 2), path

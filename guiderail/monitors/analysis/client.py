@@ -269,6 +269,11 @@ class Client:
         params = lsp.ReferenceParams(lsp.ReferenceContext(True), self._document, self._position(offset))
         return await self._rpc.text_document_references_async(params)
 
+    async def rename(self, offset: int, name: str) -> Any:
+        """What the server would change for another name of what is at `offset`."""
+        params = lsp.RenameParams(self._document, self._position(offset), name)
+        return await self._rpc.text_document_rename_async(params)
+
     @property
     def locates_types(self) -> bool:
         """Whether the server can be asked where a type is defined."""

@@ -23,6 +23,7 @@ from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
+    from guiderail.text.document import Document
 
 T = TypeVar("T")
 OUTDATED = (-32801, -32802)  # ContentModified, ServerCancelled: rust-analyzer says so while it reads the project
@@ -37,12 +38,16 @@ NOT_FOUND = "pp_file_not_found"  # clang's code of that diagnostic
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A place: `offset` (code points) of a file that holds `text`, whatever is on disk."""
+    """A place: `offset` (code points) of a file that holds `text`, whatever is on disk.
+
+    `besides` are other files as they are to be seen, whatever they hold.
+    """
 
     path: Path
     language: str
     text: str
     offset: int
+    besides: tuple[Document, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
