@@ -58,6 +58,11 @@ class Signature:
     is_of_class: bool = False
     is_constructor: bool = False
 
+    @property
+    def shape(self) -> tuple[tuple[str, ParameterKind, bool], ...]:
+        """What callers have to know of the parameters."""
+        return tuple((one.name, one.kind, one.is_optional) for one in self.parameters)
+
 
 @dataclass(frozen=True, slots=True)
 class SignatureChange:
@@ -94,12 +99,8 @@ def signature_changes(alignment: Alignment) -> Iterator[SignatureChange]:
             token = alignment.became(old.start)
             new = by_start.get(token.start) if token is not None else None
             new = None if new is None or new.path in before else new
-        if new is not None and _shape(old) != _shape(new):
+        if new is not None and old.shape != new.shape:
             yield SignatureChange(old, new, _origins(old, new, alignment))
-
-
-def _shape(signature: Signature) -> tuple[tuple[str, str, bool], ...]:
-    return tuple((one.name, one.kind, one.is_optional) for one in signature.parameters)
 
 
 def _origins(old: Signature, new: Signature, alignment: Alignment) -> tuple[int | None, ...]:
