@@ -35,8 +35,8 @@ TABLE = Table(
     },
     left=2,
     caption=(
-        "found: of the sites; exact: of those found; told: found, or named as left to the person; wrong: of the edits at "
-        "places that are in both releases;\nerrors: new ones with the declaration's change alone → with all edits; "
+        "found: of the sites; exact: of those found; told: found, or named as left to the person; wrong: of the edits "
+        "at places that are in both releases;\nerrors: new ones with the declaration's change alone → with all edits; "
         "truth: with the later release's own edits"
     ),
     width=170,
@@ -78,15 +78,15 @@ def next_edit(study: Study, language: str, samples: str | None) -> list[dict[str
         for name, own in pairs:
             left = study.plan.changes
             for pair in own:
-                made = partial(_pair, name, pair, folder, language, left) if left > 0 else list
-                own_rows = list(once(log, (name, pair.versions), made))
+                made = partial(_pair, name, pair, folder, language, left)
+                own_rows = list(once(log, (name, pair.versions), made)) if left > 0 else []
                 left -= len({row["id"] for row in own_rows})
                 found += own_rows
                 advance()
     return evaluation.rows(found, study.plan)
 
 
-def _pair(name: str, pair: Any, folder: Path, language: str, count: int) -> list[Row]:
+def _pair(name: str, pair: Any, folder: Path, language: str, count: int) -> list[dict[str, Any]]:
     """The rows of one pair of releases."""
     from guiderail.evaluation import release_pairs
     from guiderail.evaluation.studies import next_edit as evaluation

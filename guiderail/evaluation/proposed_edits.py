@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from guiderail.evaluation.release_changes import Miner, ReleaseChange, Site, call_at, calls
+from guiderail.evaluation.release import call_at, calls
+from guiderail.evaluation.release_changes import Miner, ReleaseChange, Site
 from guiderail.evaluation.true_arguments import words, words_in
 from guiderail.next_edit.proposal import applied
 from guiderail.next_edit.source_tree import SourceTree, read

@@ -1,8 +1,8 @@
 """The changes between two releases whose uses changed with them: the truth of `guiderail eval next-edit`.
 
-A change counts where it is certain: the declaration is in both releases, at the same place or in a statement that stayed
-much the same, and at least one use changed the same way. A use whose statement is gone, or is another now, is excluded
-and counted.
+A change counts where it is certain: the declaration is in both releases, at the same place or in a statement that
+stayed much the same, and at least one use changed the same way. A use whose statement is gone, or is another now, is
+excluded and counted.
 """
 
 from __future__ import annotations
@@ -13,20 +13,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
-from pathlib import Path, PurePosixPath
 
 from rapidfuzz.distance import LCSseq
 from tree_sitter import Node
 
-from guiderail.evaluation.declarations import Declaration, declarations
-from guiderail.evaluation.packages import VENDOR_FOLDERS
+from guiderail.evaluation.declarations import Declaration
+from guiderail.evaluation.name_uses import is_use
+from guiderail.evaluation.release import Release, call_at, values_of
 from guiderail.evaluation.statements import StatementAlignment
 from guiderail.evaluation.true_arguments import ParameterChange, bound, words
 from guiderail.next_edit.signatures import read_parameters
-from guiderail.next_edit.source_tree import SourceTree, Token, read
-from guiderail.text.document import Document
+from guiderail.next_edit.source_tree import SourceTree
 from guiderail.text.edit import Edit
-from guiderail.text.language import language_of
 from guiderail.text.languages.table import FUNCTIONS, NODES
 
 LEAST_ALIKE = 0.6  # of the tokens of a renamed function or class
@@ -81,79 +79,6 @@ class ReleaseChange:
 
 
 @dataclass(frozen=True)
-class Release:
-    """The files of a release: their texts by path."""
-
-    texts: Mapping[str, str]
-    _trees: dict[str, SourceTree | None] = field(default_factory=dict, init=False)
-    _declared: dict[str, dict[tuple[str, ...], Declaration]] = field(default_factory=dict, init=False)
-    _calls: dict[str, list[tuple[str, Node, Node]]] = field(default_factory=dict, init=False)
-
-    def tree(self, path: str) -> SourceTree | None:
-        """The tree of a file; None if it has errors of syntax, or is too long."""
-        if path not in self._trees:
-            self._trees[path] = read(Document(self.texts[path], Path(path), language_of(path)))
-        return self._trees[path]
-
-    def declared(self, path: str) -> dict[tuple[str, ...], Declaration]:
-        """What a file declares."""
-        if path not in self._declared:
-            tree = self.tree(path)
-            self._declared[path] = declarations(tree) if tree is not None else {}
-        return self._declared[path]
-
-    def calls(self, path: str) -> list[tuple[str, Node, Node]]:
-        """The calls of a file: the last name of what is called, its node, and the call."""
-        if path not in self._calls:
-            tree = self.tree(path)
-            self._calls[path] = list(calls(tree)) if tree is not None else []
-        return self._calls[path]
-
-    @cached_property
-    def bases(self) -> dict[str, set[str]]:
-        """By class of any file what it is derived from, and what that is derived from."""
-        own: dict[str, set[str]] = {}
-        for path in self.texts:
-            for one in self.declared(path).values():
-                if one.kind == "class":
-                    own.setdefault(one.name, set()).update(one.bases)
-        return {name: _reached(name, own) for name in own}
-
-    def is_derived(self, name: str, base: str) -> bool:
-        """Whether a class is derived from another."""
-        return base in self.bases.get(name, ())
-
-
-def _reached(name: str, own: Mapping[str, set[str]]) -> set[str]:
-    found, waiting = set[str](), [name]
-    while waiting:
-        new = own.get(waiting.pop(), set()) - found
-        found |= new
-        waiting += new
-    return found - {name}
-
-
-def calls(tree: SourceTree) -> Iterator[tuple[str, Node, Node]]:
-    syntax, members, waiting = FUNCTIONS[tree.language], NODES[tree.language].members, [tree.root]
-    while waiting:
-        node = waiting.pop()
-        called = node.child_by_field_name(syntax.calls[node.type]) if node.type in syntax.calls else None
-        if called is not None:
-            name = called.child_by_field_name(members[called.type]) if called.type in members else called
-            if name is not None and "identifier" in name.type:
-                yield tree.text(name), name, node
-        waiting += node.named_children
-
-
-def values_of(call: Node) -> list[Node] | None:
-    """The arguments of a call; None where they are none in brackets."""
-    listed = call.child_by_field_name("arguments")
-    if listed is None or listed.type == "generator_expression":
-        return None
-    return [one for one in listed.named_children if "comment" not in one.type]
-
-
-@dataclass(frozen=True)
 class Miner:
     """Finds the changes between two releases."""
 
@@ -202,12 +127,15 @@ class Miner:
             ]  # fmt: skip
             come = {one.start: one for key, one in new.items() if key not in old and self._written[1][one.name] > 1}
             alignment = self.alignment(path) if gone and come else None
-            for one in gone if alignment is not None else ():
+            if alignment is None:
+                continue
+            for one in gone:
                 token = alignment.became(one.start)
                 other = come.get(token.start) if token is not None else None
-                if other is not None and (one.kind, one.path[:-1]) == (other.kind, other.path[:-1]):
-                    if _are_alike(alignment, one, other):
-                        yield path, one, other
+                if other is None or (one.kind, one.path[:-1]) != (other.kind, other.path[:-1]):
+                    continue
+                if _are_alike(alignment, one, other):
+                    yield path, one, other
 
     def _renames(self, renamed: Iterable[tuple[str, Declaration, Declaration]]) -> Iterator[ReleaseChange]:
         """A change for each pair of names, of members or of others."""
@@ -231,8 +159,10 @@ class Miner:
         sites, excluded = list[Site](), 0
         for path in self._changed:
             tree = self.before.tree(path) if old in self.before.texts[path] else None
-            for token in tree.tokens if tree is not None else ():
-                if (path, token.start) in declared or not _is_use(tree, token, old, is_member):
+            if tree is None:
+                continue
+            for token in tree.tokens:
+                if (path, token.start) in declared or not is_use(tree, token, old, is_member=is_member):
                     continue
                 alignment = self.alignment(path)
                 now = alignment.became(token.start) if alignment is not None else None
@@ -268,8 +198,8 @@ class Miner:
         come = {p.start: at for at, p in enumerate(new) if p.name not in names}
         alignment, gone = self.alignment(path), {p.name for p in old} - {p.name for p in new}
         instead = {}
-        for p in old if alignment is not None else ():
-            token = alignment.became(p.start) if p.name in gone else None
+        for p in old:
+            token = alignment.became(p.start) if alignment is not None and p.name in gone else None
             if token is not None and token.start in come:
                 instead[come[token.start]] = names[p.name]
         origins = tuple(names.get(p.name, instead.get(at)) for at, p in enumerate(new))
@@ -310,7 +240,7 @@ class Miner:
         for path, called, call in self._calls(own[0][1], owners):
             site = self._call(path, called, call, own[0][1], own[0][3], names)
             excluded += site is None
-            sites += [site] if site else []
+            sites += [site] if isinstance(site, Site) else []
         unique = tuple(dict.fromkeys(sites))
         name = own[0][1].owner if is_constructor else own[0][1].name
         return ReleaseChange(own[0][3].kind, name, "", tuple(declared), unique if declared else (), excluded)
@@ -321,17 +251,17 @@ class Miner:
         assert tree is not None and one.parameters is not None
         pairs = ((change.before[o].name, change.after[at].name) for at, o in enumerate(change.origins) if o is not None)
         renamed = {old: new for old, new in pairs if old != new}
-        for token in tree.tokens_in(tree.end(one.parameters), tree.end(one.node)) if renamed and alignment else ():
-            now = (
-                alignment.became(token.start)
-                if token.text in renamed and _is_use(tree, token, token.text, False)
-                else None
-            )
+        if alignment is None or not renamed:
+            return
+        for token in tree.tokens_in(tree.end(one.parameters), tree.end(one.node)):
+            if token.text not in renamed or not is_use(tree, token, token.text, is_member=False):
+                continue
+            now = alignment.became(token.start)
             if now is not None and now.text == renamed[token.text]:
                 yield Site(path, token.start, token.end, (now.text,), now.text)
 
     def _calls(self, one: Declaration, owners: set[str]) -> Iterator[tuple[str, Node, Node]]:
-        """What may be calls of a function: by its name, and of a constructor by those of its class and of subclasses."""
+        """What may be calls of a function: by its name, of a constructor by those of its class and of subclasses."""
         wanted = {one.name}
         if _is_constructor(one):
             has_own = {each.owner for path in self.before.texts for each in self.before.declared(path).values()
@@ -347,7 +277,7 @@ class Miner:
 
     def _call(
         self, path: str, called: Node, call: Node, one: Declaration, change: ParameterChange, names: Mapping[str, str]
-    ) -> Site | None | bool:
+    ) -> Site | bool | None:
         """The site that a call is; False if it is none, None if nothing can be said of it."""
         tree, values = self.before.tree(path), values_of(call)
         assert tree is not None
@@ -421,67 +351,3 @@ def _is_unbound(tree: SourceTree, called: Node, one: Declaration) -> bool:
     is_class = receiver is not None and tree.text(receiver).rpartition(".")[2] == one.owner
     first = one.parameters.named_children[:1] if one.parameters is not None else []
     return is_class and bool(first) and tree.text(first[0]).split(":")[0] == "self" and _has_receiver(tree, one)
-
-
-def call_at(tree: SourceTree, token: Token) -> Node | None:
-    name = tree.name_at(token.start)
-    node = name
-    while node is not None and node.type not in FUNCTIONS[tree.language].calls:
-        if node is not name and node.type not in NODES[tree.language].members:
-            return None
-        node = node.parent
-    return node
-
-
-def _is_use(tree: SourceTree | None, token: Token, name: str, is_member: bool) -> bool:
-    """Whether a token may be a use: of a member after a dot, in a class or as a key, of another name anywhere else."""
-    if tree is None or token.text != name or not token.is_name or (node := tree.name_at(token.start)) is None:
-        return False
-    parent = node.parent
-    assert parent is not None, "a name is no root"
-    members = NODES[tree.language].members
-    after_dot = parent.type in members and parent.child_by_field_name(members[parent.type]) == node
-    is_key = parent.type == "keyword_argument" and parent.child_by_field_name("name") == node
-    if is_member:
-        return after_dot or is_key or "property" in node.type or _is_in_class(tree, node)
-    return not is_key and "property_identifier" != node.type and not _is_local(tree, node, name)
-
-
-def _is_in_class(tree: SourceTree, node: Node) -> bool:
-    """Whether a name is declared directly in a class."""
-    parent = node.parent
-    is_name = parent is not None and node in (parent.child_by_field_name("name"), parent.child_by_field_name("left"))
-    while is_name and parent is not None and "class" not in parent.type:
-        if parent.type in FUNCTIONS[tree.language].functions and parent.child_by_field_name("name") != node:
-            return False
-        parent = parent.parent
-    return is_name and parent is not None and parent.child_by_field_name("name") != node
-
-
-def _is_local(tree: SourceTree, node: Node, name: str) -> bool:
-    """Whether a function that a name is in has a parameter of that name."""
-    outer = node.parent
-    while outer is not None:
-        listed = outer.child_by_field_name("parameters") if "function" in outer.type or "method" in outer.type else None
-        if listed is not None and any(one.name == name for one in read_parameters(tree, listed) or ()):
-            return True
-        outer = outer.parent
-    return False
-
-
-def texts_of(files: Iterable[tuple[str, bytes]], language: str) -> dict[str, str]:
-    """The texts of an archive's files in a language that are hand-written, tests among them."""
-    found = {}
-    for path, raw in files:
-        own = language_of(path) or ""
-        if own.removesuffix("react") == language and not path.endswith((".d.ts", ".min.js")) and _is_own(path):
-            try:
-                found[path] = raw.decode("utf-8-sig").replace("\r\n", "\n")
-            except UnicodeDecodeError:
-                continue
-    return found
-
-
-def _is_own(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    return not any(part.lower() in VENDOR_FOLDERS | {"node_modules", "..", "/"} for part in parts)

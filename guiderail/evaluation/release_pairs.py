@@ -9,7 +9,8 @@ from pathlib import Path
 
 from guiderail.evaluation import archives
 from guiderail.evaluation.manifest import ManifestError, Package, held_out_only, registry_named
-from guiderail.evaluation.release_changes import Miner, Release, texts_of
+from guiderail.evaluation.release import Release, texts_of
+from guiderail.evaluation.release_changes import Miner
 
 LANGUAGES = {"python": "releases_py.toml", "typescript": "releases_ts.toml"}
 

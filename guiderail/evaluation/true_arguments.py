@@ -14,6 +14,7 @@ from guiderail.next_edit.signatures import Parameter
 from guiderail.next_edit.source_tree import SourceTree
 
 Words = tuple[str, ...]  # the tokens of an argument's value, or of a whole list
+NEEDS_VALUE = "parameter without a default added"  # what its calls need, no syntax tells
 SPREADS = frozenset({"list_splat", "dictionary_splat", "spread_element"})
 
 
@@ -52,11 +53,12 @@ class ParameterChange:
         kept = [origin for origin in self.origins if origin is not None]
         pairs = [(self.before[o], self.after[at]) for at, o in enumerate(self.origins) if o is not None]
         new = [one for one, origin in zip(self.after, self.origins, strict=True) if origin is None]
+        if any(not one.is_optional for one in new):
+            return NEEDS_VALUE
         what = {
             "parameter renamed": any(old.name != now.name for old, now in pairs),
             "parameter removed": len(kept) < len(self.before),
-            "parameter added": any(not one.is_optional for one in new),
-            "parameter with a default added": bool(new) and all(one.is_optional for one in new),
+            "parameter with a default added": bool(new),
             "parameters moved": kept != sorted(kept),
             "made keyword-only": any(old.kind != now.kind for old, now in pairs),
             "made required": any(old.is_optional and not now.is_optional for old, now in pairs),

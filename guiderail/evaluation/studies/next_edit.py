@@ -1,8 +1,8 @@
 """Next edits on what authors did: a declaration's change alone is made in the earlier of two releases, and the edits
 that are proposed are compared with the later one.
 
-The changes are mined (`guiderail.evaluation.release_changes`). Baselines in the same run: the analyser's own rename, and
-search and replace of the word, both for renames alone. The projects are laid out without what they depend on.
+The changes are mined (`guiderail.evaluation.release_changes`). Baselines in the same run, for renames alone: the
+analyser's own rename, and search and replace of the word. The projects are laid out without what they depend on.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from guiderail.errors import GuiderailError
 from guiderail.evaluation import study
 from guiderail.evaluation.proposed_edits import FileEdit, after_edits, described, score
 from guiderail.evaluation.release_changes import Miner, ReleaseChange
@@ -61,7 +62,7 @@ class Plan(study.Plan):
 
     counted = ("changes",)
 
-    changes: int = 25
+    changes: int = 40
 
 
 FULL, QUICK = Plan(), Plan(packages=6, changes=4)
@@ -83,7 +84,9 @@ def samples(package: str, miner: Miner, changes: Sequence[ReleaseChange], langua
     analyser = pool.reference_finder(language, root)
     try:
         known: dict[str, list[Diagnostic]] = {}
-        for change in changes if analyser is not None else ():
+        if analyser is None:
+            raise GuiderailError(f"no analyser finds references in {language}", "See guiderail analysers ls")
+        for change in changes:
             replay = _Replay(miner, change, root, pool, analyser, language, known)
             for row in replay.rows():
                 yield {"package": package, "id": change.id, "kind": change.kind, **row}
@@ -244,8 +247,8 @@ class _Replay:
                 places = self.analyser.ask(request, question).result(ANSWER_S)
             except NoAnswer:
                 continue
-            found |= dict.fromkeys(self._at(place) for place in places)
-        return (one for one in found if one is not None and (one.path, one.edit.start) not in own)
+            found |= dict.fromkeys(one for place in places if (one := self._at(place)) is not None)
+        return (one for one in found if (one.path, one.edit.start) not in own)
 
     def _at(self, place: Reference) -> FileEdit | None:
         """The edit of a place that the analyser renames; None where the name is not there."""
