@@ -78,10 +78,8 @@ def fetch(packages: Sequence[Package], folder: Path) -> None:
     """
     missing = [package for package in packages if wheel_in(folder, package) is None]
     try:
-        while missing:  # pip takes one version of a package a call
-            batch = list({package.name: package for package in missing}.values())[:BATCH]
-            _fetch(batch, folder)
-            missing = [package for package in missing if package not in batch]
+        for start in range(0, len(missing), BATCH):
+            _fetch(missing[start : start + BATCH], folder)
     except OSError as error:
         raise DownloadError(f"cannot write to {folder}: {error.strerror}", "Make room there") from error
 

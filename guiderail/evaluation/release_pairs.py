@@ -64,14 +64,18 @@ def read_pairs(path: Path) -> dict[str, list[ReleasePair]]:
 
 
 def fetch(pairs: Sequence[ReleasePair], folder: Path) -> None:
-    """Download what is not there yet.
+    """Download what is not there yet; pip takes one version of a package a call.
 
     Raises
     ------
     DownloadError
         See `archives.fetch`.
     """
-    archives.fetch(list(dict.fromkeys(one for pair in pairs for one in (pair.old, pair.new))), folder)
+    missing = list(dict.fromkeys(one for pair in pairs for one in (pair.old, pair.new)))
+    while missing:
+        one_of_each = list({package.name: package for package in missing}.values())
+        archives.fetch(one_of_each, folder)
+        missing = [package for package in missing if package not in one_of_each]
 
 
 def miner(pair: ReleasePair, folder: Path, language: str) -> Miner:

@@ -22,6 +22,7 @@ from guiderail.evaluation import study
 from guiderail.evaluation.proposed_edits import FileEdit, after_edits, described, score
 from guiderail.evaluation.release_changes import Miner, ReleaseChange
 from guiderail.evaluation.tables import columns, figures, grouped
+from guiderail.evaluation.true_arguments import NEEDS_VALUE
 from guiderail.evaluation.worker import Row
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import Diagnostic, NoAnswer, Reference, read_references
@@ -62,7 +63,7 @@ class Plan(study.Plan):
 
     counted = ("changes",)
 
-    changes: int = 40
+    changes: int = 100
 
 
 FULL, QUICK = Plan(), Plan(packages=6, changes=4)
@@ -304,11 +305,11 @@ def rows(found: Sequence[Row], plan: Plan) -> list[dict[str, Any]]:
     table = []
     for system in SYSTEMS:
         own = [one for one in found if one["system"] == system]
-        kinds = {"all": own} if own else {}
-        kinds |= {"all renames": [one for one in own if one["kind"] in RENAMES]} if own else {}
-        kinds |= (
-            grouped(sorted(own, key=lambda one: one["kind"]), lambda one: one["kind"]) if system == GUIDERAIL else {}
-        )
+        kinds = {"all renames": [one for one in own if one["kind"] in RENAMES]}
+        if system == GUIDERAIL:
+            known = [one for one in own if one["kind"] != NEEDS_VALUE]
+            by_kind = grouped(sorted(own, key=lambda one: one["kind"]), lambda one: one["kind"])
+            kinds = {"all": own, "all that need no new value": known} | kinds | by_kind
         table += [_figures(system, kind, each, plan) for kind, each in kinds.items() if each]
     return table
 
