@@ -108,7 +108,7 @@ class RemoteCompleter:
     def prepare(self, plan: CompletionPlan, prompt: Prompt, *, cancelled: Callable[[], bool]) -> None:
         """Nothing: a server that others use too is not asked in idle time."""
 
-    def warm(self, pipeline: Pipeline) -> None:
+    def warm(self, pipeline: Pipeline, *, wait: bool) -> None:
         """Refuse a pipeline that needs the model's scores; raises UsageError."""
         check(pipeline)
 

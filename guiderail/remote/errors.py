@@ -6,14 +6,14 @@ from typing import Any
 
 import httpx2
 
-from guiderail.errors import GuiderailError
+from guiderail.errors import UnavailableError
 from guiderail.remote.address import Address
 
 SHOWN = 160  # characters of a server's own message: more may repeat the prompt
 _START = "Start it, or check the setting model"
 
 
-class RemoteError(GuiderailError):
+class RemoteError(UnavailableError):
     """The model server cannot be reached, refuses, or gives no usable answer."""
 
 
