@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from guiderail.errors import GuiderailError, UsageError
+from guiderail.errors import GuiderailError, UnavailableError, UsageError
 from guiderail.lsp.worker import Health, Job, Priority, Worker
 from guiderail.settings import Settings
 from tests.lsp.fakes import FakeEngine
@@ -229,3 +229,19 @@ def test_stopping_ends_all_work() -> None:
     assert worker.stop(5)
     assert waiting.future.cancelled()
     assert worker.submit(Job(Priority.REQUEST, lambda *_: None)).future.cancelled()
+
+
+def test_a_model_server_that_fails_is_the_state_until_it_answers(worker: Worker) -> None:
+    """What a server elsewhere refuses is told as the model's state, with its remedy; its next answer ends that."""
+
+    def refuse(*_: object) -> None:
+        raise UnavailableError("the model server has too many requests", "Wait a little")
+
+    worker.load(Settings(model="a"))
+    wait_for(lambda: worker.health.state == "ready")
+    failed = worker.submit(Job(Priority.REQUEST, refuse))
+    with pytest.raises(UnavailableError):
+        failed.future.result(10)
+    assert (worker.health.state, worker.health.remedy) == ("error", "Wait a little")
+    worker.submit(Job(Priority.REQUEST, lambda *_: None)).future.result(10)
+    wait_for(lambda: worker.health.state == "ready")

@@ -72,7 +72,7 @@ def written(model: str, *, monitors: bool) -> list[Suggestion]:
     """What a model writes at each cursor."""
     settings = Settings(
         model=model, device="cpu", dtype="float32", threads=1, monitors=monitors, verdict="off", max_tokens=16,
-        drafter="off", project_ngrams="off",
+        drafter="off", project_ngrams="off", confidence="off",
     )  # fmt: skip
     engine = Engine(LIMITS)
     engine.load(settings)
