@@ -124,11 +124,11 @@ def run(settings: Settings, plan: Plan, skipped: Callable[[str, str], None]) -> 
     for _ in range(plan.rounds):
         order.rotate()
         for name in order:
-            engine.recover()
-            engine.build_drafters(choices[name])
+            engine.recover(choices[name])
             found[name].append([_decode(engine, choices[name], *place) for place in places])
     for name, rounds in found.items():
-        yield _row(name, engine, rounds, found[GREEDY])
+        row = _row(name, engine, rounds, found[GREEDY])
+        yield row | {"same_text": None if choices[name].temperature else _same(rounds, found[GREEDY])}
     engine.unload()
 
 
@@ -140,6 +140,12 @@ def _decode(engine: Engine, way: Settings, document: Document, offset: int) -> S
 def _rate(suggestions: Sequence[Suggestion]) -> float:
     """Tokens a second; a text's first token comes with the prompt."""
     return sum(_decoded(one) for one in suggestions) / max(sum(one.timings.decode_s for one in suggestions), 1e-9)
+
+
+def _same(rounds: Sequence[Sequence[Suggestion]], others: Sequence[Sequence[Suggestion]]) -> float:
+    """The share of texts whose tokens are the others'."""
+    pairs = [pair for both in zip(rounds, others, strict=True) for pair in zip(*both, strict=True)]
+    return sum(one.token_ids == other.token_ids for one, other in pairs) / len(pairs)
 
 
 def _decoded(suggestion: Suggestion) -> int:

@@ -17,6 +17,7 @@ TABLE = Table(
         "tokens/s": "{tokens_per_s:.1f}",
         "× greedy": "{ratio_to_greedy:.2f}",
         "tokens a pass": "{accepted_per_pass:.2f}",
+        "same text": "{same_text:.0%}",
         "device": "{device}",
     },
     title="Ways to decode",

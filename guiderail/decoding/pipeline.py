@@ -114,10 +114,7 @@ def build_pipeline(
         Two specs do not compose; it names both.
     """
     chosen = _chosen(method)
-    drafters = registry.AUTO_DRAFTERS if drafter == AUTO else () if drafter == OFF else _names(drafter)
-    types = {name: registry.find(name, "drafter").load() for name in drafters} | chosen
-    if draft_model and drafter != OFF:
-        types.setdefault(DRAFT_MODEL, registry.find(DRAFT_MODEL, "drafter").load())
+    types = {name: registry.find(name, "drafter").load() for name in _drafters(drafter, draft_model)} | chosen
     values = _parameters(parameters, types)
     if draft_model:
         values.setdefault(DRAFT_MODEL, {})["model"] = draft_model
@@ -132,6 +129,13 @@ def build_pipeline(
         if chosen_method.metadata.drafters
         else (),
     )
+
+
+def _drafters(drafter: str, draft_model: str) -> list[str]:
+    if drafter == OFF:
+        return []
+    names = list(registry.AUTO_DRAFTERS) if drafter == AUTO else _names(drafter)
+    return [*names, DRAFT_MODEL] if draft_model and DRAFT_MODEL not in names else names
 
 
 def _order(spec: Spec) -> int:

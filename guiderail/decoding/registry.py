@@ -30,6 +30,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "superposed": "guiderail.decoding.methods.superposed:SuperposedSpec",
         "asap": "guiderail.decoding.methods.alignment:AsapSpec",
         "cars": "guiderail.decoding.methods.alignment:CarsSpec",
+        "whole-names": "guiderail.decoding.methods.whole_names:WholeNamesSpec",
         "ead": "guiderail.decoding.methods.switching:SwitchingSpec",
         "pg-td": "guiderail.decoding.methods.planning:PlanningSpec",
     },

@@ -15,7 +15,6 @@ from guiderail.decoding.constraints.vocabulary import Vocabulary
 from guiderail.decoding.drafting.draft import Drafter
 from guiderail.decoding.drafting.pass_cost import PassCosts, pass_costs_of
 from guiderail.decoding.pipeline import Pipeline
-from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.session import Session
 from guiderail.decoding.spec import BuildContext
 from guiderail.engine.plan import CompletionPlan
@@ -97,16 +96,14 @@ class Completer:
         self.pool.open(plan.file or plan.document.path, ids)
         return ids
 
-    def warm(self, pipeline: Pipeline, sampling: Sampling, *, wait: bool) -> None:
+    def warm(self, pipeline: Pipeline, *, wait: bool) -> None:
         """Build a pipeline's drafters in advance, and measure what they must know of this device.
 
         With `wait` models that draft are loaded at the end.
         """
         if not pipeline.drafters:
             return
-        context = BuildContext(
-            model=self.model, vocabulary=self.vocabulary, session=self.session, sampling=sampling, store=self.store
-        )
+        context = BuildContext(model=self.model, vocabulary=self.vocabulary, session=self.session, store=self.store)
         context.kept(PassCosts, lambda: pass_costs_of(self.model))
         drafters = [context.kept(part, partial(part.build, context)) for part in pipeline.drafters]
         for drafter in drafters if wait else ():

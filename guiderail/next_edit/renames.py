@@ -17,6 +17,8 @@ MOST_REPLACED = 200  # names in one change; a text in which more differ is anoth
 LONGEST = 4_000  # tokens of a statement; of a longer one nothing is said, but of a function or class
 LEAST_ALIKE = 0.6  # of what is declared, the name apart: of less it is another declaration in the same place
 
+RECEIVERS = frozenset({"self", "cls", "this"})
+
 # Where a name counts: a parameter or a local variable in its function, a member after a dot, an alias in its file.
 NameKind = Literal["function", "member", "local", "alias", "module"]
 
@@ -168,10 +170,36 @@ def _are_alike(before: SourceTree, old: Node, after: SourceTree, new: Node) -> b
 
 def _is_taken(tree: SourceTree, node: Node, name: str, kind: NameKind) -> bool:
     """Whether there was something else of a name where the renamed one counts."""
-    around = _enclosing(tree, node) if kind == "local" else None
+    around = _enclosing(tree, node) if kind == "local" else _class(tree, node) if kind == "member" else None
     span = (tree.start(around), tree.end(around)) if around is not None else (0, len(tree.document.text))
     tokens = [one for one in tree.tokens_in(*span) if one.text == name and one.is_name]
-    return any(kind == "member" or _is_plain(tree, token) for token in tokens)
+    if kind == "member":
+        return any(_is_own_member(tree, token, around) for token in tokens)
+    return any(_is_plain(tree, token) for token in tokens)
+
+
+def _class(tree: SourceTree, node: Node) -> Node | None:
+    """The class that a member is declared in."""
+    around = _enclosing(tree, node)
+    if around is not None and around.child_by_field_name("name") == node:
+        around = _enclosing(tree, around)
+    while around is not None and not _is_class(tree, around):
+        around = _enclosing(tree, around)
+    return around
+
+
+def _is_own_member(tree: SourceTree, token: Token, around: Node | None) -> bool:
+    """Whether a name is declared directly in a class, or is that of a member of the object itself."""
+    node = tree.name_at(token.start)
+    if node is None or node.parent is None:
+        return False
+    if _is_member(tree, node):
+        return around is None or tree.text(node.parent.named_children[0]) in RECEIVERS
+    outer = _enclosing(tree, node)
+    if outer is not None and outer.child_by_field_name("name") == node:
+        outer = _enclosing(tree, outer)
+        return outer == around
+    return outer == around and _role(tree, node)[1] in {"name", "left"}
 
 
 def _is_plain(tree: SourceTree, token: Token) -> bool:

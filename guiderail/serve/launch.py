@@ -28,7 +28,7 @@ from guiderail.serve.service import CompletionService
 from guiderail.settings import Settings
 
 # A language server hears of each key, and asks the analyser before the request comes. Here both come at once.
-SERVING = TimeLimits(context_s=0.15, ngrams_s=0.0, analyser_s=0.3)
+SERVING = TimeLimits(context_s=0.15, ngrams_s=0.0, analyser_s=0.5)
 KEEP_ALIVE_S = 15
 WORKER_END_S = 0.7  # that the worker gets to end
 END_S = 1  # that answers under way get
@@ -61,7 +61,7 @@ def run(settings: Mapping[Path | None, Settings], address: Address, key: str) ->
     """
     listener = listen(address)
     own = settings[None]
-    logfile.start(own.log_level)
+    logfile.start(own.log_level, "serve")
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # its reports of failures quote our errors
     with contextlib.suppress(OSError):
         private.close()
@@ -69,6 +69,7 @@ def run(settings: Mapping[Path | None, Settings], address: Address, key: str) ->
     worker.start()
     worker.load(own)
     service = CompletionService(worker, settings)
+    service.warm()
     _say(listener, address, worker.health.model, service)
     try:
         asyncio.run(_serve(server_of(service, key, local_only=address.is_loopback), listener, signals))

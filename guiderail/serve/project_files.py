@@ -105,6 +105,14 @@ class ProjectFiles:
         match = self._found(window)
         return self._in_no_file(query) if match is None else self._in_file(query, match)
 
+    def samples(self) -> Iterator[Hole]:
+        """One file of each root: what its analyser needs is read, and the analyser started, before anybody asks."""
+        for project in self._projects:
+            for entry in islice(project.files("", None, deadline(SEARCH_S)), 1):
+                path = project.root / entry.path
+                text = self._texts.get(str(path), entry.status) or ""
+                yield Hole(Document(text, path, entry.language), len(text), project.root)
+
     def _named(self, query: Query) -> Hole | None:
         """The hole in the file that the client names; None for a name that leads nowhere and is only a hint."""
         is_name = len(query.file) <= LONGEST_PATH and "\0" not in query.file

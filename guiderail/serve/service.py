@@ -61,6 +61,16 @@ class CompletionService:
         self._known: set[Path] = set()
         self._clients: dict[str, int] = {}
 
+    def warm(self) -> None:
+        """Start the analyser of each root in idle time: the first to ask need not wait, or do without."""
+        for hole in self._files.samples():
+            path, settings = hole.document.path, self._settings.get(hole.root, self._settings[None])
+            uri = path.as_uri() if path else ""
+            request = CompletionRequest(
+                document=hole.document, offset=hole.offset, root=hole.root, settings=settings, uri=uri
+            )
+            self._in_idle_time(lambda engine, cancelled, request=request: engine.warm(request, cancelled))
+
     async def complete(self, query: Query, address: str, gone: asyncio.Future[None], *, is_local: bool) -> Answer:
         """Answer a query.
 

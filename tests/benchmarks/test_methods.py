@@ -33,7 +33,8 @@ def test_a_draft_model_is_measured_in_every_shape() -> None:
         assert rows[f"draft-model {shape}"]["kind"] == "drafter"
         assert rows[f"draft-model {shape}"]["accepted_per_pass"] >= 1
         assert f"draft-model {shape}, sampled" in rows
-    assert "auto drafter + draft-model" in rows
+    assert rows["auto drafter + draft-model"]["same_text"] == rows["suffix"]["same_text"] == 1
+    assert rows["sampled"]["same_text"] is None
 
 
 def test_cursors_stand_inside_functions() -> None:

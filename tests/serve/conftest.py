@@ -8,8 +8,8 @@ import pytest
 from guiderail.lsp.worker import Worker
 from guiderail.serve.service import CompletionService
 from guiderail.settings import Settings
-from tests.lsp.fakes import FakeEngine
 from tests.serve.client import Client
+from tests.serve.engine import ToldEngine
 from tests.serve.waiting import until
 
 
@@ -22,12 +22,12 @@ def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def engine() -> FakeEngine:
-    return FakeEngine()
+def engine() -> ToldEngine:
+    return ToldEngine()
 
 
 @pytest.fixture
-def worker(engine: FakeEngine) -> Iterator[Worker]:
+def worker(engine: ToldEngine) -> Iterator[Worker]:
     """A thread with its model loaded."""
     made = Worker(engine)
     made.start()

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.engine.completion import Completion
 from guiderail.lsp.worker import Health, Worker
 from guiderail.monitors.report import MonitorReport, TriggerOutcome
 from guiderail.monitors.verdict import Verdict
 from guiderail.serve.app import BODY_LIMIT
 from guiderail.serve.service import CompletionService
 from guiderail.settings import Settings
-from tests.lsp.fakes import BLANK, FakeEngine
+from tests.lsp.fakes import BLANK
 from tests.serve.client import Client, Response
+from tests.serve.engine import ToldEngine
 from tests.serve.waiting import until
 
 HOLE = {"input_prefix": "import os\n\n", "prompt": "x = ", "input_suffix": "\ny = 1\n"}
@@ -34,7 +34,7 @@ def text_of(response: Response) -> str:
     return response.json["choices"][0]["text"]
 
 
-def test_infill_as_llama_vim_reads_it(client: Client, engine: FakeEngine) -> None:
+def test_infill_as_llama_vim_reads_it(client: Client, engine: ToldEngine) -> None:
     """It takes an answer only if a pattern finds the text, without a blank after the colon; its fields are flat."""
     response = client.post("/infill", LLAMA_VIM)
     assert response.status == 200
@@ -62,7 +62,7 @@ def test_whole_results_have_llama_cpp_s_fields(client: Client, path: str) -> Non
     assert found["timings"].keys() >= {"prompt_n", "prompt_per_token_ms", "predicted_n", "predicted_per_second"}
 
 
-def test_what_only_reads_the_prompt_writes_nothing(client: Client, engine: FakeEngine, root: Path) -> None:
+def test_what_only_reads_the_prompt_writes_nothing(client: Client, engine: ToldEngine, root: Path) -> None:
     """llama.vim sends its context in advance so (`n_predict` 0), also without any text."""
     (root / "a.py").write_text("import os\n\n\nx = 1\n" * 3, encoding="utf-8")
     for body in (
@@ -85,7 +85,7 @@ def test_streams_of_llama_cpp_end_with_the_numbers(client: Client) -> None:
     assert "guiderail" in found[-1]
 
 
-def test_completions_of_openai(client: Client, engine: FakeEngine) -> None:
+def test_completions_of_openai(client: Client, engine: ToldEngine) -> None:
     """Prompt and suffix are the text around the hole."""
     response = client.post("/v1/completions", {"model": "any", "prompt": "x = ", "suffix": "\ny", "max_tokens": 9})
     assert text_of(response) == "hello()"
@@ -95,7 +95,7 @@ def test_completions_of_openai(client: Client, engine: FakeEngine) -> None:
     assert engine.settings[-1].max_tokens == 9
 
 
-def test_streams_of_openai_end_with_a_reason_and_a_mark(client: Client, engine: FakeEngine) -> None:
+def test_streams_of_openai_end_with_a_reason_and_a_mark(client: Client, engine: ToldEngine) -> None:
     """Each text is streamed by lines, and the numbers come if they were asked for."""
     engine.text = "(\n    1,\n)"
     body = {"prompt": "x = ", "stream": True, "n": 2, "stream_options": {"include_usage": True}}
@@ -112,7 +112,7 @@ def test_streams_of_openai_end_with_a_reason_and_a_mark(client: Client, engine: 
     assert len({chunk["id"] for chunk in chunks}) == 1
 
 
-def test_several_prompts_have_several_answers(client: Client, engine: FakeEngine) -> None:
+def test_several_prompts_have_several_answers(client: Client, engine: ToldEngine) -> None:
     """In order; of llama.cpp's form it is a list."""
     found = client.post("/v1/completions", {"prompt": ["a = ", "b = "], "n": 2}).json
     assert [choice["index"] for choice in found["choices"]] == [0, 1, 2, 3]
@@ -134,19 +134,14 @@ def test_several_prompts_have_several_answers(client: Client, engine: FakeEngine
 )
 @pytest.mark.parametrize("path", ["/v1/completions", "/completion"])
 def test_a_prompt_in_a_model_s_format_is_taken_apart(
-    client: Client, engine: FakeEngine, worker: Worker, prompt: str, path: str
+    client: Client, engine: ToldEngine, prompt: str, path: str
 ) -> None:
     """Zed, cursortab and minuet write such prompts; the model that is there need not be the one that they mean."""
-    seen = []
-    complete, engine.complete = (
-        engine.complete,
-        lambda request, *rest: (seen.append(request), complete(request, *rest))[1],
-    )
     assert client.post(path, {"prompt": prompt}).status == 200
-    assert (seen[0].before, seen[0].after) == ("x = ", "\ny")
+    assert (engine.seen[0].before, engine.seen[0].after) == ("x = ", "\ny")
 
 
-def test_a_stop_ends_the_text(client: Client, engine: FakeEngine) -> None:
+def test_a_stop_ends_the_text(client: Client, engine: ToldEngine) -> None:
     """The earliest counts, and one at a line's end has the model end with the line."""
     engine.text = "f(a, b)\ng(c)"
     found = client.post("/completion", {"prompt": "x = ", "stop": ["g", ", b"]}).json
@@ -155,18 +150,16 @@ def test_a_stop_ends_the_text(client: Client, engine: FakeEngine) -> None:
     assert engine.settings[-1].until == "line"
 
 
-def test_nothing_after_the_cursor_is_written_twice(client: Client, engine: FakeEngine) -> None:
+def test_nothing_after_the_cursor_is_written_twice(client: Client, engine: ToldEngine) -> None:
     """A client inserts at the cursor and replaces nothing, so a text ends before what it would replace."""
-    engine.complete = lambda request, *_: Completion(
-        [replace(BLANK, text="a,\n  b)", start=request.offset, end=request.offset + 1)]
-    )
+    engine.shown = [replace(BLANK, text="a,\n  b)", start=2, end=3)]
     found = client.post("/infill", {"input_prefix": "", "prompt": "f(", "input_suffix": ")\n"}).json
     assert found["content"] == "a,\n  b"
 
 
 @pytest.mark.parametrize(("wanted", "got"), [(8, 8), (100_000, 64), (-1, 64), (None, 64), (8.0, 8)])
 def test_tokens_are_bounded_by_the_person_s_setting(
-    client: Client, engine: FakeEngine, wanted: float | None, got: int
+    client: Client, engine: ToldEngine, wanted: float | None, got: int
 ) -> None:
     """A client asks for fewer at most."""
     client.post("/infill", HOLE | {"n_predict": wanted})
@@ -174,7 +167,7 @@ def test_tokens_are_bounded_by_the_person_s_setting(
     assert [one.max_tokens for one in engine.settings] == [got, got]
 
 
-def test_sampling_is_the_client_s_if_it_says_a_temperature(client: Client, engine: FakeEngine) -> None:
+def test_sampling_is_the_client_s_if_it_says_a_temperature(client: Client, engine: ToldEngine) -> None:
     """llama.vim and others always send top-k and the like; alone they change nothing."""
     client.post("/infill", LLAMA_VIM)
     assert engine.settings[-1] == Settings(max_tokens=64)
@@ -185,7 +178,7 @@ def test_sampling_is_the_client_s_if_it_says_a_temperature(client: Client, engin
     assert engine.settings[-1] == Settings(max_tokens=64)
 
 
-def test_a_file_is_found_and_completed_as_in_an_editor(client: Client, engine: FakeEngine, root: Path) -> None:
+def test_a_file_is_found_and_completed_as_in_an_editor(client: Client, engine: ToldEngine, root: Path) -> None:
     """Analysers see its text, it is read in advance, and the answer names it."""
     text = "import os\n\n\ndef size(path: str) -> int:\n    return os.stat(path).st_size\n"
     (root / "a.py").write_text(text, encoding="utf-8")
@@ -196,12 +189,12 @@ def test_a_file_is_found_and_completed_as_in_an_editor(client: Client, engine: F
     assert client.post("/infill", HOLE).json["guiderail"]["file"] is None
 
 
-def test_what_was_forbidden_is_told(client: Client, engine: FakeEngine) -> None:
+def test_what_was_forbidden_is_told(client: Client, engine: ToldEngine) -> None:
     """In each form of answer: by the monitors, by the verdict, and what was kept back."""
     watch = TriggerOutcome("dereference", "box.", legal=2, forbidden=["col", "our"])
     shown = replace(BLANK, text="width", monitored=MonitorReport("pyrefly", [watch]), verdict=Verdict("clean"))
     wrong = replace(BLANK, text="size", verdict=Verdict("errors", errors=("no attribute size",)))
-    engine.complete = lambda *_: Completion([shown], [wrong], withheld=1)
+    engine.shown, engine.dropped, engine.withheld = [shown], [wrong], 1
     bodies = [
         client.post("/infill", LLAMA_VIM).json,
         client.post("/infill", HOLE | {"stream": True}).events[-1],
@@ -217,7 +210,7 @@ def test_what_was_forbidden_is_told(client: Client, engine: FakeEngine) -> None:
         assert (about["verdict"], about["withheld"]) == ("no new errors", 1)
 
 
-def test_nothing_is_completed_in_a_file_that_wants_none(client: Client, engine: FakeEngine, root: Path) -> None:
+def test_nothing_is_completed_in_a_file_that_wants_none(client: Client, engine: ToldEngine, root: Path) -> None:
     """The answer is empty, and says why."""
     (root / "a.py").write_text("# guiderail: off\n", encoding="utf-8")
     found = client.post("/infill", HOLE | {"guiderail": {"file": "a.py"}}).json
@@ -237,7 +230,7 @@ def test_while_the_model_loads_clients_are_told(client: Client, worker: Worker) 
         assert response.headers["retry-after"] == "1"
 
 
-def test_a_failure_of_the_model_is_an_error_of_the_one_request(client: Client, engine: FakeEngine) -> None:
+def test_a_failure_of_the_model_is_an_error_of_the_one_request(client: Client, engine: ToldEngine) -> None:
     """The next request is answered; what failed is not told in the failure's own words."""
     engine.failure = KeyError("secret source text")
     response = client.post("/infill", HOLE)
@@ -308,7 +301,7 @@ def test_with_a_key_other_names_are_right(service: CompletionService) -> None:
     assert client.post("/infill", HOLE, host="models.example", x_api_key="key").status == 200
 
 
-def test_long_bodies_are_refused(client: Client, engine: FakeEngine) -> None:
+def test_long_bodies_are_refused(client: Client, engine: ToldEngine) -> None:
     """Whether they say how long they are or not."""
     long = b'{"prompt": "' + b"x" * BODY_LIMIT + b'"}'
     for headers in ({}, {"content-length": str(len(long))}, {"content-length": "9" * 30}):
@@ -319,7 +312,7 @@ def test_long_bodies_are_refused(client: Client, engine: FakeEngine) -> None:
 
 
 def test_the_log_holds_no_source_text(
-    client: Client, engine: FakeEngine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    client: Client, engine: ToldEngine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither of requests that are answered, nor of wrong ones, nor of those that fail."""
     caplog.set_level("DEBUG")

@@ -16,7 +16,7 @@ from guiderail.serve import app as app_module
 from guiderail.serve import connection as connection_module
 from guiderail.serve.launch import listen, server_of
 from guiderail.serve.service import CompletionService
-from tests.lsp.fakes import FakeEngine
+from tests.serve.engine import ToldEngine
 from tests.serve.test_service import joined
 from tests.serve.waiting import until
 
@@ -115,7 +115,7 @@ def test_of_too_many_silent_clients_the_oldest_goes(server: Server, monkeypatch:
 
 
 @pytest.mark.parametrize("half", [False, True])
-def test_two_hundred_clients_that_vanish(server: Server, engine: FakeEngine, half: bool) -> None:
+def test_two_hundred_clients_that_vanish(server: Server, engine: ToldEngine, half: bool) -> None:
     """Whether they close the connection or only their side of it: no place, task or connection stays."""
     engine.gate.clear()
     clients = [server.connect() for _ in range(200)]
@@ -180,7 +180,7 @@ def test_what_is_no_http_ends_its_connection_alone(server: Server, sent: bytes) 
     assert server.is_fine()
 
 
-def test_a_stream_is_cut_when_its_client_goes(server: Server, engine: FakeEngine) -> None:
+def test_a_stream_is_cut_when_its_client_goes(server: Server, engine: ToldEngine) -> None:
     """Also while there is nothing to send yet."""
     engine.gate.clear()
     with server.connect() as client:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from guiderail.lsp.worker import Worker
 from guiderail.serve import service as service_module
 from guiderail.serve.service import CompletionService
-from tests.lsp.fakes import FakeEngine
 from tests.serve.client import Client, Response
+from tests.serve.engine import ToldEngine
+from tests.serve.waiting import until as wait_until
 
 
 def body(prompt: str, **more: Any) -> bytes:
@@ -35,7 +37,7 @@ def post(client: Client, prompt: str, **more: Any) -> Coroutine[Any, Any, Respon
     return client.ask("POST", "/completion", body(prompt, **more), **transport)
 
 
-def test_requests_for_one_text_are_one_piece_of_work(client: Client, engine: FakeEngine) -> None:
+def test_requests_for_one_text_are_one_piece_of_work(client: Client, engine: ToldEngine) -> None:
     """What minuet asks three times at once is written three times side by side, and each request has another text."""
 
     async def run() -> list[Response]:
@@ -53,7 +55,7 @@ def test_requests_for_one_text_are_one_piece_of_work(client: Client, engine: Fak
     assert [one.json["content"] for one in answers[:4]] == ["hello()", "hello()1", "hello()2", "hello()"]
 
 
-def test_a_client_that_goes_away_frees_its_place(client: Client, engine: FakeEngine, worker: Worker) -> None:
+def test_a_client_that_goes_away_frees_its_place(client: Client, engine: ToldEngine, worker: Worker) -> None:
     """Its work ends within one step, and the next client is answered."""
 
     async def run() -> Response:
@@ -71,7 +73,7 @@ def test_a_client_that_goes_away_frees_its_place(client: Client, engine: FakeEng
     assert engine.steps <= len("hello()") + 1
 
 
-def test_one_of_a_batch_that_goes_away_leaves_the_others_their_answers(client: Client, engine: FakeEngine) -> None:
+def test_one_of_a_batch_that_goes_away_leaves_the_others_their_answers(client: Client, engine: ToldEngine) -> None:
     """The work ends only once nobody waits for it."""
 
     async def run() -> Response:
@@ -90,7 +92,7 @@ def test_one_of_a_batch_that_goes_away_leaves_the_others_their_answers(client: C
     assert asyncio.run(run()).json["content"] == "hello()"
 
 
-def test_a_client_that_waits_and_goes_away_costs_no_work(client: Client, engine: FakeEngine) -> None:
+def test_a_client_that_waits_and_goes_away_costs_no_work(client: Client, engine: ToldEngine) -> None:
     """A request that never began is never begun."""
 
     async def run() -> None:
@@ -109,7 +111,7 @@ def test_a_client_that_waits_and_goes_away_costs_no_work(client: Client, engine:
     assert engine.asked == ["first = "]
 
 
-def test_the_queue_is_bounded(client: Client, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_queue_is_bounded(client: Client, engine: ToldEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who comes too late is told to come again, and those who wait are answered."""
     monkeypatch.setattr(service_module, "MOST_WAITING", 5)
 
@@ -128,7 +130,7 @@ def test_the_queue_is_bounded(client: Client, engine: FakeEngine, monkeypatch: p
 
 
 def test_one_address_cannot_take_all_places(
-    service: CompletionService, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    service: CompletionService, engine: ToldEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Addresses take turns: who asks a second time waits until the other was served once."""
     monkeypatch.setattr(service_module, "MOST_OF_ONE", 4)
@@ -153,7 +155,7 @@ def test_one_address_cannot_take_all_places(
 
 
 def test_an_answer_that_takes_too_long_is_given_up(
-    client: Client, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    client: Client, engine: ToldEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client is told, and the work ends."""
     monkeypatch.setattr(service_module, "ANSWER_S", 0.2)
@@ -168,7 +170,7 @@ def test_an_answer_that_takes_too_long_is_given_up(
     assert client.service.waiting.total() == 0
 
 
-def test_the_end_of_the_worker_ends_all_requests(client: Client, engine: FakeEngine, worker: Worker) -> None:
+def test_the_end_of_the_worker_ends_all_requests(client: Client, engine: ToldEngine, worker: Worker) -> None:
     """They are answered, with an error."""
 
     async def run() -> list[Response]:
@@ -184,21 +186,15 @@ def test_the_end_of_the_worker_ends_all_requests(client: Client, engine: FakeEng
     assert [one.status for one in asyncio.run(run())][1:] == [503, 503]
 
 
-def test_the_last_text_comes_again_where_there_are_too_few(client: Client, engine: FakeEngine) -> None:
+def test_the_last_text_comes_again_where_there_are_too_few(client: Client, engine: ToldEngine) -> None:
     """A client that asks for three has three, though the model wrote fewer."""
-    complete = engine.complete
-
-    def one(request, *rest):
-        found = complete(request, *rest)
-        return type(found)(found.suggestions[:1])
-
-    engine.complete = one
+    engine.most = 1
     found = asyncio.run(post(client, "x = ", n_cmpl=3)).json
     assert [each["content"] for each in found] == ["hello()"] * 3
 
 
 def test_a_stream_says_that_it_lives_and_a_late_error_is_an_event(
-    client: Client, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    client: Client, engine: ToldEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The status is sent by then."""
     monkeypatch.setattr("guiderail.serve.app.WAIT_S", 0.05)
@@ -214,3 +210,11 @@ def test_a_stream_says_that_it_lives_and_a_late_error_is_an_event(
     assert response.status == 200
     assert response.body.startswith(b": waiting\n\n: waiting\n\n")
     assert response.events[-1]["error"]["type"] == "timeout_error"
+
+
+def test_analysers_start_before_anybody_asks(service: CompletionService, engine: ToldEngine, root: Path) -> None:
+    """A file of each root is read in advance; a root without code has none."""
+    service.warm()
+    (root / "a.py").write_text("import os\n", encoding="utf-8")
+    service.warm()
+    wait_until(lambda: engine.warmed == ["import os\n"])

@@ -46,7 +46,7 @@ class DraftModelSpec(DrafterSpec):
         paper="arXiv 2211.17192; trees: RSD 2402.14160, SpecTr 2310.15141, DySpec 2410.11744; where to stop: "
         "SpecDec++ 2405.19715; other vocabularies: SLEM 2502.05202, algorithm 2",
         cost="a pass of that model for each token in a row, and its memory",
-        use="for slow models; where the file repeats itself suffix is faster",
+        use="for slow models: the embedded one gives Qwen2.5-Coder 0.5B 2.0 tokens a pass, auto, which is free, 3.6",
     )
     model: str = parameter(EMBEDDED, "the model that drafts, named as the setting model; --draft-model sets it")
     tree: str = parameter("dyspec", "the shape of a draft; without a common vocabulary a chain", choices=SHAPES)

@@ -45,7 +45,7 @@ class EarlyExitSpec(DrafterSpec):
         summary="the model's first layers propose the next tokens; which layer they end at is chosen as decoding goes",
         paper="DEL, arXiv 2504.05598; early exit without training",
         cost="a part of a pass for each token in a row; no memory",
-        use="for models trained to exit early (LayerSkip); of other models only the last layers guess well",
+        use="for models trained to exit early; else no layer pays (Qwen2.5-Coder 0.5B: 22 of 24 are right at 80 %)",
     )
     tree: str = parameter("chain", "the shape of a draft", choices=SHAPES)
     length: int = parameter(6, "most tokens in a row", low=1, high=64)

@@ -4,12 +4,14 @@ from functools import cache
 
 import pytest
 
+from guiderail.decoding import registry
 from guiderail.decoding.constraints.vocabulary import Vocabulary
 from guiderail.decoding.drafting.by_text import around
 from guiderail.decoding.drafting.draft_model import DraftModel, DraftModelSpec
+from guiderail.decoding.drafting.growth import SHAPES, Shape
 from guiderail.decoding.drafting.pass_cost import PassCosts
 from guiderail.decoding.drafting.writer import Writer
-from guiderail.decoding.pipeline import Pipeline
+from guiderail.decoding.pipeline import Pipeline, build_pipeline
 from guiderail.decoding.spec import BuildContext
 from guiderail.engine.completer import Completer
 from guiderail.engine.plan import CompletionPlan
@@ -150,3 +152,53 @@ def test_it_loads_nothing_for_a_model_of_its_own_size(name: str) -> None:
     drafter = DraftModelSpec().build(context)
     drafter.wait()
     assert drafter.promise == 0
+
+
+def test_a_model_that_is_not_there_is_refused_before_anything_is_loaded() -> None:
+    with pytest.raises(GuiderailError, match="no-such-model"):
+        DraftModelSpec(model="./no-such-model").check(tiny_model("qwen2").info)
+
+
+@pytest.mark.parametrize("tree", SHAPES)
+def test_a_model_of_the_same_vocabulary_drafts_by_tokens(tree: str) -> None:
+    """Also after half a word, which its first token must go on with; and the text stays the same."""
+    model, passes = small(), {}
+    for offset in CURSORS:
+        expected, alone = complete(model, offset, None)
+        drafter = DraftModel(model.tokenizer, model.info.fim, FREE, Shape(tree=tree, nodes=8), stop=0.9)
+        drafter.start(lambda: model)
+        drafter.wait()
+        ids, drafted = complete(model, offset, drafter)
+        assert ids == expected
+        passes[offset] = drafted / alone
+    assert sum(passes.values()) < 0.5 * len(passes)
+
+
+@pytest.mark.parametrize(
+    ("drafter", "expected"),
+    [
+        ("off", []),
+        ("suffix", ["suffix", "draft-model"]),
+        ("draft-model", ["draft-model"]),
+        ("embedded", ["draft-model"]),
+    ],
+)
+def test_a_draft_model_drafts_beside_the_named_drafters(drafter: str, expected: list[str]) -> None:
+    """Unless nothing is to draft; and the setting decides which model it is."""
+    found = build_pipeline("plain", "draft-model.tree=rsd", drafter, draft_model="./small").drafters
+    assert [type(one) for one in found] == [registry.find(name).load() for name in expected]
+    if expected:
+        assert (found[-1].model, found[-1].tree) == ("./small", "rsd")
+
+
+def test_a_former_name_still_means_the_part() -> None:
+    """In the choice and in its parameters."""
+    (now,) = build_pipeline("plain", "draft-model.length=3", "draft-model").drafters
+    (before,) = build_pipeline("plain", "embedded.length=3", "embedded").drafters
+    assert before == now
+
+
+def test_the_default_drafters_are_joined_by_a_draft_model() -> None:
+    plain, joined = build_pipeline("plain", "", "auto"), build_pipeline("plain", "", "auto", draft_model="./small")
+    assert joined.drafters[:-1] == plain.drafters
+    assert build_pipeline("beam", "", "auto", draft_model="./small").drafters == ()
