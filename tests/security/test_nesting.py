@@ -18,13 +18,14 @@ import pytest
 import guiderail
 from guiderail.lsp.place import place_at
 from guiderail.monitors.analysis.answers import References
-from guiderail.next_edit import finder
+from guiderail.next_edit import search_time
 from guiderail.next_edit.alignment import Alignment
 from guiderail.next_edit.calls import rewritten
 from guiderail.next_edit.files import Files
-from guiderail.next_edit.finder import Finder, InterruptedSearchError
+from guiderail.next_edit.finder import Finder
 from guiderail.next_edit.relevance import may_matter
 from guiderail.next_edit.renames import _paths, renames
+from guiderail.next_edit.search_time import InterruptedSearchError
 from guiderail.next_edit.signatures import signature_changes, signatures
 from guiderail.next_edit.source_tree import MOST_NESTED, SourceTree, read
 from guiderail.text.document import Document
@@ -143,7 +144,7 @@ def test_a_search_in_trees_has_its_time(tmp_path: Path, monkeypatch: pytest.Monk
     """What no law above bounds is bounded all the same, and the person hears of it."""
     before, after = (Document(text, tmp_path / "a.js", "javascript") for text in RENAMED)
     assert not search(tmp_path).find(before, after).left
-    monkeypatch.setattr(finder, "SEARCH_S", -1.0)
+    monkeypatch.setattr(search_time, "SEARCH_S", -1.0)
     (left,) = search(tmp_path).find(before, after).left
     assert (left.path, left.why) == (tmp_path / "a.js", "what it changes takes too long to be found")
 
@@ -157,7 +158,7 @@ def test_a_search_in_trees_ends_once_nobody_waits(tmp_path: Path) -> None:
 
 def test_arguments_are_put_in_order_by_their_places() -> None:
     """Each was looked for among all: for 40,000 keywords that were minutes, in which no cancelling was heard."""
-    count = 10_000
+    count = 15_000
     listed = ", ".join(f"a{number}=1" for number in range(count))
     names = ", ".join(f"a{number}=0" for number in range(count))
     before, after = (tree(f"def f({one}): pass\nf({listed})\n", "python") for one in (names, f"{names}, more=0"))
