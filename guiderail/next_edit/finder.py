@@ -134,14 +134,14 @@ class Finder:
         raise InterruptedSearchError("cancelled" if self.cancelled() else "late")
 
     def check(self) -> None:
-        """Raise InterruptedSearchError if nobody waits any more."""
-        if self.cancelled():
-            raise InterruptedSearchError("cancelled")
+        """Raise InterruptedSearchError if nobody waits any more, SlowTextError if the search takes too long."""
+        self._time.check()
 
     def tree(self, path: Path) -> SourceTree | None:
         """The tree of another file; None where it cannot be changed, or has errors of syntax."""
         if path not in self._trees:
             document = self.files.get(path)
+            self._time.extend()
             self._trees[path] = read(document, self._time.check) if document is not None else None
         return self._trees[path]
 
@@ -269,6 +269,7 @@ class _Search:
         In the changed file that is the text before the change, elsewhere what the file holds.
         """
         for place in self.finder.answer(self.finder.analyser.ask(OVERRIDES, self._question(self._own(start)))):
+            self.finder.check()
             tree = self.alignment.before if place.path == self.path else self.finder.tree(place.path)
             if tree is None:
                 continue

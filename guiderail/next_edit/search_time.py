@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 from guiderail.text.syntax import SlowTextError
 
-SEARCH_S = 10.0  # of this thread for looking into the trees, for each change; half a megabyte of code takes two
+SEARCH_S = 20.0  # of this thread for looking into the trees, for each change; 20,000 uses in one file take two
+
+FILE_S = 1.0  # more of it for each further file
 
 
 class InterruptedSearchError(Exception):
@@ -16,7 +18,7 @@ class InterruptedSearchError(Exception):
 
 
 class SearchTime:
-    """Called at each look into a tree: no text takes a search longer than `SEARCH_S`.
+    """Called at each look into a tree: no text takes a search longer than `SEARCH_S`, no file longer than `FILE_S`.
 
     Parameters
     ----------
@@ -31,6 +33,10 @@ class SearchTime:
     def begin(self) -> None:
         """Begin to look into trees."""
         self._until = time.thread_time() + SEARCH_S
+
+    def extend(self) -> None:
+        """Begin to look into a further file."""
+        self._until += FILE_S
 
     def check(self) -> None:
         """Go on, or raise.

@@ -124,6 +124,13 @@ def test_names_of_functions_in_functions_are_bounded() -> None:
     assert max(map(len, paths)) == MOST_NESTED
 
 
+def test_the_functions_of_a_file_are_read_once() -> None:
+    """For each of thousands of overrides all functions of their file were read anew."""
+    found = tree("class A { f(a) {} } class B { f(a) {} }")
+    assert [one.path for one in signatures(found)] == [("A", "f"), ("B", "f")]
+    assert signatures(found) is signatures(found)
+
+
 class Mute:
     """An analyser that knows no references."""
 
@@ -147,6 +154,15 @@ def test_a_search_in_trees_has_its_time(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(search_time, "SEARCH_S", -1.0)
     (left,) = search(tmp_path).find(before, after).left
     assert (left.path, left.why) == (tmp_path / "a.js", "what it changes takes too long to be found")
+
+
+def test_each_further_file_has_its_time_too() -> None:
+    """A name may be used in thousands of files."""
+    clock = search_time.SearchTime(lambda: False)
+    clock.begin()
+    before = clock._until
+    clock.extend()
+    assert clock._until == pytest.approx(before + search_time.FILE_S)
 
 
 def test_a_search_in_trees_ends_once_nobody_waits(tmp_path: Path) -> None:
