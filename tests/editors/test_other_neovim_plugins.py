@@ -74,6 +74,7 @@ def minuet(neovim_program: str, serving: Serving, tmp_path_factory: pytest.TempP
 def suggestion(editor: Neovim, space: str, file: Path) -> str:
     """What is shown when a dot is typed in the hole, the last line with text."""
     editor.keys("<Esc>")
+    editor.until(lambda: editor.lua("return vim.fn.mode()") == "n" and not editor.ghost(space), "the last one to go")
     editor.rpc.command("silent! %bwipeout!")
     editor.rpc.command(f"edit {file}")
     editor.keys("GA.")
