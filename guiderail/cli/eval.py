@@ -12,6 +12,7 @@ from guiderail.cli.eval_dotprompts import dotprompts
 from guiderail.cli.eval_layout import layout
 from guiderail.cli.eval_methods import methods
 from guiderail.cli.eval_model import model
+from guiderail.cli.eval_next_edit import next_edit
 from guiderail.cli.eval_pie import pie
 from guiderail.cli.eval_precision import precision
 from guiderail.cli.eval_repetition import repetition
@@ -39,7 +40,7 @@ def evaluate() -> None:
     leave_out_programs()
 
 
-STUDIES = (model, pie, methods, repetition, layout, precision, soundness, uplift, verdict, cursors, shown)
+STUDIES = (model, pie, methods, repetition, layout, precision, soundness, uplift, verdict, cursors, shown, next_edit)
 for command in (*STUDIES, run, dotprompts, tasks, report):
     evaluate.add_command(command)
 

@@ -76,7 +76,7 @@ def next_edits(
     finally:
         pool.stop()
     if apply:
-        _apply(found)
+        _apply(found, root)
     _show(found, root, as_json=as_json, is_applied=apply)
 
 
@@ -144,19 +144,22 @@ def _by_file(edits: Sequence[Proposal]) -> dict[Path, list[Proposal]]:
     return files
 
 
-def _apply(found: Consequences) -> None:
+def _apply(found: Consequences, root: Path) -> None:
     """Write the edits; nothing is written unless all files still hold what was read, in UTF-8."""
+    from guiderail import projectfile
     from guiderail.next_edit.proposal import applied
+    from guiderail.text.source import SIZE_LIMIT
 
     texts = {}
     for path, own in _by_file(found.edits).items():
         before = own[0].document
-        data, mark = path.read_bytes(), _mark(path).encode()
+        data = projectfile.read_bytes(path, root, limit=SIZE_LIMIT) or b""
+        mark = UTF8_MARK if data.startswith(UTF8_MARK) else b""
         if data != mark + before.text.encode("utf-8", "surrogatepass"):
             raise GuiderailError(f"{path} has changed meanwhile, or is not in UTF-8", "Run it again, or edit by hand")
-        texts[path] = mark + applied(before, [one.edit for one in own]).text.encode("utf-8", "surrogatepass")
-    for path, data in texts.items():
-        path.write_bytes(data)
+        texts[path] = data, mark + applied(before, [one.edit for one in own]).text.encode("utf-8", "surrogatepass")
+    for path, (data, new) in texts.items():
+        projectfile.overwrite(path, root, data, new)
 
 
 def _mark(path: Path) -> str:

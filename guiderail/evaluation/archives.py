@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -114,14 +115,24 @@ def source_files(package: Package, folder: Path, language: str) -> list[SourceFi
     """
     if package.registry == "pypi":
         return packages.source_files(package, folder)
+    return _wanted(package.name, members(package, folder), language, package.exclude)
+
+
+def members(package: Package, folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The files of a fetched package by path; those of a tarball without the one folder that holds them all.
+
+    Raises
+    ------
+    DownloadError
+        The archive is missing or is not the pinned one.
+    """
     archive = archive_in(folder, package)
     if not archive.is_file() or sha256_of(archive) != package.sha256:
         raise DownloadError(f"{package.name} {package.version} is missing or damaged", "Run the command again")
-    return _wanted(package.name, _members(archive), language, package.exclude)
-
-
-def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """The files of a tarball without the one folder that holds them all."""
+    if package.registry == "pypi":
+        with zipfile.ZipFile(archive) as wheel:
+            yield from ((name, wheel.read(name)) for name in sorted(wheel.namelist()))
+        return
     with tarfile.open(archive) as tar:
         for member in sorted(tar.getmembers(), key=lambda m: m.name):
             _, _, path = member.name.partition("/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -84,23 +85,36 @@ def read_manifest(path: Path) -> list[Package]:
     """
     try:
         manifest = tomllib.loads(path.read_text(encoding="utf-8"))
-        registry = _registry(manifest.get("registry", "pypi"))
+        registry = registry_named(manifest.get("registry", "pypi"))
         packages = [
             Package(**{**table, "exclude": tuple(table.get("exclude", ()))}, registry=registry)
             for table in manifest["package"]
         ]
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise ManifestError(f"{path} is not a manifest of packages: {error}", "Restore it") from error
-    for package in packages:
+    return held_out_only(packages)
+
+
+def held_out_only(packages: Iterable[Package]) -> list[Package]:
+    """Packages in the order that their names' hashes decide.
+
+    Raises
+    ------
+    ManifestError
+        One of them is not for the evaluation.
+    """
+    own = list(packages)
+    for package in own:
         if digit(package.name) not in EVALUATION_DIGITS:
             raise ManifestError(
                 f"{package.name} may not be evaluated on: the hash of its name begins with {digit(package.name)}",
                 "Take it out of the manifest",
             )
-    return sorted(packages, key=lambda p: hashlib.sha256(p.name.encode()).hexdigest()[::-1])
+    return sorted(own, key=lambda p: hashlib.sha256(p.name.encode()).hexdigest()[::-1])
 
 
-def _registry(name: str) -> Registry:
+def registry_named(name: str) -> Registry:
+    """A registry by its name; ValueError if there is none."""
     found: Registry | None = next((known for known in get_args(Registry) if known == name), None)
     if found is None:
         raise ValueError(f"there is no registry {name!r}")

@@ -23,11 +23,16 @@ class Checker:
     ----------
     diagnose
         What an analyser finds in a document.
+    earlier
+        What it found in the document's file before the change that is followed, in today's names. An error there may be
+        gone only because what is used was not known after the change.
     """
 
-    def __init__(self, diagnose: Diagnose) -> None:
+    def __init__(self, diagnose: Diagnose, earlier: Diagnose = lambda _: ()) -> None:
         self._diagnose = diagnose
+        self._earlier = earlier
         self._before: dict[Path, list[Diagnostic]] = {}
+        self._long_before: dict[Path, list[Diagnostic]] = {}
 
     def clean(self, proposals: Sequence[Proposal]) -> list[Proposal]:
         """Those of one file that bring no errors into it.
@@ -60,7 +65,11 @@ class Checker:
         having = errors_in(self._diagnose(changed))
         if having and path not in self._before:
             self._before[path] = errors_in(self._diagnose(document))
-        return {changed.position_at(one.start)[0] for one in new_errors(having, self._before.get(path, []))}
+        new = new_errors(having, self._before.get(path, []))
+        if new and path not in self._long_before:
+            self._long_before[path] = errors_in(self._earlier(document))
+        new = new_errors(new, self._long_before.get(path, []))
+        return {changed.position_at(one.start)[0] for one in new}
 
 
 def _lines(proposals: Sequence[Proposal]) -> list[int]:

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+import math
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as LateError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import Diagnostic, NoAnswer, Reference, References
-from guiderail.monitors.analysis.requests import DIAGNOSTICS, REFERENCES, Question
+from guiderail.monitors.analysis.requests import DIAGNOSTICS, OVERRIDES, REFERENCES, Question
 from guiderail.monitors.analysis.server import whole
 from guiderail.next_edit.alignment import Alignment
 from guiderail.next_edit.calls import LeftAloneError, call_of, rewritten
 from guiderail.next_edit.checking import Checker
 from guiderail.next_edit.files import Files
+from guiderail.next_edit.overrides import followed
 from guiderail.next_edit.proposal import Consequences, LeftAlone, Proposal, left_alone, without_overlaps
 from guiderail.next_edit.relevance import may_matter
 from guiderail.next_edit.renames import Rename, is_another, renames
-from guiderail.next_edit.signatures import SignatureChange, signature_changes
+from guiderail.next_edit.signatures import Signature, SignatureChange, signature_changes, signatures
 from guiderail.next_edit.source_tree import SourceTree, read
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
 from guiderail.text.positions import to_column, to_units
+from guiderail.text.syntax import SlowTextError
 
 T = TypeVar("T")
 ANSWER_S = 30.0  # of the first question of a project; the analyser reads it then
+SEARCH_S = 10.0  # of this thread for looking into the trees, for each change; half a megabyte of code takes two
 POLL_S = 0.02
 MARK = "\ufeff"
+WORD = re.compile(r"\w+")
 
 Cancelled = Callable[[], bool]
 
@@ -57,8 +63,11 @@ class Finder:
     analyser: Analyser
     files: Files
     cancelled: Cancelled = lambda: False
+    _changed: dict[Path, Document] = field(default_factory=dict, init=False)
+    _renamed: dict[str, str] = field(default_factory=dict, init=False)
     _trees: dict[Path, SourceTree | None] = field(default_factory=dict, init=False)
     _alignments: dict[Path, Alignment | None] = field(default_factory=dict, init=False)
+    _time: _Time = field(default_factory=lambda: _Time(), init=False)  # noqa: PLW0108 (it is defined below)
 
     def find(self, before: Document, after: Document) -> Consequences:
         """What follows from the change of one file: that in the file itself first, then in open files.
@@ -73,14 +82,29 @@ class Finder:
         InterruptedSearchError
             The search was cancelled, or the analyser does not answer.
         """
-        old, new = read(before), read(after)
+        self._time.begin()
+        old, new = read(before, self._look_up), read(after, self._look_up)
         if old is None or new is None or after.path is None or not may_matter(old, new):
             return Consequences()
-        search = _Search(self, whole(after.path), Alignment(old, new))
+        self.follow(before)
+        try:
+            return self._find(old, new, after.path)
+        except SlowTextError:
+            return Consequences((), (LeftAlone(after.path, 0, "what it changes takes too long to be found"),))
+
+    def _find(self, old: SourceTree, new: SourceTree, path: Path) -> Consequences:
+        search = _Search(self, whole(path), Alignment(old, new))
+        self._renamed.update((one.old, one.new) for one in renames(search.alignment))
         proposals, overlapping = without_overlaps(search.found())
-        ordered = sorted(proposals, key=lambda one: (*self._rank(one.path, after), one.edit.start))
+        ordered = sorted(proposals, key=lambda one: (*self._rank(one.path, path), one.edit.start))
         found = self.checked(ordered)
         return Consequences(found.edits, (*search.left, *overlapping, *found.left))
+
+    def follow(self, before: Document) -> None:
+        """Take a file for changed whose earlier text this is: what it holds is seen together with that of others."""
+        assert before.path is not None, "it is a file's"
+        path = whole(before.path)
+        self._changed[path] = replace(before, path=path)
 
     def checked(self, proposals: Iterable[Proposal]) -> Consequences:
         """The proposals that bring no errors into their files; those of one file stand together.
@@ -90,7 +114,7 @@ class Finder:
         InterruptedSearchError
             The search was cancelled, or the analyser does not answer.
         """
-        checker, edits, left = Checker(self._diagnose), list[Proposal](), list[LeftAlone]()
+        checker, edits, left = Checker(self._diagnose, self._earlier), list[Proposal](), list[LeftAlone]()
         for _, group in groupby(proposals, key=lambda one: one.path):
             own = list(group)
             clean = {id(one) for one in checker.clean(own)}
@@ -115,11 +139,16 @@ class Finder:
         if self.cancelled():
             raise InterruptedSearchError("cancelled")
 
+    def _look_up(self) -> None:
+        """Called at each look into a tree: no text takes a search longer than `SEARCH_S`."""
+        self.check()
+        self._time.check()
+
     def tree(self, path: Path) -> SourceTree | None:
         """The tree of another file; None where it cannot be changed, or has errors of syntax."""
         if path not in self._trees:
             document = self.files.get(path)
-            self._trees[path] = read(document) if document is not None else None
+            self._trees[path] = read(document, self._look_up) if document is not None else None
         return self._trees[path]
 
     def alignment(self, tree: SourceTree) -> Alignment | None:
@@ -128,7 +157,7 @@ class Finder:
         assert path is not None, "it is a file's"
         if path not in self._alignments:
             earlier = self.files.earlier(path)
-            old = read(earlier) if earlier is not None else None
+            old = read(earlier, self._look_up) if earlier is not None else None
             self._alignments[path] = Alignment(old, tree) if old is not None else None
         return self._alignments[path]
 
@@ -136,12 +165,49 @@ class Finder:
         assert document.path is not None, "it is a file's"
         return self.answer(self.analyser.ask(DIAGNOSTICS, _question(whole(document.path), document)))
 
-    def _rank(self, path: Path, changed: Document) -> tuple[int, Path]:
-        return (0 if path == changed.path else 1 if self.files.is_open(path) else 2), path
+    def _earlier(self, document: Document) -> list[Diagnostic]:
+        """What was wrong with a file before the changes, in today's names."""
+        assert document.path is not None, "it is a file's"
+        path = whole(document.path)
+        text = self._changed.get(path, document).text
+        others = tuple(one for other, one in self._changed.items() if other != path)
+        question = Question(path, document.language or "", text, 0, others)
+        found = self.answer(self.analyser.ask(DIAGNOSTICS, question))
+        return [replace(one, message=self._in_new_names(one.message)) for one in found]
+
+    def _in_new_names(self, message: str) -> str:
+        return WORD.sub(lambda word: self._renamed.get(word[0], word[0]), message)
+
+    def _rank(self, path: Path, changed: Path) -> tuple[int, Path]:
+        return (0 if path == changed else 1 if self.files.is_open(path) else 2), path
+
+
+class _Time:
+    """The processor's time of this thread that a search may take."""
+
+    def __init__(self) -> None:
+        self._until = math.inf
+
+    def begin(self) -> None:
+        """Begin a search."""
+        self._until = time.thread_time() + SEARCH_S
+
+    def check(self) -> None:
+        """Raise SlowTextError if it is used up."""
+        if time.thread_time() > self._until:
+            raise SlowTextError
 
 
 def _question(path: Path, document: Document, offset: int = 0) -> Question:
     return Question(path, document.language or "", document.text, offset)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a name is declared, before the change."""
+
+    tree: SourceTree
+    start: int
 
 
 @dataclass(frozen=True)
@@ -169,11 +235,16 @@ class _Search:
 
     def _uses(self, rename: Rename) -> Iterator[Proposal]:
         """The uses of a renamed name, if it was declared where it was replaced."""
-        found = self._references(rename.start)
+        found = self._references(self._own(rename.start))
         if not found.is_declaration and rename.kind != "alias":
             return
+        yield from self._renamed(found.places, rename)
+        for other in self._same_elsewhere(rename):
+            yield from self._renamed(self._references(other).places, rename)
+
+    def _renamed(self, places: Sequence[Reference], rename: Rename) -> Iterator[Proposal]:
         reason, is_local = f"{rename.old} → {rename.new}", rename.kind == "alias"
-        for tree, start in self._places(found.places, rename.old):
+        for tree, start in self._places(places, rename.old):
             if is_local and tree is not self.alignment.after:
                 continue
             text = _spelt(tree, start, rename)
@@ -187,36 +258,119 @@ class _Search:
             else:
                 yield one
 
+    def _same_elsewhere(self, rename: Rename) -> Iterator[_Place]:
+        """The overrides of a renamed method, and the parameters of overrides that have a renamed parameter's name."""
+        for one in signatures(self.alignment.before):
+            is_method = one.owner is not None and not one.is_constructor
+            if is_method and rename.start == one.start:
+                yield from (place for place, _ in self._overrides(one))
+            elif is_method and any(own.start == rename.start for own in one.parameters):
+                for place, other in self._overrides(one):
+                    yield from (_Place(place.tree, own.start) for own in other.parameters if own.name == rename.old)
+
+    def _overrides(self, signature: Signature) -> Iterator[tuple[_Place, Signature]]:
+        """The methods of subclasses that override one, as far as their parameters can be read."""
+        for place in self._implementations(signature.start, signature.path[-1]):
+            if place != self._own(signature.start):
+                own = {one.start: one for one in signatures(place.tree)}.get(place.start)
+                if own is not None:
+                    yield place, own
+
+    def _heirs(self, signature: Signature) -> Iterator[tuple[_Place, str]]:
+        """The subclasses that take a class's constructor, each with its name."""
+        assert signature.owner is not None, "it is a constructor"
+        for place in self._implementations(signature.owner, None):
+            name = place.tree.name_at(place.start)
+            own = (one.path[-1] for one in signatures(place.tree) if one.owner == place.start and one.is_constructor)
+            if name is not None and place != self._own(signature.owner) and not any(own):
+                yield place, place.tree.text(name)
+
+    def _implementations(self, start: int, name: str | None) -> Iterator[_Place]:
+        """What implements or overrides something of the changed file, where it is written `name`, in texts of before.
+
+        In the changed file that is the text before the change, elsewhere what the file holds.
+        """
+        for place in self.finder.answer(self.finder.analyser.ask(OVERRIDES, self._question(self._own(start)))):
+            tree = self.alignment.before if place.path == self.path else self.finder.tree(place.path)
+            if tree is None:
+                continue
+            found = _offset(place, tree.document, name) if name else _start(place, tree.document)
+            if found is not None:
+                yield _Place(tree, found)
+
+    def _own(self, start: int) -> _Place:
+        return _Place(self.alignment.before, start)
+
     def _calls(self, change: SignatureChange) -> Iterator[Proposal]:
-        """The calls of a function whose parameters changed."""
+        """The calls of a function whose parameters changed, and the overrides of a method with theirs."""
         old, new = change.before, change.after
         reason = f"{'.'.join(new.path)}({', '.join(one.name for one in new.parameters)})"
-        names = {old.start: old.path[-1]}
+        names = [(self._own(old.start), old.path[-1])]
         if old.is_constructor and old.owner is not None:
-            names[old.owner] = old.path[-2]
-        for start, name in names.items():
-            for tree, place in self._places(self._references(start).places, name):
-                node = tree.name_at(place)
-                call = call_of(tree, node) if node is not None else None
-                if call is None or not self._is_as_it_was(tree, call.start_byte, call.end_byte):
-                    continue
-                try:
-                    edit = rewritten(tree, call, change)
-                except LeftAloneError as error:
-                    line = tree.document.position_at(place)[0]
-                    self.left.append(LeftAlone(tree.document.path or self.path, line, f"{reason}: {error}"))
-                    continue
-                if edit is not None:
-                    yield Proposal(tree.document, edit, "arguments", reason)
+            names += [(self._own(old.owner), old.path[-2]), *self._heirs(old)]
+        elif old.owner is not None:
+            for place, own in self._overrides(old):
+                names += [(place, old.path[-1])] if own.shape == old.shape else []
+                yield from self._override(place, own, change, reason)
+        for declared, name in names:
+            for tree, place in self._places(self._references(declared).places, name):
+                yield from self._call(tree, place, change, reason)
+
+    def _override(self, at: _Place, own: Signature, change: SignatureChange, reason: str) -> Iterator[Proposal]:
+        """What gives an override the parameters that it needs now."""
+        try:
+            edit = followed(at.tree, own, self.alignment.after, change)
+        except LeftAloneError as error:
+            self.left.append(self._left(at.tree, at.start, f"{reason}: {error}"))
+            return
+        if edit is None:
+            return
+        if at.tree is not self.alignment.before:
+            yield Proposal(at.tree.document, edit, "arguments", reason)
+        elif (moved := self._moved(edit)) is not None:
+            yield Proposal(self.alignment.after.document, moved, "arguments", reason)
+
+    def _moved(self, edit: Edit) -> Edit | None:
+        """An edit of the changed file's earlier text in the present one; None where that is another there."""
+        old, new = self.alignment.before.document.text, self.alignment.after.document.text
+        token = self.alignment.became(edit.start)
+        if token is None or new[token.start : token.start + edit.end - edit.start] != old[edit.start : edit.end]:
+            return None
+        return Edit(token.start, token.start + edit.end - edit.start, edit.text)
+
+    def _call(self, tree: SourceTree, place: int, change: SignatureChange, reason: str) -> Iterator[Proposal]:
+        """What a call needs now."""
+        node = tree.name_at(place)
+        call = call_of(tree, node) if node is not None else None
+        if call is None or not self._is_as_it_was(tree, call.start_byte, call.end_byte):
+            return
+        try:
+            edit = rewritten(tree, call, change)
+        except LeftAloneError as error:
+            self.left.append(self._left(tree, place, f"{reason}: {error}"))
+            return
+        if edit is not None:
+            yield Proposal(tree.document, edit, "arguments", reason)
+
+    def _left(self, tree: SourceTree, place: int, why: str) -> LeftAlone:
+        return LeftAlone(tree.document.path or self.path, tree.document.position_at(place)[0], why)
 
     def _is_as_it_was(self, tree: SourceTree, first_byte: int, last_byte: int) -> bool:
         """Whether a call was not adapted yet."""
         alignment = self.alignment if tree is self.alignment.after else self.finder.alignment(tree)
         return alignment is None or alignment.is_unchanged(tree.offset(first_byte), tree.offset(last_byte))
 
-    def _references(self, start: int) -> References:
-        question = _question(self.path, self.alignment.before.document, start)
-        return self.finder.answer(self.finder.analyser.ask(REFERENCES, question))
+    def _references(self, place: _Place) -> References:
+        return self.finder.answer(self.finder.analyser.ask(REFERENCES, self._question(place)))
+
+    def _question(self, place: _Place) -> Question:
+        """About a place in the project as it was before the change."""
+        document = place.tree.document
+        if place.tree is self.alignment.before:
+            return _question(self.path, document, place.start)
+        assert document.path is not None, "it is a file's"
+        earlier = replace(self.alignment.before.document, path=self.path)
+        return replace(_question(whole(document.path), document, place.start), besides=(earlier,))
 
     def _places(self, places: Sequence[Reference], name: str) -> Iterator[tuple[SourceTree, int]]:
         """The places, in today's texts, where a name still is written as it was."""
@@ -244,6 +398,13 @@ def _offset(place: Reference, document: Document, name: str) -> int | None:
     marks = (0, to_units(MARK, 1, place.encoding)) if place.line == 0 else (0,)
     places = (start + to_column(line, place.units - mark, place.encoding) for mark in marks)
     return next((one for one in places if _is_word(document.text, one, name)), None)
+
+
+def _start(place: Reference, document: Document) -> int | None:
+    """Where a place is in a text."""
+    if place.line >= document.line_count:
+        return None
+    return document.line_start(place.line) + to_column(document.line_text(place.line), place.units, place.encoding)
 
 
 def _is_word(text: str, start: int, name: str) -> bool:

@@ -10,12 +10,14 @@ from rapidfuzz.distance import Levenshtein
 from tree_sitter import Node
 
 from guiderail.next_edit.alignment import Alignment
-from guiderail.next_edit.source_tree import SourceTree, Token
+from guiderail.next_edit.source_tree import MOST_NESTED, SourceTree, Token
 from guiderail.text.languages.table import FUNCTIONS, NODES
 
 MOST_REPLACED = 200  # names in one change; a text in which more differ is another text
 LONGEST = 4_000  # tokens of a statement; of a longer one nothing is said, but of a function or class
 LEAST_ALIKE = 0.6  # of what is declared, the name apart: of less it is another declaration in the same place
+
+RECEIVERS = frozenset({"self", "cls", "this"})
 
 # Where a name counts: a parameter or a local variable in its function, a member after a dot, an alias in its file.
 NameKind = Literal["function", "member", "local", "alias", "module"]
@@ -107,10 +109,9 @@ def _is_class(tree: SourceTree, node: Node) -> bool:
 
 def _enclosing(tree: SourceTree, node: Node) -> Node | None:
     """The function or class that a node is in, or whose name or parameter it is."""
-    syntax, found = FUNCTIONS.get(tree.language), node.parent
-    while syntax and found is not None and found.type not in syntax.functions | syntax.classes:
-        found = found.parent
-    return found if syntax else None
+    syntax = FUNCTIONS.get(tree.language)
+    kinds = syntax.functions | syntax.classes if syntax is not None else frozenset[str]()
+    return next((one for one in tree.ancestors(node) if one.type in kinds), None)
 
 
 def _paths(tree: SourceTree) -> dict[int, tuple[str, ...]]:
@@ -121,6 +122,8 @@ def _paths(tree: SourceTree) -> dict[int, tuple[str, ...]]:
         node, path = waiting.pop()
         if node.type in syntax.functions | syntax.classes and (name := node.child_by_field_name("name")):
             path = (*path, tree.text(name))
+            if len(path) > MOST_NESTED:
+                continue
             found[tree.start(name)] = path
         waiting += ((child, path) for child in node.named_children)
     return found
@@ -129,8 +132,10 @@ def _paths(tree: SourceTree) -> dict[int, tuple[str, ...]]:
 def _statement(tree: SourceTree, node: Node) -> Node:
     """The smallest statement, declaration or list of parameters around a name."""
     blocks = NODES[tree.language].blocks if tree.language in NODES else frozenset()
-    while node.parent is not None and node.parent.parent is not None and node.parent.type not in blocks:
-        node = node.parent
+    for outer in tree.ancestors(node)[:-1]:  # the last one is the root
+        if outer.type in blocks:
+            break
+        node = outer
         if "parameters" in node.type:
             break
     return node
@@ -165,10 +170,36 @@ def _are_alike(before: SourceTree, old: Node, after: SourceTree, new: Node) -> b
 
 def _is_taken(tree: SourceTree, node: Node, name: str, kind: NameKind) -> bool:
     """Whether there was something else of a name where the renamed one counts."""
-    around = _enclosing(tree, node) if kind == "local" else None
+    around = _enclosing(tree, node) if kind == "local" else _class(tree, node) if kind == "member" else None
     span = (tree.start(around), tree.end(around)) if around is not None else (0, len(tree.document.text))
     tokens = [one for one in tree.tokens_in(*span) if one.text == name and one.is_name]
-    return any(kind == "member" or _is_plain(tree, token) for token in tokens)
+    if kind == "member":
+        return any(_is_own_member(tree, token, around) for token in tokens)
+    return any(_is_plain(tree, token) for token in tokens)
+
+
+def _class(tree: SourceTree, node: Node) -> Node | None:
+    """The class that a member is declared in."""
+    around = _enclosing(tree, node)
+    if around is not None and around.child_by_field_name("name") == node:
+        around = _enclosing(tree, around)
+    while around is not None and not _is_class(tree, around):
+        around = _enclosing(tree, around)
+    return around
+
+
+def _is_own_member(tree: SourceTree, token: Token, around: Node | None) -> bool:
+    """Whether a name is declared directly in a class, or is that of a member of the object itself."""
+    node = tree.name_at(token.start)
+    if node is None or node.parent is None:
+        return False
+    if _is_member(tree, node):
+        return around is None or tree.text(node.parent.named_children[0]) in RECEIVERS
+    outer = _enclosing(tree, node)
+    if outer is not None and outer.child_by_field_name("name") == node:
+        outer = _enclosing(tree, outer)
+        return outer == around
+    return outer == around and _role(tree, node)[1] in {"name", "left"}
 
 
 def _is_plain(tree: SourceTree, token: Token) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 from tree_sitter import Node
 
 from guiderail.next_edit.alignment import Alignment
-from guiderail.next_edit.source_tree import SourceTree
+from guiderail.next_edit.source_tree import MOST_NESTED, SourceTree
 from guiderail.text.languages.table import FUNCTIONS
 
 # How an argument may be given. "rest" takes any number by position, "keywords" by keyword.
@@ -58,6 +58,11 @@ class Signature:
     is_of_class: bool = False
     is_constructor: bool = False
 
+    @property
+    def shape(self) -> tuple[tuple[str, ParameterKind, bool], ...]:
+        """What callers have to know of the parameters."""
+        return tuple((one.name, one.kind, one.is_optional) for one in self.parameters)
+
 
 @dataclass(frozen=True, slots=True)
 class SignatureChange:
@@ -94,12 +99,8 @@ def signature_changes(alignment: Alignment) -> Iterator[SignatureChange]:
             token = alignment.became(old.start)
             new = by_start.get(token.start) if token is not None else None
             new = None if new is None or new.path in before else new
-        if new is not None and _shape(old) != _shape(new):
+        if new is not None and old.shape != new.shape:
             yield SignatureChange(old, new, _origins(old, new, alignment))
-
-
-def _shape(signature: Signature) -> tuple[tuple[str, str, bool], ...]:
-    return tuple((one.name, one.kind, one.is_optional) for one in signature.parameters)
 
 
 def _origins(old: Signature, new: Signature, alignment: Alignment) -> tuple[int | None, ...]:
@@ -129,6 +130,8 @@ def _declared(tree: SourceTree) -> Iterator[Signature]:
         name = node.child_by_field_name("name")
         if name is not None and node.type in syntax.functions | syntax.classes:
             path = (*path, tree.text(name))
+            if len(path) > MOST_NESTED:
+                continue
             is_class = node.type in syntax.classes
             if not is_class and (signature := _signature(tree, node, name, path, owner)):
                 yield signature
@@ -139,7 +142,7 @@ def _declared(tree: SourceTree) -> Iterator[Signature]:
 def _signature(tree: SourceTree, node: Node, name: Node, path: tuple[str, ...], owner: Node | None) -> Signature | None:
     syntax = FUNCTIONS[tree.language]
     listed, decorators = node.child_by_field_name("parameters"), _decorators(tree, node)
-    parameters = _parameters(tree, listed) if listed is not None else None
+    parameters = read_parameters(tree, listed) if listed is not None else None
     is_bound = owner is not None and syntax.has_receiver and "staticmethod" not in decorators
     if parameters is None or not decorators <= syntax.transparent:
         return None
@@ -164,7 +167,7 @@ def _decorators(tree: SourceTree, node: Node) -> frozenset[str]:
     return frozenset(re.split(r"[(\s]", text.lstrip("@ "), maxsplit=1)[0].rpartition(".")[2] for text in texts)
 
 
-def _parameters(tree: SourceTree, listed: Node) -> list[Parameter] | None:
+def read_parameters(tree: SourceTree, listed: Node) -> list[Parameter] | None:
     """The parameters in order; None if one has no name."""
     nodes = [child for child in listed.named_children if "comment" not in child.type]
     slash = next((number for number, node in enumerate(nodes) if node.type == "positional_separator"), -1)

@@ -40,14 +40,18 @@ def consequences(
         An analyser does not answer.
     """
     found, left, finders = list[Proposal](), list[LeftAlone](), dict[str, Finder]()
+    known = list[tuple[Document, Document]]()
     for before, after in changes:
         language = after.language or ""
         analyser = analysers.reference_finder(language, root) if language else None
         if analyser is None:
             left.append(LeftAlone(after.path or root, 0, "no analyser finds references in its language"))
             continue
-        finder = finders[language] = Finder(analyser, Files(root, {}, earlier))
-        own = finder.find(before, after)
+        finder = finders.setdefault(language, Finder(analyser, Files(root, {}, earlier)))
+        finder.follow(before)
+        known.append((before, after))
+    for before, after in known:
+        own = finders[after.language or ""].find(before, after)
         found += own.edits
         left += own.left
     proposals, overlapping = without_overlaps(found)

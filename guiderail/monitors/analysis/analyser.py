@@ -20,7 +20,7 @@ from guiderail.monitors.analysis.loop import shared
 from guiderail.monitors.analysis.priority_lock import PriorityLock, Ticket
 from guiderail.monitors.analysis.requests import Question, Request
 from guiderail.monitors.analysis.server import Server, whole
-from guiderail.monitors.analysis.unsaved import Unsaved, UnsavedDocuments, besides
+from guiderail.monitors.analysis.unsaved import Unsaved, UnsavedDocuments, as_unsaved, besides
 
 log = logging.getLogger(__name__)
 FIRST_ANSWER_S = 60.0  # reading a project for the first time takes long
@@ -217,7 +217,8 @@ class ServerAnalyser:
 
     def _others(self, question: Question) -> dict[Path, Unsaved]:
         """The unsaved documents that the server sees beside the one that is asked about."""
-        return besides(self._unsaved.shown, question.path, self.server.languages)
+        asked = {one.path: as_unsaved(one) for one in question.besides if one.path is not None}
+        return besides({**self._unsaved.shown, **asked}, question.path, self.server.languages)
 
     async def _ready(self) -> Any:
         """The running client, started if need be.

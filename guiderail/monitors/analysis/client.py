@@ -270,6 +270,21 @@ class Client:
         return await self._rpc.text_document_references_async(params)
 
     @property
+    def finds_overrides(self) -> bool:
+        """Whether the server can be asked what overrides a method."""
+        return bool(self._offers.get("implementationProvider"))
+
+    async def implementations(self, offset: int) -> Any:
+        """Where what is named at `offset` is implemented, in subclasses too."""
+        params = lsp.ImplementationParams(self._document, self._position(offset))
+        return await self._rpc.text_document_implementation_async(params)
+
+    async def rename(self, offset: int, name: str) -> Any:
+        """What the server would change for another name of what is at `offset`."""
+        params = lsp.RenameParams(self._document, self._position(offset), name)
+        return await self._rpc.text_document_rename_async(params)
+
+    @property
     def locates_types(self) -> bool:
         """Whether the server can be asked where a type is defined."""
         return bool(self._offers.get("typeDefinitionProvider"))

@@ -23,6 +23,7 @@ from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
+    from guiderail.text.document import Document
 
 T = TypeVar("T")
 OUTDATED = (-32801, -32802)  # ContentModified, ServerCancelled: rust-analyzer says so while it reads the project
@@ -37,12 +38,16 @@ NOT_FOUND = "pp_file_not_found"  # clang's code of that diagnostic
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A place: `offset` (code points) of a file that holds `text`, whatever is on disk."""
+    """A place: `offset` (code points) of a file that holds `text`, whatever is on disk.
+
+    `besides` are other files as they are to be seen, whatever they hold.
+    """
 
     path: Path
     language: str
     text: str
     offset: int
+    besides: tuple[Document, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +212,13 @@ async def _uses(client: Client, question: Question) -> tuple[Reference, ...]:
     return answers.read_references(await _patiently(partial(client.references, question.offset)), client.encoding)
 
 
+async def _overrides(client: Client, question: Question) -> tuple[Reference, ...]:
+    if not client.finds_overrides:
+        return ()
+    found = await _patiently(partial(client.implementations, question.offset))
+    return answers.read_references(found, client.encoding)
+
+
 MEMBERS = Request("members", _members, mark=CLASS)  # names after a dereference
 COMPLETIONS = Request("completions", _completions)  # whatever may be written, keywords and ``name=`` included
 RESOLVED = Request("resolved", _resolved)  # the same, said to be incomplete where headers are missing
@@ -214,3 +226,4 @@ SIGNATURES = Request("signatures", _signatures)  # overloads of the call that th
 HOVER = Request("hover", _hover)  # what is known of the name at the offset
 DIAGNOSTICS = Request("diagnostics", _diagnostics, placed=False)  # what is wrong with the file
 REFERENCES = Request("references", _references)  # where the name at the offset is written
+OVERRIDES = Request("overrides", _overrides)  # the declarations of a method in subclasses, and itself

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
@@ -49,6 +50,12 @@ class UnsavedDocuments:
         path = self._known.pop(name, None)
         if path is not None:
             self.shown = MappingProxyType({other: kept for other, kept in self.shown.items() if other != path})
+
+
+def as_unsaved(document: Document) -> Unsaved:
+    """A document that nobody has open; its edition is below those of open ones, and the same for the same text."""
+    digest = hashlib.blake2b(document.text.encode(errors="surrogatepass"), digest_size=8).digest()
+    return Unsaved(document, -2 - int.from_bytes(digest))
 
 
 def besides(shown: Mapping[Path, Unsaved], path: Path, languages: Iterable[str]) -> dict[Path, Unsaved]:

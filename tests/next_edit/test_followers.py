@@ -1,0 +1,129 @@
+"""What follows through a class hierarchy, and which errors are not those of an edit; found by a real analyser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from guiderail.monitors.analysis.pool import ServerPool
+from guiderail.monitors.analysis.servers import server_named
+from guiderail.next_edit.proposal import applied
+from guiderail.next_edit.summary import consequences
+from guiderail.text.document import Document
+
+pytestmark = pytest.mark.e2e
+
+BASE = (
+    "class Base:\n    def run(self, job, queue):\n        return job\n\n"
+    "    def go(self):\n        return self.run(1, 2)\n"
+)
+SUB = (
+    "from base import Base\n\n\nclass Sub(Base):\n    def run(self, job: int, queue):\n"
+    "        return super().run(job, queue)\n\n\nclass Other:\n    def run(self, job, queue):\n        return job\n\n\n"
+    "Sub().run(1, 2)\nSub().run(job=1, queue=2)\nOther().run(1, 2)\n"
+)
+CART = "class Cart:\n    def __init__(self, net, tax):\n        self.net = net\n"
+BIG = (
+    "from base import Cart\n\n\nclass Big(Cart):\n    pass\n\n\nclass Huge(Cart):\n    def __init__(self, net, tax):\n"
+    "        super().__init__(net, tax)\n\n\nBig(1, 2)\nHuge(1, 2)\n"
+)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ServerPool]:
+    if server_named("ty").find() is None:
+        pytest.skip("ty is not installed: pip install ty")
+    own = ServerPool("ty", trust="never")
+    yield own
+    own.stop()
+
+
+def followed(
+    pool: ServerPool, root: Path, texts: tuple[str, str], *pairs: tuple[str, str]
+) -> tuple[str, str, list[str]]:
+    """Both files after all edits that follow from a change of the first one, and what is left."""
+    before = after = texts[0]
+    for old, new in pairs:
+        assert old in after
+        after = after.replace(old, new, 1)
+    base, sub = root / "base.py", root / "sub.py"
+    base.write_text(after)
+    sub.write_text(texts[1])
+    found = consequences(pool, root, [(Document(before, base, "python"), Document(after, base, "python"))])
+    ends = [
+        applied(Document(text), [one.edit for one in found.edits if one.path.name == path.name]).text
+        for path, text in ((base, after), (sub, texts[1]))
+    ]
+    return ends[0], ends[1], [one.why for one in found.left]
+
+
+@pytest.mark.parametrize(
+    ("change", "base", "sub"),
+    [
+        (("job, queue", "job"), [("self.run(1, 2)", "self.run(1)")],
+         [("job: int, queue", "job: int"), ("super().run(job, queue)", "super().run(job)"),
+          ("Sub().run(1, 2)", "Sub().run(1)"), ("job=1, queue=2", "job=1")]),
+        (("job, queue", "queue, job"), [("self.run(1, 2)", "self.run(2, 1)")],
+         [("job: int, queue", "queue, job: int"), ("super().run(job, queue)", "super().run(queue, job)"),
+          ("Sub().run(1, 2)", "Sub().run(2, 1)")]),
+        (("def run", "def start"), [("self.run", "self.start")],
+         [("    def run(self, job: int", "    def start(self, job: int"), ("super().run", "super().start"),
+          ("Sub().run(1", "Sub().start(1"), ("Sub().run(j", "Sub().start(j")]),
+    ],
+    ids=["removed", "moved", "renamed"],
+)  # fmt: skip
+def test_an_override_follows_with_its_calls(
+    pool: ServerPool, tmp_path: Path, change: tuple[str, str], base: list[tuple[str, str]], sub: list[tuple[str, str]]
+) -> None:
+    """It keeps its own annotations; a method of the same name in another class stays as it is."""
+    wanted = [BASE.replace(*change, 1), SUB]
+    for number, pairs in enumerate((base, sub)):
+        for old, new in pairs:
+            assert old in wanted[number]
+            wanted[number] = wanted[number].replace(old, new, 1)
+    assert followed(pool, tmp_path, (BASE, SUB), change) == (*wanted, [])
+
+
+def test_a_renamed_parameter_is_renamed_in_overrides(pool: ServerPool, tmp_path: Path) -> None:
+    """In their bodies too, and where they are called by keyword."""
+    _, sub, left = followed(pool, tmp_path, (BASE, SUB), ("job, queue", "job, line"))
+    wanted = SUB.replace("job: int, queue", "job: int, line").replace(
+        "super().run(job, queue)", "super().run(job, line)"
+    )
+    assert (sub, left) == (wanted.replace("job=1, queue=2", "job=1, line=2"), [])
+
+
+def test_an_override_that_takes_something_else_is_left(pool: ServerPool, tmp_path: Path) -> None:
+    other = SUB.replace("job: int, queue)", "job: int, queue, now=False)")
+    _, sub, left = followed(pool, tmp_path, (BASE, other), ("job, queue", "job"))
+    assert "job: int, queue, now=False)" in sub
+    assert any("the override takes other parameters" in why for why in left)
+
+
+def test_subclasses_take_the_constructor(pool: ServerPool, tmp_path: Path) -> None:
+    """Where they have none of their own; one that has calls it."""
+    _, big, left = followed(pool, tmp_path, (CART, BIG), ("net, tax", "tax, net"))
+    wanted = BIG.replace("super().__init__(net, tax)", "super().__init__(tax, net)").replace("Big(1, 2)", "Big(2, 1)")
+    assert (big, left) == (wanted, [])
+
+
+def test_an_error_of_before_is_nobody_s(pool: ServerPool, tmp_path: Path) -> None:
+    """While a name is unknown, nothing is said of what is done with it; that it was wrong before is no reason."""
+    base = "class Cart:\n    def total(self) -> int:\n        return 1\n"
+    sub = "from base import Cart\n\nsum = Cart().total()\nsum.nothing()\n"
+    _, found, left = followed(pool, tmp_path, (base, sub), ("total", "amount"))
+    assert (found, left) == (sub.replace("total", "amount"), [])
+
+
+def test_a_member_may_get_the_name_of_another_class_s(pool: ServerPool, tmp_path: Path) -> None:
+    """But not that of one that its own class has."""
+    base = "class A:\n    def f(self): ...\n\n\nclass B:\n    def g(self): ...\n\n\nA().f()\nB().g()\n"
+    found, _, _ = followed(pool, tmp_path, (base, ""), ("def f", "def g"))
+    assert found == base.replace("def f", "def g").replace("A().f()", "A().g()")
+    base = "class A:\n    def f(self): ...\n\n    def g(self): ...\n\n\nA().f()\n"
+    found, _, _ = followed(
+        pool, tmp_path, (base, ""), ("    def f(self): ...\n\n    def g", "    def g(self): ...\n\n    def f")
+    )
+    assert "A().f()" in found
