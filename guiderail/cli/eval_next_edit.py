@@ -36,9 +36,9 @@ TABLE = Table(
     },
     left=2,
     caption=(
-        "found: of the sites; of known: of those that the analyser's own rename finds; exact: of those found; told: found, or named as left to the person; wrong: of the edits "
-        "at places that are in both releases;\nerrors: new ones with the declaration's change alone → with all edits; "
-        "truth: with the later release's own edits"
+        "found: of the sites; of known: of those that the analyser's own rename finds; exact: of those found;\n"
+        "told: found, or named as left to the person; wrong: of the edits at places that are in both releases;\n"
+        "errors: new ones with the declaration's change alone → with all edits; truth: with the later release's own"
     ),
     width=170,
 )

@@ -21,7 +21,7 @@ from guiderail.next_edit.calls import LeftAloneError, call_of, rewritten
 from guiderail.next_edit.checking import Checker
 from guiderail.next_edit.files import Files
 from guiderail.next_edit.overrides import followed
-from guiderail.next_edit.places import is_word, offset_of, spelt, start_of
+from guiderail.next_edit.places import is_word, lines_of_declaration, offset_of, spelt, start_of
 from guiderail.next_edit.proposal import Consequences, LeftAlone, Proposal, left_alone, without_overlaps
 from guiderail.next_edit.relevance import may_matter
 from guiderail.next_edit.renames import Rename, attributes, class_of_attribute, is_another, renames
@@ -64,13 +64,15 @@ class Finder:
     _trees: dict[Path, SourceTree | None] = field(default_factory=dict, init=False)
     _alignments: dict[Path, Alignment | None] = field(default_factory=dict, init=False)
 
-    def find(self, before: Document, after: Document) -> Consequences:
+    def find(self, before: Document, after: Document, line: int | None = None) -> Consequences:
         """What follows from the change of one file: that in the file itself first, then in open files.
 
         Parameters
         ----------
         before, after
             The file, with a path. Nothing is found where one of them has errors of syntax.
+        line
+            Of `after`, from 0: only what follows from the change of what is declared there.
 
         Raises
         ------
@@ -85,8 +87,9 @@ class Finder:
         self._renamed.update((one.old, one.new) for one in renames(search.alignment))
         proposals, overlapping = without_overlaps(search.found())
         ordered = sorted(proposals, key=lambda one: (*self._rank(one.path, after), one.edit.start))
-        found = self.checked(ordered)
-        return Consequences(found.edits, (*search.left, *overlapping, *found.left))
+        found = self.checked(ordered)  # all together, since one may need the other
+        every = Consequences(found.edits, (*search.left, *overlapping, *found.left))
+        return every if line is None else every.of(set(search.reasons(line)))
 
     def follow(self, before: Document) -> None:
         """Take a file for changed whose earlier text this is: what it holds is seen together with that of others."""
@@ -169,6 +172,11 @@ def _question(path: Path, document: Document, offset: int = 0) -> Question:
     return Question(path, document.language or "", document.text, offset)
 
 
+def _reason(change: SignatureChange) -> str:
+    """The function as it is now."""
+    return f"{'.'.join(change.after.path)}({', '.join(one.name for one in change.after.parameters)})"
+
+
 @dataclass(frozen=True)
 class _Place:
     """Where a name is declared, before the change."""
@@ -199,6 +207,17 @@ class _Search:
                 yield from self._calls(change)
         for rename in renames(self.alignment):
             yield from self._uses(rename)
+
+    def reasons(self, line: int) -> Iterator[str]:
+        """Those of what follows from the change of what is declared in a line."""
+        after = self.alignment.after
+        for change in signature_changes(self.alignment):
+            if line in lines_of_declaration(after, change.after.start):
+                yield _reason(change)
+        for rename in renames(self.alignment):
+            token = self.alignment.became(rename.start)
+            if token is not None and line in lines_of_declaration(after, token.start):
+                yield f"{rename.old} → {rename.new}"
 
     def _uses(self, rename: Rename) -> Iterator[Proposal]:
         """The uses of a renamed name, if it was declared where it was replaced."""
@@ -283,8 +302,7 @@ class _Search:
 
     def _calls(self, change: SignatureChange) -> Iterator[Proposal]:
         """The calls of a function whose parameters changed, and the overrides of a method with theirs."""
-        old, new = change.before, change.after
-        reason = f"{'.'.join(new.path)}({', '.join(one.name for one in new.parameters)})"
+        old, reason = change.before, _reason(change)
         names = [(self._own(old.start), old.path[-1])]
         if old.is_constructor and old.owner is not None:
             names += [(self._own(old.owner), old.path[-2]), *self._heirs(old)]

@@ -43,3 +43,20 @@ def spelt(tree: SourceTree, start: int, rename: Rename) -> str:
     if node is None or not node.type.startswith("shorthand_property"):
         return rename.new
     return f"{rename.new}: {rename.old}" if rename.kind == "member" else f"{rename.old}: {rename.new}"
+
+
+def lines_of_declaration(tree: SourceTree, start: int) -> range:
+    """The lines, from 0, of a name that is declared; of a function or its parameters to the end of the parameters."""
+    node = tree.name_at(start)
+    while node is not None and "parameter" not in node.type and node.child_by_field_name("parameters") is None:
+        node = node.parent if node.parent is not None and not node.type.endswith(("statement", "block")) else None
+    listed = node.child_by_field_name("parameters") if node is not None else None
+    if listed is None and node is not None:
+        outer = node
+        while outer is not None and (listed := outer.child_by_field_name("parameters")) is None:
+            outer = outer.parent
+    first = tree.document.position_at(start)[0]
+    if listed is None:
+        return range(first, first + 1)
+    lines = [first, *(tree.document.position_at(at)[0] for at in (tree.start(listed), tree.end(listed)))]
+    return range(min(lines), max(lines) + 1)
