@@ -58,6 +58,7 @@ vsix: $(SETUP) ## package the VS Code extension (needs Node 20 and npm): editors
 test-editors: vsix ## drive a real Neovim and a real VS Code; screenshots go to docs/images
 	tests/editors/fetch_neovim.sh
 	tests/editors/fetch_vscode.sh
+	-tests/editors/fetch_plugins.sh
 	GUIDERAIL_SCREENSHOTS=docs/images $(BIN)/pytest tests/editors -rs
 
 checksums: ## list the embedded model's files for guiderail doctor

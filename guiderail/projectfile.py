@@ -87,6 +87,38 @@ def read_bytes(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT)
     return content
 
 
+def overwrite(path: Path, root: Path, before: bytes, after: bytes) -> None:
+    """Write a file's new content into it, through no link.
+
+    Parameters
+    ----------
+    path, root
+        As for `read_bytes`.
+    before
+        What the file must hold until then.
+    after
+        What it is to hold.
+
+    Raises
+    ------
+    ProjectFileError
+        It holds something else, is no regular file, is a link or lies outside the root by now, or cannot be written.
+    """
+    flags = os.O_RDWR | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NOCTTY", 0)
+    try:
+        with os.fdopen(os.open(path, flags | getattr(os, "O_BINARY", 0)), "r+b") as stream:
+            real = Path(os.path.realpath(path.parent)) / path.name
+            if not _opened(stream.fileno(), real).is_relative_to(os.path.realpath(root)):
+                raise ProjectFileError(f"{path} leads out of {root}", "Edit it by hand")
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode) or stream.read(len(before) + 1) != before:
+                raise ProjectFileError(f"{path} has changed meanwhile", "Run it again, or edit by hand")
+            stream.seek(0)
+            stream.write(after)
+            stream.truncate()
+    except OSError as error:
+        raise ProjectFileError(f"cannot write {path}: {error.strerror}", "Check what it is") from error
+
+
 def read_text(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT) -> str | None:
     """The text of a file in UTF-8, what is not being replaced; None where there is none. Raises as `read_bytes`."""
     content = read_bytes(path, root, limit=limit)

@@ -19,6 +19,7 @@ from guiderail.rule import Rule, fitting, in_words
 TABLE = "[tool.guiderail]"
 
 _SEED_LIMIT = 2**32 - 1
+_MODELS = ("model", "draft_model")
 _LONG = 60  # characters of a name or value that a message repeats
 
 
@@ -102,6 +103,9 @@ class Settings:
     )
     drafter: str = _key(
         "auto", "who drafts tokens ahead, which changes speed alone: auto (where it pays on this device), off, or names"
+    )
+    draft_model: str = _key(
+        "", "a smaller model that drafts too, which changes speed alone; named as the setting model", empty=True
     )
     parameters: str = _key(
         "", "parameters of the method and its stages: NAME.KEY=VALUE, separated by blanks", empty=True
@@ -214,9 +218,9 @@ def checked(key: str, raw: object, source: Source) -> Any:
     value = fitting(rule, default, raw, typed=typed)
     if value is None:
         raise SettingsError(f"{key} must be {allowed(key)}, not {_shown(raw)} ({source})")
-    if key == "model" and source.kind != "flag" and names_path(value) and not _is_whole(value):
+    if key in _MODELS and source.kind != "flag" and names_path(value) and not _is_whole(value):
         remedy = "Write its whole path: the setting counts in every folder that guiderail works in"
-        raise SettingsError(f"model must not be the relative path {_shown(value)} ({source})", remedy)
+        raise SettingsError(f"{key} must not be the relative path {_shown(value)} ({source})", remedy)
     if key == "python" and value and not _is_whole(value):
         remedy = "Write its whole path: the setting counts in every folder that guiderail works in"
         raise SettingsError(f"python must be a whole path, not {_shown(value)} ({source})", remedy)

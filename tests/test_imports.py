@@ -28,6 +28,7 @@ LEVELS = (
     ("next_edit",),
     ("evaluation",),
     ("lsp", "benchmarks"),
+    ("serve",),
     ("cli",),
 )
 HEIGHT = {room: height for height, rooms in enumerate(LEVELS) for room in rooms}

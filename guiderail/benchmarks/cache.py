@@ -160,7 +160,7 @@ def _row(model: Model, plan: Plan, costs: Costs, case: Case, full_s: float, riva
     return {
         "model": model.info.name,
         "device": str(model.device),
-        "dtype": str(model.dtype).removeprefix("torch."),
+        "dtype": model.precision,
         "tokens": len(case.new),
         "edit_at": case.edit_at,
         "changed": case.changed,

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from guiderail.decoding.drafting.growth import SHAPES
+from guiderail.decoding.pipeline import DRAFT_MODEL
 from guiderail.decoding.registry import known
 from guiderail.engine.choice import chosen
 from guiderail.engine.engine import Engine
@@ -25,6 +27,7 @@ GREEDY = "greedy"
 AUTO = "auto drafter"
 SAMPLED = "sampled"  # plain decoding at the temperature at which what needs one is run
 TEMPERATURE = 0.8
+_DRAFTERS = (AUTO, DRAFT_MODEL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,7 @@ def ways(settings: Settings, plan: Plan, skipped: Callable[[str, str], None]) ->
     plain = Settings(**loaded, until="tokens", max_tokens=plan.tokens, drafter="off", **ALONE)
     found = {GREEDY: plain, SAMPLED: replace(plain, temperature=TEMPERATURE)}
     for name, one in known().items():
-        if name == "plain" or (plan.only and name not in plan.only):
+        if name in {"plain", DRAFT_MODEL} or (plan.only and name not in plan.only):
             continue
         temperature = TEMPERATURE if one.load().metadata.sampling == "sampled" else 0.0
         own = {"drafter": name} if one.kind == "drafter" else {"method": name}
@@ -69,6 +72,18 @@ def ways(settings: Settings, plan: Plan, skipped: Callable[[str, str], None]) ->
         except UsageError as error:
             skipped(name, str(error))
     found[AUTO] = replace(plain, drafter="auto")
+    return found | _with_draft_model(plain, settings.draft_model)
+
+
+def _with_draft_model(plain: Settings, reference: str) -> dict[str, Settings]:
+    """Each shape of its drafts, greedy and drawn, and the default drafters with it; nothing without a model."""
+    if not reference:
+        return {}
+    found = {f"{AUTO} + {DRAFT_MODEL}": replace(plain, drafter="auto", draft_model=reference)}
+    for shape in SHAPES:
+        one = replace(plain, drafter=DRAFT_MODEL, draft_model=reference, parameters=f"{DRAFT_MODEL}.tree={shape}")
+        found[f"{DRAFT_MODEL} {shape}"] = one
+        found[f"{DRAFT_MODEL} {shape}, {SAMPLED}"] = replace(one, temperature=TEMPERATURE)
     return found
 
 
@@ -109,10 +124,11 @@ def run(settings: Settings, plan: Plan, skipped: Callable[[str, str], None]) -> 
     for _ in range(plan.rounds):
         order.rotate()
         for name in order:
-            engine.recover()
+            engine.recover(choices[name])
             found[name].append([_decode(engine, choices[name], *place) for place in places])
     for name, rounds in found.items():
-        yield _row(name, engine, rounds, found[GREEDY])
+        row = _row(name, engine, rounds, found[GREEDY])
+        yield row | {"same_text": None if choices[name].temperature else _same(rounds, found[GREEDY])}
     engine.unload()
 
 
@@ -126,6 +142,12 @@ def _rate(suggestions: Sequence[Suggestion]) -> float:
     return sum(_decoded(one) for one in suggestions) / max(sum(one.timings.decode_s for one in suggestions), 1e-9)
 
 
+def _same(rounds: Sequence[Sequence[Suggestion]], others: Sequence[Sequence[Suggestion]]) -> float:
+    """The share of texts whose tokens are the others'."""
+    pairs = [pair for both in zip(rounds, others, strict=True) for pair in zip(*both, strict=True)]
+    return sum(one.token_ids == other.token_ids for one, other in pairs) / len(pairs)
+
+
 def _decoded(suggestion: Suggestion) -> int:
     """How many tokens followed the first; the one that ends the text is written too, though the text has none of it."""
     return max(len(suggestion.token_ids) - 1, 0) + (suggestion.finish == "eos")
@@ -137,7 +159,7 @@ def _row(name: str, engine: Engine, rounds: list[list[Suggestion]], greedy: list
     passes = sum(suggestion.passes for suggestion in every)
     return {
         "method": name,
-        "kind": "drafter" if name == AUTO else known()[name].kind if name in known() else "method",
+        "kind": known()[name].kind if name in known() else "drafter" if name.startswith(_DRAFTERS) else "method",
         "model": engine.name,
         "tokens_per_s": max(rates),
         "ratio_to_greedy": statistics.median(a / _rate(b) for a, b in zip(rates, greedy, strict=True)),

@@ -72,6 +72,7 @@ class LiveCache:
         self._ledger = self._new_ledger()
         self._tree: TokenTree | None = None  # comes after the sequence, in the slots from `length` on
         self._fed = 0  # nodes of it that were run
+        self._layers: int | None = None  # that were run of it, if not all
         self._is_blended = False  # whether a node of it means something else than its token
 
     @property
@@ -201,28 +202,30 @@ class LiveCache:
         self._tree = None
         return self._runner.score(ids, self.length)
 
-    def feed_tree(self, tree: TokenTree, embeddings: torch.Tensor | None = None) -> torch.Tensor:
+    def feed_tree(
+        self, tree: TokenTree, embeddings: torch.Tensor | None = None, layers: int | None = None
+    ) -> torch.Tensor:
         """Run a tree after the sequence in one pass; the logits of each node, float32 [nodes, vocabulary].
 
         A node sees the sequence and its own path: its logits are those after the sequence and the path. The sequence
         is shared, and stays as it is until `keep`. A tree that has grown since its last run is run from there on, and
         only the new nodes' logits come; whatever else is done with the cache in between makes it a new tree.
 
-        With `embeddings` ([new nodes, hidden]) the new nodes are these and not their tokens; such a tree cannot be
-        kept.
+        With `embeddings` ([new nodes, hidden]) the new nodes are these and not their tokens. With `layers` so many of
+        the model's first layers are run alone, and the logits are those after them. Such trees cannot be kept.
         """
         if not self.length:
             raise ValueError("a tree needs a token before it")
         if missing := self.missing:
             self._encode_all(missing, never)
-        if tree is not self._tree:
-            self._tree, self._fed = tree, 0
+        if tree is not self._tree or layers != self._layers:
+            self._tree, self._layers, self._fed = tree, layers, 0
         done = self._fed
         if done == len(tree):
             raise ValueError("the tree has no node that was not run")
         self._fed = len(tree)
         self._is_blended = embeddings is not None or (self._is_blended and bool(done))
-        return self._runner.encode_tree(tree, self.length, done, embeddings)
+        return self._runner.encode_tree(tree, self.length, done, embeddings, layers)
 
     def keep(self, path: Sequence[int]) -> None:
         """Append these nodes of the tree that was run last, from the root on, with the keys and values they have.
@@ -232,7 +235,8 @@ class LiveCache:
         tree, self._tree = self._tree, None
         if not path:
             return
-        if tree is None or self._is_blended or max(path) >= self._fed or list(path) != tree.path(path[-1]):
+        is_guess = self._is_blended or self._layers is not None
+        if tree is None or is_guess or max(path) >= self._fed or list(path) != tree.path(path[-1]):
             raise ValueError("only a path of a tree that was run can be kept")
         base = self.length
         moves = [(base + node, base + depth) for depth, node in enumerate(path) if node != depth]

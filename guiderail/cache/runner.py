@@ -68,11 +68,13 @@ class Runner:
         tokens = torch.tensor(list(ids), device=self.model.device)
         return self._forward(tokens, slice(start, end), end, last=False)
 
-    def encode_tree(self, tree: TokenTree, base: int, done: int, embeddings: torch.Tensor | None) -> torch.Tensor:
+    def encode_tree(
+        self, tree: TokenTree, base: int, done: int, embeddings: torch.Tensor | None, layers: int | None = None
+    ) -> torch.Tensor:
         """Run the nodes of a tree from `done` on, in the slots after `base` tokens; logits of each of them.
 
         A node sees the `base` tokens and its own path. `embeddings` ([new nodes, hidden]) are read in place of the
-        nodes' tokens.
+        nodes' tokens. With `layers` so many of the first layers are run alone.
         """
         end, device = base + len(tree), self.model.device
         self.reserve(end)
@@ -87,7 +89,7 @@ class Runner:
             key_positions=torch.cat((self._positions[:base], depths)),
         )
         tokens = torch.tensor(tree.tokens[done:], device=device) if embeddings is None else embeddings
-        return self.model.forward(tokens, depths[done:], step, last=False)
+        return self.model.forward(tokens, depths[done:], step, last=False, layers=layers)
 
     def move(
         self,

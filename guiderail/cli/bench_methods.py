@@ -17,6 +17,7 @@ TABLE = Table(
         "tokens/s": "{tokens_per_s:.1f}",
         "× greedy": "{ratio_to_greedy:.2f}",
         "tokens a pass": "{accepted_per_pass:.2f}",
+        "same text": "{same_text:.0%}",
         "device": "{device}",
     },
     title="Ways to decode",
@@ -27,14 +28,15 @@ TABLE = Table(
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--model", default="embedded", show_default=True, metavar="REF", help="The model.")
-@setting_flags("device")
+@setting_flags("device", "dtype", "draft_model")
 @THREADS
 @quick("Fewer, shorter texts: under three minutes on two cores")
 @JSON
 def methods(names: tuple[str, ...], quick: bool, target: str | None, **flags: Any) -> None:
     """Tokens a second of each method and drafter, and tokens that a forward pass yields.
 
-    NAMES are some of those that guiderail methods lists; by default all that need nothing but a cursor.
+    NAMES are some of those that guiderail methods lists; by default all that need nothing but a cursor. With a draft
+    model each shape of its drafts is measured too.
     """
     from guiderail.benchmarks import methods as benchmark
     from guiderail.decoding.registry import find

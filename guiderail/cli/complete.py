@@ -29,8 +29,8 @@ from guiderail.text.document import Document
 @setting_flags(
     "suggestions", "until", "end_loops", "max_tokens", "context", "context_tokens", "prompt_tokens", "layout",
     "cache_policy", "model", "device", "dtype", "threads", "project_ngrams", "monitors", "only_monitors", "analyser",
-    "python", "trust", "method", "drafter", "parameters", "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
-    "cache_mb", "verdict", "confidence",
+    "python", "trust", "method", "drafter", "draft_model", "parameters", "temperature", "top_k", "top_p", "min_p",
+    "seed", "log_level", "cache_mb", "verdict", "confidence",
 )  # fmt: skip
 def complete(
     file: str | None,

@@ -163,8 +163,7 @@ def _heading(engine: "Engine", count: int) -> str:
     info, model = engine.model.info, engine.model
     fim = f"{info.fim.name} fill-in-the-middle" if info.fim else "no fill-in-the-middle"
     size = f"{info.parameters / 1e6:.1f} M parameters"
-    dtype = str(model.dtype).removeprefix("torch.")
-    about = f"{info.name}: {size}, {fim}, {model.device}, {dtype}"
+    about = f"{info.name}: {size}, {fim}, {model.device}, {model.precision}"
     return f"{click.style('guiderail', bold=True)} completes {count} positions in {PACKAGE} with {about}"
 
 

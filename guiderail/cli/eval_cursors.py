@@ -38,7 +38,8 @@ TABLE = Table(
 @JSON
 @setting_flags(
     "model", "device", "dtype", "threads", "max_tokens", "layout", "project_ngrams", "monitors", "verdict",
-    "confidence", "analyser", "python", "trust", "method", "drafter", "parameters", "temperature", "seed",
+    "confidence", "analyser", "python", "trust", "method", "drafter", "draft_model", "parameters", "temperature",
+    "seed",
 )  # fmt: skip
 def cursors(cursors: str | None, target: str | None, **flags: Any) -> None:
     """Show what is suggested where people stand: in a string, an argument list, an empty body.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from functools import cached_property
@@ -20,6 +21,7 @@ from guiderail.text.source import SIZE_LIMIT
 from guiderail.text.syntax import has_grammar
 
 GIT_S = 30.0
+MEMORY = 1 << 30  # bytes
 LIST_LIMIT = 64_000_000  # bytes of the names in a revision: a small repository may describe millions
 # git need not hold what is large in memory, whatever the repository sets.
 _READING = ("--no-optional-locks", "-c", "core.fsmonitor=false", "-c", f"core.bigFileThreshold={SIZE_LIMIT}")
@@ -87,7 +89,7 @@ class Revision:
             raise UsageError("git is not installed", "Give the earlier text with --before")
         try:
             with subprocess.Popen(
-                [program, "-C", str(self._root), *_READING, *arguments],
+                _limited([program, "-C", str(self._root), *_READING, *arguments]),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 cwd=programs.working_directory(), env=programs.environment(self._root) | _ALONE,
             ) as process:  # fmt: skip
@@ -98,6 +100,17 @@ class Revision:
             reason = f"git cannot read {arguments[-1].removesuffix('^{commit}')} in {self._root}: {why}"
             raise UsageError(reason, "Name a commit, branch or tag, or give the earlier text with --before")
         return said
+
+
+def _limited(command: list[str]) -> list[str]:
+    """A command that gives a program no more memory than `MEMORY`, where Linux can.
+
+    A file of 40 bytes may be stored as a difference from one that unpacks to terabytes. What is mapped, as packs are,
+    does not count. A limit that is set once the program runs comes too late.
+    """
+    if sys.platform != "linux":
+        return command
+    return ["/bin/sh", "-c", f'ulimit -d {MEMORY >> 10}; exec "$@"', "sh", *command]
 
 
 def _read(process: subprocess.Popen[bytes], limit: int) -> tuple[bytes | None, str]:

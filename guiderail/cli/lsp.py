@@ -18,9 +18,9 @@ TOKEN = "GUIDERAIL_TOKEN"
 @click.option("--clientProcessId", "client", hidden=True, help="Given by VS Code's client library; not needed.")
 @setting_flags(
     "model", "device", "dtype", "threads", "until", "max_tokens", "end_loops", "layout", "context", "context_tokens",
-    "prompt_tokens", "project_ngrams", "method", "parameters", "drafter", "verdict", "confidence", "monitors",
-    "only_monitors", "analyser", "python", "trust", "cache_policy", "cache_mb", "temperature", "top_k", "top_p",
-    "min_p", "seed", "offer_models", "log_level",
+    "prompt_tokens", "project_ngrams", "method", "parameters", "drafter", "draft_model", "verdict", "confidence",
+    "monitors", "only_monitors", "analyser", "python", "trust", "cache_policy", "cache_mb", "temperature", "top_k",
+    "top_p", "min_p", "seed", "offer_models", "log_level",
 )  # fmt: skip
 def lsp(stdio: bool, tcp: str | None, token: str | None, client: str | None, **flags: Any) -> None:
     """Serve editors: suggestions as people type.

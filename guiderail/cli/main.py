@@ -47,6 +47,7 @@ COMMANDS = {
     "complete": LazyCommand("guiderail.cli.complete:complete", "Complete code at a cursor position."),
     "next": LazyCommand("guiderail.cli.next:next_edits", "Find what follows from a change elsewhere."),
     "lsp": LazyCommand("guiderail.cli.lsp:lsp", "Serve editors: suggestions as people type."),
+    "serve": LazyCommand("guiderail.cli.serve:serve", "Serve other editors' plug-ins over HTTP."),
     "methods": LazyCommand("guiderail.cli.methods:methods", "List the ways to decode, and what goes together."),
     "calibrate": LazyCommand("guiderail.cli.calibrate:calibrate", "Learn where a model is unsure, for adadec."),
     "models": LazyCommand("guiderail.cli.models:models", "List, show, fetch, remove and choose models."),

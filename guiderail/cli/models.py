@@ -137,7 +137,7 @@ def _row(info: "ModelInfo", using: str) -> dict[str, Any]:
     from guiderail.model import derived, memory
     from guiderail.model.load import placement
 
-    device, dtype = placement("auto", "auto")
+    device, dtype = placement("auto", "auto", info.parameters)
     needed, free = memory.needed_on(device, info, dtype), memory.available(device)
     return {
         "name": info.name,

@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -85,7 +83,7 @@ def next_edits(
     finally:
         pool.stop()
     if apply:
-        _apply(found)
+        _apply(found, root)
     _show(found, root, as_json=as_json, is_applied=apply)
 
 
@@ -153,37 +151,22 @@ def _by_file(edits: Sequence[Proposal]) -> dict[Path, list[Proposal]]:
     return files
 
 
-def _apply(found: Consequences) -> None:
+def _apply(found: Consequences, root: Path) -> None:
     """Write the edits; nothing is written unless all files still hold what was read, in UTF-8."""
+    from guiderail import projectfile
     from guiderail.next_edit.proposal import applied
+    from guiderail.text.source import SIZE_LIMIT
 
     texts = {}
     for path, own in _by_file(found.edits).items():
         before = own[0].document
-        data, mark = path.read_bytes(), _mark(path).encode()
+        data = projectfile.read_bytes(path, root, limit=SIZE_LIMIT) or b""
+        mark = UTF8_MARK if data.startswith(UTF8_MARK) else b""
         if data != mark + before.text.encode("utf-8", "surrogatepass"):
             raise GuiderailError(f"{path} has changed meanwhile, or is not in UTF-8", "Run it again, or edit by hand")
-        texts[path] = mark + applied(before, [one.edit for one in own]).text.encode("utf-8", "surrogatepass")
-    for path, data in texts.items():
-        _replace(path, data)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Give a file another content, all of it or nothing; who may read and write it stays."""
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
-            new = Path(stream.name)
-            try:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-                shutil.copystat(path, new)
-                new.replace(path)
-            except BaseException:
-                new.unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise GuiderailError(f"{path} cannot be written: {error.strerror}", "See who may write there") from error
+        texts[path] = data, mark + applied(before, [one.edit for one in own]).text.encode("utf-8", "surrogatepass")
+    for path, (data, new) in texts.items():
+        projectfile.overwrite(path, root, data, new)
 
 
 def _mark(path: Path) -> str:

@@ -85,7 +85,7 @@ def _model(model: "Model") -> dict[str, Any]:
         "parameters": info.parameters,
         "fim": info.fim.name if info.fim else None,
         "device": str(model.device),
-        "dtype": str(model.dtype).removeprefix("torch."),
+        "dtype": model.precision,
     }
 
 

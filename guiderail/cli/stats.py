@@ -1,11 +1,12 @@
 """``guiderail stats``: how many suggestions editors have shown, and a person has accepted."""
 
 import json
+from dataclasses import asdict
 
 import click
 
 from guiderail.errors import GuiderailError
-from guiderail.lsp import usage
+from guiderail.lsp import feedback, usage
 
 
 @click.group(invoke_without_command=True)
@@ -18,16 +19,18 @@ def stats(ctx: click.Context, as_json: bool) -> None:
     of languages and names of models, and is sent nowhere. A running server adds what it has counted once a minute.
     """
     if ctx.invoked_subcommand is None:
-        counted = usage.UsageFile().read()
-        click.echo(json.dumps(usage.as_json(counted), indent=2) if as_json else usage.as_text(counted), nl=as_json)
+        counted, learned = usage.UsageFile().read(), feedback.Feedback().shifts()
+        found = usage.as_json(counted) | {"confidence": {name: asdict(shift) for name, shift in learned.items()}}
+        text = usage.as_text(counted) + feedback.as_text(learned)
+        click.echo(json.dumps(found, indent=2) if as_json else text, nl=as_json)
 
 
 @stats.command()
 def reset() -> None:
-    """Forget all counts."""
-    file = usage.UsageFile()
-    try:
-        file.reset()
-    except OSError as error:
-        raise GuiderailError(f"{file.path} cannot be deleted: {error.strerror}", "See who owns it") from error
+    """Forget all counts, and what was learned from them."""
+    for file in (usage.UsageFile(), feedback.Feedback()):
+        try:
+            file.reset()
+        except OSError as error:
+            raise GuiderailError(f"{file.path} cannot be deleted: {error.strerror}", "See who owns it") from error
     click.echo("all counts are forgotten", err=True)

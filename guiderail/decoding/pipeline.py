@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from guiderail.model.info import ModelInfo
 
 AUTO, OFF = "auto", "off"
+DRAFT_MODEL = "draft-model"
 
 
 class CompositionError(UsageError):
@@ -79,7 +80,13 @@ PLAIN = Pipeline()
 
 
 def build_pipeline(
-    method: str = "plain", parameters: str = "", drafter: str = OFF, *, greedy: bool = True, monitored: bool = False
+    method: str = "plain",
+    parameters: str = "",
+    drafter: str = OFF,
+    *,
+    draft_model: str = "",
+    greedy: bool = True,
+    monitored: bool = False,
 ) -> Pipeline:
     """Build a pipeline from names; what does not compose is refused.
 
@@ -92,6 +99,8 @@ def build_pipeline(
         key. Those for specs that were not chosen are checked and have no effect.
     drafter
         "auto", "off", or names joined by "+". What "auto" finds no use for is left out; what was named is refused.
+    draft_model
+        A model that drafts too, unless the drafter is "off"; "" for none.
     greedy, monitored
         Whether the temperature is 0, and whether monitors constrain.
 
@@ -105,9 +114,10 @@ def build_pipeline(
         Two specs do not compose; it names both.
     """
     chosen = _chosen(method)
-    drafters = registry.AUTO_DRAFTERS if drafter == AUTO else () if drafter == OFF else _names(drafter)
-    types = {name: registry.find(name, "drafter").load() for name in drafters} | chosen
+    types = {name: registry.find(name, "drafter").load() for name in _drafters(drafter, draft_model)} | chosen
     values = _parameters(parameters, types)
+    if draft_model:
+        values.setdefault(DRAFT_MODEL, {})["model"] = draft_model
     specs = {name: spec(**values.get(name, {})) for name, spec in types.items()}
     _check(specs, auto_drafter=drafter == AUTO, greedy=greedy, monitored=monitored)
     (chosen_method,) = (spec for spec in specs.values() if isinstance(spec, MethodSpec))
@@ -121,12 +131,19 @@ def build_pipeline(
     )
 
 
+def _drafters(drafter: str, draft_model: str) -> list[str]:
+    if drafter == OFF:
+        return []
+    names = list(registry.AUTO_DRAFTERS) if drafter == AUTO else _names(drafter)
+    return [*names, DRAFT_MODEL] if draft_model and DRAFT_MODEL not in names else names
+
+
 def _order(spec: Spec) -> int:
     return spec.metadata.order
 
 
 def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split("+")]
+    names = [registry.current(name.strip()) for name in text.split("+")]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise CompositionError(f"'{min(twice)}' is named twice in '{text}'", "Name it once")
@@ -160,7 +177,7 @@ def _parameters(text: str, chosen: Mapping[str, type[Spec]]) -> dict[str, dict[s
         if not sign:
             raise ParameterError(f"the parameter '{word}' has no value", "Write NAME.KEY=VALUE")
         name, dot, key = place.rpartition(".")
-        name = name if dot else _owner(key, chosen)
+        name = registry.current(name) if dot else _owner(key, chosen)
         spec = chosen[name] if name in chosen else registry.find(name).load()
         values.setdefault(name, {})[key] = _value(name, spec, key, raw)
     return values

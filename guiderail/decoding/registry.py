@@ -30,6 +30,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "superposed": "guiderail.decoding.methods.superposed:SuperposedSpec",
         "asap": "guiderail.decoding.methods.alignment:AsapSpec",
         "cars": "guiderail.decoding.methods.alignment:CarsSpec",
+        "whole-names": "guiderail.decoding.methods.whole_names:WholeNamesSpec",
         "ead": "guiderail.decoding.methods.switching:SwitchingSpec",
         "pg-td": "guiderail.decoding.methods.planning:PlanningSpec",
     },
@@ -49,9 +50,11 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "recycling": "guiderail.decoding.drafting.recycling:RecyclingSpec",
         "stand": "guiderail.decoding.drafting.stand:StandSpec",
         "names": "guiderail.decoding.drafting.names:NamesSpec",
-        "embedded": "guiderail.decoding.drafting.embedded:EmbeddedSpec",
+        "draft-model": "guiderail.decoding.drafting.draft_model:DraftModelSpec",
+        "early-exit": "guiderail.decoding.drafting.early_exit:EarlyExitSpec",
     },
 }  # fmt: skip
+RENAMED: Mapping[str, str] = {"embedded": "draft-model"}  # former names, which still work
 # The drafters of the setting "auto"; of equally good drafts the first one's is taken.
 AUTO_DRAFTERS: tuple[str, ...] = ("names", "suffix", "recycling")
 
@@ -135,6 +138,11 @@ def known() -> dict[str, Registered]:
     return merged(BUILT_IN, points)
 
 
+def current(name: str) -> str:
+    """The name that is used now for one that may be a former name."""
+    return RENAMED.get(name, name)
+
+
 def find(name: str, *kinds: Kind) -> Registered:
     """Look a name up.
 
@@ -144,6 +152,7 @@ def find(name: str, *kinds: Kind) -> Registered:
         If there is nothing of these kinds (any, by default); it names the nearest.
     """
     kinds = kinds or tuple(BASES)
+    name = current(name)
     names = [one.name for one in known().values() if one.kind in kinds]
     if name in names:
         return known()[name]

@@ -103,6 +103,6 @@ class Sampler:
         """An id with these probabilities, which need not sum to one."""
         return int(torch.multinomial(probabilities, 1, generator=self.generator))
 
-    def uniform(self) -> float:
-        """A number between 0 and 1."""
-        return float(torch.rand((), generator=self.generator))
+    def accepts(self, probability: float) -> bool:
+        """True with this probability; one above 1 counts as 1."""
+        return float(torch.rand((), generator=self.generator)) < probability

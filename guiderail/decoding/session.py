@@ -35,7 +35,7 @@ class Session:
     Attributes
     ----------
     passes
-        Forward passes for `feed` and `feed_tree` so far, however wide each was.
+        Forward passes for `feed` and `feed_tree` so far, however wide each was; those of a part of the layers are none.
     """
 
     def __init__(self, model: Model, *, policy: Policy = "exact") -> None:
@@ -84,15 +84,18 @@ class Session:
         self.passes += 1
         return self.cache.feed(ids, cancelled=cancelled)
 
-    def feed_tree(self, tree: TokenTree, embeddings: torch.Tensor | None = None) -> torch.Tensor:
+    def feed_tree(
+        self, tree: TokenTree, embeddings: torch.Tensor | None = None, layers: int | None = None
+    ) -> torch.Tensor:
         """Run a tree after the sequence in one pass; the logits of each node, float32 [nodes, vocabulary].
 
         The logits of a node are those after the sequence and the path down to it. The sequence stays as it is. When
         the same tree has grown, and nothing else was run since, only the new nodes run, and only their logits come.
-        `embeddings` ([new nodes, hidden]) replace the new nodes' tokens; then no path can be kept.
+        `embeddings` ([new nodes, hidden]) replace the new nodes' tokens; `layers` runs so many of the first layers
+        alone, for logits that are a guess. Then no path can be kept.
         """
-        self.passes += 1
-        return self.cache.feed_tree(tree, embeddings)
+        self.passes += layers is None
+        return self.cache.feed_tree(tree, embeddings, layers)
 
     def keep(self, path: Sequence[int]) -> None:
         """Append these nodes of the tree that was run last, from the root on: afterwards they are as if fed.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from guiderail.decoding.drafting.draft import Drafter
     from guiderail.decoding.drafting.selector import DraftSelector
     from guiderail.decoding.method import Method
+    from guiderail.decoding.session import Session
     from guiderail.decoding.stages.ngram_counts import NgramCounts
     from guiderail.decoding.stages.stage import LogitsStage
     from guiderail.model.info import ModelInfo
@@ -107,6 +108,8 @@ class BuildContext:
     ----------
     model, vocabulary
         The model that decodes, and its tokens by their bytes.
+    session
+        The model's encoded sequence, for drafters that run the model themselves; None where there is none to share.
     sampling, index
         How tokens are chosen, and which text of the request this is.
     drafting
@@ -129,6 +132,7 @@ class BuildContext:
 
     model: Model
     vocabulary: Vocabulary
+    session: Session | None = None
     sampling: Sampling = field(default_factory=Sampling)
     index: int = 0
     drafting: DraftSelector | None = None

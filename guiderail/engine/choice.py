@@ -16,7 +16,7 @@ KEPT = 32  # an editor's settings hardly ever change
 
 @lru_cache(KEPT)
 def chosen(settings: Settings) -> Pipeline:
-    """The pipeline of the settings `method`, `parameters` and `drafter`.
+    """The pipeline of the settings `method`, `parameters`, `drafter` and `draft_model`.
 
     Raises
     ------
@@ -27,6 +27,7 @@ def chosen(settings: Settings) -> Pipeline:
         settings.method,
         settings.parameters,
         settings.drafter,
+        draft_model=settings.draft_model,
         greedy=settings.temperature == 0,
         monitored=settings.monitors,
     )

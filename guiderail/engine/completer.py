@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain, count
 from typing import cast
 
@@ -15,6 +16,7 @@ from guiderail.decoding.drafting.draft import Drafter
 from guiderail.decoding.drafting.pass_cost import PassCosts, pass_costs_of
 from guiderail.decoding.pipeline import Pipeline
 from guiderail.decoding.session import Session
+from guiderail.decoding.spec import BuildContext
 from guiderail.engine.plan import CompletionPlan
 from guiderail.engine.prompt_builder import PromptBuilder
 from guiderail.engine.run import Resources, Run
@@ -94,10 +96,18 @@ class Completer:
         self.pool.open(plan.file or plan.document.path, ids)
         return ids
 
-    def warm(self, pipeline: Pipeline) -> None:
-        """Measure in advance what a pipeline's drafters must know of this device."""
-        if pipeline.drafters and PassCosts not in self.store:
-            self.store[PassCosts] = pass_costs_of(self.model)
+    def warm(self, pipeline: Pipeline, *, wait: bool) -> None:
+        """Build a pipeline's drafters in advance, and measure what they must know of this device.
+
+        With `wait` models that draft are loaded at the end.
+        """
+        if not pipeline.drafters:
+            return
+        context = BuildContext(model=self.model, vocabulary=self.vocabulary, session=self.session, store=self.store)
+        context.kept(PassCosts, lambda: pass_costs_of(self.model))
+        drafters = [context.kept(part, partial(part.build, context)) for part in pipeline.drafters]
+        for drafter in drafters if wait else ():
+            drafter.wait()
 
     def prime_drafters(self, plan: CompletionPlan) -> None:
         """Let the drafters read the encoded prompt and the project in advance."""

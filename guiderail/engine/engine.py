@@ -44,7 +44,6 @@ log = logging.getLogger(__name__)
 MONITORS = 4  # combinations of analysers and monitors that are kept
 NEW_FILES, NEW_FILES_S = 1000, 0.02  # that analysers are told of at once, and seconds in which they are looked for
 IDLE_S = 0.05  # for counting other files' n-grams, whenever there is nothing else to do
-
 Cancelled = Callable[[], bool]
 
 
@@ -148,7 +147,7 @@ class Engine:
             cache_bytes=settings.cache_mb << 20,
         )
         self._context = ContextChooser(self._completer.prompts.count, self._limits.context_s)
-        self._completer.warm(_pipeline_of(settings))  # no part of the first completion's time
+        self._completer.warm(_pipeline_of(settings), wait=self._limits.waits_for_drafters)  # before it is waited for
         if self._stays:
             gc.collect()
             gc.freeze()
@@ -165,10 +164,11 @@ class Engine:
             if torch is not None and torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
-    def recover(self) -> None:
-        """Start afresh with the same model: after a failure the cache may hold anything, or be too large."""
+    def recover(self, settings: Settings | None = None) -> None:
+        """Start afresh with the same model, for new settings if given: after a failure the cache may hold anything."""
         self._drop()
         gc.collect()
+        self._settings = settings or self._settings
         if self._model is not None:
             self._start()
 

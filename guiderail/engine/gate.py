@@ -35,10 +35,10 @@ def sift(
 
     Independent draws are all of them an answer.
     """
-    likelihood = likelihood_of(model.info.name)
+    likelihood = likelihood_of(model.info.name, model.info.parameters)
     if likelihood is None or request.settings.confidence == "off" or not request.distinct:
         return found, []
-    return Gate(likelihood, request.settings.confidence).sift(document, found)
+    return Gate(likelihood.shifted(request.odds), request.settings.confidence).sift(document, found)
 
 
 class Gate:
@@ -74,13 +74,15 @@ class Gate:
     def _likely(self, document: Document, one: Suggestion) -> Suggestion | None:
         """The longest beginning that is likely; all of it if that is."""
         facts = Facts(document, one)
-        if self._likelihood(facts.of(len(one.text))) >= self._least:
-            return one
+        chance = self._likelihood(facts.of(len(one.text)))
+        if chance >= self._least:
+            return replace(one, chance=chance)
         ends = [end for end in word_ends(one.text) if end < len(one.text)][:LOOKED_AT]
         for end in reversed(ends):
-            if self._likelihood(facts.of(end)) < self._least:
+            chance = self._likelihood(facts.of(end))
+            if chance < self._least:
                 continue
-            other = _closed(document, one, end)
+            other = replace(_closed(document, one, end), chance=chance)
             if _may_end(document, other) and fault_of(document, other) is None:
                 return other
         return None

@@ -1,7 +1,7 @@
 """How likely each beginning of a suggestion is to be what the person writes next.
 
 A logistic model of facts that are at hand when a text has been decoded. Its weights are learned by replaying true code
-(`training/gate.py`), for a model each, and shipped as small tables.
+(`training/gate.py`), and shipped as small tables: one for the embedded model, and one for all others.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Literal
@@ -31,7 +31,8 @@ LEAST = -1e3  # of a log-probability
 QUOTED = 4  # characters in which a string's opening quote stands: rb"
 LONGEST_WORD = 200  # characters of the half-typed word that are looked at
 SHORTEST = 8  # characters of the beginning of a line that another line has too
-EMBEDDED = "embedded"  # the only model that has a table
+SMALLEST = 10_000_000  # parameters of a model that something is known of: those of the embedded one
+EMBEDDED, GENERAL = "embedded", "general"  # the tables: of a model, and for all others
 _IMPORT = re.compile(r"\s*(?:import|from|use|using|package)\b")
 _MEMBER = re.compile(r"(?:\.|->|::)\w*$")
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -142,6 +143,10 @@ class Likelihood:
         odds = self.bias + sum(self.weights.get(name, 0.0) * value for name, value in facts.items())
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds))))
 
+    def shifted(self, odds: float) -> Likelihood:
+        """The same with something added to all log odds."""
+        return replace(self, bias=self.bias + odds)
+
 
 @cache
 def learned(name: str) -> Likelihood:
@@ -150,9 +155,14 @@ def learned(name: str) -> Likelihood:
     return Likelihood(table["bias"], table["weights"])
 
 
-def likelihood_of(model: str) -> Likelihood | None:
-    """What is known of the texts of a model, by its name; None where nothing was learned with it."""
-    return learned(model) if model == EMBEDDED else None
+def likelihood_of(model: str, parameters: int) -> Likelihood | None:
+    """What is known of the texts of a model, by its name and size: what was learned with it, or with several others.
+
+    None for a model that is smaller than any of those.
+    """
+    if model == EMBEDDED:
+        return learned(EMBEDDED)
+    return learned(GENERAL) if parameters >= SMALLEST else None
 
 
 def word_ends(text: str) -> Sequence[int]:

@@ -78,15 +78,16 @@ def recommend(machine: Machine, models: Sequence[Published] | None = None) -> li
     models
         By default all published ones.
     """
-    free, usual = memory.available(machine.device), placement(machine.device, "auto")[1]
-    rows = [_row(model, machine, free, usual) for model in (published() if models is None else models)]
+    free = memory.available(machine.device)
+    rows = [_row(model, machine, free) for model in (published() if models is None else models)]
     able = [row for row in rows if row.may_be_best]
     largest = max(able, key=lambda row: row.model.parameters, default=None)
     return [replace(row, best=row is largest) for row in rows]
 
 
-def _row(model: Published, machine: Machine, free: int | None, usual: str) -> Row:
+def _row(model: Published, machine: Machine, free: int | None) -> Row:
     """In the usual precision if that fits and is quick, else in the quickest that fits, else in the smallest."""
+    usual = placement(machine.device, "auto", model.parameters)[1]
     rows = [_in_precision(model, machine, dtype, free, usual) for dtype in machine.rates]
     fitting = [row for row in rows if row.fits]
     if not fitting:

@@ -42,6 +42,8 @@ class CompletionRequest:
         Changes of the scores before those of the settings; for measurements.
     distinct
         Whether suggestions must differ from each other; if not, draws are independent.
+    odds
+        What is added to the log odds of suggestions being right, after what a person did with earlier ones.
     """
 
     document: Document
@@ -55,6 +57,7 @@ class CompletionRequest:
     snippets: Sequence[Snippet] | None = None
     stages: Sequence[LogitsStage] = ()
     distinct: bool = True
+    odds: float = 0.0
 
     @property
     def name(self) -> DocumentName | None:

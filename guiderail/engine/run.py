@@ -244,6 +244,7 @@ class Run:
         context = BuildContext(
             model=resources.model,
             vocabulary=self.resources.vocabulary,
+            session=self.session,
             sampling=self._sampling(index),
             index=index,
             document=plan.document,
@@ -261,7 +262,7 @@ class Run:
         # A drafter is kept from request to request; this one's project is told when it begins.
         drafters = [context.kept(part, partial(part.build, context)) for part in plan.pipeline.drafters]
         prices = context.kept(PassCosts, lambda: pass_costs_of(resources.model))
-        return replace(context, drafting=DraftSelector(drafters, prices, plan.project))
+        return replace(context, drafting=DraftSelector(drafters, prices, plan.project, context.sampling))
 
     def _encode(self, document: Document, offset: int, snippets: Sequence[Snippet]) -> list[int]:
         prompt = self.resources.prompts.build(replace(self.plan, document=document, offset=offset, snippets=snippets))

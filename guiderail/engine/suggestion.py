@@ -67,6 +67,8 @@ class Suggestion:
         What the model wrote, before it was fitted into the line.
     steps
         Of each token how far `written` reaches with it, and its log-probability.
+    chance
+        The probability that the person writes exactly this; None where nothing was learned about it.
     """
 
     text: str
@@ -85,6 +87,7 @@ class Suggestion:
     verdict: Verdict | None = None
     written: str = ""
     steps: tuple[Step, ...] = ()
+    chance: float | None = None
 
 
 # In place of a suggestion that was kept back.

@@ -24,11 +24,14 @@ class TimeLimits:
         For counting their n-grams.
     analyser_s
         For one answer of an analyser.
+    waits_for_drafters
+        Whether models that draft are loaded before the first completion, which has none else.
     """
 
     context_s: float
     ngrams_s: float
     analyser_s: float
+    waits_for_drafters: bool = True
 
     @property
     def cut_s(self) -> float:
@@ -40,6 +43,7 @@ class TimeLimits:
         return "exact" if chosen == "auto" and math.isinf(self.context_s) else chosen
 
 
-TYPING = TimeLimits(context_s=0.15, ngrams_s=0.0, analyser_s=0.05)  # n-grams are counted in idle time alone
+# N-grams are counted in idle time alone.
+TYPING = TimeLimits(context_s=0.15, ngrams_s=0.0, analyser_s=0.05, waits_for_drafters=False)
 WAITING = TimeLimits(context_s=0.5, ngrams_s=0.5, analyser_s=2.0)
 BATCH = TimeLimits(context_s=math.inf, ngrams_s=math.inf, analyser_s=2.0)

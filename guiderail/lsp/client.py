@@ -10,10 +10,13 @@ from typing import Any
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.configuration import ClientConfig
 from guiderail.lsp.disk_changes import DiskChanges
+from guiderail.lsp.feedback import Lesson
+from guiderail.lsp.followed import Followed
 from guiderail.lsp.policy import Policy
 from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.scheduler import Scheduler
-from guiderail.lsp.suggestion_log import SuggestionLog
+from guiderail.lsp.suggestion_log import ShownItem, SuggestionLog
+from guiderail.lsp.usage import public_name
 from guiderail.lsp.why import Inquiry
 from guiderail.lsp.worker import Worker
 from guiderail.text.document import Document
@@ -41,6 +44,8 @@ class ClientState:
         What its projects' files were like, if it does not watch them.
     suggestions
         The last suggestions that it was sent.
+    followed
+        Those of which it is not known yet whether the person wrote them.
     inquiry
         The last request for suggestions.
     folders
@@ -63,6 +68,7 @@ class ClientState:
     buffers: dict[str, Buffer] = field(default_factory=dict)
     disk: DiskChanges = field(default_factory=DiskChanges)
     suggestions: SuggestionLog = field(default_factory=SuggestionLog)
+    followed: Followed = field(default_factory=Followed)
     inquiry: Inquiry | None = None
     folders: dict[Path, str] = field(default_factory=dict)
     initial_config: dict[str, Any] = field(default_factory=dict)
@@ -75,6 +81,17 @@ class ClientState:
     def worker(self) -> Worker:
         """The thread that runs the model, for all clients."""
         return self.process.worker
+
+    @property
+    def odds(self) -> float:
+        """What was learned of the model's suggestions (`Feedback`); nothing where several people share a model."""
+        return 0.0 if self.process.is_shared else self.process.feedback.odds(public_name(self.worker.health.model))
+
+    def learn(self, shown: ShownItem, *, right: bool) -> None:
+        """Learn from a suggestion that was written, or was not."""
+        chance = shown.candidate.suggestion.chance
+        if chance is not None and not self.process.is_shared:
+            self.process.feedback.learn(Lesson(public_name(self.worker.health.model), chance, right))
 
     def edited(self, uri: str, document: Document | None) -> None:
         """Let analysers see what an open document holds; None once it was saved or closed."""
@@ -93,3 +110,4 @@ class ClientState:
         self.configured.set()  # who waits for it finds the documents closed
         self.scheduler.stop()
         self.suggestions.clear()
+        self.followed.clear()

@@ -36,11 +36,11 @@ class _PrivateFile(RotatingFileHandler):
         return file
 
 
-def start(level: str) -> Path:
-    """Log to the file, or to standard error if it cannot be written; return where the file is (or would be)."""
+def start(level: str, name: str = "lsp") -> Path:
+    """Log to a server's file, or to standard error if it cannot be written; return where the file is (or would be)."""
     import platformdirs
 
-    path = platformdirs.user_log_path("guiderail") / "lsp.log"
+    path = platformdirs.user_log_path("guiderail") / f"{name}.log"
     try:
         private.folder(path.parent)
         handler: logging.Handler = _PrivateFile(

@@ -7,12 +7,13 @@ the syntax tree of the statement tells comments, strings and the code that is em
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import TYPE_CHECKING, Literal
 
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.text.document import Document
 from guiderail.text.languages.table import BY_NAME, LEXICONS
-from guiderail.text.syntax import SlowTextError, byte_point, has_grammar, parse
+from guiderail.text.syntax import SlowTextError, ancestors, byte_point, has_grammar, parse
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -94,22 +95,28 @@ def _around(before: str, after: str, language: str) -> Place | None:
     # The character before the cursor: at the end of a line comment the cursor is after it, and still in it.
     last = byte_point(source, max(0, len(head) - 1))
     node = root.descendant_for_point_range(last, byte_point(source, len(head)))
-    while node is not None:
-        if _EMBEDDED.search(node.type):
+    around = [node, *ancestors(node, root)] if node is not None else []
+    for level, one in enumerate(around):
+        if _EMBEDDED.search(one.type):
             return "code"
-        if "comment" in node.type:
+        if "comment" in one.type:
             return "comment"
-        if "string" in node.type:
-            return "prose" if _is_prose(node) else "string"
-        node = node.parent
+        if "string" in one.type:
+            return "prose" if _is_prose(around[level:]) else "string"
     return None
 
 
-def _is_prose(node: Node) -> bool:
-    """Whether a string, of which this is a part, is a statement by itself or holds words in a row."""
-    while node.parent is not None and "string" in node.parent.type:
-        node = node.parent
-    if node.parent is not None and node.parent.type == "expression_statement" and node.parent.named_child_count == 1:
-        return True
-    text = (node.text or b"").decode(errors="replace").lstrip("\"'`@$#rbfuRBFUL")
+def _is_prose(around: list[Node]) -> bool:
+    """Whether a string, of which the first node is a part, is a statement by itself or holds words in a row.
+
+    Parameters
+    ----------
+    around
+        The part, and the nodes that it is in.
+    """
+    parts = list(takewhile(lambda one: "string" in one.type, around))
+    for outer in around[len(parts) : len(parts) + 1]:
+        if outer.type == "expression_statement" and outer.named_child_count == 1:
+            return True
+    text = (parts[-1].text or b"").decode(errors="replace").lstrip("\"'`@$#rbfuRBFUL")
     return _QUERY.match(text) is None and _PROSE.search(text) is not None

@@ -186,8 +186,7 @@ class Policy:
             return "a change of the file could not be read, so its text may not be the editor's"
         if len(buffer.text) > SIZE_LIMIT:
             return f"the file is larger than {SIZE_LIMIT // 1_000_000} MB"
-        head = "\n".join(buffer.text[:_HEAD_LIMIT].split("\n", _HEAD)[:_HEAD])
-        if _OFF.search(head):
+        if says_off(buffer.text):
             return "the file says guiderail: off"
         return self._ignored(buffer.path)
 
@@ -245,6 +244,12 @@ def _leaves_out(name: str, preferences: Preferences) -> bool:
     """Whether a language is not among those that are to have suggestions; prose must be named."""
     allowed = {canonical(one) for one in preferences.enable_languages}
     return name not in allowed and (name in PROSE or (bool(allowed) and "*" not in allowed))
+
+
+def says_off(text: str) -> bool:
+    """Whether a file says in its first lines that it wants no suggestions."""
+    head = "\n".join(text[:_HEAD_LIMIT].split("\n", _HEAD)[:_HEAD])
+    return _OFF.search(head) is not None
 
 
 def canonical(name: str) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from guiderail.lsp.feedback import Feedback
+from guiderail.lsp.stalls import StallReporter
 from guiderail.lsp.usage import UsageFile
 from guiderail.lsp.worker import Worker
 from guiderail.settings import Settings
@@ -27,6 +30,8 @@ class ServerProcess:
         With which the model was loaded that serves several clients; None where the one client chooses.
     usage
         Counts what is shown and accepted.
+    feedback
+        Learns from it how sure to be; of a person's own server alone.
     clients
         The states of those clients that have begun, with the right token where one is wanted.
     """
@@ -36,9 +41,15 @@ class ServerProcess:
     flags: Mapping[str, object] = field(default_factory=dict)
     settings: Settings | None = None
     usage: UsageFile = field(default_factory=UsageFile)
+    feedback: Feedback = field(default_factory=Feedback)
     clients: set[object] = field(default_factory=set)
 
     @property
     def is_shared(self) -> bool:
         """Whether the model serves several clients."""
         return self.settings is not None
+
+    @cached_property
+    def stalls(self) -> StallReporter:
+        """Looks after the event loop, which all clients share."""
+        return StallReporter()

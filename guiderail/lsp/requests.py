@@ -26,6 +26,7 @@ def at_cursor(
         n=wanted,
         client=client.scheduler.client,
         by_hand=by_hand,
+        odds=client.odds,
     )
 
 
@@ -38,6 +39,7 @@ def after_edit(client: ClientState, buffer: Buffer) -> CompletionRequest:
         root=client.policy.root_of(buffer.path),
         settings=client.policy.preferences_for(buffer.path).settings,
         client=client.scheduler.client,
+        odds=client.odds,
     )
 
 

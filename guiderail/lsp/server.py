@@ -150,6 +150,7 @@ class Server(LanguageServer):
     async def _receive_from(self, reader: asyncio.StreamReader) -> None:
         limit = lambda: FRAME_LIMIT if self.protocol.is_initialized else UNAUTHENTICATED_FRAME_LIMIT  # noqa: E731
         async for body in frames(reader, limit):
+            self.client.process.stalls.expect()
             self.protocol.receive(body)
             # A request's handler begins before the next message is taken, so that it sees the text as it was.
             await asyncio.sleep(0)
@@ -167,8 +168,13 @@ class Server(LanguageServer):
 
     def _count(self, shown: ShownItem, change: Change) -> None:
         """Count what became of a suggestion."""
-        usage = self.client.process.usage
-        usage.count(shown.request.document.language or "", self.client.worker.health.model, **asdict(change))
+        client = self.client
+        language = shown.request.document.language or ""
+        client.process.usage.count(language, client.worker.health.model, **asdict(change))
+        if change.shown:
+            client.followed.follow(shown)
+        if change.accepted and (followed := client.followed.accepted(shown)) is not None:
+            client.learn(followed, right=True)
         if self._saving is None:
             self._saving = self.loop.call_later(SAVE_S, self._save_counts)
 
@@ -176,7 +182,8 @@ class Server(LanguageServer):
         if self._saving is not None:
             self._saving.cancel()
             self._saving = None
-            self.client.process.usage.save()
+        self.client.process.usage.save()
+        self.client.process.feedback.save()
 
     def _watch_health(self, health: Health) -> None:
         """Pass on the worker's new state; called on any thread."""

@@ -102,7 +102,7 @@ class UsageFile:
         if not self._pending:
             with contextlib.suppress(ProjectFileError):
                 self._generation = _read(self.path).generation
-        key = (printable(language[:NAME]) or OTHER, printable(_public(model)[:NAME]) or OTHER)
+        key = (printable(language[:NAME]) or OTHER, printable(public_name(model)[:NAME]) or OTHER)
         row = self._pending.setdefault(key, Counts())
         row.shown, row.accepted, row.partly = row.shown + shown, row.accepted + accepted, row.partly + partly
 
@@ -160,7 +160,7 @@ class UsageFile:
         return is_forgotten
 
 
-def _public(model: str) -> str:
+def public_name(model: str) -> str:
     """A model's name; of a path, which says where a person keeps things, its last part."""
     return Path(model).name if Path(model).is_absolute() else model
 

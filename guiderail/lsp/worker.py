@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 # Settings of which a change needs the model loaded anew.
-LOADED = ("model", "device", "dtype", "threads", "prompt_tokens", "cache_policy", "cache_mb")
+LOADED = ("model", "draft_model", "device", "dtype", "threads", "prompt_tokens", "cache_policy", "cache_mb")
 
 
 class CompletionEngine(Protocol):

@@ -107,13 +107,18 @@ class LeanForward:
             factor[: self.heads] *= layer.scale
         return factors, factors.roll(self.head_dim // 2, -1)
 
-    def __call__(self, ids: torch.Tensor, positions: torch.Tensor, step: Step, *, last: bool) -> torch.Tensor:
-        """Logits [1 or q, vocabulary] of `ids` (int64 [q], or embeddings [q, hidden]) at `positions` (int64 [q])."""
+    def __call__(
+        self, ids: torch.Tensor, positions: torch.Tensor, step: Step, *, last: bool, layers: int | None = None
+    ) -> torch.Tensor:
+        """Logits [1 or q, vocabulary] of `ids` (int64 [q], or embeddings [q, hidden]) at `positions` (int64 [q]).
+
+        With `layers` those after so many of the first layers.
+        """
         cos, sin = self._cos[positions], self._sin[positions]
         x = ids if ids.is_floating_point() else self.embed(ids)
         if len(x) == 1 and x.dtype == torch.float32:
-            return self._row(x, cos, sin, step)
-        for index, layer in enumerate(self.layers):
+            return self._row(x, cos, sin, step, layers)
+        for index, layer in enumerate(self.layers[:layers]):
             x = self._block(x, index, layer, cos, sin, step)
         if last:
             x = x[-1:]
@@ -136,14 +141,16 @@ class LeanForward:
         gate, up = layer.gate_up(rms_norm(x, (hidden,), layer.post_norm, self.eps)).chunk(2, -1)
         return layer.down.add_product(x, silu(gate) * up)
 
-    def _row(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, step: Step) -> torch.Tensor:
+    def _row(
+        self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, step: Step, layers: int | None
+    ) -> torch.Tensor:
         """The same for a single row, [1, hidden] in float32, where an operation costs more than its arithmetic.
 
         Packed matrices are given it as often as they want rows, which is hardly dearer; only attention takes it once.
         """
         all_cos, all_sin = self._factors[0] * cos, self._factors[1] * sin
         x = x.expand(self.unembedding.rows, -1)  # all matrices want as many
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self.layers[:layers]):
             x = self._row_block(x, index, layer, all_cos[index], all_sin[index], step)
         return self.unembedding(self._normed(x, self.final_norm))[:1]
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from guiderail.model.checkpoint import Checkpoint
     from guiderail.model.model import Model
 
+_QUANTISED = 100_000_000  # parameters from which on 8 bit is the usual precision on a CPU (docs/speed.md)
 # Encoder-decoders and models that read images or sound; text models may mention none of these.
 _OTHER_INPUTS = ("vision_config", "audio_config", "encoder")
 
@@ -97,7 +98,7 @@ def load(
         ``cpu``, ``cuda``, or ``auto``: the GPU if there is one.
     dtype
         ``float32``, ``bfloat16``, ``float16``, ``int8`` (weights and products in 8 bit, the rest in float32; on a CPU),
-        or ``auto``: float32 on a CPU, otherwise bfloat16 where the GPU has it.
+        or ``auto``: on a CPU int8 for large models and float32 for small ones, on a GPU bfloat16 where it has it.
     threads
         CPU threads of a pass at most; 0: the cores. On a CPU this sets torch's number of threads, for the whole process
         (`threads`); on a GPU it is left alone unless it is said here.
@@ -136,7 +137,7 @@ def _loaded(reference: str, device: str, dtype: str, threads: int, accept: Calla
     accept(info)
     config = configuration(info)
     check_architecture(config, info.name)
-    place, kind = placement(device, dtype)
+    place, kind = placement(device, dtype, info.parameters)
     memory.check(info, place, kind)
     if place == "cpu" or threads:
         allow(threads)
@@ -258,8 +259,8 @@ def _check_storage(config: dict[str, Any], name: str) -> None:
         )
 
 
-def placement(device: str, dtype: str) -> tuple[str, str]:
-    """The device and the precision that ``auto`` stands for here.
+def placement(device: str, dtype: str, parameters: int) -> tuple[str, str]:
+    """The device and the precision that ``auto`` stands for here, for a model of so many parameters.
 
     Raises
     ------
@@ -269,7 +270,7 @@ def placement(device: str, dtype: str) -> tuple[str, str]:
         If 8-bit products are asked for on a GPU, or where torch has none.
     """
     place = _device(device)
-    return place, _dtype(dtype, place)
+    return place, _dtype(dtype, place, parameters)
 
 
 def _device(wanted: str) -> str:
@@ -284,13 +285,13 @@ def _device(wanted: str) -> str:
     return "cpu"
 
 
-def _dtype(wanted: str, device: str) -> str:
+def _dtype(wanted: str, device: str, parameters: int) -> str:
     if wanted == "int8":
         _check_int8(device)
     if wanted != "auto":
         return wanted
     if device == "cpu":
-        return "float32"
+        return "int8" if parameters >= _QUANTISED and _int8_is_possible() else "float32"
     import torch
 
     return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
@@ -307,12 +308,18 @@ def _read_gguf(info: ModelInfo, dtype: torch.dtype) -> Any:
         return build_module(open_file(info.file), dtype, register())
 
 
+def _int8_is_possible() -> bool:
+    from guiderail.model.matrix import int8_is_possible
+
+    return int8_is_possible()
+
+
 def _check_int8(device: str) -> None:
-    from guiderail.model.matrix import UnsupportedPrecisionError, int8_is_possible
+    from guiderail.model.matrix import UnsupportedPrecisionError
 
     if device != "cpu":
         raise UnsupportedPrecisionError("int8 is computed on a CPU alone", "Use --dtype bfloat16, or --device cpu")
-    if not int8_is_possible():
+    if not _int8_is_possible():
         raise UnsupportedPrecisionError("this build of torch has no 8-bit products", "Use --dtype float32")
 
 

@@ -41,7 +41,8 @@ PATIENCE_S = 0.15  # for one number, once everything is laid out
 _OUT, _IN = 2048, 2048  # of the matrices that are multiplied
 _BYTES = 128 << 20  # of all of them, and of what is read for the bandwidth
 _HIDDEN, _INNER, _HEADS, _KV_HEADS, _HEAD_DIM, _LENGTH = 1024, 4096, 16, 4, 64, 2048
-_FORMAT = 1
+_FORMAT = 2
+_WEIGHTS = 500_000_000  # of the smallest model that is asked about
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +266,7 @@ def _layer_seconds(rows: int, *, int8: bool, dtype: torch.dtype) -> float:
     store = _Store(torch.ones(shape.kv_heads, rows, shape.head_dim, dtype=dtype))
     ids = torch.zeros(rows, dtype=torch.int64)
     step = Step(store, slice(0, rows), rows, None if rows == 1 else torch.ones(rows, rows, dtype=torch.bool))
-    with threads.taken_by(rows):
+    with threads.taken_by(rows, _WEIGHTS):
         return _best([lambda: model(ids, ids, step, last=True)], torch.device("cpu")) / shape.layers
 
 
@@ -290,7 +291,7 @@ def _bandwidth(device: str) -> float:
 
 def _threads(rows: int, device: torch.device) -> contextlib.AbstractContextManager[None]:
     """The threads that a pass over so many tokens takes."""
-    return threads.taken_by(rows) if device.type == "cpu" else contextlib.nullcontext()
+    return threads.taken_by(rows, _WEIGHTS) if device.type == "cpu" else contextlib.nullcontext()
 
 
 def _best(works: Sequence[Callable[[], object]], device: torch.device) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -78,6 +80,7 @@ class Model:
         self.info = info
         self.device = device
         self.dtype = dtype
+        self._is_int8 = int8
         # Off a CPU the module's own overhead is hidden by graphs (see `graphs`), and its kernels are the tested ones.
         checkpoint: Checkpoint | None = source if isinstance(source, Checkpoint) else None
         if checkpoint is None:
@@ -118,6 +121,11 @@ class Model:
             quantised.widen(module)
             quantised.quantise(module)
 
+    @property
+    def precision(self) -> str:
+        """The setting ``dtype`` that it was loaded with: ``int8``, or that of its activations."""
+        return "int8" if self._is_int8 else str(self.dtype).removeprefix("torch.")
+
     def _most_positions(self) -> int:
         return getattr(self._module.config, "max_position_embeddings", None) or self.info.context_length
 
@@ -139,6 +147,16 @@ class Model:
         if len(shapes) > 1:
             raise _unsupported(self._module, self.info.name, "has layers of different widths")
         return shapes.pop()
+
+    @cached_property
+    def can_exit(self) -> bool:
+        """Whether a pass can end after some of the first layers (`forward`): not every transformers module can."""
+        if self._lean is not None:
+            return True
+        seen = _Seen()
+        one = torch.zeros(1, dtype=torch.int64, device=self.device)
+        self.forward(one, one, Step(seen, slice(0, 1), 1), layers=1)
+        return list(seen.layers) == [0]
 
     @property
     def module(self) -> Any:
@@ -182,7 +200,15 @@ class Model:
         return self._module.get_input_embeddings()(ids)  # some architectures scale them
 
     @torch.inference_mode()
-    def forward(self, ids: torch.Tensor, positions: torch.Tensor, step: Step, *, last: bool = True) -> torch.Tensor:
+    def forward(
+        self,
+        ids: torch.Tensor,
+        positions: torch.Tensor,
+        step: Step,
+        *,
+        last: bool = True,
+        layers: int | None = None,
+    ) -> torch.Tensor:
         """Run `ids` and write their keys and values where `step` says.
 
         Parameters
@@ -193,6 +219,8 @@ class Model:
             The cache's part of the pass.
         last
             Whether only the last token's logits are wanted.
+        layers
+            Run the first so many layers alone, and the unembedding after them; by default all (`can_exit`).
 
         Returns
         -------
@@ -200,15 +228,17 @@ class Model:
             float32 [1 or q, vocabulary].
         """
         if self.device.type != "cpu":
-            return self._run(ids, positions, step, last=last)
-        with threads.taken_by(len(ids)):
-            return self._run(ids, positions, step, last=last)
+            return self._run(ids, positions, step, last=last, layers=layers)
+        with threads.taken_by(len(ids), self.info.parameters):
+            return self._run(ids, positions, step, last=last, layers=layers)
 
-    def _run(self, ids: torch.Tensor, positions: torch.Tensor, step: Step, *, last: bool) -> torch.Tensor:
+    def _run(
+        self, ids: torch.Tensor, positions: torch.Tensor, step: Step, *, last: bool, layers: int | None
+    ) -> torch.Tensor:
         if self._lean is not None:
-            return self._lean(ids, positions, step, last=last).float()
+            return self._lean(ids, positions, step, last=last, layers=layers).float()
         given = {"inputs_embeds" if ids.is_floating_point() else "input_ids": ids[None]}
-        with running(step):
+        with running(step), _first_layers(self._module, layers):
             output = self._module(
                 **given, position_ids=positions[None], use_cache=False, logits_to_keep=1 if last else 0
             )
@@ -238,6 +268,20 @@ def _kept(checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> TensorC
 
 def _table_bytes(checkpoint: Checkpoint) -> int:
     return 2 * checkpoint.shape.vocabulary * checkpoint.shape.hidden
+
+
+@contextmanager
+def _first_layers(module: Any, layers: int | None) -> Iterator[None]:
+    """Let a transformers module run its first layers alone; most loop over as many as their configuration says."""
+    config = module.get_decoder().config if layers is not None else None
+    if config is None:
+        yield
+        return
+    every, config.num_hidden_layers = config.num_hidden_layers, layers
+    try:
+        yield
+    finally:
+        config.num_hidden_layers = every
 
 
 class _Seen:

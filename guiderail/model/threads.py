@@ -1,9 +1,9 @@
 """How many CPU threads a forward pass takes.
 
-A pass over few tokens reads every weight for little arithmetic, and half of the cores read them about as fast as all.
-All of them would besides wait for one another hundreds of times a pass: where an analyser, a compiler or a browser
-takes a core for a moment, every pass would wait for it (docs/speed.md has the times). So narrow passes take half of the
-threads, and wide ones all.
+In a small model a pass over few tokens is short, and its threads wait for one another hundreds of times: where an
+analyser, a compiler or a browser takes a core for a moment, every pass waits for it (docs/speed.md has the times). So
+narrow passes take half of the threads, and wide ones all. How wide a pass is goes by its arithmetic: in a large model
+one token is enough.
 
 torch has one number for threads that begin, and one in each that has begun. Both are left at that of a narrow pass:
 what runs between passes is small.
@@ -16,7 +16,8 @@ from contextlib import contextmanager
 
 import torch
 
-WIDE = 32  # tokens from which on a pass is bound by arithmetic
+WIDE = 32  # tokens from which on a pass of any model is wide
+WORK = WIDE * 11_000_000  # tokens times weights from which on it is: as many as the embedded model has
 CORES = torch.get_num_threads()  # as torch counts them, before anybody says otherwise
 
 _most = CORES
@@ -40,9 +41,10 @@ def narrow() -> int:
 
 
 @contextmanager
-def taken_by(tokens: int) -> Iterator[None]:
-    """Run a pass over so many tokens with the threads that it takes."""
-    few, wanted = narrow(), _most if tokens >= WIDE else narrow()
+def taken_by(tokens: int, weights: int) -> Iterator[None]:
+    """Run a pass over so many tokens, in a model of so many weights, with the threads that it takes."""
+    is_wide = tokens >= WIDE or tokens * weights >= WORK
+    few, wanted = narrow(), _most if is_wide else narrow()
     if torch.get_num_threads() != wanted:
         torch.set_num_threads(wanted)
     try:

@@ -313,6 +313,8 @@ def _exact(specification: dict[str, Any], kind: str, settings: dict[str, Any]) -
     """The specification without what would change a text."""
     spaces = {"type": "Replace", "pattern": {"String": " "}, "content": WORD_MARK}
     splits = [_exact_split(s) for s in _flatten(specification.get("pre_tokenizer"), "pretokenizers")]
+    if sum(stage["type"] == "ByteLevel" for stage in splits) > 1:  # each doubles what is not ASCII
+        raise TokenizerError("This tokenizer writes bytes as characters more than once", _SUPPORTED)
     return specification | {
         "truncation": None,
         "padding": None,

@@ -114,6 +114,7 @@ def _wanted(found: list[Argument], change: SignatureChange) -> list[str]:
     taken = {origin for origin, rest in zip(change.origins, is_rest, strict=True) if not rest}
     if given.keys() - taken and any(is_rest):
         raise LeftAloneError("an argument that is taken no more may be one of the others")
+    order = {argument.parameter: number for number, argument in enumerate(found)}
     by_position, by_keyword, only_keywords = list[str](), list[tuple[int, str]](), False
     for parameter, origin in zip(after, change.origins, strict=True):
         argument = given.get(origin) if origin is not None else None
@@ -129,7 +130,7 @@ def _wanted(found: list[Argument], change: SignatureChange) -> list[str]:
         was_keyword = bool(argument.keyword) and parameter.kind != "positional"
         only_keywords = only_keywords or parameter.kind == "keyword" or was_keyword
         if only_keywords:  # in the author's order
-            by_keyword.append((found.index(argument), f"{parameter.name}={argument.text}"))
+            by_keyword.append((order[argument.parameter], f"{parameter.name}={argument.text}"))
         else:
             by_position.append(argument.text)
     return by_position + [text for _, text in sorted(by_keyword)]

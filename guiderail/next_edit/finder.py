@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,9 +30,11 @@ from guiderail.next_edit.signatures import Signature, SignatureChange, signature
 from guiderail.next_edit.source_tree import SourceTree, read
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
+from guiderail.text.syntax import SlowTextError
 
 T = TypeVar("T")
 ANSWER_S = 30.0  # of the first question of a project; the analyser reads it then
+SEARCH_S = 10.0  # of this thread for looking into the trees, for each change; half a megabyte of code takes two
 POLL_S = 0.02
 WORD = re.compile(r"\w+")
 
@@ -63,6 +66,7 @@ class Finder:
     _renamed: dict[str, str] = field(default_factory=dict, init=False)
     _trees: dict[Path, SourceTree | None] = field(default_factory=dict, init=False)
     _alignments: dict[Path, Alignment | None] = field(default_factory=dict, init=False)
+    _time: _Time = field(default_factory=lambda: _Time(), init=False)  # noqa: PLW0108 (it is defined below)
 
     def find(self, before: Document, after: Document, line: int | None = None) -> Consequences:
         """What follows from the change of one file: that in the file itself first, then in open files.
@@ -79,14 +83,21 @@ class Finder:
         InterruptedSearchError
             The search was cancelled, or the analyser does not answer.
         """
-        old, new = read(before), read(after)
+        self._time.begin()
+        old, new = read(before, self._look_up), read(after, self._look_up)
         if old is None or new is None or after.path is None or not may_matter(old, new):
             return Consequences()
-        search = _Search(self, whole(after.path), Alignment(old, new))
         self.follow(before)
+        try:
+            return self._find(old, new, after.path, line)
+        except SlowTextError:
+            return Consequences((), (LeftAlone(after.path, 0, "what it changes takes too long to be found"),))
+
+    def _find(self, old: SourceTree, new: SourceTree, path: Path, line: int | None) -> Consequences:
+        search = _Search(self, whole(path), Alignment(old, new))
         self._renamed.update((one.old, one.new) for one in renames(search.alignment))
         proposals, overlapping = without_overlaps(search.found())
-        ordered = sorted(proposals, key=lambda one: (*self._rank(one.path, after), one.edit.start))
+        ordered = sorted(proposals, key=lambda one: (*self._rank(one.path, path), one.edit.start))
         found = self.checked(ordered)  # all together, since one may need the other
         every = Consequences(found.edits, (*search.left, *overlapping, *found.left))
         return every if line is None else every.of(set(search.reasons(line)))
@@ -130,11 +141,16 @@ class Finder:
         if self.cancelled():
             raise InterruptedSearchError("cancelled")
 
+    def _look_up(self) -> None:
+        """Called at each look into a tree: no text takes a search longer than `SEARCH_S`."""
+        self.check()
+        self._time.check()
+
     def tree(self, path: Path) -> SourceTree | None:
         """The tree of another file; None where it cannot be changed, or has errors of syntax."""
         if path not in self._trees:
             document = self.files.get(path)
-            self._trees[path] = read(document) if document is not None else None
+            self._trees[path] = read(document, self._look_up) if document is not None else None
         return self._trees[path]
 
     def alignment(self, tree: SourceTree) -> Alignment | None:
@@ -143,7 +159,7 @@ class Finder:
         assert path is not None, "it is a file's"
         if path not in self._alignments:
             earlier = self.files.earlier(path)
-            old = read(earlier) if earlier is not None else None
+            old = read(earlier, self._look_up) if earlier is not None else None
             self._alignments[path] = Alignment(old, tree) if old is not None else None
         return self._alignments[path]
 
@@ -164,8 +180,24 @@ class Finder:
     def _in_new_names(self, message: str) -> str:
         return WORD.sub(lambda word: self._renamed.get(word[0], word[0]), message)
 
-    def _rank(self, path: Path, changed: Document) -> tuple[int, Path]:
-        return (0 if path == changed.path else 1 if self.files.is_open(path) else 2), path
+    def _rank(self, path: Path, changed: Path) -> tuple[int, Path]:
+        return (0 if path == changed else 1 if self.files.is_open(path) else 2), path
+
+
+class _Time:
+    """The processor's time of this thread that a search may take."""
+
+    def __init__(self) -> None:
+        self._until = math.inf
+
+    def begin(self) -> None:
+        """Begin a search."""
+        self._until = time.thread_time() + SEARCH_S
+
+    def check(self) -> None:
+        """Raise SlowTextError if it is used up."""
+        if time.thread_time() > self._until:
+            raise SlowTextError
 
 
 def _question(path: Path, document: Document, offset: int = 0) -> Question:

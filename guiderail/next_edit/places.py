@@ -47,16 +47,12 @@ def spelt(tree: SourceTree, start: int, rename: Rename) -> str:
 
 def lines_of_declaration(tree: SourceTree, start: int) -> range:
     """The lines, from 0, of a name that is declared; of a function or its parameters to the end of the parameters."""
-    node = tree.name_at(start)
-    while node is not None and "parameter" not in node.type and node.child_by_field_name("parameters") is None:
-        node = node.parent if node.parent is not None and not node.type.endswith(("statement", "block")) else None
-    listed = node.child_by_field_name("parameters") if node is not None else None
-    if listed is None and node is not None:
-        outer = node
-        while outer is not None and (listed := outer.child_by_field_name("parameters")) is None:
-            outer = outer.parent
-    first = tree.document.position_at(start)[0]
-    if listed is None:
-        return range(first, first + 1)
-    lines = [first, *(tree.document.position_at(at)[0] for at in (tree.start(listed), tree.end(listed)))]
-    return range(min(lines), max(lines) + 1)
+    name, first = tree.name_at(start), tree.document.position_at(start)[0]
+    for outer in tree.ancestors(name) if name is not None else ():
+        listed = outer.child_by_field_name("parameters")
+        if listed is not None:
+            lines = [first, *(tree.document.position_at(at)[0] for at in (tree.start(listed), tree.end(listed)))]
+            return range(min(lines), max(lines) + 1)
+        if outer.type.endswith(("statement", "block", "_body")):
+            break
+    return range(first, first + 1)

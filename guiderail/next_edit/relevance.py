@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from tree_sitter import Node
-
 from guiderail.next_edit.source_tree import SourceTree
 from guiderail.text.edit import Edit, diff
 
@@ -31,7 +29,5 @@ def _is_word(char: str) -> bool:
 
 def _in_parameters(tree: SourceTree, start: int, end: int) -> bool:
     """Whether a stretch of a text lies in a list of parameters."""
-    node: Node | None = tree.node_around(start, end)
-    while node is not None and "parameter" not in node.type:
-        node = node.parent
-    return node is not None
+    node = tree.node_around(start, end)
+    return node is not None and any("parameter" in one.type for one in (node, *tree.ancestors(node)))

@@ -10,7 +10,7 @@ from rapidfuzz.distance import Levenshtein
 from tree_sitter import Node
 
 from guiderail.next_edit.alignment import Alignment
-from guiderail.next_edit.source_tree import SourceTree, Token
+from guiderail.next_edit.source_tree import MOST_NESTED, SourceTree, Token
 from guiderail.text.languages.table import FUNCTIONS, NODES
 
 MOST_REPLACED = 200  # names in one change; a text in which more differ is another text
@@ -125,10 +125,9 @@ def _is_class(tree: SourceTree, node: Node) -> bool:
 
 def _enclosing(tree: SourceTree, node: Node) -> Node | None:
     """The function or class that a node is in, or whose name or parameter it is."""
-    syntax, found = FUNCTIONS.get(tree.language), node.parent
-    while syntax and found is not None and found.type not in syntax.functions | syntax.classes:
-        found = found.parent
-    return found if syntax else None
+    syntax = FUNCTIONS.get(tree.language)
+    kinds = syntax.functions | syntax.classes if syntax is not None else frozenset[str]()
+    return next((one for one in tree.ancestors(node) if one.type in kinds), None)
 
 
 def _paths(tree: SourceTree) -> dict[int, tuple[str, ...]]:
@@ -139,6 +138,8 @@ def _paths(tree: SourceTree) -> dict[int, tuple[str, ...]]:
         node, path = waiting.pop()
         if node.type in syntax.functions | syntax.classes and (name := node.child_by_field_name("name")):
             path = (*path, tree.text(name))
+            if len(path) > MOST_NESTED:
+                continue
             found[tree.start(name)] = path
         waiting += ((child, path) for child in node.named_children)
     return found
@@ -147,8 +148,10 @@ def _paths(tree: SourceTree) -> dict[int, tuple[str, ...]]:
 def _statement(tree: SourceTree, node: Node) -> Node:
     """The smallest statement, declaration or list of parameters around a name."""
     blocks = NODES[tree.language].blocks if tree.language in NODES else frozenset()
-    while node.parent is not None and node.parent.parent is not None and node.parent.type not in blocks:
-        node = node.parent
+    for outer in tree.ancestors(node)[:-1]:  # the last one is the root
+        if outer.type in blocks:
+            break
+        node = outer
         if "parameters" in node.type:
             break
     return node

@@ -11,7 +11,7 @@ from typing import Literal
 from tree_sitter import Node
 
 from guiderail.next_edit.alignment import Alignment
-from guiderail.next_edit.source_tree import SourceTree
+from guiderail.next_edit.source_tree import MOST_NESTED, SourceTree
 from guiderail.text.languages.table import FUNCTIONS
 
 # How an argument may be given. "rest" takes any number by position, "keywords" by keyword.
@@ -130,6 +130,8 @@ def _declared(tree: SourceTree) -> Iterator[Signature]:
         name = node.child_by_field_name("name")
         if name is not None and node.type in syntax.functions | syntax.classes:
             path = (*path, tree.text(name))
+            if len(path) > MOST_NESTED:
+                continue
             is_class = node.type in syntax.classes
             if not is_class and (signature := _signature(tree, node, name, path, owner)):
                 yield signature

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -11,8 +11,9 @@ from tree_sitter import Node
 
 from guiderail.text.code_points import CodePoints
 from guiderail.text.document import Document
-from guiderail.text.syntax import PARSE_S, SlowTextError, has_grammar, parse
+from guiderail.text.syntax import PARSE_S, SlowTextError, ancestors, has_grammar, parse
 
+MOST_NESTED = 50  # functions and classes, each in the one before; each knows the names of all that it is in
 LONGEST = 500_000  # characters: of a text the tokens take a hundred times as much memory
 
 
@@ -43,11 +44,14 @@ class SourceTree:
         In a language with a grammar, with a text that can be parsed.
     root
         Its tree.
+    check
+        Called again and again while something is looked for; what it raises ends that.
     """
 
-    def __init__(self, document: Document, root: Node) -> None:
+    def __init__(self, document: Document, root: Node, check: Callable[[], None] = lambda: None) -> None:
         self.document = document
         self.root = root
+        self._check = check
         self._points = CodePoints(document.text)
         self._fields: dict[int, dict[int, str | None]] = {}
 
@@ -75,6 +79,7 @@ class SourceTree:
 
     def name_at(self, offset: int) -> Node | None:
         """The name that begins at an offset."""
+        self._check()
         at = self._points.to_byte(offset)
         node = self.root.descendant_for_byte_range(at, at + 1)
         return node if node is not None and "identifier" in node.type and node.start_byte == at else None
@@ -82,6 +87,11 @@ class SourceTree:
     def node_around(self, start: int, end: int) -> Node | None:
         """The smallest node that holds what stands between two offsets."""
         return self.root.descendant_for_byte_range(self._points.to_byte(start), self._points.to_byte(end))
+
+    def ancestors(self, node: Node) -> list[Node]:
+        """The nodes that a node is in, the innermost first."""
+        self._check()
+        return ancestors(node, self.root)
 
     def field(self, parent: Node, child: Node) -> str | None:
         """The field of a node that a child of it is in; the children are read once: a list may have 100,000."""
@@ -100,15 +110,15 @@ class SourceTree:
         return self.tokens[first:last]
 
 
-def read(document: Document) -> SourceTree | None:
-    """The tree of a document; None if it has no grammar or errors of syntax, or is too long."""
+def read(document: Document, check: Callable[[], None] = lambda: None) -> SourceTree | None:
+    """The tree of a document; None if it has no grammar or errors of syntax, or is too long; `check` as there."""
     if document.language is None or not has_grammar(document.language) or len(document.text) > LONGEST:
         return None
     try:
         root = parse(document.text.encode("utf-8", "replace"), document.language, PARSE_S)
     except SlowTextError:
         return None
-    return None if root.has_error else SourceTree(document, root)
+    return None if root.has_error else SourceTree(document, root, check)
 
 
 def _fields(parent: Node) -> Iterator[tuple[int, str | None]]:

@@ -120,6 +120,18 @@ def parsed(file: Path | None, language: str) -> Parsed:
     return Parsed(language)
 
 
+def ancestors(node: Node, root: Node) -> list[Node]:
+    """The nodes that a node of a tree is in, the innermost first.
+
+    They are found from the root on, once: each `Node.parent` begins there anew, and nothing bounds how deep a text is.
+    """
+    found, one = list[Node](), root
+    while one is not None and one != node:
+        found.append(one)
+        one = one.child_with_descendant(node)
+    return found[::-1]
+
+
 def find(node: Node, language: str, pattern: str) -> list[Node]:
     """The nodes below `node` that a query captures, in source order; none where there are errors upon errors.
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 
+from guiderail.lsp.feedback import Feedback, Lesson
 from guiderail.lsp.usage import UsageFile
 from tests.cli.conftest import Result
 
@@ -27,11 +28,22 @@ def test_stats_is_a_table_with_the_largest_first_and_a_sum(guiderail: Run) -> No
     assert go == {"language": "go", "model": "coder", "shown": 2, "accepted": 0, "partly": 1}
 
 
+def test_stats_says_what_was_learned(guiderail: Run) -> None:
+    feedback = Feedback()
+    feedback.learn(Lesson("embedded", 0.5, right=False))
+    feedback.save()
+    assert "Suggestions of embedded are taken for less likely" in guiderail("stats").out
+    assert json.loads(guiderail("stats", "--json").out)["confidence"]["embedded"]["outcomes"] == 1
+
+
 def test_reset_forgets_all(guiderail: Run) -> None:
-    file = UsageFile()
+    file, feedback = UsageFile(), Feedback()
     file.count("python", "embedded", shown=1)
     file.save()
+    feedback.learn(Lesson("embedded", 0.5, right=False))
+    feedback.save()
     assert guiderail("stats", "reset") == Result(0, "", "all counts are forgotten\n")
     assert not file.path.exists()
+    assert not feedback.path.exists()
     assert guiderail("stats", "reset").code == 0
     assert guiderail("stats").out == "Nothing has been counted yet.\n"

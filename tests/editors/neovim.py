@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "editors" / "neovim"
+# --clean leaves out the person's own configuration; the plug-in is put on the path as a person would.
+LOAD_GUIDERAIL = ("--cmd", f"set runtimepath^={PLUGIN}", "-c", "runtime! plugin/guiderail.lua")
 _GHOST = "nvim.lsp.inline_completion"
 # Neovim says so right before it hands an answer over.
 _COUNT = """
@@ -47,18 +49,20 @@ class Neovim:
         An empty folder for Neovim's own files, and its working directory.
     environment
         Added to the variables that the editor, and so the server, sees.
+    load
+        Arguments that load a plug-in; guiderail's own by default.
     """
 
-    def __init__(self, program: str, home: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, program: str, home: Path, environment: dict[str, str], load: Sequence[str] = LOAD_GUIDERAIL
+    ) -> None:
         import pynvim
 
         socket = home / "nvim.sock"
         homes = {f"XDG_{name}_HOME": str(home / name.lower()) for name in ("CONFIG", "DATA", "STATE", "CACHE")}
-        # --clean leaves out the person's own configuration; the plug-in is put on the path as a person would.
-        plugin = ["--cmd", f"set runtimepath^={PLUGIN}", "-c", "runtime! plugin/guiderail.lua"]
         unattended = ["-c", "set messagesopt=wait:0,history:100"]  # nobody is there to press Enter at a long message
         self._process = subprocess.Popen(
-            [program, "--clean", "-n", "--headless", "--listen", str(socket), *plugin, *unattended],
+            [program, "--clean", "-n", "--headless", "--listen", str(socket), *load, *unattended],
             cwd=home, env=os.environ | homes | environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         self._wait(socket.exists, "Neovim's socket", 20)
@@ -112,16 +116,15 @@ class Neovim:
         row, column = self.rpc.current.window.cursor
         return row, column
 
-    def ghost(self) -> str:
-        """The suggestion on the screen; empty if there is none."""
+    def ghost(self, space: str = _GHOST) -> str:
+        """The suggestion on the screen, of the plug-in that writes into this namespace; empty if there is none."""
         marks = self.lua(
             "local space = vim.api.nvim_get_namespaces()[...]"
-            "return space and vim.api.nvim_buf_get_extmarks(0, space, 0, -1, {details = true}) or {}", _GHOST
+            "return space and vim.api.nvim_buf_get_extmarks(0, space, 0, -1, {details = true}) or {}", space
         )  # fmt: skip
-        if not marks:
-            return ""
-        details = marks[0][3]
-        rows = [details["virt_text"], *details.get("virt_lines", [])]
+        found = [mark[3] for mark in marks]
+        first = [details["virt_text"] for details in found if "virt_text" in details]
+        rows = [*first, *(row for details in found for row in details.get("virt_lines", []))]
         return "\n".join("".join(piece[0] for piece in row) for row in rows)
 
     def answered(self) -> int:

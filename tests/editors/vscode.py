@@ -10,6 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,16 @@ _SETTINGS = {
     "chat.disableAIFeatures": True,
     "window.commandCenter": False,
 }
+_NONE: Mapping[str, Any] = {}
 
 
-def missing() -> str:
-    """What is not there of what it takes, or the empty string."""
+def missing(vsix: Path = VSIX) -> str:
+    """What is not there of what it takes to drive this extension, or the empty string."""
     needed = {
         "code-server": _CODE_SERVER,
         "its Node": _NODE / "node",
         "playwright-core": _PLAYWRIGHT,
-        "the .vsix": VSIX,
+        "the .vsix": vsix,
     }
     absent = [name for name, path in needed.items() if not path.exists()]
     return ", ".join(absent if shutil.which("chromium") else [*absent, "chromium"])
@@ -58,17 +60,21 @@ class CodeServer:
         An empty folder for its data and extensions.
     environment
         Added to the variables that it, and so the language server, sees.
+    vsix, settings
+        The extension, guiderail's own by default, and settings besides.
     """
 
-    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, home: Path, environment: dict[str, str], vsix: Path = VSIX, settings: Mapping[str, Any] = _NONE
+    ) -> None:
         path = os.pathsep.join([environment.get("PATH", os.environ["PATH"]), str(_NODE)])
         own = {"PATH": f"{_NODE}{os.pathsep}{path}", "GUIDERAIL_OFFER_MODELS": "false"}
         self._environment = os.environ | environment | own
         self._home = home
         user = home / "data" / "User"
         user.mkdir(parents=True)
-        (user / "settings.json").write_text(json.dumps(_SETTINGS), encoding="utf-8")
-        self._run("--force", "--install-extension", str(VSIX))
+        (user / "settings.json").write_text(json.dumps({**_SETTINGS, **settings}), encoding="utf-8")
+        self._run("--force", "--install-extension", str(vsix))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{free.getsockname()[1]}"

@@ -92,9 +92,10 @@ def test_what_was_to_replace_text_after_the_cursor_leaves_it_there_when_shortene
     assert (shown.text, shown.start, shown.end) == ("path", 4, 4)
 
 
-def test_what_was_learned_names_facts_that_there_are() -> None:
+@pytest.mark.parametrize("name", ["embedded", "general"])
+def test_what_was_learned_names_facts_that_there_are(name: str) -> None:
     """A weight of a fact that nobody tells, or a fact without a weight, would be a mistake of the last training."""
-    text = resources.files("guiderail.engine").joinpath("gates", "embedded.json").read_text("utf-8")
+    text = resources.files("guiderail.engine").joinpath("gates", f"{name}.json").read_text("utf-8")
     weights = json.loads(text)["weights"]
     facts = Facts(PYTHON, suggestion("return path")).of(6)
     places = {fact for fact in weights if fact.startswith("in ")}
@@ -103,15 +104,20 @@ def test_what_was_learned_names_facts_that_there_are() -> None:
     assert all(map(math.isfinite, weights.values()))
 
 
-def test_a_sure_text_is_likelier_than_an_unsure_one() -> None:
+@pytest.mark.parametrize("name", ["embedded", "general"])
+def test_a_sure_text_is_likelier_than_an_unsure_one(name: str) -> None:
     sure, unsure = (Facts(PYTHON, suggestion("return path", *(each,) * 2)).of(11) for each in (-0.01, -2.0))
-    assert learned("embedded")(sure) > 0.5 > learned("embedded")(unsure)
+    assert learned(name)(sure) > 0.5 > learned(name)(unsure)
 
 
-def test_of_a_model_that_nothing_was_learned_with_nothing_is_known() -> None:
-    """Log-probabilities of another model mean something else: all that it writes is shown."""
-    assert likelihood_of("embedded") is learned("embedded")
-    assert likelihood_of("some/model") is None
+def test_a_model_without_a_table_has_the_general_one() -> None:
+    assert likelihood_of("embedded", 11_000_000) is learned("embedded")
+    assert likelihood_of("some/model", 500_000_000) is learned("general")
+
+
+def test_of_a_model_that_is_smaller_than_any_that_was_learned_with_nothing_is_known() -> None:
+    """All that it writes is shown."""
+    assert likelihood_of("some/model", 1_000_000) is None
 
 
 @pytest.mark.parametrize(

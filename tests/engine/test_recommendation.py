@@ -21,7 +21,7 @@ GB = 10**9
 @pytest.fixture(autouse=True)
 def room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available", lambda _device: 200 * GB)
-    monkeypatch.setattr(recommendation, "placement", lambda _device, _dtype: ("cpu", "float32"))
+    monkeypatch.setattr(recommendation, "placement", lambda _device, _dtype, _parameters: ("cpu", "float32"))
 
 
 def machine(**rates: Rates) -> Machine:
@@ -96,4 +96,4 @@ def test_what_is_offered_can_be_loaded() -> None:
     from guiderail.model.machine import precisions
 
     for device in ("cpu",):
-        assert [placement(device, dtype)[1] for dtype in precisions(device)] == list(precisions(device))
+        assert [placement(device, dtype, 0)[1] for dtype in precisions(device)] == list(precisions(device))

@@ -30,6 +30,10 @@ class FakeEngine:
         The settings of the same.
     by_hand
         Whether a person asked for the same, beyond doubt.
+    odds
+        What was learned of earlier suggestions when the same were begun.
+    chance
+        The probability of all suggestions.
     runs_code
         Whether the method runs the project's code: then a person must ask, else another one stands in.
     prepared, warmed
@@ -58,6 +62,8 @@ class FakeEngine:
         self.asked: list[str] = []
         self.settings: list[Settings] = []
         self.by_hand: list[bool] = []
+        self.odds: list[float] = []
+        self.chance: float | None = None
         self.runs_code = False
         self.prepared: list[str] = []
         self.warmed: list[str] = []
@@ -120,6 +126,7 @@ class FakeEngine:
         self.asked.append(request.before)
         self.settings.append(request.settings)
         self.by_hand.append(request.by_hand)
+        self.odds.append(request.odds)
         if self.failure is not None:
             failure, self.failure = self.failure, None
             raise failure
@@ -134,7 +141,7 @@ class FakeEngine:
                 stream.add(character.encode())
         texts = [text, *(f"{text}{number}" for number in range(1, request.n))]
         stands_in = self.runs_code and not request.by_hand
-        return Completion([_fitted(request, one) for one in texts], is_stand_in=stands_in)
+        return Completion([replace(_fitted(request, one), chance=self.chance) for one in texts], is_stand_in=stands_in)
 
     def _pass_gate(self) -> None:
         if self.steps == self.stop_at:

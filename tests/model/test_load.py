@@ -23,6 +23,7 @@ from guiderail.model.load import (
     placement,
     resolve,
 )
+from guiderail.model.matrix import int8_is_possible
 from guiderail.model.memory import NotEnoughMemoryError
 from guiderail.model.tokenizer import TokenizerError
 from tests.helpers.hub import COMMIT, fill_cache
@@ -82,15 +83,16 @@ def test_the_precision_is_the_one_asked_for(folder: Path, dtype: str) -> None:
     assert {parameter.dtype for parameter in model.module.parameters()} == {getattr(torch, dtype)} == {model.dtype}
 
 
-def test_auto_is_float32_on_a_cpu() -> None:
-    assert placement("cpu", "auto") == ("cpu", "float32")
+def test_auto_on_a_cpu_is_float32_for_a_small_model_and_int8_for_a_large_one() -> None:
+    large = "int8" if int8_is_possible() else "float32"
+    assert [placement("cpu", "auto", size)[1] for size in (11_000_000, 494_000_000)] == ["float32", large]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_a_clear_error() -> None:
-    assert placement("auto", "auto") == ("cpu", "float32")
+    assert placement("auto", "auto", 0) == ("cpu", "float32")
     with pytest.raises(DeviceError, match="no usable NVIDIA GPU"):
-        placement("cuda", "auto")
+        placement("cuda", "auto", 0)
 
 
 def test_a_model_is_loaded_with_the_threads_it_may_take(folder: Path) -> None:

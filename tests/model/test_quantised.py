@@ -58,6 +58,7 @@ def test_a_quantised_module_keeps_no_other_weights(tmp_path: Path) -> None:
     left = [m.weight.numel() for m in model.module.model.layers.modules() if isinstance(m, torch.nn.Linear)]
     assert not any(left)
     assert model.dtype == torch.float32
+    assert model.precision == "int8"
 
 
 def test_a_quantised_lean_model_has_its_table_in_16_bit_and_its_matrices_in_8(tmp_path: Path) -> None:

@@ -45,6 +45,15 @@ def test_a_narrow_pass_takes_half_of_the_threads_and_a_wide_one_all(seen: list[i
     assert torch.get_num_threads() == narrow
 
 
+@pytest.mark.parametrize(("tokens", "weights", "taken"), [(1, 500_000_000, 4), (1, 11_000_000, 2), (4, 100_000_000, 4)])
+def test_one_token_of_a_large_model_takes_all_threads(tokens: int, weights: int, taken: int) -> None:
+    """It is as much work as a wide pass of a small one."""
+    threads.allow(4)
+    with threads.taken_by(tokens, weights):
+        assert torch.get_num_threads() == taken
+    assert torch.get_num_threads() == 2
+
+
 def test_it_holds_in_every_thread_of_ours(seen: list[int]) -> None:
     """torch keeps a number for each thread, and one that was running before has another."""
     threads.allow(4)
@@ -67,6 +76,6 @@ def test_it_holds_in_every_thread_of_ours(seen: list[int]) -> None:
 def test_a_failed_pass_leaves_the_number_of_a_narrow_one() -> None:
     """What runs between passes never takes all threads."""
     threads.allow(4)
-    with pytest.raises(ValueError, match="boom"), threads.taken_by(threads.WIDE):
+    with pytest.raises(ValueError, match="boom"), threads.taken_by(threads.WIDE, 0):
         raise ValueError("boom")
     assert torch.get_num_threads() == 2

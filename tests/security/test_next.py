@@ -2,7 +2,9 @@
 
 import hashlib
 import re
+import struct
 import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from guiderail.cli import git
 from guiderail.cli.git import Revision
 from guiderail.cli.patch import _quoted
 from guiderail.errors import UsageError
@@ -57,8 +60,14 @@ def stored(root: Path, kind: str, data: bytes) -> str:
 
 def revision(root: Path, names: dict[str, bytes]) -> Revision:
     """A commit of files of these names."""
-    entries = [f"100644 {name}\0".encode() + bytes.fromhex(stored(root, "blob", data)) for name, data in names.items()]
-    tree = stored(root, "tree", b"".join(entries))
+    return commit(root, {name: stored(root, "blob", data) for name, data in names.items()})
+
+
+def commit(root: Path, blobs: dict[str, str]) -> Revision:
+    """A commit of blobs that are stored."""
+    tree = stored(
+        root, "tree", b"".join(f"100644 {name}\0".encode() + bytes.fromhex(blob) for name, blob in blobs.items())
+    )
     return Revision(
         root, stored(root, "commit", f"tree {tree}\nauthor A <a> 1 +0\ncommitter A <a> 1 +0\n\nm\n".encode())
     )
@@ -83,6 +92,54 @@ def test_large_files_are_not_read(root: Path) -> None:
     assert [path.name for path, _ in then.changed()] == ["bomb.py"]
     with pytest.raises(UsageError, match="cannot read"):
         then.text(root / "bomb.py")
+
+
+def number(value: int) -> bytes:
+    """A number as git writes it: seven bits a byte, the lowest first."""
+    return bytes([value & 127 | 128]) + number(value >> 7) if value > 127 else bytes([value])
+
+
+def packed(root: Path, size: int, text: bytes) -> str:
+    """Pack a text as a difference from an object of so many letters; its name."""
+    whole, pieces = hashlib.sha1(b"blob %d\0" % size), zlib.compressobj(1)
+    parts = []
+    for _ in range(size >> 20):
+        whole.update(b"a" * (1 << 20))
+        parts.append(pieces.compress(b"a" * (1 << 20)))
+    delta = number(size) + number(len(text)) + bytes([len(text)]) + text
+    entries = {
+        whole.hexdigest(): (3, size, b"".join([*parts, pieces.flush()])),
+        hashlib.sha1(b"blob %d\0" % len(text) + text).hexdigest(): (
+            7,
+            len(delta),
+            whole.digest() + zlib.compress(delta),
+        ),
+    }
+    pack, places = struct.pack(">4sII", b"PACK", 2, len(entries)), {}
+    for name, (kind, length, data) in entries.items():
+        head = number(kind << 4 | length & 15 | (length >> 4) << 7)  # the lowest seven bits are the kind and four
+        places[name] = (len(pack), zlib.crc32(head + data))
+        pack += head + data
+    pack += hashlib.sha1(pack).digest()
+    fan = [sum(int(name[:2], 16) <= first for name in places) for first in range(256)]
+    index = b"\xfftOc" + struct.pack(">257I", 2, *fan) + b"".join(bytes.fromhex(name) for name in sorted(places))
+    index += b"".join(struct.pack(">I", places[name][1]) for name in sorted(places))
+    index += b"".join(struct.pack(">I", places[name][0]) for name in sorted(places)) + pack[-20:]
+    path = root / ".git/objects/pack" / f"pack-{pack[-20:].hex()}.pack"
+    path.write_bytes(pack)
+    path.with_suffix(".idx").write_bytes(index + hashlib.sha1(index).digest())
+    return list(entries)[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems cannot limit another process's memory")
+def test_git_takes_no_memory_without_end(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repository of 5 MB had git take 1.2 GB; the size is whatever its author wrote."""
+    then = commit(root, {"a.py": packed(root, 256 << 20, WAS), "b.py": stored(root, "blob", NOW)})
+    assert then.text(root / "a.py") == WAS  # it is a right object
+    monkeypatch.setattr(git, "MEMORY", 100 << 20)
+    assert then.text(root / "b.py") == NOW
+    with pytest.raises(UsageError, match="cannot read"):
+        then.text(root / "a.py")
 
 
 def test_a_name_in_a_patch_holds_no_other_patch() -> None:

@@ -23,7 +23,8 @@ PERSONS = {
     "confidence": '"off"',
     "method": '"pg-td"', "parameters": '"pg-td.tests=x.py"', "model": '"./model"', "device": '"cuda"',
     "dtype": '"float16"', "threads": "1024", "log_level": '"debug"', "trust": '"always"', "analyser": '"jdtls"',
-    "drafter": '"off"', "cache_mb": "1000000", "cache_policy": '"patch"', "prompt_tokens": "1000000",
+    "drafter": '"off"', "draft_model": '"./model"', "cache_mb": "1000000", "cache_policy": '"patch"',
+    "prompt_tokens": "1000000",
     "only_monitors": '"none"', "layout": '"efim"', "temperature": "1.0", "top_k": "1", "top_p": "0.5",
     "min_p": "0.5", "seed": "1", "offer_models": "false", "python": '"/elsewhere/python"',
 }  # fmt: skip

@@ -34,3 +34,17 @@ def test_a_pattern_that_takes_for_ever_is_an_error_in_one_line() -> None:
     with pytest.raises(TokenizerError, match="takes too long on this text"):
         tokenizer.encode("x" * 200)
     assert time.thread_time() - began < SOON_S
+
+
+@pytest.mark.parametrize("count", [2, 24])
+def test_a_text_does_not_grow_before_it_is_split(count: int) -> None:
+    """Each stage writes a character that is not ASCII as two: of 40 stages the first text took all memory, at load.
+
+    24 of them take a gigabyte, in a tree where nothing stops that.
+    """
+    specification = json.loads((EMBEDDED_FOLDER / "tokenizer.json").read_text())
+    stages = [{"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}] * count
+    inner = {"type": "Sequence", "pretokenizers": stages[1:]}
+    specification["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [stages[0], inner]}
+    with pytest.raises(TokenizerError, match="more than once"):
+        Tokenizer(specification)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from guiderail.decoding.constraints.constraint import Constraint
+    from guiderail.decoding.sampling import Sampling
     from guiderail.decoding.stages.ngram_counts import NgramCounts
 
 
@@ -29,15 +30,21 @@ class Draft:
         For each node, the guessed probability that decoding gets there: a node's is at most its parent's. It decides
         how much of the draft is worth running; a wrong guess costs time and nothing else.
     drawn
-        Where children were drawn at random without replacement, in their order: by their parent (`ROOT` included)
-        the distribution they were drawn from, as float32 [vocabulary]. It must not depend on which
-        tokens were drawn, and neither may the chances, which must not rise from one sibling to the next. Empty where
-        the children were picked and not drawn.
+        Where children were drawn at random, in their order: by their parent (`ROOT` included) the distribution they
+        were drawn from, float32 [vocabulary]. They were drawn without replacement, unless `repeated` has them. Empty
+        where the children were picked and not drawn. What decides whether a token is drawn at all may depend on those
+        drawn before it, and not on itself.
+    repeated
+        Where children were drawn independently: by their parent the tokens in the order drawn, those that came again
+        included. How many they are must not depend on which they are.
     labels
         The drafter's own notes on each node, given back to it with the result.
     plan
         Where children were drawn: the chances of all nodes that there might have been, falling; `labels` then are a
         node's place in it. What is run is decided by it, and so does not depend on what was drawn.
+    is_whole
+        Whether all of it is run or none, as the drafter's promise decides: it was drawn, without a plan. A token that
+        is left out because of what it is would change the distribution.
     owner
         Who drafted; set by `DraftSelector`.
     """
@@ -45,15 +52,19 @@ class Draft:
     tree: TokenTree
     chances: list[float]
     drawn: dict[int, torch.Tensor] = field(default_factory=dict)
+    repeated: dict[int, list[int]] = field(default_factory=dict)
     labels: list[int] = field(default_factory=list)
     plan: Sequence[float] = ()
+    is_whole: bool = False
     owner: Drafter | None = None
 
     def best(self, count: int) -> Draft:
         """Cut the draft to its `count` likeliest nodes, or those of the first `count` places of the plan.
 
-        Of equal chances those that were added first.
+        Of equal chances those that were added first. A whole draft stays as it is.
         """
+        if self.is_whole:
+            return self
         nodes = range(len(self.tree))
         if self.plan:
             kept = [node for node in nodes if self.labels[node] < count]
@@ -67,9 +78,9 @@ class Draft:
             tree,
             [self.chances[node] for node in kept],
             {place[node]: q for node, q in self.drawn.items() if node in place},
-            [self.labels[node] for node in kept] if self.labels else [],
-            self.plan,
-            self.owner,
+            labels=[self.labels[node] for node in kept] if self.labels else [],
+            plan=self.plan,
+            owner=self.owner,
         )
 
 
@@ -111,6 +122,12 @@ class Drafter(ABC):
         Where another draft promises more it is not asked. Infinite for those that draft in no time.
         """
         return math.inf
+
+    def wait(self) -> None:  # noqa: B027
+        """Wait until all that drafts is loaded."""
+
+    def prepare(self, sampling: Sampling) -> None:  # noqa: B027
+        """Learn how the next text's tokens are going to be chosen; called before `begin`."""
 
     def begin(self, ids: Sequence[int], project: NgramCounts | None) -> None:  # noqa: B027
         """Prepare for a text after the prompt `ids`; `project` holds the project's other files, if any."""

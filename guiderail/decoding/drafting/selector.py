@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from guiderail.decoding.drafting.draft import Draft, Drafter, Verified
+from guiderail.decoding.sampling import Sampling
 
 if TYPE_CHECKING:
     from guiderail.decoding.constraints.constraint import Constraint
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 # A draft must promise this much more than one token a token's time: chances are guesses, and drafting costs a little.
 WORTHWHILE = 1.05
+GREEDY = Sampling()
 
 
 class DraftSelector:
@@ -26,18 +28,26 @@ class DraftSelector:
         The cost of a pass over so many tokens, in passes over one token (`PassCosts`).
     project
         The project's other files, for drafters that copy from them.
+    sampling
+        How tokens are going to be chosen, for drafters that draw.
     """
 
     def __init__(
-        self, drafters: Sequence[Drafter], pass_cost: Callable[[int], float], project: NgramCounts | None = None
+        self,
+        drafters: Sequence[Drafter],
+        pass_cost: Callable[[int], float],
+        project: NgramCounts | None = None,
+        sampling: Sampling = GREEDY,
     ) -> None:
         self._drafters = drafters
         self._pass_cost = pass_cost
         self._project = project
+        self._sampling = sampling
 
     def begin(self, ids: Sequence[int]) -> None:
         """Tell all drafters that a text is going to be decoded after `ids`."""
         for drafter in self._drafters:
+            drafter.prepare(self._sampling)
             drafter.begin(ids, self._project)
 
     def draft(self, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> Draft | None:
@@ -48,7 +58,7 @@ class DraftSelector:
             if draft is None or not len(draft.tree):
                 continue
             draft.owner = drafter
-            size, gain = self._size(draft)
+            size, gain = (len(draft.tree), drafter.promise) if draft.is_whole else self._size(draft)
             if gain > most:
                 best, most = draft.best(size), gain
         return best if best is not None and len(best.tree) else None

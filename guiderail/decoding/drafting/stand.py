@@ -18,6 +18,7 @@ import torch
 from guiderail.cache.tree import ROOT, TokenTree
 from guiderail.decoding.drafting.draft import Draft, Drafter, Verified
 from guiderail.decoding.drafting.rates import HitRates, tried
+from guiderail.decoding.sampling import Sampling
 from guiderail.decoding.spec import BuildContext, DrafterSpec, Metadata, parameter
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ class StandSpec(DrafterSpec):
 
     def build(self, context: BuildContext) -> Stand:
         """See `DrafterSpec.build`."""
-        greedy = context.sampling.greedy
-        return Stand(len(context.vocabulary.token_bytes), self.nodes, self.rows, seed=None if greedy else 0)
+        return Stand(len(context.vocabulary.token_bytes), self.nodes, self.rows)
 
 
 @dataclass(slots=True)
@@ -80,16 +80,21 @@ class Stand(Drafter):
     rows
         N-grams that are remembered at most; the oldest go first.
     seed
-        Of the draws; None for the likeliest instead of draws, for greedy decoding.
+        Of the draws; None for the likeliest instead of draws, until a text is sampled (`prepare`).
     """
 
     def __init__(self, vocabulary: int, nodes: int = 80, rows: int = 50_000, *, seed: int | None = None) -> None:
         self._vocabulary = vocabulary
         self._nodes = nodes
         self._rows = rows
-        self._generator = None if seed is None else torch.Generator().manual_seed(seed)
+        self._noise = torch.Generator().manual_seed(seed or 0)
+        self._generator = None if seed is None else self._noise
         self._table: dict[tuple[int, ...], _Row] = {}
         self._rates = HitRates(PRIORS)
+
+    def prepare(self, sampling: Sampling) -> None:
+        """See `Drafter.prepare`."""
+        self._generator = None if sampling.greedy else self._noise
 
     def propose(self, ids: Sequence[int], constraints: Sequence[Constraint], room: int) -> Draft | None:
         """The part of the planned tree for which there are rows; see `Drafter.propose`."""

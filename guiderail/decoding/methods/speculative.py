@@ -18,7 +18,7 @@ from guiderail.cache.tree import TokenTree
 from guiderail.decoding.constraints.constraint import Constraint
 from guiderail.decoding.drafting.draft import Draft, Verified
 from guiderail.decoding.drafting.selector import DraftSelector
-from guiderail.decoding.drafting.verification import Verifier
+from guiderail.decoding.drafting.verification import Drawn, Verifier
 from guiderail.decoding.method import DecodeRequest, Event, FinishedEvent, advance, staged
 from guiderail.decoding.methods.deferred_choice import DeferredChoice, Step
 from guiderail.decoding.partial_text import PartialText
@@ -108,7 +108,7 @@ class _Run:
         """Choose the next token; whether the pass holds the scores after it and the text goes on."""
         raw = self._pass.logits[: len(self._request.token_bytes)]
         scores = staged(raw, self.ids, len(self.ids) - self._prompt, self._request)
-        verifier = partial(Verifier, self._chooser, *self._pass.candidates())
+        verifier = partial(Verifier, self._chooser, self._pass.drawn())
         step = Step(len(self.ids), self.text, raw, scores, verifier)
         self._choices.choose(step)
         self.ids.append(step.token)
@@ -186,12 +186,13 @@ class _Pass:
         """The model's scores after the last decoded node."""
         return self.rows[self.path[-1] if self.path else 0]
 
-    def candidates(self) -> tuple[list[int], torch.Tensor | None]:
-        """The tokens drafted after the last decoded node, and the distribution they were drawn from, if they were."""
-        if self.draft is None:
-            return [], None
-        node = self.path[-1]
-        return [self.tree.tokens[child] for child in self.tree.children(node)], self.draft.drawn.get(node - 1)
+    def drawn(self) -> Drawn | None:
+        """The tokens drawn after the last decoded node; None where there are none, or they were picked."""
+        if self.draft is None or (q := self.draft.drawn.get(self.path[-1] - 1)) is None:
+            return None
+        if repeated := self.draft.repeated.get(self.path[-1] - 1):
+            return Drawn(q, repeated, independent=True)
+        return Drawn(q, [self.tree.tokens[child] for child in self.tree.children(self.path[-1])])
 
     def descend(self, token: int) -> bool:
         """Descend to the child with this token; whether there is one."""

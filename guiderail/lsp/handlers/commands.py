@@ -10,7 +10,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from guiderail.errors import GuiderailError
-from guiderail.lsp import status, usage, why
+from guiderail.lsp import feedback, status, usage, why
 from guiderail.lsp.buffer import Buffer, path_of
 from guiderail.lsp.client import ClientState
 from guiderail.lsp.configuration import camel
@@ -115,13 +115,15 @@ class CommandHandlers:
             found = counted.read()
         except GuiderailError as error:
             raise _failed(str(error)) from error
-        return usage.as_json(found) | {"text": usage.as_text(found), "path": str(counted.path)}
+        text = usage.as_text(found) + feedback.as_text(self.client.process.feedback.shifts())
+        return usage.as_json(found) | {"text": text, "path": str(counted.path)}
 
     def _reset(self, counted: UsageFile) -> None:
         if self.client.process.is_shared:
             raise _failed("other clients are counted too: whoever runs the server can run guiderail stats reset")
         try:
             counted.reset()
+            self.client.process.feedback.reset()
         except OSError as error:
             raise _failed(f"{counted.path} cannot be deleted: {error.strerror}") from error
 

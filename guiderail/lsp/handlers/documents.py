@@ -111,6 +111,7 @@ class DocumentHandlers:
         client.edited(uri, None)
         self.next_edits.closed(uri)
         client.suggestions.forget_text(uri)
+        client.followed.forget(uri)
         if buffer and is_long([buffer.text]):
             client.worker.release_memory()
         if self.status.active_uri == uri:

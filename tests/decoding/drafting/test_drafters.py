@@ -78,7 +78,7 @@ def test_drawn_drafts_leave_the_distribution_as_it_is() -> None:
     request = DecodeRequest(token_bytes=texts, stop=NeverStop(), max_tokens=3)
     before = session.passes
     for seed in range(draws):
-        method = Plain(Sampling(seed=seed, **sampling), 0, DraftSelector([stand], CHEAP))
+        method = Plain(Sampling(seed=seed, **sampling), 0, DraftSelector([stand], CHEAP, sampling=Sampling(**sampling)))
         ids = [e.id for e in method.decode(session, logits, request, ()) if isinstance(e, TokenEvent)]
         counts[tuple(ids)] += 1
         session.rollback(session.length - len(prompt))

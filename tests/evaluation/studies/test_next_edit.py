@@ -44,7 +44,9 @@ def row(system: str, kind: str, **more: Any) -> dict[str, Any]:
 
 def test_rows_add_up() -> None:
     """Shares are of the sites, of those found, and of the edits of which something is said."""
-    found = rows([row(GUIDERAIL, "class renamed"), row(GUIDERAIL, "made keyword-only", wrong=0, found=1, exact=0)], FULL)
+    found = rows(
+        [row(GUIDERAIL, "class renamed"), row(GUIDERAIL, "made keyword-only", wrong=0, found=1, exact=0)], FULL
+    )
     every = found[0]
     assert (every["kind"], every["changes"], every["sites"], every["told"]) == ("all", 2, 8, 8)
     assert (every["recall"], every["exactness"], every["wrong_share"]) == (0.5, 0.75, 0.125)

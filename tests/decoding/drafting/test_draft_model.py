@@ -4,11 +4,14 @@ from functools import cache
 
 import pytest
 
+from guiderail.decoding import registry
 from guiderail.decoding.constraints.vocabulary import Vocabulary
-from guiderail.decoding.drafting.embedded import EmbeddedDrafter, EmbeddedSpec, around
+from guiderail.decoding.drafting.by_text import around
+from guiderail.decoding.drafting.draft_model import DraftModel, DraftModelSpec
+from guiderail.decoding.drafting.growth import SHAPES, Shape
 from guiderail.decoding.drafting.pass_cost import PassCosts
 from guiderail.decoding.drafting.writer import Writer
-from guiderail.decoding.pipeline import Pipeline
+from guiderail.decoding.pipeline import Pipeline, build_pipeline
 from guiderail.decoding.spec import BuildContext
 from guiderail.engine.completer import Completer
 from guiderail.engine.plan import CompletionPlan
@@ -29,15 +32,15 @@ def small() -> Model:
     return load("embedded", device="cpu", dtype="float32", threads=1)
 
 
-def drafter_for(model: Model, drafts: Model) -> EmbeddedDrafter:
-    drafter = EmbeddedDrafter(model.tokenizer, model.info.fim, FREE)
+def drafter_for(model: Model, drafts: Model) -> DraftModel:
+    drafter = DraftModel(model.tokenizer, model.info.fim, FREE)
     drafter.start(lambda: drafts)
     drafter.wait()
     return drafter
 
 
-def complete(model: Model, offset: int, drafter: EmbeddedDrafter | None) -> tuple[tuple[int, ...], int]:
-    completer, part = Completer(model), EmbeddedSpec()
+def complete(model: Model, offset: int, drafter: DraftModel | None) -> tuple[tuple[int, ...], int]:
+    completer, part = Completer(model), DraftModelSpec()
     completer.store |= {part: drafter, PassCosts: FREE}
     recipe = Pipeline(drafters=(part,)) if drafter else Pipeline()
     request = CompletionPlan(
@@ -108,7 +111,7 @@ def test_until_its_model_is_there_it_is_silent() -> None:
         raise GuiderailError("no memory")
 
     model = tiny_model("qwen2")
-    drafter = EmbeddedDrafter(model.tokenizer, model.info.fim, FREE)
+    drafter = DraftModel(model.tokenizer, model.info.fim, FREE)
     assert drafter.promise == 0
     drafter.begin([1, 2], None)
     assert drafter.propose([1, 2], (), 5) is None
@@ -122,7 +125,7 @@ def test_a_model_that_comes_in_the_middle_drafts_from_the_prompt() -> None:
     """It is shown the prompt though it was not there when the text began, also where nothing but a word was written."""
     model = tiny_model("qwen2")
     ids, word = model.tokenizer.encode("import os\nx = "), model.tokenizer.encode("os")
-    drafter = EmbeddedDrafter(model.tokenizer, None, FREE)
+    drafter = DraftModel(model.tokenizer, None, FREE)
     drafter.begin(ids, None)
     drafter.start(small)
     drafter.wait()
@@ -146,6 +149,56 @@ def test_a_drafter_that_fails_is_silent_from_then_on(monkeypatch: pytest.MonkeyP
 def test_it_loads_nothing_for_a_model_of_its_own_size(name: str) -> None:
     model = small() if name == "embedded" else tiny_model("qwen2")
     context = BuildContext(model=model, vocabulary=Vocabulary(model.tokenizer.token_bytes), store={PassCosts: FREE})
-    drafter = EmbeddedSpec().build(context)
+    drafter = DraftModelSpec().build(context)
     drafter.wait()
     assert drafter.promise == 0
+
+
+def test_a_model_that_is_not_there_is_refused_before_anything_is_loaded() -> None:
+    with pytest.raises(GuiderailError, match="no-such-model"):
+        DraftModelSpec(model="./no-such-model").check(tiny_model("qwen2").info)
+
+
+@pytest.mark.parametrize("tree", SHAPES)
+def test_a_model_of_the_same_vocabulary_drafts_by_tokens(tree: str) -> None:
+    """Also after half a word, which its first token must go on with; and the text stays the same."""
+    model, passes = small(), {}
+    for offset in CURSORS:
+        expected, alone = complete(model, offset, None)
+        drafter = DraftModel(model.tokenizer, model.info.fim, FREE, Shape(tree=tree, nodes=8), stop=0.9)
+        drafter.start(lambda: model)
+        drafter.wait()
+        ids, drafted = complete(model, offset, drafter)
+        assert ids == expected
+        passes[offset] = drafted / alone
+    assert sum(passes.values()) < 0.5 * len(passes)
+
+
+@pytest.mark.parametrize(
+    ("drafter", "expected"),
+    [
+        ("off", []),
+        ("suffix", ["suffix", "draft-model"]),
+        ("draft-model", ["draft-model"]),
+        ("embedded", ["draft-model"]),
+    ],
+)
+def test_a_draft_model_drafts_beside_the_named_drafters(drafter: str, expected: list[str]) -> None:
+    """Unless nothing is to draft; and the setting decides which model it is."""
+    found = build_pipeline("plain", "draft-model.tree=rsd", drafter, draft_model="./small").drafters
+    assert [type(one) for one in found] == [registry.find(name).load() for name in expected]
+    if expected:
+        assert (found[-1].model, found[-1].tree) == ("./small", "rsd")
+
+
+def test_a_former_name_still_means_the_part() -> None:
+    """In the choice and in its parameters."""
+    (now,) = build_pipeline("plain", "draft-model.length=3", "draft-model").drafters
+    (before,) = build_pipeline("plain", "embedded.length=3", "embedded").drafters
+    assert before == now
+
+
+def test_the_default_drafters_are_joined_by_a_draft_model() -> None:
+    plain, joined = build_pipeline("plain", "", "auto"), build_pipeline("plain", "", "auto", draft_model="./small")
+    assert joined.drafters[:-1] == plain.drafters
+    assert build_pipeline("beam", "", "auto", draft_model="./small").drafters == ()

@@ -1,0 +1,225 @@
+"""Finds the file that a request is about, and the text that its editor holds."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from guiderail.lsp.policy import says_off
+from guiderail.prompt.file_cache import FileCache, status_of
+from guiderail.prompt.index import FILE_LIMIT, TEXT_LIMIT, deadline
+from guiderail.prompt.project import Project, read_text
+from guiderail.serve.faults import RequestFault
+from guiderail.serve.query import Query
+from guiderail.serve.window import Placed, Window
+from guiderail.text.document import Document
+from guiderail.text.language import language_named, language_of
+
+SEARCH_S = 0.25  # for the files of all roots; what was read stays known, so that a second search gets further
+OPEN = 16  # files whose text in the editor is remembered
+LONGEST_PATH = 1000  # characters; each folder of a path is looked at
+_OFF = "the file says guiderail: off"
+_HIDDEN = "the file is ignored by git, may hold secrets, or is a tool's"
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """The text to complete in.
+
+    Parameters
+    ----------
+    document, offset
+        The whole text as far as it is known, and the cursor.
+    root
+        The project that the file belongs to; None for a text that is in no file.
+    refusal
+        Why nothing is completed here; "" otherwise.
+    """
+
+    document: Document
+    offset: int
+    root: Path | None = None
+    refusal: str = ""
+
+    @property
+    def file(self) -> str | None:
+        """The file's path relative to its root."""
+        path = self.document.path
+        return path.relative_to(self.root).as_posix() if path is not None and self.root is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A text that an editor held, and when it was last seen there (nanoseconds of the file system's clock)."""
+
+    text: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    path: Path
+    root: Path
+    placed: Placed
+
+
+class ProjectFiles:
+    """The files under some roots. Not safe for use by several threads at once.
+
+    Parameters
+    ----------
+    roots
+        The projects' folders; nothing outside them is read, nor what is ignored or may hold secrets.
+    closed
+        Called with the file of which nothing is remembered any more.
+    """
+
+    def __init__(self, roots: Sequence[Path], closed: Callable[[Path], object] = lambda _: None) -> None:
+        self._projects = [Project(root) for root in roots]
+        self._texts: FileCache[str | None] = FileCache(self._read)
+        self._characters = 0
+        self._opened: dict[str, _Opened] = {}  # by path, the latest last
+        self._closed = closed
+        self._near = ""
+
+    @property
+    def reads(self) -> int:
+        """How many times a file was read."""
+        return self._texts.made
+
+    def hole(self, query: Query) -> Hole:
+        """The document that a query is about.
+
+        Raises
+        ------
+        RequestFault
+            The client names a file outside the roots, or a language that nobody knows.
+        """
+        if query.file and (named := self._named(query)) is not None:
+            return named
+        window = _window(query)
+        match = self._found(window)
+        return self._in_no_file(query) if match is None else self._in_file(query, match)
+
+    def samples(self) -> Iterator[Hole]:
+        """One file of each root: what its analyser needs is read, and the analyser started, before anybody asks."""
+        for project in self._projects:
+            for entry in islice(project.files("", None, deadline(SEARCH_S)), 1):
+                path = project.root / entry.path
+                text = self._texts.get(str(path), entry.status) or ""
+                yield Hole(Document(text, path, entry.language), len(text), project.root)
+
+    def _named(self, query: Query) -> Hole | None:
+        """The hole in the file that the client names; None for a name that leads nowhere and is only a hint."""
+        is_name = len(query.file) <= LONGEST_PATH and "\0" not in query.file
+        for project in self._projects if is_name else []:
+            relative = project.relative(project.root / query.file)
+            if relative is not None and (query.is_file_sure or status_of(f"{project.root}/{relative}")):
+                return self._in_named(query, project, project.root / relative)
+        if query.is_file_sure:
+            raise RequestFault(
+                400,
+                "the file is in none of the folders that are served",
+                "Start guiderail serve with its --root",
+                "file",
+            )
+        return None
+
+    def _in_named(self, query: Query, project: Project, path: Path) -> Hole:
+        """The hole in a named file; in the client's text alone if that cannot be put into the file's."""
+        if project.ignore(path):
+            return Hole(Document(""), 0, project.root, _HIDDEN)
+        status, window = status_of(str(path)), _window(query)
+        disk = (self._texts.get(str(path), status) if status else None) or ""
+        if says_off(disk):
+            return Hole(Document(""), 0, project.root, _OFF)
+        texts = (self._live(str(path), status), disk)
+        found = [placed for text in texts if text and (placed := window.place(text))]
+        best = min(found, key=lambda placed: placed.differing, default=Placed("", "", 0))
+        return self._in_file(query, _Match(path, project.root, best))
+
+    def _found(self, window: Window) -> _Match | None:
+        """The one file that the window fits best; None where none does, several do equally, or time was too short."""
+        expired = deadline(SEARCH_S)
+        best: list[_Match] = []
+        for path, root, text in self._candidates(window, expired):
+            placed = window.place(text)
+            if placed is None or (best and placed.differing > best[0].placed.differing):
+                continue
+            if best and placed.differing < best[0].placed.differing:
+                best = []
+            best.append(_Match(path, root, placed))
+        if expired() or len({match.path for match in best}) != 1:
+            return None
+        return best[0]
+
+    def _candidates(self, window: Window, expired: Callable[[], bool]) -> Iterator[tuple[Path, Path, str]]:
+        """Files that may hold the window, with the editor's text and with the disk's."""
+        if not window.anchors:
+            return
+        if self._characters > 2 * TEXT_LIMIT:
+            self._texts, self._characters = FileCache(self._read), 0
+        for project in self._projects:
+            project.refresh()
+            for entry in islice(project.files(self._near, None, expired), FILE_LIMIT):
+                path = f"{project.root}/{entry.path}"
+                for text in (self._live(path, entry.status), self._texts.get(path, entry.status)):
+                    if text and window.is_in(text):
+                        yield Path(path), project.root, text
+                if expired():
+                    return
+
+    def _live(self, path: str, status: os.stat_result | None) -> str | None:
+        """The text that an editor held; None once the file was written since."""
+        opened = self._opened.get(path)
+        if opened is None or (status is not None and status.st_mtime_ns > opened.at):
+            return None
+        return opened.text
+
+    def _in_file(self, query: Query, match: _Match) -> Hole:
+        crlf = "\r\n" in query.before or "\r\n" in query.after
+        head, tail = match.placed.head, match.placed.tail
+        if crlf:
+            head, tail = head.replace("\n", "\r\n"), tail.replace("\n", "\r\n")
+        text, offset = head + query.before + query.after + tail, len(head) + len(query.before)
+        self._remember(match, text)
+        document = Document(text, match.path, _language(query, match.path, text))
+        return Hole(document, offset, match.root, _OFF if says_off(text) else "")
+
+    def _remember(self, match: _Match, text: str) -> None:
+        self._near = match.path.relative_to(match.root).as_posix()
+        self._opened.pop(str(match.path), None)
+        self._opened[str(match.path)] = _Opened(_line_feeds(text), time.time_ns())
+        if len(self._opened) > OPEN:
+            oldest = next(iter(self._opened))
+            del self._opened[oldest]
+            self._closed(Path(oldest))
+
+    def _in_no_file(self, query: Query) -> Hole:
+        text = query.before + query.after
+        document = Document(text, None, _language(query, None, text))
+        return Hole(document, len(query.before), None, _OFF if says_off(text) else "")
+
+    def _read(self, path: str) -> str | None:
+        root = next(one.root for one in self._projects if Path(path).is_relative_to(one.root))
+        text = read_text(Path(path), root)
+        self._characters += len(text or "")
+        return text
+
+
+def _window(query: Query) -> Window:
+    return Window(_line_feeds(query.before), _line_feeds(query.after))
+
+
+def _line_feeds(text: str) -> str:
+    return text.replace("\r\n", "\n")
+
+
+def _language(query: Query, path: Path | None, text: str) -> str | None:
+    if query.language:
+        return language_named(query.language)
+    return language_of(path, text[:200].split("\n", 1)[0])

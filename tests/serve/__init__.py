@@ -1,0 +1,1 @@
+"""Tests of the HTTP server; tests/editors drives its real clients."""
