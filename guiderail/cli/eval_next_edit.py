@@ -26,6 +26,7 @@ TABLE = Table(
         "changes": "{changes}",
         "sites": "{sites}",
         "found": partial(_share, key="recall"),
+        "of known": partial(_share, key="recall_of_known"),
         "exact": partial(_share, key="exactness"),
         "told": lambda row: "-" if row["told"] is None else f"{row['told'] / row['sites']:.1%}",
         "wrong": partial(_share, key="wrong_share"),
@@ -35,9 +36,9 @@ TABLE = Table(
     },
     left=2,
     caption=(
-        "found: of the sites; exact: of those found; told: found, or named as left to the person; wrong: of the edits "
-        "at places that are in both releases;\nerrors: new ones with the declaration's change alone → with all edits; "
-        "truth: with the later release's own edits"
+        "found: of the sites; of known: of those that the analyser's own rename finds; exact: of those found;\n"
+        "told: found, or named as left to the person; wrong: of the edits at places that are in both releases;\n"
+        "errors: new ones with the declaration's change alone → with all edits; truth: with the later release's own"
     ),
     width=170,
 )

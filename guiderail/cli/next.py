@@ -34,6 +34,9 @@ UTF8_MARK = b"\xef\xbb\xbf"
 @click.option(
     "--before", metavar="OLD", type=click.Path(path_type=Path), help="A file with the text before the change."
 )
+@click.option(
+    "--line", type=click.IntRange(1), metavar="L", help="Only what follows from the change of what FILE declares in it."
+)
 @click.option("--apply", is_flag=True, help="Make the edits, in place of only listing them.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @setting_flags("analyser", "python", "trust")
@@ -41,6 +44,7 @@ def next_edits(
     file: Path | None,
     since: str | None,
     before: Path | None,
+    line: int | None,
     apply: bool,
     as_json: bool,
     **flags: Any,
@@ -50,6 +54,7 @@ def next_edits(
 
     \b
     guiderail next shop.py
+    guiderail next shop.py --line 12
     guiderail next --since v1.2 --apply
     guiderail next shop.py --before shop.old.py --json
     """
@@ -60,6 +65,8 @@ def next_edits(
 
     if before is not None and (file is None or since is not None):
         raise UsageError("--before is the earlier text of one FILE", "Name FILE, and leave --since out")
+    if line is not None and file is None:
+        raise UsageError("--line is a line of one FILE", "Name FILE")
     if file is not None and file.is_dir():
         raise UsageError(f"{file} is a folder", "Name a file, or leave FILE out: then all changed files are looked at")
     file = file and Path(os.path.realpath(file.parent)) / file.name
@@ -70,7 +77,7 @@ def next_edits(
     changes = [_given(file, before)] if file and before else list(_since(then, file)) if then else []
     pool = ServerPool(settings.analyser, trust=settings.trust, python=settings.python)
     try:
-        found = consequences(pool, root, _whole(changes), partial(_then, then))
+        found = consequences(pool, root, _whole(changes), partial(_then, then), None if line is None else line - 1)
     except InterruptedSearchError as error:
         raise GuiderailError(f"the analyser gives no answer ({error})", "Try guiderail analysers check") from error
     finally:

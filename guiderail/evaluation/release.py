@@ -56,9 +56,19 @@ class Release:
                     own.setdefault(one.name, set()).update(one.bases)
         return {name: _reached(name, own) for name in own}
 
-    def is_derived(self, name: str, base: str) -> bool:
-        """Whether a class is derived from another."""
-        return base in self.bases.get(name, ())
+    @cached_property
+    def owners(self) -> dict[str, set[str]]:
+        """By member the classes of any file that declare it."""
+        found: dict[str, set[str]] = {}
+        for path in self.texts:
+            for one in self.declared(path).values():
+                if one.owner:
+                    found.setdefault(one.name, set()).add(one.owner)
+        return found
+
+    def is_topmost(self, one: Declaration) -> bool:
+        """Whether no class that a member's class is derived from declares it too."""
+        return not self.bases.get(one.owner, set()) & self.owners.get(one.name, set())
 
 
 def _reached(name: str, own: Mapping[str, set[str]]) -> set[str]:

@@ -142,11 +142,7 @@ class Miner:
         by_names = lambda one: (one[1].is_member, one[1].name, one[2].name)  # noqa: E731
         for (is_member, old, new), group in groupby(sorted(renamed, key=by_names), key=by_names):
             own = list(group)
-            owners = {one.owner for _, one, _ in own}
-            roots = [
-                (path, one) for path, one, _ in own
-                if not is_member or not any(self.before.is_derived(one.owner, base) for base in owners)
-            ]  # fmt: skip
+            roots = [(path, one) for path, one, _ in own if not is_member or self.before.is_topmost(one)]
             declared = tuple((path, Edit(one.start, one.start + len(old), new)) for path, one in roots)
             sites, excluded = self._sites(old, new, is_member, {(path, one.start) for path, one in roots})
             kinds = {one.kind for _, one in roots}
@@ -232,7 +228,7 @@ class Miner:
             old, new = self.before.tree(path), self.after.tree(path)
             assert old is not None and new is not None and one.parameters is not None and other.parameters is not None
             start, end = old.start(one.parameters), old.end(one.parameters)
-            if not is_constructor and any(self.before.is_derived(one.owner, base) for base in owners):
+            if not is_constructor and not self.before.is_topmost(one):
                 sites.append(Site(path, start, end, words(new, other.parameters), new.text(other.parameters)))
             else:
                 declared.append((path, Edit(start, end, new.text(other.parameters))))

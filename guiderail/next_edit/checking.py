@@ -38,7 +38,7 @@ class Checker:
         """Those of one file that bring no errors into it.
 
         An import that follows a rename is wrong until the uses follow too. So all are tried together; if that brings
-        errors, without those on whose lines the errors are; then those of each change.
+        errors, without those on whose lines the errors are; then those of each change, and of one change in halves.
         """
         tried = list(proposals)
         for _ in range(TRIES):
@@ -49,10 +49,11 @@ class Checker:
             if len(right) == len(tried):
                 break
             tried = right
-        reasons = dict.fromkeys(one.reason for one in tried)
-        if len(reasons) < 2:
+        parts = _parts(tried)
+        if len(parts) < 2:
             return []
-        return [one for reason in reasons for one in self.clean([one for one in tried if one.reason == reason])]
+        kept = [one for part in parts for one in self.clean(part)]
+        return kept if not self._lines_of_errors(kept) else max(map(self.clean, parts), key=len)
 
     def _lines_of_errors(self, proposals: Sequence[Proposal]) -> set[int]:
         """The lines, with all proposals made, where there are errors that are not there without them."""
@@ -70,6 +71,17 @@ class Checker:
             self._long_before[path] = errors_in(self._earlier(document))
         new = new_errors(new, self._long_before.get(path, []))
         return {changed.position_at(one.start)[0] for one in new}
+
+
+def _parts(proposals: Sequence[Proposal]) -> list[list[Proposal]]:
+    """Those of each change, or of one change the edits of arguments in two halves: a call is apart from another."""
+    reasons = dict.fromkeys(one.reason for one in proposals)
+    if len(reasons) > 1:
+        return [[one for one in proposals if one.reason == reason] for reason in reasons]
+    if len(proposals) < 2 or any(one.kind == "rename" for one in proposals):
+        return [list(proposals)]
+    middle = len(proposals) // 2
+    return [list(proposals[:middle]), list(proposals[middle:])]
 
 
 def _lines(proposals: Sequence[Proposal]) -> list[int]:

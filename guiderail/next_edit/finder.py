@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
@@ -22,28 +22,23 @@ from guiderail.next_edit.calls import LeftAloneError, call_of, rewritten
 from guiderail.next_edit.checking import Checker
 from guiderail.next_edit.files import Files
 from guiderail.next_edit.overrides import followed
+from guiderail.next_edit.places import is_word, lines_of_declaration, offset_of, spelt, start_of
 from guiderail.next_edit.proposal import Consequences, LeftAlone, Proposal, left_alone, without_overlaps
 from guiderail.next_edit.relevance import may_matter
-from guiderail.next_edit.renames import Rename, is_another, renames
+from guiderail.next_edit.renames import Rename, attributes, class_of_attribute, is_another, renames
+from guiderail.next_edit.search_time import InterruptedSearchError, SearchTime
 from guiderail.next_edit.signatures import Signature, SignatureChange, signature_changes, signatures
 from guiderail.next_edit.source_tree import SourceTree, read
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
-from guiderail.text.positions import to_column, to_units
 from guiderail.text.syntax import SlowTextError
 
 T = TypeVar("T")
 ANSWER_S = 30.0  # of the first question of a project; the analyser reads it then
-SEARCH_S = 10.0  # of this thread for looking into the trees, for each change; half a megabyte of code takes two
 POLL_S = 0.02
-MARK = "\ufeff"
 WORD = re.compile(r"\w+")
 
 Cancelled = Callable[[], bool]
-
-
-class InterruptedSearchError(Exception):
-    """The search was cancelled, or the analyser does not answer."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +62,20 @@ class Finder:
     _renamed: dict[str, str] = field(default_factory=dict, init=False)
     _trees: dict[Path, SourceTree | None] = field(default_factory=dict, init=False)
     _alignments: dict[Path, Alignment | None] = field(default_factory=dict, init=False)
-    _time: _Time = field(default_factory=lambda: _Time(), init=False)  # noqa: PLW0108 (it is defined below)
 
-    def find(self, before: Document, after: Document) -> Consequences:
+    @cached_property
+    def _time(self) -> SearchTime:
+        return SearchTime(self.cancelled)
+
+    def find(self, before: Document, after: Document, line: int | None = None) -> Consequences:
         """What follows from the change of one file: that in the file itself first, then in open files.
 
         Parameters
         ----------
         before, after
             The file, with a path. Nothing is found where one of them has errors of syntax.
+        line
+            Of `after`, from 0: only what follows from the change of what is declared there.
 
         Raises
         ------
@@ -83,22 +83,23 @@ class Finder:
             The search was cancelled, or the analyser does not answer.
         """
         self._time.begin()
-        old, new = read(before, self._look_up), read(after, self._look_up)
+        old, new = read(before, self._time.check), read(after, self._time.check)
         if old is None or new is None or after.path is None or not may_matter(old, new):
             return Consequences()
         self.follow(before)
         try:
-            return self._find(old, new, after.path)
+            return self._find(old, new, after.path, line)
         except SlowTextError:
             return Consequences((), (LeftAlone(after.path, 0, "what it changes takes too long to be found"),))
 
-    def _find(self, old: SourceTree, new: SourceTree, path: Path) -> Consequences:
+    def _find(self, old: SourceTree, new: SourceTree, path: Path, line: int | None) -> Consequences:
         search = _Search(self, whole(path), Alignment(old, new))
         self._renamed.update((one.old, one.new) for one in renames(search.alignment))
         proposals, overlapping = without_overlaps(search.found())
         ordered = sorted(proposals, key=lambda one: (*self._rank(one.path, path), one.edit.start))
-        found = self.checked(ordered)
-        return Consequences(found.edits, (*search.left, *overlapping, *found.left))
+        found = self.checked(ordered)  # all together, since one may need the other
+        every = Consequences(found.edits, (*search.left, *overlapping, *found.left))
+        return every if line is None else every.of(set(search.reasons(line)))
 
     def follow(self, before: Document) -> None:
         """Take a file for changed whose earlier text this is: what it holds is seen together with that of others."""
@@ -135,20 +136,15 @@ class Finder:
         raise InterruptedSearchError("cancelled" if self.cancelled() else "late")
 
     def check(self) -> None:
-        """Raise InterruptedSearchError if nobody waits any more."""
-        if self.cancelled():
-            raise InterruptedSearchError("cancelled")
-
-    def _look_up(self) -> None:
-        """Called at each look into a tree: no text takes a search longer than `SEARCH_S`."""
-        self.check()
+        """Raise InterruptedSearchError if nobody waits any more, SlowTextError if the search takes too long."""
         self._time.check()
 
     def tree(self, path: Path) -> SourceTree | None:
         """The tree of another file; None where it cannot be changed, or has errors of syntax."""
         if path not in self._trees:
             document = self.files.get(path)
-            self._trees[path] = read(document, self._look_up) if document is not None else None
+            self._time.extend()
+            self._trees[path] = read(document, self._time.check) if document is not None else None
         return self._trees[path]
 
     def alignment(self, tree: SourceTree) -> Alignment | None:
@@ -157,7 +153,7 @@ class Finder:
         assert path is not None, "it is a file's"
         if path not in self._alignments:
             earlier = self.files.earlier(path)
-            old = read(earlier, self._look_up) if earlier is not None else None
+            old = read(earlier, self._time.check) if earlier is not None else None
             self._alignments[path] = Alignment(old, tree) if old is not None else None
         return self._alignments[path]
 
@@ -182,24 +178,13 @@ class Finder:
         return (0 if path == changed else 1 if self.files.is_open(path) else 2), path
 
 
-class _Time:
-    """The processor's time of this thread that a search may take."""
-
-    def __init__(self) -> None:
-        self._until = math.inf
-
-    def begin(self) -> None:
-        """Begin a search."""
-        self._until = time.thread_time() + SEARCH_S
-
-    def check(self) -> None:
-        """Raise SlowTextError if it is used up."""
-        if time.thread_time() > self._until:
-            raise SlowTextError
-
-
 def _question(path: Path, document: Document, offset: int = 0) -> Question:
     return Question(path, document.language or "", document.text, offset)
+
+
+def _reason(change: SignatureChange) -> str:
+    """The function as it is now."""
+    return f"{'.'.join(change.after.path)}({', '.join(one.name for one in change.after.parameters)})"
 
 
 @dataclass(frozen=True)
@@ -233,6 +218,17 @@ class _Search:
         for rename in renames(self.alignment):
             yield from self._uses(rename)
 
+    def reasons(self, line: int) -> Iterator[str]:
+        """Those of what follows from the change of what is declared in a line."""
+        after = self.alignment.after
+        for change in signature_changes(self.alignment):
+            if line in lines_of_declaration(after, change.after.start):
+                yield _reason(change)
+        for rename in renames(self.alignment):
+            token = self.alignment.became(rename.start)
+            if token is not None and line in lines_of_declaration(after, token.start):
+                yield f"{rename.old} → {rename.new}"
+
     def _uses(self, rename: Rename) -> Iterator[Proposal]:
         """The uses of a renamed name, if it was declared where it was replaced."""
         found = self._references(self._own(rename.start))
@@ -247,7 +243,7 @@ class _Search:
         for tree, start in self._places(places, rename.old):
             if is_local and tree is not self.alignment.after:
                 continue
-            text = _spelt(tree, start, rename)
+            text = spelt(tree, start, rename)
             one = Proposal(tree.document, Edit(start, start + len(rename.old), text), "rename", reason)
             if (
                 tree is not self.alignment.after
@@ -259,7 +255,9 @@ class _Search:
                 yield one
 
     def _same_elsewhere(self, rename: Rename) -> Iterator[_Place]:
-        """The overrides of a renamed method, and the parameters of overrides that have a renamed parameter's name."""
+        """What has a renamed name in subclasses: methods that override it, their parameters, and attributes."""
+        if rename.kind == "member":
+            yield from self._attributes(rename)
         for one in signatures(self.alignment.before):
             is_method = one.owner is not None and not one.is_constructor
             if is_method and rename.start == one.start:
@@ -267,6 +265,17 @@ class _Search:
             elif is_method and any(own.start == rename.start for own in one.parameters):
                 for place, other in self._overrides(one):
                     yield from (_Place(place.tree, own.start) for own in other.parameters if own.name == rename.old)
+
+    def _attributes(self, rename: Rename) -> Iterator[_Place]:
+        """The attributes of subclasses that are set in place of a renamed one."""
+        tree = self.alignment.before
+        name = tree.name_at(rename.start)
+        around = class_of_attribute(tree, name) if name is not None else None
+        own = around.child_by_field_name("name") if around is not None else None
+        for place in self._implementations(tree.start(own), None) if own is not None else ():
+            heir = place.tree.name_at(place.start)
+            if heir is not None and heir.parent is not None and place != self._own(tree.start(own)):
+                yield from (_Place(place.tree, start) for start in attributes(place.tree, heir.parent, rename.old))
 
     def _overrides(self, signature: Signature) -> Iterator[tuple[_Place, Signature]]:
         """The methods of subclasses that override one, as far as their parameters can be read."""
@@ -291,10 +300,11 @@ class _Search:
         In the changed file that is the text before the change, elsewhere what the file holds.
         """
         for place in self.finder.answer(self.finder.analyser.ask(OVERRIDES, self._question(self._own(start)))):
+            self.finder.check()
             tree = self.alignment.before if place.path == self.path else self.finder.tree(place.path)
             if tree is None:
                 continue
-            found = _offset(place, tree.document, name) if name else _start(place, tree.document)
+            found = offset_of(place, tree.document, name) if name else start_of(place, tree.document)
             if found is not None:
                 yield _Place(tree, found)
 
@@ -303,8 +313,7 @@ class _Search:
 
     def _calls(self, change: SignatureChange) -> Iterator[Proposal]:
         """The calls of a function whose parameters changed, and the overrides of a method with theirs."""
-        old, new = change.before, change.after
-        reason = f"{'.'.join(new.path)}({', '.join(one.name for one in new.parameters)})"
+        old, reason = change.before, _reason(change)
         names = [(self._own(old.start), old.path[-1])]
         if old.is_constructor and old.owner is not None:
             names += [(self._own(old.owner), old.path[-2]), *self._heirs(old)]
@@ -377,45 +386,11 @@ class _Search:
         for place in places:
             self.finder.check()
             if place.path == self.path:
-                start = _offset(place, self.alignment.before.document, name)
+                start = offset_of(place, self.alignment.before.document, name)
                 token = self.alignment.became(start) if start is not None else None
                 tree, start = self.alignment.after, token.start if token is not None else None
             else:
                 tree = self.finder.tree(place.path)
-                start = _offset(place, tree.document, name) if tree is not None else None
-            if tree is not None and start is not None and _is_word(tree.document.text, start, name):
+                start = offset_of(place, tree.document, name) if tree is not None else None
+            if tree is not None and start is not None and is_word(tree.document.text, start, name):
                 yield tree, start
-
-
-def _offset(place: Reference, document: Document, name: str) -> int | None:
-    """Where a name is in a text; None if it is not where the analyser says.
-
-    A byte order mark, which our texts are without, may count in the first line.
-    """
-    if place.line >= document.line_count:
-        return None
-    start, line = document.line_start(place.line), document.line_text(place.line)
-    marks = (0, to_units(MARK, 1, place.encoding)) if place.line == 0 else (0,)
-    places = (start + to_column(line, place.units - mark, place.encoding) for mark in marks)
-    return next((one for one in places if _is_word(document.text, one, name)), None)
-
-
-def _start(place: Reference, document: Document) -> int | None:
-    """Where a place is in a text."""
-    if place.line >= document.line_count:
-        return None
-    return document.line_start(place.line) + to_column(document.line_text(place.line), place.units, place.encoding)
-
-
-def _is_word(text: str, start: int, name: str) -> bool:
-    """Whether a name stands at an offset, and no longer one."""
-    around = text[max(0, start - 1) : start] + text[start + len(name) : start + len(name) + 1]
-    return text.startswith(name, start) and not any(one.isalnum() or one == "_" for one in around)
-
-
-def _spelt(tree: SourceTree, start: int, rename: Rename) -> str:
-    """The new name; where an object's literal or pattern has one name for a key and a value, both."""
-    node = tree.name_at(start)
-    if node is None or not node.type.startswith("shorthand_property"):
-        return rename.new
-    return f"{rename.new}: {rename.old}" if rename.kind == "member" else f"{rename.old}: {rename.new}"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
+
 from tree_sitter import Node
 
 from guiderail.next_edit.calls import LeftAloneError
 from guiderail.next_edit.signatures import Signature, SignatureChange
 from guiderail.next_edit.source_tree import SourceTree
 from guiderail.text.edit import Edit
+
+BUILTIN = frozenset(dir(builtins))
 
 
 def followed(tree: SourceTree, own: Signature, declared: SourceTree, change: SignatureChange) -> Edit | None:
@@ -25,8 +29,9 @@ def followed(tree: SourceTree, own: Signature, declared: SourceTree, change: Sig
     LeftAloneError
         It takes other parameters than the method did, or a comment would be lost.
     """
-    if own.shape == change.after.shape:
-        return None
+    new = [now for now, origin in zip(change.after.parameters, change.origins, strict=True) if origin is None]
+    if own.shape == change.after.shape or any(one.kind in {"rest", "keywords"} for one in new):
+        return None  # an override may well do without what takes any number
     if own.shape != change.before.shape:
         raise LeftAloneError("the override takes other parameters")
     listed, model = _listed(tree, own), _listed(declared, change.after)
@@ -60,9 +65,22 @@ def _item(
     """A parameter of the override: as it has it, or as the method has it if that is new or has another default."""
     origin, now = change.origins[at], change.after.parameters[at]
     if origin is None or change.before.parameters[origin].is_optional != now.is_optional:
-        return declared.text(node)
+        return _new(tree, declared, node)
     text, name = tree.text(nodes[origin + skip]), change.before.parameters[origin].name
     return text.replace(name, now.name, 1)
+
+
+def _new(tree: SourceTree, declared: SourceTree, node: Node) -> str:
+    """A parameter as it is declared, without an annotation of names that the override's file does not have."""
+    kind, value = node.child_by_field_name("type"), node.child_by_field_name("value")
+    if kind is None or tree is declared:
+        return declared.text(node)
+    known = {token.text for token in tree.tokens if token.is_name}
+    names = {one.text for one in declared.tokens_in(declared.start(kind), declared.end(kind)) if one.is_name}
+    if names <= known | BUILTIN:
+        return declared.text(node)
+    name = declared.text(node)[: declared.start(kind) - declared.start(node)].rstrip().removesuffix(":").rstrip()
+    return name if value is None else f"{name}={declared.text(value)}"
 
 
 def _edit(tree: SourceTree, listed: Node, items: list[str]) -> Edit:

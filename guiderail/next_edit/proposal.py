@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -62,6 +62,11 @@ class Consequences:
 
     edits: tuple[Proposal, ...] = ()
     left: tuple[LeftAlone, ...] = ()
+
+    def of(self, reasons: Collection[str]) -> Consequences:
+        """What follows for some reasons."""
+        left = (one for one in self.left if any(one.why.startswith(f"{reason}: ") for reason in reasons))
+        return Consequences(tuple(one for one in self.edits if one.reason in reasons), tuple(left))
 
 
 def left_alone(proposal: Proposal, why: str) -> LeftAlone:

@@ -75,6 +75,22 @@ def is_another(tree: SourceTree, name: str) -> bool:
     return any(_is_plain(tree, token) for token in tree.tokens if token.text == name and token.is_name)
 
 
+def class_of_attribute(tree: SourceTree, node: Node) -> Node | None:
+    """The class in whose body an attribute is set; None of other names, and of methods."""
+    around = _enclosing(tree, node)
+    is_set = around is not None and _is_class(tree, around) and _role(tree, node)[1] in {"name", "left"}
+    return around if is_set and around is not None and around.child_by_field_name("name") != node else None
+
+
+def attributes(tree: SourceTree, around: Node, name: str) -> Iterator[int]:
+    """Where the body of a class sets an attribute of a name."""
+    for token in tree.tokens_in(tree.start(around), tree.end(around)):
+        node = tree.name_at(token.start) if token.text == name and token.is_name else None
+        if node is not None and class_of_attribute(tree, node) == around:
+            yield token.start
+            return
+
+
 def _role(tree: SourceTree, node: Node) -> tuple[str, str | None]:
     """What a name is in its parent."""
     parent = node.parent

@@ -26,6 +26,7 @@ def consequences(
     root: Path,
     changes: Iterable[tuple[Document, Document]],
     earlier: Callable[[Path], Document | None] = lambda _: None,
+    line: int | None = None,
 ) -> Consequences:
     """What follows from the changes of files, each before and after; the files hold the later texts.
 
@@ -33,6 +34,8 @@ def consequences(
     ----------
     earlier
         What any file held before, if that is known: a call that was adapted since is not adapted again.
+    line
+        From 0: only what follows from the change of what is declared there.
 
     Raises
     ------
@@ -51,14 +54,15 @@ def consequences(
         finder.follow(before)
         known.append((before, after))
     for before, after in known:
-        own = finders[after.language or ""].find(before, after)
+        own = finders[after.language or ""].find(before, after, line)
         found += own.edits
         left += own.left
     proposals, overlapping = without_overlaps(found)
     edits = list[Proposal]()
     for language, finder in finders.items():  # what each change alone allows, several may not
         own = [one for one in proposals if (one.document.language or "") == language]
-        every = finder.checked(sorted(own, key=lambda one: (one.path, one.edit.start)))
+        ordered = sorted(own, key=lambda one: (one.path, one.edit.start))
+        every = finder.checked(ordered) if line is None else Consequences(tuple(ordered))
         edits += every.edits
         left += every.left
     return Consequences(tuple(edits), tuple(dict.fromkeys((*left, *overlapping))))

@@ -61,6 +61,19 @@ def test_apply(guiderail, project: Path) -> None:
     subprocess.run(["python3", "app.py"], check=True, cwd=project)
 
 
+def test_only_what_is_declared_in_a_line(guiderail, project: Path) -> None:
+    """Lines count from 1; the parameters of a function are declared with it."""
+    change(project / "shop.py", ("class Cart", "class Basket"), ("def price", "def cost"), ("count=1", "number=1"))
+    change(project / "shop.py", ("return item, count", "return item, number"))
+    kinds = {
+        line: json.loads(guiderail("next", "shop.py", "--line", line, "--json").out)["edits"] for line in (1, 2, 6)
+    }
+    assert {line: {one["text"] for one in edits} for line, edits in kinds.items()} == {
+        1: {"Basket"}, 2: {"number"}, 6: {"cost"}
+    }  # fmt: skip
+    assert json.loads(guiderail("next", "shop.py", "--line", "5", "--json").out)["edits"] == []
+
+
 def test_a_value_that_nobody_knows_is_left_to_the_person(guiderail, project: Path) -> None:
     change(project / "shop.py", ("price(cart)", "price(cart, id)"))  # a builtin has that name everywhere
     found = json.loads(guiderail("next", "shop.py", "--json").out)
@@ -145,6 +158,7 @@ def test_an_earlier_text_without_git(guiderail, project: Path, tmp_path: Path) -
         (("--since", "--output=x"), "is no revision"),
         (("new.py",), "is not in the revision"),
         (("--before", "shop.py"), "of one FILE"),
+        (("--line", "3"), "of one FILE"),
         (("missing.py",), "missing.py"),
     ],
 )

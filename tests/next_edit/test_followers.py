@@ -127,3 +127,39 @@ def test_a_member_may_get_the_name_of_another_class_s(pool: ServerPool, tmp_path
         pool, tmp_path, (base, ""), ("    def f(self): ...\n\n    def g", "    def g(self): ...\n\n    def f")
     )
     assert "A().f()" in found
+
+
+def test_an_attribute_that_subclasses_set(pool: ServerPool, tmp_path: Path) -> None:
+    """It is the same attribute; a variable of that name is not."""
+    base = "class Field:\n    template = 'a'\n\n    def show(self):\n        return self.template\n"
+    sub = (
+        "from base import Field\n\ntemplate = 1\n\n\nclass Text(Field):\n    template = 'b'\n\n\n"
+        "print(Text.template, template)\n"
+    )
+    found, other, left = followed(pool, tmp_path, (base, sub), ("template =", "view ="))
+    assert found == base.replace("template", "view")
+    assert (other, left) == (sub.replace("    template =", "    view =").replace("Text.template", "Text.view"), [])
+
+
+def test_an_edit_that_brings_an_error_takes_no_others_with_it(pool: ServerPool, tmp_path: Path) -> None:
+    """One override uses the parameter that is gone, so it is left; the other follows."""
+    sub = (
+        "from base import Base\n\n\nclass One(Base):\n    def run(self, job, queue):\n"
+        "        x = 1\n        return queue\n\n\n"
+        "class Two(Base):\n    def run(self, job, queue):\n        return job\n"
+    )
+    _, found, left = followed(pool, tmp_path, (BASE, sub), ("job, queue", "job"))
+    assert found == "job".join(sub.rsplit("job, queue", 1))
+    assert len(left) == 1
+
+
+def test_a_new_parameter_comes_without_an_annotation_that_the_override_s_file_does_not_know(
+    pool: ServerPool, tmp_path: Path
+) -> None:
+    base = "from decimal import Decimal\n\n\n" + BASE
+    found = followed(pool, tmp_path, (base, SUB), ("job, queue", "job, queue, rate: Decimal | None = None, n: int = 0"))
+    assert "def run(self, job: int, queue, rate=None, n: int = 0):" in found[1]
+
+
+def test_an_override_may_do_without_what_takes_any_number(pool: ServerPool, tmp_path: Path) -> None:
+    assert followed(pool, tmp_path, (BASE, SUB), ("job, queue", "job, queue, **options"))[1:] == (SUB, [])

@@ -125,7 +125,7 @@ class _Replay:
         if found is None:
             return
         proposed = self._in_earlier(found)
-        yield self._row(GUIDERAIL, proposed) | self._errors(declared, proposed) | {
+        yield self._row(GUIDERAIL, proposed) | self._errors(declared, proposed) | self._known(renames, proposed) | {
             "told": self._told(found, proposed), "seconds": seconds,
             "left": sorted({one.why for one in found.left}),
         }  # fmt: skip
@@ -142,6 +142,14 @@ class _Replay:
             "missed": [described(self.miner, FileEdit(s.path, Edit(s.start, s.end, " ".join(s.words))))
                        for s in found.missed],
         }  # fmt: skip
+
+    def _known(self, renames: Sequence[FileEdit] | None, proposed: Sequence[FileEdit]) -> dict[str, int | None]:
+        """The sites that the analyser's own rename finds, and those of them that have an edit."""
+        if renames is None:
+            return {"known": None, "known_found": None}
+        missed = [set(score(self.miner, self.change, edits).missed) for edits in (renames, proposed)]
+        known = set(self.change.sites) - missed[0]
+        return {"known": len(known), "known_found": len(known - missed[1])}
 
     def _consequences(self, declared: Sequence[FileEdit]) -> Consequences | None:
         """What guiderail proposes once the declarations are changed; None if the analyser does not answer."""
@@ -287,7 +295,7 @@ async def _rename(client: Any, question: Question, name: str) -> tuple[Reference
 
 
 def _share(above: str, below: str) -> Callable[[Row], tuple[float, float] | None]:
-    return lambda row: (float(row[above]), float(row[below])) if row[below] else None
+    return lambda row: (float(row[above]), float(row[below])) if row.get(below) else None
 
 
 def _judged(row: Row) -> tuple[float, float] | None:
@@ -296,7 +304,12 @@ def _judged(row: Row) -> tuple[float, float] | None:
     return (float(row["wrong"]), float(judged)) if judged else None
 
 
-MEASURES = {"recall": _share("found", "sites"), "exactness": _share("exact", "found"), "wrong_share": _judged}
+MEASURES = {
+    "recall": _share("found", "sites"),
+    "recall_of_known": _share("known_found", "known"),
+    "exactness": _share("exact", "found"),
+    "wrong_share": _judged,
+}
 ERRORS = ("errors_before", "errors_after", "errors_true")
 
 
