@@ -1,9 +1,10 @@
 """Errors that a person reads: one clear line, and what to do about it.
 
 GuiderailError          exit code 1   something failed on our side or on the machine
+├── UnavailableError    exit code 1   somebody else who is needed does not answer
 └── UsageError          exit code 2   the caller asked for something impossible
 
-Each room derives its own errors from these two; the command line prints them without a traceback.
+Each room derives its own errors from these; the command line prints them without a traceback.
 """
 
 
@@ -32,6 +33,10 @@ class GuiderailError(Exception):
 def sentences(first: str, second: str) -> str:
     """Join two sentences in one line; the first may end in ? or !, the second may be empty."""
     return f"{first}{'' if first.endswith(('?', '!')) else '.'} {second}" if second else first
+
+
+class UnavailableError(GuiderailError):
+    """Another process that is needed does not answer as it should; it may later."""
 
 
 class UsageError(GuiderailError):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from guiderail import choices
 from guiderail.choices import ANALYSERS
@@ -36,7 +37,16 @@ def _key(default: Any, help: str, choices: Any = (), **rule: Any) -> Any:
 class Settings:
     """Every setting with its default value."""
 
-    model: str = _key("embedded", "the model: embedded, a local folder or GGUF file, or the hub id of a pulled model")
+    model: str = _key(
+        "embedded",
+        "the model: embedded, a folder or GGUF file, the hub id of a pulled model, or the URL of a model server",
+    )
+    api_key_env: str = _key(
+        "",
+        "the environment variable that holds the key of the model server; empty for none",
+        empty=True,
+        from_editors=False,
+    )
     device: choices.Device = _key("auto", "where the model runs", choices=choices.Device)
     dtype: choices.Dtype = _key("auto", "precision of the weights", choices=choices.Dtype)
     threads: int = _key(0, "CPU threads; 0 lets the machine decide", low=0, high=1024)
@@ -221,6 +231,11 @@ def checked(key: str, raw: object, source: Source) -> Any:
     if key in _MODELS and source.kind != "flag" and names_path(value) and not _is_whole(value):
         remedy = "Write its whole path: the setting counts in every folder that guiderail works in"
         raise SettingsError(f"{key} must not be the relative path {_shown(value)} ({source})", remedy)
+    if key == "model" and names_server(value) and (fault := _fault_of_url(value)):
+        raise SettingsError(f"model must be a URL like http://localhost:8080: {fault} ({source})")
+    if key == "api_key_env" and value and not value.isidentifier():
+        remedy = "Put the key into an environment variable and name that"
+        raise SettingsError(f"api_key_env must be the name of an environment variable ({source})", remedy)
     if key == "python" and value and not _is_whole(value):
         remedy = "Write its whole path: the setting counts in every folder that guiderail works in"
         raise SettingsError(f"python must be a whole path, not {_shown(value)} ({source})", remedy)
@@ -235,6 +250,25 @@ def names_path(reference: str) -> bool:
     """
     is_file = reference.lower().endswith(".gguf") and reference.count("/") != 1
     return is_file or reference.startswith((".", "~")) or Path(reference).is_absolute()
+
+
+def names_server(reference: str) -> bool:
+    """Whether a model's reference is the URL of a model server."""
+    return reference.lower().startswith(("http://", "https://"))
+
+
+def _fault_of_url(url: str) -> str:
+    """What is wrong with the URL of a model server; empty if nothing is. It does not repeat the URL."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises where it is none
+    except ValueError:
+        return "its host or port cannot be read"
+    if parts.username is not None or parts.password is not None:
+        return "it holds a user or a password; a key belongs into the variable that api_key_env names"
+    if not parts.hostname or parts.query or any(letter.isspace() or not letter.isprintable() for letter in url):
+        return "it needs a host, and may hold no blanks and no query"
+    return ""
 
 
 def _is_whole(path: str) -> bool:

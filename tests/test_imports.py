@@ -24,6 +24,7 @@ LEVELS = (
     ("cache",),
     ("decoding",),
     ("monitors",),
+    ("remote",),
     ("engine",),
     ("next_edit",),
     ("evaluation",),

@@ -28,9 +28,9 @@ from guiderail.text.document import Document
 @click.option("--output", metavar="FILE.jsonl", default=STDIN, help="Where --positions writes; resumed if it exists.")
 @setting_flags(
     "suggestions", "until", "end_loops", "max_tokens", "context", "context_tokens", "prompt_tokens", "layout",
-    "cache_policy", "model", "device", "dtype", "threads", "project_ngrams", "monitors", "only_monitors", "analyser",
-    "python", "trust", "method", "drafter", "draft_model", "parameters", "temperature", "top_k", "top_p", "min_p",
-    "seed", "log_level", "cache_mb", "verdict", "confidence",
+    "cache_policy", "model", "api_key_env", "device", "dtype", "threads", "project_ngrams", "monitors", "only_monitors",
+    "analyser", "python", "trust", "method", "drafter", "draft_model", "parameters", "temperature", "top_k", "top_p",
+    "min_p", "seed", "log_level", "cache_mb", "verdict", "confidence",
 )  # fmt: skip
 def complete(
     file: str | None,
@@ -91,7 +91,7 @@ def _show(engine: Engine, request: CompletionRequest, as_json: bool) -> None:
 
     found = engine.complete(request)
     if as_json:
-        output.write(output.as_json(request, found, engine.model))
+        output.write(output.as_json(request, found, engine.described))
     elif any(suggestion.text for suggestion in found.suggestions):
         text = output.as_text(
             request.document, found, colour=output.wants_colour(sys.stdout), terminal=sys.stdout.isatty()

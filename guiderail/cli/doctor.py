@@ -20,7 +20,7 @@ from guiderail.errors import GuiderailError
 from guiderail.model.checksums import SUMS, compare, digests
 from guiderail.model.store import EMBEDDED, is_hub_id
 from guiderail.resolution import Resolved
-from guiderail.settings import Settings
+from guiderail.settings import Settings, names_server
 
 if TYPE_CHECKING:
     from guiderail.model.model import Model
@@ -47,7 +47,7 @@ class Check:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--full", is_flag=True, help="Compare all of the model's files with their checksums, however large.")
-@setting_flags("model", "device", "dtype", "threads", "monitors", "analyser", "python", "trust")
+@setting_flags("model", "api_key_env", "device", "dtype", "threads", "monitors", "analyser", "python", "trust")
 def doctor(file: Path | None, as_json: bool, full: bool, **flags: Any) -> None:
     """Check that everything works on this machine, and say what is found of the project of FILE (or of this folder).
 
@@ -94,6 +94,9 @@ def examine(flags: dict[str, Any], full: bool = False, file: Path | None = None)
 
 
 def _model_checks(now: Resolved, full: bool) -> Iterator[Check]:
+    if names_server(now.settings.model):
+        yield _guarded("model server", lambda: _server(now.settings))
+        return
     folders: list[Path] = []
     models: list[Model] = []
     yield _guarded("model files", lambda: _files(now, folders, full))
@@ -105,6 +108,19 @@ def _model_checks(now: Resolved, full: bool) -> Iterator[Check]:
     yield _guarded("tokenizer", lambda: _tokenizer(models[0]))
     yield _guarded("forward pass", lambda: _forward(models[0]))
     yield _guarded("live cache", lambda: _cache(models[0]))
+
+
+def _server(settings: Settings) -> Check:
+    """Whether the model server answers, what it can do, and where the code goes that it is sent."""
+    from guiderail.remote.model import RemoteModel
+
+    model = RemoteModel.load(settings.model, settings.api_key_env)
+    address, info = model.server.connection.address, model.info
+    fim = f"{info.fim.name} fill-in-the-middle" if info.fim else "no fill-in-the-middle"
+    detail = f"{model.device}, {info.family}, {fim}, {info.context_length} tokens; {model.leaves}"
+    if address.is_readable:
+        return Check("model server", "note", detail, "Others on the way can read your code: use https")
+    return Check("model server", "ok", detail)
 
 
 def _guarded(name: str, check: Callable[[], Check]) -> Check:

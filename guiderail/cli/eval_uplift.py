@@ -53,7 +53,7 @@ TABLE = Table(
     seed("positions and draws"),
     SAMPLES,
     JSON,
-    settings=("model", "device", "dtype", "threads", "only_monitors", "analyser"),
+    settings=("model", "api_key_env", "device", "dtype", "threads", "only_monitors", "analyser"),
     seeds=("positions", "draws", "bootstrap"),
 )
 def uplift(study: Study, draws: int | None, judge: str | None, samples: str | None) -> list[dict[str, Any]]:

@@ -17,8 +17,9 @@ TOKEN = "GUIDERAIL_TOKEN"
 @click.option("--token", help=f"What network clients must give; from {TOKEN}, or made and printed, by default.")
 @click.option("--clientProcessId", "client", hidden=True, help="Given by VS Code's client library; not needed.")
 @setting_flags(
-    "model", "device", "dtype", "threads", "until", "max_tokens", "end_loops", "layout", "context", "context_tokens",
-    "prompt_tokens", "project_ngrams", "method", "parameters", "drafter", "draft_model", "verdict", "confidence",
+    "model", "api_key_env", "device", "dtype", "threads", "until", "max_tokens", "end_loops", "layout", "context",
+    "context_tokens", "prompt_tokens", "project_ngrams", "method", "parameters", "drafter", "draft_model", "verdict",
+    "confidence",
     "monitors", "only_monitors", "analyser", "python", "trust", "cache_policy", "cache_mb", "temperature", "top_k",
     "top_p", "min_p", "seed", "offer_models", "log_level",
 )  # fmt: skip

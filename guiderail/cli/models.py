@@ -13,7 +13,7 @@ from guiderail.cli.options import resolved
 from guiderail.cli.recommend import recommend
 from guiderail.cli.terminal import visible
 from guiderail.errors import UsageError
-from guiderail.settings import Source, checked, names_path, rule_of, user_file
+from guiderail.settings import Source, checked, names_path, names_server, rule_of, user_file
 
 if TYPE_CHECKING:
     from guiderail.model.info import ModelInfo
@@ -58,6 +58,9 @@ def show(name: str | None, as_json: bool) -> None:
     from guiderail.model.load import describe
 
     using = resolved({}).value("model")
+    if names_server(name or using):
+        _show_server(name or using, as_json)
+        return
     row = _row(describe(name or using), using)
     click.echo(json.dumps(row, indent=2) if as_json else _as_lines(row))
 
@@ -124,13 +127,37 @@ def _use(name: str, dtype: str | None) -> None:
     from guiderail.model import store
     from guiderail.model.load import check_architecture, configuration, describe
 
-    info = describe(name)
-    check_architecture(configuration(info), info.name)
+    if names_server(name):
+        checked("model", name, Source("flag", "NAME"))
+    else:
+        info = describe(name)
+        check_architecture(configuration(info), info.name)
     store.use(str(Path(name).expanduser().resolve()) if names_path(name) else name, user_file(), dtype)
     click.echo(f"{name} is now the model of {user_file()}", err=True)
     source = resolved({}).source("model")
     if source.kind != "user":
         click.echo(f"Here it has no effect: the model is set by {source}", err=True)
+
+
+def _show_server(url: str, as_json: bool) -> None:
+    """What is known of a model at a server, and where the code goes that it is sent."""
+    from guiderail.remote.model import RemoteModel
+
+    checked("model", url, Source("flag", "NAME"))
+    model = RemoteModel.load(url, resolved({}).value("api_key_env"))
+    known = {
+        "name": url,
+        "server": model.server.kind,
+        "model": model.server.model or "unknown",
+        "context": f"{model.info.context_length} tokens",
+        "fill-in-the-middle": model.info.fim.name if model.info.fim else "none: prefix only",
+        "monitors": "forbid" if model.server.constrains else "the verdict alone: the server cannot be constrained",
+        "your code": model.leaves,
+    }
+    if as_json:
+        click.echo(json.dumps(known, indent=2))
+    else:
+        click.echo("\n".join(visible(f"{key:<19} {value}") for key, value in known.items()))
 
 
 def _row(info: "ModelInfo", using: str) -> dict[str, Any]:

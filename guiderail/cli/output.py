@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from guiderail.engine.request import CompletionRequest
     from guiderail.engine.suggestion import Suggestion
     from guiderail.model.model import Model
+    from guiderail.remote.model import RemoteModel
 
 LINES_BEFORE = 6
 LINES_BEHIND = 2
@@ -36,7 +37,7 @@ def write(text: str) -> None:
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
 
-def payload(request: "CompletionRequest", found: "Completion", model: "Model") -> dict[str, Any]:
+def payload(request: "CompletionRequest", found: "Completion", model: "Model | RemoteModel") -> dict[str, Any]:
     """A completion as the JSON object of ``schema/complete.json``.
 
     Lines count from 1 and columns, in code points, from 0: as on the command line.
@@ -77,7 +78,7 @@ def _suggestion(document: Document, suggestion: "Suggestion") -> dict[str, Any]:
     }
 
 
-def _model(model: "Model") -> dict[str, Any]:
+def _model(model: "Model | RemoteModel") -> dict[str, Any]:
     info = model.info
     return {
         "name": info.name,
@@ -89,7 +90,7 @@ def _model(model: "Model") -> dict[str, Any]:
     }
 
 
-def as_json(request: "CompletionRequest", found: "Completion", model: "Model") -> str:
+def as_json(request: "CompletionRequest", found: "Completion", model: "Model | RemoteModel") -> str:
     """A completion as indented JSON."""
     return json.dumps(payload(request, found, model), indent=2)
 

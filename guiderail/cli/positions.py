@@ -144,11 +144,10 @@ def _parse(line: str) -> tuple[dict[str, Any], str]:
 
 def _identity(settings: Settings) -> dict[str, Any]:
     """What two runs must share for their rows to be comparable; a model's name does not tell its weights."""
-    from guiderail.model.fingerprint import fingerprint
-    from guiderail.model.load import describe
+    from guiderail.engine.choice import identity_of
 
     kept = {key: value for key, value in asdict(settings).items() if key not in _IRRELEVANT}
-    return {"version": __version__, "weights": fingerprint(describe(settings.model)), **kept}
+    return {"version": __version__, "weights": identity_of(settings.model, settings.api_key_env)[1], **kept}
 
 
 def finished(output: Path, identity: dict[str, Any]) -> dict[str, bool]:
@@ -232,7 +231,7 @@ def _row(engine: Engine, settings: Settings, task: Task, identity: dict[str, Any
     try:
         request = _request(task, settings)
         found = engine.complete(request)
-        return head | payload(request, found, engine.model) | {"file": task.position["file"], "settings": identity}
+        return head | payload(request, found, engine.described) | {"file": task.position["file"], "settings": identity}
     except GuiderailError as error:
         problem = {"message": error.message, "remedy": error.remedy}
         return head | {"error": problem, "settings": identity}

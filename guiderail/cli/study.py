@@ -122,14 +122,13 @@ class Study:
         run
             What decides the rows beside the plan and the configuration.
         """
+        from guiderail.engine.choice import identity_of
         from guiderail.evaluation.runner import hardware
         from guiderail.evaluation.worker import Worker
-        from guiderail.model.fingerprint import fingerprint
-        from guiderail.model.load import describe
 
-        models = [describe(name) for name in config.models]
-        self.conditions.setdefault("model", models[0].name)
-        run = {"config": config.digest(), "weights": [fingerprint(info) for info in models], **run}
+        models = [identity_of(name, self.settings.api_key_env) for name in config.models]
+        self.conditions.setdefault("model", models[0][0])
+        run = {"config": config.digest(), "weights": [weights for _, weights in models], **run}
         worker = Worker(config, hardware(), most=1)
         try:
             with self.rows(kept, **run) as log:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from itertools import chain, count
 from typing import cast
@@ -41,6 +41,9 @@ class Completer:
         Memory for the keys and values of other files than the last one (see `CachePool`); on a GPU as much of the
         CPU's memory too. By default only the last prompt's are kept.
     """
+
+    has_monitors = True
+    is_remote = False
 
     def __init__(
         self, model: Model, *, prompt_tokens: int = 2048, cache_policy: Policy = "exact", cache_bytes: int = 0
@@ -95,6 +98,10 @@ class Completer:
         ids = self.model.tokenizer.encode_prompt(prompt)
         self.pool.open(plan.file or plan.document.path, ids)
         return ids
+
+    def forget(self, name: Hashable) -> None:
+        """Drop the cache of a document."""
+        self.pool.forget(name)
 
     def warm(self, pipeline: Pipeline, *, wait: bool) -> None:
         """Build a pipeline's drafters in advance, and measure what they must know of this device.

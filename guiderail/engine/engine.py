@@ -10,15 +10,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from guiderail.engine.analysers import AnalyserPools
 from guiderail.engine.completion import Completion
 from guiderail.engine.context import ContextChooser, code_in
+from guiderail.engine.errors import ElsewhereError, NotLoadedError
 from guiderail.engine.line_ends import with_line_ends_of, with_line_feeds
 from guiderail.engine.open_projects import OpenProjects
 from guiderail.engine.time_limits import WAITING, TimeLimits
-from guiderail.errors import GuiderailError
 from guiderail.lru import LruCache
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from guiderail.engine.judging import Judge
     from guiderail.engine.plan import CompletionPlan
     from guiderail.engine.project import OpenProject
+    from guiderail.engine.remote_completer import RemoteCompleter
     from guiderail.engine.request import CompletionRequest, DocumentName
     from guiderail.engine.stream import TextStream
     from guiderail.model.model import Model
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from guiderail.monitors.analysis.pool import ServerPool
     from guiderail.monitors.monitors import Monitors
     from guiderail.prompt.snippet import Snippet
+    from guiderail.remote.model import RemoteModel
     from guiderail.settings import Settings
     from guiderail.text.document import Document
 
@@ -45,10 +47,6 @@ MONITORS = 4  # combinations of analysers and monitors that are kept
 NEW_FILES, NEW_FILES_S = 1000, 0.02  # that analysers are told of at once, and seconds in which they are looked for
 IDLE_S = 0.05  # for counting other files' n-grams, whenever there is nothing else to do
 Cancelled = Callable[[], bool]
-
-
-class NotLoadedError(GuiderailError):
-    """There is no model to ask."""
 
 
 class Engine:
@@ -81,8 +79,8 @@ class Engine:
         self.device = ""
         self._limits = limits
         self._stays = stays
-        self._model: Model | None = None
-        self._completer: Completer | None = None
+        self._model: Model | RemoteModel | None = None
+        self._completer: Completer | RemoteCompleter | None = None
         self._settings: Settings | None = None  # that the model was loaded with
         self._context: ContextChooser | None = None
         self._projects = OpenProjects()
@@ -91,18 +89,23 @@ class Engine:
 
     @property
     def model(self) -> Model:
-        """The loaded model; raises NotLoadedError."""
+        """The loaded model; raises NotLoadedError, and ElsewhereError where it runs elsewhere."""
+        return self._local().model
+
+    @property
+    def described(self) -> Model | RemoteModel:
+        """The loaded model, wherever it runs, for those who describe it; raises NotLoadedError."""
         return self._loaded().model
 
     @property
     def cache(self) -> LiveCache:
-        """The keys and values of the last prompt."""
-        return self._loaded().session.cache
+        """The keys and values of the last prompt; raises as `model` does."""
+        return self._local().session.cache
 
     @property
     def report(self) -> FitReport:
         """How the cache was made to fit the last prompt."""
-        report = self._loaded().session.report
+        report = self._local().session.report
         assert report is not None, "there was no completion yet"
         return report
 
@@ -136,16 +139,11 @@ class Engine:
             started.pop_all()  # nothing failed: the analysers go on
 
     def _start(self) -> None:
-        from guiderail.engine.completer import Completer
+        from guiderail.engine.choice import completer_of
 
         assert self._model is not None and self._settings is not None
         settings = self._settings
-        self._completer = Completer(
-            self._model,
-            prompt_tokens=settings.prompt_tokens,
-            cache_policy=self._limits.cache_policy(settings.cache_policy),
-            cache_bytes=settings.cache_mb << 20,
-        )
+        self._completer = completer_of(self._model, settings, self._limits.cache_policy(settings.cache_policy))
         self._context = ContextChooser(self._completer.prompts.count, self._limits.context_s)
         self._completer.warm(_pipeline_of(settings), wait=self._limits.waits_for_drafters)  # before it is waited for
         if self._stays:
@@ -180,10 +178,16 @@ class Engine:
         if self._stays:
             gc.unfreeze()
 
-    def _loaded(self) -> Completer:
+    def _loaded(self) -> Completer | RemoteCompleter:
         if self._completer is None:
-            raise NotLoadedError("no model is loaded", "Run the command guiderail.restart")
+            raise NotLoadedError
         return self._completer
+
+    def _local(self) -> Completer:
+        completer = self._loaded()
+        if completer.is_remote:
+            raise ElsewhereError
+        return cast("Completer", completer)
 
     def complete(
         self, request: CompletionRequest, cancelled: Cancelled = lambda: False, stream: TextStream | None = None
@@ -209,7 +213,7 @@ class Engine:
         if cancelled():
             return Completion((), is_whole=False)
         found = completer.complete(plan, cancelled=cancelled, on_token=stream.add if stream else None)
-        likely, unsure = sift(request, plan.document, found, self.model)
+        likely, unsure = sift(request, plan.document, found, self.described)
         shown, dropped = self._judge(request, plan).judge(likely, cancelled)
         kept, told = without_secrets(plan.document, shown), without_secrets(plan.document, [*unsure, *dropped])
         completion = Completion(
@@ -306,7 +310,7 @@ class Engine:
 
     def _project(self, request: CompletionRequest) -> OpenProject:
         """The open project of a request."""
-        return self._projects.of(request.root, request.settings, self.model)
+        return self._projects.of(request.root, request.settings, self.described)
 
     def _snippets(self, request: CompletionRequest, project: OpenProject, *, renew: bool) -> tuple[Snippet, ...]:
         self._loaded()
@@ -345,24 +349,20 @@ class Engine:
         if self._context is not None:
             self._context.forget(name)
         if self._completer is not None:
-            self._completer.pool.forget(name)
+            self._completer.forget(name)
 
     def _monitors_of(self, request: CompletionRequest) -> Monitors | None:
         """The monitors of a request; None if they are off."""
         settings = request.settings
-        if not settings.monitors:
+        if not settings.monitors or not self._loaded().has_monitors:
             return None
         if request.name is not None:
             self.analysers.enter(request.name, request.document, request.root)
-        pool = self.analysers.of(settings)
-        return self._monitors.get(
-            (pool, settings.only_monitors), lambda: self._new_monitors(pool, settings.only_monitors)
-        )
-
-    def _new_monitors(self, pool: ServerPool, names: str) -> Monitors:
         from guiderail.monitors.monitors import Monitors
 
-        return Monitors(self._loaded().vocabulary, pool, deadline_s=self._limits.analyser_s, names=names)
+        pool, names, seconds = self.analysers.of(settings), settings.only_monitors, self._limits.analyser_s
+        vocabulary = self._loaded().vocabulary
+        return self._monitors.get((pool, names), lambda: Monitors(vocabulary, pool, deadline_s=seconds, names=names))
 
     def _judge(self, request: CompletionRequest, plan: CompletionPlan) -> Judge:
         """The judge of a request's suggestions; it waits no longer than for one analyser's answer."""

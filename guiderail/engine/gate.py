@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from guiderail.engine.request import CompletionRequest
     from guiderail.engine.suggestion import Suggestion
     from guiderail.model.model import Model
+    from guiderail.remote.model import RemoteModel
     from guiderail.text.document import Document
 
 # The probability to be right to its end that a text must have. Of all that is shown more is right than this.
@@ -29,7 +30,7 @@ UNSURE = Verdict("errors", reason="it is not likely enough to be what you write 
 
 
 def sift(
-    request: CompletionRequest, document: Document, found: Sequence[Suggestion], model: Model
+    request: CompletionRequest, document: Document, found: Sequence[Suggestion], model: Model | RemoteModel
 ) -> tuple[Sequence[Suggestion], Sequence[Suggestion]]:
     """The suggestions for a request that are likely to be right, by its settings, and the others.
 

@@ -11,6 +11,7 @@ from guiderail.lru import LruCache
 if TYPE_CHECKING:
     from guiderail.engine.project import OpenProject
     from guiderail.model.model import Model
+    from guiderail.remote.model import RemoteModel
     from guiderail.settings import Settings
 
 PROJECTS = 8  # whose files and n-grams are kept
@@ -22,7 +23,7 @@ class OpenProjects:
     def __init__(self) -> None:
         self._projects: LruCache[tuple[Path | None, str, bool], OpenProject] = LruCache(PROJECTS)
 
-    def of(self, root: Path | None, settings: Settings, model: Model) -> OpenProject:
+    def of(self, root: Path | None, settings: Settings, model: Model | RemoteModel) -> OpenProject:
         """The project of a root, opened when it is first wanted."""
         from guiderail.engine.project import OpenProject
 

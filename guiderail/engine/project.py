@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from guiderail.engine.project_ngrams import ProjectNgrams, is_wanted
 from guiderail.prompt.index import ProjectIndex
+from guiderail.settings import names_server
 
 if TYPE_CHECKING:
     from guiderail.decoding.stages.ngram_counts import NgramCounts
     from guiderail.decoding.stages.stage import LogitsStage
     from guiderail.model.model import Model
+    from guiderail.remote.model import RemoteModel
     from guiderail.text.document import Document
 
 
@@ -31,11 +33,13 @@ class OpenProject:
         Whether other files may be read at all; without them only a file's own prompt is counted.
     """
 
-    def __init__(self, root: Path | None, model: Model, *, ngrams: str, others: bool) -> None:
+    def __init__(self, root: Path | None, model: Model | RemoteModel, *, ngrams: str, others: bool) -> None:
         self.root = root
         self.index = ProjectIndex(root) if root else None
         shared = self.index if others else None
-        self._ngrams = ProjectNgrams(model, shared) if is_wanted(ngrams, model) else None
+        # A server's tokens are not known here, and nothing could be mixed into its guesses.
+        mixed = not names_server(model.info.name) and is_wanted(ngrams, model)
+        self._ngrams = ProjectNgrams(cast("Model", model), shared) if mixed else None
 
     @property
     def counts(self) -> NgramCounts | None:

@@ -14,6 +14,7 @@ from guiderail.model.store import EMBEDDED
 if TYPE_CHECKING:
     from guiderail.model.model import Model
     from guiderail.prompt.index import ProjectIndex, SourceFile
+    from guiderail.remote.model import RemoteModel
 
 # Characters of a project that are counted at most, nearest files first: about a second of work and 40 MB.
 CHARACTERS = 400_000
@@ -21,7 +22,7 @@ _NOTHING = NgramCounts()
 PART = 8000  # characters that are tokenised from one look at the clock to the next: some milliseconds
 
 
-def is_wanted(choice: str, model: Model) -> bool:
+def is_wanted(choice: str, model: Model | RemoteModel) -> bool:
     """Whether a project's n-grams are used with a model, by the setting `project_ngrams` ("on", "off" or "auto").
 
     Auto is the embedded model only, for which the mixture's weights were fitted: they say how much better than the

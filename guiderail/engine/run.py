@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -21,17 +21,13 @@ from guiderail.decoding.methods.plain import PlainSpec
 from guiderail.decoding.sampling import Sampler, Sampling
 from guiderail.decoding.session import Session
 from guiderail.decoding.spec import BuildContext
-from guiderail.decoding.stops import StopRule, stop_rule
-from guiderail.decoding.suffix_stop import REACH, open_text, stop_at_suffix
 from guiderail.engine.plan import ALTERNATIVES, CompletionPlan
 from guiderail.engine.suggestion import Step, Suggestion, Timings
+from guiderail.engine.surroundings import Surroundings
 from guiderail.monitors.joint import JointMonitors
 from guiderail.prompt.prompt import Prompt
 from guiderail.prompt.snippet import Snippet
-from guiderail.text.backwards import lines_above
 from guiderail.text.document import Document
-from guiderail.text.fitting import FittedText, at_depth, fit_text, may_indent
-from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 if TYPE_CHECKING:
     from guiderail.decoding.constraints.vocabulary import Vocabulary
@@ -39,7 +35,6 @@ if TYPE_CHECKING:
     from guiderail.model.model import Model
 
 WIDEST = 16  # texts that are written at once: all their keys and values are held, and read at every step
-LINE = 20_000  # characters before the cursor in which a quote may have been opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +87,7 @@ class Run:
         self.plan = plan
         self.prompt = prompt
         self.logits = logits
+        self.place = Surroundings(plan)
         self.began = began
         self.encoded = time.perf_counter()
         self.prompt_tokens = self.session.length
@@ -178,7 +174,7 @@ class Run:
         method, stages, chosen = plan.pipeline.build(self._build_context(index))
         request = DecodeRequest(
             token_bytes=self.tokenizer.token_bytes,
-            stop=self._stop,
+            stop=self.place.stop,
             stop_reason=plan.until,
             skip=len(typed),
             max_tokens=plan.max_tokens,
@@ -188,56 +184,14 @@ class Run:
             stages=[*plan.stages, *stages],
             cancelled=cancelled,
         )
-        first = TypedText(self.resources.vocabulary, self.tokenizer.token_bytes, typed, may_indent=self._may_indent)
+        first = TypedText(
+            self.resources.vocabulary, self.tokenizer.token_bytes, typed, may_indent=self.place.may_indent
+        )
         constraints = [*([] if first.is_satisfied else [first]), *chosen]
         monitor = next(self.monitors)
         if monitor:
             constraints.append(monitor)
         return _Text(method, request, constraints, monitor)
-
-    @cached_property
-    def _before(self) -> str:
-        """The cursor's line up to the cursor."""
-        line, _ = self.plan.document.position_at(self.plan.offset)
-        return self.plan.document.text[self.plan.document.line_start(line) : self.plan.offset]
-
-    @property
-    def _above(self) -> str:
-        """The last line above the cursor's that is not blank."""
-        text, start = self.plan.document.text, self.plan.offset - len(self._before)
-        return next((line for line in lines_above(text, start) if line.strip()), "")
-
-    def _after(self, size: int) -> str:
-        """The text after the cursor: the rest of its line, or `size` characters if that is more, and some more."""
-        document, offset = self.plan.document, self.plan.offset
-        line, _ = document.position_at(offset)
-        return document.text[offset : max(document.line_end(line), offset + size) + REACH]
-
-    @cached_property
-    def _stop(self) -> StopRule:
-        document, rule = self.plan.document, stop_rule(self.plan.until, self._before)
-        if not self.plan.fit:
-            return rule
-        quote = open_text(document.text, self.plan.offset)
-        return stop_at_suffix(rule, self._before, self._after(0), document.language, quote)
-
-    def _fitted(self, end: FinishedEvent) -> FittedText:
-        """The text that is suggested, and how much after the cursor it replaces."""
-        text = end.text
-        if not self.plan.fit:
-            return FittedText(text)
-        if end.reason == "eos" and (cut := self._stop.end(f"{text}\n")) is not None:
-            text = text[:cut]  # its last line has ended too
-        if not self._may_indent:
-            text = at_depth(text, self._before, self._above)
-        return fit_text(text, self._before[-LINE:], self._after(len(text))) or FittedText("")
-
-    @cached_property
-    def _may_indent(self) -> bool:
-        """Whether blanks may come next."""
-        if not self.plan.fit or self.plan.document.language not in PYTHON_STATEMENTS:
-            return True  # in YAML, say, the depth is the meaning
-        return may_indent(self._before, self._above)
 
     def _build_context(self, index: int) -> BuildContext:
         plan, resources = self.plan, self.resources
@@ -302,7 +256,7 @@ class Run:
     def _suggestion(
         self, end: FinishedEvent, tokens: list[TokenEvent], ttft_s: float, decode_s: float, pauses: int
     ) -> Suggestion:
-        fitted = self._fitted(end)
+        fitted = self.place.fitted(end)
         return Suggestion(
             text=fitted.text,
             start=self.plan.offset,
@@ -314,7 +268,7 @@ class Run:
             cache_exact=self.cache_exact,
             pauses=pauses,
             written=end.text,
-            steps=_steps(tokens, len(self.prompt.typed.encode())),
+            steps=steps_of(tokens, len(self.prompt.typed.encode())),
             timings=Timings(
                 prompt_tokens=self.prompt_tokens,
                 reused_tokens=self.reused,
@@ -326,7 +280,7 @@ class Run:
         )
 
 
-def _steps(tokens: Sequence[TokenEvent], skip: int) -> tuple[Step, ...]:
+def steps_of(tokens: Sequence[TokenEvent], skip: int) -> tuple[Step, ...]:
     """How far the text after the cursor reaches with each token; its first bytes are before the cursor already."""
     ends = accumulate(len(token.data) for token in tokens)
     data = b"".join(token.data for token in tokens)

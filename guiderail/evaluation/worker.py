@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KEPT_ERRORS = 5  # of an answer, in its record
 # The settings with which an engine is loaded; the others are a request's.
-LOADED = ("model", "device", "dtype", "threads", "prompt_tokens", "cache_policy", "cache_mb")
+LOADED = ("model", "api_key_env", "device", "dtype", "threads", "prompt_tokens", "cache_policy", "cache_mb")
 NOBODY = (-1, "")  # a document that is not open
 
 Row = dict[str, Any]

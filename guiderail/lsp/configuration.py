@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 from guiderail.errors import GuiderailError, sentences
 from guiderail.lsp.worker import LOADED
 from guiderail.resolution import Resolved, resolve
-from guiderail.settings import KEYS, Settings, Source, checked, rule_of, user_file
+from guiderail.settings import KEYS, Settings, Source, checked, names_server, rule_of, user_file
 
 SECTION = "guiderail"
 PER_PROCESS = (*LOADED, "log_level")  # settings that a process has once
@@ -176,8 +176,10 @@ def _settings(
     stronger = resolve(flags, env)
     for key in KEYS:
         if key in given and stronger.source(key).kind == "default":
-            if not rule_of(key).from_editors:  # a workspace can hold settings for the editor
-                problems.append(f"{key} is not taken from an editor: put it into {user_file()}")
+            is_server = key == "model" and names_server(str(given[key]))  # code goes to where a model server is
+            if is_server or not rule_of(key).from_editors:  # a workspace can hold settings for the editor
+                what = "a model server" if is_server else key
+                problems.append(f"{what} is not taken from an editor: put it into {user_file()}")
                 continue
             try:
                 merged[key] = checked(key, given[key], _EDITOR)

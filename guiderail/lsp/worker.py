@@ -17,7 +17,7 @@ from guiderail.engine.engine import Cancelled, Engine
 from guiderail.engine.request import CompletionRequest, DocumentName
 from guiderail.engine.stream import TextStream
 from guiderail.engine.time_limits import TYPING
-from guiderail.errors import GuiderailError
+from guiderail.errors import GuiderailError, UnavailableError
 from guiderail.lsp.logfile import location_of
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.settings import Settings
@@ -27,7 +27,9 @@ log = logging.getLogger(__name__)
 
 
 # Settings of which a change needs the model loaded anew.
-LOADED = ("model", "draft_model", "device", "dtype", "threads", "prompt_tokens", "cache_policy", "cache_mb")
+LOADED = (
+    "model", "api_key_env", "draft_model", "device", "dtype", "threads", "prompt_tokens", "cache_policy", "cache_mb",
+)  # fmt: skip
 
 
 class CompletionEngine(Protocol):
@@ -263,6 +265,9 @@ class Worker:
     def _do(self, job: Job) -> None:
         try:
             result = job.work(self.engine, lambda: self._should_stop(job))
+        except UnavailableError as error:  # the next answer ends this state
+            self._report(Health("error", error.message, error.remedy, self.engine.name, self.engine.device))
+            job.future.set_exception(error)
         except GuiderailError as error:
             job.future.set_exception(error)
         except BaseException as error:  # the thread must outlive whatever a job does

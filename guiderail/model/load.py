@@ -20,7 +20,7 @@ from guiderail.model.garbage import gc_paused
 from guiderail.model.info import ModelInfo, read_config
 from guiderail.model.shape import ARCHITECTURES
 from guiderail.model.store import EMBEDDED, UnknownModelError
-from guiderail.settings import names_path
+from guiderail.settings import names_path, names_server
 
 if TYPE_CHECKING:
     import torch
@@ -180,6 +180,8 @@ def _located(reference: str) -> tuple[Path, str | None]:
         return store.embedded_info().folder, None
     if names_path(reference):
         return _at(reference), None
+    if names_server(reference):
+        raise UnknownModelError(f"{reference} is a model server, and this needs a model that runs here", "Name another")
     hub_id, _, revision = reference.partition("@")
     if store.is_hub_id(hub_id):
         snapshot = store.find(hub_id, revision or None)

@@ -17,7 +17,7 @@ from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.requests import Question, Request
 from guiderail.monitors.cursor_context import CursorContext, Snapshot
 from guiderail.monitors.masks import Masks
-from guiderail.monitors.monitor import Monitor, Prefetching, Trigger
+from guiderail.monitors.monitor import Legal, Monitor, Prefetching, Trigger
 from guiderail.monitors.pending_query import OpenQuery, PendingQuery, Weigh, log_failure
 from guiderail.monitors.report import MonitorReport
 
@@ -181,6 +181,29 @@ class JointMonitors(Constraint):
     def continuations(self, most: int) -> Sequence[bytes]:
         """See `Constraint.continuations`: the names that the newest question leaves."""
         return next((rests for one in reversed(self._steps[-1].open) if (rests := one.rests(most))), ())
+
+    @property
+    def constraining(self) -> tuple[tuple[Legal, bytes], ...]:
+        """The legal texts of each question that forbids something here, and what has been written since its trigger."""
+        step = self._steps[-1]
+        eager = (one for one in step.open if not one.query.trigger.lazy or one.query in step.strict)
+        found = [(one, one.query.legal()) for one in eager]
+        hard = ((one, legal) for one, legal in found if legal and not one.query.watch.soft)
+        return tuple((legal, one.written) for one, legal in hard if legal.place(one.written) == "inside")
+
+    def penalty(self, tokens: Sequence[int]) -> float:
+        """What `weigh` would add to the score of one token that has the bytes of these together."""
+        step, data = self._steps[-1], self._masks.token_bytes
+        total = 0.0
+        for one in step.open:
+            query = one.query
+            if query.trigger.lazy and query not in step.strict:
+                continue
+            if one.leaves(query.legal(), tokens, data) and query.watch.soft:
+                total += query.bias
+            if not query.trigger.lazy and one.leaves(query.preferred(), tokens, data):
+                total += SELDOM_BIAS
+        return total
 
     def accept(self, token: int) -> None:
         """Move on by one token; what it holds may ask the next questions."""

@@ -86,6 +86,10 @@ class PendingQuery:
         part = self._masks.lead(lead)
         return part.widened(self._restriction.legal(part).mask(self.trigger.written.encode()))
 
+    def preferred(self) -> Legal | None:
+        """The legal texts that are not made less likely; None for all of them. Waits as `legal` does."""
+        return None if self.legal() is None else self._preferred
+
     def preferred_mask(self, written: bytes) -> np.ndarray | None:
         """The tokens after a text that are not made less likely; None if that is none, or it has left them already."""
         if self._preferred is None or self.legal() is None or self._preferred.place(written) != "inside":
@@ -160,6 +164,17 @@ class OpenQuery:
         return (
             legal is not None and legal.place(self.written) == "inside" and legal.place(self.written + data) == "lost"
         )
+
+    def leaves(self, legal: Legal | None, tokens: Sequence[int], data: Sequence[bytes]) -> bool:
+        """Whether one of the tokens, whose bytes are in `data`, leads out of these texts; nothing leads out of None."""
+        written = self.written
+        for token in tokens:
+            if legal is None or legal.place(written) != "inside":
+                return False
+            if not legal.mask(written)[token >> 5] >> (token & 31) & 1:
+                return True
+            written += data[token]
+        return False
 
     def rests(self, most: int) -> Sequence[bytes]:
         """What is still to be written of the legal names, at most so many; empty if that is not known by now."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +26,7 @@ from guiderail.next_edit.places import is_word, lines_of_declaration, offset_of,
 from guiderail.next_edit.proposal import Consequences, LeftAlone, Proposal, left_alone, without_overlaps
 from guiderail.next_edit.relevance import may_matter
 from guiderail.next_edit.renames import Rename, attributes, class_of_attribute, is_another, renames
+from guiderail.next_edit.search_time import InterruptedSearchError, SearchTime
 from guiderail.next_edit.signatures import Signature, SignatureChange, signature_changes, signatures
 from guiderail.next_edit.source_tree import SourceTree, read
 from guiderail.text.document import Document
@@ -34,15 +35,10 @@ from guiderail.text.syntax import SlowTextError
 
 T = TypeVar("T")
 ANSWER_S = 30.0  # of the first question of a project; the analyser reads it then
-SEARCH_S = 10.0  # of this thread for looking into the trees, for each change; half a megabyte of code takes two
 POLL_S = 0.02
 WORD = re.compile(r"\w+")
 
 Cancelled = Callable[[], bool]
-
-
-class InterruptedSearchError(Exception):
-    """The search was cancelled, or the analyser does not answer."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,10 @@ class Finder:
     _renamed: dict[str, str] = field(default_factory=dict, init=False)
     _trees: dict[Path, SourceTree | None] = field(default_factory=dict, init=False)
     _alignments: dict[Path, Alignment | None] = field(default_factory=dict, init=False)
-    _time: _Time = field(default_factory=lambda: _Time(), init=False)  # noqa: PLW0108 (it is defined below)
+
+    @cached_property
+    def _time(self) -> SearchTime:
+        return SearchTime(self.cancelled)
 
     def find(self, before: Document, after: Document, line: int | None = None) -> Consequences:
         """What follows from the change of one file: that in the file itself first, then in open files.
@@ -84,7 +83,7 @@ class Finder:
             The search was cancelled, or the analyser does not answer.
         """
         self._time.begin()
-        old, new = read(before, self._look_up), read(after, self._look_up)
+        old, new = read(before, self._time.check), read(after, self._time.check)
         if old is None or new is None or after.path is None or not may_matter(old, new):
             return Consequences()
         self.follow(before)
@@ -137,20 +136,15 @@ class Finder:
         raise InterruptedSearchError("cancelled" if self.cancelled() else "late")
 
     def check(self) -> None:
-        """Raise InterruptedSearchError if nobody waits any more."""
-        if self.cancelled():
-            raise InterruptedSearchError("cancelled")
-
-    def _look_up(self) -> None:
-        """Called at each look into a tree: no text takes a search longer than `SEARCH_S`."""
-        self.check()
+        """Raise InterruptedSearchError if nobody waits any more, SlowTextError if the search takes too long."""
         self._time.check()
 
     def tree(self, path: Path) -> SourceTree | None:
         """The tree of another file; None where it cannot be changed, or has errors of syntax."""
         if path not in self._trees:
             document = self.files.get(path)
-            self._trees[path] = read(document, self._look_up) if document is not None else None
+            self._time.extend()
+            self._trees[path] = read(document, self._time.check) if document is not None else None
         return self._trees[path]
 
     def alignment(self, tree: SourceTree) -> Alignment | None:
@@ -159,7 +153,7 @@ class Finder:
         assert path is not None, "it is a file's"
         if path not in self._alignments:
             earlier = self.files.earlier(path)
-            old = read(earlier, self._look_up) if earlier is not None else None
+            old = read(earlier, self._time.check) if earlier is not None else None
             self._alignments[path] = Alignment(old, tree) if old is not None else None
         return self._alignments[path]
 
@@ -182,22 +176,6 @@ class Finder:
 
     def _rank(self, path: Path, changed: Path) -> tuple[int, Path]:
         return (0 if path == changed else 1 if self.files.is_open(path) else 2), path
-
-
-class _Time:
-    """The processor's time of this thread that a search may take."""
-
-    def __init__(self) -> None:
-        self._until = math.inf
-
-    def begin(self) -> None:
-        """Begin a search."""
-        self._until = time.thread_time() + SEARCH_S
-
-    def check(self) -> None:
-        """Raise SlowTextError if it is used up."""
-        if time.thread_time() > self._until:
-            raise SlowTextError
 
 
 def _question(path: Path, document: Document, offset: int = 0) -> Question:
@@ -322,6 +300,7 @@ class _Search:
         In the changed file that is the text before the change, elsewhere what the file holds.
         """
         for place in self.finder.answer(self.finder.analyser.ask(OVERRIDES, self._question(self._own(start)))):
+            self.finder.check()
             tree = self.alignment.before if place.path == self.path else self.finder.tree(place.path)
             if tree is None:
                 continue

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 from tree_sitter import Node
 
@@ -115,11 +116,19 @@ def _origins(old: Signature, new: Signature, alignment: Alignment) -> tuple[int 
     return tuple(by_name[one.name] if one.name in kept else by_token.get(one.start) for one in new.parameters)
 
 
-def signatures(tree: SourceTree) -> Iterator[Signature]:
-    """The named functions of a file that are declared once in their scope, with parameters that can be read."""
-    found = list(_declared(tree))
-    count = Counter(one.path for one in found)  # overloads, and functions for one platform or another
-    return (one for one in found if count[one.path] == 1)
+def signatures(tree: SourceTree) -> tuple[Signature, ...]:
+    """The named functions of a file that are declared once in their scope, with parameters that can be read.
+
+    They are kept as long as the tree: a file may have thousands of overrides, each of which is looked for among them.
+    """
+    if tree not in _known:
+        found = list(_declared(tree))
+        count = Counter(one.path for one in found)  # overloads, and functions for one platform or another
+        _known[tree] = tuple(one for one in found if count[one.path] == 1)
+    return _known[tree]
+
+
+_known: WeakKeyDictionary[SourceTree, tuple[Signature, ...]] = WeakKeyDictionary()
 
 
 def _declared(tree: SourceTree) -> Iterator[Signature]:

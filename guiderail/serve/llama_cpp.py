@@ -8,7 +8,7 @@ from typing import Any
 from guiderail.serve.answer import Answer, Text
 from guiderail.serve.fields import Fields
 from guiderail.serve.query import Query, count_of, sampling_of, snippets_of, tokens_of
-from guiderail.serve.sentinels import take_apart
+from guiderail.serve.sentinels import FimText, take_apart, without_header
 
 
 def infill(fields: Fields) -> Query:
@@ -37,16 +37,15 @@ def completion(fields: Fields) -> list[Query]:
 
 def prompts(fields: Fields, texts: Sequence[str], n: int, max_tokens: int | None, suffix: str = "") -> list[Query]:
     """The query of each prompt; one in a model's own format is taken apart."""
-    sampling, stops = sampling_of(fields), fields.texts("stop")
+    common = {"n": n, "max_tokens": max_tokens, "stops": fields.texts("stop"), "sampling": sampling_of(fields)}
     found = []
     for text in texts or [""]:
-        parts = None if suffix else take_apart(text)
-        query = Query(before=text, after=suffix, n=n, max_tokens=max_tokens, stops=stops, sampling=sampling)
-        if parts is not None:
-            query = Query(
-                before=parts.before, after=parts.after, file=parts.file, snippets=snippets_of(parts.others),
-                n=n, max_tokens=max_tokens, stops=stops, sampling=sampling,
-            )  # fmt: skip
+        parts = (None if suffix else take_apart(text)) or FimText(text, suffix)
+        before, language = without_header(parts.before)
+        query = Query(
+            before=before, after=parts.after, file=parts.file, language=language,
+            snippets=snippets_of(parts.others), **common,
+        )  # fmt: skip
         found.append(query.named(fields))
     return found
 

@@ -7,9 +7,12 @@ found, and the right model gets its own sentinels.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from guiderail.errors import UsageError
 from guiderail.prompt.fim import FORMATS
+from guiderail.text.language import language_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,24 @@ def take_apart(prompt: str) -> FimText | None:
                 others, file = _files(head)
                 return FimText(before, after, file, others)
     return None
+
+
+# What minuet writes above the text, as comments of the language: two lines, of which either may be empty.
+_HEADER = re.compile(
+    r"(?:[^\n]{0,9}\blanguage: (?P<language>[\w.+-]{1,40})[^\n]{0,9})\n"
+    r"(?:[^\n]{0,9}\bindentation: use (?:\d+ spaces|\t) for a tab[^\n]{0,9})?\n"
+)
+
+
+def without_header(text: str) -> tuple[str, str]:
+    """A text without the lines that a client has put above the file's, and the language that these name, if known."""
+    found = _HEADER.match(text)
+    if found is None:
+        return text, ""
+    try:
+        return text[found.end() :], language_named(found["language"])
+    except UsageError:
+        return text[found.end() :], ""
 
 
 def _files(head: str) -> tuple[tuple[tuple[str, str], ...], str]:

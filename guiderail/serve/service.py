@@ -128,7 +128,7 @@ class CompletionService:
     async def info(self) -> ModelInfo:
         """What is known about the loaded model."""
         self.check_ready()
-        return await self._asked(lambda engine: engine.model.info)
+        return await self._asked(lambda engine: engine.described.info)
 
     async def tokens(self, text: str) -> list[tuple[int, bytes]]:
         """The tokens of a text, with their bytes."""

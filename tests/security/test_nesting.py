@@ -18,13 +18,14 @@ import pytest
 import guiderail
 from guiderail.lsp.place import place_at
 from guiderail.monitors.analysis.answers import References
-from guiderail.next_edit import finder
+from guiderail.next_edit import search_time
 from guiderail.next_edit.alignment import Alignment
 from guiderail.next_edit.calls import rewritten
 from guiderail.next_edit.files import Files
-from guiderail.next_edit.finder import Finder, InterruptedSearchError
+from guiderail.next_edit.finder import Finder
 from guiderail.next_edit.relevance import may_matter
 from guiderail.next_edit.renames import _paths, renames
+from guiderail.next_edit.search_time import InterruptedSearchError
 from guiderail.next_edit.signatures import signature_changes, signatures
 from guiderail.next_edit.source_tree import MOST_NESTED, SourceTree, read
 from guiderail.text.document import Document
@@ -123,6 +124,13 @@ def test_names_of_functions_in_functions_are_bounded() -> None:
     assert max(map(len, paths)) == MOST_NESTED
 
 
+def test_the_functions_of_a_file_are_read_once() -> None:
+    """For each of thousands of overrides all functions of their file were read anew."""
+    found = tree("class A { f(a) {} } class B { f(a) {} }")
+    assert [one.path for one in signatures(found)] == [("A", "f"), ("B", "f")]
+    assert signatures(found) is signatures(found)
+
+
 class Mute:
     """An analyser that knows no references."""
 
@@ -143,9 +151,18 @@ def test_a_search_in_trees_has_its_time(tmp_path: Path, monkeypatch: pytest.Monk
     """What no law above bounds is bounded all the same, and the person hears of it."""
     before, after = (Document(text, tmp_path / "a.js", "javascript") for text in RENAMED)
     assert not search(tmp_path).find(before, after).left
-    monkeypatch.setattr(finder, "SEARCH_S", -1.0)
+    monkeypatch.setattr(search_time, "SEARCH_S", -1.0)
     (left,) = search(tmp_path).find(before, after).left
     assert (left.path, left.why) == (tmp_path / "a.js", "what it changes takes too long to be found")
+
+
+def test_each_further_file_has_its_time_too() -> None:
+    """A name may be used in thousands of files."""
+    clock = search_time.SearchTime(lambda: False)
+    clock.begin()
+    before = clock._until
+    clock.extend()
+    assert clock._until == pytest.approx(before + search_time.FILE_S)
 
 
 def test_a_search_in_trees_ends_once_nobody_waits(tmp_path: Path) -> None:
@@ -157,7 +174,7 @@ def test_a_search_in_trees_ends_once_nobody_waits(tmp_path: Path) -> None:
 
 def test_arguments_are_put_in_order_by_their_places() -> None:
     """Each was looked for among all: for 40,000 keywords that were minutes, in which no cancelling was heard."""
-    count = 10_000
+    count = 15_000
     listed = ", ".join(f"a{number}=1" for number in range(count))
     names = ", ".join(f"a{number}=0" for number in range(count))
     before, after = (tree(f"def f({one}): pass\nf({listed})\n", "python") for one in (names, f"{names}, more=0"))

@@ -20,7 +20,7 @@ from tests.lsp.client import connected
 from tests.lsp.fakes import FakeEngine
 
 PERSONS = {
-    "confidence": '"off"',
+    "confidence": '"off"', "api_key_env": '"AWS_SECRET_ACCESS_KEY"',
     "method": '"pg-td"', "parameters": '"pg-td.tests=x.py"', "model": '"./model"', "device": '"cuda"',
     "dtype": '"float16"', "threads": "1024", "log_level": '"debug"', "trust": '"always"', "analyser": '"jdtls"',
     "drafter": '"off"', "draft_model": '"./model"', "cache_mb": "1000000", "cache_policy": '"patch"',

@@ -141,6 +141,27 @@ def test_a_prompt_in_a_model_s_format_is_taken_apart(
     assert (engine.seen[0].before, engine.seen[0].after) == ("x = ", "\ny")
 
 
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("# language: python\n# indentation: use 4 spaces for a tab\n", "python"),
+        ("/* language: c */\n/* indentation: use \t for a tab */\n", "c"),
+        ("# language: no-such-language\n\n", None),
+    ],
+)
+def test_what_minuet_writes_above_the_text_is_no_part_of_it(
+    client: Client, engine: ToldEngine, root: Path, header: str, language: str | None
+) -> None:
+    """Else no file would be found."""
+    text = "import os\n\n\ndef size(path: str) -> int:\n    return os.stat(path).st_size\n"
+    (root / "a.py").write_text(text, encoding="utf-8")
+    client.post("/v1/completions", {"prompt": f"{header}x = ", "suffix": "\n"})
+    client.post("/v1/completions", {"prompt": f"<|fim_prefix|>{header}{text}x = <|fim_suffix|>\n<|fim_middle|>"})
+    alone, in_file = engine.seen
+    assert (alone.before, alone.document.language) == ("x = ", language)
+    assert (in_file.before, in_file.document.path) == (f"{text}x = ", root / "a.py")
+
+
 def test_a_stop_ends_the_text(client: Client, engine: ToldEngine) -> None:
     """The earliest counts, and one at a line's end has the model end with the line."""
     engine.text = "f(a, b)\ng(c)"

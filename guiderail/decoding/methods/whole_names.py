@@ -37,7 +37,7 @@ class WholeNamesSpec(MethodSpec):
         summary="greedy; of the names that monitors list it takes the likeliest whole one",
         paper="",
         cost="one forward pass a token, and one over all legal names for each name",
-        use="not with the embedded model, which gets fewer names right than token by token",
+        use="to try with monitors: the embedded model gets 40.9 % of names right, token by token 39.9 %, within chance",
         sampling="greedy",
     )
     names: int = parameter(

@@ -22,6 +22,7 @@ from lsprotocol import types as lsp
 
 from guiderail import __version__, private, programs
 from guiderail.monitors.analysis import confinement, launcher, memory
+from guiderail.monitors.analysis.capabilities import CAPABILITIES
 from guiderail.monitors.analysis.inbox import Inbox
 from guiderail.monitors.analysis.server import Server, Told, Workspace, whole
 from guiderail.monitors.analysis.synced_document import SyncedDocument
@@ -34,33 +35,6 @@ START_S = 30.0  # a server that has not answered `initialize` by then is hung
 STOP_S = 1.0
 REAP_S, REAP_PAUSE_S = 1.0, 0.005  # how long a killed process may take to be gone, and how often that is looked at
 MEMORY_EVERY_S = 5.0  # how often its memory is looked at
-_PLAIN = [lsp.MarkupKind.PlainText]
-CAPABILITIES = lsp.ClientCapabilities(
-    general=lsp.GeneralClientCapabilities(
-        position_encodings=[
-            lsp.PositionEncodingKind.Utf32,
-            lsp.PositionEncodingKind.Utf16,
-            lsp.PositionEncodingKind.Utf8,
-        ]
-    ),
-    workspace=lsp.WorkspaceClientCapabilities(configuration=True, workspace_folders=True),
-    text_document=lsp.TextDocumentClientCapabilities(
-        synchronization=lsp.TextDocumentSyncClientCapabilities(dynamic_registration=False),
-        completion=lsp.CompletionClientCapabilities(
-            completion_item=lsp.ClientCompletionItemOptions(snippet_support=False)
-        ),
-        signature_help=lsp.SignatureHelpClientCapabilities(
-            signature_information=lsp.ClientSignatureInformationOptions(
-                documentation_format=_PLAIN,
-                parameter_information=lsp.ClientSignatureParameterInformationOptions(label_offset_support=True),
-            )
-        ),
-        hover=lsp.HoverClientCapabilities(content_format=_PLAIN),
-        definition=lsp.DefinitionClientCapabilities(),
-        publish_diagnostics=lsp.PublishDiagnosticsClientCapabilities(version_support=True),
-        diagnostic=lsp.DiagnosticClientCapabilities(),
-    ),
-)
 
 
 class Client:
