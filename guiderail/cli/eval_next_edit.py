@@ -31,7 +31,7 @@ TABLE = Table(
         "told": lambda row: "-" if row["told"] is None else f"{row['told'] / row['sites']:.1%}",
         "wrong": partial(_share, key="wrong_share"),
         "errors": lambda row: "-" if row["errors_before"] is None else "{errors_before}→{errors_after}".format(**row),
-        "truth": "{errors_true}",
+        "truth": lambda row: "-" if row["errors_true"] is None else str(row["errors_true"]),
         "s p50": "{seconds_p50:.1f}",
     },
     left=2,
@@ -40,7 +40,7 @@ TABLE = Table(
         "told: found, or named as left to the person; wrong: of the edits at places that are in both releases;\n"
         "errors: new ones with the declaration's change alone → with all edits; truth: with the later release's own"
     ),
-    width=170,
+    width=190,
 )
 
 
