@@ -272,7 +272,9 @@ class _Search:
         name = tree.name_at(rename.start)
         around = class_of_attribute(tree, name) if name is not None else None
         own = around.child_by_field_name("name") if around is not None else None
-        for place in self._implementations(tree.start(own), None) if own is not None else ():
+        if own is None:
+            return
+        for place in self._implementations(tree.start(own), None):
             heir = place.tree.name_at(place.start)
             if heir is not None and heir.parent is not None and place != self._own(tree.start(own)):
                 yield from (_Place(place.tree, start) for start in attributes(place.tree, heir.parent, rename.old))
