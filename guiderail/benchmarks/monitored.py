@@ -93,10 +93,12 @@ class TimedSession(Session):
         self._settle(began)
         return logits
 
-    def feed_tree(self, tree: TokenTree, embeddings: torch.Tensor | None = None) -> torch.Tensor:
+    def feed_tree(
+        self, tree: TokenTree, embeddings: torch.Tensor | None = None, layers: int | None = None
+    ) -> torch.Tensor:
         """See `Session.feed_tree`."""
         began = time.perf_counter()
-        logits = super().feed_tree(tree, embeddings)
+        logits = super().feed_tree(tree, embeddings, layers)
         self._settle(began)
         return logits
 

@@ -244,7 +244,7 @@ def _load(now: Resolved, found: "list[Model]") -> Check:
     )
     detail = (
         f"{info.architecture}, {info.parameters / 1e6:.1f} M parameters, {fim}, {model.device}, "
-        f"{str(model.dtype).removeprefix('torch.')}, loaded in {seconds:.2f} s"
+        f"{model.precision}, loaded in {seconds:.2f} s"
     )
     return Check("model", "ok", detail)
 

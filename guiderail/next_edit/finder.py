@@ -274,9 +274,10 @@ class _Search:
         own = around.child_by_field_name("name") if around is not None else None
         if own is None:
             return
+        declared = self._own(tree.start(own))
         for place in self._implementations(tree.start(own), None):
             heir = place.tree.name_at(place.start)
-            if heir is not None and heir.parent is not None and place != self._own(tree.start(own)):
+            if heir is not None and heir.parent is not None and place != declared:
                 yield from (_Place(place.tree, start) for start in attributes(place.tree, heir.parent, rename.old))
 
     def _overrides(self, signature: Signature) -> Iterator[tuple[_Place, Signature]]:

@@ -28,7 +28,7 @@ class RemoteModel:
     name: str
     server: ModelServer
 
-    dtype = "unknown"
+    precision = "unknown"
 
     @classmethod
     def load(cls, url: str, key_env: str) -> RemoteModel:

@@ -17,6 +17,7 @@ from guiderail.decoding.drafting.pass_cost import PassCosts
 from guiderail.decoding.drafting.suffix import IndexedText
 from guiderail.decoding.methods.calibration import NotCalibratedError
 from guiderail.engine.analysers import POOLS, AnalyserPools
+from guiderail.engine.completer import Completer
 from guiderail.engine.engine import Engine, NotLoadedError
 from guiderail.engine.request import CompletionRequest
 from guiderail.engine.stream import TextStream
@@ -407,7 +408,7 @@ def test_without_a_model_the_remedy_is_named() -> None:
 def test_an_engine_put_back_to_work_is_warm(engine: Engine) -> None:
     """After a failure the drafters' prices are measured at once, as at the start, and not while a request waits."""
     engine.recover()
-    assert engine._completer is not None
+    assert isinstance(engine._completer, Completer)
     assert PassCosts in engine._completer.store
 
 
@@ -419,7 +420,7 @@ def test_switching_files_encodes_nothing_again(engine: Engine) -> None:
     timings = engine.complete(wish(), never, TextStream()).suggestions[0].timings
     assert timings.reused_tokens == timings.prompt_tokens - 1
     engine.forget((other.client, other.uri))
-    assert engine._completer is not None
+    assert isinstance(engine._completer, Completer)
     assert other.name not in engine._completer.pool.keys
 
 

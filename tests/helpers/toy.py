@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 
@@ -19,6 +20,7 @@ class ToySession:
     """
 
     def __init__(self, scores: Callable[[Sequence[int]], torch.Tensor], prompt: Sequence[int] = ()) -> None:
+        self.model: Any = None
         self._scores = scores
         self.ids = list(prompt)
         self.passes = 0

@@ -64,8 +64,8 @@ def test_a_function_a_class_and_a_method_are_followed(
     unsaved = UnsavedDocuments()
     analyser = ServerAnalyser(installed(server), tmp_path, unsaved=unsaved)
     try:
-        documents = [Document(text, shop, language) for text in (before, after)]
-        found = Finder(analyser, Files(tmp_path, {})).find(*documents)
+        earlier, later = (Document(text, shop, language) for text in (before, after))
+        found = Finder(analyser, Files(tmp_path, {})).find(earlier, later)
     finally:
         analyser.stop()
     edits = [one.edit for one in found.edits if one.path == app]

@@ -188,6 +188,7 @@ def test_a_draft_model_drafts_beside_the_named_drafters(drafter: str, expected: 
     found = build_pipeline("plain", "draft-model.tree=rsd", drafter, draft_model="./small").drafters
     assert [type(one) for one in found] == [registry.find(name).load() for name in expected]
     if expected:
+        assert isinstance(found[-1], DraftModelSpec)
         assert (found[-1].model, found[-1].tree) == ("./small", "rsd")
 
 

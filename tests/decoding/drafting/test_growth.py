@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
+from typing import Any, cast
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ SHAPES = [
 
 
 def drafting(shape: Shape, sampling: Sampling, noise: float) -> DraftSelector:
-    target, draft = ToyModel(), ToyModel(noise=noise)
+    target, draft = cast(Any, ToyModel()), cast(Any, ToyModel(noise=noise))
     drafter = DraftModel(target.tokenizer, None, FREE, shape, stop=0.999)
     drafter.start(lambda: draft)
     drafter.wait()
@@ -47,7 +48,7 @@ def decode(
     session = model.session()
     request = DecodeRequest(token_bytes=model.tokenizer.token_bytes, stop=NeverStop(), max_tokens=tokens)
     method = Plain(sampling, 0, selector)
-    events = list(method.decode(session, session.fit(PROMPT), request, constraints))
+    events = list(method.decode(cast(Any, session), session.fit(PROMPT), request, constraints))
     return tuple(event.id for event in events if isinstance(event, TokenEvent)), session
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
+from typing import Any, cast
 
 import pytest
 import torch
@@ -36,7 +37,7 @@ def decode(method: WholeNames | Plain, seed: int) -> str:
     scores = random_scores(len(TABLE), seed)
     rule = Listed(Names(IdentifierTrie(Vocabulary(TABLE)), NAMES), TABLE)
     request = DecodeRequest(token_bytes=TABLE, stop=NeverStop(), max_tokens=6)
-    end = list(method.decode(ToySession(scores, [5]), scores([5]), request, [rule]))[-1]
+    end = list(method.decode(cast(Any, ToySession(scores, [5])), scores([5]), request, [rule]))[-1]
     assert isinstance(end, FinishedEvent)
     return end.text
 

@@ -196,9 +196,9 @@ async def test_a_model_that_cannot_be_loaded_is_logged_once(caplog: pytest.LogCa
     async with connected(engine, options={"menu": True}) as client:
         uri = client.open("x = ")
         for _ in range(2):
-            engine.failure = NotLoadedError("no model is loaded")
+            engine.failure = NotLoadedError()
             assert (await client.ask("textDocument/completion", at(uri, 0, 4)))["items"] == []
-            engine.failure = NotLoadedError("no model is loaded")
+            engine.failure = NotLoadedError()
             assert await client.ghost(uri, 0, 4) == []
     (said,) = [record.getMessage() for record in caplog.records if record.name.startswith("guiderail")]
     assert "The model is not here" in said
