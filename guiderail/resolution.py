@@ -33,6 +33,7 @@ from guiderail.settings import (
 )  # fmt: skip
 
 ENVIRONMENT_PREFIX = "GUIDERAIL_"
+TOKEN, API_KEY = "GUIDERAIL_TOKEN", "GUIDERAIL_API_KEY"  # of servers' clients: no settings
 PROJECT_FILE = "pyproject.toml"
 METHODS = "methods"  # a table of tables in a file: the parameters of each method
 
@@ -155,7 +156,7 @@ def _from_env(env: Mapping[str, str]) -> _Found:
     found: _Found = {}
     for name, raw in env.items():
         key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
-        if not name.startswith(ENVIRONMENT_PREFIX):
+        if not name.startswith(ENVIRONMENT_PREFIX) or name in (TOKEN, API_KEY):
             continue
         if key in KEYS or difflib.get_close_matches(key, KEYS, n=1, cutoff=0.75):
             found[key] = (raw, Source("environment", name))

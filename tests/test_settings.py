@@ -84,6 +84,12 @@ def test_a_misspelt_variable_is_an_error_and_a_foreign_one_is_not() -> None:
     assert resolve({}, {"GUIDERAIL_BUILD_CACHE_URL": "x", "HOME": "/"}).settings == Settings()
 
 
+@pytest.mark.parametrize("name", ["GUIDERAIL_TOKEN", "GUIDERAIL_API_KEY"])
+def test_a_servers_secret_in_the_environment_is_no_mistyped_setting(name: str) -> None:
+    """However near to a setting's name it is: other commands run with it too."""
+    assert resolve({}, {name: "x"}).settings == Settings()
+
+
 @pytest.mark.parametrize(
     ("key", "raw", "says"),
     [

@@ -7,8 +7,7 @@ import click
 
 from guiderail.cli.options import resolved, setting_flags
 from guiderail.errors import UsageError
-
-TOKEN = "GUIDERAIL_TOKEN"
+from guiderail.resolution import TOKEN
 
 
 @click.command()

@@ -11,8 +11,8 @@ import click
 
 from guiderail.cli.options import resolved, setting_flags
 from guiderail.errors import UsageError
+from guiderail.resolution import API_KEY
 
-API_KEY = "GUIDERAIL_API_KEY"
 KEY_LIMIT = 4096  # bytes of a key's file
 NEEDED = ("starlette", "uvicorn")
 

@@ -13,6 +13,7 @@ from guiderail.cli.doctor import _models
 from guiderail.model import machine, memory
 from guiderail.model.estimate import Rates
 from guiderail.model.info import read_info
+from guiderail.model.load import placement
 from guiderail.model.machine import Machine
 from guiderail.settings import Settings
 from tests.cli.conftest import Result
@@ -47,7 +48,9 @@ def test_each_model_is_on_one_line_and_the_best_is_marked(guiderail: Run) -> Non
     assert star.endswith(" yes")
     assert next(row for row in rows if row.startswith("Qwen2.5-Coder 14B")).endswith(" no")
     assert "qwen-research" in done.out
-    assert rows[-1].endswith(": guiderail models pull Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF --file Q8_0 --use")
+    usual = placement("cpu", "auto", 500_000_000)[1]
+    dtype = "" if usual == "float32" else " --dtype float32"
+    assert rows[-1].endswith(f": guiderail models pull Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF --file Q8_0 --use{dtype}")
 
 
 def test_json_has_rows_meta_and_the_rule(guiderail: Run) -> None:
