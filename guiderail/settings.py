@@ -39,7 +39,8 @@ class Settings:
 
     model: str = _key(
         "embedded",
-        "the model: embedded, a folder or GGUF file, the hub id of a pulled model, or the URL of a model server",
+        "the model: embedded, a folder or GGUF file, the hub id of a pulled model, or (not in an editor) the URL of a "
+        "model server",
     )
     api_key_env: str = _key(
         "",
