@@ -7,13 +7,15 @@ contains it goes through here, so that none of these can block, exhaust or leak.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import re
+import secrets
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +90,7 @@ def read_bytes(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT)
 
 
 def overwrite(path: Path, root: Path, before: bytes, after: bytes) -> None:
-    """Write a file's new content into it, through no link.
+    """Replace a file as a whole, through no link: whatever happens, it holds the one content or the other.
 
     Parameters
     ----------
@@ -97,26 +99,68 @@ def overwrite(path: Path, root: Path, before: bytes, after: bytes) -> None:
     before
         What the file must hold until then.
     after
-        What it is to hold.
+        What it is to hold; owner and permissions stay.
 
     Raises
     ------
     ProjectFileError
         It holds something else, is no regular file, is a link or lies outside the root by now, or cannot be written.
     """
-    flags = os.O_RDWR | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NOCTTY", 0)
     try:
-        with os.fdopen(os.open(path, flags | getattr(os, "O_BINARY", 0)), "r+b") as stream:
-            real = Path(os.path.realpath(path.parent)) / path.name
-            if not _opened(stream.fileno(), real).is_relative_to(os.path.realpath(root)):
-                raise ProjectFileError(f"{path} leads out of {root}", "Edit it by hand")
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode) or stream.read(len(before) + 1) != before:
-                raise ProjectFileError(f"{path} has changed meanwhile", "Run it again, or edit by hand")
-            stream.seek(0)
-            stream.write(after)
-            stream.truncate()
+        with _folder(path.parent, root) as folder:
+            place = path.name if folder is not None else path
+            status = _check_holds(path, place, folder, before)
+            written = f"{place}.{secrets.token_hex(8)}.guiderail"
+            try:
+                _create(written, folder, after, status)
+                os.replace(written, place, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(written, dir_fd=folder)
+                raise
     except OSError as error:
         raise ProjectFileError(f"cannot write {path}: {error.strerror}", "Check what it is") from error
+
+
+@contextlib.contextmanager
+def _folder(path: Path, root: Path) -> Iterator[int | None]:
+    """An open folder inside the root, so that no link can take its place; None where folders cannot be opened."""
+    if not {os.open, os.rename, os.unlink} <= os.supports_dir_fd:
+        yield None
+        return
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if not _opened(folder, Path(os.path.realpath(path))).is_relative_to(os.path.realpath(root)):
+            raise ProjectFileError(f"{path} leads out of {root}", "Edit it by hand")
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _check_holds(path: Path, place: str | Path, folder: int | None, content: bytes) -> os.stat_result:
+    """The status of a file that holds this; raises ProjectFileError, and OSError where it is a link or read-only."""
+    flags = os.O_RDWR | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NOCTTY", 0)
+    descriptor = os.open(place, flags | getattr(os, "O_BINARY", 0), dir_fd=folder)
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode) or stream.read(len(content) + 1) != content:
+            raise ProjectFileError(f"{path} has changed meanwhile", "Run it again, or edit by hand")
+    return status
+
+
+def _create(name: str, folder: int | None, content: bytes, like: os.stat_result) -> None:
+    """Write a new file with the owner and permissions of another one."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(name, flags, 0o600, dir_fd=folder), "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        if hasattr(os, "fchown"):
+            status = os.fstat(stream.fileno())
+            if (status.st_uid, status.st_gid) != (like.st_uid, like.st_gid):
+                with contextlib.suppress(PermissionError):  # only root may give a file away
+                    os.fchown(stream.fileno(), like.st_uid, like.st_gid)
+            os.fchmod(stream.fileno(), stat.S_IMODE(like.st_mode))
+        os.fsync(stream.fileno())
 
 
 def read_text(path: Path, root: Path | None = None, *, limit: int = SIZE_LIMIT) -> str | None:

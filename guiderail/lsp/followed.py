@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from guiderail.engine.request import CompletionRequest
+from guiderail.lsp.suggestion_cache import same_after
 from guiderail.lsp.suggestion_log import ShownItem
 
 FOLLOWED = 16  # documents with a suggestion that the person may still be typing
@@ -32,16 +33,20 @@ class Followed:
     def typed(self, request: CompletionRequest) -> tuple[ShownItem, bool] | None:
         """The suggestion of which a cursor says whether it was written, and whether it was.
 
-        It was not where something else was typed. Where the text before it changed, nothing is known.
+        It was not where something else was typed. Where the cursor moved away, or the text around it changed, nothing
+        is known.
         """
         shown = self._shown.get(request.uri)
         if shown is None:
             return None
         typed, text = request.typed_since(shown.request), shown.shaped.text
-        if typed is not None and len(typed) < len(text) and text.startswith(typed):
-            return None  # the person is still on the way
+        if typed is not None and text.startswith(typed) and (typed != text or _is_word(text[-1:])):
+            return None  # the person is still on the way, perhaps to a longer word
         del self._shown[request.uri]
-        return None if typed is None else (shown, typed.startswith(text))
+        if typed is None or not same_after(shown.request.after, request.after):
+            return None
+        goes_on = _is_word(text[-1:]) and _is_word(typed[len(text) : len(text) + 1])
+        return shown, typed.startswith(text) and not goes_on
 
     def clear(self) -> None:
         """Forget all."""
@@ -50,3 +55,7 @@ class Followed:
     def forget(self, uri: str) -> None:
         """Forget a document that was closed."""
         self._shown.pop(uri, None)
+
+
+def _is_word(character: str) -> bool:
+    return character != "" and f"_{character}".isidentifier()

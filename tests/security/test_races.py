@@ -1,6 +1,8 @@
 """What changes between the look at a path and its use: somebody else's process, or a checkout, works in the project."""
 
 import os
+import signal
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -94,3 +96,27 @@ def test_what_changes_while_it_is_written_is_left_alone(tmp_path: Path, monkeypa
         overwrite(root / "before" / "a.py", root, b"other", b"new")
     overwrite(root / "before" / "a.py", root, b"old = 1\n", b"x\n")
     assert (root / "before" / "a.py").read_bytes() == b"x\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of resources")
+def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path: Path) -> None:
+    """On a full disk, for which a limit of a file's size stands here; and nothing else is left in the folder."""
+    import resource
+
+    file = tmp_path / "a.py"
+    file.write_bytes(b"x" * 5000)
+    file.chmod(0o640)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, hard))
+    try:
+        with pytest.raises(ProjectFileError, match="cannot write"):
+            projectfile.overwrite(file, tmp_path, b"x" * 5000, b"y" * 9000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert file.read_bytes() == b"x" * 5000
+    projectfile.overwrite(file, tmp_path, b"x" * 5000, b"y" * 9000)
+    assert file.read_bytes() == b"y" * 9000
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert list(tmp_path.iterdir()) == [file]

@@ -133,7 +133,8 @@ class CompletionHandlers:
 
         A request that may `wait` for the next key does so, as long as the settings say at most.
         """
-        if (known := self.client.followed.typed(request)) is not None:
+        known = None if cursor.selected else self.client.followed.typed(request)  # who selects has not typed
+        if known is not None:
             self.client.learn(known[0], right=known[1])
         preferences, began = self.client.policy.preferences_for(request.document.path), time.monotonic()
         inquiry = self.client.inquiry

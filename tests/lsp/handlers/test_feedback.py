@@ -4,7 +4,7 @@ import pytest
 
 from guiderail.lsp.feedback import Feedback
 from guiderail.settings import Settings
-from tests.lsp.client import Client, connected
+from tests.lsp.client import Client, at, connected
 from tests.lsp.fakes import FakeEngine
 
 pytestmark = pytest.mark.asyncio
@@ -23,9 +23,9 @@ def outcomes() -> list[tuple[int, bool]]:
 
 async def typed(client: Client, uri: str, text: str) -> None:
     """Type a text key by key after `x = `, and ask after each."""
-    for at, key in enumerate(text, start=4):
-        client.change(uri, 0, at, at, key)
-        await client.ghost(uri, 0, at + 1)
+    for column, key in enumerate(text, start=4):
+        client.change(uri, 0, column, column, key)
+        await client.ghost(uri, 0, column + 1)
 
 
 @pytest.mark.parametrize(
@@ -94,4 +94,40 @@ async def test_a_shared_server_learns_nothing() -> None:
         await client.ghost(uri, 0, 4)
         await typed(client, uri, "z")
         assert set(client.engine.odds) == {0.0}
+    assert outcomes() == []
+
+
+async def test_a_longer_word_is_another_one() -> None:
+    fake = engine()
+    fake.text = "self"
+    async with connected(fake) as client:
+        uri = client.open("x = ")
+        await client.ghost(uri, 0, 4)
+        client.engine.text = ""
+        await typed(client, uri, "selfish")
+    assert outcomes() == [(1, False)]
+
+
+@pytest.mark.parametrize(("line", "column"), [(1, 4), (2, 0), (1, 0)])
+async def test_who_moves_the_cursor_has_typed_nothing(line: int, column: int) -> None:
+    """Onto text that was there, or elsewhere."""
+    async with connected(engine()) as client:
+        uri = client.open("a = 1\nx = y\nz = 2\n")
+        await client.ghost(uri, 1, 4)
+        client.engine.text = ""
+        for place in ((line, column), (1, 5), (0, 5)):
+            await client.ghost(uri, *place)
+    assert outcomes() == []
+
+
+async def test_an_item_that_a_menu_selects_by_itself_was_not_typed() -> None:
+    async with connected(engine()) as client:
+        uri = client.open("x = \n")
+        await client.ghost(uri, 0, 4)
+        selected = {
+            "range": {"start": {"line": 0, "character": 4}, "end": {"line": 0, "character": 4}},
+            "text": "zebra",
+        }
+        context = {"triggerKind": 2, "selectedCompletionInfo": selected}
+        await client.ask("textDocument/inlineCompletion", at(uri, 0, 4) | {"context": context})
     assert outcomes() == []
