@@ -77,6 +77,7 @@ class Feedback:
         self._path = path
         self._shifts: dict[str, Shift] | None = None
         self._pending: list[Lesson] = []
+        self._was_there = False  # the file, when it was last read or written
 
     @property
     def path(self) -> Path:
@@ -88,7 +89,7 @@ class Feedback:
     def shifts(self) -> Mapping[str, Shift]:
         """What was learned, by the model's name; nothing where the file cannot be read."""
         if self._shifts is None:
-            self._shifts = _read(self.path)
+            self._shifts, self._was_there = _read(self.path), self.path.exists()
         return self._shifts
 
     def odds(self, model: str) -> float:
@@ -101,13 +102,17 @@ class Feedback:
         self._pending.append(lesson)
 
     def save(self) -> None:
-        """Add what was learned to what other servers have written meanwhile."""
+        """Add what was learned to what other servers have written meanwhile; forget it where another process did."""
+        if self._was_there and not self.path.exists():
+            self._pending.clear()
+            self._shifts, self._was_there = {}, False
         if not self._pending:
             return
         try:
             with private.alone(self._lock):
                 self._shifts = _learned(_read(self.path), self._pending)
                 private.write_text(self.path, _rendered(self._shifts))
+                self._was_there = True
         except OSError as error:
             log.info("what was learned of suggestions cannot be kept: %s", error.strerror)
             return
@@ -123,7 +128,7 @@ class Feedback:
         """
         with private.alone(self._lock):
             self._pending.clear()
-            self._shifts = None
+            self._shifts, self._was_there = None, False
             self.path.unlink(missing_ok=True)
 
     @property

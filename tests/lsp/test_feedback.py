@@ -57,6 +57,20 @@ def test_two_servers_learn_together(tmp_path: Path) -> None:
     assert one.path.stat().st_mode & 0o077 == 0
 
 
+def test_what_another_process_forgets_does_not_come_back(tmp_path: Path) -> None:
+    server, person = Feedback(tmp_path / "confidence.json"), Feedback(tmp_path / "confidence.json")
+    server.learn(Lesson("m", 0.6, right=False))
+    server.save()
+    server.learn(Lesson("m", 0.6, right=False))
+    person.reset()
+    server.save()
+    assert not server.path.exists()
+    assert server.odds("m") == 0
+    server.learn(Lesson("m", 0.6, right=True))
+    server.save()
+    assert Feedback(server.path).shifts()["m"].outcomes == 1
+
+
 def test_nothing_learned_writes_nothing(tmp_path: Path) -> None:
     file = Feedback(tmp_path / "confidence.json")
     assert file.odds("m") == 0
