@@ -12,6 +12,8 @@ import torch
 
 from guiderail.errors import UsageError
 
+LEAST_TEMPERATURE = 1e-6  # by less scores cannot be divided
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
@@ -20,7 +22,8 @@ class Sampling:
     Parameters
     ----------
     temperature
-        0 takes the most probable token (greedy); the rest of the settings then has no effect.
+        0, and less than a millionth, takes the most probable token (greedy); the rest of the settings then has no
+        effect.
     top_k
         Keep the k most probable tokens; 0 keeps all.
     top_p
@@ -56,7 +59,7 @@ class Sampling:
     @property
     def greedy(self) -> bool:
         """Whether the most probable token is always taken."""
-        return self.temperature == 0
+        return self.temperature < LEAST_TEMPERATURE
 
 
 def truncate(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:

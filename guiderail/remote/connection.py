@@ -23,7 +23,7 @@ SILENT_S = 120.0  # without a byte: a long prompt takes a busy CPU that long
 WHOLE_S = 300.0  # of one answer, however steadily it drips
 ASK_S = 10.0  # of a question about the server itself
 LOOK_S = 0.02  # between two looks whether the request was given up
-MOST_BYTES = 16 << 20  # of an answer that is no stream
+MOST_BYTES = 16 << 20  # of an answer
 
 Cancelled = Callable[[], bool]
 
@@ -115,21 +115,24 @@ class Connection:
             if response.status_code in {404, 405, 501}:
                 raise NoEndpointError(f"there is no {path}")
             self._check(response, data)
-            return json.loads(data)
+            return _parsed(data)
 
     async def _stream(self, path: str, body: Any, put: Callable[[dict[str, Any]], None]) -> None:
-        headers = {"Accept": "text/event-stream"}
+        headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
         async with (
             self._translated(WHOLE_S),
             self._client.stream("POST", self._url(path), json=body, headers=headers) as response,
         ):
             if response.status_code != 200:
                 self._check(response, await _limited(response, self.address))
+            if "content-encoding" in response.headers:  # nobody asked for it, and it may grow without end
+                raise unreadable(self.address)
+            response.encoding = "utf-8"  # as of all event streams; some codecs take quadratic time
             async for event in httpx2.EventSource(response):
                 if event.data == "[DONE]":
                     return
-                found = json.loads(event.data)
-                if not isinstance(found, dict):
+                found = _parsed(event.data)
+                if not isinstance(found, dict) or response.num_bytes_downloaded > MOST_BYTES:
                     raise unreadable(self.address)
                 if "error" in found:  # after the stream has begun there is no other status
                     raise of_status(_code_of(found), found, self.address, self._key_env)
@@ -143,7 +146,7 @@ class Connection:
         if response.status_code == 200:
             return
         try:
-            body = json.loads(data)
+            body = _parsed(data)
         except ValueError:
             body = None
         raise of_status(response.status_code, body, self.address, self._key_env)
@@ -180,6 +183,14 @@ async def _limited(response: httpx2.Response, address: Address) -> bytes:
         if len(data) > MOST_BYTES:
             raise unreadable(address)
     return bytes(data)
+
+
+def _parsed(data: str | bytes) -> Any:
+    """What JSON says; raises ValueError, also of one that is too deep."""
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("too deep") from None
 
 
 def _code_of(event: dict[str, Any]) -> int:

@@ -26,6 +26,7 @@ from guiderail.remote.server import End, ModelServer, Piece, Query
 log = logging.getLogger(__name__)
 
 MOST_REQUESTS = 32  # for one text
+MOST_BYTES = 1 << 16  # that are looked at for one text: a token may be of any size
 TRIES = 8  # to get past one place
 
 
@@ -74,6 +75,7 @@ class RemoteDecoder:
         self.refused: list[tuple[bytes, int]] = []
         self.end = End("eos")
         self.requests = 0
+        self._size = 0  # of all that came, in bytes
         self._tries: Counter[int] = Counter()  # by the number of pieces before
 
     def events(self) -> Iterator[Event]:
@@ -94,7 +96,7 @@ class RemoteDecoder:
 
     def _read(self, answer: Iterator[Piece | End]) -> Iterator[Event]:
         """Take what the server writes; why the text ended, or None if the server is to be asked again."""
-        for part in answer:
+        for part in self._bounded(answer):
             if isinstance(part, End):
                 self.end = part
                 if part.reason == "length":
@@ -112,6 +114,12 @@ class RemoteDecoder:
                 self._language = self._walk.required()
                 return None
         return "cancelled"
+
+    def _bounded(self, answer: Iterator[Piece | End]) -> Iterator[Piece | End]:
+        """What the server writes, up to a number of bytes."""
+        for part in answer:
+            self._size += len(part.data) if isinstance(part, Piece) else 0
+            yield part if self._size <= MOST_BYTES else End("length")
 
     def _added(self, piece: Piece) -> Event:
         self._written.append(piece)

@@ -20,6 +20,7 @@ END = 256  # the id that ends a text
 BYTE_VOCABULARY = Vocabulary([*BYTES, b""])  # monitors mask bytes as they mask tokens
 MOST_NODES = 3000  # of a tree: of larger sets the first letters of each name are given
 MANY = 60  # letters, of the 63 of ASCII's identifiers: where so many may come, any name may
+DEEPEST = 200  # characters from a tree's root up to which two trees are joined
 NARROW = 64  # characters: where more may come, not all that follows them is laid out
 _ASCII = frozenset(map(chr, range(1, 128)))  # a zero byte is in no source
 _LETTERS = frozenset(letter for letter in _ASCII if letter == "_" or letter.isalnum())
@@ -80,9 +81,9 @@ class Node:
 FREE = Node({}, _ASCII, others=True, ends=True)
 
 
-def both(first: Node, second: Node) -> Node:
-    """What may come by two trees."""
-    if first.is_free or second.is_free:
+def both(first: Node, second: Node, depth: int = DEEPEST) -> Node:
+    """What may come by two trees; beyond `depth` characters, by the first one alone."""
+    if first.is_free or second.is_free or not depth:
         return second if first.is_free else first
     made = Node(others=first.others and second.others, ends=first.ends and second.ends)
     free, refused = set[str](), {*first.refused, *second.refused}
@@ -90,7 +91,7 @@ def both(first: Node, second: Node) -> Node:
         one, other = first.after(letter), second.after(letter)
         if one is None or other is None:
             refused.add(letter)
-        elif (joined := both(one, other)).is_free:
+        elif (joined := both(one, other, depth - 1)).is_free:
             free.add(letter)
         else:
             made.edges[letter] = joined

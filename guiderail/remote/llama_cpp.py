@@ -11,10 +11,11 @@ from guiderail.decoding.sampling import Sampling
 from guiderail.remote.connection import Connection
 from guiderail.remote.errors import unreadable
 from guiderail.remote.grammar import gbnf
-from guiderail.remote.probe import SAMPLE, format_in, habits_in, one_of
+from guiderail.remote.probe import SAMPLE, format_in, habits_in, length_of, one_of
 from guiderail.remote.prompt_text import parts_of
 from guiderail.remote.server import End, ModelServer, Piece, Query
 
+LONGEST = 4096  # bytes of a token
 CANDIDATES = 20  # tokens at each place whose probabilities are told
 
 
@@ -32,7 +33,7 @@ class LlamaCppServer(ModelServer):
             return None
         model = one_of(connection)
         fim = format_in(lambda text: _pieces(connection, model, text))
-        return cls(connection, model, length, fim, habits_in(_pieces(connection, model, SAMPLE)))
+        return cls(connection, model, length_of(length), fim, habits_in(_pieces(connection, model, SAMPLE)))
 
     def write(self, query: Query, cancelled: Callable[[], bool]) -> Generator[Piece | End, None, None]:
         """See `ModelServer.write`."""
@@ -61,18 +62,21 @@ class LlamaCppServer(ModelServer):
         """What one event says: tokens with their bytes, and at last how it ended."""
         try:
             for one in event.get("completion_probabilities") or ():
-                yield replace(_piece(one), candidates=tuple(map(_piece, one["top_logprobs"])))
+                yield replace(_piece(one), candidates=tuple(map(_piece, one["top_logprobs"][:CANDIDATES])))
             if event.get("stop") is True:
                 timings = event.get("timings") or {}
                 reused = int(timings.get("cache_n", 0))
                 reason = "length" if event.get("stop_type") == "limit" else "eos"
                 yield End(reason, reused + int(timings.get("prompt_n", 0)), reused)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise unreadable(self.connection.address) from error
 
 
 def _piece(token: dict[str, Any]) -> Piece:
-    return Piece(bytes(token["bytes"]), (int(token["id"]),), float(token["logprob"]))
+    data = token["bytes"]
+    if not isinstance(data, list) or len(data) > LONGEST:  # of a number bytes() would make as many zeros
+        raise ValueError("no bytes of a token")
+    return Piece(bytes(data), (int(token["id"]),), float(token["logprob"]))
 
 
 def _sampling(sampling: Sampling) -> dict[str, Any]:

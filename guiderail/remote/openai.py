@@ -9,10 +9,10 @@ from typing import Any, cast
 from guiderail.prompt.fim import FimFormat
 from guiderail.remote.connection import Connection
 from guiderail.remote.errors import unreadable
+from guiderail.remote.probe import CONTEXT
 from guiderail.remote.prompt_text import plain
 from guiderail.remote.server import End, ModelServer, Piece, Query, TokenHabits
 
-CONTEXT = 8192  # tokens, where a server does not say
 # The text after the cursor is a field of the request; the server knows what its model calls it.
 SUFFIX_FIELD = FimFormat("the field suffix", "", "", "")
 

@@ -11,6 +11,9 @@ from guiderail.remote.errors import RemoteError
 from guiderail.remote.server import TokenHabits
 
 SHOWN = 8  # models that a message names
+LONGEST_ID = 200  # characters of a model's id
+CONTEXT = 8192  # tokens, where a server does not say
+MOST_CONTEXT = 1 << 30
 # Code of an ordinary kind, to see how long tokens are.
 SAMPLE = '''class Reader:
     """Reads records from a file, one for each line."""
@@ -32,7 +35,18 @@ SAMPLE = '''class Reader:
 def models_of(connection: Connection) -> list[dict[str, Any]]:
     """The models that the server lists."""
     listed = connection.found("/v1/models").get("data")
-    return [one for one in listed if isinstance(one, dict) and isinstance(one.get("id"), str)] if listed else []
+    models = listed if isinstance(listed, list) else []
+    return [one for one in models if isinstance(one, dict) and _is_id(one.get("id"))]
+
+
+def length_of(value: int) -> int:
+    """The tokens that a server says it has room for; `CONTEXT` where it says a number that cannot be."""
+    return int(value) if 0 < value <= MOST_CONTEXT else CONTEXT
+
+
+def _is_id(value: object) -> bool:
+    """Whether this can be a model's id: it is shown to a person."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
 
 
 def one_of(connection: Connection, models: Sequence[dict[str, Any]] | None = None) -> str:

@@ -10,8 +10,8 @@ from guiderail.prompt.fim import CONTROL_TOKENS, FimFormat, find_fim
 from guiderail.remote.connection import Connection
 from guiderail.remote.errors import unreadable
 from guiderail.remote.grammar import regex
-from guiderail.remote.openai import CONTEXT, OpenAIServer
-from guiderail.remote.probe import SAMPLE, habits_in
+from guiderail.remote.openai import OpenAIServer
+from guiderail.remote.probe import CONTEXT, SAMPLE, habits_in, length_of
 from guiderail.remote.prompt_text import parts_of
 from guiderail.remote.server import Piece, Query, TokenHabits
 
@@ -54,7 +54,7 @@ class VllmServer(OpenAIServer):
         return cls(
             connection,
             model,
-            length if isinstance(length, int) else CONTEXT,
+            length_of(length) if isinstance(length, int) else CONTEXT,
             find_fim(control),
             habits_in([text for text, _ in _tokenized(connection, model, SAMPLE)]),
             control,
@@ -95,7 +95,7 @@ class VllmServer(OpenAIServer):
                 self._prompt_ids = (self._prompt_ids[0], list(map(int, prompt_ids)))
             self._pending += tuple(map(int, choice.get("token_ids") or ()))
             scores = [float(one) for one in (choice.get("logprobs") or {}).get("token_logprobs") or () if one]
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, OverflowError, TypeError, ValueError) as error:
             raise unreadable(self.connection.address) from error
         for piece in super()._pieces(choice):
             yield replace(piece, ids=self._pending, logprob=sum(scores) / len(scores) if scores else 0.0)

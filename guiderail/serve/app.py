@@ -26,6 +26,7 @@ from guiderail.serve.service import CompletionService, Gone
 log = logging.getLogger(__name__)
 
 BODY_LIMIT = 2_000_000  # bytes
+BODIES_LIMIT = 64_000_000  # bytes of all bodies that are on their way
 BODY_S = 10.0  # in which a body must have come
 WAIT_S = 2.0  # after which a stream that has nothing yet says that it lives
 
@@ -61,6 +62,37 @@ def application(service: CompletionService, key: str = "", *, local_only: bool =
     return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _refused}), key, local_only)
 
 
+class Bodies:
+    """Reads the bodies of requests, all of which together have a bound."""
+
+    def __init__(self) -> None:
+        self._held = 0  # bytes of those that have not come whole
+
+    async def read(self, request: Request) -> bytes:
+        """A body; raises RequestFault where it is too long, comes too slowly, or too many come at once."""
+        announced = request.headers.get("content-length", "")
+        if announced.isdecimal() and (len(announced) > len(str(BODY_LIMIT)) or int(announced) > BODY_LIMIT):
+            raise _too_long()
+        data = bytearray()
+        try:
+            async with asyncio.timeout(BODY_S):
+                await self._read(request, data)
+        except TimeoutError:
+            raise RequestFault(408, f"the body did not come within {BODY_S:.0f} s") from None
+        finally:
+            self._held -= len(data)
+        return bytes(data)
+
+    async def _read(self, request: Request, data: bytearray) -> None:
+        async for piece in request.stream():
+            data += piece
+            self._held += len(piece)
+            if len(data) > BODY_LIMIT:
+                raise _too_long()
+            if self._held > BODIES_LIMIT:
+                raise RequestFault(503, "too many requests come at once", "Try again soon")
+
+
 class Endpoints:
     """The handlers, one for each endpoint.
 
@@ -75,6 +107,7 @@ class Endpoints:
     def __init__(self, service: CompletionService, local_only: bool) -> None:
         self._service = service
         self._local_only = local_only
+        self._bodies = Bodies()
 
     async def health(self, request: Request) -> Response:
         """Whether the model is loaded."""
@@ -92,23 +125,23 @@ class Endpoints:
 
     async def tokenize(self, request: Request) -> Response:
         """The tokens of a text."""
-        fields = Fields.of_body(await _body(request))
-        found = await self._service.tokens(fields.text("content"))
+        fields = Fields.of_body(await self._bodies.read(request))
+        found = await self._service.tokens(fields.text("content"), _address(request), is_local=self._local_only)
         return JSONResponse(llama_cpp.tokens(found, fields.flag("with_pieces")))
 
     async def infill(self, request: Request) -> Response:
         """llama.cpp's endpoint for holes."""
-        fields = Fields.of_body(await _body(request))
+        fields = Fields.of_body(await self._bodies.read(request))
         return await self._llama_cpp(request, fields, [llama_cpp.infill(fields)])
 
     async def completion(self, request: Request) -> Response:
         """llama.cpp's endpoint for prompts."""
-        fields = Fields.of_body(await _body(request))
+        fields = Fields.of_body(await self._bodies.read(request))
         return await self._llama_cpp(request, fields, llama_cpp.completion(fields))
 
     async def openai_completion(self, request: Request) -> Response:
         """OpenAI's endpoint for prompts and holes."""
-        fields = Fields.of_body(await _body(request))
+        fields = Fields.of_body(await self._bodies.read(request))
         queries = openai.completion(fields)
         is_counted = fields.object("stream_options").flag("include_usage")
         response = openai.Response(self._service.model)
@@ -147,11 +180,13 @@ class Endpoints:
         if sum(query.n for query in queries) > MOST_TEXTS:
             raise RequestFault(400, f"a request may ask for {MOST_TEXTS} texts at most")
         gone = asyncio.ensure_future(_disconnected(request))
-        address = request.client.host if request.client else ""
         try:
-            return [await self._service.complete(query, address, gone, is_local=self._local_only) for query in queries]
+            return [await self._complete(request, query, gone) for query in queries]
         finally:
             gone.cancel()
+
+    async def _complete(self, request: Request, query: Query, gone: asyncio.Future[None]) -> Answer:
+        return await self._service.complete(query, _address(request), gone, is_local=self._local_only)
 
     async def _streamed(self, request: Request, queries: list[Query], render: _Render) -> Response:
         """Answer as a stream; an error that comes soon enough still has its status."""
@@ -182,6 +217,10 @@ async def _events(work: asyncio.Future[list[Answer]], render: _Render) -> AsyncI
         work.cancel()
 
 
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
 def _texts(answers: Sequence[Answer]):
     return [(answer, text) for answer in answers for text in answer.texts]
 
@@ -190,23 +229,6 @@ async def _disconnected(request: Request) -> None:
     """Return once the client has gone away."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-async def _body(request: Request) -> bytes:
-    """The body; raises RequestFault where it is too long, or comes too slowly."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and (len(announced) > len(str(BODY_LIMIT)) or int(announced) > BODY_LIMIT):
-        raise _too_long()
-    data = bytearray()
-    try:
-        async with asyncio.timeout(BODY_S):
-            async for piece in request.stream():
-                data += piece
-                if len(data) > BODY_LIMIT:
-                    raise _too_long()
-    except TimeoutError:
-        raise RequestFault(408, f"the body did not come within {BODY_S:.0f} s") from None
-    return bytes(data)
 
 
 def _too_long() -> RequestFault:

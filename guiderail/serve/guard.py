@@ -8,6 +8,7 @@ so a page cannot read any.
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from guiderail.serve.faults import RequestFault
 from guiderail.serve.replies import error_reply
 
 PUBLIC = frozenset({"/health", "/v1/health"})  # without a key, as of llama.cpp's server
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:@]+))(?::[0-9]*)?")
 SEND_S = 20.0  # in which a client must take what is written to it
 
 
@@ -56,10 +58,9 @@ class Guard:
         await self._app(scope, receive, patient)
 
     def _check(self, path: str, headers: Headers) -> None:
-        origin = headers.get("origin")
         if self._local_only and not _is_local(headers.get("host", "")):
             raise RequestFault(403, "the request names another host than this machine", "Use 127.0.0.1 or localhost")
-        if origin is not None and not _is_local(_host_of(origin)):
+        if not all(_is_local(_host_of(origin)) for origin in headers.getlist("origin")):
             raise RequestFault(403, "requests of web pages are refused")
         if self._key and path not in PUBLIC and not self._knows(headers):
             raise RequestFault(401, "Invalid API Key", "Send the server's key as a bearer token")
@@ -81,5 +82,5 @@ def _host_of(url: str) -> str:
 
 def _is_local(host: str) -> bool:
     """Whether ``NAME`` or ``NAME:PORT`` names this machine."""
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    return bool(name) and Address(name.lower().rstrip("."), 0).is_loopback
+    parts = _HOST.fullmatch(host)
+    return parts is not None and Address((parts[1] or parts[2]).lower().rstrip("."), 0).is_loopback

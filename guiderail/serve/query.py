@@ -87,9 +87,9 @@ def sampling_of(fields: Fields) -> dict[str, Any]:
         return {}
     if not 0 <= temperature <= 10:
         raise RequestFault(400, "the field 'temperature' must be from 0 to 10", field="temperature")
+    if temperature < _LEAST:
+        return {"temperature": 0.0}
     found: dict[str, Any] = {"temperature": temperature}
-    if temperature == 0:
-        return found
     for name, (least, most) in bounds.items():
         value = given[name]
         if value is not None:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from guiderail.serve.faults import RequestFault
 
 DONE = "data: [DONE]\n\n"
-_UNREAD = frozenset({401, 403, 408, 413})  # answers that come before the body was read
+_UNREAD = frozenset({401, 403, 408, 413, 503})  # answers that may come before the body was read
 WAITING = ": waiting\n\n"  # a comment of a stream; it shows that the connection lives
 
 

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 MOST_WAITING = 64  # requests that are being answered or wait
 MOST_OF_ONE = 16  # the same from one address, where others can reach the server
+MOST_PREPARED = 32  # jobs that wait for idle time
+LONGEST_TOKENIZED = 200_000  # characters
 CHARACTERS = 3  # of code that a token stands for
 ANSWER_S = 60.0  # for an answer, the wait included
 
@@ -59,6 +61,7 @@ class CompletionService:
         self._reader = ThreadPoolExecutor(1, "guiderail-files")  # files are looked for one request at a time
         self._batches = Batches(worker)
         self._known: set[Path] = set()
+        self._prepared: list[Job] = []  # that wait for idle time
         self._clients: dict[str, int] = {}
 
     def warm(self) -> None:
@@ -130,20 +133,30 @@ class CompletionService:
         self.check_ready()
         return await self._asked(lambda engine: engine.described.info)
 
-    async def tokens(self, text: str) -> list[tuple[int, bytes]]:
-        """The tokens of a text, with their bytes."""
+    async def tokens(self, text: str, address: str, *, is_local: bool) -> list[tuple[int, bytes]]:
+        """The tokens of a text, with their bytes; arguments as of `complete`.
+
+        Raises
+        ------
+        RequestFault
+            The text is too long, or too many requests wait.
+        """
         self.check_ready()
+        if len(text) > LONGEST_TOKENIZED:
+            raise RequestFault(413, f"the text is longer than {LONGEST_TOKENIZED:,} characters", "Send it in parts")
 
         def work(engine: Engine) -> list[tuple[int, bytes]]:
             tokenizer = engine.model.tokenizer
             return [(token, tokenizer.token_bytes[token]) for token in tokenizer.encode(text)]
 
-        return await self._asked(work)
+        with self._place(address, is_local):
+            return await self._asked(work)
 
     async def _asked(self, work: Callable[[Engine], Any]) -> Any:
         """What a short piece of work on the model's thread returns."""
         job = Job(Priority.CONTROL, lambda engine, _: work(cast(Engine, engine)))
-        return await asyncio.wait_for(asyncio.wrap_future(self.worker.submit(job).future), ANSWER_S)
+        future = asyncio.wrap_future(self.worker.submit(job).future)
+        return await self._first(future, asyncio.get_running_loop().create_future())
 
     async def _answer(
         self, hole: Hole, query: Query, request: CompletionRequest, address: str, gone: asyncio.Future[None]
@@ -219,7 +232,11 @@ class CompletionService:
             self._in_idle_time(lambda engine, cancelled: engine.prepare(request, cancelled))
 
     def _in_idle_time(self, work: Callable[[CompletionEngine, Callable[[], bool]], Any]) -> None:
-        self.worker.submit(Job(Priority.PREPARE, work))
+        """Do something once nobody waits; of what waits itself, and holds its text, only the latest is kept."""
+        self._prepared = [job for job in self._prepared if not job.future.done()]
+        if len(self._prepared) == MOST_PREPARED:
+            self._prepared.pop(0).cancel()
+        self._prepared.append(self.worker.submit(Job(Priority.PREPARE, work)))
 
     def _forget(self, path: Path) -> None:  # on the reader's thread
         self._known.discard(path)
