@@ -28,10 +28,10 @@ NEEDED = ("starlette", "uvicorn")
 @click.option("--api-key", help=f"What clients must show; others on this machine can see it. Better: {API_KEY}.")
 @click.option("--api-key-file", metavar="FILE", help="A file that holds the key.")
 @setting_flags(
-    "model", "device", "dtype", "threads", "until", "max_tokens", "end_loops", "layout", "context", "context_tokens",
-    "prompt_tokens", "project_ngrams", "method", "parameters", "drafter", "verdict", "confidence", "monitors",
-    "only_monitors", "analyser", "python", "trust", "cache_policy", "cache_mb", "temperature", "top_k", "top_p",
-    "min_p", "seed", "log_level",
+    "model", "api_key_env", "device", "dtype", "threads", "until", "max_tokens", "end_loops", "layout", "context",
+    "context_tokens", "prompt_tokens", "project_ngrams", "method", "parameters", "drafter", "draft_model", "verdict",
+    "confidence", "monitors", "only_monitors", "analyser", "python", "trust", "cache_policy", "cache_mb",
+    "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
 )  # fmt: skip
 def serve(
     host: str, port: int, roots: tuple[str, ...], api_key: str | None, api_key_file: str | None, **flags: Any

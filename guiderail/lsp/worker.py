@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from guiderail.text.document import Document
 log = logging.getLogger(__name__)
 
 
+RETRY_S = 5.0  # after a model server could not be reached
 # Settings of which a change needs the model loaded anew.
 LOADED = (
     "model", "api_key_env", "draft_model", "device", "dtype", "threads", "prompt_tokens", "cache_policy", "cache_mb",
@@ -143,6 +145,7 @@ class Worker:
         self._held: tuple[object, ...] | None = None  # by the engine; None also of one that is to be loaded anew
         self._latest = Settings()  # that were asked for last
         self._refused: Settings | None = None  # with which the last load failed
+        self._retry_at: float | None = None  # when the last load failed for want of a server
         self._jobs: list[Job] = []
         self._turns: dict[int, int] = {}  # when a client had its last one, of those that still wait
         self._count = itertools.count()
@@ -198,6 +201,11 @@ class Worker:
         self._report(Health("loading", f"loading model {settings.model}", model=settings.model))
         self.submit(Job(Priority.CONTROL, lambda engine, _: self._load(engine, wanted)))
 
+    def retry(self) -> None:
+        """Load again a model whose server could not be reached, some seconds after the last time."""
+        if self._retry_at is not None and self.health.state == "error" and time.monotonic() >= self._retry_at:
+            self.load(self._latest, again=True)
+
     def unload(self) -> None:
         """Unload the model."""
         self._wanted = None
@@ -227,10 +235,11 @@ class Worker:
 
     def _loaded(self, engine: CompletionEngine, settings: Settings, wanted: tuple[object, ...]) -> Health:
         """Load a model, and return its state."""
-        self._held = None
+        self._held = self._retry_at = None
         try:
             engine.load(settings)
         except GuiderailError as error:
+            self._retry_at = time.monotonic() + RETRY_S if isinstance(error, UnavailableError) else None
             self._refused = settings if wanted == self._wanted else None
             log.error("cannot load the model: %s", error)
             return Health("error", error.message, error.remedy, settings.model)

@@ -61,7 +61,10 @@ class LlamaCppServer(ModelServer):
     def _parts(self, event: dict[str, Any]) -> Iterator[Piece | End]:
         """What one event says: tokens with their bytes, and at last how it ended."""
         try:
-            for one in event.get("completion_probabilities") or ():
+            told = event.get("completion_probabilities") or ()
+            if event.get("content") and not told:
+                raise ValueError("text without tokens: another server that speaks like llama.cpp's")
+            for one in told:
                 yield replace(_piece(one), candidates=tuple(map(_piece, one["top_logprobs"][:CANDIDATES])))
             if event.get("stop") is True:
                 timings = event.get("timings") or {}

@@ -21,7 +21,7 @@ from guiderail.errors import UsageError
 from guiderail.lsp import logfile
 from guiderail.lsp.network import Address
 from guiderail.lsp.signals import SignalHandler
-from guiderail.lsp.worker import Worker
+from guiderail.lsp.worker import Health, Worker
 from guiderail.serve.app import application
 from guiderail.serve.connection import Connection
 from guiderail.serve.service import CompletionService
@@ -66,6 +66,7 @@ def run(settings: Mapping[Path | None, Settings], address: Address, key: str) ->
     with contextlib.suppress(OSError):
         private.close()
     worker, signals = Worker(Engine(SERVING, stays=True)), SignalHandler()
+    worker.watchers.append(_tell)
     worker.start()
     worker.load(own)
     service = CompletionService(worker, settings)
@@ -110,6 +111,12 @@ async def _serve(server: uvicorn.Server, listener: socket.socket, signals: Signa
 
     signals.watch(end)
     await server.serve([listener])
+
+
+def _tell(health: Health) -> None:
+    """Print what is wrong with the model, if anything is: there is no editor to show it."""
+    if health.state == "error":
+        print(f"guiderail: {health.message}. {health.remedy}", file=sys.stderr, flush=True)
 
 
 def _say(listener: socket.socket, address: Address, model: str, service: CompletionService) -> None:

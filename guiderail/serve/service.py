@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from guiderail.engine.engine import Engine
+from guiderail.engine.errors import ElsewhereError
 from guiderail.engine.request import CompletionRequest
-from guiderail.errors import GuiderailError
+from guiderail.errors import GuiderailError, UnavailableError
 from guiderail.lsp.worker import CompletionEngine, FailedJobError, Job, Priority, Worker
 from guiderail.model.info import ModelInfo
 from guiderail.serve.answer import Answer, texts_of
@@ -122,6 +123,7 @@ class CompletionService:
 
     def check_ready(self) -> None:
         """Raise RequestFault unless the model is there."""
+        self.worker.retry()
         health = self.worker.health
         if health.state == "loading":
             raise RequestFault(503, "Loading model")
@@ -202,6 +204,10 @@ class CompletionService:
             raise RequestFault(500, error.message, error.remedy) from error
         except RequestFault:
             raise
+        except UnavailableError as error:
+            raise RequestFault(503, error.message, error.remedy) from error
+        except ElsewhereError as error:
+            raise RequestFault(501, error.message, error.remedy) from error
         except GuiderailError as error:
             raise RequestFault(400, error.message, error.remedy) from error
 

@@ -245,3 +245,22 @@ def test_a_model_server_that_fails_is_the_state_until_it_answers(worker: Worker)
     assert (worker.health.state, worker.health.remedy) == ("error", "Wait a little")
     worker.submit(Job(Priority.REQUEST, lambda *_: None)).future.result(10)
     wait_for(lambda: worker.health.state == "ready")
+
+
+def test_a_model_server_that_was_not_there_is_tried_again(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When somebody asks, and not at every key; what else is wrong with a model stays."""
+    engine = worker.engine
+    assert isinstance(engine, FakeEngine)
+    engine.load_failure = UnavailableError("the model server cannot be reached", "Start it")
+    worker.load(Settings(model="http://localhost:1"))
+    wait_for(lambda: worker.health.state == "error")
+    worker.retry()
+    assert worker.health.state == "error"
+    monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + 60)
+    worker.retry()
+    wait_for(lambda: worker.health.state == "ready")
+    engine.load_failure = GuiderailError("there is no such model")
+    worker.load(Settings(model="./nothing"))
+    wait_for(lambda: worker.health.state == "error")
+    worker.retry()
+    assert worker.health.state == "error"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from guiderail.engine.errors import ElsewhereError
+from guiderail.errors import UnavailableError
 from guiderail.lsp.worker import Health, Worker
 from guiderail.monitors.report import MonitorReport, TriggerOutcome
 from guiderail.monitors.verdict import Verdict
@@ -259,6 +261,23 @@ def test_a_failure_of_the_model_is_an_error_of_the_one_request(client: Client, e
     assert "secret" not in response.error["message"]
     assert client.post("/infill", HOLE).status == 200
     assert client.get("/health").status == 200
+
+
+def test_what_a_model_server_refuses_is_no_fault_of_the_request(
+    client: Client, engine: ToldEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is what such a model cannot be asked."""
+    engine.failure = UnavailableError("the model server cannot be reached", "Start it")
+    response = client.post("/infill", HOLE)
+    assert (response.status, response.error["type"]) == (503, "unavailable_error")
+    client.post("/infill", HOLE)
+
+    def elsewhere(_: ToldEngine) -> None:
+        raise ElsewhereError
+
+    monkeypatch.setattr(ToldEngine, "model", property(elsewhere), raising=False)
+    response = client.post("/tokenize", {"content": "x"})
+    assert (response.status, response.error["type"]) == (501, "not_supported_error")
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/embeddings", "/", "/nothing"])

@@ -147,6 +147,7 @@ class CompletionHandlers:
             reply = await self.client.scheduler.ask(lane, request, debounce=debounce)
         except NotLoadedError as error:  # why, was logged when it was to be loaded; this comes at every key
             inquiry.failure = error.message
+            self.client.worker.retry()
             return []
         except GuiderailError as error:
             inquiry.failure = str(error)
