@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
+from starlette.requests import Request
 
 from guiderail.decoding.sampling import Sampler, Sampling
 from guiderail.lsp.worker import Job, Priority, Worker
@@ -110,9 +111,9 @@ def test_bodies_that_all_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     bodies = Bodies()
 
     async def statuses() -> list[Any]:
-        slow = [asyncio.ensure_future(bodies.read(Coming(b"x" * 90))) for _ in range(20)]
+        slow = [asyncio.ensure_future(bodies.read(cast(Request, Coming(b"x" * 90)))) for _ in range(20)]
         found = await asyncio.gather(*slow, return_exceptions=True)
-        assert await bodies.read(Coming(b"x" * 900, is_whole=True)) == b"x" * 900
+        assert await bodies.read(cast(Request, Coming(b"x" * 900, is_whole=True))) == b"x" * 900
         return [getattr(one, "status", 200) for one in found]
 
     found = asyncio.run(statuses())
