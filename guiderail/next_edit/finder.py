@@ -153,6 +153,13 @@ class Finder:
             self._alignments[path] = Alignment(old, tree) if old is not None else None
         return self._alignments[path]
 
+    def may_be_adapted(self, tree: SourceTree) -> bool:
+        """Whether nothing tells what of another file was adapted since the change: it is new, or was broken before."""
+        path = tree.document.path
+        assert path is not None, "it is a file's"
+        has_earlier = self.files.is_complete or self.files.earlier(path) is not None
+        return has_earlier and self.alignment(tree) is None
+
     def _diagnose(self, document: Document) -> Sequence[Diagnostic]:
         assert document.path is not None, "it is a file's"
         return self.answer(self.analyser.ask(DIAGNOSTICS, question(whole(document.path), document)))

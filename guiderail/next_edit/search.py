@@ -23,6 +23,8 @@ from guiderail.next_edit.source_tree import SourceTree
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
 
+NEW = "the file is new since then, or cannot be compared"
+
 T = TypeVar("T")
 
 
@@ -48,6 +50,10 @@ class Project(Protocol):
 
     def alignment(self, tree: SourceTree) -> Alignment | None:
         """How another file came from its earlier text; None where that is not known."""
+        ...
+
+    def may_be_adapted(self, tree: SourceTree) -> bool:
+        """Whether nothing tells what of another file was adapted since the change."""
         ...
 
 
@@ -210,7 +216,9 @@ class Search:
             return
         if edit is None:
             return
-        if at.tree is not self.alignment.before:
+        if at.tree is not self.alignment.before and self.project.may_be_adapted(at.tree):
+            self.left.append(self._left(at.tree, at.start, f"{reason}: {NEW}"))
+        elif at.tree is not self.alignment.before:
             yield Proposal(at.tree.document, edit, "arguments", reason)
         elif (moved := self._moved(edit)) is not None:
             yield Proposal(self.alignment.after.document, moved, "arguments", reason)
@@ -234,7 +242,9 @@ class Search:
         except LeftAloneError as error:
             self.left.append(self._left(tree, place, f"{reason}: {error}"))
             return
-        if edit is not None:
+        if edit is not None and tree is not self.alignment.after and self.project.may_be_adapted(tree):
+            self.left.append(self._left(tree, place, f"{reason}: {NEW}"))
+        elif edit is not None:
             yield Proposal(tree.document, edit, "arguments", reason)
 
     def _left(self, tree: SourceTree, place: int, why: str) -> LeftAlone:

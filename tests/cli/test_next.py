@@ -174,3 +174,35 @@ def test_a_file_with_errors_of_syntax_is_named(guiderail, project: Path) -> None
     result = guiderail("next", "shop.py")
     assert (result.code, result.out) == (0, "")
     assert "shop.py has errors of syntax" in result.err
+
+
+GREET = "def greet(name, count=0): ...\n\n\ndef area(width, height): ...\n"
+
+
+@pytest.mark.parametrize("is_git", [True, False])
+def test_calls_in_a_new_file_are_right_already(guiderail, project: Path, tmp_path: Path, is_git: bool) -> None:
+    """With the revision, and with the earlier text of one file; a renamed name still is renamed there."""
+    (project / "greet.py").write_text(GREET)
+    (project / "used.py").write_text("from greet import area\n\narea(2, 3)\n")
+    subprocess.run(["git", "add", "."], check=True, cwd=project)
+    subprocess.run(["git", "commit", "-q", "-m", "more"], check=True, cwd=project, env=WHO)
+    change(project / "greet.py", ("name, count=0", "count=0"), ("width, height", "height, width"))
+    subprocess.run(["git", "mv", "used.py", "moved.py"], check=True, cwd=project)
+    (project / "moved.py").write_text("from greet import area\n\narea(3, 2)\n")
+    (project / "new.py").write_text("from greet import greet\n\ngreet(5)\n")
+    (tmp_path / "old.py").write_text(GREET)
+    words = () if is_git else ("greet.py", "--before", tmp_path / "old.py")
+    found = json.loads(guiderail("next", *words, "--json").out)
+    assert found["edits"] == []
+    left = [(Path(one["file"]).name, one["line"], one["why"].partition(", or")[0]) for one in found["left"]]
+    assert sorted(left) == [
+        ("moved.py", 3, "area(height, width): the file is new since then"),
+        ("new.py", 3, "greet(count): the file is new since then"),
+    ]
+
+
+def test_a_name_is_renamed_in_a_new_file(guiderail, project: Path) -> None:
+    (project / "new.py").write_text("from shop import price\n\nprice(5)\n")
+    change(project / "shop.py", ("def price", "def cost"))
+    assert guiderail("next", "--apply").code == 0
+    assert (project / "new.py").read_text() == "from shop import cost\n\ncost(5)\n"
