@@ -106,6 +106,8 @@ class Finder:
     def checked(self, proposals: Iterable[Proposal]) -> Consequences:
         """The proposals that bring no errors into their files; those of one file stand together.
 
+        Calls of an override whose own edit is not made stay too.
+
         Raises
         ------
         InterruptedSearchError
@@ -117,7 +119,12 @@ class Finder:
             clean = {id(one) for one in checker.clean(own)}
             edits += [one for one in own if id(one) in clean]
             left += [left_alone(one, f"{one.reason}: it brings errors") for one in own if id(one) not in clean]
-        return Consequences(tuple(edits), tuple(left))
+        made = set(edits)
+        lone = {one for one in edits if one.needs is not None and one.needs not in made}
+        left += [
+            left_alone(one, f"{one.reason}: the override that it calls is left alone") for one in edits if one in lone
+        ]
+        return Consequences(tuple(one for one in edits if one not in lone), tuple(left))
 
     def answer(self, future: Future[T]) -> T:
         """An answer, once it is there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -28,12 +28,15 @@ class Proposal:
         A name that was renamed, or the arguments of a call.
     reason
         The change that it follows from, in words.
+    needs
+        The edit of an override without which a call of it stays as it is.
     """
 
     document: Document
     edit: Edit
     kind: Kind
     reason: str
+    needs: Proposal | None = field(default=None, compare=False)
 
     @property
     def line(self) -> int:

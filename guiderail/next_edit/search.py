@@ -199,13 +199,19 @@ class Search:
         names = [(self._own(old.start), old.path[-1])]
         if old.is_constructor and old.owner is not None:
             names += [(self._own(old.owner), old.path[-2]), *self._heirs(old)]
-        elif old.owner is not None:
-            for place, own in self._overrides(old):
-                names += [(place, old.path[-1])] if own.shape == old.shape else []
-                yield from self._override(place, own, change, reason)
         for declared, name in names:
-            for tree, place in self._places(self._references(declared).places, name):
-                yield from self._call(tree, place, change, reason)
+            yield from self._calls_of(declared, name, change)
+        if old.owner is not None and not old.is_constructor:
+            for place, own in self._overrides(old):
+                for edit in self._override(place, own, change, reason):  # without it, its calls are right already
+                    yield edit
+                    calls = self._calls_of(place, old.path[-1], change)
+                    yield from (replace(one, needs=edit) for one in calls)
+
+    def _calls_of(self, declared: _Place, name: str, change: SignatureChange) -> Iterator[Proposal]:
+        """The calls of what is declared somewhere."""
+        for tree, place in self._places(self._references(declared).places, name):
+            yield from self._call(tree, place, change, _reason(change))
 
     def _override(self, at: _Place, own: Signature, change: SignatureChange, reason: str) -> Iterator[Proposal]:
         """What gives an override the parameters that it needs now."""

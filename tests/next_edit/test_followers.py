@@ -163,3 +163,23 @@ def test_a_new_parameter_comes_without_an_annotation_that_the_override_s_file_do
 
 def test_an_override_may_do_without_what_takes_any_number(pool: ServerPool, tmp_path: Path) -> None:
     assert followed(pool, tmp_path, (BASE, SUB), ("job, queue", "job, queue, **options"))[1:] == (SUB, [])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "body"),
+    [("job, queue=''", "return queue"), ("job, queue", "return queue"), ("job, queue='', *more", "return job")],
+    ids=["uses it", "needs it", "takes more"],
+)
+def test_calls_of_an_override_that_keeps_the_parameter_keep_their_arguments(
+    pool: ServerPool, tmp_path: Path, parameters: str, body: str
+) -> None:
+    """It would get fewer than its author meant; those of the method itself follow."""
+    base = BASE.replace("job, queue", "job, queue=''", 1)
+    sub = (
+        "from base import Base\n\n\nclass Sub(Base):\n"
+        f"    def run(self, {parameters}):\n        x = 1\n        {body}\n"
+        "\n\nSub().run(1, 'a')\nBase().run(1, 'a')\n"
+    )
+    _, found, left = followed(pool, tmp_path, (base, sub), ("job, queue=''", "job"))
+    assert found == sub.replace("Base().run(1, 'a')", "Base().run(1)")
+    assert left

@@ -253,15 +253,18 @@ async def test_a_call_typed_after_the_change_is_right_already(
     async with connected(engine, roots=(project,)) as client:
         client.open(SHOP, uri(project, "shop.py"))
         client.open(other, uri(project, "other.py"))
+        client.open("from shop import price\n", uri(project, "new.py"))
         replace(client, project, "shop.py", "cart, tax)", "tax, cart=0)")
         if is_found_first:
             assert (await asked(client, project))["edit"]
         replace(client, project, "other.py", "price(1, 2)\n", "price(1, 2)\nprice(7, 8)\n")
+        replace(client, project, "new.py", "price\n", "price\n\nprice(7, 8)\n")
         if not is_found_first:
             replace(client, project, "shop.py", "return cart * tax", "return tax * cart")
         texts = []
         while (reply := await asked(client, project))["edit"] and len(texts) < 5:
             texts.append(reply["edit"]["text"])
             accept(client, reply["edit"])
+        assert "price(7, 8)" in text(client, project, "new.py")
         assert text(client, project, "other.py") == other.replace("1, 2", "2, 1") + "price(7, 8)\n"
         assert "price(5, 1)" in text(client, project, "app.py")
