@@ -73,6 +73,15 @@ def rewritten(tree: SourceTree, call: Node, change: SignatureChange) -> Edit | N
     return edit
 
 
+def keywords(tree: SourceTree, call: Node) -> frozenset[int]:
+    """Where the names of a call's own keyword arguments begin."""
+    listed, keyword = call.child_by_field_name("arguments"), FUNCTIONS[tree.language].keyword
+    named = (
+        [node.child_by_field_name("name") for node in listed.named_children if node.type == keyword] if listed else []
+    )
+    return frozenset(tree.start(name) for name in named if name is not None)
+
+
 def _may_be_unbound(tree: SourceTree, call: Node, signature: Signature) -> bool:
     """Whether a method may be called on its class, so that the receiver is an argument."""
     if not signature.is_bound or signature.is_of_class:

@@ -30,6 +30,8 @@ class Proposal:
         The change that it follows from, in words.
     needs
         The edit of an override without which a call of it stays as it is.
+    spelt
+        Where the names of parameters are that it writes anew: a rename of one that it replaces is part of it.
     """
 
     document: Document
@@ -37,6 +39,7 @@ class Proposal:
     kind: Kind
     reason: str
     needs: Proposal | None = field(default=None, compare=False)
+    spelt: frozenset[int] = field(default=frozenset(), compare=False)
 
     @property
     def line(self) -> int:
@@ -87,10 +90,16 @@ def applied(document: Document, edits: Iterable[Edit]) -> Document:
 
 
 def without_overlaps(proposals: Iterable[Proposal]) -> tuple[list[Proposal], list[LeftAlone]]:
-    """Of proposals that overlap in one file the smallest, and what is left of the others."""
+    """Of proposals that overlap in one file the smallest, and what is left of the others.
+
+    A renamed keyword goes with its call: alone it would be half an edit.
+    """
     kept: dict[Path, list[Proposal]] = {}
     left: list[LeftAlone] = []
-    for one in sorted(dict.fromkeys(proposals), key=lambda one: one.edit.end - one.edit.start):
+    every = list(dict.fromkeys(proposals))
+    parts = {(one.path, start) for one in every for start in one.spelt if one.edit.start <= start < one.edit.end}
+    every = [one for one in every if one.kind != "rename" or (one.path, one.edit.start) not in parts]
+    for one in sorted(every, key=lambda one: one.edit.end - one.edit.start):
         own = kept.setdefault(one.path, [])
         at = bisect_left(own, one.edit.start, key=lambda other: other.edit.start)
         near = own[max(0, at - 1) : at + 1]

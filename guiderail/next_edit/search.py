@@ -13,7 +13,7 @@ from guiderail.monitors.analysis.answers import Reference, References
 from guiderail.monitors.analysis.requests import OVERRIDES, REFERENCES, Question
 from guiderail.monitors.analysis.server import whole
 from guiderail.next_edit.alignment import Alignment
-from guiderail.next_edit.calls import LeftAloneError, call_of, rewritten
+from guiderail.next_edit.calls import LeftAloneError, call_of, keywords, rewritten
 from guiderail.next_edit.overrides import followed
 from guiderail.next_edit.places import is_word, lines_of_declaration, offset_of, spelt, start_of
 from guiderail.next_edit.proposal import LeftAlone, Proposal, left_alone
@@ -225,9 +225,12 @@ class Search:
         if at.tree is not self.alignment.before and self.project.may_be_adapted(at.tree):
             self.left.append(self._left(at.tree, at.start, f"{reason}: {NEW}"))
         elif at.tree is not self.alignment.before:
-            yield Proposal(at.tree.document, edit, "arguments", reason)
+            spelt_anew = frozenset(one.start for one in own.parameters)
+            yield Proposal(at.tree.document, edit, "arguments", reason, spelt=spelt_anew)
         elif (moved := self._moved(edit)) is not None:
-            yield Proposal(self.alignment.after.document, moved, "arguments", reason)
+            tokens = (self.alignment.became(one.start) for one in own.parameters)
+            spelt_anew = frozenset(token.start for token in tokens if token is not None)
+            yield Proposal(self.alignment.after.document, moved, "arguments", reason, spelt=spelt_anew)
 
     def _moved(self, edit: Edit) -> Edit | None:
         """An edit of the changed file's earlier text in the present one; None where that is another there."""
@@ -251,7 +254,7 @@ class Search:
         if edit is not None and tree is not self.alignment.after and self.project.may_be_adapted(tree):
             self.left.append(self._left(tree, place, f"{reason}: {NEW}"))
         elif edit is not None:
-            yield Proposal(tree.document, edit, "arguments", reason)
+            yield Proposal(tree.document, edit, "arguments", reason, spelt=keywords(tree, call))
 
     def _left(self, tree: SourceTree, place: int, why: str) -> LeftAlone:
         return LeftAlone(tree.document.path or self.path, tree.document.position_at(place)[0], why)

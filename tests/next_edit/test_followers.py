@@ -183,3 +183,33 @@ def test_calls_of_an_override_that_keeps_the_parameter_keep_their_arguments(
     _, found, left = followed(pool, tmp_path, (base, sub), ("job, queue=''", "job"))
     assert found == sub.replace("Base().run(1, 'a')", "Base().run(1)")
     assert left
+
+
+def test_a_call_gets_the_new_names_with_the_new_arguments(pool: ServerPool, tmp_path: Path) -> None:
+    """Of a change that renames one parameter and removes or moves another, no half is made."""
+    base = "def f(first, second, third=0):\n    return first, third\n\n\nf(first=1, second=2, third=3)\n"
+    sub = "from base import f\n\nx = 1\nf(first=x, second=2, third=3)\nf(second=2, first=(y := 1))\nf(1, 2, third=3)\n"
+    change = [("f(first, second, third=0)", "f(begin, third=0)"), ("return first", "return begin")]
+    ends = followed(pool, tmp_path, (base, sub), *change)
+    wanted = sub.replace("first=x, second=2", "begin=x").replace("second=2, first=(", "begin=(").replace("1, 2", "1")
+    assert ends == (
+        "def f(begin, third=0):\n    return begin, third\n\n\nf(begin=1, third=3)\n", wanted, []
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("is_one_file", [True, False])
+def test_an_override_gets_the_new_names_with_the_new_parameters(
+    pool: ServerPool, tmp_path: Path, is_one_file: bool
+) -> None:
+    change = [("job, queue", "task"), ("return job", "return task")]
+    sub = SUB.replace("super().run(job, queue)", "job")
+    wanted = sub.replace("job: int, queue", "task: int", 1).replace("return job", "return task", 1)
+    wanted = wanted.replace("Sub().run(1, 2)", "Sub().run(1)").replace("job=1, queue=2", "task=1")
+    if is_one_file:
+        sub, wanted = (one.replace("from base import Base", "") for one in (sub, wanted))
+        base, _, left = followed(pool, tmp_path, (BASE + sub, ""), *change)
+        found = base[base.index("class Sub") :]
+        wanted = wanted[wanted.index("class Sub") :]
+    else:
+        _, found, left = followed(pool, tmp_path, (BASE, sub), *change)
+    assert (found, left) == (wanted, [])
