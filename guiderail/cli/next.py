@@ -75,6 +75,7 @@ def next_edits(
     root = find_root(start) or (start.parent if file else start)
     then = Revision(root, since or HEAD) if before is None else _head(root)
     changes = [_given(file, before)] if file and before else list(_since(then, file)) if then else []
+    _check_line(line, changes)
     earlier = partial(_then, then) if then is not None else None
     pool = ServerPool(settings.analyser, trust=settings.trust, python=settings.python)
     try:
@@ -103,6 +104,12 @@ def _whole(changes: Iterable[tuple[Document, Document]]) -> Iterator[tuple[Docum
             )
         else:
             yield before, after
+
+
+def _check_line(line: int | None, changes: Sequence[tuple[Document, Document]]) -> None:
+    for _, after in changes:
+        if line is not None and line > after.line_count:
+            raise UsageError(f"{after.path} has no line {line}", f"Name one from 1 to {after.line_count}")
 
 
 def _head(root: Path) -> Revision | None:

@@ -95,7 +95,7 @@ class Finder:
         ordered = sorted(proposals, key=lambda one: (*self._rank(one.path, path), one.edit.start))
         found = self.checked(ordered)  # all together, since one may need the other
         every = Consequences(found.edits, (*search.left, *overlapping, *found.left))
-        return every if line is None else every.of(set(search.reasons(line)))
+        return every if line is None else every.of(set(search.causes(line)))
 
     def follow(self, before: Document) -> None:
         """Take a file for changed whose earlier text this is: what it holds is seen together with that of others."""

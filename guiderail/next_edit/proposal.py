@@ -32,6 +32,8 @@ class Proposal:
         The edit of an override without which a call of it stays as it is.
     spelt
         Where the names of parameters are that it writes anew: a rename of one that it replaces is part of it.
+    cause
+        Where what was changed began in the changed file's earlier text.
     """
 
     document: Document
@@ -40,6 +42,7 @@ class Proposal:
     reason: str
     needs: Proposal | None = field(default=None, compare=False)
     spelt: frozenset[int] = field(default=frozenset(), compare=False)
+    cause: int | None = field(default=None, compare=False)
 
     @property
     def line(self) -> int:
@@ -55,11 +58,12 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class LeftAlone:
-    """A place that the change concerns, for which nothing is proposed; `line` counts from 0."""
+    """A place that the change concerns, for which nothing is proposed; `line` counts from 0, `cause` as there."""
 
     path: Path
     line: int
     why: str
+    cause: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +73,15 @@ class Consequences:
     edits: tuple[Proposal, ...] = ()
     left: tuple[LeftAlone, ...] = ()
 
-    def of(self, reasons: Collection[str]) -> Consequences:
-        """What follows for some reasons."""
-        left = (one for one in self.left if any(one.why.startswith(f"{reason}: ") for reason in reasons))
-        return Consequences(tuple(one for one in self.edits if one.reason in reasons), tuple(left))
+    def of(self, causes: Collection[int]) -> Consequences:
+        """What follows from the change of what began at some offsets of the earlier text."""
+        left = tuple(one for one in self.left if one.cause in causes)
+        return Consequences(tuple(one for one in self.edits if one.cause in causes), left)
 
 
 def left_alone(proposal: Proposal, why: str) -> LeftAlone:
     """The place of a proposal that is not made."""
-    return LeftAlone(proposal.path, proposal.line, why)
+    return LeftAlone(proposal.path, proposal.line, why, proposal.cause)
 
 
 def applied(document: Document, edits: Iterable[Edit]) -> Document:

@@ -97,16 +97,16 @@ class Search:
         for rename in renames(self.alignment):
             yield from self._uses(rename)
 
-    def reasons(self, line: int) -> Iterator[str]:
-        """Those of what follows from the change of what is declared in a line."""
+    def causes(self, line: int) -> Iterator[int]:
+        """Where what is declared in a line, and was changed, began before."""
         after = self.alignment.after
         for change in signature_changes(self.alignment):
             if line in lines_of_declaration(after, change.after.start):
-                yield _reason(change)
+                yield change.before.start
         for rename in renames(self.alignment):
             token = self.alignment.became(rename.start)
             if token is not None and line in lines_of_declaration(after, token.start):
-                yield f"{rename.old} → {rename.new}"
+                yield rename.start
 
     def _uses(self, rename: Rename) -> Iterator[Proposal]:
         """The uses of a renamed name, if it was declared where it was replaced."""
@@ -123,7 +123,9 @@ class Search:
             if is_local and tree is not self.alignment.after:
                 continue
             text = spelt(tree, start, rename)
-            one = Proposal(tree.document, Edit(start, start + len(rename.old), text), "rename", reason)
+            one = Proposal(
+                tree.document, Edit(start, start + len(rename.old), text), "rename", reason, cause=rename.start
+            )
             if (
                 tree is not self.alignment.after
                 and rename.kind in {"function", "module"}
@@ -215,22 +217,23 @@ class Search:
 
     def _override(self, at: _Place, own: Signature, change: SignatureChange, reason: str) -> Iterator[Proposal]:
         """What gives an override the parameters that it needs now."""
+        cause = change.before.start
         try:
             edit = followed(at.tree, own, self.alignment.after, change)
         except LeftAloneError as error:
-            self.left.append(self._left(at.tree, at.start, f"{reason}: {error}"))
+            self.left.append(self._left(at.tree, at.start, f"{reason}: {error}", cause))
             return
         if edit is None:
             return
         if at.tree is not self.alignment.before and self.project.may_be_adapted(at.tree):
-            self.left.append(self._left(at.tree, at.start, f"{reason}: {NEW}"))
+            self.left.append(self._left(at.tree, at.start, f"{reason}: {NEW}", cause))
         elif at.tree is not self.alignment.before:
             spelt_anew = frozenset(one.start for one in own.parameters)
-            yield Proposal(at.tree.document, edit, "arguments", reason, spelt=spelt_anew)
+            yield Proposal(at.tree.document, edit, "arguments", reason, spelt=spelt_anew, cause=cause)
         elif (moved := self._moved(edit)) is not None:
             tokens = (self.alignment.became(one.start) for one in own.parameters)
             spelt_anew = frozenset(token.start for token in tokens if token is not None)
-            yield Proposal(self.alignment.after.document, moved, "arguments", reason, spelt=spelt_anew)
+            yield Proposal(self.alignment.after.document, moved, "arguments", reason, spelt=spelt_anew, cause=cause)
 
     def _moved(self, edit: Edit) -> Edit | None:
         """An edit of the changed file's earlier text in the present one; None where that is another there."""
@@ -242,6 +245,7 @@ class Search:
 
     def _call(self, tree: SourceTree, place: int, change: SignatureChange, reason: str) -> Iterator[Proposal]:
         """What a call needs now."""
+        cause = change.before.start
         node = tree.name_at(place)
         call = call_of(tree, node) if node is not None else None
         if call is None or not self._is_as_it_was(tree, call.start_byte, call.end_byte):
@@ -249,15 +253,15 @@ class Search:
         try:
             edit = rewritten(tree, call, change)
         except LeftAloneError as error:
-            self.left.append(self._left(tree, place, f"{reason}: {error}"))
+            self.left.append(self._left(tree, place, f"{reason}: {error}", cause))
             return
         if edit is not None and tree is not self.alignment.after and self.project.may_be_adapted(tree):
-            self.left.append(self._left(tree, place, f"{reason}: {NEW}"))
+            self.left.append(self._left(tree, place, f"{reason}: {NEW}", cause))
         elif edit is not None:
-            yield Proposal(tree.document, edit, "arguments", reason, spelt=keywords(tree, call))
+            yield Proposal(tree.document, edit, "arguments", reason, spelt=keywords(tree, call), cause=cause)
 
-    def _left(self, tree: SourceTree, place: int, why: str) -> LeftAlone:
-        return LeftAlone(tree.document.path or self.path, tree.document.position_at(place)[0], why)
+    def _left(self, tree: SourceTree, place: int, why: str, cause: int) -> LeftAlone:
+        return LeftAlone(tree.document.path or self.path, tree.document.position_at(place)[0], why, cause)
 
     def _is_as_it_was(self, tree: SourceTree, first_byte: int, last_byte: int) -> bool:
         """Whether a call was not adapted yet."""
