@@ -24,7 +24,7 @@ from guiderail.next_edit.proposal import Consequences, LeftAlone, Proposal, left
 from guiderail.next_edit.relevance import may_matter
 from guiderail.next_edit.renames import renames
 from guiderail.next_edit.search import Search, question
-from guiderail.next_edit.search_time import InterruptedSearchError, SearchTime
+from guiderail.next_edit.search_time import InterruptedSearchError, SearchTime, TooManyUsesError
 from guiderail.next_edit.source_tree import SourceTree, read
 from guiderail.text.document import Document
 from guiderail.text.syntax import SlowTextError
@@ -32,6 +32,7 @@ from guiderail.text.syntax import SlowTextError
 T = TypeVar("T")
 ANSWER_S = 30.0  # of the first question of a project; the analyser reads it then
 POLL_S = 0.02
+TOO_MANY = "too many"  # places, see answers.read_references
 WORD = re.compile(r"\w+")
 
 Cancelled = Callable[[], bool]
@@ -135,6 +136,8 @@ class Finder:
             except LateError:
                 continue
             except (NoAnswer, CancelledError) as error:
+                if str(error) == TOO_MANY:
+                    raise TooManyUsesError from error
                 raise InterruptedSearchError(str(error)) from error
         raise InterruptedSearchError("cancelled" if self.cancelled() else "late")
 

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from guiderail.monitors.analysis.analyser import Analyser
-from guiderail.monitors.analysis.answers import Reference, References
+from guiderail.monitors.analysis.answers import MOST_REFERENCES, Reference, References
 from guiderail.monitors.analysis.requests import OVERRIDES, REFERENCES, Question
 from guiderail.monitors.analysis.server import whole
 from guiderail.next_edit.alignment import Alignment
 from guiderail.next_edit.calls import LeftAloneError, call_of, keywords, rewritten
 from guiderail.next_edit.overrides import followed
-from guiderail.next_edit.places import is_word, lines_of_declaration, offset_of, spelt, start_of
+from guiderail.next_edit.places import is_declared, is_word, lines_of_declaration, offset_of, spelt, start_of
 from guiderail.next_edit.proposal import LeftAlone, Proposal, left_alone
 from guiderail.next_edit.renames import Rename, attributes, class_of_attribute, is_another, renames
+from guiderail.next_edit.search_time import TooManyUsesError
 from guiderail.next_edit.signatures import Signature, SignatureChange, signature_changes, signatures
 from guiderail.next_edit.source_tree import SourceTree
 from guiderail.text.document import Document
@@ -93,9 +94,20 @@ class Search:
         """The proposals, in no order."""
         for change in signature_changes(self.alignment):
             if not change.is_of_names:  # keywords are uses of a renamed parameter
-                yield from self._calls(change)
+                yield from self._unless_too_many(self._calls(change), change.before.start, _reason(change))
         for rename in renames(self.alignment):
-            yield from self._uses(rename)
+            yield from self._unless_too_many(self._uses(rename), rename.start, f"{rename.old} → {rename.new}")
+
+    def _unless_too_many(self, proposals: Iterator[Proposal], cause: int, reason: str) -> list[Proposal]:
+        """What follows from one change; nothing where not all places are known, which the other changes do not mind."""
+        try:
+            return list(proposals)
+        except TooManyUsesError:
+            token, before = self.alignment.became(cause), self.alignment.before
+            if token is not None and is_declared(before, cause):  # of a use that was replaced nothing follows
+                why = f"{reason}: it has more than {MOST_REFERENCES:,} uses"
+                self.left.append(self._left(self.alignment.after, token.start, why, cause))
+            return []
 
     def causes(self, line: int) -> Iterator[int]:
         """Where what is declared in a line, and was changed, began before."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from guiderail.monitors.analysis import answers
 from guiderail.monitors.analysis.pool import ServerPool
 from guiderail.monitors.analysis.servers import server_named
 from guiderail.next_edit.proposal import applied
@@ -213,3 +214,41 @@ def test_an_override_gets_the_new_names_with_the_new_parameters(
     else:
         _, found, left = followed(pool, tmp_path, (BASE, sub), *change)
     assert (found, left) == (wanted, [])
+
+
+@pytest.mark.parametrize(
+    ("argument", "is_dropped"),
+    [("items.pop()", False), ("(y := 1)", False), ("f'{items.pop()}'", False), ("lambda: items.pop()", True),
+     ("items[0]", True)],
+)  # fmt: skip
+def test_an_argument_that_does_something_is_not_dropped(
+    pool: ServerPool, tmp_path: Path, argument: str, is_dropped: bool
+) -> None:
+    """Not without the person; one that only reads goes."""
+    base = "def log(text, extra=None): ...\n"
+    sub = f"from base import log\n\nitems = [1]\nlog('a', {argument})\nlog(items.pop(), 1)\n"
+    _, found, left = followed(pool, tmp_path, (base, sub), (", extra=None", ""))
+    wanted = sub.replace(", 1)", ")")
+    assert found == (wanted.replace(f", {argument})", ")") if is_dropped else wanted)
+    assert left == ([] if is_dropped else ["log(text): an argument that would be gone may do something"])
+
+
+def test_too_many_uses_of_one_name_leave_the_others(
+    pool: ServerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That name alone is left alone, at its declaration; its calls by another signature too."""
+    monkeypatch.setattr(answers, "MOST_REFERENCES", 6)
+    base = "def f(a, b): ...\n\n\ndef g(a): ...\n\n\ndef h(c, d): ...\n"
+    sub = "from base import f, g, h\n\n" + "f(1, 2)\n" * 6 + "g(a=1)\nh(1, 2)\n"
+    change = [("def f(a, b)", "def k(b, a)"), ("g(a)", "g(z)"), ("c, d", "d, c")]
+    _, found, left = followed(pool, tmp_path, (base, sub), *change)
+    assert found == sub.replace("g(a=1)", "g(z=1)").replace("h(1, 2)", "h(2, 1)")
+    assert [one.partition(": it has more than")[0] for one in left] == ["k(b, a)", "f → k"]
+
+
+def test_a_use_of_what_has_too_many_is_no_declaration(
+    pool: ServerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "MOST_REFERENCES", 6)
+    base = "def f(a): ...\n\n\ndef g(a): ...\n\n\n" + "f(1)\n" * 7
+    assert followed(pool, tmp_path, (base, ""), ("f(1)", "g(1)"))[1:] == ("", [])
