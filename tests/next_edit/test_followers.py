@@ -252,3 +252,19 @@ def test_a_use_of_what_has_too_many_is_no_declaration(
     monkeypatch.setattr(answers, "MOST_REFERENCES", 6)
     base = "def f(a): ...\n\n\ndef g(a): ...\n\n\n" + "f(1)\n" * 7
     assert followed(pool, tmp_path, (base, ""), ("f(1)", "g(1)"))[1:] == ("", [])
+
+
+@pytest.mark.parametrize("earlier", [None, "def broken(:\n"])
+def test_an_override_without_an_earlier_text_keeps_its_parameters(
+    pool: ServerPool, tmp_path: Path, earlier: str | None
+) -> None:
+    """Its file is new, or had errors of syntax: nothing tells whether it is right already."""
+    after, base, sub = BASE.replace("job, queue", "job", 1), tmp_path / "base.py", tmp_path / "sub.py"
+    base.write_text(after)
+    sub.write_text(SUB)
+    changes = [(Document(BASE, base, "python"), Document(after, base, "python"))]
+    found = consequences(pool, tmp_path, changes, lambda path: Document(earlier, path, "python") if earlier else None)
+    assert {one.path for one in found.edits} == {base}
+    assert (sub, 4, "Base.run(job): the file is new since then, or cannot be compared") in {
+        (one.path, one.line, one.why) for one in found.left
+    }
