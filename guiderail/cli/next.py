@@ -73,11 +73,13 @@ def next_edits(
     settings = resolved(flags, file).settings
     start = file or Path(os.path.realpath(Path.cwd()))
     root = find_root(start) or (start.parent if file else start)
-    then = Revision(root, since or HEAD) if before is None else None
+    then = Revision(root, since or HEAD) if before is None else _head(root)
     changes = [_given(file, before)] if file and before else list(_since(then, file)) if then else []
+    _check_line(line, changes)
+    earlier = partial(_then, then) if then is not None else None
     pool = ServerPool(settings.analyser, trust=settings.trust, python=settings.python)
     try:
-        found = consequences(pool, root, _whole(changes), partial(_then, then), None if line is None else line - 1)
+        found = consequences(pool, root, _whole(changes), earlier, None if line is None else line - 1)
     except InterruptedSearchError as error:
         raise GuiderailError(f"the analyser gives no answer ({error})", "Try guiderail analysers check") from error
     finally:
@@ -104,12 +106,26 @@ def _whole(changes: Iterable[tuple[Document, Document]]) -> Iterator[tuple[Docum
             yield before, after
 
 
-def _then(then: Revision | None, path: Path) -> Document | None:
+def _check_line(line: int | None, changes: Sequence[tuple[Document, Document]]) -> None:
+    for _, after in changes:
+        if line is not None and line > after.line_count:
+            raise UsageError(f"{after.path} has no line {line}", f"Name one from 1 to {after.line_count}")
+
+
+def _head(root: Path) -> Revision | None:
+    """The last commit, if there is one."""
+    try:
+        return Revision(root, HEAD)
+    except UsageError:
+        return None
+
+
+def _then(then: Revision, path: Path) -> Document | None:
     """What a file held at a revision, if it can be read."""
     from guiderail.text.source import read_stream
 
     try:
-        data = then.text(path) if then is not None else None
+        data = then.text(path)
         return read_stream(io.BytesIO(data), None, path) if data is not None else None
     except UsageError:  # it was too large, or no text
         return None

@@ -65,7 +65,7 @@ class NextEdits:
         self._before: dict[str, Document] = {}  # the text from which changes of a document are followed
         self._followed: str | None = None  # the document whose change has consequences
         self._found: Sequence[Proposal] = ()
-        self._earlier: dict[Path, Document] = {}  # what the files held that the change that is followed concerns
+        self._earlier: dict[str, dict[Path, Document]] = {}  # of a changed document: what others held before that
         self._timer: asyncio.TimerHandle | None = None
         self._cancelled = threading.Event()  # of the search that is on
         self._searching: asyncio.Task[None] | None = None
@@ -73,10 +73,13 @@ class NextEdits:
     def opened(self, buffer: Buffer) -> None:
         """Follow a document's changes."""
         self._before[buffer.uri] = buffer.document
+        for others in self._earlier.values():
+            _keep(others, buffer.path, buffer.document)
 
     def closed(self, uri: str) -> None:
         """Follow a document no more."""
         self._before.pop(uri, None)
+        self._earlier.pop(uri, None)
         if uri == self._followed:
             self._take(None, ())
 
@@ -84,6 +87,7 @@ class NextEdits:
         """A document changed: look for what follows once it rests."""
         self._stop()
         if buffer.uri in self._before:
+            self._remember_others(buffer)
             self._timer = asyncio.get_running_loop().call_later(REST_S, self._begin, buffer.uri)
 
     def close(self) -> None:
@@ -109,10 +113,19 @@ class NextEdits:
         """Propose nothing more of what follows from this change, but of others."""
         if self._followed in self._client.buffers:
             self._before[self._followed] = self._client.buffers[self._followed].document
+            self._earlier.pop(self._followed, None)
         self._take(None, ())
         other = next((one for one in self._client.buffers.values() if self._is_changed(one)), None)
         if other is not None:
             self.changed(other)
+
+    def _remember_others(self, changed: Buffer) -> None:
+        """Keep what the other documents hold when a change begins: what is typed there later is adapted to it."""
+        if changed.uri not in self._earlier:
+            others = self._earlier[changed.uri] = {}
+            for one in self._client.buffers.values():
+                if one.uri != changed.uri:
+                    _keep(others, one.path, one.document)
 
     def _is_changed(self, buffer: Buffer) -> bool:
         before = self._before.get(buffer.uri)
@@ -157,8 +170,7 @@ class NextEdits:
         root = self._client.policy.root_of(buffer.path)
         buffers = (one for one in self._client.buffers.values() if self._may_change(one))
         opened = {whole(one.path): one.document for one in buffers if one.path is not None}
-
-        earlier = self._earlier.get if uri == self._followed else lambda _: None
+        earlier = dict(self._earlier.get(uri, {})).get
 
         def work() -> Sequence[Proposal] | None:
             old, new = read(before), read(after)
@@ -177,6 +189,7 @@ class NextEdits:
             return None
         if found is not None and not found and not cancelled.is_set():
             self._before[uri] = after
+            self._earlier.pop(uri, None)
         return found
 
     def _is_wanted(self, buffer: Buffer) -> bool:
@@ -190,13 +203,18 @@ class NextEdits:
 
     def _take(self, followed: str | None, found: Sequence[Proposal]) -> None:
         is_other = bool(found or self._found)
-        if followed != self._followed:
-            self._earlier.clear()
-        for one in found:
-            self._earlier.setdefault(whole(one.path), one.document)
+        if followed is not None:
+            for one in found:
+                _keep(self._earlier.setdefault(followed, {}), one.path, one.document)
         self._followed, self._found = followed, found
         if is_other:
             self._on_change()
+
+
+def _keep(texts: dict[Path, Document], path: Path | None, document: Document) -> None:
+    """Add a file's text, unless there is an earlier one."""
+    if path is not None:
+        texts.setdefault(whole(path), document)
 
 
 def _position(document: Document, offset: int, encoding: Encoding) -> types.Position:

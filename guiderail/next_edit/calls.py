@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,6 +13,9 @@ from guiderail.next_edit.signatures import Signature, SignatureChange
 from guiderail.next_edit.source_tree import SourceTree
 from guiderail.text.edit import Edit
 from guiderail.text.languages.table import FUNCTIONS, NODES
+
+EFFECT = re.compile(r"call|new_expression|await|yield|named_expression|.*assignment|update_expression")
+LATER = re.compile(r"lambda|arrow_function|function")  # it does something only once it is called
 
 
 class LeftAloneError(Exception):
@@ -67,10 +72,38 @@ def rewritten(tree: SourceTree, call: Node, change: SignatureChange) -> Edit | N
     if _may_be_unbound(tree, call, change.before):
         raise LeftAloneError("what it is called on may be an argument")
     found = _arguments(tree, listed, change.before)
+    kept = {origin for origin in change.origins if origin is not None}
+    if any(one.parameter not in kept and _may_do_something(value) for one, value in _with_nodes(found, listed)):
+        raise LeftAloneError("an argument that would be gone may do something")
     edit = _edit(tree, listed, found, _wanted(found, change))
     if edit is not None and _loses_comment(tree, listed, edit):
         raise LeftAloneError("a comment would be lost")
     return edit
+
+
+def _with_nodes(found: list[Argument], listed: Node) -> Iterator[tuple[Argument, Node]]:
+    return zip(found, _values(listed), strict=True)
+
+
+def _may_do_something(value: Node) -> bool:
+    """Whether more happens than that a value is read, so that it makes a difference whether it is written."""
+    waiting = [value]
+    while waiting:
+        node = waiting.pop()
+        if EFFECT.match(node.type):
+            return True
+        if not LATER.match(node.type):
+            waiting += node.named_children
+    return False
+
+
+def keywords(tree: SourceTree, call: Node) -> frozenset[int]:
+    """Where the names of a call's own keyword arguments begin."""
+    listed, keyword = call.child_by_field_name("arguments"), FUNCTIONS[tree.language].keyword
+    named = (
+        [node.child_by_field_name("name") for node in listed.named_children if node.type == keyword] if listed else []
+    )
+    return frozenset(tree.start(name) for name in named if name is not None)
 
 
 def _may_be_unbound(tree: SourceTree, call: Node, signature: Signature) -> bool:

@@ -23,6 +23,8 @@ class Files:
         The open documents by path.
     earlier
         What a file held before the change that is followed, if that is known.
+    is_complete
+        Whether `earlier` knows all files: one of which it has nothing is new.
     """
 
     def __init__(
@@ -30,7 +32,10 @@ class Files:
         root: Path,
         opened: Mapping[Path, Document],
         earlier: Callable[[Path], Document | None] = lambda _: None,
+        *,
+        is_complete: bool = False,
     ) -> None:
+        self.is_complete = is_complete
         self.earlier = earlier
         self._root = whole(root)
         self._opened = opened

@@ -56,3 +56,13 @@ def lines_of_declaration(tree: SourceTree, start: int) -> range:
         if outer.type.endswith(("statement", "block", "_body")):
             break
     return range(first, first + 1)
+
+
+def is_declared(tree: SourceTree, start: int) -> bool:
+    """Whether the name at an offset may be one that is declared or set there, as far as syntax tells."""
+    name = tree.name_at(start)
+    parent = name.parent if name is not None else None
+    if name is None or parent is None or "argument" in parent.type:
+        return False
+    fields = ("name", "left", "pattern", "alias")
+    return "parameter" in parent.type or any(parent.child_by_field_name(one) == name for one in fields)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -28,12 +28,21 @@ class Proposal:
         A name that was renamed, or the arguments of a call.
     reason
         The change that it follows from, in words.
+    needs
+        The edit of an override without which a call of it stays as it is.
+    spelt
+        Where the names of parameters are that it writes anew: a rename of one that it replaces is part of it.
+    cause
+        Where what was changed began in the changed file's earlier text.
     """
 
     document: Document
     edit: Edit
     kind: Kind
     reason: str
+    needs: Proposal | None = field(default=None, compare=False)
+    spelt: frozenset[int] = field(default=frozenset(), compare=False)
+    cause: int | None = field(default=None, compare=False)
 
     @property
     def line(self) -> int:
@@ -49,11 +58,12 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class LeftAlone:
-    """A place that the change concerns, for which nothing is proposed; `line` counts from 0."""
+    """A place that the change concerns, for which nothing is proposed; `line` counts from 0, `cause` as there."""
 
     path: Path
     line: int
     why: str
+    cause: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +73,15 @@ class Consequences:
     edits: tuple[Proposal, ...] = ()
     left: tuple[LeftAlone, ...] = ()
 
-    def of(self, reasons: Collection[str]) -> Consequences:
-        """What follows for some reasons."""
-        left = (one for one in self.left if any(one.why.startswith(f"{reason}: ") for reason in reasons))
-        return Consequences(tuple(one for one in self.edits if one.reason in reasons), tuple(left))
+    def of(self, causes: Collection[int]) -> Consequences:
+        """What follows from the change of what began at some offsets of the earlier text."""
+        left = tuple(one for one in self.left if one.cause in causes)
+        return Consequences(tuple(one for one in self.edits if one.cause in causes), left)
 
 
 def left_alone(proposal: Proposal, why: str) -> LeftAlone:
     """The place of a proposal that is not made."""
-    return LeftAlone(proposal.path, proposal.line, why)
+    return LeftAlone(proposal.path, proposal.line, why, proposal.cause)
 
 
 def applied(document: Document, edits: Iterable[Edit]) -> Document:
@@ -84,10 +94,16 @@ def applied(document: Document, edits: Iterable[Edit]) -> Document:
 
 
 def without_overlaps(proposals: Iterable[Proposal]) -> tuple[list[Proposal], list[LeftAlone]]:
-    """Of proposals that overlap in one file the smallest, and what is left of the others."""
+    """Of proposals that overlap in one file the smallest, and what is left of the others.
+
+    A renamed keyword goes with its call: alone it would be half an edit.
+    """
     kept: dict[Path, list[Proposal]] = {}
     left: list[LeftAlone] = []
-    for one in sorted(dict.fromkeys(proposals), key=lambda one: one.edit.end - one.edit.start):
+    every = list(dict.fromkeys(proposals))
+    parts = {(one.path, start) for one in every for start in one.spelt if one.edit.start <= start < one.edit.end}
+    every = [one for one in every if one.kind != "rename" or (one.path, one.edit.start) not in parts]
+    for one in sorted(every, key=lambda one: one.edit.end - one.edit.start):
         own = kept.setdefault(one.path, [])
         at = bisect_left(own, one.edit.start, key=lambda other: other.edit.start)
         near = own[max(0, at - 1) : at + 1]

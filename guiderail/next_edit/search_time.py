@@ -17,6 +17,10 @@ class InterruptedSearchError(Exception):
     """The search was cancelled, or the analyser does not answer."""
 
 
+class TooManyUsesError(Exception):
+    """A name has more uses than an analyser may tell."""
+
+
 class SearchTime:
     """Called at each look into a tree: no text takes a search longer than `SEARCH_S`, no file longer than `FILE_S`.
 

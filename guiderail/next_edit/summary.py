@@ -25,7 +25,7 @@ def consequences(
     analysers: ReferenceFinders,
     root: Path,
     changes: Iterable[tuple[Document, Document]],
-    earlier: Callable[[Path], Document | None] = lambda _: None,
+    earlier: Callable[[Path], Document | None] | None = None,
     line: int | None = None,
 ) -> Consequences:
     """What follows from the changes of files, each before and after; the files hold the later texts.
@@ -33,7 +33,8 @@ def consequences(
     Parameters
     ----------
     earlier
-        What any file held before, if that is known: a call that was adapted since is not adapted again.
+        What any file held before; None where that is not known. A call that was adapted since is not adapted again, nor
+        is one in a file that is new: it may be right already.
     line
         From 0: only what follows from the change of what is declared there.
 
@@ -50,7 +51,7 @@ def consequences(
         if analyser is None:
             left.append(LeftAlone(after.path or root, 0, "no analyser finds references in its language"))
             continue
-        finder = finders.setdefault(language, Finder(analyser, Files(root, {}, earlier)))
+        finder = finders.setdefault(language, Finder(analyser, _files(root, earlier)))
         finder.follow(before)
         known.append((before, after))
     for before, after in known:
@@ -66,3 +67,7 @@ def consequences(
         edits += every.edits
         left += every.left
     return Consequences(tuple(edits), tuple(dict.fromkeys((*left, *overlapping))))
+
+
+def _files(root: Path, earlier: Callable[[Path], Document | None] | None) -> Files:
+    return Files(root, {}) if earlier is None else Files(root, {}, earlier, is_complete=True)

@@ -159,6 +159,7 @@ def test_an_earlier_text_without_git(guiderail, project: Path, tmp_path: Path) -
         (("new.py",), "is not in the revision"),
         (("--before", "shop.py"), "of one FILE"),
         (("--line", "3"), "of one FILE"),
+        (("shop.py", "--line", "999"), "has no line 999"),
         (("missing.py",), "missing.py"),
     ],
 )
@@ -174,3 +175,61 @@ def test_a_file_with_errors_of_syntax_is_named(guiderail, project: Path) -> None
     result = guiderail("next", "shop.py")
     assert (result.code, result.out) == (0, "")
     assert "shop.py has errors of syntax" in result.err
+
+
+GREET = "def greet(name, count=0): ...\n\n\ndef area(width, height): ...\n"
+
+
+@pytest.mark.parametrize("is_git", [True, False])
+def test_calls_in_a_new_file_are_right_already(guiderail, project: Path, tmp_path: Path, is_git: bool) -> None:
+    """With the revision, and with the earlier text of one file; a renamed name still is renamed there."""
+    (project / "greet.py").write_text(GREET)
+    (project / "used.py").write_text("from greet import area\n\narea(2, 3)\n")
+    subprocess.run(["git", "add", "."], check=True, cwd=project)
+    subprocess.run(["git", "commit", "-q", "-m", "more"], check=True, cwd=project, env=WHO)
+    change(project / "greet.py", ("name, count=0", "count=0"), ("width, height", "height, width"))
+    subprocess.run(["git", "mv", "used.py", "moved.py"], check=True, cwd=project)
+    (project / "moved.py").write_text("from greet import area\n\narea(3, 2)\n")
+    (project / "new.py").write_text("from greet import greet\n\ngreet(5)\n")
+    (tmp_path / "old.py").write_text(GREET)
+    words = () if is_git else ("greet.py", "--before", tmp_path / "old.py")
+    found = json.loads(guiderail("next", *words, "--json").out)
+    assert found["edits"] == []
+    left = [(Path(one["file"]).name, one["line"], one["why"].partition(", or")[0]) for one in found["left"]]
+    assert sorted(left) == [
+        ("moved.py", 3, "area(height, width): the file is new since then"),
+        ("new.py", 3, "greet(count): the file is new since then"),
+    ]
+
+
+def test_a_name_is_renamed_in_a_new_file(guiderail, project: Path) -> None:
+    (project / "new.py").write_text("from shop import price\n\nprice(5)\n")
+    change(project / "shop.py", ("def price", "def cost"))
+    assert guiderail("next", "--apply").code == 0
+    assert (project / "new.py").read_text() == "from shop import cost\n\ncost(5)\n"
+
+
+def test_changes_in_the_same_words_are_told_apart_by_their_line(guiderail, project: Path) -> None:
+    """Two functions have a parameter of one name; what is left alone is told apart too."""
+    (project / "two.py").write_text("def f(a, b=0): ...\ndef g(a): ...\n")
+    used = "from two import f, g\n\nf(a=1)\ng(a=2)\na = z = 3\n\n\ndef h():\n    import two as w\n    w.f(a=z)\n"
+    (project / "used.py").write_text(used)
+    subprocess.run(["git", "add", "."], check=True, cwd=project)
+    subprocess.run(["git", "commit", "-q", "-m", "more"], check=True, cwd=project, env=WHO)
+    change(project / "two.py", ("f(a", "f(z"), ("g(a", "g(z"))
+    found = {
+        line: json.loads(guiderail("next", "two.py", "--line", line, "--json").out)["edits"] for line in ("1", "2")
+    }
+    lines = {line: [one["range"]["start"]["line"] for one in edits] for line, edits in found.items()}
+    assert lines == {"1": [3, 10], "2": [4]}
+
+
+def test_what_is_left_alone_is_told_apart_by_the_line(guiderail, project: Path) -> None:
+    (project / "two.py").write_text("class A:\n    def f(self): ...\nclass B:\n    def f(self): ...\n")
+    (project / "used.py").write_text("from two import A, B\n\nA().f()\nB().f()\n")
+    subprocess.run(["git", "add", "."], check=True, cwd=project)
+    subprocess.run(["git", "commit", "-q", "-m", "more"], check=True, cwd=project, env=WHO)
+    change(project / "two.py", ("def f(self)", "def f(self, x)"), ("def f(self)", "def f(self, x)"))
+    for line, wanted in (("2", 3), ("4", 4)):
+        left = json.loads(guiderail("next", "two.py", "--line", line, "--json").out)["left"]
+        assert [one["line"] for one in left] == [wanted]

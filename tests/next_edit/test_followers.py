@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from guiderail.monitors.analysis import answers
 from guiderail.monitors.analysis.pool import ServerPool
 from guiderail.monitors.analysis.servers import server_named
 from guiderail.next_edit.proposal import applied
@@ -163,3 +164,107 @@ def test_a_new_parameter_comes_without_an_annotation_that_the_override_s_file_do
 
 def test_an_override_may_do_without_what_takes_any_number(pool: ServerPool, tmp_path: Path) -> None:
     assert followed(pool, tmp_path, (BASE, SUB), ("job, queue", "job, queue, **options"))[1:] == (SUB, [])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "body"),
+    [("job, queue=''", "return queue"), ("job, queue", "return queue"), ("job, queue='', *more", "return job")],
+    ids=["uses it", "needs it", "takes more"],
+)
+def test_calls_of_an_override_that_keeps_the_parameter_keep_their_arguments(
+    pool: ServerPool, tmp_path: Path, parameters: str, body: str
+) -> None:
+    """It would get fewer than its author meant; those of the method itself follow."""
+    base = BASE.replace("job, queue", "job, queue=''", 1)
+    sub = (
+        "from base import Base\n\n\nclass Sub(Base):\n"
+        f"    def run(self, {parameters}):\n        x = 1\n        {body}\n"
+        "\n\nSub().run(1, 'a')\nBase().run(1, 'a')\n"
+    )
+    _, found, left = followed(pool, tmp_path, (base, sub), ("job, queue=''", "job"))
+    assert found == sub.replace("Base().run(1, 'a')", "Base().run(1)")
+    assert left
+
+
+def test_a_call_gets_the_new_names_with_the_new_arguments(pool: ServerPool, tmp_path: Path) -> None:
+    """Of a change that renames one parameter and removes or moves another, no half is made."""
+    base = "def f(first, second, third=0):\n    return first, third\n\n\nf(first=1, second=2, third=3)\n"
+    sub = "from base import f\n\nx = 1\nf(first=x, second=2, third=3)\nf(second=2, first=(y := 1))\nf(1, 2, third=3)\n"
+    change = [("f(first, second, third=0)", "f(begin, third=0)"), ("return first", "return begin")]
+    ends = followed(pool, tmp_path, (base, sub), *change)
+    wanted = sub.replace("first=x, second=2", "begin=x").replace("second=2, first=(", "begin=(").replace("1, 2", "1")
+    assert ends == (
+        "def f(begin, third=0):\n    return begin, third\n\n\nf(begin=1, third=3)\n", wanted, []
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("is_one_file", [True, False])
+def test_an_override_gets_the_new_names_with_the_new_parameters(
+    pool: ServerPool, tmp_path: Path, is_one_file: bool
+) -> None:
+    change = [("job, queue", "task"), ("return job", "return task")]
+    sub = SUB.replace("super().run(job, queue)", "job")
+    wanted = sub.replace("job: int, queue", "task: int", 1).replace("return job", "return task", 1)
+    wanted = wanted.replace("Sub().run(1, 2)", "Sub().run(1)").replace("job=1, queue=2", "task=1")
+    if is_one_file:
+        sub, wanted = (one.replace("from base import Base", "") for one in (sub, wanted))
+        base, _, left = followed(pool, tmp_path, (BASE + sub, ""), *change)
+        found = base[base.index("class Sub") :]
+        wanted = wanted[wanted.index("class Sub") :]
+    else:
+        _, found, left = followed(pool, tmp_path, (BASE, sub), *change)
+    assert (found, left) == (wanted, [])
+
+
+@pytest.mark.parametrize(
+    ("argument", "is_dropped"),
+    [("items.pop()", False), ("(y := 1)", False), ("f'{items.pop()}'", False), ("lambda: items.pop()", True),
+     ("items[0]", True)],
+)  # fmt: skip
+def test_an_argument_that_does_something_is_not_dropped(
+    pool: ServerPool, tmp_path: Path, argument: str, is_dropped: bool
+) -> None:
+    """Not without the person; one that only reads goes."""
+    base = "def log(text, extra=None): ...\n"
+    sub = f"from base import log\n\nitems = [1]\nlog('a', {argument})\nlog(items.pop(), 1)\n"
+    _, found, left = followed(pool, tmp_path, (base, sub), (", extra=None", ""))
+    wanted = sub.replace(", 1)", ")")
+    assert found == (wanted.replace(f", {argument})", ")") if is_dropped else wanted)
+    assert left == ([] if is_dropped else ["log(text): an argument that would be gone may do something"])
+
+
+def test_too_many_uses_of_one_name_leave_the_others(
+    pool: ServerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That name alone is left alone, at its declaration; its calls by another signature too."""
+    monkeypatch.setattr(answers, "MOST_REFERENCES", 6)
+    base = "def f(a, b): ...\n\n\ndef g(a): ...\n\n\ndef h(c, d): ...\n"
+    sub = "from base import f, g, h\n\n" + "f(1, 2)\n" * 6 + "g(a=1)\nh(1, 2)\n"
+    change = [("def f(a, b)", "def k(b, a)"), ("g(a)", "g(z)"), ("c, d", "d, c")]
+    _, found, left = followed(pool, tmp_path, (base, sub), *change)
+    assert found == sub.replace("g(a=1)", "g(z=1)").replace("h(1, 2)", "h(2, 1)")
+    assert [one.partition(": it has more than")[0] for one in left] == ["k(b, a)", "f → k"]
+
+
+def test_a_use_of_what_has_too_many_is_no_declaration(
+    pool: ServerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "MOST_REFERENCES", 6)
+    base = "def f(a): ...\n\n\ndef g(a): ...\n\n\n" + "f(1)\n" * 7
+    assert followed(pool, tmp_path, (base, ""), ("f(1)", "g(1)"))[1:] == ("", [])
+
+
+@pytest.mark.parametrize("earlier", [None, "def broken(:\n"])
+def test_an_override_without_an_earlier_text_keeps_its_parameters(
+    pool: ServerPool, tmp_path: Path, earlier: str | None
+) -> None:
+    """Its file is new, or had errors of syntax: nothing tells whether it is right already."""
+    after, base, sub = BASE.replace("job, queue", "job", 1), tmp_path / "base.py", tmp_path / "sub.py"
+    base.write_text(after)
+    sub.write_text(SUB)
+    changes = [(Document(BASE, base, "python"), Document(after, base, "python"))]
+    found = consequences(pool, tmp_path, changes, lambda path: Document(earlier, path, "python") if earlier else None)
+    assert {one.path for one in found.edits} == {base}
+    assert (sub, 4, "Base.run(job): the file is new since then, or cannot be compared") in {
+        (one.path, one.line, one.why) for one in found.left
+    }

@@ -240,3 +240,31 @@ async def test_typing_goes_on_while_it_is_looked_for(project: Path, engine: Fake
         replace(client, project, "shop.py", "rate", "share")
         reply = await asked(client, project)
         assert reply["edit"]["reason"].endswith("share")
+
+
+@pytest.mark.parametrize("is_found_first", [True, False])
+async def test_a_call_typed_after_the_change_is_right_already(
+    project: Path, engine: FakeEngine, is_found_first: bool
+) -> None:
+    """In another open file, whether what follows was shown by then or not; a call of before is adapted."""
+    (project / "app.py").write_text(APP.replace("tax=5", "5"))
+    other = "from shop import price\n\nprice(1, 2)\n"
+    (project / "other.py").write_text(other)
+    async with connected(engine, roots=(project,)) as client:
+        client.open(SHOP, uri(project, "shop.py"))
+        client.open(other, uri(project, "other.py"))
+        client.open("from shop import price\n", uri(project, "new.py"))
+        replace(client, project, "shop.py", "cart, tax)", "tax, cart=0)")
+        if is_found_first:
+            assert (await asked(client, project))["edit"]
+        replace(client, project, "other.py", "price(1, 2)\n", "price(1, 2)\nprice(7, 8)\n")
+        replace(client, project, "new.py", "price\n", "price\n\nprice(7, 8)\n")
+        if not is_found_first:
+            replace(client, project, "shop.py", "return cart * tax", "return tax * cart")
+        texts = []
+        while (reply := await asked(client, project))["edit"] and len(texts) < 5:
+            texts.append(reply["edit"]["text"])
+            accept(client, reply["edit"])
+        assert "price(7, 8)" in text(client, project, "new.py")
+        assert text(client, project, "other.py") == other.replace("1, 2", "2, 1") + "price(7, 8)\n"
+        assert "price(5, 1)" in text(client, project, "app.py")
