@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -24,6 +23,10 @@ OPEN = 16  # files whose text in the editor is remembered
 LONGEST_PATH = 1000  # characters; each folder of a path is looked at
 _OFF = "the file says guiderail: off"
 _HIDDEN = "the file is ignored by git, may hold secrets, or is a tool's"
+
+
+_Stamp = tuple[int, int, int]  # time of the last change, size, number on the disk
+_Candidate = tuple[Path, Path, str, _Stamp | None]  # a file, its root, its text and its stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,18 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A text that an editor held, and when it was last seen there (nanoseconds of the file system's clock)."""
+    """A file that an editor has open.
 
-    text: str
-    at: int
+    Parameters
+    ----------
+    text
+        What the editor held; None once the file was written since.
+    stamp
+        That of the file on the disk at that time; None where there was no file.
+    """
+
+    text: str | None
+    stamp: _Stamp | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,7 @@ class _Match:
     path: Path
     root: Path
     placed: Placed
+    stamp: _Stamp | None
 
 
 class ProjectFiles:
@@ -76,20 +88,35 @@ class ProjectFiles:
         The projects' folders; nothing outside them is read, nor what is ignored or may hold secrets.
     closed
         Called with the file of which nothing is remembered any more.
+    saved
+        Called with a file that was written, or went, since an editor's text of it was seen: the disk counts again.
     """
 
-    def __init__(self, roots: Sequence[Path], closed: Callable[[Path], object] = lambda _: None) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Path],
+        closed: Callable[[Path], object] = lambda _: None,
+        saved: Callable[[Path], object] = lambda _: None,
+    ) -> None:
         self._projects = [Project(root) for root in roots]
         self._texts: FileCache[str | None] = FileCache(self._read)
         self._characters = 0
         self._opened: dict[str, _Opened] = {}  # by path, the latest last
-        self._closed = closed
+        self._closed, self._saved = closed, saved
         self._near = ""
 
     @property
     def reads(self) -> int:
         """How many times a file was read."""
         return self._texts.made
+
+    def refresh(self) -> None:
+        """Drop the editors' texts of files that were written, or went, since."""
+        for path, opened in self._opened.items():
+            stamp = _stamp(status_of(path))
+            if stamp != opened.stamp:
+                self._opened[path] = _Opened(None, stamp)  # still one of those of which something is remembered
+                self._saved(Path(path))
 
     def hole(self, query: Query) -> Hole:
         """The document that a query is about.
@@ -140,24 +167,24 @@ class ProjectFiles:
         texts = (self._live(str(path), status), disk)
         found = [placed for text in texts if text and (placed := window.place(text))]
         best = min(found, key=lambda placed: placed.differing, default=Placed("", "", 0))
-        return self._in_file(query, _Match(path, project.root, best))
+        return self._in_file(query, _Match(path, project.root, best, _stamp(status)))
 
     def _found(self, window: Window) -> _Match | None:
         """The one file that the window fits best; None where none does, several do equally, or time was too short."""
         expired = deadline(SEARCH_S)
         best: list[_Match] = []
-        for path, root, text in self._candidates(window, expired):
+        for path, root, text, stamp in self._candidates(window, expired):
             placed = window.place(text)
             if placed is None or (best and placed.differing > best[0].placed.differing):
                 continue
             if best and placed.differing < best[0].placed.differing:
                 best = []
-            best.append(_Match(path, root, placed))
+            best.append(_Match(path, root, placed, stamp))
         if expired() or len({match.path for match in best}) != 1:
             return None
         return best[0]
 
-    def _candidates(self, window: Window, expired: Callable[[], bool]) -> Iterator[tuple[Path, Path, str]]:
+    def _candidates(self, window: Window, expired: Callable[[], bool]) -> Iterator[_Candidate]:
         """Files that may hold the window, with the editor's text and with the disk's."""
         if not window.anchors:
             return
@@ -169,16 +196,14 @@ class ProjectFiles:
                 path = f"{project.root}/{entry.path}"
                 for text in (self._live(path, entry.status), self._texts.get(path, entry.status)):
                     if text and window.is_in(text):
-                        yield Path(path), project.root, text
+                        yield Path(path), project.root, text, _stamp(entry.status)
                 if expired():
                     return
 
     def _live(self, path: str, status: os.stat_result | None) -> str | None:
         """The text that an editor held; None once the file was written since."""
         opened = self._opened.get(path)
-        if opened is None or (status is not None and status.st_mtime_ns > opened.at):
-            return None
-        return opened.text
+        return opened.text if opened and opened.stamp == _stamp(status) else None
 
     def _in_file(self, query: Query, match: _Match) -> Hole:
         crlf = "\r\n" in query.before or "\r\n" in query.after
@@ -193,7 +218,7 @@ class ProjectFiles:
     def _remember(self, match: _Match, text: str) -> None:
         self._near = match.path.relative_to(match.root).as_posix()
         self._opened.pop(str(match.path), None)
-        self._opened[str(match.path)] = _Opened(_line_feeds(text), time.time_ns())
+        self._opened[str(match.path)] = _Opened(_line_feeds(text), match.stamp)
         if len(self._opened) > OPEN:
             oldest = next(iter(self._opened))
             del self._opened[oldest]
@@ -209,6 +234,10 @@ class ProjectFiles:
         text = read_text(Path(path), root)
         self._characters += len(text or "")
         return text
+
+
+def _stamp(status: os.stat_result | None) -> _Stamp | None:
+    return (status.st_mtime_ns, status.st_size, status.st_ino) if status else None
 
 
 def _window(query: Query) -> Window:

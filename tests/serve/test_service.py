@@ -218,3 +218,29 @@ def test_analysers_start_before_anybody_asks(service: CompletionService, engine:
     (root / "a.py").write_text("import os\n", encoding="utf-8")
     service.warm()
     wait_until(lambda: engine.warmed == ["import os\n"])
+
+
+def test_after_each_answer_in_a_file_the_next_is_prepared(client: Client, engine: ToldEngine, root: Path) -> None:
+    """Only then the engine chooses the context of other files anew; of a text in no file there is none."""
+    asyncio.run(post(client, "alone = "))
+    for prompt in ("x = ", "yy = "):
+        asyncio.run(post(client, prompt, guiderail={"file": "a.py"}))
+        wait_until(lambda prompt=prompt: engine.prepared[-1:] == [prompt])
+    assert "alone = " not in engine.prepared
+
+
+def test_of_preparations_that_wait_the_latest_counts(client: Client, engine: ToldEngine, root: Path) -> None:
+    """One file has one, however many requests it had."""
+
+    async def run() -> None:
+        engine.gate.clear()
+        first = asyncio.ensure_future(post(client, "first = "))
+        await until(lambda: engine.is_held)
+        for number in range(5):
+            await post(client, f"x{number} = ", n_predict=0, guiderail={"file": "a.py"})
+        engine.gate.set()
+        await first
+
+    asyncio.run(run())
+    wait_until(lambda: "x4 = " in engine.prepared)
+    assert engine.prepared == ["x4 = "]
