@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -142,19 +143,25 @@ class ProjectFiles:
 
     def _named(self, query: Query) -> Hole | None:
         """The hole in the file that the client names; None for a name that leads nowhere and is only a hint."""
-        is_name = len(query.file) <= LONGEST_PATH and "\0" not in query.file
-        for project in self._projects if is_name else []:
-            relative = project.relative(project.root / query.file)
-            if relative is not None and (query.is_file_sure or status_of(f"{project.root}/{relative}")):
-                return self._in_named(query, project, project.root / relative)
+        is_name = len(query.file) <= LONGEST_PATH and not query.file.endswith("/") and "\0" not in query.file
+        paths = [path for project in self._projects if is_name and (path := _path_in(project, query.file))]
+        there = next((path for path in paths if status_of(str(path))), None)
+        path = there or (paths[0] if paths and query.is_file_sure else None)
+        if path:
+            return self._in_named(query, self._project_of(path), path)
         if query.is_file_sure:
             raise RequestFault(
                 400,
-                "the file is in none of the folders that are served",
-                "Start guiderail serve with its --root",
+                "the file is a folder, or in none of the folders that are served",
+                "Name a file under a --root of guiderail serve",
                 "file",
             )
         return None
+
+    def _project_of(self, path: Path) -> Project:
+        """Of nested roots the innermost, whose settings are nearest."""
+        around = (project for project in self._projects if path.is_relative_to(project.root))
+        return max(around, key=lambda project: len(project.root.parts))
 
     def _in_named(self, query: Query, project: Project, path: Path) -> Hole:
         """The hole in a named file; in the client's text alone if that cannot be put into the file's."""
@@ -182,7 +189,7 @@ class ProjectFiles:
             best.append(_Match(path, root, placed, stamp))
         if expired() or len({match.path for match in best}) != 1:
             return None
-        return best[0]
+        return replace(best[0], root=self._project_of(best[0].path).root)
 
     def _candidates(self, window: Window, expired: Callable[[], bool]) -> Iterator[_Candidate]:
         """Files that may hold the window, with the editor's text and with the disk's."""
@@ -234,6 +241,18 @@ class ProjectFiles:
         text = read_text(Path(path), root)
         self._characters += len(text or "")
         return text
+
+
+def _path_in(project: Project, name: str) -> Path | None:
+    """The path of a named file of a project, whether it is on the disk or not; None if it can be none."""
+    relative = project.relative(project.root / name)
+    if relative is None:
+        return None
+    path = project.root / relative
+    if status := status_of(str(path)):
+        return path if stat.S_ISREG(status.st_mode) else None
+    around = next(status for folder in path.parents if (status := status_of(str(folder))))
+    return path if stat.S_ISDIR(around.st_mode) else None
 
 
 def _stamp(status: os.stat_result | None) -> _Stamp | None:
