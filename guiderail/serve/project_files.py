@@ -260,7 +260,7 @@ def _stamp(status: os.stat_result | None) -> _Stamp | None:
 
 
 def _window(query: Query) -> Window:
-    return Window(_line_feeds(query.before), _line_feeds(query.after))
+    return Window(_line_feeds(query.before), _line_feeds(query.after), query.is_open)
 
 
 def _line_feeds(text: str) -> str:
