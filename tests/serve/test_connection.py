@@ -51,7 +51,8 @@ class Server:
     def is_fine(self) -> bool:
         """Whether a new client is answered."""
         with self.connect() as client:
-            client.sendall(request(Connection="close"))
+            # Another text than the other clients': one that waits for the same would have the first suggestion.
+            client.sendall(request(b'{"prompt": "another = "}', Connection="close"))
             return b'"content":"hello()"' in everything(client)
 
     def close(self) -> None:
