@@ -65,9 +65,9 @@ class Batch:
         self.done = asyncio.wrap_future(self.job.future)
 
     def join(self, n: int) -> Member | None:
-        """Add a request; None if the work has begun, or would be too much."""
+        """Add a request; None if the work has begun, was given up, or would be too much."""
         with self.lock:
-            if self.began or sum(one.n for one in self.members) + n > MOST_TEXTS:
+            if self.began or self.job.cancelled or sum(one.n for one in self.members) + n > MOST_TEXTS:
                 return None
             self.members.append(Member(self, n))
             return self.members[-1]
@@ -77,9 +77,8 @@ class Batch:
         with self.lock:
             if member in self.members:
                 self.members.remove(member)
-            is_empty = not self.members
-        if is_empty:
-            self.job.cancel()
+            if not self.members:
+                self.job.cancel()  # under the lock: nobody joins what is given up
 
     def _work(self, engine: CompletionEngine, cancelled) -> Completion:  # on the worker's thread
         with self.lock:

@@ -20,6 +20,7 @@ def infill(fields: Fields) -> Query:
     query = Query(
         before=fields.text("input_prefix") + fields.text("prompt"),
         after=fields.text("input_suffix"),
+        is_open=fields.get("input_suffix") is None,
         snippets=snippets_of(extra),
         n=count_of(fields, "n_cmpl"),
         max_tokens=tokens_of(fields, "n_predict"),
@@ -35,15 +36,19 @@ def completion(fields: Fields) -> list[Query]:
     return prompts(fields, fields.texts("prompt"), count_of(fields, "n_cmpl"), tokens_of(fields, "n_predict"))
 
 
-def prompts(fields: Fields, texts: Sequence[str], n: int, max_tokens: int | None, suffix: str = "") -> list[Query]:
-    """The query of each prompt; one in a model's own format is taken apart."""
+def prompts(
+    fields: Fields, texts: Sequence[str], n: int, max_tokens: int | None, suffix: str | None = None
+) -> list[Query]:
+    """The query of each prompt; one in a model's own format is taken apart. `suffix` is None where none was sent."""
     common = {"n": n, "max_tokens": max_tokens, "stops": fields.texts("stop"), "sampling": sampling_of(fields)}
     found = []
     for text in texts or [""]:
-        parts = (None if suffix else take_apart(text)) or FimText(text, suffix)
+        apart = None if suffix else take_apart(text)
+        parts = apart or FimText(text, suffix or "")
         before, language = without_header(parts.before)
+        is_open = apart is None and suffix is None
         query = Query(
-            before=before, after=parts.after, file=parts.file, language=language,
+            before=before, after=parts.after, is_open=is_open, file=parts.file, language=language,
             snippets=snippets_of(parts.others), **common,
         )  # fmt: skip
         found.append(query.named(fields))

@@ -19,9 +19,8 @@ def completion(fields: Fields) -> list[Query]:
     """The queries of `/v1/completions`: a prompt, or several, with the text after the hole as `suffix`."""
     if fields.flag("echo"):
         raise RequestFault(400, "the field 'echo' is not supported", "Leave it out", "echo")
-    return prompts(
-        fields, fields.texts("prompt"), count_of(fields, "n"), tokens_of(fields, "max_tokens"), fields.text("suffix")
-    )
+    suffix = None if fields.get("suffix") is None else fields.text("suffix")
+    return prompts(fields, fields.texts("prompt"), count_of(fields, "n"), tokens_of(fields, "max_tokens"), suffix)
 
 
 class Response:

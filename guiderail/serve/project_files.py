@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
+import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -24,6 +24,10 @@ OPEN = 16  # files whose text in the editor is remembered
 LONGEST_PATH = 1000  # characters; each folder of a path is looked at
 _OFF = "the file says guiderail: off"
 _HIDDEN = "the file is ignored by git, may hold secrets, or is a tool's"
+
+
+_Stamp = tuple[int, int, int]  # time of the last change, size, number on the disk
+_Candidate = tuple[Path, Path, str, _Stamp | None]  # a file, its root, its text and its stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,18 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A text that an editor held, and when it was last seen there (nanoseconds of the file system's clock)."""
+    """A file that an editor has open.
 
-    text: str
-    at: int
+    Parameters
+    ----------
+    text
+        What the editor held; None once the file was written since.
+    stamp
+        That of the file on the disk at that time; None where there was no file.
+    """
+
+    text: str | None
+    stamp: _Stamp | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,7 @@ class _Match:
     path: Path
     root: Path
     placed: Placed
+    stamp: _Stamp | None
 
 
 class ProjectFiles:
@@ -76,20 +89,35 @@ class ProjectFiles:
         The projects' folders; nothing outside them is read, nor what is ignored or may hold secrets.
     closed
         Called with the file of which nothing is remembered any more.
+    saved
+        Called with a file that was written, or went, since an editor's text of it was seen: the disk counts again.
     """
 
-    def __init__(self, roots: Sequence[Path], closed: Callable[[Path], object] = lambda _: None) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Path],
+        closed: Callable[[Path], object] = lambda _: None,
+        saved: Callable[[Path], object] = lambda _: None,
+    ) -> None:
         self._projects = [Project(root) for root in roots]
         self._texts: FileCache[str | None] = FileCache(self._read)
         self._characters = 0
         self._opened: dict[str, _Opened] = {}  # by path, the latest last
-        self._closed = closed
+        self._closed, self._saved = closed, saved
         self._near = ""
 
     @property
     def reads(self) -> int:
         """How many times a file was read."""
         return self._texts.made
+
+    def refresh(self) -> None:
+        """Drop the editors' texts of files that were written, or went, since."""
+        for path, opened in self._opened.items():
+            stamp = _stamp(status_of(path))
+            if stamp != opened.stamp:
+                self._opened[path] = _Opened(None, stamp)  # still one of those of which something is remembered
+                self._saved(Path(path))
 
     def hole(self, query: Query) -> Hole:
         """The document that a query is about.
@@ -115,19 +143,25 @@ class ProjectFiles:
 
     def _named(self, query: Query) -> Hole | None:
         """The hole in the file that the client names; None for a name that leads nowhere and is only a hint."""
-        is_name = len(query.file) <= LONGEST_PATH and "\0" not in query.file
-        for project in self._projects if is_name else []:
-            relative = project.relative(project.root / query.file)
-            if relative is not None and (query.is_file_sure or status_of(f"{project.root}/{relative}")):
-                return self._in_named(query, project, project.root / relative)
+        is_name = len(query.file) <= LONGEST_PATH and not query.file.endswith("/") and "\0" not in query.file
+        paths = [path for project in self._projects if is_name and (path := _path_in(project, query.file))]
+        there = next((path for path in paths if status_of(str(path))), None)
+        path = there or (paths[0] if paths and query.is_file_sure else None)
+        if path:
+            return self._in_named(query, self._project_of(path), path)
         if query.is_file_sure:
             raise RequestFault(
                 400,
-                "the file is in none of the folders that are served",
-                "Start guiderail serve with its --root",
+                "the file is a folder, or in none of the folders that are served",
+                "Name a file under a --root of guiderail serve",
                 "file",
             )
         return None
+
+    def _project_of(self, path: Path) -> Project:
+        """Of nested roots the innermost, whose settings are nearest."""
+        around = (project for project in self._projects if path.is_relative_to(project.root))
+        return max(around, key=lambda project: len(project.root.parts))
 
     def _in_named(self, query: Query, project: Project, path: Path) -> Hole:
         """The hole in a named file; in the client's text alone if that cannot be put into the file's."""
@@ -140,24 +174,24 @@ class ProjectFiles:
         texts = (self._live(str(path), status), disk)
         found = [placed for text in texts if text and (placed := window.place(text))]
         best = min(found, key=lambda placed: placed.differing, default=Placed("", "", 0))
-        return self._in_file(query, _Match(path, project.root, best))
+        return self._in_file(query, _Match(path, project.root, best, _stamp(status)))
 
     def _found(self, window: Window) -> _Match | None:
         """The one file that the window fits best; None where none does, several do equally, or time was too short."""
         expired = deadline(SEARCH_S)
         best: list[_Match] = []
-        for path, root, text in self._candidates(window, expired):
+        for path, root, text, stamp in self._candidates(window, expired):
             placed = window.place(text)
             if placed is None or (best and placed.differing > best[0].placed.differing):
                 continue
             if best and placed.differing < best[0].placed.differing:
                 best = []
-            best.append(_Match(path, root, placed))
+            best.append(_Match(path, root, placed, stamp))
         if expired() or len({match.path for match in best}) != 1:
             return None
-        return best[0]
+        return replace(best[0], root=self._project_of(best[0].path).root)
 
-    def _candidates(self, window: Window, expired: Callable[[], bool]) -> Iterator[tuple[Path, Path, str]]:
+    def _candidates(self, window: Window, expired: Callable[[], bool]) -> Iterator[_Candidate]:
         """Files that may hold the window, with the editor's text and with the disk's."""
         if not window.anchors:
             return
@@ -169,16 +203,14 @@ class ProjectFiles:
                 path = f"{project.root}/{entry.path}"
                 for text in (self._live(path, entry.status), self._texts.get(path, entry.status)):
                     if text and window.is_in(text):
-                        yield Path(path), project.root, text
+                        yield Path(path), project.root, text, _stamp(entry.status)
                 if expired():
                     return
 
     def _live(self, path: str, status: os.stat_result | None) -> str | None:
         """The text that an editor held; None once the file was written since."""
         opened = self._opened.get(path)
-        if opened is None or (status is not None and status.st_mtime_ns > opened.at):
-            return None
-        return opened.text
+        return opened.text if opened and opened.stamp == _stamp(status) else None
 
     def _in_file(self, query: Query, match: _Match) -> Hole:
         crlf = "\r\n" in query.before or "\r\n" in query.after
@@ -193,7 +225,7 @@ class ProjectFiles:
     def _remember(self, match: _Match, text: str) -> None:
         self._near = match.path.relative_to(match.root).as_posix()
         self._opened.pop(str(match.path), None)
-        self._opened[str(match.path)] = _Opened(_line_feeds(text), time.time_ns())
+        self._opened[str(match.path)] = _Opened(_line_feeds(text), match.stamp)
         if len(self._opened) > OPEN:
             oldest = next(iter(self._opened))
             del self._opened[oldest]
@@ -211,8 +243,24 @@ class ProjectFiles:
         return text
 
 
+def _path_in(project: Project, name: str) -> Path | None:
+    """The path of a named file of a project, whether it is on the disk or not; None if it can be none."""
+    relative = project.relative(project.root / name)
+    if relative is None:
+        return None
+    path = project.root / relative
+    if status := status_of(str(path)):
+        return path if stat.S_ISREG(status.st_mode) else None
+    around = next(status for folder in path.parents if (status := status_of(str(folder))))
+    return path if stat.S_ISDIR(around.st_mode) else None
+
+
+def _stamp(status: os.stat_result | None) -> _Stamp | None:
+    return (status.st_mtime_ns, status.st_size, status.st_ino) if status else None
+
+
 def _window(query: Query) -> Window:
-    return Window(_line_feeds(query.before), _line_feeds(query.after))
+    return Window(_line_feeds(query.before), _line_feeds(query.after), query.is_open)
 
 
 def _line_feeds(text: str) -> str:

@@ -25,6 +25,8 @@ class Query:
     ----------
     before, after
         The text around the cursor, as much of it as the client sends.
+    is_open
+        Whether the client sends no text for after the cursor, not even an empty one: then the file's goes on there.
     file
         The file that it belongs to, if the client names it.
     is_file_sure
@@ -45,6 +47,7 @@ class Query:
 
     before: str
     after: str = ""
+    is_open: bool = False
     file: str = ""
     is_file_sure: bool = False
     language: str = ""

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from guiderail.lsp.worker import CompletionEngine, FailedJobError, Job, Priority
 from guiderail.model.info import ModelInfo
 from guiderail.serve.answer import Answer, texts_of
 from guiderail.serve.batches import Batches
+from guiderail.serve.disk_watch import DiskWatch
 from guiderail.serve.faults import RequestFault
 from guiderail.serve.project_files import Hole, ProjectFiles
 from guiderail.serve.query import Query, within
@@ -58,15 +60,21 @@ class CompletionService:
         self.worker = worker
         self.waiting: Counter[str] = Counter()
         self._settings = settings
-        self._files = ProjectFiles(self.roots, self._forget)
+        self._files = ProjectFiles(self.roots, self._forget, self._saved)
+        self._disk = DiskWatch(self.roots)
         self._reader = ThreadPoolExecutor(1, "guiderail-files")  # files are looked for one request at a time
         self._batches = Batches(worker)
         self._known: set[Path] = set()
         self._prepared: list[Job] = []  # that wait for idle time
         self._clients: dict[str, int] = {}
+        self._preparing: dict[str, Job] = {}  # by URI
 
     def warm(self) -> None:
-        """Start the analyser of each root in idle time: the first to ask need not wait, or do without."""
+        """Start the analyser of each root in idle time: the first to ask need not wait, or do without.
+
+        Call it before the first request: what changes on the disk from now on is noticed.
+        """
+        self._disk.changed()  # before analysers read the same
         for hole in self._files.samples():
             path, settings = hole.document.path, self._settings.get(hole.root, self._settings[None])
             uri = path.as_uri() if path else ""
@@ -172,6 +180,7 @@ class CompletionService:
             raise
         finally:
             member.leave()
+        self._prepare(request)  # context of other files, chosen anew where the cursor went or files changed
         found = texts_of(hole, completion.suggestions, query.n, query.stops, member.first)
         return Answer(found, hole, completion, self.model)
 
@@ -212,6 +221,10 @@ class CompletionService:
             raise RequestFault(400, error.message, error.remedy) from error
 
     def _hole(self, query: Query) -> Hole:  # on the reader's thread
+        changed = self._disk.changed()
+        self._files.refresh()  # before analysers read anew: a text that was saved since counts no more
+        if changed:
+            self.worker.engine.files_changed(*changed)
         return self._files.hole(query)
 
     def _request(self, hole: Hole, query: Query) -> CompletionRequest:
@@ -234,21 +247,31 @@ class CompletionService:
         return request
 
     def _prepare(self, request: CompletionRequest) -> None:
-        if request.uri:
-            self._in_idle_time(lambda engine, cancelled: engine.prepare(request, cancelled))
+        """Prepare the next request in a file in idle time; only the latest cursor counts."""
+        if not request.uri:
+            return
+        if earlier := self._preparing.get(request.uri):
+            earlier.cancel()
+        work = self._in_idle_time(lambda engine, cancelled: engine.prepare(replace(request, n=1), cancelled))
+        self._preparing[request.uri] = work
 
-    def _in_idle_time(self, work: Callable[[CompletionEngine, Callable[[], bool]], Any]) -> None:
+    def _in_idle_time(self, work: Callable[[CompletionEngine, Callable[[], bool]], Any]) -> Job:
         """Do something once nobody waits; of what waits itself, and holds its text, only the latest is kept."""
         self._prepared = [job for job in self._prepared if not job.future.done()]
         if len(self._prepared) == MOST_PREPARED:
             self._prepared.pop(0).cancel()
         self._prepared.append(self.worker.submit(Job(Priority.PREPARE, work)))
+        return self._prepared[-1]
 
     def _forget(self, path: Path) -> None:  # on the reader's thread
         self._known.discard(path)
+        self._preparing.pop(path.as_uri(), None)
         name = (0, path.as_uri())
         self.worker.engine.edited(name, None)
         self.worker.submit(Job(Priority.CONTROL, lambda engine, _: engine.forget(name)))
+
+    def _saved(self, path: Path) -> None:  # on the reader's thread
+        self.worker.engine.edited((0, path.as_uri()), None)
 
     def _client(self, address: str) -> int:
         """The number of an address, for the worker's turns."""

@@ -3,6 +3,10 @@
 Clients send a window around the cursor, and of a file that was edited since it was saved. Far from the cursor its lines
 must be the file's, from the window's beginning on and up to its end. In one piece around the cursor they may differ, as
 far as the rest still says which file it is.
+
+Where nothing follows the cursor, nothing says that the file's lines there were deleted: a new text with the same
+beginning would be the file too. Then the file has to end where the window does, and comments, such as a licence, are no
+evidence.
 """
 
 from __future__ import annotations
@@ -16,7 +20,9 @@ REACH = 60  # lines at either end of the window in which a line is looked for th
 SHARE = 0.6  # of the window's lines that must be the file's
 EVIDENCE = 40  # characters of lines in common, where the window is not the whole file
 LEAST = 8  # the same, where it is
+NEWEST = 2  # lines after the one that the file has in part, where the client says nothing of what follows
 ANCHORS = 3  # lines of a window of which a file must hold one to be compared at all
+_COMMENTS = ("#", "//", "*", "--", ";", "%", '"""', "'''")
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,13 @@ class Window:
     ----------
     before, after
         The text, with line feeds.
+    is_open
+        Whether what follows the cursor is not known: the client sent no text for it, not even an empty one.
     """
 
     before: str
     after: str
+    is_open: bool = False
 
     @cached_property
     def above(self) -> list[str]:
@@ -70,6 +79,11 @@ class Window:
         whole = [line for line in (*self.above[1:], *self.below[:-1]) if line.strip()]
         return sorted(whole or filter(str.strip, (*self.above, *self.below)), key=len, reverse=True)[:ANCHORS]
 
+    @cached_property
+    def here(self) -> str:
+        """The cursor's line."""
+        return self.before.rpartition("\n")[2] + self.after.partition("\n")[0]
+
     def is_in(self, text: str) -> bool:
         """Whether a file is worth a comparison."""
         return any(line in text for line in self.anchors)
@@ -79,6 +93,8 @@ class Window:
         lines = text.split("\n")
         once = _once(lines)
         start = _start(self.above, lines, once)
+        if self.is_open and start is not None:
+            return self._continued(lines, start)
         end = _end(self.below, lines, once)
         if start is None or end is None or start.line > end.line or start.anchor >= end.anchor:
             return None
@@ -88,11 +104,53 @@ class Window:
         same = [*self.above[:top], *below[len(below) - bottom :]]
         ours, theirs = self.size - _said(same), _said(inside[top : len(inside) - bottom])
         is_whole = not start.text and not end.text and ours == 0 and theirs <= 1  # which may be the cursor's line
-        enough = LEAST if is_whole else EVIDENCE
         most = (1 - SHARE) * self.size
-        if ours > most or (theirs > most + 1 and self.after.strip()) or sum(map(len, same)) < enough:
+        if _said(self.below):
+            is_near, evidence = theirs <= most + 1, same
+        else:
+            is_near, evidence = self._is_end(inside[top:], top), _code(same)
+        if ours > most or not is_near or sum(map(len, evidence)) < (LEAST if is_whole else EVIDENCE):
             return None
         return Placed(start.text, end.text, ours + theirs)
+
+    def _is_end(self, rest: list[str], top: int) -> bool:
+        """Whether the lines that the file still has are no more than an earlier state of the one that is typed."""
+        said = [line for line in rest if line.strip()]
+        ours = next(filter(str.strip, (*self.above, self.here)[top:]), "")
+        if len(said) != 1:
+            return not said
+        if _said(self.above[top:]):
+            return ours.startswith(said[0])
+        first = len(said[0]) - len(said[0].lstrip()) + 1
+        return not ours or ours[:first] == said[0][:first]
+
+    def _continued(self, lines: list[str], start: _Edge) -> Placed | None:
+        """The window of which only the beginning is known: the file goes on after it, if it is surely the file's."""
+        theirs = lines[start.line :]
+        if start.text:
+            theirs[0] = self.above[0]
+        top = _common(self.above, theirs)
+        new, rest = self.above[top:], theirs[top:]
+        if _said(rest):
+            taken = self._taken(new, rest[0])
+            if taken is None:
+                return None
+            rest = rest[taken:]
+        ours, is_whole = _said(new), not start.text and not _said(rest) and not _said(new)
+        enough = LEAST if is_whole else EVIDENCE
+        # A beginning that many files could have says little of what follows.
+        if ours > (1 - SHARE) * self.size or _said(rest) > self.size or sum(map(len, _code(self.above[:top]))) < enough:
+            return None
+        return Placed(start.text, "".join(f"\n{line}" for line in rest), ours)
+
+    def _taken(self, new: list[str], line: str) -> int | None:
+        """How many lines of the file, 0 or 1, the new ones stand for; None if that is not sure."""
+        if new:
+            is_sure = bool(line.strip()) and new[0].startswith(line) and _said(new) <= 1 + NEWEST
+            return 1 if is_sure else None
+        if not self.here.strip() or not line.strip():
+            return 0 if line.strip() else 1
+        return 1 if line.startswith(self.here) or self.here.startswith(line) else None
 
     def _inside(self, lines: list[str], start: _Edge, end: _Edge) -> list[str]:
         """The file's lines in the window; of those at its edges the part that is inside."""
@@ -107,6 +165,17 @@ class Window:
 def _said(lines: Iterable[str]) -> int:
     """How many lines say something."""
     return sum(1 for line in lines if line.strip())
+
+
+def _code(lines: Iterable[str]) -> list[str]:
+    """The lines without comments, as far as these begin with their line, in whichever language."""
+    found, is_inside = [], False
+    for line in map(str.strip, lines):
+        is_inside = is_inside or line.startswith(("/*", "<!--"))
+        if not is_inside and not line.startswith(_COMMENTS):
+            found.append(line)
+        is_inside = is_inside and not line.endswith(("*/", "-->"))
+    return found
 
 
 def _ended(lines: list[str]) -> list[str]:

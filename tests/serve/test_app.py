@@ -212,6 +212,29 @@ def test_a_file_is_found_and_completed_as_in_an_editor(client: Client, engine: T
     assert client.post("/infill", HOLE).json["guiderail"]["file"] is None
 
 
+@pytest.mark.parametrize(
+    ("path", "key", "suffix"),
+    [
+        ("/infill", "input_prefix", "input_suffix"),
+        ("/v1/completions", "prompt", "suffix"),
+        ("/completion", "prompt", ""),
+    ],
+)
+def test_a_client_that_sends_nothing_for_after_the_cursor_deleted_nothing(
+    client: Client, engine: ToldEngine, root: Path, path: str, key: str, suffix: str
+) -> None:
+    """The rest of the file is added from the disk, but not where an empty text says that there is none."""
+    rest = "\n\n\nclass Depth:\n    pass\n"
+    text = "import dataclasses\nimport itertools\nimport operator\nimport collections\n\n"
+    (root / "a.py").write_text(text + "x" + rest, encoding="utf-8")
+    assert client.post(path, {key: text + "x"}).json["guiderail"]["file"] == "a.py"
+    assert engine.unsaved == {(root / "a.py").as_uri(): text + "x" + rest}
+    if suffix:
+        assert client.post(path, {key: text + "x", suffix: ""}).json["guiderail"]["file"] is None
+    sentinels = f"<|fim_prefix|>{text}x<|fim_suffix|><|fim_middle|>"
+    assert client.post("/completion", {"prompt": sentinels}).json["guiderail"]["file"] is None
+
+
 def test_what_was_forbidden_is_told(client: Client, engine: ToldEngine) -> None:
     """In each form of answer: by the monitors, by the verdict, and what was kept back."""
     watch = TriggerOutcome("dereference", "box.", legal=2, forbidden=["col", "our"])

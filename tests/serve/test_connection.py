@@ -51,8 +51,8 @@ class Server:
     def is_fine(self) -> bool:
         """Whether a new client is answered."""
         with self.connect() as client:
-            other = json.dumps({"prompt": "y = "}).encode()  # else it may get the second text of another one's batch
-            client.sendall(request(other, Connection="close"))
+            # Another text than the other clients': one that waits for the same would have the first suggestion.
+            client.sendall(request(b'{"prompt": "another = "}', Connection="close"))
             return b'"content":"hello()"' in everything(client)
 
     def close(self) -> None:

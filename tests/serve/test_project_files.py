@@ -170,6 +170,51 @@ def test_the_name_tells_equal_files_apart(root: Path) -> None:
             assert len(hole.document.text) == len(SHAPES) + 1
 
 
+def two_roots(root: Path) -> list[Path]:
+    """Two projects, neither in the other."""
+    roots = [root / "app", root / "lib"]
+    for each in roots:
+        each.mkdir()
+    return roots
+
+
+@pytest.mark.parametrize("is_sure", [False, True])
+def test_a_named_file_is_in_the_root_that_has_it(root: Path, is_sure: bool) -> None:
+    """Not in the first; in that one if none has it yet."""
+    app, lib = two_roots(root)
+    write(lib, "only_lib.py")
+    files = ProjectFiles([app, lib])
+    hole = files.hole(replace(asked(), file="only_lib.py", is_file_sure=is_sure))
+    assert (hole.root, hole.document.path) == (lib, lib / "only_lib.py")
+    if is_sure:
+        assert files.hole(replace(asked(), file="new.py", is_file_sure=True)).document.path == app / "new.py"
+
+
+@pytest.mark.parametrize("is_outer_first", [False, True])
+@pytest.mark.parametrize("name", ["", "a.py", "lib/a.py", "lib/new.py"])
+def test_of_nested_roots_the_innermost_counts(root: Path, is_outer_first: bool, name: str) -> None:
+    """Its settings are those of the file, whether it is named or found."""
+    lib = root / "lib"
+    write(lib, "a.py")
+    files = ProjectFiles([root, lib] if is_outer_first else [lib, root])
+    hole = files.hole(replace(asked(), file=name and str(lib / Path(name).name), is_file_sure=bool(name)))
+    assert (hole.root, hole.file) == (lib, Path(name or "a.py").name)
+    if (lib / Path(name).name).is_file():
+        assert files.hole(replace(asked(), file=name, is_file_sure=True)).root == lib
+
+
+@pytest.mark.parametrize("name", [".", "", "lib", "lib/", "new/", "lib/a.py/x", "a.py/x/y", "./lib/.."])
+def test_a_folder_is_no_file(root: Path, name: str) -> None:
+    """Nor is anything in a file."""
+    write(root, "a.py")
+    write(root, "lib/a.py", "import os\n")
+    files = ProjectFiles([root])
+    if name:
+        with pytest.raises(RequestFault, match="a folder"):
+            files.hole(replace(asked(), file=name, is_file_sure=True))
+    assert files.hole(replace(asked(), file=name)).file == "a.py"
+
+
 def test_a_file_may_say_that_it_wants_none(root: Path) -> None:
     """Its first lines count, though the window is far below them."""
     write(root, "a.py", "# guiderail: off\n" + SHAPES)

@@ -3,14 +3,18 @@
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from guiderail.engine.request import CompletionRequest
 from guiderail.lsp.worker import Worker
 from guiderail.serve import service as service_module
+from guiderail.serve.batches import Batches
 from guiderail.serve.service import CompletionService
+from guiderail.text.document import Document
 from tests.serve.client import Client, Response
 from tests.serve.engine import ToldEngine
 from tests.serve.waiting import until as wait_until
@@ -109,6 +113,23 @@ def test_a_client_that_waits_and_goes_away_costs_no_work(client: Client, engine:
 
     asyncio.run(run())
     assert engine.asked == ["first = "]
+
+
+def test_nobody_joins_what_was_given_up(worker: Worker, engine: ToldEngine) -> None:
+    """A request for the same text right after the only one that waited went away is a new piece of work."""
+
+    async def run() -> None:
+        batches, request = Batches(worker), CompletionRequest(document=Document("x = "), offset=4)
+        engine.gate.clear()
+        first = batches.join(replace(request, offset=0), 0)
+        await until(lambda: engine.is_held)
+        batches.join(request, 0).leave()
+        late = batches.join(request, 0)  # before the event loop hears of the end
+        engine.gate.set()
+        assert (await late.batch.done).suggestions[0].text == "hello()"
+        await first.batch.done
+
+    asyncio.run(run())
 
 
 def test_the_queue_is_bounded(client: Client, engine: ToldEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,3 +239,29 @@ def test_analysers_start_before_anybody_asks(service: CompletionService, engine:
     (root / "a.py").write_text("import os\n", encoding="utf-8")
     service.warm()
     wait_until(lambda: engine.warmed == ["import os\n"])
+
+
+def test_after_each_answer_in_a_file_the_next_is_prepared(client: Client, engine: ToldEngine, root: Path) -> None:
+    """Only then the engine chooses the context of other files anew; of a text in no file there is none."""
+    asyncio.run(post(client, "alone = "))
+    for prompt in ("x = ", "yy = "):
+        asyncio.run(post(client, prompt, guiderail={"file": "a.py"}))
+        wait_until(lambda prompt=prompt: engine.prepared[-1:] == [prompt])
+    assert "alone = " not in engine.prepared
+
+
+def test_of_preparations_that_wait_the_latest_counts(client: Client, engine: ToldEngine, root: Path) -> None:
+    """One file has one, however many requests it had."""
+
+    async def run() -> None:
+        engine.gate.clear()
+        first = asyncio.ensure_future(post(client, "first = "))
+        await until(lambda: engine.is_held)
+        for number in range(5):
+            await post(client, f"x{number} = ", n_predict=0, guiderail={"file": "a.py"})
+        engine.gate.set()
+        await first
+
+    asyncio.run(run())
+    wait_until(lambda: "x4 = " in engine.prepared)
+    assert engine.prepared == ["x4 = "]

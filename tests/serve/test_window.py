@@ -114,3 +114,71 @@ def test_the_nearer_file_differs_less() -> None:
     assert near is not None
     assert far is not None
     assert near.differing < far.differing
+
+
+LICENCE = "".join(
+    f"# Line {number} of the licence that is on top of every file of this project.\n" for number in range(9)
+)
+IMPORTS = "import dataclasses\nimport itertools\nimport collections.abc\n\n"
+
+
+@pytest.mark.parametrize("after", ["", "\n", "\n\n\n", None])
+@pytest.mark.parametrize(
+    ("before", "file"),
+    [
+        (LICENCE + "\nx", LICENCE),  # a new text with the header of a file that has nothing else
+        (LICENCE, LICENCE),
+        (LICENCE + "\nx", LICENCE + "\n__all__ = []\n"),
+        (LICENCE.replace("# ", "// ") + "\nx", LICENCE.replace("# ", "// ")),
+        (f"/*\n{LICENCE.replace('# ', ' ')}*/\nx", f"/*\n{LICENCE.replace('# ', ' ')}*/\n"),
+        (LICENCE + IMPORTS + "\nx", LICENCE + IMPORTS + FILE),  # one with its imports
+        (LICENCE + IMPORTS + "import re\nx", LICENCE + IMPORTS + FILE),
+        (FILE.replace("return value * 36", "return value - 36") + "x", FILE),  # a copy that was changed
+        (FILE.replace("function_30", "other").replace("function_37", "another") + "x", FILE),
+    ],
+)
+def test_where_nothing_follows_a_new_text_is_not_put_into_a_file(before: str, file: str, after: str | None) -> None:
+    """It may be another one, with the same beginning."""
+    assert Window(before, after or "", after is None).place(file) is None
+
+
+@pytest.mark.parametrize("after", ["", "\n", None])
+@pytest.mark.parametrize(
+    ("typed", "saved"),
+    [("x", ""), ("", ""), *(("y = 1\n\n\ndef more(value):\n    ret", saved) for saved in ("", "y"))],
+)
+def test_what_is_typed_at_the_end_of_a_file_is_put_there(typed: str, saved: str, after: str | None) -> None:
+    """Also where its last line was saved half."""
+    text = Window(FILE + typed, after or "", after is None)
+    assert (whole(text, FILE + saved) or "").rstrip("\n") == (FILE + typed).rstrip("\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "typed", "expected"),
+    [
+        (121, "    return va", ["    return va", *LINES[122:]]),  # of the line that is typed the end is the client's
+        (122, "", ["", *LINES[123:]]),
+        (122, "x = ", ["x = ", *LINES[123:]]),
+        (121, "    ", ["    ", *LINES[121:]]),
+        (121, LINES[121] + " + 1\n    x", [LINES[121] + " + 1", "    x", *LINES[122:]]),
+    ],
+)
+def test_what_the_client_does_not_send_is_the_files(line: int, typed: str, expected: list[str]) -> None:
+    """Without any text for after the cursor, the file goes on there: nothing was deleted."""
+    for first in (0, 10):
+        text = Window("\n".join([*LINES[first:line], typed]), "", is_open=True)
+        assert whole(text) == "\n".join([*LINES[:line], *expected])
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "\n".join(LINES[:16]),  # a tenth, with which other files may begin too
+        "\n".join([*LINES[:120], "def new(value):"]),  # before another line, or in its place
+        "\n".join([*LINES[:119], "x = 1", "y = 2", "z"]),
+        "\n".join(LINES[:130]).replace("value * 30", "value * 3"),
+    ],
+)
+def test_where_that_is_not_sure_there_is_no_file(before: str) -> None:
+    """What follows in the file is not taken for what follows in the editor then."""
+    assert Window(before, "", is_open=True).place(FILE) is None
