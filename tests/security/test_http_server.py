@@ -40,13 +40,15 @@ def test_a_second_origin(client: Client) -> None:
     """All origins of a request count, not the first alone."""
 
     async def status() -> list[int]:
-        found: list[int] = []
+        found, parts = list[int](), [b'{"prompt": "x"}']
 
         async def send(message: Any) -> None:
             found.extend([message["status"]] if "status" in message else [])
 
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": b'{"prompt": "x"}', "more_body": False}
+            if not parts:  # a client that stays
+                await asyncio.sleep(60)
+            return {"type": "http.request", "body": parts.pop(), "more_body": False}
 
         origins = [(b"origin", b"http://localhost"), (b"origin", b"http://evil.example")]
         scope = {
