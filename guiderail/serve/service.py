@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,7 @@ MOST_OF_ONE = 16  # the same from one address, where others can reach the server
 MOST_PREPARED = 32  # jobs that wait for idle time
 LONGEST_TOKENIZED = 200_000  # characters
 CHARACTERS = 3  # of code that a token stands for
+SETTLE_S = 0.3  # for which a request waits where other files changed: analysers answer from the earlier state at first
 ANSWER_S = 60.0  # for an answer, the wait included
 
 
@@ -225,7 +227,10 @@ class CompletionService:
         self._files.refresh()  # before analysers read anew: a text that was saved since counts no more
         if changed:
             self.worker.engine.files_changed(*changed)
-        return self._files.hole(query)
+        hole = self._files.hole(query)
+        if hole.root is not None and any(path != hole.document.path for path in changed):
+            time.sleep(SETTLE_S)
+        return hole
 
     def _request(self, hole: Hole, query: Query) -> CompletionRequest:
         """The engine's request; in a file it is that of an editor that has the file open."""

@@ -124,3 +124,18 @@ def test_changes_are_told_before_the_answer_is_written(client: Client, engine: T
         await asking
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(("name", "waits"), [("shop.py", True), ("shapes.py", False)])
+def test_analysers_have_time_to_read_what_changed(
+    client: Client, root: Path, monkeypatch: pytest.MonkeyPatch, name: str, waits: bool
+) -> None:
+    """A request waits where another file changed; not after each time that its own is saved."""
+    monkeypatch.setattr("guiderail.serve.service.SETTLE_S", 0.7)
+    path = write(root, "shapes.py")
+    client.service.warm()
+    path.write_text("class New: ...\n", encoding="utf-8")
+    waited: list[float] = []
+    monkeypatch.setattr("guiderail.serve.service.time.sleep", waited.append)
+    ask(client, name)
+    assert (0.7 in waited) is waits
