@@ -12,31 +12,10 @@ from pathlib import Path
 
 from tests.editors.neovim import ROOT
 from tests.editors.parrot import parrot_folder
+from tests.editors.shapes import SHAPES
 
 PLUGINS = ROOT / ".clients" / "plugins"
 WRONG = "colour"  # what the model says of a box
-SOURCE = '''\
-from dataclasses import dataclass
-
-
-@dataclass
-class Box:
-    """A box with its edges parallel to the axes."""
-
-    width: float
-    height: float
-    depth: float
-
-
-def area(box: Box) -> float:
-    """The area of the front."""
-    return box.width * box.height
-
-
-def volume(box: Box) -> float:
-    """The volume."""
-    return box
-'''
 MEMBERS = re.compile(r"width|height|depth|__\w+__")
 
 
@@ -68,7 +47,7 @@ class Serving:
 
     def wait_for_monitors(self, seconds: float = 120) -> None:
         """Wait until the analyser has started, and forbids what the model says in the project's file."""
-        body = json.dumps({"input_prefix": SOURCE.rstrip("\n") + ".", "input_suffix": "\n"}).encode()
+        body = json.dumps({"input_prefix": SHAPES.rstrip("\n") + ".", "input_suffix": "\n"}).encode()
         end = time.monotonic() + seconds
         while True:
             with urllib.request.urlopen(f"{self.url}/infill", body, timeout=60) as answer:
@@ -111,5 +90,5 @@ class Serving:
 def project(folder: Path) -> Path:
     """A project with a file in which a dot after `box` is missing."""
     (folder / ".git").mkdir(parents=True)
-    (folder / "shapes.py").write_text(SOURCE, encoding="utf-8")
+    (folder / "shapes.py").write_text(SHAPES, encoding="utf-8")
     return folder

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.editors.serving import MEMBERS, PLUGINS, SOURCE, WRONG, Serving, project
+from tests.editors.serving import MEMBERS, PLUGINS, WRONG, Serving, project
+from tests.editors.shapes import SHAPES
 from tests.editors.vscode import CodeServer, missing
 
 pytestmark = pytest.mark.e2e
@@ -19,7 +20,7 @@ def test_llama_vscode_gains_monitors(tmp_path: Path) -> None:
     """In a file of the project a member is suggested and inserted; in one that is not read, what the model says."""
     root = project(tmp_path / "shapes")
     (root / ".gitignore").write_text("other.py\n", encoding="utf-8")
-    (root / "other.py").write_text(SOURCE.replace("Box", "Crate"), encoding="utf-8")
+    (root / "other.py").write_text(SHAPES.replace("Box", "Crate"), encoding="utf-8")
     (tmp_path / "serve").mkdir()
     server = Serving(tmp_path / "serve", root)
     settings = {
