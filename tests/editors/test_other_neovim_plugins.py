@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.editors.neovim import Neovim
-from tests.editors.serving import MEMBERS, PLUGINS, SOURCE, WRONG, Serving, project
+from tests.editors.serving import MEMBERS, PLUGINS, WRONG, Serving, project
+from tests.editors.shapes import SHAPES
 
 pytestmark = pytest.mark.e2e
 
@@ -85,7 +86,7 @@ def legal_suggestion(editor: Neovim, space: str, file: Path) -> str:
     """What is shown in a project's file, once the analyser was not too late; llama.vim asks once about each text."""
     shown, attempt = WRONG, 0
     while shown.startswith(WRONG) and attempt < 20:
-        file.write_text(f"# {attempt}\n{SOURCE}", encoding="utf-8")
+        file.write_text(f"# {attempt}\n{SHAPES}", encoding="utf-8")
         shown = suggestion(editor, space, file)
         attempt += 1
     return shown
@@ -94,7 +95,7 @@ def legal_suggestion(editor: Neovim, space: str, file: Path) -> str:
 def check_effect(editor: Neovim, space: str, root: Path, tmp_path: Path) -> None:
     """In a file of the project a member is suggested; in a similar text elsewhere, what the model says by itself."""
     elsewhere = tmp_path / "other.py"
-    elsewhere.write_text(SOURCE.replace("Box", "Crate"), encoding="utf-8")
+    elsewhere.write_text(SHAPES.replace("Box", "Crate"), encoding="utf-8")
     # An answer to the last test's second request may come first.
     editor.until(lambda: suggestion(editor, space, elsewhere).startswith(WRONG), WRONG, 60)
     shown = legal_suggestion(editor, space, root / "shapes.py")

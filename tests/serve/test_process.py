@@ -12,7 +12,8 @@ import pytest
 
 from guiderail.cli.serve import serve as command
 from guiderail.errors import UsageError
-from tests.editors.serving import MEMBERS, SOURCE, WRONG, Serving, project
+from tests.editors.serving import MEMBERS, WRONG, Serving, project
+from tests.editors.shapes import SHAPES
 
 KEY = "correct horse"
 
@@ -46,9 +47,9 @@ def test_the_openai_client_gains_monitors(serving: Serving) -> None:
         alone = ask("def paint(box):\n    return box.")
         assert alone.choices[0].text == WRONG
         assert alone.model_extra["guiderail"]["file"] is None
-        found = ask(SOURCE.rstrip("\n") + ".")
+        found = ask(SHAPES.rstrip("\n") + ".")
         while not any(one["forbidden"] for one in found.model_extra["guiderail"]["monitors"]["triggers"]):
-            found = ask(SOURCE.rstrip("\n") + ".")  # the analyser is starting
+            found = ask(SHAPES.rstrip("\n") + ".")  # the analyser is starting
         assert MEMBERS.match(found.choices[0].text)
         assert found.model_extra["guiderail"]["file"] == "shapes.py"
         stream = client.completions.create(model=model, prompt="def paint(box):\n    return box.", stream=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from guiderail.serve.window import Window
-from tests.editors.serving import SOURCE
+from tests.editors.shapes import SHAPES
 
 FILE = "".join(f"def function_{number}(value):\n    return value * {number}\n\n\n" for number in range(40))
 LINES = FILE.split("\n")
@@ -67,10 +67,10 @@ def test_far_from_the_cursor_they_may_not(changed: int) -> None:
 
 def test_a_similar_file_is_another_one() -> None:
     """One that was copied and has another name in several places, near the cursor and far from it."""
-    text = SOURCE.rstrip("\n") + "."
-    assert whole(Window(text, "\n"), SOURCE) == f"{text}\n"
-    assert whole(Window(text.replace("Box", "Crate"), "\n"), SOURCE) is None
-    assert whole(Window(text.replace("float", "int"), "\n"), SOURCE) is None
+    text = SHAPES.rstrip("\n") + "."
+    assert whole(Window(text, "\n"), SHAPES) == f"{text}\n"
+    assert whole(Window(text.replace("Box", "Crate"), "\n"), SHAPES) is None
+    assert whole(Window(text.replace("float", "int"), "\n"), SHAPES) is None
 
 
 def test_new_lines_at_the_top_of_a_file_are_around_the_cursor_there() -> None:
