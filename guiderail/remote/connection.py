@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import weakref
 from collections.abc import AsyncIterator, Callable, Generator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
@@ -59,6 +60,7 @@ class Connection:
             trust_env=not address.is_loopback,
             follow_redirects=False,
         )
+        weakref.finalize(self, _close, self._client).atexit = False  # nobody ends a model: it is dropped
 
     def get(self, path: str) -> Any:
         """The JSON answer of a GET request; raises RemoteError."""
@@ -101,10 +103,6 @@ class Connection:
                 yield item
         finally:
             task.cancel()
-
-    def close(self) -> None:
-        """Close what is open."""
-        shared().submit(self._client.aclose())
 
     def _wait(self, work: Any) -> Any:
         return shared().submit(work).result()
@@ -163,6 +161,10 @@ class Connection:
 
 class NoEndpointError(RemoteError):
     """The server does not have what was asked."""
+
+
+def _close(client: httpx2.AsyncClient) -> None:
+    shared().submit(client.aclose())
 
 
 def _next(queue: SimpleQueue[Any], cancelled: Cancelled) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -227,3 +229,18 @@ def test_another_servers_address_is_refused(server: Server) -> None:
     server.answers["/v1/models"] = Answer([b"<html>"], 404)
     with pytest.raises(RemoteError, match="no model server"):
         find_server(server.url)
+
+
+def test_a_connection_that_nobody_has_is_closed(server: Server) -> None:
+    """A model is dropped when another one is loaded, and its sockets must not stay."""
+    server.answers["/props"] = as_json({})
+    connection = to(server)
+    connection.get("/props")
+    client = connection._client
+    assert not client.is_closed
+    del connection
+    gc.collect()
+    until = time.monotonic() + 20
+    while not client.is_closed and time.monotonic() < until:
+        time.sleep(0.01)
+    assert client.is_closed
