@@ -197,7 +197,7 @@ class LiveCache:
         exact = scaling == self._scaling
         chunk = CHUNK if scaling is None else max(CHUNK, len(ids))  # one pass has one set of frequencies
         logits, first = None, self.length
-        for end in self._runner.ends([*self.ids, *ids], first, chunk):
+        for end in self._runner.ends(self.ids, ids, chunk):
             if logits is not None and cancelled():
                 return None
             before = self.length

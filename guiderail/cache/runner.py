@@ -65,11 +65,12 @@ class Runner:
         """
         return length if self.checkpoints is None else self.checkpoints.rewind(length)
 
-    def ends(self, ids: Sequence[int], start: int, chunk: int) -> list[int]:
-        """Where the passes end that run `ids` from `start` on: after `chunk` tokens at most, and at checkpoints."""
-        stops = [len(ids)]
+    def ends(self, before: Sequence[int], ids: Sequence[int], chunk: int) -> list[int]:
+        """Where the passes end that run `ids` after `before`: after `chunk` tokens at most, and at checkpoints."""
+        start, stops = len(before), [len(before) + len(ids)]
         if self.checkpoints is not None:
-            stops = planned(ids, start, most_checkpoints(self.model.state_bytes), self._token_bytes) + stops
+            limit = most_checkpoints(self.model.state_bytes)
+            stops = planned([*before, *ids], start, limit, self._token_bytes) + stops
         found = list[int]()
         for stop in stops:
             found += [*range(start + chunk, stop, chunk), stop]

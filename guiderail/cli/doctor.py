@@ -267,7 +267,7 @@ def _cache(model: "Model") -> Check:
 
     rotation = rotation_of(model)
     if isinstance(rotation, Refusal):
-        return Check("live cache", "note", f"after an edit everything is encoded again: {rotation.reason}")
+        return Check("live cache", "note", f"what follows an edit is encoded again: {rotation.reason}")
     limit = length_limit(model)
     bound = f", up to {limit[1]} tokens ({limit[0]} positions)" if limit else ""
     return Check("live cache", "ok", f"follows edits{bound}; moving a key leaves an error of {rotation.error:.0e}")

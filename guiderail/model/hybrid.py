@@ -12,6 +12,13 @@ HYBRIDS = {
     "granitemoehybrid": "Granite 4", "bamba": "Bamba", "falcon_h1": "Falcon-H1", "nemotron_h": "Nemotron-H",
     "lfm2": "LFM2",
 }  # fmt: skip
+# Qwen3.5 as the hub has it, with a part for images, whose text model runs by itself.
+WITH_IMAGES = ("Qwen3_5ForConditionalGeneration",)
+# Recurrent layers of other kinds: Mamba-1, RG-LRU, RWKV, lightning attention, Kimi's delta attention; and models of
+# recurrent layers alone.
+OTHER_RECURRENT = frozenset((
+    "falcon_mamba", "jamba", "kimi_linear", "mamba", "mamba2", "minimax", "recurrent_gemma", "rwkv", "zamba", "zamba2",
+))  # fmt: skip
 _ATTENTION = frozenset(("attention", "full_attention", "sliding_attention", "hybrid"))
 _RECURRENT = frozenset(("mamba", "linear_attention", "conv", "hybrid"))
 _PATTERN = {"M": "mamba", "*": "attention"}  # of Nemotron-H
@@ -19,6 +26,11 @@ _MOST_LAYERS = 10_000
 # Bytes of a sequence's checkpoints, and how many at least and at most (`cache.checkpoints`).
 _MOST_BYTES = 256 << 20
 _FEWEST, _MOST = 4, 32
+
+
+def runnable() -> str:
+    """The families of `HYBRIDS`, for messages."""
+    return ", ".join(dict.fromkeys(HYBRIDS.values()))
 
 
 def most_checkpoints(size: int) -> int:
@@ -37,7 +49,8 @@ def state_width(config: Mapping[str, Any]) -> int:
     """Numbers in the state of all recurrent layers; 0 for a family without any."""
     if config.get("model_type") not in HYBRIDS:
         return 0
-    return sum(kind in _RECURRENT for kind in _kinds(config)) * _layer_width(config)
+    layers = sum(kind in _RECURRENT for kind in _kinds(config))
+    return layers and layers * _layer_width(config)
 
 
 def _kinds(config: Mapping[str, Any]) -> Iterable[str]:
@@ -45,13 +58,13 @@ def _kinds(config: Mapping[str, Any]) -> Iterable[str]:
     if stated := config.get("layer_types") or config.get("layers_block_type"):
         return stated
     if pattern := config.get("hybrid_override_pattern"):
-        return [_PATTERN.get(letter, "mlp") for letter in pattern]
+        return [_PATTERN.get(letter, "mlp") for letter in pattern[:_MOST_LAYERS]]
     layers = _count(config, "num_hidden_layers", most=_MOST_LAYERS)
     if config["model_type"] == "falcon_h1":
         return ["hybrid"] * layers
     at = config.get("attn_layer_indices") or config.get("full_attn_idxs")
     if at is None:
-        interval = _count(config, "full_attention_interval", default=4)
+        interval = max(1, _count(config, "full_attention_interval", default=4))
         at = range(interval - 1, layers, interval)
     return ["attention" if layer in at else "mamba" for layer in range(layers)]
 
@@ -66,14 +79,17 @@ def _layer_width(config: Mapping[str, Any]) -> int:
     if config["model_type"] == "lfm2":
         return _count(config, "hidden_size") * _count(config, "conv_L_cache", default=3)
     state = _count(config, "mamba_d_state", "ssm_state_size")
-    values = _count(config, "mamba_n_heads", "mamba_num_heads") * _count(config, "mamba_d_head", "mamba_head_dim")
+    if config.get("mamba_d_head") == "auto":
+        values = _count(config, "mamba_expand") * _count(config, "hidden_size")
+    else:
+        values = _count(config, "mamba_n_heads", "mamba_num_heads") * _count(config, "mamba_d_head", "mamba_head_dim")
     columns = values + 2 * _count(config, "mamba_n_groups", "n_groups") * state
     return columns * _count(config, "mamba_d_conv", "conv_kernel") + values * state
 
 
-def _count(config: Mapping[str, Any], *names: str, default: int | None = None, most: int = 1 << 30) -> int:
+def _count(config: Mapping[str, Any], *names: str, default: int = 0, most: int = 1 << 30) -> int:
     """The first of these numbers that is there; raises ValueError where it is none."""
     value = next((config[name] for name in names if name in config), default)
-    if type(value) is not int or not 1 <= value <= most:
+    if type(value) is not int or not 0 <= value <= most:
         raise ValueError(f"{names[0]} is no count")
     return value

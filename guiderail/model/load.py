@@ -17,6 +17,7 @@ from guiderail.errors import GuiderailError, UsageError
 from guiderail.model import memory, store
 from guiderail.model.errors import MissingWeightsError
 from guiderail.model.garbage import gc_paused
+from guiderail.model.hybrid import OTHER_RECURRENT, WITH_IMAGES, runnable
 from guiderail.model.info import ModelInfo, read_config
 from guiderail.model.shape import ARCHITECTURES
 from guiderail.model.store import EMBEDDED, UnknownModelError
@@ -231,6 +232,14 @@ def check_architecture(config: dict[str, Any], name: str) -> None:
     if not architectures:
         raise WrongArchitectureError(f"{name}: config.json names no architecture", remedy)
     architecture = architectures[0]
+    if config.get("model_type") in OTHER_RECURRENT:
+        raise WrongArchitectureError(
+            f"{name} is a {architecture}, whose recurrent layers do not run here",
+            f"Choose a model with attention in every layer, or one of these: {runnable()}",
+        )
+    if architecture in WITH_IMAGES:
+        _check_storage(config, name)
+        return
     if config.get("is_encoder_decoder") or any(key in config for key in _OTHER_INPUTS):
         raise WrongArchitectureError(f"{name} is a {architecture}: not a decoder of text alone", remedy)
     if architecture in _known(config.get("model_type", "")):

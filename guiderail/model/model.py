@@ -16,7 +16,7 @@ from guiderail.errors import GuiderailError
 from guiderail.model import lean, memory, plain, quantised, threads
 from guiderail.model.attention import NAME, Step, running
 from guiderail.model.checkpoint import Checkpoint, of_module
-from guiderail.model.hybrid import HYBRIDS
+from guiderail.model.hybrid import HYBRIDS, runnable
 from guiderail.model.matrix import Int8, Layout, Packed, Plain, packing_pays, weight_levels
 from guiderail.model.recurrent import Continuation, State, state_bytes
 from guiderail.model.recurrent_tree import TreePass, TreeStates, register
@@ -163,16 +163,19 @@ class Model:
         """The state of the recurrent layers after a token, once they have shown that they run trees as well."""
         if "cache" not in inspect.signature(self._module.forward).parameters:
             raise _unsupported(self._module, self.info.name, "needs a newer version of transformers")
-        if any(rope.get("rope_type", "default") not in STATIC_ROPE for rope in self.rope):
-            raise _unsupported(self._module, self.info.name, "has recurrent layers and frequencies that change")
         register(self._module)
         whole = Continuation({})
         self._probe(seen, whole)
-        tree = TreeStates(whole.after)
-        self._probe(_Seen(), TreePass(tree, [[0]], self.device))
+        if not whole.after:  # as in Granite 4's models with attention alone
+            return {}
+        if any(rope.get("rope_type", "default") not in STATIC_ROPE for rope in self.rope):
+            raise _unsupported(self._module, self.info.name, "has recurrent layers and frequencies that change")
+        states = TreeStates(whole.after)
+        tree = TreePass(states, [[0]], self.device)
+        self._probe(_Seen(), tree)
         for layer, state in whole.after.items():
-            nodes = tree.nodes.get(layer)
-            if nodes is None or (nodes.writes is None) != (state.matrix is None):
+            has_scan = layer in states.nodes and states.nodes[layer].writes is not None
+            if layer not in tree.convolved or has_scan != (state.matrix is not None):
                 raise _unsupported(self._module, self.info.name, f"computes layer {layer} in an unknown way")
         return whole.after
 
@@ -359,6 +362,5 @@ def _check(module: Any, name: str) -> None:
     if strange and config.model_type not in HYBRIDS:
         raise UnsupportedArchitectureError(
             f"{name}: {type(module).__name__} has layers that cannot be cached here: {', '.join(sorted(strange))}",
-            "Choose a model with attention in every layer, or of one of the families with recurrent layers that run: "
-            + ", ".join(dict.fromkeys(HYBRIDS.values())),
+            f"Choose a model with attention in every layer, or one of these: {runnable()}",
         )

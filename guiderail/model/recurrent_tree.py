@@ -89,9 +89,15 @@ class TreePass(Cacheless):
         Of each new node the nodes from the root down to it, itself included.
     device
         Of the model.
+
+    Attributes
+    ----------
+    convolved
+        The layers whose convolution was computed here.
     """
 
     def __init__(self, states: TreeStates, paths: Sequence[Sequence[int]], device: torch.device) -> None:
+        self.convolved: set[int] = set()
         self._states, self._paths = states, paths
         self._layer = -1
         total = paths[-1][-1] + 1
@@ -134,6 +140,7 @@ class TreePass(Cacheless):
         """The convolution of each new node over its own path, [1, channels, new nodes]."""
         from transformers.activations import ACT2FN
 
+        self.convolved.add(self._layer)
         nodes, kernel = self._states.nodes[self._layer], weight.shape[-1]
         assert nodes.columns is not None
         held = self._states.before[self._layer].columns[0]

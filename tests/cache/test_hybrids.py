@@ -1,5 +1,8 @@
 """Models with recurrent layers: whatever is edited, decoded or drafted, scores are those of a fresh encoding."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,10 +13,12 @@ from guiderail.cache import checkpoints as kept
 from guiderail.cache.checkpoints import NEAREST, Checkpoints, planned
 from guiderail.cache.live import LiveCache
 from guiderail.cache.pool import CachePool
-from guiderail.cache.rotation import Refusal, rotation_of
+from guiderail.cache.rotation import Refusal, Rotation, rotation_of
 from guiderail.cache.tree import ROOT, TokenTree
+from guiderail.model.load import load
 from tests.cache.scripts import Edit, edited, edits
 from tests.helpers.models import HYBRIDS, tiny_folder, tiny_model
+from tests.helpers.tiny import tiny_model_folder
 
 IDS = [5 + (i * i * 7 + i) % 290 for i in range(150)]
 SHAPE = [ROOT, 0, 0, 1, ROOT, 4, 3, 2, 6]  # parents
@@ -179,6 +184,17 @@ def test_the_policy_is_exact_and_says_why() -> None:
     cache = LiveCache(tiny_model("granite-4"), policy="patch")
     cache.fit(IDS)
     assert "recurrent" in cache.fit([*IDS[:50], 7, *IDS[50:]]).reason
+
+
+def test_one_of_their_families_with_attention_alone_is_patched_as_any_other(tmp_path: Path) -> None:
+    """As Granite 4's smaller models are."""
+
+    def attend(values: dict[str, Any]) -> None:
+        values |= {"layer_types": ["attention"] * 3, "position_embedding_type": "rope"}
+
+    folder = tiny_model_folder("granite-4", tmp_path, edit_config=attend)
+    model = load(str(folder), device="cpu", dtype="float32", threads=1)
+    assert not model.is_hybrid and isinstance(rotation_of(model), Rotation)
 
 
 @settings(max_examples=60, deadline=None)

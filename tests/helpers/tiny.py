@@ -151,7 +151,7 @@ HYBRIDS: dict[str, TinyFamily] = {
     "olmo-hybrid": TinyFamily("olmo_hybrid", eos="<|endoftext|>", config=_DELTA_NET),
     # Granite 4
     "granite-4": TinyFamily(
-        "granitemoehybrid", eos="<|end_of_text|>", specials=_CODEGEMMA,
+        "granitemoehybrid", eos="<|end_of_text|>", specials=_QWEN[2:6],
         config={**_MAMBA, "layer_types": ["mamba", "attention", "mamba"], "num_local_experts": 4,
                 "num_experts_per_tok": 2, "shared_intermediate_size": 64},
     ),

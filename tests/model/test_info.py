@@ -8,7 +8,7 @@ import pytest
 from transformers import AutoModelForCausalLM
 
 from guiderail.model.errors import ModelFolderError
-from guiderail.model.hybrid import attention_layers
+from guiderail.model.hybrid import attention_layers, state_width
 from guiderail.model.info import read_config, read_info, weight_files
 from tests.helpers.models import HYBRIDS, tiny_model
 from tests.helpers.tiny import FAMILIES, tiny_model_folder
@@ -64,6 +64,14 @@ def test_attention_layers_are_counted_however_a_configuration_tells_them(
     values: dict[str, Any], attention: int | None
 ) -> None:
     assert attention_layers(values) == attention
+
+
+def test_a_width_that_follows_from_others_is_worked_out() -> None:
+    sizes = {"mamba_n_heads": 8, "mamba_n_groups": 1, "mamba_d_state": 16, "mamba_d_conv": 4, "hidden_size": 64}
+    kinds = {"model_type": "granitemoehybrid", "layer_types": ["mamba", "attention"]}
+    stated = state_width({**kinds, **sizes, "mamba_d_head": 16})
+    assert stated == state_width({**kinds, **sizes, "mamba_d_head": "auto", "mamba_expand": 2}) > 0
+    assert state_width({"model_type": "granitemoehybrid", "layer_types": ["attention"]}) == 0
 
 
 @pytest.mark.parametrize("value", ["x" * 3, -1, 1 << 40, None, 2.5])
