@@ -125,7 +125,8 @@ def _openness(members: Members, snapshot: Snapshot, access: MemberAccess, enclos
     if own is None:
         return found
     runtime = snapshot.cursor.runtime
-    return found | Openness(runtime.related(facts, own)) | runtime.of_class(snapshot.cursor.path, own.line, own.name)
+    found |= Openness(runtime.related(facts, own)) | runtime.of_class(snapshot.cursor.path, own.line, own.name)
+    return Openness(found.names, found.causes - {"descriptor"})  # it is meant itself
 
 
 def _chain(front: str) -> str:
