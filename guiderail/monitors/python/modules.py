@@ -42,6 +42,17 @@ OTHER_LIBRARY = frozenset(
 )  # fmt: skip
 
 
+# Brought by the operating system, or by the program that a script runs in: no registry has them, nothing declares them.
+HOSTED = frozenset(
+    (
+        "apt", "apt_pkg", "arcpy", "board", "bpy", "brlapi", "cairo", "cups", "dbus", "dbutils", "dnf", "gdb", "gi",
+        "gimpfu", "gnome", "google", "hou", "idaapi", "idautils", "idc", "inkex", "js", "libvirt", "lldb", "louis",
+        "machine", "mathutils", "maya", "micropython", "nuke", "orca", "pyodide", "qgis", "rpm", "selinux", "sublime",
+        "sublime_plugin", "uno", "unohelper", "unreal", "vim", "xbmc", "xbmcaddon", "xbmcgui", "xbmcplugin",
+    )
+)  # fmt: skip
+
+
 class ModulePath:
     """The import path of a project's files.
 
@@ -107,9 +118,9 @@ class ModulePath:
         return None if names is None else names | _below(package, (*self.declared, *self._mapped))
 
     def elsewhere(self, package: str = "") -> frozenset[str]:
-        """The modules that lie anywhere in the project, where a program may import them that changes its path."""
+        """The modules that lie anywhere in the project, which may change its import path, or that its host may bring."""
         with self.allowance.used():
-            return modules_elsewhere(self.root, package)
+            return modules_elsewhere(self.root, package) | (frozenset() if package else HOSTED)
 
     def doubt(self, package: str = "") -> str | None:
         """Why a module may exist that `modules` does not name; None if that is all.

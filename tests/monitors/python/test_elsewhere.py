@@ -76,6 +76,12 @@ def test_modules_elsewhere_are_less_likely(root: Path) -> None:
     assert restriction.preferred is not None
 
 
+def test_what_a_host_program_or_the_system_brings_may_be_imported(root: Path) -> None:
+    """No project declares it, and no environment shows it."""
+    restriction = imported("import ", root / "a.py", root).interpret(None)
+    assert all(map(restriction.allows, ("gi", "bpy", "vim", "dbus")))
+
+
 def test_hidden_folders_environments_and_data_hold_no_modules(root: Path) -> None:
     """Only the project's own sources count."""
     write(root, {".secret/one.py": "", "node_modules/two.py": "", "data/three.txt": "", "own/four.py": ""})
