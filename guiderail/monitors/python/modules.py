@@ -118,7 +118,7 @@ class ModulePath:
         return None if names is None else names | _below(package, (*self.declared, *self._mapped))
 
     def elsewhere(self, package: str = "") -> frozenset[str]:
-        """The modules that lie anywhere in the project, which may change its import path, or that its host may bring."""
+        """The modules that lie anywhere in the project, which may change its import path, or that a host brings."""
         with self.allowance.used():
             return modules_elsewhere(self.root, package) | (frozenset() if package else HOSTED)
 
