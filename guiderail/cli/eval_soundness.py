@@ -141,7 +141,7 @@ def _projects(study: Study, chosen_set: str, folder: Path | None, language: str)
     from guiderail.evaluation.studies import soundness as evaluation
 
     if folder:
-        return {folder: evaluation.folder_files(folder, language)}
+        return {folder.absolute(): evaluation.folder_files(folder, language)}
     sets = {"libraries": manifest.LIBRARIES, "applications": {"python": manifest.APPLICATIONS}}
     listed = sets[chosen_set].get(language, "")
     if not listed:
