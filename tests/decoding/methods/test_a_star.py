@@ -174,6 +174,8 @@ def test_one_state_a_pass_begins_with_the_greedy_text(name: str) -> None:
 def test_cancelled_it_gives_what_there_is() -> None:
     answers = iter([False, False])
     ((text, reason, tokens),), _ = run(
-        lambda ids: torch.tensor([-math.inf, 1.0, 0.5, -math.inf]), request(cancelled=lambda: next(answers, True)), width=1
+        lambda ids: torch.tensor([-math.inf, 1.0, 0.5, -math.inf]),
+        request(cancelled=lambda: next(answers, True)),
+        width=1,
     )
     assert (text, reason, len(tokens)) == ("aaa", "cancelled", 3)
