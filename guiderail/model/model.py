@@ -17,7 +17,7 @@ from guiderail.model import lean, memory, plain, quantised, threads
 from guiderail.model.attention import NAME, Step, running
 from guiderail.model.checkpoint import Checkpoint, of_module
 from guiderail.model.hybrid import HYBRIDS, runnable
-from guiderail.model.matrix import Int8, Layout, Packed, Plain, packing_pays, weight_levels
+from guiderail.model.matrix import FineInt8, Int8, Layout, Packed, Plain, packing_pays
 from guiderail.model.recurrent import Continuation, State, state_bytes
 from guiderail.model.recurrent_tree import TreePass, TreeStates, register
 from guiderail.model.rope import STATIC_ROPE
@@ -307,7 +307,7 @@ def _kept(checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> TensorC
     how: dict[str, object] = {"layout": layout.__name__, "dtype": str(dtype), "shape": repr(checkpoint.shape)}
     how["torch"] = torch.__version__  # its kernels say which way of laying out is the fastest
     if layout is Int8:
-        how["levels"] = weight_levels()
+        how["levels"] = [kind.levels() for kind in (Int8, FineInt8)]
     return TensorCache(
         checkpoint.files, how, numbers * (1 if layout is Int8 else dtype.itemsize) + _table_bytes(checkpoint)
     )
