@@ -11,16 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from guiderail.errors import GuiderailError
-
-if TYPE_CHECKING:
-    from guiderail.model.recurrent import Continuation
-    from guiderail.model.recurrent_tree import TreePass
 
 NAME = "guiderail"
 # Arguments that change the scores in ways this function does not implement: refuse, never compute something else.
@@ -57,7 +53,8 @@ class Step:
     query_positions, key_positions
         int64 [q] and [length]; needed by layers with a sliding window only.
     recurrent
-        The state that recurrent layers start from, and where they leave theirs; None: they start from nothing.
+        What recurrent layers are given as their cache: a `recurrent.Continuation` or a `recurrent_tree.TreePass`. None:
+        they start from nothing.
     rows
         Which of the store's layers each layer of the model has, set by the model; None: the same.
     """
@@ -68,7 +65,7 @@ class Step:
     mask: torch.Tensor | None = None
     query_positions: torch.Tensor | None = None
     key_positions: torch.Tensor | None = None
-    recurrent: Continuation | TreePass | None = None
+    recurrent: Any = None
     rows: dict[int, int] | None = None
     _windowed: dict[int, torch.Tensor] = field(default_factory=dict)
 

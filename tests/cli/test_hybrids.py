@@ -30,7 +30,8 @@ def test_drafts_change_nothing_and_several_suggestions_come(guiderail: Run, name
     )
     assert (plain.code, plain.err) == (0, "")
     texts = [[one["text"] for one in json.loads(done.out)["suggestions"]] for done in (plain, drafted, three)]
-    assert texts[0] == texts[1] and len(texts[2]) == 3
+    assert texts[0] == texts[1]
+    assert len(texts[2]) > 1 and texts[2][0] == texts[0][0]  # equal ones are offered once
     assert json.loads(plain.out)["model"]["fim"]
 
 

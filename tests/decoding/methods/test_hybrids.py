@@ -46,7 +46,7 @@ def test_drafted_text_is_plain_text(name: str, right: float) -> None:
     session, logits = begun(name)
     drafting = DraftSelector([Guess(plain, right, 3)], FREE)
     assert ids_of(Plain(Sampling(), 0, drafting).decode(session, logits, request(name, 24), ())) == plain
-    assert session.passes < passes
+    assert session.passes < passes or len(plain) < 4  # a text that ends at once has no room for drafts
 
 
 @pytest.mark.parametrize("name", KINDS)
