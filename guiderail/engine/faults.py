@@ -106,6 +106,15 @@ def right_beginnings(
     return found
 
 
+def without_choice(document: Document, one: Suggestion) -> Suggestion | None:
+    """The beginning of a text that alone is legal, as a trusted analyser says: a bracket that has to be closed."""
+    for watch in one.monitored.watches if one.monitored else ():
+        if watch.only and one.text.startswith(watch.only):
+            other = replace(one, text=watch.only, end=one.start, finish="line")
+            return other if fault_of(document, other) is None else None
+    return None
+
+
 def _is_whole(document: Document, one: Suggestion) -> bool:
     """Whether a beginning has no error and closes what it opens, as far as that can be told."""
     return syntax_of(document, change_of(one)) != "wrong" and not opens(document, change_of(one))
