@@ -82,6 +82,7 @@ class Judge:
         broken: list[Suggestion] = []
         ended = self._clock(cancelled)
         for one in (with_whole_statements(self._document, one) for one in found):
+            one = one if one.text.strip() else without_choice(self._document, one) or one  # noqa: PLW2901
             fault = one.verdict or fault_of(self._document, one)
             last = last_right(self._document, one, fault) if fault else 0
             others = self._beginnings(one, last, ended, 1) if fault else [one]

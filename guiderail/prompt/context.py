@@ -53,8 +53,7 @@ def gather(
     index
         What is already known of the project; a server keeps one, so that only changed files are read again.
     seconds
-        Time for the search, after which what was found is used. With ``math.inf`` the result depends only on the
-        files, not on the machine.
+        Time for the search, after which what was found is used; with ``math.inf`` all depends on the files alone.
     least
         The score that a snippet must have, by its reason; by default what was learned (`learned`).
 
