@@ -81,6 +81,12 @@ def test_typescript_keys(typescript) -> None:
     assert restriction_of(Keys(), typescript, TYPESCRIPT + "const p = { ", " }\n", "a.ts").reason == "unknown type"
 
 
+def test_typescript_keys_of_a_union_with_a_collection(typescript) -> None:
+    """Only the collection's members are listed, and the other part takes any keys."""
+    text = "declare function go(o: { headers?: Map<string, string> | Record<string, string> }): void; go({ headers: { "
+    assert restriction_of(Keys(), typescript, text, " } });\n", "a.ts").reason == "may have more"
+
+
 def test_typescript_arguments(typescript) -> None:
     """Optional and rest parameters are respected."""
     truths = ["1)", "1, 2)", ")", "1, 2, 3)"]
