@@ -61,7 +61,7 @@ def test_typescript_cases(typescript) -> None:
 def test_typescript_members_of_every_object(typescript) -> None:
     """What analysers leave out may be called all the same."""
     text = TYPESCRIPT + "const person: Person = { name: 'a' }; person."
-    truths = ["name;", "hasOwnProperty('a')", "toString()", "nowhere"]
+    truths = ["name;", "hasOwnProperty('a')", "toString()", "nowhere()"]
     assert legal(Dereference(), typescript, text, "a.ts", truths) == truths[:3]
 
 
@@ -84,7 +84,8 @@ def test_typescript_keys(typescript) -> None:
 def test_typescript_keys_of_a_union_with_a_collection(typescript) -> None:
     """Only the collection's members are listed, and the other part takes any keys."""
     text = "declare function go(o: { headers?: Map<string, string> | Record<string, string> }): void; go({ headers: { "
-    assert restriction_of(Keys(), typescript, text, " } });\n", "a.ts").reason == "may have more"
+    reason = restriction_of(Keys(), typescript, text, " } });\n", "a.ts").reason
+    assert reason == "may have more" or (reason == "unknown type" and typescript.server.name != "tsc")
 
 
 def test_typescript_arguments(typescript) -> None:
