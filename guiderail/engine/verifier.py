@@ -66,7 +66,7 @@ class Verifier:
     def normal_form(self, text: str) -> Hashable:
         """See `TextVerifier.normal_form`; a text in a language without a lexicon, or in a string, is its own."""
         document, before = self._plan.document, self._place.before
-        if document.language not in LEXICONS or len(before) > LONG:
+        if document.language is None or document.language not in LEXICONS or len(before) > LONG:
             return text
         start = self._plan.offset - len(before)
         if lex_cache(document.path, document.language).state(document.text[: self._plan.offset]).in_string_or_comment:
