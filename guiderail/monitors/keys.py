@@ -29,6 +29,8 @@ _READS = re.compile(
 READ = 200  # characters of a subscript
 _USED = re.compile(r"(?<![\w$])[\w$]++(?=\s*+[:,(}])")
 LONG = 200  # characters of an annotation or a subscript up to which a dictionary is followed
+# Nobody writes a collection as an object literal: another part of a union is meant, which takes any keys.
+_OF_COLLECTIONS = frozenset({"entries", "keys", "values"})
 
 
 class Keys:
@@ -149,6 +151,8 @@ def _literal(snapshot: Snapshot) -> Trigger | None:
         reason = None
         if not offered or len(offered) < len([m for m in members.items if m.kind != 1]):
             reason = "unknown type"  # what is in scope is offered where no keys are known
+        elif offered >= _OF_COLLECTIONS:
+            reason = "may have more"  # ``Headers | Record<string, string>``
         elif not members.complete:
             reason = "incomplete"
         elif not any(name.startswith(typed + snapshot.upcoming) for name in names):

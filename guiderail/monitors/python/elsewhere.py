@@ -19,6 +19,7 @@ from guiderail.prompt.ignore import is_apart
 DEEPEST, MOST_FOLDERS = 6, 1_000
 FRESH_S = 5.0
 _SOURCES = (".py", ".pyi")
+_INIT = frozenset({"__init__"})
 
 Entries = Sequence[tuple[str, bool]]
 
@@ -40,7 +41,7 @@ def walk(root: Path, deepest: int, most: int) -> Iterator[tuple[Path, Entries]]:
 
 
 def modules_elsewhere(root: Path, package: str = "") -> frozenset[str]:
-    """The modules of any folder of a project, or of any of its folders that a package may be.
+    """The modules of any folder of a project that is no package's own, or of any of its folders that a package may be.
 
     Parameters
     ----------
@@ -51,7 +52,8 @@ def modules_elsewhere(root: Path, package: str = "") -> frozenset[str]:
     """
     parts = tuple(package.split(".")) if package else ()
     folders = _folders(root, int(time.monotonic() / FRESH_S))
-    return frozenset(name for folder, names in folders if folder[len(folder) - len(parts) :] == parts for name in names)
+    found = (names for folder, names in folders if folder[len(folder) - len(parts) :] == parts)
+    return frozenset(name for names in found if parts or not names & _INIT for name in names - _INIT)
 
 
 @lru_cache(maxsize=4)

@@ -52,6 +52,9 @@ def openness_of(members: Members, receiver: str, snapshot: Snapshot) -> Openness
             found |= open_by("framework") if runtime.is_vague(place.path, place.line, place.name) else Openness()
     if is_class:
         found |= Openness(_OF_TYPE)
+    if metaclass or is_class:  # a class that a call makes is said to be what made it
+        named = runtime.of_name(receiver, snapshot.cursor.path) if receiver and not receiver.endswith("()") else None
+        found |= Openness(named.names) if named is not None else Openness()
     if _PROPERTY.match(snapshot.text[snapshot.lex_state.statement_start :].rpartition(".")[0]):
         found |= Openness(frozenset({"getter", "setter", "deleter"}))
     if facts is UNREAD and (is_settable(members) or not members.types):

@@ -81,11 +81,37 @@ def openness(root: Path, text: str, name: str = "A") -> Openness:
         ("import plain\nclass A:\n    def f(self, k): plain.quiet(self)", False),
         ("from nowhere import fill\nclass A:\n    def f(self, k): fill(self)", False),
         ("found = (B,)\nclass A(found[0]): ...", True),
+        ("class A:\n    def __get__(self, one, owner): ...", True),
+        ("class A(property): ...", False),
     ],
 )
 def test_who_may_add_names(tmp_path: Path, text: str, is_open: bool) -> None:
     """By bases, metaclass, decorators and configuration, wherever they are defined."""
     assert openness(tmp_path, text).open is is_open
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("from dataclasses import dataclass\n@dataclass\nclass A: ...", "__dataclass_fields__"),
+        ("import attrs\n@attrs.define(slots=True)\nclass B: ...\nclass A(B): ...", "__attrs_attrs__"),
+        ("from enum import Enum\nclass A(Enum): X = 1", "_value2member_map_"),
+        ("from enum import Flag\nNAMES = ['X', 'Y']\nA = Flag('A', NAMES)", "X"),
+        ("from enum import Enum\nA = Enum(value='A', names='X, Y')", "Y"),
+        ("from collections import namedtuple\nFIELDS = ('x', 'y')\nA = namedtuple('A', FIELDS)", "y"),
+    ],
+)
+def test_names_that_decorators_and_calls_add(tmp_path: Path, text: str, name: str) -> None:
+    """They are known, and so nothing else is free."""
+    found = openness(tmp_path, text)
+    assert name in found.names
+    assert not found.open
+
+
+def test_a_program_that_was_packed_says_so(tmp_path: Path) -> None:
+    """By members of a module that no stub describes."""
+    made = runtime(tmp_path, "", STAND_INS | {"stubs/sys/__init__.pyi": "path: list[str]\n"})
+    assert "_MEIPASS" in made.of_module(tmp_path / "stubs/sys/__init__.pyi").names
 
 
 def test_names_of_bases_are_known(tmp_path: Path) -> None:
