@@ -87,6 +87,14 @@ class ServerPool:
         """The analyser as `get` has it, but one that finds all uses of a name: it may be another."""
         return self._get(language, folder, references=True)
 
+    def running(self, language: str, folder: Path) -> ServerAnalyser | None:
+        """An analyser that was started already."""
+        folder = whole(folder)
+        with self._starting:
+            chosen = (self._chosen.get((language, folder, references)) for references in (True, False))
+            found = (self._running.get((one[0].name, folder)) for one in chosen if one is not None)
+            return next((one for one in found if one is not None), None)
+
     def _get(self, language: str, folder: Path, *, references: bool) -> ServerAnalyser | None:
         with self._starting:
             return self._started(language, folder, references=references)
