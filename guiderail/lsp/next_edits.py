@@ -210,7 +210,7 @@ class NextEdits:
                 return ()
             finder = Finder(analyser, Files(root, opened, earlier), cancelled.is_set)
             every = finder.find(before, after) if is_followed else Consequences()
-            write = lambda *hole: self._written(request, *hole, cancelled)  # noqa: E731
+            write = lambda document, hole: self._written(request, document, hole, cancelled)  # noqa: E731
             is_ready = self._client.worker.health.state == "ready"
             if not every.edits and every.unfilled and is_ready:
                 every = finder.filled(replace(every, unfilled=every.unfilled[:TRIED]), write, count=1)
