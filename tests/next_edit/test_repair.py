@@ -23,8 +23,8 @@ def diagnose(document: Document) -> list[Diagnostic]:
 
 def repaired(before: str, after: str, cursor: int, *written: str) -> str | None:
     """A text after the edit that mends it."""
-    texts = (Document(text, language="python") for text in (before, after))
-    found = repair(diagnose, *texts, cursor, lambda *_: written)
+    old, new = Document(before, language="python"), Document(after, language="python")
+    found = repair(diagnose, old, new, cursor, lambda *_: written)
     return found.edit.apply(after) if found else None
 
 
