@@ -176,8 +176,8 @@ PARTS = frozenset(
         "guiderail.prompt.context",
     }
 )
-# It measures a part below the engine: where the time of a token goes.
-MEASURING = frozenset({"guiderail.benchmarks.monitored"})
+# They measure a part below the engine: where the time of a token goes, and what each kind of context is worth.
+MEASURING = frozenset({"guiderail.benchmarks.monitored", "guiderail.evaluation.context_kinds"})
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def bandwidth(plan: Plan) -> dict[str, float]:
 def measure(engines: Sequence[Engine], ids: list[int], plan: Plan, done: Callable[[], None]) -> list[dict[str, Any]]:
     """What each engine took: seconds of a single token, of all and of narrow passes, a list of rounds; its tokens."""
     times = [  # with a warm-up: thread pools, allocations, a graph for each bucket of slots
-        {"engine": engine, "first": [], "all": [], "widths": [], "ids": engine.tokens(ids, plan.tokens)}
+        {"engine": engine, "first": [], "all": [], "widths": None, "ids": engine.tokens(ids, plan.tokens)}
         for engine in engines
     ]
     for _ in range(plan.runs):
@@ -147,7 +147,7 @@ def measure(engines: Sequence[Engine], ids: list[int], plan: Plan, done: Callabl
             engine = found["engine"]
             found["first"].append(engine.decode(ids, 1))
             found["all"].append(engine.decode(ids, plan.tokens))
-            found["widths"].append(widths(engine, ids))
+            found["widths"] = found["widths"] or widths(engine, ids)  # in the first round: each needs the prompt anew
             done()
     return times
 
@@ -167,10 +167,7 @@ def rows(model: Model, times: Sequence[dict[str, Any]], plan: Plan) -> list[dict
             "threads": plan.threads,
             "busy": plan.busy,
             **_speed(found, plan),
-            "ms_of_rows": {
-                width: round(1000 * statistics.median(one[width] for one in found["widths"]), 3)
-                for width in found["widths"][0]
-            },
+            "ms_of_rows": {width: round(1000 * seconds, 3) for width, seconds in found["widths"].items()},
             "load_s": found["engine"].load_s,
             "runs": plan.runs,
             "same_tokens": _common(found["ids"], reference),

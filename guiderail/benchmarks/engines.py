@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from guiderail.model.model import Model
 
 ROWS = (1, 4, 8, 16)  # widths of the passes that are timed
-ROUNDS = 4
+ROUNDS = 6
 PROBE = 64  # tokens of the prompt after which llama.cpp's threads are tried
 
 

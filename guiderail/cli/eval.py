@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from guiderail.cli.eval_context import context
 from guiderail.cli.eval_cursors import cursors
 from guiderail.cli.eval_dotprompts import dotprompts
 from guiderail.cli.eval_layout import layout
@@ -40,7 +41,9 @@ def evaluate() -> None:
     leave_out_programs()
 
 
-STUDIES = (model, pie, methods, repetition, layout, precision, soundness, uplift, verdict, cursors, shown, next_edit)
+STUDIES = (
+    model, pie, methods, repetition, layout, context, precision, soundness, uplift, verdict, cursors, shown, next_edit,
+)  # fmt: skip
 for command in (*STUDIES, run, dotprompts, tasks, report):
     evaluate.add_command(command)
 

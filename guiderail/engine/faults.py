@@ -106,6 +106,19 @@ def right_beginnings(
     return found
 
 
+def without_choice(document: Document, one: Suggestion) -> Suggestion | None:
+    """What alone is legal, as a trusted analyser says: a bracket that has to be closed.
+
+    It is the beginning of the text, or what the model should have written instead of nothing.
+    """
+    wrote_nothing = not (one.text or one.written).strip()
+    for watch in one.monitored.watches if one.monitored else ():
+        if watch.only and (one.text.startswith(watch.only) or wrote_nothing):
+            other = replace(one, text=watch.only, end=one.start, finish="line")
+            return other if fault_of(document, other) is None else None
+    return None
+
+
 def _is_whole(document: Document, one: Suggestion) -> bool:
     """Whether a beginning has no error and closes what it opens, as far as that can be told."""
     return syntax_of(document, change_of(one)) != "wrong" and not opens(document, change_of(one))

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from guiderail.engine.faults import change_of, ends_something, fault_of
+from guiderail.engine.faults import change_of, ends_something, fault_of, without_choice
 from guiderail.engine.likelihood import Facts, likelihood_of, word_ends
+from guiderail.engine.whole_statements import ends_whole, has_lines, with_whole_statements
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.verdict import Verdict, opens
 from guiderail.text.languages.table import LEXICONS
@@ -64,8 +65,9 @@ class Gate:
         """
         kept: dict[str, Suggestion] = {}
         unsure: list[Suggestion] = []
-        for one in found:
+        for one in (with_whole_statements(document, one) for one in found):
             other = self._likely(document, one) if one.steps and one.text.strip() and one.verdict is None else one
+            other = other or without_choice(document, one)
             if other is None:
                 unsure.append(replace(one, verdict=UNSURE))
             else:
@@ -78,7 +80,7 @@ class Gate:
         chance = self._likelihood(facts.of(len(one.text)))
         if chance >= self._least:
             return replace(one, chance=chance)
-        ends = [end for end in word_ends(one.text) if end < len(one.text)][:LOOKED_AT]
+        ends = [end for end in word_ends(one.text) if end < len(one.text) and _may_stand(one.text, end)][:LOOKED_AT]
         for end in reversed(ends):
             chance = self._likelihood(facts.of(end))
             if chance < self._least:
@@ -87,6 +89,11 @@ class Gate:
             if _may_end(document, other) and fault_of(document, other) is None:
                 return other
         return None
+
+
+def _may_stand(text: str, end: int) -> bool:
+    """Whether a beginning is in the first line of a text, or ends with a line."""
+    return not has_lines(text[:end]) or not text[end:].partition("\n")[0].strip()
 
 
 def _closed(document: Document, one: Suggestion, end: int) -> Suggestion:
@@ -101,6 +108,8 @@ def _closed(document: Document, one: Suggestion, end: int) -> Suggestion:
 def _may_end(document: Document, one: Suggestion) -> bool:
     """Whether a beginning has a word, ends with one or with an operand, and closes what it opens."""
     if not re.search(r"\w", one.text) or not ends_something(one.text) or opens(document, change_of(one)):
+        return False
+    if not ends_whole(document, one):
         return False
     language = document.language or ""
     if language not in LEXICONS:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guiderail.engine.faults import change_of, fault_of, last_right, right_beginnings
+from guiderail.engine.faults import change_of, fault_of, last_right, right_beginnings, without_choice
+from guiderail.engine.whole_statements import with_whole_statements
 from guiderail.monitors.error_kinds import is_sure
 from guiderail.monitors.verdict import Inspector, Verdict
 
@@ -80,10 +81,11 @@ class Judge:
         kept: dict[str, Suggestion] = {}
         broken: list[Suggestion] = []
         ended = self._clock(cancelled)
-        for one in found:
+        for one in (with_whole_statements(self._document, one) for one in found):
+            one = one if one.text.strip() else without_choice(self._document, one) or one  # noqa: PLW2901
             fault = one.verdict or fault_of(self._document, one)
             last = last_right(self._document, one, fault) if fault else 0
-            others = right_beginnings(self._document, one, last, ended) if fault else [one]
+            others = self._beginnings(one, last, ended, 1) if fault else [one]
             if not others:
                 broken.append(replace(one, text=one.text or one.written, verdict=fault))
             for other in others:
@@ -93,13 +95,16 @@ class Judge:
     def _mended(self, wrong: Sequence[Suggestion], shown: Sequence[str], cancelled: Cancelled) -> list[Suggestion]:
         """The longest beginning of each text with errors that comes before the first, and is found to be clean."""
         ended = self._clock(cancelled)
-        tried = [
-            right_beginnings(self._document, one, one.verdict.at if one.verdict else 0, ended, MENDED) for one in wrong
-        ]
+        tried = [self._beginnings(one, one.verdict.at if one.verdict else 0, ended, MENDED) for one in wrong]
         texts = {one.text: one for each in tried for one in each if one.text not in shown}
         clean = {one.text: one for one in self._judged(list(texts.values()), cancelled) if _is_clean(one)}
         longest = [next((one.text for one in each if one.text in clean), None) for each in tried]
         return [clean[text] for text in dict.fromkeys(longest) if text is not None]
+
+    def _beginnings(self, one: Suggestion, last: int, ended: Callable[[], bool], most: int) -> list[Suggestion]:
+        """The longest right beginnings of a text; else what alone is legal of it."""
+        only = without_choice(self._document, one)
+        return right_beginnings(self._document, one, last, ended, most) or ([only] if only else [])
 
     def _clock(self, cancelled: Cancelled) -> Callable[[], bool]:
         """Whether the time is over in which beginnings are looked for, counted from now."""

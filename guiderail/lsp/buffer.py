@@ -16,7 +16,7 @@ from pygls.uris import to_fs_path
 from guiderail.errors import UsageError
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
-from guiderail.text.language import language_named, language_of
+from guiderail.text.language import ending_of, language_named, language_of
 from guiderail.text.positions import Encoding, code_points, to_column, to_units
 
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -35,24 +35,32 @@ class Buffer:
         As the client opened it.
     encoding
         What the client's columns count.
+    notebook
+        The URI of the notebook that it is a cell of, where the client says so.
 
     Attributes
     ----------
     cursor
         Offset after the last edit: where the person probably is.
+    is_cell
+        Whether it is a notebook's cell.
     inserted
         What the last message inserted, if that was all that it did.
     lost
         Whether the text may differ from the client's, a change of which could not be read or applied.
     """
 
-    def __init__(self, uri: str, language: str, text: str, version: int, encoding: Encoding) -> None:
+    def __init__(
+        self, uri: str, language: str, text: str, version: int, encoding: Encoding, notebook: str = ""
+    ) -> None:  # fmt: skip
         self.uri = uri
-        self.path = path_of(uri)
+        self.path = path_of(notebook or uri)
         self.language = _known_language(language, self.path, text)
         # A cell is no notebook's file: analysers and the model go by a name's ending.
-        is_cell = self.path is not None and self.path.suffix == ".ipynb" and not uri.startswith("file:")
-        self._place = self.path.with_name(f"{self.path.name}.py") if self.path and is_cell else self.path
+        is_in_notebook = self.path is not None and self.path.suffix == ".ipynb" and not uri.startswith("file:")
+        self.is_cell = bool(notebook) or is_in_notebook
+        ending = ending_of(self.language or "")
+        self._place = self.path.with_name(f"{self.path.name}{ending}") if self.path and self.is_cell else self.path
         self.version = version
         self.encoding: Encoding = encoding
         self.cursor = 0

@@ -12,6 +12,7 @@ from guiderail.lsp.configuration import ClientConfig
 from guiderail.lsp.disk_changes import DiskChanges
 from guiderail.lsp.feedback import Lesson
 from guiderail.lsp.followed import Followed
+from guiderail.lsp.notebooks import Notebooks
 from guiderail.lsp.policy import Policy
 from guiderail.lsp.process import ServerProcess
 from guiderail.lsp.scheduler import Scheduler
@@ -40,6 +41,8 @@ class ClientState:
     ----------
     buffers
         The open documents, by URI.
+    notebooks
+        The open notebooks, which say what cells belong together.
     disk
         What its projects' files were like, if it does not watch them.
     suggestions
@@ -76,6 +79,10 @@ class ClientState:
     configured: asyncio.Event = field(default_factory=asyncio.Event)
     encoding: Encoding = "utf-16"
     shows_ghost_text: bool = False
+    notebooks: Notebooks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.notebooks = Notebooks(self.buffers)
 
     @property
     def worker(self) -> Worker:
@@ -92,6 +99,11 @@ class ClientState:
         chance = shown.candidate.suggestion.chance
         if chance is not None and not self.process.is_shared:
             self.process.feedback.learn(Lesson(public_name(self.worker.health.model), chance, right))
+
+    def placed(self, buffer: Buffer, document: Document, offset: int) -> tuple[Document, int]:
+        """A text of a document and a place in it, for the engine: those of a cell in the text of its whole notebook."""
+        surrounding = self.notebooks.around(buffer, lambda other: not self.policy.exclusion_reason(other))
+        return surrounding.around(document), offset + len(surrounding.above)
 
     def edited(self, uri: str, document: Document | None) -> None:
         """Let analysers see what an open document holds; None once it was saved or closed."""

@@ -34,7 +34,12 @@ _HANDLED_HERE = (
     types.EXIT,
 )
 _NOT_JSON = object()
-_TEXTS = (types.TEXT_DOCUMENT_DID_CHANGE, types.TEXT_DOCUMENT_DID_OPEN)  # messages that bring a document's text
+_TEXTS = (  # messages that bring a document's text
+    types.TEXT_DOCUMENT_DID_CHANGE,
+    types.TEXT_DOCUMENT_DID_OPEN,
+    types.NOTEBOOK_DOCUMENT_DID_CHANGE,
+    types.NOTEBOOK_DOCUMENT_DID_OPEN,
+)
 
 
 class Connection(LanguageServerProtocol):
@@ -54,7 +59,7 @@ class Connection(LanguageServerProtocol):
         self.token: str | None = None
         self.on_rejected: Callable[[], None] = lambda: None
         self.on_unread: Callable[[str, bytes], None] = lambda *_: None
-        self._exclusive: asyncio.Future[None] | None = None
+        self._exclusive: set[asyncio.Future[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._initialized = self._open = self._shutdown = self._rejected = (
             False  # before pygls looks through the attributes
@@ -110,19 +115,20 @@ class Connection(LanguageServerProtocol):
 
     def run_exclusively(self, work: Coroutine[Any, Any, None]) -> None:
         """Run the rest of a message's handling; the next message is received when it is done (`wait_for_exclusive`)."""
-        self._exclusive = asyncio.ensure_future(work)
-        self._exclusive.add_done_callback(_log_failure)
+        task = asyncio.ensure_future(work)
+        self._exclusive.add(task)
+        task.add_done_callback(_log_failure)
 
     async def wait_for_exclusive(self) -> None:
         """Wait until the next message may be received, which may depend on the result of the last one."""
-        if self._exclusive is not None:
-            await asyncio.wait([self._exclusive])
-            self._exclusive = None
+        if self._exclusive:  # a notebook's message may change several cells
+            await asyncio.wait(self._exclusive)
+            self._exclusive.clear()
 
     def cancel_exclusive(self) -> None:
         """Cancel the work that the next message waits for."""
-        if self._exclusive is not None:
-            self._exclusive.cancel()
+        for task in self._exclusive:
+            task.cancel()
 
     def receive(self, body: bytes) -> None:
         """Handle the body of one frame; never raises."""

@@ -32,10 +32,11 @@ def at_cursor(
 
 def after_edit(client: ClientState, buffer: Buffer) -> CompletionRequest:
     """The request that is likely to come after the last edit of a document."""
+    document, offset = client.placed(buffer, buffer.document, min(buffer.cursor, len(buffer.text)))
     return CompletionRequest(
         uri=buffer.uri,
-        document=buffer.document,
-        offset=min(buffer.cursor, len(buffer.text)),
+        document=document,
+        offset=offset,
         root=client.policy.root_of(buffer.path),
         settings=client.policy.preferences_for(buffer.path).settings,
         client=client.scheduler.client,

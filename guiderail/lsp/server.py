@@ -27,6 +27,7 @@ from guiderail.lsp.handlers.documents import DocumentHandlers
 from guiderail.lsp.handlers.files import FileHandlers
 from guiderail.lsp.handlers.lifecycle import CONFIGURATION_TIMEOUT_S, LifecycleHandlers
 from guiderail.lsp.handlers.next_edits import NextEditHandlers
+from guiderail.lsp.handlers.notebooks import NotebookHandlers
 from guiderail.lsp.model_offer import ModelOffer
 from guiderail.lsp.policy import Policy
 from guiderail.lsp.process import ServerProcess
@@ -74,6 +75,9 @@ class Server(LanguageServer):
             "guiderail",
             __version__,
             text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
+            notebook_document_sync=types.NotebookDocumentSyncOptions(
+                [types.NotebookDocumentFilterWithNotebook(notebook="*")]
+            ),
             protocol_cls=Connection,
             converter_factory=converter,
         )
@@ -103,9 +107,11 @@ class Server(LanguageServer):
         configuration.register()
         self._next_edits = NextEditHandlers(client, connection)
         self._next_edits.register()
-        DocumentHandlers(
+        documents = DocumentHandlers(
             client, connection, status, warn=configuration.warn, next_edits=self._next_edits.edits
-        ).register()
+        )
+        documents.register()
+        NotebookHandlers(client, connection, documents).register()
         FileHandlers(client, connection, status, configuration).register()
         CompletionHandlers(
             client, connection, status, warn=configuration.warn, prefetch_delay_s=prefetch_delay_s

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from guiderail.monitors.analysis.answers import Signature, Signatures
 from guiderail.monitors.analysis.requests import PROBE, SIGNATURES, Question, Request
-from guiderail.monitors.call import CallArguments, fits
+from guiderail.monitors.call import CallArguments, fits, only_closes
 from guiderail.monitors.cursor_context import Snapshot
 from guiderail.monitors.monitor import Restriction, Trigger
 from guiderail.monitors.parameters import RECEIVER, Parameters, parameters_of
@@ -19,6 +19,7 @@ from guiderail.text.languages.table import INFERRED, PYTHON_STATEMENTS
 if TYPE_CHECKING:
     from guiderail.monitors.analysis.client import Client
 
+WRITTEN = 2000  # characters of arguments before a cursor that are read
 LOOK_BACK = 200  # characters that a callee may have
 MANY = 4  # arguments of the call that asks how many are taken
 _CALLEE = re.compile(r"(?P<callee>[\w$.]*[\w$\])])\($")
@@ -48,6 +49,7 @@ class Arguments:
 
     def trigger(self, snapshot: Snapshot) -> Trigger | None:
         """See `Monitor.trigger`."""
+        snapshot, written = _at_bracket(snapshot)
         found = _callee(snapshot)
         if found is None or _WORD.search(found["callee"]) or snapshot.lex_state.in_string_or_comment:
             return None
@@ -62,14 +64,25 @@ class Arguments:
             empty, given = answer
             if _overloads(empty, style) != _overloads(given, style):
                 return Restriction(None, reason="generic")
-            restriction = _restriction(empty, style, _bare(snapshot, found["callee"]))
+            restriction = _restriction(empty, style, _bare(snapshot, found["callee"]), written)
             if snapshot.language in PYTHON_STATEMENTS and _is_open(snapshot, found["callee"]):
                 restriction = replace(restriction, reason="dynamic")
             # What it does not know, tsc looks up by its name alone in JavaScript; and any argument may be left out.
             is_guess = snapshot.language in INFERRED
             return replace(restriction, reason="inferred type") if is_guess else restriction
 
-        return Trigger(found[0], CALLS, question, interpret, word=False, lazy=True)
+        return Trigger(found[0], CALLS, question, interpret, written, word=False, lazy=True)
+
+
+def _at_bracket(snapshot: Snapshot) -> tuple[Snapshot, str]:
+    """Where the call was opened that a cursor is in, and what was written since; elsewhere the text as it is."""
+    text, opened = snapshot.text, snapshot.lex_state.open_brackets[-1:]
+    if snapshot.text != snapshot.cursor.text or not opened or text[opened[0]] != "(":
+        return snapshot, ""  # while a text is decoded, its own calls ask when they are opened
+    end = opened[0] + 1
+    if not 0 < len(text) - end <= WRITTEN or snapshot.lex_state.in_string_or_comment:
+        return snapshot, ""
+    return snapshot.cut(end), text[end:]
 
 
 def _bare(snapshot: Snapshot, callee: str) -> str:
@@ -132,7 +145,7 @@ def _overloads(answer: Signatures, style: CallStyle) -> set[Parameters | None]:
     return {parameters_of(signature, keywords=style.keywords) for signature in answer.items}
 
 
-def _restriction(answer: Signatures, style: CallStyle, callee: str) -> Restriction:
+def _restriction(answer: Signatures, style: CallStyle, callee: str, written: str) -> Restriction:
     known: list[Parameters] = []
     for signature in answer.items:
         parameters, owned = parameters_of(signature, keywords=style.keywords), _OWNED.search(signature.label)
@@ -147,7 +160,10 @@ def _restriction(answer: Signatures, style: CallStyle, callee: str) -> Restricti
     if not known:
         return Restriction(None, reason="unknown signature")
     return Restriction(
-        lambda masks: CallArguments(masks, known, style), len(known), allows=lambda truth: fits(known, truth, style)
+        lambda masks: CallArguments(masks, known, style),
+        len(known),
+        allows=lambda truth: fits(known, written + truth, style),
+        only=")" if only_closes(known, written, style) else "",
     )
 
 

@@ -81,7 +81,8 @@ class ArgumentReader:
             if end > at:
                 reading, at = self._more(reading, data[at:end]), end
             elif (found := _UNDECIDED.match(data, at)) is not None:
-                return replace(reading, undecided=found[0])
+                begun = self._more(reading, b'"') if found[0][:1] in b"\"'" else reading  # a string, of whatever kind
+                return begun if begun.state == "lost" else replace(reading, undecided=found[0])
             else:
                 reading, at = self._mark(reading, data, at)
         return reading
@@ -214,6 +215,15 @@ class CallArguments:
 
     def _fits(self, reading: _Reading, data: bytes) -> bool:
         return self._reader.on(reading, data).state != "lost"
+
+
+def only_closes(overloads: Sequence[Parameters], arguments: str, style: CallStyle) -> bool:
+    """Whether after these arguments only the bracket that closes the call is legal."""
+    reader = ArgumentReader(overloads, style)
+    here = reader.on(_Reading(), arguments.encode())
+    is_between = here.state == "inside" and not (here.brackets or here.quote or here.argument.strip())
+    ends = {data: reader.on(here, data).state for data in (b"x", b")")} if is_between else {}
+    return ends == {b"x": "lost", b")": "past"}
 
 
 def fits(overloads: Sequence[Parameters], arguments: str, style: CallStyle) -> bool:

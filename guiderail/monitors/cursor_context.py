@@ -172,6 +172,11 @@ class Snapshot:
         """The lexer's state at the end of the text."""
         return lex_state(self.text, self.language, self.cursor.lex_state)
 
+    def cut(self, end: int) -> Snapshot:
+        """The same cursor with the text up to an earlier place, as if what was written since were not there."""
+        text = self.text[:end]
+        return Snapshot(self.cursor._with(text, self.cursor.rest), text)
+
     @property
     def statement(self) -> str:
         """The statement that is being written, up to here."""

@@ -93,8 +93,9 @@ class JointMonitors(Constraint):
         self._deadline_s = deadline_s
         self._endings = frozenset(b"".join(monitor.endings for monitor in monitors))
         typed = context.typed.encode()
-        # What is going to be decoded again lengthens a name, or holds the trigger itself: that is asked now.
-        begun = self._triggered(b"", monitors) if not typed or begins_name(typed) else ()
+        # What is going to be decoded again lengthens a name, or holds the trigger itself: that is asked now. A blank
+        # ends a name, but not what is longer.
+        begun = self._triggered(b"", monitors, words=not typed or begins_name(typed))
         self._steps = [_Step(b"", begun, begun)]
         self._walked(self._steps[0], typed)
         self._prefetch()
@@ -111,7 +112,9 @@ class JointMonitors(Constraint):
         """The triggers on the path to here and their outcomes; those of dropped tokens are left out."""
         asked = [one.query for step in self._steps for one in step.begun]
         asked += [one for step in self._steps for one in step.crossed.values()]
-        watches = {one: replace(one.watch, forbidden=[], at=[]) for one in asked}
+        watches = {one: replace(one.watch, forbidden=[], at=[], only="") for one in asked}
+        for one in () if self._scene.typed.strip() else self._steps[0].open:  # what is written later was a choice
+            watches[one.query].only = one.query.watch.only
         for at, step in enumerate(self._steps):
             for one, token in step.forbidden:
                 watches[one].forbidden.append(self._masks.token_bytes[token].decode(errors="replace"))
@@ -247,14 +250,16 @@ class JointMonitors(Constraint):
         still, begun = _longer(still, data[at:]), _longer(begun, data[at:])
         return _Step(step.written + data, tuple(one for one in (*still, *begun) if not one.is_closed), begun)
 
-    def _triggered(self, written: bytes, monitors: Sequence[Monitor]) -> tuple[OpenQuery, ...]:
-        """The questions that the monitors ask after `written`."""
+    def _triggered(self, written: bytes, monitors: Sequence[Monitor], *, words: bool = True) -> tuple[OpenQuery, ...]:
+        """The questions that the monitors ask after `written`; with or without those about a single word."""
         try:
             snapshot = self._scene.snapshot(written.decode())
         except UnicodeDecodeError:
             return ()
         found = ((monitor, _trigger(monitor, snapshot)) for monitor in monitors)
-        return tuple(self._ask(monitor, trigger) for monitor, trigger in found if trigger)
+        return tuple(
+            self._ask(monitor, trigger) for monitor, trigger in found if trigger and (words or not trigger.word)
+        )
 
     def _ask(self, monitor: Monitor, trigger: Trigger) -> OpenQuery:
         until = time.perf_counter() + (self._deadline_s * SOFT_SHARE if monitor.soft else self._deadline_s)

@@ -50,6 +50,8 @@ class Restriction:
         Whether a true continuation, from the trigger on, is legal: what the evaluation replays.
     preferred
         As `legal`, those of its texts that are not made less likely; None for all.
+    only
+        The one text that is legal next, where there is no choice.
     causes
         What makes the receiver's names unknown, if anything does: what the evaluation counts.
     """
@@ -60,6 +62,7 @@ class Restriction:
     allows: Callable[[str], bool] = lambda _: True
     preferred: Callable[[Masks], Legal] | None = None
     causes: frozenset[str] = frozenset()
+    only: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from guiderail.decoding.constraints.vocabulary import Vocabulary
-from guiderail.monitors.analysis.pool import Analysers, folder_of, overlooks
+from guiderail.monitors.analysis.pool import Analysers, analyser_of, folder_of, overlooks
 from guiderail.monitors.analysis.server import whole
 from guiderail.monitors.cursor_context import CursorContext
 from guiderail.monitors.joint import JointMonitors
@@ -71,13 +71,12 @@ class Monitors:
         """
         folder = folder_of(document, root)
         monitors = for_language(self.monitors, document.language)
-        analyser = None
+        analyser, path = None, whole(document.path or folder / (UNTITLED + ending_of(document.language or "")))
         if monitors and document.language and document.language in LEXICONS and len(document.text) <= LONGEST:
-            analyser = self.analysers.get(document.language, folder)
+            analyser = analyser_of(self.analysers, document.language, folder, path)
         if analyser is None:
             return None
         analyser.attend()
-        path = whole(document.path or folder / (UNTITLED + ending_of(document.language or "")))
         context = CursorContext(document, offset, path, typed, folder, self.analysers.python, self.analysers.trust)
 
         if context.language in PYTHON_STATEMENTS:

@@ -143,6 +143,7 @@ class PendingQuery:
             if trust.reason is None and legal is not None:
                 self.bias, self.watch.soft = trust.bias, trust.is_soft
                 self._legal, self.watch.legal = legal, self._restriction.size
+                self.watch.only = "" if trust.is_soft else self._restriction.only
         self.watch.wait_s = time.perf_counter() - began
 
 

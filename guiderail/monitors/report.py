@@ -25,6 +25,8 @@ class TriggerOutcome:
         The tokens that the model would have written and that lead to nothing legal.
     at
         For each of these, how many tokens had been decoded before it, the half-typed word's included.
+    only
+        The one text that was legal at the cursor, where there was no choice.
     wait_s
         How long decoding waited for the analyser.
     """
@@ -37,6 +39,7 @@ class TriggerOutcome:
     forbidden: list[str] = field(default_factory=list)
     at: list[int] = field(default_factory=list)
     wait_s: float = 0.0
+    only: str = ""
 
 
 @dataclass(slots=True)

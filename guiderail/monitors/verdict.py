@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import Diagnostic, NoAnswer
-from guiderail.monitors.analysis.pool import Analysers, folder_of
+from guiderail.monitors.analysis.pool import Analysers, analyser_of, folder_of, overlooks
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
 from guiderail.monitors.analysis.server import whole
 from guiderail.monitors.change import Change
@@ -112,15 +112,17 @@ class Inspector:
         """A verdict on each change; they are alternatives to each other."""
         began = time.perf_counter()
         until = began + self.deadline_s
-        analyser = self._analyser(document, root)
         path = whole(document.path or folder_of(document, root) / "guiderail_untitled")
+        analyser = self._analyser(document, root, path)
         asked = [_Inspection(document, change, analyser, path) for change in changes]
         found = [one.verdict(until, cancelled) for one in asked]
         wait_s = time.perf_counter() - began
         return [replace(verdict, wait_s=wait_s) for verdict in found]
 
-    def _analyser(self, document: Document, root: Path | None) -> Analyser | None:
-        return self._analysers.get(document.language, folder_of(document, root)) if document.language else None
+    def _analyser(self, document: Document, root: Path | None, path: Path) -> Analyser | None:
+        if not document.language:
+            return None
+        return analyser_of(self._analysers, document.language, folder_of(document, root), path)
 
 
 class _Inspection:
@@ -140,6 +142,8 @@ class _Inspection:
             self._known = Verdict("errors", ("syntax error",), kinds=(SYNTAX_ERROR,))
         elif analyser is None:
             self._known = Verdict("unknown", reason="no analyser")
+        elif overlooks(analyser, path):
+            self._known = Verdict("unknown", reason="the analyser sees no unsaved files")
         else:
             self._answer = self._ask(shown)
 

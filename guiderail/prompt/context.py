@@ -4,20 +4,23 @@ Cross-file context of both kinds is what repository-level completion gains most 
 2023; Liu et al., "RepoBench", 2023); declarations tell what may be written, similar code how it is written here.
 """
 
+import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from importlib import resources
 from pathlib import Path
 
 from guiderail.prompt.definitions import UNUSED, Declared, by_file, declared_by_imports
 from guiderail.prompt.index import ProjectIndex, SourceFile, deadline
-from guiderail.prompt.similar import WINDOW
-from guiderail.prompt.snippet import Snippet, shown
+from guiderail.prompt.similar import WINDOW, Match
+from guiderail.prompt.snippet import Reason, Snippet, shown
 from guiderail.text.document import Document
 from guiderail.text.language import family_of
 
 SECONDS = 0.15  # default time for the search
 _DEFINITIONS_SHARE = 0.6  # of the budget, when similar code could use the rest
-_LEAST_SIMILAR = 0.1
 _SIMILAR_TRIED = 100  # windows looked at, best first
 _AROUND = 100  # lines around the cursor that a window must add something to
 
@@ -33,6 +36,7 @@ def gather(
     count: Count,
     index: ProjectIndex | None = None,
     seconds: float = SECONDS,
+    least: Mapping[Reason, float] | None = None,
 ) -> list[Snippet]:
     """Context from other files for a completion at `offset`.
 
@@ -49,26 +53,49 @@ def gather(
     index
         What is already known of the project; a server keeps one, so that only changed files are read again.
     seconds
-        Time for the search, after which what was found is used. With ``math.inf`` the result depends only on the
-        files, not on the machine.
+        Time for the search, after which what was found is used; with ``math.inf`` all depends on the files alone.
+    least
+        The score that a snippet must have, by its reason; by default what was learned (`learned`).
 
     Returns
     -------
     list of Snippet
-        Least useful first, so that the best is nearest to the file in the prompt; never the file itself.
+        Least useful first, so that the best is nearest to the file in the prompt; one for each file, and never the
+        file itself.
     """
+    least = learned() if least is None else least
     index = index or ProjectIndex(root)
     index.refresh()
     path = index.project.relative(document.path) or ""
     expired = deadline(seconds)
     remaining = TokenBudget(budget, count)
     declared = declared_by_imports(document, offset, path, index, expired)
+    declared = [found for found in declared if found.score >= least["definition"]]
     used = _chosen([found for found in declared if found.score > UNUSED], remaining, _DEFINITIONS_SHARE)
-    similar = _similar(document, offset, path, index, expired, remaining, used)
+    similar = _similar(document, offset, path, index, expired, remaining, used, least["similar"])
     unused = _chosen([found for found in declared if found.score <= UNUSED], remaining, 1.0)
     definitions = _definitions(used + unused)
     known = sum(snippet.score > UNUSED for snippet in definitions)
-    return [*definitions[:known], *similar, *definitions[known:]][::-1]
+    return _merged([*definitions[:known], *similar, *definitions[known:]])[::-1]
+
+
+@cache
+def learned() -> Mapping[Reason, float]:
+    """The scores from which on snippets raise the likelihood of what is written next (`training/context.py`)."""
+    return json.loads(resources.files("guiderail.prompt").joinpath("cutoffs.json").read_text("utf-8"))["least"]
+
+
+def _merged(snippets: list[Snippet]) -> list[Snippet]:
+    """One snippet for each file, at the place of its best: what a file declares comes before its code."""
+    found: dict[str, Snippet] = {}
+    for one in snippets:
+        known = found.get(one.path)
+        if known is None:
+            found[one.path] = one
+            continue
+        parts = sorted((known, one), key=lambda part: part.reason != "definition")
+        found[one.path] = replace(known, text="\n".join(part.text for part in parts))
+    return list(found.values())
 
 
 class TokenBudget:
@@ -141,6 +168,7 @@ def _similar(
     expired: Callable[[], bool],
     remaining: TokenBudget,
     declared: list[Declared],
+    least: float,
 ) -> list[Snippet]:
     """Windows of other files like the lines before the cursor, best first, until the tokens are spent.
 
@@ -151,23 +179,29 @@ def _similar(
     files = index.around(path, document.language, expired)
     family = family_of(document.language)
     query = document.text[document.line_start(max(0, line - WINDOW + 1)) : offset]
-    tried = index.ranking.best(query, [file.windows for file in files], _LEAST_SIMILAR)
+    tried = index.ranking.best(query, [file.windows for file in files], least)
     tried.sort(key=lambda match: family_of(files[match.file].language) != family)  # stable: best first within
     known = _lines_around(document, line).union(*(_stripped(found.text.split("\n")) for found in declared))
     taken: set[tuple[int, int]] = set()
-    snippets: list[Snippet] = []
+    chosen: dict[int, list[Match]] = {}
     for match in tried[:_SIMILAR_TRIED]:
         lines = _window(files[match.file], match.start)
         new = _stripped(lines) - known
         covered = {(match.file, number) for number in range(match.start, match.start + len(lines))}
         if not new or covered & taken:
             continue
-        text = "\n".join(lines) + "\n"
-        if remaining.take(remaining.header(files[match.file].path) + remaining.cost(text)):
+        header = 0 if match.file in chosen else remaining.header(files[match.file].path)
+        if remaining.take(header + remaining.cost("\n".join(["", *lines, ""]))):
             taken |= covered
             known |= new
-            snippets.append(Snippet(files[match.file].path, text, "similar", match.score))
-    return snippets
+            chosen.setdefault(match.file, []).append(match)
+    return [_joined(files[number], matches) for number, matches in chosen.items()]
+
+
+def _joined(file: SourceFile, matches: list[Match]) -> Snippet:
+    """The windows of one file as one snippet, in the order of the file; they come best first."""
+    windows = ("\n".join(_window(file, match.start)) + "\n" for match in sorted(matches, key=lambda one: one.start))
+    return Snippet(file.path, "\n".join(windows), "similar", matches[0].score)
 
 
 def _stripped(lines: list[str]) -> set[str]:

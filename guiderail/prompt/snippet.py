@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Reason = Literal["definition", "similar"]
+
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
@@ -22,7 +24,7 @@ class Snippet:
 
     path: str
     text: str
-    reason: Literal["definition", "similar"]
+    reason: Reason
     score: float
 
 

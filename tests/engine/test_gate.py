@@ -19,6 +19,7 @@ from guiderail.engine.gate import LEAST, UNSURE, Gate
 from guiderail.engine.likelihood import Facts, Likelihood, learned, likelihood_of, situation_at, word_ends
 from guiderail.engine.suggestion import Step, Suggestion, Timings
 from guiderail.monitors.change import Change
+from guiderail.monitors.report import MonitorReport, TriggerOutcome
 from guiderail.monitors.verdict import syntax_of
 from guiderail.text.document import Document
 
@@ -50,6 +51,17 @@ def test_what_is_left_out_says_why() -> None:
     one = suggestion("return path", -9, 0)
     assert Gate(CHANCE, "balanced").sift(PYTHON, [one]) == ([], [replace(one, verdict=UNSURE)])
     assert str(UNSURE) == "it is not likely enough to be what you write next"
+
+
+def test_the_only_legal_text_is_shown_however_unlikely() -> None:
+    """After a call that takes nothing, say: `)`, and no more of the text than is likely."""
+    report = MonitorReport("pyrefly", [TriggerOutcome("arguments", "os.getcwd(", legal=1, only=")")])
+    document = Document("os.getcwd(\n", Path("app.py"), "python")
+    one = replace(suggestion(").strip()", -9, document=document, at=10), monitored=report)
+    assert sifted(one, "quiet", document) == [")"]
+    assert sifted(replace(one, monitored=MonitorReport("pyrefly")), "quiet", document) == []
+    likely = suggestion(").strip()", document=document, at=10)
+    assert sifted(replace(likely, monitored=report), "balanced", document) == [").strip()"]
 
 
 @given(st.lists(st.floats(-2, 0), min_size=7, max_size=7))

@@ -11,6 +11,7 @@ from guiderail.choices import VerdictUse
 from guiderail.decoding.method import Finish
 from guiderail.engine.judging import Judge
 from guiderail.engine.suggestion import Suggestion, Timings
+from guiderail.engine.whole_statements import ends_whole
 from guiderail.monitors.change import Change
 from guiderail.monitors.error_kinds import is_sure
 from guiderail.monitors.report import MonitorReport, TriggerOutcome
@@ -236,7 +237,10 @@ def test_a_loop_that_ends_in_the_midst_of_brackets_is_cut_or_dropped() -> None:
 
 @given(st.lists(st.sampled_from(WORDS), max_size=8))
 def test_nothing_with_a_syntax_error_is_shown(words: list[str]) -> None:
-    """Whatever is written; what is shown is a beginning of it, and all of it where that is right to its end."""
+    """Whatever is written; what is shown is a beginning of it.
+
+    It is all of it where that is right to its end, and ends with a whole statement or in its first line.
+    """
     text = "".join(words)
     shown, dropped = judged([text], "sure", None, PYTHON)
     assert len(shown) + len(dropped) == 1
@@ -244,7 +248,11 @@ def test_nothing_with_a_syntax_error_is_shown(words: list[str]) -> None:
         assert text.startswith(one)
         assert syntax_of(PYTHON, Change(len(BEFORE), len(BEFORE), one)) != "wrong"
     change = Change(len(BEFORE), len(BEFORE), text)
-    if syntax_of(PYTHON, change) != "wrong" and not lacks_member(PYTHON, change):
+    if (
+        syntax_of(PYTHON, change) != "wrong"
+        and not lacks_member(PYTHON, change)
+        and ends_whole(PYTHON, suggestion(text))
+    ):
         assert shown == [text]
 
 

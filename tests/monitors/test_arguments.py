@@ -72,6 +72,32 @@ def test_calls_take_what_their_signature_says(analyser, call: str, legal: set[st
 
 
 @pytest.mark.parametrize(
+    ("before", "legal", "illegal"),
+    [
+        ("two(1, ", {"2)", "2, key=3)"}, {"2, 3)", "c=1)"}),
+        ("two(1", {")", " + 2)", ", 2)"}, {", 2, 3)"}),
+        ("two(a=1, ", {"key=2)", ")"}, {"c=1)"}),
+        ("print(len('a', ", {")"}, {"1)"}),
+        ("len('a', ", {")"}, {"1)", '"', "''", " '"}),
+        ("f'{len(1, ", {")"}, {"1)"}),
+    ],
+)
+def test_a_cursor_among_arguments_is_watched_too(analyser, before: str, legal: set[str], illegal: set[str]) -> None:
+    restriction = restriction_of(Arguments(), analyser, DEFINED + before)
+    assert restriction.reason is None
+    assert {truth for truth in legal | illegal if restriction.allows(truth)} == legal
+
+
+@pytest.mark.parametrize(
+    ("before", "only"),
+    [("dict().copy(", ")"), ("abs(1, ", ")"), ("abs(", ""), ("abs(1", ""), ("print(", ""), ("dict().copy( ", ")"),
+     ("f'{dict().copy(", ")")],
+)  # fmt: skip
+def test_where_nothing_more_is_taken_only_the_closing_bracket_is_legal(analyser, before: str, only: str) -> None:
+    assert restriction_of(Arguments(), analyser, DEFINED + before).only == only
+
+
+@pytest.mark.parametrize(
     "call", ["abc.update_abstractmethods(", "nowhere(", "dict(", "issubclass(", "both().startswith("]
 )
 def test_unknown_callees_are_left_free(analyser, call: str) -> None:

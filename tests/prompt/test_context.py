@@ -8,8 +8,9 @@ import pytest
 
 from guiderail.prompt.context import gather
 from guiderail.prompt.index import ProjectIndex
+from guiderail.prompt.similar import WINDOW
 from guiderail.text.document import Document
-from tests.prompt.projects import context_of, words, write
+from tests.prompt.projects import ALL, context_of, words, write
 
 TWIN = """def load_settings(path):
     with open(path) as stream:
@@ -83,13 +84,36 @@ def test_the_same_window_of_two_files_is_shown_once(tmp_path: Path) -> None:
     assert paths(context_of(tmp_path, "main.py", TYPED)) == ["a.py"]
 
 
-def test_windows_of_one_file_do_not_overlap(tmp_path: Path) -> None:
+def test_windows_of_one_file_are_one_snippet_and_do_not_overlap(tmp_path: Path) -> None:
+    """In the order of the file, however like the cursor's lines each is."""
     body = "".join(f"    settings_{number} = parse_settings(stream, path, {number})\n" for number in range(60))
     write(tmp_path, {"a.py": "def load():\n" + body})
     found = context_of(tmp_path, "main.py", TYPED)
-    lines = [line for each in found for line in each.text.splitlines()]
-    assert len(found) >= 2
-    assert len(lines) == len(set(lines))
+    assert paths(found) == ["a.py"]
+    lines = [line for line in found[0].text.splitlines() if line]
+    assert len(lines) > WINDOW
+    assert lines == [line for line in ("def load():\n" + body).splitlines() if line in lines]
+
+
+def test_a_file_that_is_imported_and_similar_is_shown_once(tmp_path: Path) -> None:
+    """What it declares comes before its code."""
+    write(tmp_path, {"app/config.py": TWIN, "app/models.py": FILES["app/models.py"]})
+    imports = "from .config import load_settings\nfrom .models import Profile\n"
+    found = context_of(tmp_path, "app/main.py", imports + TYPED.replace("‸", "load_settings(Profile(‸"))
+    assert sorted(paths(found)) == ["app/config.py", "app/models.py"]
+    (config,) = (one.text for one in found if one.path == "app/config.py")
+    assert config.startswith("def load_settings(path):\n")
+    assert "write_settings(stream, settings)" in config
+
+
+def test_what_promises_less_than_was_learned_to_help_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path, FILES)
+    text = "from .models import Profile\n\n" + TYPED.replace("‸", "Profile(‸")
+    every = context_of(tmp_path, "app/main.py", text)
+    for one in every:
+        least = {**ALL, one.reason: one.score + 0.01}
+        assert one.path not in paths(context_of(tmp_path, "app/main.py", text, least=least))
+        assert one in context_of(tmp_path, "app/main.py", text, least={**ALL, one.reason: one.score})
 
 
 def test_the_same_language_comes_before_others(tmp_path: Path) -> None:

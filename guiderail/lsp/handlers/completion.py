@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
 from lsprotocol import types
@@ -118,6 +118,8 @@ class CompletionHandlers:
         cursor = cursor_at(buffer, position, selected)
         if cursor is None:
             return self._refused("the menu's selected item does not stand on the cursor's line")
+        document, offset = client.placed(buffer, cursor.document, cursor.offset)
+        cursor = replace(cursor, document=document, offset=offset)
         reason = "" if by_hand else client.policy.place_reason(cursor.document, cursor.offset)
         return self._refused(reason) if reason else cursor
 

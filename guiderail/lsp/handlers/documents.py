@@ -60,11 +60,14 @@ class DocumentHandlers:
         self.connection.on(types.TEXT_DOCUMENT_DID_CLOSE, self.did_close)
         self.connection.on_unread = self.text_unread
 
-    def did_open(self, params: types.DidOpenTextDocumentParams) -> None:
-        """Take a document's text, and read in idle time what its first request will need."""
+    def did_open(self, params: types.DidOpenTextDocumentParams, notebook: str = "") -> None:
+        """Take a document's text, and read in idle time what its first request will need.
+
+        A cell's `notebook` says where it is.
+        """
         client, item = self.client, params.text_document
         client.scheduler.document_closed(item.uri)
-        buffer = Buffer(item.uri, str(item.language_id), item.text, item.version, client.encoding)
+        buffer = Buffer(item.uri, str(item.language_id), item.text, item.version, client.encoding, notebook)
         client.buffers[item.uri] = buffer
         self.next_edits.opened(buffer)
         self.status.document_touched(item.uri)
@@ -121,7 +124,7 @@ class DocumentHandlers:
         """Mark the documents as out of sync that an unreadable message names."""
         buffers, uris = self.client.buffers, _uris_in(body)
         named = [buffer for uri, buffer in buffers.items() if uri in uris]
-        if not named and method == types.TEXT_DOCUMENT_DID_CHANGE:
+        if not named and method in {types.TEXT_DOCUMENT_DID_CHANGE, types.NOTEBOOK_DOCUMENT_DID_CHANGE}:
             named = list(buffers.values())
         self._mark_out_of_sync(*named)
 
@@ -136,9 +139,11 @@ class DocumentHandlers:
         client = self.client
         if not buffer.is_out_of_sync:
             if buffer.inserted:
-                client.suggestions.inserted(buffer.uri, buffer.cursor - len(buffer.inserted), buffer.inserted)
+                _, cursor = client.placed(buffer, buffer.document, buffer.cursor)
+                client.suggestions.inserted(buffer.uri, cursor - len(buffer.inserted), buffer.inserted)
             self.status.document_touched(buffer.uri)
-            client.edited(buffer.uri, None if client.policy.exclusion_reason(buffer) else buffer.document)
+            is_hidden = buffer.is_cell or client.policy.exclusion_reason(buffer)  # no file imports a cell
+            client.edited(buffer.uri, None if is_hidden else buffer.document)
             client.scheduler.document_changed(buffer.uri, self._next_request(buffer))
             self.next_edits.changed(buffer)
         elif not was_out_of_sync:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from guiderail.monitors.analysis.analyser import Analyser, ServerAnalyser
 from guiderail.monitors.analysis.server import Server, whole
@@ -19,6 +19,7 @@ from guiderail.text.document import Document
 
 log = logging.getLogger(__name__)
 
+Ability = Literal["", "references", "unsaved"]  # that an analyser must have: to find all uses, to see unsaved files
 SPARE = 2  # folders without an open document whose analysers go on
 
 
@@ -75,37 +76,42 @@ class ServerPool:
         if python and not list(named(python)):
             notice(f"{python}, the setting python, does not exist; the Python that is found is taken instead")
         self._running: dict[tuple[str, Path], ServerAnalyser] = {}
-        self._chosen: dict[tuple[str, Path, bool], tuple[Server, bool] | None] = {}
+        self._chosen: dict[tuple[str, Path, Ability], tuple[Server, bool] | None] = {}
         self._starting = threading.Lock()  # several threads ask for analysers
         self._asked: dict[Path, None] = {}  # the folder that was asked about last comes last
 
     def get(self, language: str, folder: Path) -> ServerAnalyser | None:
         """See `Analysers.get`."""
-        return self._get(language, folder, references=False)
+        return self._get(language, folder, "")
 
     def reference_finder(self, language: str, folder: Path) -> ServerAnalyser | None:
         """The analyser as `get` has it, but one that finds all uses of a name: it may be another."""
-        return self._get(language, folder, references=True)
+        return self._get(language, folder, "references")
 
     def running(self, language: str, folder: Path) -> ServerAnalyser | None:
-        """An analyser that was started already."""
+        """An analyser that was started already, one that finds uses if there is one."""
         folder = whole(folder)
         with self._starting:
-            chosen = (self._chosen.get((language, folder, references)) for references in (True, False))
-            found = (self._running.get((one[0].name, folder)) for one in chosen if one is not None)
+            every = {key: one for key, one in self._chosen.items() if key[:2] == (language, folder) and one is not None}
+            ordered = sorted(every, key=lambda key: key[2] != "references")
+            found = (self._running.get((every[key][0].name, folder)) for key in ordered)
             return next((one for one in found if one is not None), None)
 
-    def _get(self, language: str, folder: Path, *, references: bool) -> ServerAnalyser | None:
-        with self._starting:
-            return self._started(language, folder, references=references)
+    def seeing_unsaved(self, language: str, folder: Path) -> ServerAnalyser | None:
+        """The analyser as `get` has it, but one that sees what open documents hold: it may be another."""
+        return self._get(language, folder, "unsaved")
 
-    def _started(self, language: str, folder: Path, *, references: bool) -> ServerAnalyser | None:
+    def _get(self, language: str, folder: Path, ability: Ability) -> ServerAnalyser | None:
+        with self._starting:
+            return self._started(language, folder, ability)
+
+    def _started(self, language: str, folder: Path, ability: Ability) -> ServerAnalyser | None:
         folder = whole(folder)
         self._asked.pop(folder, None)
         self._asked[folder] = None
-        kind = language, folder, references
+        kind = language, folder, ability
         if kind not in self._chosen:
-            self._chosen[kind] = self._choose(language, folder, references=references)
+            self._chosen[kind] = self._choose(language, folder, ability)
         chosen = self._chosen[kind]
         if chosen is None:
             return None
@@ -118,14 +124,14 @@ class ServerPool:
             self._running[key].warm_up()
         return self._running[key]
 
-    def _choose(self, language: str, folder: Path, *, references: bool) -> tuple[Server, bool] | None:
+    def _choose(self, language: str, folder: Path, ability: Ability) -> tuple[Server, bool] | None:
         """The best server that may start in a folder, and whether the folder is trusted."""
         trusted, passed_over = is_trusted(folder, self.trust), None
         untrusted = None if trusted else folder
         found = candidates(language, self._wanted, untrusted)
-        if references:  # of which the wanted one may know nothing
+        if ability:  # which the wanted one may lack
             every = chain(found, candidates(language, "auto", untrusted))
-            found = (server for server in every if server.finds_references)
+            found = (server for server in every if _has(server, ability))
         for server in found:
             if may_start(server, trusted):
                 return server, trusted
@@ -161,6 +167,18 @@ class ServerPool:
             analyser.stop()
         self._running.clear()
         self._chosen.clear()
+
+
+def _has(server: Server, ability: Ability) -> bool:
+    return server.finds_references if ability == "references" else server.sees_unsaved
+
+
+def analyser_of(analysers: Analysers, language: str, folder: Path, path: Path) -> Analyser | None:
+    """The analyser for a file: where files beside it are unsaved, one that sees what they hold, if there is any."""
+    found = analysers.get(language, folder)
+    if found is not None and overlooks(found, path) and isinstance(analysers, ServerPool):
+        return analysers.seeing_unsaved(language, folder) or found
+    return found
 
 
 def overlooks(analyser: Analyser, path: Path) -> bool:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from guiderail.monitors.analysis import analyser as module
 from guiderail.monitors.analysis import client, inbox
 from guiderail.monitors.analysis.analyser import ServerAnalyser
 from guiderail.monitors.analysis.answers import NoAnswer
+from guiderail.monitors.analysis.pool import ServerPool, analyser_of
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, MEMBERS, Question
 from guiderail.monitors.analysis.server import Server, Told, Workspace
 from guiderail.monitors.analysis.servers import BASEDPYRIGHT, JEDI, PYREFLY, TY
@@ -393,6 +395,23 @@ def test_the_server_sees_unsaved_texts_of_other_documents(tmp_path: Path) -> Non
         assert members() == {"on_disk"}
     finally:
         analyser.stop()
+
+
+def test_where_files_are_unsaved_one_is_asked_that_sees_them(tmp_path: Path) -> None:
+    """Though another one is wanted; what neither sees, nobody judges."""
+    if TY.find() is None or PYREFLY.find() is None:
+        pytest.skip("ty and pyrefly are not installed")
+    pool = ServerPool("pyrefly")
+    try:
+        found = partial(analyser_of, pool, "python", tmp_path)
+        a, b = tmp_path / "a.py", tmp_path / "b.py"
+        assert [one.name for path in (a, b) if (one := found(path))] == ["pyrefly", "pyrefly"]
+        pool.unsaved.take("b", Document("def new(): ...\n", b, "python"))
+        assert [one.name for path in (a, b) if (one := found(path))] == ["ty", "pyrefly"]
+        pool.unsaved.forget("b")
+        assert [one.name for path in (a, b) if (one := found(path))] == ["pyrefly", "pyrefly"]
+    finally:
+        pool.stop()
 
 
 def test_a_server_that_sees_files_alone_says_that_it_overlooks_what_is_unsaved(tmp_path: Path) -> None:
