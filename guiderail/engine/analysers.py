@@ -48,14 +48,15 @@ class AnalyserPools:
         if settings.monitors and document.language:
             self.of(settings).get(document.language, folder_of(document, root))
 
-    def reference_finder(self, request: CompletionRequest) -> ServerAnalyser | None:
-        """The analyser that finds the uses of a name in a request's project."""
+    def reference_finder(self, request: CompletionRequest, *, start: bool = True) -> ServerAnalyser | None:
+        """The analyser that finds the uses of a name in a request's project; without `start` one that runs already."""
         from guiderail.monitors.analysis.pool import folder_of
 
         language, settings = request.document.language, request.settings
         if language is None or not settings.monitors:
             return None
-        return self.of(settings).reference_finder(language, folder_of(request.document, request.root))
+        pool, folder = self.of(settings), folder_of(request.document, request.root)
+        return pool.reference_finder(language, folder) if start else pool.running(language, folder)
 
     def enter(self, name: DocumentName, document: Document, root: Path | None) -> None:
         """Remember the folder in which the analysers of an open document work."""

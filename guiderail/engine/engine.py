@@ -374,9 +374,9 @@ class Engine:
         use = settings.verdict if request.distinct else "off"  # independent draws are all of them an answer
         return Judge(plan.document, plan.root, use, inspector, self._limits.cut_s, plan.n)
 
-    def reference_finder(self, request: CompletionRequest) -> Analyser | None:
+    def reference_finder(self, request: CompletionRequest, *, start: bool = True) -> Analyser | None:
         """The analyser that finds the uses of a name in a request's project; from any thread."""
-        return self.analysers.reference_finder(request)
+        return self.analysers.reference_finder(request, start=start)
 
     def stop_analysers(self) -> None:
         """Stop this engine's own analysers, and wait; they start again on demand."""

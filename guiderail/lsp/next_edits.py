@@ -13,12 +13,13 @@ from pathlib import Path
 
 from lsprotocol import types
 
+from guiderail.engine.completion import Completion
 from guiderail.engine.request import CompletionRequest
 from guiderail.errors import GuiderailError
 from guiderail.lsp import requests
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.client import ClientState
-from guiderail.lsp.worker import Job, Priority
+from guiderail.lsp.worker import CompletionEngine, Job, Priority
 from guiderail.monitors.analysis.server import whole
 from guiderail.next_edit.files import Files
 from guiderail.next_edit.finder import Finder, InterruptedSearchError
@@ -195,27 +196,28 @@ class NextEdits:
         buffers = (one for one in self._client.buffers.values() if self._may_change(one))
         opened = {whole(one.path): one.document for one in buffers if one.path is not None}
         earlier = dict(self._earlier.get(uri, {})).get
-        history, may_be_like = tuple(self._history.get(uri, ())), self._followed in {None, uri}
+        history, is_alone = tuple(self._history.get(uri, ())), self._followed in {None, uri}
 
         def work() -> Sequence[Proposal] | None:
             old, new = read(before), read(after)
             if new is None:
                 return None
             is_followed = old is not None and may_matter(old, new)
-            like = _like_places((*history, before), after, opened.values()) if may_be_like else None
-            if root is None or not (is_followed or like):  # most changes: no analyser is started for them
-                return ()
-            analyser = self._client.worker.engine.reference_finder(request)
-            if analyser is None:
+            like = _like_places((*history, before), after, opened.values()) if is_alone else None
+            start = bool(is_followed or like)  # for most changes no analyser is started
+            analyser = self._client.worker.engine.reference_finder(request, start=start) if root is not None else None
+            if analyser is None or root is None:
                 return ()
             finder = Finder(analyser, Files(root, opened, earlier), cancelled.is_set)
             every = finder.find(before, after) if is_followed else Consequences()
-            if not every.edits and every.unfilled and self._client.worker.health.state == "ready":
-                tried = replace(every, unfilled=every.unfilled[:TRIED])
-                write = lambda document, hole: self._written(request, document, hole, cancelled)  # noqa: E731
-                every = finder.filled(tried, write, count=1)
+            write = lambda document, hole: self._written(request, document, hole, cancelled)  # noqa: E731
+            is_ready = self._client.worker.health.state == "ready"
+            if not every.edits and every.unfilled and is_ready:
+                every = finder.filled(replace(every, unfilled=every.unfilled[:TRIED]), write, count=1)
             if not (every.edits or every.left) and like:
                 every = finder.like(like[1], like[0])
+            if not (every.edits or every.left) and is_ready and is_alone:
+                every = finder.repaired(before, after, request.offset, write)
             return every.edits[:MOST]
 
         try:
@@ -234,8 +236,10 @@ class NextEdits:
     ) -> list[str]:
         """What the model writes at a hole; nothing once a request of a person, or the search's end, comes first."""
         asked = request_at(request, document, hole)
-        is_over = lambda stop: lambda: stop() or cancelled.is_set()  # noqa: E731
-        work = lambda engine, stop: engine.complete(asked, is_over(stop))  # noqa: E731
+
+        def work(engine: CompletionEngine, stop: Callable[[], bool]) -> Completion:
+            return engine.complete(asked, lambda: stop() or cancelled.is_set())
+
         job = self._client.worker.submit(Job(Priority.PREFETCH, work, request.client))
         try:
             found = job.future.result(VALUE_S)

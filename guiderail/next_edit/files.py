@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 from guiderail.monitors.analysis.server import whole
@@ -39,8 +40,11 @@ class Files:
         self.earlier = earlier
         self._root = whole(root)
         self._opened = opened
-        self._ignored = ignored(self._root)  # one for all paths: its rules may take a second to read
         self._known: dict[Path, Document | None] = {}
+
+    @cached_property
+    def _ignored(self) -> Callable[[Path], bool]:
+        return ignored(self._root)  # one for all paths: its rules may take a second to read
 
     def is_open(self, path: Path) -> bool:
         """Whether an editor holds it."""

@@ -34,6 +34,7 @@ from guiderail.next_edit.proposal import (
 )
 from guiderail.next_edit.relevance import may_matter
 from guiderail.next_edit.renames import renames
+from guiderail.next_edit.repair import repair
 from guiderail.next_edit.search import Search, question
 from guiderail.next_edit.search_time import InterruptedSearchError, SearchTime, TooManyUsesError
 from guiderail.next_edit.source_tree import SourceTree, read
@@ -154,6 +155,18 @@ class Finder:
         self.follow(before)
         kept, _ = without_overlaps(one for one in proposals if self.files.get(whole(one.path)) is not None)
         return self.checked(sorted(kept, key=lambda one: (one.path != before.path, one.path, one.edit.start)))
+
+    def repaired(self, before: Document, after: Document, cursor: int, write: Write) -> Consequences:
+        """What mends a new error next to the cursor (`guiderail.next_edit.repair`).
+
+        Raises
+        ------
+        InterruptedSearchError
+            The search was cancelled, or the analyser does not answer.
+        """
+        may_change = after.path is not None and self.files.get(whole(after.path)) is not None
+        found = repair(self._diagnose, before, after, cursor, write) if may_change else None
+        return Consequences((found,) if found is not None else ())
 
     def broken(self, pairs: Iterable[tuple[Document, Document]], edits: Sequence[Proposal]) -> list[LeftAlone]:
         """The errors that changes of files bring to where it is used what they declare, and that no edit mends.

@@ -11,7 +11,7 @@ from typing import Literal
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
 
-Kind = Literal["rename", "arguments", "like"]
+Kind = Literal["rename", "arguments", "like", "repair"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Proposal:
     edit
         What to replace, by what.
     kind
-        A name that was renamed, the arguments of a call, or a place like others that were changed.
+        A name that was renamed, the arguments of a call, a place like others that were changed, or an error.
     reason
         The change that it follows from, in words.
     needs

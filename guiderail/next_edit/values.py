@@ -66,11 +66,11 @@ def _value(proposal: Proposal, head: str, tail: str, write: Write) -> str | None
     hole = edit.start + len(head)
     text = Edit(edit.start, edit.end, head + tail).apply(document.text)
     shadow = replace(document, text=text)
-    values = (one for written in write(shadow, hole) for one in _beginnings(written))
+    values = (one for written in write(shadow, hole) for one in beginnings(written))
     return next((one for one in values if _is_argument(shadow, hole, one)), None)
 
 
-def _beginnings(written: str) -> Iterator[str]:
+def beginnings(written: str) -> Iterator[str]:
     """The parts of a text that may be a whole value, the shortest first."""
     written = written[:LONGEST]
     for end in ENDS.finditer(written):

@@ -92,7 +92,7 @@ class FakeEngine:
     def knows(self, folder: Path) -> bool:
         return folder.name == "known.folder"
 
-    def reference_finder(self, request: CompletionRequest) -> Analyser | None:
+    def reference_finder(self, request: CompletionRequest, *, start: bool = True) -> Analyser | None:
         return self.finder
 
     def load(self, settings: Settings) -> None:

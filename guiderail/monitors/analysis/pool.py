@@ -88,6 +88,15 @@ class ServerPool:
         """The analyser as `get` has it, but one that finds all uses of a name: it may be another."""
         return self._get(language, folder, "references")
 
+    def running(self, language: str, folder: Path) -> ServerAnalyser | None:
+        """An analyser that was started already, one that finds uses if there is one."""
+        folder = whole(folder)
+        with self._starting:
+            every = {key: one for key, one in self._chosen.items() if key[:2] == (language, folder) and one is not None}
+            ordered = sorted(every, key=lambda key: key[2] != "references")
+            found = (self._running.get((every[key][0].name, folder)) for key in ordered)
+            return next((one for one in found if one is not None), None)
+
     def seeing_unsaved(self, language: str, folder: Path) -> ServerAnalyser | None:
         """The analyser as `get` has it, but one that sees what open documents hold: it may be another."""
         return self._get(language, folder, "unsaved")

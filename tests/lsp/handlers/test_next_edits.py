@@ -153,9 +153,9 @@ async def test_a_line_more_starts_no_analyser(
     asked_for: list[CompletionRequest] = []
     finder = engine.finder
 
-    def counted(request: CompletionRequest) -> Analyser | None:
-        asked_for.append(request)
-        return finder
+    def counted(request: CompletionRequest, *, start: bool = True) -> Analyser | None:
+        asked_for.extend([request] if start else [])
+        return finder if start else None
 
     monkeypatch.setattr(engine, "reference_finder", counted)
     async with connected(engine, roots=(project,)) as client:
@@ -334,3 +334,23 @@ async def test_edits_that_followed_are_no_pattern(project: Path, engine: FakeEng
         replace(client, project, "app.py", "def f(b)", "def f(b, c=1)")
         assert (await asked(client, project))["edit"] is None
         assert text(client, project, "app.py").endswith("b.old()\n")
+
+
+BOX = "class Box:\n    width = 1\n    height = 2\n\n\nbox = Box()\nprint(box.width)\nprint(box.height)\n"
+
+
+@pytest.mark.parametrize(("written", "wanted"), [("height)", "height"), ("depth)", None), (")", None)])
+async def test_an_error_next_to_the_cursor_is_mended(
+    project: Path, engine: FakeEngine, written: str, wanted: str | None
+) -> None:
+    """The model writes what is wrong anew; what leaves as many errors is not shown."""
+    engine.text = written
+    async with connected(engine, roots=(project,)) as client:
+        client.open(BOX, uri(project, "shop.py"))
+        replace(client, project, "shop.py", "box.width)", "box.widht)")
+        edit = (await asked(client, project))["edit"]
+        assert (edit and (edit["kind"], edit["text"])) == (wanted and ("repair", wanted))
+        if edit:
+            accept(client, edit)
+            assert text(client, project, "shop.py") == BOX.replace("box.width", f"box.{wanted}")
+            assert (await asked(client, project))["edit"] is None
