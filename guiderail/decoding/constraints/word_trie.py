@@ -94,7 +94,8 @@ def _table(words: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
     one node stand together, and a new node is where the node or the letter differs from that of the word before.
     """
     lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
-    text, begin = _CODE[np.frombuffer(b"".join(words), dtype=np.uint8)], np.cumsum(lengths) - lengths
+    text = _CODE[np.frombuffer(b"".join(words), dtype=np.uint8)].astype(np.int64)
+    begin = np.cumsum(lengths) - lengths
     nodes, count = np.zeros(len(words), dtype=np.int64), 1
     steps = [np.zeros((0, 3), dtype=np.int64)]  # from a node by a letter to another
     alive = np.flatnonzero(lengths)
