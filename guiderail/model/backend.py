@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import groupby
 from typing import Any
 
 import tokenizers
@@ -25,9 +24,7 @@ def build(exact: dict[str, Any]) -> tuple[tokenizers.Tokenizer, dict[str, Any]]:
     options = {key: model[key] for key in _MODEL_OPTIONS if model.get(key) is not None}
     backend.model = tokenizers.models.BPE(vocab=model["vocab"], merges=_pairs(model["merges"]), **options)
     added = sorted(exact["added_tokens"], key=lambda token: token["id"])
-    for special, group in groupby(added, key=lambda token: token["special"]):
-        names = [_added_token(token) for token in group]
-        backend.add_special_tokens(names) if special else backend.add_tokens(names)
+    backend.add_tokens([_added_token(token) for token in added])  # all at once: the library builds its search each time
     if any(backend.token_to_id(token["content"]) != token["id"] for token in added):
         # Ids with gaps, which only the library's own reader can give.
         backend = tokenizers.Tokenizer.from_str(json.dumps(exact))

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from string import ascii_letters
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from guiderail.prompt.prompt import Prompt
 
 MOST_IDS = 1 << 22  # sixteen times as many as the largest vocabularies have; an id decides how much memory is taken
+LONGEST_TOKEN = 1024  # characters; the longest of published models, runs of blanks, have 512
+MOST_CHARACTERS = 1 << 23  # of all tokens: four times as many as the largest vocabularies have
 LONGEST_JOINED = 128  # blanks: of more only the last are tried, each by encoding them
 _CONTROL = re.compile(r"<[|｜].*[|｜]>")
 # Text with everything that a lossy tokenizer loses: spaces in front, runs of blanks, combining marks, control bytes.
@@ -94,6 +97,7 @@ class Tokenizer:
         fim: FimFormat | None = None,
     ) -> None:
         settings = settings or {}
+        _check_lengths(specification)
         self.kind: Literal["byte_level", "sentencepiece"] = _kind(specification)
         self.dummy_prefix = _adds_space(specification)
         self._backend, prepared = build(_exact(specification, self.kind, settings))
@@ -276,6 +280,18 @@ class Tokenizer:
 
 
 _SUPPORTED = "Supported are byte-level BPE and SentencePiece BPE with byte fallback, as a tokenizer.json"
+
+
+def _check_lengths(specification: dict[str, Any]) -> None:
+    """Refuse what takes minutes to prepare: tokens of megabytes, or very many long ones."""
+    names = chain(
+        specification["model"]["vocab"], (token["content"] for token in specification.get("added_tokens", ()))
+    )
+    lengths = [len(name) for name in names]
+    if (longest := max(lengths, default=0)) > LONGEST_TOKEN:
+        raise TokenizerError(f"This tokenizer has a token of {longest} characters", _SUPPORTED)
+    if (size := sum(lengths)) > MOST_CHARACTERS:
+        raise TokenizerError(f"The tokens of this tokenizer have {size} characters together", _SUPPORTED)
 
 
 def _kind(specification: dict[str, Any]) -> Literal["byte_level", "sentencepiece"]:

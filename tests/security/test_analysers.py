@@ -500,6 +500,27 @@ def test_python_analysers_run_no_interpreter_of_the_project(
     assert not traces(ran)
 
 
+@pytest.mark.parametrize("name", ["pyrefly", "ty"])
+@pytest.mark.parametrize("config", ["ty.toml", "pyproject.toml"])
+def test_python_analysers_look_for_modules_inside_the_project(
+    root: Path, tmp_path: Path, ask, name: str, config: str
+) -> None:
+    """Folders outside that the project's configuration names are none, whatever table it is in; its sources count."""
+    if not may_start(server_named(name), trusted=False):
+        pytest.skip("it is not started")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious.py").write_text("secret = 1\n")
+    (root / "src").mkdir()
+    (root / "src" / "own.py").write_text("shown = 1\n")
+    table = "environment" if config == "ty.toml" else "tool.ty.environment"
+    text = f"[{table}]\nextra-paths = ['{outside}']\nroot = ['{outside}', '.']\n"
+    (root / config).write_text(text)
+    (root / "pyrefly.toml").write_text(f"search-path = ['{outside}', '.']\nsite-package-path = ['{outside}']\n")
+    assert "shown" in names(ask(name, "a.py", "python", "import own\n\n\nown."))
+    assert "secret" not in names(ask(name, "b.py", "python", "import precious\n\n\nprecious."))
+
+
 @pytest.mark.skipif(not confinement.is_possible(), reason="this kernel has no Landlock")
 @pytest.mark.parametrize("name", ["pyrefly", "ty"])
 def test_a_single_binary_is_kept_from_starting_others_by_the_kernel(

@@ -90,19 +90,24 @@ class _Lists:
 def _table(words: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
     """The trie of sorted words: the next node (0 for none) by node and letter, and the node of each word.
 
-    Word by word and letter by letter, a node is new where a word's beginning differs from that of the word before.
+    Letter by letter, of all words that have so many: what one long word takes is not taken for every other. Words of
+    one node stand together, and a new node is where the node or the letter differs from that of the word before.
     """
-    if not words:
-        return np.zeros((1, len(LETTERS) + 1), dtype=np.int32), np.zeros(0, dtype=np.int64)
-    width = max(map(len, words))
-    letters = _CODE[np.array(words, dtype=f"S{width}").view(np.uint8).reshape(len(words), width)]
-    same = np.zeros_like(letters, dtype=bool)
-    same[1:] = np.logical_and.accumulate(letters[1:] == letters[:-1], axis=1)
-    new = (letters > 0) & ~same
-    numbers = np.where(new, np.cumsum(new).reshape(new.shape), 0)
-    nodes = np.maximum.accumulate(numbers, axis=0)
-    before = np.concatenate((np.zeros((len(words), 1), dtype=nodes.dtype), nodes[:, :-1]), axis=1)
-    table = np.zeros((int(numbers.max()) + 1, len(LETTERS) + 1), dtype=np.int32)
-    table[before[new], letters[new]] = nodes[new]
     lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
-    return table, nodes[np.arange(len(words)), lengths - 1]
+    text = _CODE[np.frombuffer(b"".join(words), dtype=np.uint8)].astype(np.int64)
+    begin = np.cumsum(lengths) - lengths
+    nodes, count = np.zeros(len(words), dtype=np.int64), 1
+    steps = [np.zeros((0, 3), dtype=np.int64)]  # from a node by a letter to another
+    alive = np.flatnonzero(lengths)
+    for column in range(int(lengths.max(initial=0))):
+        alive = alive[lengths[alive] > column]
+        from_, letters = nodes[alive], text[begin[alive] + column]
+        new = np.ones(len(alive), dtype=bool)
+        new[1:] = (from_[1:] != from_[:-1]) | (letters[1:] != letters[:-1])
+        nodes[alive] = count - 1 + np.cumsum(new)
+        steps.append(np.stack((from_[new], letters[new], nodes[alive[new]]), axis=1))
+        count += int(new.sum())
+    table = np.zeros((count, len(LETTERS) + 1), dtype=np.int32)
+    before, letters, after = np.concatenate(steps).T
+    table[before, letters] = after
+    return table, nodes

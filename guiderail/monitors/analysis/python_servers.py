@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from guiderail.monitors.analysis.server import Told, Workspace
 from guiderail.monitors.python.project import PythonProject, pyrefly_configuration, python_project
@@ -19,7 +20,10 @@ def pyrefly(workspace: Workspace) -> Told:
 
 
 def ty(workspace: Workspace) -> Told:
-    """The version, and folders that it does not look into: it knows the project's, and an active environment's."""
+    """The version, and folders that it does not look into: it knows the project's, and an active environment's.
+
+    In a workspace that is not trusted it reads an empty configuration file in place of the project's.
+    """
     project = _project(workspace)
     known = {workspace.root, workspace.root / "src", workspace.root / "python"}
     prefix = project.interpreter.prefix
@@ -30,7 +34,12 @@ def ty(workspace: Workspace) -> Told:
     }
     if not workspace.trusted and project.interpreter.is_own:  # no variable leads into such a workspace
         environment["extra-paths"] += _names(folder for folder in project.packages if folder.is_relative_to(prefix))
-    return Told(options={"configuration": {"environment": environment}})
+    options: dict[str, Any] = {"configuration": {"environment": environment}}
+    if not workspace.trusted:  # the project's own file may name folders outside it, which would be read
+        file = workspace.scratch / "ty.toml"
+        file.touch()
+        options |= {"configurationFile": str(file), "untrustedWorkspace": True}
+    return Told(options=options)
 
 
 def basedpyright(workspace: Workspace) -> Told:
