@@ -46,7 +46,9 @@ def run(scores: Scores, asked: DecodeRequest, verifier: Any = None, **parameters
     return texts(list(method.decode(session, scores([]), asked, ()))), session  # pyright: ignore
 
 
-def enumerated(scores: Scores, asked: DecodeRequest, fault: Callable[[str], float]) -> list[tuple[float, PartialText]]:
+def enumerated(
+    scores: Scores, asked: DecodeRequest, fault: Callable[[str], float], length: float = 0.0
+) -> list[tuple[float, PartialText]]:
     """Every whole text with its cost, the cheapest first."""
     found = []
 
@@ -57,7 +59,7 @@ def enumerated(scores: Scores, asked: DecodeRequest, fault: Callable[[str], floa
             return
         logprobs = scores(ids).log_softmax(-1)
         for token in range(len(asked.token_bytes)):
-            visit([*ids, token], cost - float(logprobs[token]), text.add(token))
+            visit([*ids, token], cost - float(logprobs[token]) - length, text.add(token))
 
     visit([], 0.0, PartialText(asked))
     return sorted(found, key=lambda item: item[0])
@@ -77,6 +79,16 @@ def test_the_best_texts_there_are_come_out(seed: int, spread: float, n: int, wid
     found, session = run(scores, asked, Verifier(fault), width=width)
     assert [(text, reason) for text, reason, _ in found] == [(one.text, one.finish) for _, one in best]
     assert session.passes <= len(TABLE) ** 3
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([0.1, 1.0, 3.0]), st.integers(1, 16))
+def test_where_tokens_are_worth_something_too(seed: int, length: float, width: int) -> None:
+    """In texts that may have several lines; what a beginning may still gain is counted before it is dropped."""
+    scores, asked, fault = random_scores(len(TABLE), seed), request(stop_reason="block"), fault_of(seed)
+    (_, best), *_ = enumerated(scores, asked, fault, length)
+    ((text, reason, _),), _ = run(scores, asked, Verifier(fault), width=width, length=length)
+    assert (text, reason) == (best.text, best.finish)
 
 
 @settings(max_examples=40, deadline=None)
