@@ -225,9 +225,10 @@ class _Search:
 
     def _end(self, whole: Sequence[Hypothesis]) -> None:
         """Take finished texts up with what the verifier says of them; those too dear without it are not asked about."""
-        whole = sorted(whole, key=self._cost)
-        asked = [one for one in whole if self._cost(one) < self.bound and self._is_cheapest(one)]
-        for one, fault in zip(asked, self._faults(asked), strict=True):
+        for one in sorted(whole, key=self._cost):
+            if self._cost(one) >= self.bound or not self._is_cheapest(one):
+                continue
+            (fault,) = self._faults([one])  # one by one: what is known of the cheaper ones may settle the dearer ones
             cost = self._cost(one) + self.spec.penalty * fault
             if self.method.reward and cost < self.bound and not self.request.cancelled():
                 cost += self.spec.penalty * (1 - self.method.reward(one.text.text))

@@ -106,10 +106,13 @@ def test_any_budget_is_kept_and_gives_a_text_no_worse_than_greedy(seed: int, pas
 
 
 def test_what_costs_too_much_is_not_asked_about() -> None:
-    """The verifier is asked about texts that may still be the best, and never twice about a text and its tokens."""
+    """Texts are verified from the cheapest on: where that one is right, no other is."""
     verifier = Verifier()
-    run(lambda _: torch.tensor([0.0, -9.0, -9.0, 9.0]), request(), verifier)
+    run(lambda _: torch.tensor([1.0, -9.0, -9.0, 2.0]), request(), verifier)
     assert verifier.asked == [""]
+    doubtful = Verifier(lambda text: float(text == "a"))
+    run(lambda _: torch.tensor([-math.inf, 1.0, -9.0, 2.0]), request(), doubtful)
+    assert doubtful.asked == ["a", "\na"]
 
 
 SPACED = [b"", b"a", b"b", b" ", b"\n"]
