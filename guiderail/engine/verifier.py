@@ -66,14 +66,13 @@ class Verifier:
     def normal_form(self, text: str) -> Hashable:
         """See `TextVerifier.normal_form`; a text in a language without a lexicon, or in a string, is its own."""
         document, before = self._plan.document, self._place.before
-        if document.language not in LEXICONS or len(before) > LONG:
+        language, start = document.language or "", self._plan.offset - len(before)
+        if language not in LEXICONS or len(before) > LONG:
             return text
-        start = self._plan.offset - len(before)
-        if lex_cache(document.path, document.language).state(document.text[: self._plan.offset]).in_string_or_comment:
+        lexer = lex_cache(document.path, language)
+        if any(lexer.state(document.text[:at]).in_string_or_comment for at in (start, self._plan.offset)):
             return text
-        if lex_cache(document.path, document.language).state(document.text[:start]).in_string_or_comment:
-            return text
-        return normal_form(before + text, document.language)
+        return normal_form(before + text, language)
 
 
 def normal_form(code: str, language: str) -> tuple[str, tuple[str, ...]]:
