@@ -212,7 +212,8 @@ class NextEdits:
             every = finder.find(before, after) if is_followed else Consequences()
             if not every.edits and every.unfilled and self._client.worker.health.state == "ready":
                 tried = replace(every, unfilled=every.unfilled[:TRIED])
-                every = finder.filled(tried, lambda *hole: self._written(request, *hole, cancelled), count=1)
+                write = lambda document, hole: self._written(request, document, hole, cancelled)  # noqa: E731
+                every = finder.filled(tried, write, count=1)
             if not (every.edits or every.left) and like:
                 every = finder.like(like[1], like[0])
             return every.edits[:MOST]
