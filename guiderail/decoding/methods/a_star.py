@@ -44,7 +44,7 @@ class AStarSpec(MethodSpec):
         summary="best-first search for the likeliest text without errors; states that differ in formatting are merged",
         paper="A*-decoding, arXiv 2505.13672; merged states: FETCH, arXiv 2502.11183",
         cost="at most `passes` passes, each as wide as a beam, and an analyser's answer for each text that ends well",
-        use="by hand or in a batch, where one line must be right; not for bodies of functions, for which a beam does better",
+        use="by hand or in a batch, where one line must be right; not for bodies, for which a beam does better",
         sampling="greedy",
         all_texts=True,
     )
