@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from guiderail.decoding.method import Finish, FinishedEvent
@@ -65,15 +66,18 @@ class Verifier:
 
     def normal_form(self, text: str) -> Hashable:
         """See `TextVerifier.normal_form`; a text in a language without a lexicon, or in a string, is its own."""
+        return normal_form(self._place.before + text, self._language) if self._language else text
+
+    @cached_property
+    def _language(self) -> str:
+        """The language whose formatting is known at the cursor; "" for none."""
         document, before = self._plan.document, self._place.before
-        if document.language is None or document.language not in LEXICONS or len(before) > LONG:
-            return text
-        start = self._plan.offset - len(before)
-        if lex_cache(document.path, document.language).state(document.text[: self._plan.offset]).in_string_or_comment:
-            return text
-        if lex_cache(document.path, document.language).state(document.text[:start]).in_string_or_comment:
-            return text
-        return normal_form(before + text, document.language)
+        language, start = document.language or "", self._plan.offset - len(before)
+        if language not in LEXICONS or len(before) > LONG:
+            return ""
+        lexer = lex_cache(document.path, language)
+        inside = any(lexer.state(document.text[:at]).in_string_or_comment for at in (start, self._plan.offset))
+        return "" if inside else language
 
 
 def normal_form(code: str, language: str) -> tuple[str, tuple[str, ...]]:

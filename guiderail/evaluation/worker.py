@@ -103,7 +103,9 @@ class Worker:
 
     def _row(self, task: Task, system: System, index: int, found: Suggestion) -> Row:
         answer = task.truncated(_inserted(task, found))
-        decode_s = found.timings.decode_s / found.shared_by
+        # Of a method that has written more texts than it was asked for, these are no answers.
+        shared_by = min(found.shared_by, system.method.samples)
+        decode_s = found.timings.decode_s / shared_by
         return {
             "task": task.id,
             "system": system.label,
@@ -126,7 +128,7 @@ class Worker:
             "finish": found.finish,
             "logprob": found.score,
             "tokens": len(found.token_ids),
-            "passes": found.passes / found.shared_by,
+            "passes": found.passes / shared_by,
             "pauses": found.pauses,
             **asdict(found.timings),
             "decode_s": decode_s,

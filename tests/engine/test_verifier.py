@@ -64,6 +64,6 @@ def test_the_line_before_the_cursor_counts() -> None:
 def test_faults_are_those_of_the_suggestions_that_texts_would_be() -> None:
     """Syntax and place are judged of whole texts; of unfinished ones what nothing after them can mend."""
     judge = verifier("def f(a):\n    return |\n\nx = 1\n")
-    texts = [("a + 1", "line"), ("a +", "line"), ("a +", "length"), ("a)", "line"), ("a) +", "length")]
-    assert judge.faults(texts) == [0.0, 1.0, 0.0, 1.0, 1.0]
+    assert judge.faults([("a + 1", "line"), ("a +", "line"), ("a)", "line")]) == [0.0, 1.0, 1.0]
+    assert judge.faults([("a +", "length"), ("a) +", "length")]) == [0.0, 1.0]
     assert verifier("print(|)\n").faults([("1)", "line")]) == [0.0]  # what stands there already is fitted in

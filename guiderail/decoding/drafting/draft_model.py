@@ -52,7 +52,7 @@ class DraftModelSpec(DrafterSpec):
     tree: str = parameter("dyspec", "the shape of a draft; without a common vocabulary a chain", choices=SHAPES)
     length: int = parameter(12, "most tokens in a row", low=1, high=64)
     nodes: int = parameter(16, "most tokens of a draft", low=1, high=96)
-    width: int = parameter(2, "chains of rsd and spectr", low=1, high=16)
+    width: int = parameter(2, "chains of rsd and spectr, tokens of a level of rsd-s", low=1, high=16)
     stop: float = parameter(
         0.0, "stop where a rejection is as likely; 0 stops where a token costs more than it brings", low=0, high=1
     )

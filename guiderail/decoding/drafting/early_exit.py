@@ -50,7 +50,7 @@ class EarlyExitSpec(DrafterSpec):
     tree: str = parameter("chain", "the shape of a draft", choices=SHAPES)
     length: int = parameter(6, "most tokens in a row", low=1, high=64)
     nodes: int = parameter(6, "most tokens of a draft", low=1, high=96)
-    width: int = parameter(2, "chains of rsd and spectr", low=1, high=16)
+    width: int = parameter(2, "chains of rsd and spectr, tokens of a level of rsd-s", low=1, high=16)
     layer: int = parameter(0, "the layer at which a draft ends; 0 chooses it as decoding goes", low=0, high=1000)
 
     def build(self, context: BuildContext) -> EarlyExit:

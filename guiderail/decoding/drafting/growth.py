@@ -1,14 +1,16 @@
 """Growing a draft from the distributions of a model that drafts.
 
-Every shape grows in the same way: the place that verification is likeliest to reach comes next, until a budget of nodes
-is spent or no place is worth its price (DySpec, arXiv 2410.11744; the threshold is SpecDec++'s, arXiv 2405.19715). The
-shapes differ in how many tokens one place may have. At a temperature tokens are drawn, and all that was drawn is
-verified; with greedy decoding they are the likeliest.
+All shapes but one grow in the same way: the place that verification is likeliest to reach comes next, until a budget of
+nodes is spent or no place is worth its price (DySpec, arXiv 2410.11744; the threshold is SpecDec++'s, arXiv
+2405.19715). The shapes differ in how many tokens one place may have. "rsd-s" grows level by level, as a beam search
+does (RSD-S, arXiv 2402.14160). At a temperature tokens are drawn, and all that was drawn is verified; with greedy
+decoding they are the likeliest.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from guiderail.decoding.sampling import Sampler
 
 CLASSES = 10  # classes of tokens by the drafting model's probability
-SHAPES = ("dyspec", "chain", "rsd", "spectr")
+SHAPES = ("dyspec", "chain", "rsd", "rsd-s", "spectr")
 
 # The drafting model's scores after each node that the tree has got since it was last asked, [new nodes, vocabulary];
 # asked with an empty tree, those after the sequence.
@@ -48,12 +50,13 @@ class Shape:
     ----------
     tree
         "chain": one token after the other. "rsd": `width` chains that begin with different tokens, drawn without
-        replacement (arXiv 2402.14160). "spectr": `width` chains drawn independently (arXiv 2310.15141), which with
-        greedy decoding are one. "dyspec": a tree that branches wherever that is the likeliest.
+        replacement (RSD-C, arXiv 2402.14160). "rsd-s": the `width` likeliest places of each level, at a temperature a
+        sample of that many without replacement (RSD-S). "spectr": `width` chains drawn independently (arXiv
+        2310.15141), which with greedy decoding are one. "dyspec": a tree that branches wherever that is the likeliest.
     nodes, depth
         Tokens of a draft, and in a row, at most.
     width
-        Chains of "rsd" and "spectr".
+        Chains of "rsd" and "spectr", places of a level of "rsd-s".
     """
 
     tree: str = "dyspec"
@@ -80,6 +83,16 @@ class _Place:
     def reach(self) -> float:
         """The guessed probability that verification gets here."""
         return -self.order[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Beam:
+    """A place of the last level: its node, its chance, its log-probability, and what it was ordered by."""
+
+    node: int
+    reach: float
+    total: float
+    key: float
 
 
 class Growth:
@@ -120,6 +133,8 @@ class Growth:
             Whether a place that is reached with this probability is worth a token.
         """
         depth = min(room, self._shape.depth)
+        if self._shape.tree == "rsd-s":
+            return self._grow_levels(depth, is_worthwhile)
         self._push(1.0, ROOT, self._shape.width if self._independent else 0)
         while self._places and len(self.draft.tree) < self._shape.nodes:
             place = heapq.heappop(self._places)
@@ -130,6 +145,40 @@ class Growth:
             else:
                 self._draw_next(place, depth)
         return self.draft
+
+    def _grow_levels(self, depth: int, is_worthwhile: Callable[[float], bool]) -> Draft:
+        """Grow level by level: of all that may follow the last level, as many as it is wide.
+
+        What decides how many follow a node are values that say nothing of which tokens they are, given those before:
+        of perturbed log-probabilities the largest is independent of whose it is. So siblings are a sample without
+        replacement, in their order, however many are kept.
+        """
+        level = [_Beam(ROOT, 1.0, 0.0, 0.0)]
+        for _ in range(depth):
+            level = [one for one in level if is_worthwhile(one.reach)]
+            if not level or len(self.draft.tree) + self._shape.width > self._shape.nodes:
+                break
+            level = [self._add_to(*found) for found in self._best(level)]
+        return self.draft
+
+    def _best(self, level: list[_Beam]) -> list[tuple[_Beam, int, float, float]]:
+        """The best tokens after a level: each with its parent, its log-probability and what it is ordered by."""
+        found = []
+        for one in level:
+            total = one.total + self._distribution(one.node).double().log()
+            keys = total if self._is_greedy else perturbed(total, one.key, self._sampler.generator)
+            best = keys.topk(min(self._shape.width, len(keys)))
+            found += [
+                (one, token, float(total[token]), key)
+                for token, key in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+                if key > -math.inf
+            ]
+        return sorted(found, key=lambda item: -item[-1])[: self._shape.width]
+
+    def _add_to(self, parent: _Beam, token: int, total: float, key: float) -> _Beam:
+        place = _Place((-parent.reach, 0), parent.node, 0)
+        node, chance = self._add(place, token, math.exp(total - parent.total))
+        return _Beam(node, chance, total, key)
 
     def _draw_next(self, place: _Place, depth: int) -> None:
         """Add one token: the likeliest, or one drawn from what the siblings before it left."""
@@ -179,6 +228,18 @@ class Growth:
                     self.draft.drawn[len(self._left) - 1] = q
                 self._left.append(q)
         return self._left[parent + 1]
+
+
+def perturbed(total: torch.Tensor, most: float, generator: torch.Generator) -> torch.Tensor:
+    """Log-probabilities (float64 [n]) plus Gumbel noise, given that the largest is `most`.
+
+    Stochastic beam search (Kool et al. 2019, arXiv 1903.06059, appendix B.3): the largest of all leaves are then a
+    sample without replacement.
+    """
+    uniform = torch.rand(len(total), generator=generator, dtype=torch.float64).clamp_min(1e-300)
+    noisy = total - (-uniform.log()).log()
+    lift = most - noisy + torch.log1p(-(noisy - noisy.max()).exp())
+    return most - lift.clamp_min(0) - torch.log1p((-lift.abs()).exp())
 
 
 def learn(rates: HitRates, verified: Verified) -> None:

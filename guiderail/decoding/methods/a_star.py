@@ -1,10 +1,11 @@
 """A*: a search over unfinished texts for the best finished one, under a budget of passes.
 
 After A*-decoding (Chatziveroglou 2025, arXiv 2505.13672): the most promising unfinished texts go on first, and a
-verifier has a say in what is promising. The cost of a text is its negative log-probability, and `penalty` nats more if
-the verifier finds a fault in it. A cost never falls with more tokens, so a text that costs as much as the best finished
-one is dropped, and when none is left the best one is proved to be the best of all (tested against enumeration). Until
-then the order decides: cost less what so many tokens cost along likely paths, so that long texts are not put off.
+verifier has a say in what is promising. The cost of a text is its negative log-probability, `penalty` nats more if the
+verifier finds a fault in it, and in texts of several lines `length` nats less for each token. What a beginning costs at
+least follows from that. Where it is as much as the best finished text costs, the beginning is dropped, and when none is
+left that text is proved to be the best of all (tested against enumeration). Until then the order decides: cost less
+what so many tokens cost along likely paths, so that long texts are not put off.
 
 States that differ in formatting alone are merged, as FETCH (Wang et al. 2025, arXiv 2502.11183) merges states of one
 meaning: the cheapest of them stands for all. That is exact as far as formatting does not change what the model goes
@@ -43,7 +44,7 @@ class AStarSpec(MethodSpec):
         summary="best-first search for the likeliest text without errors; states that differ in formatting are merged",
         paper="A*-decoding, arXiv 2505.13672; merged states: FETCH, arXiv 2502.11183",
         cost="at most `passes` passes, each as wide as a beam, and an analyser's answer for each text that ends well",
-        use="by hand or in a batch, where one line must be right; not while typing: beam gives nearly as much for less",
+        use="by hand or in a batch, where one line must be right; not for bodies, for which a beam does better",
         sampling="greedy",
         all_texts=True,
     )
@@ -51,6 +52,12 @@ class AStarSpec(MethodSpec):
     width: int = parameter(6, "unfinished texts that go on in one pass", low=1, high=16)
     branch: int = parameter(8, "tokens that are tried after each", low=1, high=1000)
     penalty: float = parameter(8.0, "nats that errors, or tests all of which fail, cost a text", low=0, high=1000)
+    length: float = parameter(
+        0.5,
+        "nats that each token is worth in a text that may have several lines; else the shortest win",
+        low=0,
+        high=10,
+    )
     merge: bool = parameter(True, "merge texts that differ in formatting alone")
     tests: str = parameter("", "doctest, or a test file or folder of the project, for pytest; empty for none")
     seconds: float = parameter(10.0, "that a run of the tests may take", above=0, high=3600)
@@ -131,6 +138,7 @@ class _Search:
         self.cut: list[Hypothesis] = []  # those that the token budget ended
         self.cheapest: dict[Hashable, float] = {}  # cost, of the states that are one
         self.lead: Hypothesis | None = None  # the greedy text, until it ends: there is always one to show
+        self.length = 0.0 if request.stop_reason == "line" else method.spec.length
         self.age = 0
         self.steps, self.spent = 0, 0.0  # how many states went on, and what their likeliest tokens cost
 
@@ -162,15 +170,22 @@ class _Search:
         """The cost that a text must be under to be shown."""
         return self.found[self.request.n - 1][0] if len(self.found) >= self.request.n else math.inf
 
+    def _cost(self, one: Hypothesis) -> float:
+        return -one.total - self.length * len(one.path)
+
+    def _floor(self, one: Hypothesis) -> float:
+        """What a text that begins like this costs at least, as far as the verifier is not asked."""
+        return self._cost(one) - (0.0 if one.text.finish else self.length * one.text.room)
+
     def _take(self) -> list[Hypothesis]:
         """The states that go on in the next pass: the greedy one, and the most promising."""
         bound = self.bound
-        if self.lead is not None and -self.lead.total >= bound:
+        if self.lead is not None and self._floor(self.lead) >= bound:
             self.lead = None
         taken = [self.lead] if self.lead is not None else []
         while self.open and len(taken) < self.spec.width:
             one = heapq.heappop(self.open)
-            is_cheapest = one.key is None or self.cheapest[one.key] == -one.state.total
+            is_cheapest = one.key is None or self.cheapest[one.key] == self._cost(one.state)
             if one.floor < bound and is_cheapest:
                 taken.append(one.state)
         return taken
@@ -198,21 +213,23 @@ class _Search:
 
     def _push(self, grown: Sequence[Hypothesis]) -> None:
         """Take unfinished texts up, unless an equal one is cheaper; where one ends a line, it is verified so far."""
-        kept = [one for one in grown if -one.total < self.bound and self._is_cheapest(one)]
+        kept = [one for one in grown if self._floor(one) < self.bound and self._is_cheapest(one)]
         lines = [one for one in kept if b"\n" in self.request.token_bytes[one.path[-1]]]
         faults = dict(zip(map(id, lines), self._faults(lines), strict=True))
         rate = self.spent / self.steps
         for one in kept:
-            floor = -one.total + self.spec.penalty * faults.get(id(one), 0.0)
+            known = self.spec.penalty * faults.get(id(one), 0.0)
+            order, floor = known - one.total - rate * len(one.path), known + self._floor(one)
             self.age += 1
-            heapq.heappush(self.open, _Open(floor - rate * len(one.path), self.age, floor, self._key(one), one))
+            heapq.heappush(self.open, _Open(order, self.age, floor, self._key(one), one))
 
     def _end(self, whole: Sequence[Hypothesis]) -> None:
         """Take finished texts up with what the verifier says of them; those too dear without it are not asked about."""
-        whole = sorted(whole, key=lambda one: -one.total)
-        asked = [one for one in whole if -one.total < self.bound and self._is_cheapest(one)]
-        for one, fault in zip(asked, self._faults(asked), strict=True):
-            cost = -one.total + self.spec.penalty * fault
+        for one in sorted(whole, key=self._cost):
+            if self._cost(one) >= self.bound or not self._is_cheapest(one):
+                continue
+            (fault,) = self._faults([one])  # one by one: what is known of the cheaper ones may settle the dearer ones
+            cost = self._cost(one) + self.spec.penalty * fault
             if self.method.reward and cost < self.bound and not self.request.cancelled():
                 cost += self.spec.penalty * (1 - self.method.reward(one.text.text))
             self.age += 1
@@ -230,14 +247,14 @@ class _Search:
         key = self._key(one)
         if key is None:
             return True
-        is_new = -one.total < self.cheapest.get(key, math.inf)
+        is_new = self._cost(one) < self.cheapest.get(key, math.inf)
         if is_new:
-            self.cheapest[key] = -one.total
+            self.cheapest[key] = self._cost(one)
         return is_new
 
     def _stands(self, one: Hypothesis) -> bool:
         key = self._key(one)
-        return key is None or self.cheapest[key] == -one.total
+        return key is None or self.cheapest[key] == self._cost(one)
 
     def _key(self, one: Hypothesis) -> Hashable:
         """What states that are one have in common; None where none are merged."""

@@ -1,17 +1,20 @@
 """Drafts grown from a model's distributions: their shapes, and that none of them changes what is decoded."""
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import product
 from typing import Any, cast
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from guiderail.cache.tree import ROOT, TokenTree
 from guiderail.decoding.constraints.constraint import Constraint
 from guiderail.decoding.drafting import by_tokens
 from guiderail.decoding.drafting.draft_model import DraftModel
-from guiderail.decoding.drafting.growth import Growth, Shape, new_rates
+from guiderail.decoding.drafting.growth import Growth, Shape, new_rates, perturbed
 from guiderail.decoding.drafting.pass_cost import PassCosts
 from guiderail.decoding.drafting.selector import DraftSelector
 from guiderail.decoding.method import DecodeRequest, TokenEvent
@@ -20,6 +23,7 @@ from guiderail.decoding.sampling import Sampler, Sampling
 from guiderail.decoding.stops import NeverStop
 from tests.helpers.constraints import AllowedAfter
 from tests.helpers.outcomes import outcomes
+from tests.helpers.statistics import follows
 from tests.helpers.toy import ToyModel, ToySession
 
 FREE = PassCosts((1, 2), (1000.0, 1000.0))  # so slow that every draft pays
@@ -97,7 +101,30 @@ def test_the_distribution_is_exactly_that_of_decoding_without_drafts(
     assert min(narrow) < 2  # a whole draft was accepted at times
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape.tree}-{shape.nodes}")
+@pytest.mark.parametrize("constrained", [False, True])
+def test_so_is_that_of_a_stochastic_beam(constrained: bool) -> None:
+    """Its order comes from noise that cannot be gone through: 800 texts, each from a seed of its own."""
+    shape, counts = Shape(tree="rsd-s", nodes=4, depth=2, width=2), Counter[tuple[int, ...]]()
+    for seed in range(800):
+        sampling = Sampling(temperature=1.0, seed=seed)
+        constraints = [not_the_last_one()] if constrained else []
+        counts[decode(drafting(shape, sampling, 0.7), sampling, constraints)[0]] += 1
+    assert follows(counts, expected(3, constrained=constrained))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(-5, 5), min_size=2, max_size=6), st.floats(-3, 3), st.integers(0, 999))
+def test_perturbed_scores_have_the_largest_that_is_given(scores: list[float], most: float, seed: int) -> None:
+    """And the order that the noise alone gives them."""
+    total = torch.tensor(scores, dtype=torch.float64).log_softmax(-1)
+    generator = torch.Generator().manual_seed(seed)
+    uniform = torch.rand(len(scores), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    found = perturbed(total, most, generator)
+    assert float(found.max()) == pytest.approx(most)
+    assert found.argsort().tolist() == (total - (-uniform.log()).log()).argsort().tolist()
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, Shape(tree="rsd-s", nodes=4, depth=2)], ids=lambda shape: shape.tree)
 @pytest.mark.parametrize("noise", [0.0, 0.7, 5.0])
 def test_greedy_tokens_are_those_without_drafts(shape: Shape, noise: float) -> None:
     plain, alone = decode(None, Sampling(), tokens=30)
@@ -135,7 +162,7 @@ def grown(shape: Shape, sampling: Sampling, room: int = 9, least: float = 0.0) -
 def test_each_shape_keeps_its_bounds(temperature: float, room: int) -> None:
     """Nodes and depth; a chain never branches, rsd at its root alone, and siblings differ."""
     sampling = Sampling(temperature=temperature, seed=3)
-    for tree, nodes, depth in product(("chain", "rsd", "spectr", "dyspec"), (1, 5, 12), (2, 6)):
+    for tree, nodes, depth in product(("chain", "rsd", "rsd-s", "spectr", "dyspec"), (1, 5, 12), (2, 6)):
         found = grown(Shape(tree=tree, nodes=nodes, depth=depth, width=3), sampling, room)
         branches = {node: found.children(node) for node in range(ROOT, len(found))}
         assert len(found) <= nodes and max(found.depths, default=0) < min(depth, room)

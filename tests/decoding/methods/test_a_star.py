@@ -46,7 +46,9 @@ def run(scores: Scores, asked: DecodeRequest, verifier: Any = None, **parameters
     return texts(list(method.decode(session, scores([]), asked, ()))), session  # pyright: ignore
 
 
-def enumerated(scores: Scores, asked: DecodeRequest, fault: Callable[[str], float]) -> list[tuple[float, PartialText]]:
+def enumerated(
+    scores: Scores, asked: DecodeRequest, fault: Callable[[str], float], length: float = 0.0
+) -> list[tuple[float, PartialText]]:
     """Every whole text with its cost, the cheapest first."""
     found = []
 
@@ -57,7 +59,7 @@ def enumerated(scores: Scores, asked: DecodeRequest, fault: Callable[[str], floa
             return
         logprobs = scores(ids).log_softmax(-1)
         for token in range(len(asked.token_bytes)):
-            visit([*ids, token], cost - float(logprobs[token]), text.add(token))
+            visit([*ids, token], cost - float(logprobs[token]) - length, text.add(token))
 
     visit([], 0.0, PartialText(asked))
     return sorted(found, key=lambda item: item[0])
@@ -80,6 +82,16 @@ def test_the_best_texts_there_are_come_out(seed: int, spread: float, n: int, wid
 
 
 @settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([0.1, 1.0, 3.0]), st.integers(1, 16))
+def test_where_tokens_are_worth_something_too(seed: int, length: float, width: int) -> None:
+    """In texts that may have several lines; what a beginning may still gain is counted before it is dropped."""
+    scores, asked, fault = random_scores(len(TABLE), seed), request(stop_reason="block"), fault_of(seed)
+    (_, best), *_ = enumerated(scores, asked, fault, length)
+    ((text, reason, _),), _ = run(scores, asked, Verifier(fault), width=width, length=length)
+    assert (text, reason) == (best.text, best.finish)
+
+
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 4))
 def test_any_budget_is_kept_and_gives_a_text_no_worse_than_greedy(seed: int, passes: int, width: int) -> None:
     scores, asked, fault = random_scores(len(TABLE), seed), request(max_tokens=5), fault_of(seed)
@@ -94,10 +106,13 @@ def test_any_budget_is_kept_and_gives_a_text_no_worse_than_greedy(seed: int, pas
 
 
 def test_what_costs_too_much_is_not_asked_about() -> None:
-    """The verifier is asked about texts that may still be the best, and never twice about a text and its tokens."""
+    """Texts are verified from the cheapest on: where that one is right, no other is."""
     verifier = Verifier()
-    run(lambda _: torch.tensor([0.0, -9.0, -9.0, 9.0]), request(), verifier)
+    run(lambda _: torch.tensor([1.0, -9.0, -9.0, 2.0]), request(), verifier)
     assert verifier.asked == [""]
+    doubtful = Verifier(lambda text: float(text == "a"))
+    run(lambda _: torch.tensor([-math.inf, 1.0, -9.0, 2.0]), request(), doubtful)
+    assert doubtful.asked == ["a", "\na"]
 
 
 SPACED = [b"", b"a", b"b", b" ", b"\n"]

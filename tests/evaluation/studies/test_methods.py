@@ -90,3 +90,14 @@ def test_methods_may_be_chosen_by_their_labels() -> None:
     assert [method.label for method in available(["a-star"])] == [GREEDY, "a-star"]
     with pytest.raises(UsageError, match="no 'b-star'"):
         available(["b-star"])
+
+
+def test_a_text_that_was_not_asked_for_bears_no_part_of_the_passes() -> None:
+    """A beam gives the other texts that it has found too; the answer has cost all of its passes."""
+    drawn = tasks(FILES, PLAN)[:1]
+    cases = [method for method in available(["beam 3"]) if method.name == "beam"]
+    with worker("guiderail", PLAN, methods=cases) as (who, config):
+        (row,) = evaluate(who, config, drawn, None, lambda: None)
+        settings = config.systems()[0].settings(config.settings)
+        (found, *_) = who.engine(settings).complete(drawn[0].request(settings)).suggestions
+    assert row["passes"] == found.passes
