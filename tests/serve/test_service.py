@@ -32,7 +32,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 def joined(service: CompletionService) -> int:
     """How many requests are in the model's queue, or being answered."""
-    return sum(len(batch.members) for batch in service._batches._waiting.values())
+    return sum(len(batch.members) for batch in service.backend._batches._waiting.values())
 
 
 def post(client: Client, prompt: str, **more: Any) -> Coroutine[Any, Any, Response]:
