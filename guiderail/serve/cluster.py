@@ -68,11 +68,15 @@ class RayModel:
         self._health = Health("loading", model=settings.model)
         self._info: ModelInfo | None = None
         self._handle: Any = None
+        self._ending = threading.Event()
         self._owns = False  # whether the cluster was started here
         self.width = replicas.most or replicas.least
 
-    def start(self, tell: Callable[[Health], object]) -> threading.Thread:
-        """Start the cluster if there is none, and the replicas, in a thread; `tell` is called with their state."""
+    def start(self, tell: Callable[[Health], object]) -> None:
+        """Start the cluster if there is none, and the replicas, in a thread; `tell` is called with their state.
+
+        The thread stays: Linux ends the processes of a cluster with the thread that started them.
+        """
 
         def run() -> None:
             try:
@@ -82,19 +86,24 @@ class RayModel:
                 remedy = "Look into Ray's log: ray logs, or /tmp/ray/session_latest/logs"
                 self._health = Health("error", "the replicas of the model did not start", remedy, self._settings.model)
             tell(self._health)
+            self._ending.wait()
+            self._stop()
 
-        thread = threading.Thread(target=run, name="guiderail-ray", daemon=True)
-        thread.start()
-        return thread
+        self._thread = threading.Thread(target=run, name="guiderail-ray", daemon=True)
+        self._thread.start()
 
-    def stop(self) -> None:
-        """End the replicas, and the cluster if it was started here."""
+    def stop(self, seconds: float) -> None:
+        """End the replicas, and the cluster if it was started here; wait for that so long."""
+        self._ending.set()
+        self._thread.join(seconds)
+
+    def _stop(self) -> None:
         import ray
         from ray import serve
 
         with suppress(Exception):
             if self._owns:
-                ray.shutdown()
+                ray.shutdown()  # the cluster with all that is in it
             else:
                 serve.delete(APPLICATION, _blocking=False)
 
@@ -176,9 +185,8 @@ class RayModel:
         import ray
         from ray import serve
 
-        self._owns = not ray.is_initialized()
-        if self._owns:
-            _join(ray)
+        self._owns = not os.environ.get("RAY_ADDRESS")
+        ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
         deployment, self.width = _deployment(self._settings, self._replicas, ray.cluster_resources())
         serve.start(proxy_location="Disabled", logging_config={"log_level": "ERROR"})
         self._handle = serve.run(deployment, name=APPLICATION, route_prefix=None)
@@ -198,11 +206,6 @@ def check_installed() -> None:
         from ray import serve  # noqa: F401
     except ImportError as error:
         raise UsageError("Ray Serve is not installed", "pip install 'guiderail[ray]'") from error
-
-
-def _join(ray: Any) -> None:
-    """Join the cluster that RAY_ADDRESS names, or start one on this machine."""
-    ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
 
 
 def _deployment(settings: Settings, replicas: Replicas, found: dict[str, float]) -> tuple[Any, int]:

@@ -31,7 +31,7 @@ from guiderail.serve.service import CompletionService
 from guiderail.settings import Settings
 
 KEEP_ALIVE_S = 15
-WORKER_END_S = 0.7  # that the worker gets to end
+WORKER_END_S = 0.7  # that the worker, or a cluster, gets to end; Linux ends what is left of a cluster with this process
 END_S = 1  # that answers under way get
 
 
@@ -101,7 +101,7 @@ def _on_ray(settings: Settings, replicas: Replicas) -> tuple[Backend, Callable[[
     """The model on a Ray cluster, which is being started, and what ends it."""
     model = RayModel(settings, replicas)
     model.start(_tell)
-    return model, model.stop
+    return model, lambda: model.stop(WORKER_END_S)
 
 
 def listen(address: Address) -> socket.socket:
@@ -119,8 +119,8 @@ def server_of(service: CompletionService, key: str, *, local_only: bool) -> uvic
     """The HTTP server of a service; arguments as of `application`."""
     app = application(service, key, local_only=local_only)
     config = uvicorn.Config(
-        app, loop="asyncio", http=Connection, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False,
-        server_header=False, timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=END_S,
+        app, loop="asyncio", http=Connection, ws="none", lifespan="off", log_config=None, access_log=False,
+        proxy_headers=False, server_header=False, timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=END_S,
     )  # fmt: skip
     return _Server(config)
 

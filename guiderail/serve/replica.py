@@ -131,5 +131,3 @@ class Replica:
     @serve.multiplexed(max_num_models_per_replica=MOST_OPEN)
     async def _document(self, key: str) -> Kept:
         return Kept(self._model)
-
-
