@@ -10,7 +10,7 @@ import heapq
 import random
 import statistics
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -81,7 +81,8 @@ class _Run:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._rng = random.Random(plan.seed)
+        self._typing = random.Random(plan.seed)  # the same keys whatever the router does
+        self._rng = random.Random(plan.seed + 1)
         self._replicas = [_Replica() for _ in range(plan.replicas)]
         self._home: dict[int, int] = {}  # the replica of each document
         self._latest: dict[int, tuple[_Request, _Replica]] = {}
@@ -89,7 +90,7 @@ class _Run:
         self._count = self._asked = self._warm = self._begun = 0
         self._waits: list[float] = []
         for person in range(plan.people):
-            self._at(self._rng.uniform(0, PAUSE_S), partial(self._key, person))
+            self._at(self._typing.uniform(0, PAUSE_S), partial(self._key, person))
 
     def row(self) -> dict[str, Any]:
         """Run it to its end."""
@@ -122,8 +123,8 @@ class _Run:
         self._asked += 1
         replica.queue.append(request)
         self._begin(replica, now)
-        median = PAUSE_S if self._rng.random() < PAUSES else KEY_S
-        self._at(now + median * self._rng.lognormvariate(0, SPREAD), partial(self._key, person))
+        median = PAUSE_S if self._typing.random() < PAUSES else KEY_S
+        self._at(now + median * self._typing.lognormvariate(0, SPREAD), partial(self._key, person))
 
     def _chosen(self, person: int) -> int:
         plan = self._plan
@@ -174,17 +175,19 @@ def enough(plan: Plan, wanted: float, answered: float = 0.5) -> dict[str, Any]:
     At least `answered` of the requests must have an answer before the next key: of those that are given up nothing is
     counted, so that a server which answers hardly anybody would look fast.
     """
-    for replicas in _growing():
-        row = simulate(replace(plan, replicas=replicas))
-        is_idle = row["busy"] < 0.02  # more of them would not help
-        if is_idle or (row["p95_ms"] <= 1000 * wanted and row["answered"] >= answered):
-            return row
-    raise AssertionError("there is no end of replicas")
+    least, most = 0, 1
+    while not _is_enough(row := simulate(replace(plan, replicas=most)), wanted, answered):
+        least, most = most, 2 * most
+    while most - least > 1:
+        middle = (least + most) // 2
+        found = simulate(replace(plan, replicas=middle))
+        if _is_enough(found, wanted, answered):
+            most, row = middle, found
+        else:
+            least = middle
+    return row
 
 
-def _growing() -> Iterator[int]:
-    """Numbers that grow by a tenth at least, so that the search is short."""
-    number = 1
-    while True:
-        yield number
-        number = max(number + 1, number * 11 // 10)
+def _is_enough(row: dict[str, Any], wanted: float, answered: float) -> bool:
+    is_idle = row["busy"] < 0.02  # more replicas would not help
+    return is_idle or (row["p95_ms"] <= 1000 * wanted and row["answered"] >= answered)
