@@ -9,6 +9,7 @@ fewest. A request whose replica dies is given to another one; its answer is read
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import os
 import secrets
@@ -30,6 +31,7 @@ from guiderail.settings import Settings
 log = logging.getLogger(__name__)
 
 APPLICATION = "guiderail"
+NEEDED = ("ray", "grpc", "fastapi")  # Ray alone is installed without the libraries of Ray Serve
 TRIES = 4  # of a request whose replica died; more means that the request itself kills them
 ONGOING = 16  # requests that a replica takes; of more, those for its documents go to another one
 BUSY = 2  # requests at a replica on average, over which another one is started
@@ -185,6 +187,7 @@ class RayModel:
         import ray
         from ray import serve
 
+        logging.getLogger("ray.serve").setLevel(logging.ERROR)  # it prints
         self._owns = not os.environ.get("RAY_ADDRESS")
         ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
         deployment, self.width = _deployment(self._settings, self._replicas, ray.cluster_resources())
@@ -202,10 +205,8 @@ def check_installed() -> None:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         if os.environ["RAY_AUTH_MODE"] == "token" and not os.environ.get("RAY_AUTH_TOKEN_PATH"):
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    try:
-        from ray import serve  # noqa: F401
-    except ImportError as error:
-        raise UsageError("Ray Serve is not installed", "pip install 'guiderail[ray]'") from error
+    if any(importlib.util.find_spec(name) is None for name in NEEDED):
+        raise UsageError("Ray Serve is not installed", "pip install 'guiderail[ray]'")
 
 
 def _deployment(settings: Settings, replicas: Replicas, found: dict[str, float]) -> tuple[Any, int]:
