@@ -14,7 +14,7 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -209,7 +209,7 @@ def check_installed() -> None:
         raise UsageError("Ray Serve is not installed", "pip install 'guiderail[ray]'")
 
 
-def _deployment(settings: Settings, replicas: Replicas, found: dict[str, float]) -> tuple[Any, int]:
+def _deployment(settings: Settings, replicas: Replicas, found: Mapping[str, float]) -> tuple[Any, int]:
     """The deployment on a cluster with these resources, and how many replicas it has at most."""
     from ray import serve
 
@@ -226,7 +226,8 @@ def _deployment(settings: Settings, replicas: Replicas, found: dict[str, float])
         "target_ongoing_requests": BUSY, "upscale_delay_s": UP_S, "downscale_delay_s": DOWN_S,
         "metrics_interval_s": 1.0, "look_back_period_s": UP_S,
     }  # fmt: skip
-    deployment = serve.deployment(Replica).options(
+    make: Any = serve.deployment  # it can also be given no class
+    deployment = make(Replica).options(
         name="model", autoscaling_config=scaling, max_ongoing_requests=ONGOING, ray_actor_options=share,
         graceful_shutdown_timeout_s=20.0, health_check_period_s=2.0,
     )  # fmt: skip

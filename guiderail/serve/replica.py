@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ray import serve
 
@@ -126,7 +127,8 @@ class Replica:
 
     async def _kept(self) -> Kept:
         """What is kept of the document that the call is about; from now on its calls come here."""
-        return await self._document(serve.get_multiplexed_model_id())
+        document: Any = self._document  # Ray Serve's decorator has no types
+        return await document(serve.get_multiplexed_model_id())
 
     @serve.multiplexed(max_num_models_per_replica=MOST_OPEN)
     async def _document(self, key: str) -> Kept:
