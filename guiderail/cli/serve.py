@@ -27,6 +27,12 @@ NEEDED = ("starlette", "uvicorn")
               "repeat for several.  [default: the project of the current folder]")  # fmt: skip
 @click.option("--api-key", help=f"What clients must show; others on this machine can see it. Better: {API_KEY}.")
 @click.option("--api-key-file", metavar="FILE", help="A file that holds the key.")
+@click.option("--ray", "on_ray", is_flag=True, help="Replicas of the model on a Ray cluster: the one RAY_ADDRESS "
+              "names, or this machine.")  # fmt: skip
+@click.option("--min-replicas", type=click.IntRange(1), default=1, show_default=True, help="On Ray: at least so many.")
+@click.option(
+    "--max-replicas", type=click.IntRange(1), help="On Ray, under load.  [default: one for each GPU, or for 4 cores]"
+)
 @setting_flags(
     "model", "api_key_env", "device", "dtype", "threads", "until", "max_tokens", "end_loops", "layout", "context",
     "context_tokens", "prompt_tokens", "project_ngrams", "method", "parameters", "drafter", "draft_model", "verdict",
@@ -34,7 +40,15 @@ NEEDED = ("starlette", "uvicorn")
     "temperature", "top_k", "top_p", "min_p", "seed", "log_level",
 )  # fmt: skip
 def serve(
-    host: str, port: int, roots: tuple[str, ...], api_key: str | None, api_key_file: str | None, **flags: Any
+    host: str,
+    port: int,
+    roots: tuple[str, ...],
+    api_key: str | None,
+    api_key_file: str | None,
+    on_ray: bool,
+    min_replicas: int,
+    max_replicas: int | None,
+    **flags: Any,
 ) -> None:
     """Serve the HTTP endpoints of llama.cpp and OpenAI, for editor plug-ins that speak these.
 
@@ -44,6 +58,7 @@ def serve(
     guiderail serve
     guiderail serve --root ~/app --model ./qwen2.5-coder-0.5b.gguf
     GUIDERAIL_API_KEY=… guiderail serve --host 0.0.0.0
+    guiderail serve --ray --max-replicas 4
     """
     _check_installed()
     folders = _folders(roots)
@@ -57,9 +72,12 @@ def serve(
         raise UsageError(
             f"others can reach {host}, so clients must show a key", f"Set {API_KEY}, or give --api-key-file"
         )
+    if max_replicas is not None and max_replicas < min_replicas:
+        raise UsageError("--max-replicas is smaller than --min-replicas", "Give a larger one, or leave it out")
+    from guiderail.serve.cluster import Replicas
     from guiderail.serve.launch import run
 
-    run(settings, address, key)
+    run(settings, address, key, Replicas(min_replicas, max_replicas) if on_ray else None)
 
 
 def _check_installed() -> None:

@@ -27,7 +27,10 @@ class LlamaCppServer(ModelServer):
     @classmethod
     def find(cls, connection: Connection) -> LlamaCppServer | None:
         """The server of a connection, if it is one of llama.cpp's."""
-        settings = connection.found("/props").get("default_generation_settings")
+        props = connection.found("/props")
+        settings = props.get("default_generation_settings")
+        if props.get("build_info") == "guiderail":  # it speaks to plug-ins of llama.cpp, but tells no candidates
+            return None
         length = settings.get("n_ctx") if isinstance(settings, dict) else None
         if not isinstance(length, int):
             return None

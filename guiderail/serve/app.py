@@ -116,12 +116,13 @@ class Endpoints:
 
     async def props(self, request: Request) -> Response:
         """What llama.cpp's clients want to know of the model."""
-        info = await self._service.info()
-        return JSONResponse(llama_cpp.props(self._service.model, min(info.context_length, self._service.prompt_tokens)))
+        info = self._service.info()
+        context = min(info.context_length, self._service.prompt_tokens)
+        return JSONResponse(llama_cpp.props(self._service.model, context, self._service.width))
 
     async def models(self, request: Request) -> Response:
         """The one model."""
-        return JSONResponse(openai.models(self._service.model, await self._service.info()))
+        return JSONResponse(openai.models(self._service.model, self._service.info()))
 
     async def tokenize(self, request: Request) -> Response:
         """The tokens of a text."""

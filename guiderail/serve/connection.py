@@ -26,6 +26,11 @@ class Connection(H11Protocol):
         if len(idle) > MOST_IDLE:
             min(idle, key=lambda one: one._since).transport.abort()
 
+    def on_response_complete(self) -> None:
+        """Go on after an answer; a client that asked for the end, and does not read what is left, has a little time."""
+        super().on_response_complete()
+        self._bound_close()
+
     @property
     def is_idle(self) -> bool:
         """Whether no request is being answered."""
@@ -39,6 +44,7 @@ class Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what came: a request's head, or a part of one."""
         super().data_received(data)
+        self._bound_close()
         if self.is_idle:
             self._wait()
         else:
@@ -52,7 +58,12 @@ class Connection(H11Protocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close a connection on which nothing has come, also where the client reads nothing."""
         super().timeout_keep_alive_handler()
-        self.loop.call_later(CLOSE_S, self.transport.abort)
+        self._bound_close()
+
+    def _bound_close(self) -> None:
+        """A connection that is being closed waits until its client has read all, but not for ever."""
+        if self.transport.is_closing():
+            self.loop.call_later(CLOSE_S, self.transport.abort)
 
     def _wait(self) -> None:
         if self._deadline is None:

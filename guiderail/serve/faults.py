@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from guiderail.errors import GuiderailError
+from guiderail.engine.errors import ElsewhereError
+from guiderail.errors import GuiderailError, UnavailableError
+from guiderail.lsp.worker import FailedJobError
 
 # What OpenAI and llama.cpp call the kinds of errors, by status.
 _KINDS = {
@@ -44,6 +46,15 @@ class RequestFault(GuiderailError):
     def body(self) -> dict[str, Any]:
         """The body of the answer."""
         return {"error": {"message": str(self), "type": kind_of(self.status), "param": self.field, "code": self.status}}
+
+
+def fault_of(error: GuiderailError) -> RequestFault:
+    """The error of a request that the model failed, or refused."""
+    if isinstance(error, RequestFault):
+        return error
+    statuses = ((FailedJobError, 500), (UnavailableError, 503), (ElsewhereError, 501))
+    status = next((status for kind, status in statuses if isinstance(error, kind)), 400)
+    return RequestFault(status, error.message, error.remedy)
 
 
 def kind_of(status: int) -> str:

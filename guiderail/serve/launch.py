@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,21 +16,22 @@ import uvicorn
 
 from guiderail import private
 from guiderail.engine.engine import Engine
-from guiderail.engine.time_limits import TimeLimits
 from guiderail.errors import UsageError
 from guiderail.lsp import logfile
 from guiderail.lsp.network import Address
 from guiderail.lsp.signals import SignalHandler
 from guiderail.lsp.worker import Health, Worker
 from guiderail.serve.app import application
+from guiderail.serve.backend import Backend
+from guiderail.serve.cluster import RayModel, Replicas, check_installed
 from guiderail.serve.connection import Connection
+from guiderail.serve.limits import SERVING
+from guiderail.serve.local_model import LocalModel
 from guiderail.serve.service import CompletionService
 from guiderail.settings import Settings
 
-# A language server hears of each key, and asks the analyser before the request comes. Here both come at once.
-SERVING = TimeLimits(context_s=0.15, ngrams_s=0.0, analyser_s=0.5)
 KEEP_ALIVE_S = 15
-WORKER_END_S = 0.7  # that the worker gets to end
+WORKER_END_S = 0.7  # that the worker, or a cluster, gets to end; Linux ends what is left of a cluster with this process
 END_S = 1  # that answers under way get
 
 
@@ -42,7 +43,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-def run(settings: Mapping[Path | None, Settings], address: Address, key: str) -> NoReturn:
+def run(
+    settings: Mapping[Path | None, Settings], address: Address, key: str, replicas: Replicas | None = None
+) -> NoReturn:
     """Serve until the process is told to end.
 
     Parameters
@@ -53,34 +56,52 @@ def run(settings: Mapping[Path | None, Settings], address: Address, key: str) ->
         Where to listen; port 0 lets the system choose.
     key
         What clients must show; "" for none.
+    replicas
+        How many replicas of the model there are on a Ray cluster; None for the model in this process.
 
     Raises
     ------
     UsageError
-        The address cannot be listened on.
+        The address cannot be listened on, or Ray is not installed.
     """
+    if replicas is not None:
+        check_installed()
     listener = listen(address)
     own = settings[None]
     logfile.start(own.log_level, "serve")
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # its reports of failures quote our errors
     with contextlib.suppress(OSError):
         private.close()
-    worker, signals = Worker(Engine(SERVING, stays=True)), SignalHandler()
-    worker.watchers.append(_tell)
-    worker.start()
-    worker.load(own)
-    service = CompletionService(worker, settings)
+    signals = SignalHandler()
+    backend, stop = _on_ray(own, replicas) if replicas is not None else _here(own)
+    service = CompletionService(backend, settings)
     service.warm()
-    _say(listener, address, worker.health.model, service)
+    _say(listener, address, service.model, service)
     try:
         asyncio.run(_serve(server_of(service, key, local_only=address.is_loopback), listener, signals))
         code = 0
     except KeyboardInterrupt:
         code = 130
-    worker.stop(WORKER_END_S)
+    stop()
     logging.shutdown()
     sys.stderr.flush()
     os._exit(code)  # the worker may be deep in loading a model
+
+
+def _here(settings: Settings) -> tuple[Backend, Callable[[], object]]:
+    """The model in this process, which is being loaded, and what ends it."""
+    worker = Worker(Engine(SERVING, stays=True))
+    worker.watchers.append(_tell)
+    worker.start()
+    worker.load(settings)
+    return LocalModel(worker), lambda: worker.stop(WORKER_END_S)
+
+
+def _on_ray(settings: Settings, replicas: Replicas) -> tuple[Backend, Callable[[], object]]:
+    """The model on a Ray cluster, which is being started, and what ends it."""
+    model = RayModel(settings, replicas)
+    model.start(_tell)
+    return model, lambda: model.stop(WORKER_END_S)
 
 
 def listen(address: Address) -> socket.socket:
@@ -98,8 +119,8 @@ def server_of(service: CompletionService, key: str, *, local_only: bool) -> uvic
     """The HTTP server of a service; arguments as of `application`."""
     app = application(service, key, local_only=local_only)
     config = uvicorn.Config(
-        app, http=Connection, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False,
-        server_header=False, timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=END_S,
+        app, loop="asyncio", http=Connection, ws="none", lifespan="off", log_config=None, access_log=False,
+        proxy_headers=False, server_header=False, timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=END_S,
     )  # fmt: skip
     return _Server(config)
 

@@ -91,11 +91,11 @@ def chunk(text: str, index: int) -> dict[str, Any]:
     return {"index": index, "content": text, "tokens": [], "stop": False}
 
 
-def props(model: str, n_ctx: int) -> dict[str, Any]:
+def props(model: str, n_ctx: int, slots: int) -> dict[str, Any]:
     """The answer of `/props`."""
     return {
         "default_generation_settings": {"id": 0, "n_ctx": n_ctx, "params": {}, "is_processing": False},
-        "total_slots": 1,
+        "total_slots": slots,
         "model_path": model,
         "model_alias": model,
         "chat_template": "",

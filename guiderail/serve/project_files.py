@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from guiderail.text.document import Document
 from guiderail.text.language import language_named, language_of
 
 SEARCH_S = 0.25  # for the files of all roots; what was read stays known, so that a second search gets further
-OPEN = 16  # files whose text in the editor is remembered
+OPEN = 16  # files whose text in the editor is remembered, of one client
+EDITORS = 64  # clients of whose files it is
 LONGEST_PATH = 1000  # characters; each folder of a path is looked at
 _OFF = "the file says guiderail: off"
 _HIDDEN = "the file is ignored by git, may hold secrets, or is a tool's"
@@ -72,6 +74,22 @@ class _Opened:
     stamp: _Stamp | None
 
 
+@dataclass
+class _Editor:
+    """What is remembered of one client.
+
+    Parameters
+    ----------
+    opened
+        Its files by path, the latest last.
+    near
+        The file that it asked about last.
+    """
+
+    opened: dict[str, _Opened] = field(default_factory=dict)
+    near: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Match:
     path: Path
@@ -88,23 +106,24 @@ class ProjectFiles:
     roots
         The projects' folders; nothing outside them is read, nor what is ignored or may hold secrets.
     closed
-        Called with the file of which nothing is remembered any more.
+        Called with a file of which nothing is remembered any more, and the client that had it open.
     saved
-        Called with a file that was written, or went, since an editor's text of it was seen: the disk counts again.
+        Called with a file that was written, or went, since an editor's text of it was seen, and with the client whose
+        editor it is: the disk counts again.
     """
 
     def __init__(
         self,
         roots: Sequence[Path],
-        closed: Callable[[Path], object] = lambda _: None,
-        saved: Callable[[Path], object] = lambda _: None,
+        closed: Callable[[Path, int], object] = lambda path, client: None,
+        saved: Callable[[Path, int], object] = lambda path, client: None,
     ) -> None:
         self._projects = [Project(root) for root in roots]
         self._texts: FileCache[str | None] = FileCache(self._read)
         self._characters = 0
-        self._opened: dict[str, _Opened] = {}  # by path, the latest last
+        self._editors: OrderedDict[int, _Editor] = OrderedDict()  # by client, the latest last
+        self._editor = _Editor()  # of the client whose query is answered
         self._closed, self._saved = closed, saved
-        self._near = ""
 
     @property
     def reads(self) -> int:
@@ -113,20 +132,22 @@ class ProjectFiles:
 
     def refresh(self) -> None:
         """Drop the editors' texts of files that were written, or went, since."""
-        for path, opened in self._opened.items():
-            stamp = _stamp(status_of(path))
-            if stamp != opened.stamp:
-                self._opened[path] = _Opened(None, stamp)  # still one of those of which something is remembered
-                self._saved(Path(path))
+        for client, editor in self._editors.items():
+            for path, opened in editor.opened.items():
+                stamp = _stamp(status_of(path))
+                if stamp != opened.stamp:
+                    editor.opened[path] = _Opened(None, stamp)  # still one of those of which something is remembered
+                    self._saved(Path(path), client)
 
-    def hole(self, query: Query) -> Hole:
-        """The document that a query is about.
+    def hole(self, query: Query, client: int = 0) -> Hole:
+        """The document that a query is about; of what other clients hold in their editors nothing is used.
 
         Raises
         ------
         RequestFault
             The client names a file outside the roots, or a language that nobody knows.
         """
+        self._editor = self._editor_of(client)
         if query.file and (named := self._named(query)) is not None:
             return named
         window = _window(query)
@@ -140,6 +161,16 @@ class ProjectFiles:
                 path = project.root / entry.path
                 text = self._texts.get(str(path), entry.status) or ""
                 yield Hole(Document(text, path, entry.language), len(text), project.root)
+
+    def _editor_of(self, client: int) -> _Editor:
+        """What is remembered of a client; the one that has not asked for longest is forgotten if there are too many."""
+        editor = self._editors.setdefault(client, _Editor())
+        self._editors.move_to_end(client)
+        if len(self._editors) > EDITORS:
+            other, gone = self._editors.popitem(last=False)
+            for path in gone.opened:
+                self._closed(Path(path), other)
+        return editor
 
     def _named(self, query: Query) -> Hole | None:
         """The hole in the file that the client names; None for a name that leads nowhere and is only a hint."""
@@ -199,7 +230,7 @@ class ProjectFiles:
             self._texts, self._characters = FileCache(self._read), 0
         for project in self._projects:
             project.refresh()
-            for entry in islice(project.files(self._near, None, expired), FILE_LIMIT):
+            for entry in islice(project.files(self._editor.near, None, expired), FILE_LIMIT):
                 path = f"{project.root}/{entry.path}"
                 for text in (self._live(path, entry.status), self._texts.get(path, entry.status)):
                     if text and window.is_in(text):
@@ -209,7 +240,7 @@ class ProjectFiles:
 
     def _live(self, path: str, status: os.stat_result | None) -> str | None:
         """The text that an editor held; None once the file was written since."""
-        opened = self._opened.get(path)
+        opened = self._editor.opened.get(path)
         return opened.text if opened and opened.stamp == _stamp(status) else None
 
     def _in_file(self, query: Query, match: _Match) -> Hole:
@@ -223,13 +254,14 @@ class ProjectFiles:
         return Hole(document, offset, match.root, _OFF if says_off(text) else "")
 
     def _remember(self, match: _Match, text: str) -> None:
-        self._near = match.path.relative_to(match.root).as_posix()
-        self._opened.pop(str(match.path), None)
-        self._opened[str(match.path)] = _Opened(_line_feeds(text), match.stamp)
-        if len(self._opened) > OPEN:
-            oldest = next(iter(self._opened))
-            del self._opened[oldest]
-            self._closed(Path(oldest))
+        self._editor.near = match.path.relative_to(match.root).as_posix()
+        opened = self._editor.opened
+        opened.pop(str(match.path), None)
+        opened[str(match.path)] = _Opened(_line_feeds(text), match.stamp)
+        if len(opened) > OPEN:
+            oldest = next(iter(opened))
+            del opened[oldest]
+            self._closed(Path(oldest), next(reversed(self._editors)))
 
     def _in_no_file(self, query: Query) -> Hole:
         text = query.before + query.after

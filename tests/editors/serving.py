@@ -30,9 +30,18 @@ class Serving:
         The projects that it serves.
     variables, flags
         Added to its environment and to its command.
+    patience
+        Seconds in which its model must be loaded.
     """
 
-    def __init__(self, home: Path, *roots: Path, variables: dict[str, str] | None = None, flags: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        home: Path,
+        *roots: Path,
+        variables: dict[str, str] | None = None,
+        flags: tuple[str, ...] = (),
+        patience: float = 120,
+    ):
         model = parrot_folder(home / "model", WRONG, after=("box.", "."))
         homes = {f"XDG_{name}_HOME": str(home / name.lower()) for name in ("CONFIG", "STATE", "CACHE")}
         command = [sys.executable, "-m", "guiderail", "serve", "--port", "0", "--threads", "1", "--confidence", "off"]
@@ -43,7 +52,7 @@ class Serving:
                 cwd=home, env=os.environ | homes | {"PYTHONPATH": str(ROOT)} | (variables or {}), stderr=log,
             )  # fmt: skip
         self.url = self._url()
-        self._wait_for_model()
+        self._wait_for_model(patience)
 
     def wait_for_monitors(self, seconds: float = 120) -> None:
         """Wait until the analyser has started, and forbids what the model says in the project's file."""
@@ -73,8 +82,8 @@ class Serving:
             time.sleep(0.05)
         return found[1]
 
-    def _wait_for_model(self) -> None:
-        end = time.monotonic() + 120
+    def _wait_for_model(self, patience: float) -> None:
+        end = time.monotonic() + patience
         while True:
             try:
                 urllib.request.urlopen(f"{self.url}/health", timeout=10).close()

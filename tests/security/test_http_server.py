@@ -15,8 +15,9 @@ from guiderail.lsp.worker import Job, Priority, Worker
 from guiderail.serve import app
 from guiderail.serve.app import Bodies
 from guiderail.serve.fields import Fields
+from guiderail.serve.local_model import MOST_PREPARED
 from guiderail.serve.query import sampling_of
-from guiderail.serve.service import LONGEST_TOKENIZED, MOST_PREPARED
+from guiderail.serve.service import LONGEST_TOKENIZED
 from tests.serve.client import Client
 from tests.serve.conftest import client, engine, no_settings, root, service, worker
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from guiderail.lsp.worker import Worker
+from guiderail.serve.local_model import LocalModel
 from guiderail.serve.service import CompletionService
 from guiderail.settings import Settings
 from tests.serve.client import Client
@@ -48,7 +49,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def service(worker: Worker, root: Path) -> CompletionService:
-    return CompletionService(worker, {None: Settings(), root: Settings()})
+    return CompletionService(LocalModel(worker), {None: Settings(), root: Settings()})
 
 
 @pytest.fixture

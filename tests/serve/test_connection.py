@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -16,6 +17,7 @@ from guiderail.serve import app as app_module
 from guiderail.serve import connection as connection_module
 from guiderail.serve.launch import listen, server_of
 from guiderail.serve.service import CompletionService
+from tests.lsp.fakes import BLANK
 from tests.serve.engine import ToldEngine
 from tests.serve.test_service import joined
 from tests.serve.waiting import until
@@ -142,6 +144,18 @@ def test_a_client_that_does_not_read_holds_nobody(server: Server) -> None:
         deaf.sendall(request() * 20)
         for _ in range(3):
             assert server.is_fine()
+
+
+def test_a_deaf_client_that_asked_for_the_end_is_dropped(
+    server: Server, engine: ToldEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads nothing of an answer that fits in no buffer, and stays: its connection ends nevertheless."""
+    monkeypatch.setattr(connection_module, "CLOSE_S", 0.3)
+    engine.shown = [replace(BLANK, text="x" * 16_000_000)]
+    with server.connect() as deaf:
+        deaf.sendall(request(Connection="close"))
+        until(lambda: server.connections == 1)
+        until(lambda: server.connections == 0)
 
 
 def test_ten_megabytes_are_refused_without_being_kept(server: Server) -> None:

@@ -100,7 +100,7 @@ def test_the_text_of_a_file_that_went_is_dropped(root: Path) -> None:
     """The text of one that was never saved stays."""
     path = write(root, "a.py")
     saved: list[Path] = []
-    files = ProjectFiles([root], saved=saved.append)
+    files = ProjectFiles([root], saved=lambda path, _: saved.append(path))
     files.hole(asked())
     files.hole(replace(asked(SHAPES), file="new.py", is_file_sure=True))
     path.unlink()

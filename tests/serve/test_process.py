@@ -138,3 +138,24 @@ def test_help_needs_no_server() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert "serve" in done.stdout
+
+
+@pytest.mark.e2e
+def test_it_is_the_model_of_another_guiderail(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What one person's engine asks is completed there, by the text alone; the prompt is all that is sent."""
+    from guiderail.engine.engine import Engine
+    from guiderail.engine.request import CompletionRequest
+    from guiderail.settings import Settings
+    from guiderail.text.document import Document
+
+    monkeypatch.setenv("TEAM_KEY", KEY)
+    settings = Settings(model=serving.url, api_key_env="TEAM_KEY", verdict="off", monitors=False)
+    engine, text = Engine(), "def paint(box):\n    return box."
+    engine.load(settings)
+    request = CompletionRequest(
+        document=Document(text, tmp_path / "a.py", "python"), offset=len(text), settings=settings
+    )
+    assert [one.text for one in engine.complete(request).suggestions] == [WRONG]
+    assert "OpenAI" in engine.device

@@ -246,7 +246,7 @@ def test_few_texts_are_remembered(root: Path, monkeypatch: pytest.MonkeyPatch) -
     """The one that was asked about longest ago is given up, and said to be closed."""
     monkeypatch.setattr(project_files, "OPEN", 2)
     closed: list[Path] = []
-    files = ProjectFiles([root], closed.append)
+    files = ProjectFiles([root], lambda path, _: closed.append(path))
     for name in ("a.py", "b.py", "a.py", "c.py", "d.py"):
         files.hole(Query(before="x", file=name, is_file_sure=True))
     assert closed == [root / "b.py", root / "a.py"]

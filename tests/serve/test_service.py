@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from guiderail.lsp.worker import Worker
 from guiderail.serve import service as service_module
 from guiderail.serve.batches import Batches
 from guiderail.serve.service import CompletionService
+from guiderail.settings import Settings
 from guiderail.text.document import Document
 from tests.serve.client import Client, Response
 from tests.serve.engine import ToldEngine
@@ -32,7 +34,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 def joined(service: CompletionService) -> int:
     """How many requests are in the model's queue, or being answered."""
-    return sum(len(batch.members) for batch in service._batches._waiting.values())
+    return sum(len(batch.members) for batch in service.backend._batches._waiting.values())
 
 
 def post(client: Client, prompt: str, **more: Any) -> Coroutine[Any, Any, Response]:
@@ -265,3 +267,53 @@ def test_of_preparations_that_wait_the_latest_counts(client: Client, engine: Tol
     asyncio.run(run())
     wait_until(lambda: "x4 = " in engine.prepared)
     assert engine.prepared == ["x4 = "]
+
+
+def test_the_model_is_described_while_it_works(
+    client: Client, engine: ToldEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`/props` and `/v1/models` do not wait for a request that is being answered."""
+    info = SimpleNamespace(context_length=4096, parameters=1, bytes_on_disk=2)
+    monkeypatch.setattr(engine, "described", SimpleNamespace(info=info), raising=False)
+
+    async def run() -> list[Response]:
+        engine.gate.clear()
+        held = asyncio.ensure_future(post(client, "x = "))
+        await until(lambda: engine.is_held)
+        async with asyncio.timeout(20):
+            found = [await client.ask("GET", path, b"") for path in ("/props", "/v1/models")]
+        engine.gate.set()
+        await held
+        return found
+
+    props, models = asyncio.run(run())
+    assert props.json["default_generation_settings"]["n_ctx"] == Settings().prompt_tokens
+    assert models.json["data"][0]["meta"]["n_ctx_train"] == 4096
+
+
+def test_clients_elsewhere_share_no_document(service: CompletionService, engine: ToldEngine, root: Path) -> None:
+    """Two people have one file open, each with a text of their own: nobody is completed with the other one's."""
+    text = "".join(f"value_{number} = {number} * scale\n" for number in range(20))
+    (root / "a.py").write_text(text, encoding="utf-8")
+    client = Client(service, "key", local_only=False)
+
+    def ask(before: str, after: str, address: str) -> None:
+        sent = json.dumps({"input_prefix": before, "input_suffix": after}).encode()
+        asyncio.run(client.ask("POST", "/infill", sent, {"x-api-key": "key"}, address=address))
+
+    secret = text + "secret_of_one = 1\n"
+    ask(secret, "\n", "10.0.0.1")
+    ask(text[: len(text) // 2], text[len(text) // 2 :], "10.0.0.2")
+    one, other = engine.seen
+    assert one.uri == other.uri == (root / "a.py").as_uri()
+    assert one.name != other.name
+    assert "secret_of_one" not in other.document.text
+
+
+def test_a_text_in_no_file_is_known_again(client: Client, engine: ToldEngine) -> None:
+    """By its beginning, so that its keys and values are found at the next key; another text has another name."""
+    start = "# one\n" * 60
+    for prompt in (start + "x", start + "xy", "# another\n"):
+        asyncio.run(post(client, prompt))
+    names = [one.name for one in engine.seen]
+    assert names[0] == names[1] != names[2]
