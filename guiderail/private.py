@@ -8,13 +8,16 @@ closed when it is next written to, or a server starts.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 OTHERS = 0o077  # what a group and the world may do
+RETRY_S = 0.02  # between two tries to get a lock
 
 
 def folder(path: Path) -> Path:
@@ -72,22 +75,38 @@ def opener(path: str, flags: int) -> int:
 
 
 @contextlib.contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process is in this block with the same lock file, and keep others out of it.
+def alone(lock: Path, wait_s: float) -> Iterator[None]:
+    """Wait until no other process or thread is in this block with the same lock file, and keep others out of it.
 
     Where the system has no such locks, nothing is waited for.
 
     Raises
     ------
     OSError
-        The lock file cannot be made.
+        The lock file cannot be made, or another process keeps the lock for more than `wait_s` seconds.
     """
-    with open(folder(lock.parent) / lock.name, "ab", opener=opener) as stream:
-        with contextlib.suppress(ImportError):
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX)
+    # NONBLOCK: opening a FIFO would wait for a reader.
+    opened = lambda path, flags: opener(path, flags | getattr(os, "O_NONBLOCK", 0))  # noqa: E731
+    with open(folder(lock.parent) / lock.name, "ab", opener=opened) as stream:
+        end = time.monotonic() + wait_s
+        while not _locked(stream.fileno()):
+            if time.monotonic() > end:
+                raise TimeoutError(errno.ETIMEDOUT, "another process keeps it locked", str(lock))
+            time.sleep(RETRY_S)
         yield
+
+
+def _locked(descriptor: int) -> bool:
+    """Whether a file is locked for this descriptor now; the kernel's own waiting could not be bounded."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from guiderail.benchmarks.llama_cpp import ARCHITECTURES, LlamaCpp, export
+from guiderail.benchmarks.llama_cpp import ARCHITECTURES, LlamaCpp, export, fastest
 from guiderail.cache.live import LiveCache
 from guiderail.cache.policy import Costs, costs_of
 from guiderail.cache.report import FitReport
@@ -50,7 +50,9 @@ class Plan:
     runs
         Rounds of all ways.
     threads
-        CPU threads of llama.cpp; 0 leaves it out.
+        CPU threads that llama.cpp may take; 0 leaves it out.
+    build
+        A folder with another build of llama.cpp than the one that is installed.
     seed
         Of the tokens.
     """
@@ -61,6 +63,7 @@ class Plan:
     long: int = 4096
     runs: int = 3
     threads: int = 0
+    build: str | None = None
     seed: int = 0
 
 
@@ -114,14 +117,21 @@ def cases(model: Model, plan: Plan, length: int) -> list[Case]:
 
 @contextmanager
 def _llama_cpp(model: Model, plan: Plan) -> Iterator[LlamaCpp | None]:
-    """llama.cpp with the same weights; None where it is not wanted, or does not know the architecture."""
-    if not plan.threads or model.info.architecture not in ARCHITECTURES or model.device.type != "cpu":
+    """llama.cpp with the same weights, or the same file as people run it.
+
+    None where it is not wanted, or does not know the architecture.
+    """
+    file = model.info.file
+    if not plan.threads or model.device.type != "cpu" or not (file or model.info.architecture in ARCHITECTURES):
         yield None
         return
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.gguf"
-        export(model.plain_module(), path)
-        server = LlamaCpp(path, plan.threads, max(lengths(model, plan)) + 2 * max(map(abs, plan.changed)) + 8)
+        path = file or Path(folder) / "model.gguf"
+        if file is None:
+            export(model.plain_module(), path)
+        most = max(lengths(model, plan)) + 2 * max(map(abs, plan.changed)) + 8
+        waiting = fastest(path, plan.threads, plan.build, list(range(300, 364)), exact=file is None)
+        server = LlamaCpp(path, waiting, most, build=plan.build, exact=file is None)
         try:
             yield server
         finally:
@@ -173,6 +183,7 @@ def _row(model: Model, plan: Plan, costs: Costs, case: Case, full_s: float, riva
         "pie_encoded": reports["pie"].encoded,
         "truncate_encoded": reports["truncate"].encoded,
         "llama_cpp_encoded": others[-1][1] if others else None,
+        "llama_cpp_build": rival.system if rival else None,
         "patch_of_full": least["patch_s"] / full_s,
         "patch_of_truncate": least["patch_s"] / least["truncate_s"],
         "memory_of_plain": before.nbytes / plain,

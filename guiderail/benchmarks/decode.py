@@ -1,8 +1,12 @@
-"""Tokens a second and time to first token: guiderail, transformers' generate and llama.cpp on the same weights.
+"""Tokens a second, time to first token and of narrow passes: guiderail, transformers' generate and llama.cpp.
 
 Every engine decodes greedily after the same prompt of token ids. Time to first token is the time of one token, and
 the speed is that of the tokens after it: (n - 1) / (t(n) - t(1)). The engines take turns, so that a disturbance of
 the machine meets all of them; the median is reported with the spread (half the interquartile range over the median).
+
+A GGUF file is run as people run it: guiderail in the precision that it chooses, llama.cpp with its defaults and the
+threads that are fastest here, beside it other files of the same model. Other weights are the same in all engines, in
+float32.
 """
 
 from __future__ import annotations
@@ -10,18 +14,17 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from guiderail.benchmarks.llama_cpp import LlamaCpp, export
-from guiderail.decoding.session import Session
+from guiderail.benchmarks.engines import Engine, exported, llama_cpp, ours, theirs, widths
 from guiderail.errors import UsageError
 from guiderail.model import threads
 from guiderail.model.attention import register
@@ -29,7 +32,6 @@ from guiderail.model.info import ModelInfo
 from guiderail.model.model import Model
 
 _BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"  # not for longer than who started it
-Decode = Callable[[list[int], int], tuple[float, list[int]]]
 
 # (hidden size, layers, heads, kv heads, feed-forward, vocabulary) of Llama shapes; the last two are DeepSeek-Coder's.
 # The smallest is the embedded model's, with room for long prompts.
@@ -52,7 +54,7 @@ class Plan:
     models
         Names: "embedded", a random shape, or a model reference.
     device, dtype
-        Of guiderail and transformers; llama.cpp runs f32 on the CPU.
+        Of guiderail and transformers; not of a GGUF file.
     prompt, tokens
         Lengths in tokens.
     runs
@@ -61,6 +63,10 @@ class Plan:
         CPU threads of every engine.
     busy
         Other processes that want a core all the time meanwhile, as compilers do.
+    rivals
+        Other GGUF files for llama.cpp: the same model in other types.
+    build
+        A folder with another build of llama.cpp than the one that is installed.
     """
 
     models: tuple[str, ...]
@@ -71,6 +77,8 @@ class Plan:
     runs: int = 5
     threads: int = 2
     busy: int = 0
+    rivals: tuple[Path, ...] = ()
+    build: str | None = None
     seed: int = 0
 
 
@@ -114,60 +122,6 @@ def random_model(name: str, device: str, dtype: torch.dtype, seed: int, context:
     return Model(module, None, info, torch.device(device), dtype)  # type: ignore[arg-type]  # no text is involved
 
 
-def guiderail_engine(model: Model) -> Decode:
-    """Greedy decoding through one Session, which a server would keep as well: buffers and graphs stay."""
-    session = Session(model)
-
-    def decode(ids: list[int], tokens: int) -> tuple[float, list[int]]:
-        session.rollback(session.length)
-        out: list[int] = []
-        start = time.perf_counter()
-        logits = session.feed(ids)
-        while True:
-            assert logits is not None
-            out.append(int(logits.argmax()))
-            if len(out) == tokens:
-                return time.perf_counter() - start, out
-            logits = session.feed(out[-1:])
-
-    return decode
-
-
-def transformers_engine(model: Model) -> Decode:
-    """Greedy decoding through `generate` with its defaults (sdpa attention, DynamicCache)."""
-    module = model.plain_module() if model.device.type == "cpu" else model.module  # on a GPU its weights are its own
-    module.generation_config.eos_token_id = None
-
-    @torch.inference_mode()
-    def decode(ids: list[int], tokens: int) -> tuple[float, list[int]]:
-        prompt = torch.tensor([ids], device=model.device)
-        own, module.config._attn_implementation = module.config._attn_implementation, "sdpa"
-        try:
-            torch.set_num_threads(threads.allowed())  # ours left it at that of a narrow pass
-            start = time.perf_counter()
-            out = module.generate(
-                prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=tokens, do_sample=False, pad_token_id=0
-            )[0, len(ids) :].tolist()
-            return time.perf_counter() - start, out
-        finally:
-            module.config._attn_implementation = own
-
-    return decode
-
-
-@contextmanager
-def llama_cpp_engine(model: Model, plan: Plan) -> Iterator[Decode]:
-    """Greedy decoding in llama.cpp, f32."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.gguf"
-        export(model.plain_module(), path)
-        server = LlamaCpp(path, plan.threads, plan.prompt + plan.tokens + 8)
-        try:
-            yield server.decode
-        finally:
-            server.close()
-
-
 def bandwidth(plan: Plan) -> dict[str, float]:
     """Bytes a second that a copy on the device reads and writes: what bounds decoding of one sequence."""
     size = 2**30 if plan.device == "cuda" else 2**28
@@ -182,63 +136,81 @@ def bandwidth(plan: Plan) -> dict[str, float]:
     return {"copy_bytes_per_s": 2 * size / min(seconds)}
 
 
-def measure(engines: dict[str, Decode], ids: list[int], plan: Plan, done: Callable[[], None]) -> dict[str, Any]:
-    """Seconds of each engine's single token and of all tokens, a list of rounds each, and the tokens it wrote."""
-    times: dict[str, Any] = {name: {"first": [], "all": [], "ids": []} for name in engines}
-    for decode in engines.values():
-        decode(ids, plan.tokens)  # warm-up: thread pools, allocations, a graph for each bucket of slots
+def measure(engines: Sequence[Engine], ids: list[int], plan: Plan, done: Callable[[], None]) -> list[dict[str, Any]]:
+    """What each engine took: seconds of a single token, of all and of narrow passes, a list of rounds; its tokens."""
+    times = [  # with a warm-up: thread pools, allocations, a graph for each bucket of slots
+        {"engine": engine, "first": [], "all": [], "widths": [], "ids": engine.tokens(ids, plan.tokens)}
+        for engine in engines
+    ]
     for _ in range(plan.runs):
-        for name, decode in engines.items():
-            times[name]["first"].append(decode(ids, 1)[0])
-            seconds, times[name]["ids"] = decode(ids, plan.tokens)
-            times[name]["all"].append(seconds)
+        for found in times:
+            engine = found["engine"]
+            found["first"].append(engine.decode(ids, 1))
+            found["all"].append(engine.decode(ids, plan.tokens))
+            found["widths"].append(widths(engine, ids))
             done()
     return times
 
 
-def rows(model: Model, times: dict[str, Any], plan: Plan) -> list[dict[str, Any]]:
+def rows(model: Model, times: Sequence[dict[str, Any]], plan: Plan) -> list[dict[str, Any]]:
     """One row an engine."""
-    reference = times["guiderail"]["ids"]
+    reference = times[0]["ids"]
     return [
         {
             "model": model.info.name,
             "parameters": model.info.parameters,
-            "device": "cpu" if engine == "llama.cpp" else plan.device,
-            "dtype": "float32" if engine == "llama.cpp" else str(plan.dtype).removeprefix("torch."),
-            "engine": engine,
+            "device": found["engine"].device,
+            "dtype": found["engine"].dtype,
+            "engine": found["engine"].name,
             "prompt_tokens": plan.prompt,
             "tokens": plan.tokens,
             "threads": plan.threads,
             "busy": plan.busy,
-            **_speed(found, plan.tokens),
+            **_speed(found, plan),
+            "ms_of_rows": {
+                width: round(1000 * statistics.median(one[width] for one in found["widths"]), 3)
+                for width in found["widths"][0]
+            },
+            "load_s": found["engine"].load_s,
             "runs": plan.runs,
             "same_tokens": _common(found["ids"], reference),
-            "weight_bytes_per_token": _weight_bytes(model),
+            "weight_bytes_per_token": _weight_bytes(model, found["engine"]),
+            "build": found["engine"].build,
+            "waiting": asdict(found["engine"].waiting) if found["engine"].waiting else None,
         }
-        for engine, found in times.items()
+        for found in times
     ]
 
 
 def _check(model: Model, plan: Plan) -> None:
+    if plan.rivals and model.info.file is None:
+        raise UsageError(f"{model.info.name} is no GGUF file", "Name one as --model beside --rival")
     wanted, held = plan.prompt + plan.tokens, model.info.context_length
     if wanted > held:
         raise UsageError(f"{wanted} tokens do not fit {model.info.name}", f"Its context holds {held}: ask for fewer")
 
 
-def _weight_bytes(model: Model) -> int:
-    """Bytes of weights that one decode step has to read: all but the embedding's table of rows, unless it is tied."""
-    size = model.dtype.itemsize
+def _weight_bytes(model: Model, engine: Engine) -> int | None:
+    """Bytes of weights that one decode step has to read: all but the embedding's table of rows, unless it is tied.
+
+    None for a file that is quantised by blocks.
+    """
+    if engine.build and model.info.file:
+        return None
+    size = 1 if model.precision == "int8" else model.dtype.itemsize
     table = model.vocab_size * model.embed(torch.zeros(1, dtype=torch.int64, device=model.device)).shape[-1]
     return size * (model.info.parameters - (0 if model.info.tied else table))
 
 
-def _speed(found: dict[str, Any], tokens: int) -> dict[str, float]:
-    speeds = [(tokens - 1) / (whole - first) for first, whole in zip(found["first"], found["all"], strict=True)]
+def _speed(found: dict[str, Any], plan: Plan) -> dict[str, float]:
+    speeds = [(plan.tokens - 1) / (whole - first) for first, whole in zip(found["first"], found["all"], strict=True)]
+    first = statistics.median(found["first"])
     median = statistics.median(speeds)
     low, _, high = statistics.quantiles(speeds, n=4) if len(speeds) > 1 else (median, median, median)
     return {
         "tokens_per_s": round(median, 2),
-        "ttft_s": round(statistics.median(found["first"]), 5),
+        "ttft_s": round(first, 5),
+        "prefill_tokens_per_s": round(plan.prompt / first, 1),
         "spread": round((high - low) / 2 / median, 4),
     }
 
@@ -265,16 +237,30 @@ def run(plan: Plan, load: Callable[[str], Model], progress: Callable[[str, int],
     found: list[dict[str, Any]] = []
     threads.allow(plan.threads)
     for name in plan.models:
+        start = time.perf_counter()
         model = random_model(name, plan.device, plan.dtype, plan.seed) if name in SHAPES else load(name)
+        load_s = None if name in SHAPES else time.perf_counter() - start
         _check(model, plan)
         generator = torch.Generator().manual_seed(plan.seed)
         ids = torch.randint(300, model.vocab_size, (plan.prompt,), generator=generator).tolist()
-        engines = {"guiderail": guiderail_engine(model), "transformers": transformers_engine(model)}
-        done = progress(name, plan.runs * (3 if plan.device == "cpu" else 2))
         with ExitStack() as stack:
-            if plan.device == "cpu":
-                engines["llama.cpp"] = stack.enter_context(llama_cpp_engine(model, plan))
+            engines = [ours(model, load_s), *_others(model, plan, ids, stack)]
+            done = progress(name, plan.runs * len(engines))
             stack.enter_context(others(plan.busy))
             found += rows(model, measure(engines, ids, plan, done), plan)
         del model, engines
     return found
+
+
+def _others(model: Model, plan: Plan, ids: list[int], stack: ExitStack) -> Iterator[Engine]:
+    """transformers and llama.cpp on the same weights; of a GGUF file llama.cpp alone, with the plan's other files."""
+    if model.info.file is None:
+        yield theirs(model)
+    if plan.device != "cpu":
+        return
+    file, running = (
+        model.info.file,
+        partial(llama_cpp, threads=plan.threads, build=plan.build, exact=not model.info.file),
+    )
+    for path in dict.fromkeys((file, *plan.rivals)) if file else (stack.enter_context(exported(model)),):
+        yield stack.enter_context(running(path, ids, plan.tokens))

@@ -1,8 +1,8 @@
 """llama.cpp on the same weights: export to GGUF, and a child process that decodes token ids.
 
-Where prompts and answers are token ids the vocabulary in the file is a stand-in; its server, which is given text, needs
-the real one. In f32, with flash attention off
-and f32 keys and values, llama.cpp's greedy tokens equal transformers' (its defaults differ by enough to flip ties).
+Where prompts and answers are token ids the vocabulary in an exported file is a stand-in; its server, which is given
+text, needs the real one. In f32, with flash attention off and f32 keys and values, llama.cpp's greedy tokens equal
+transformers' (its defaults differ by enough to flip ties).
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import json
 import os
 import subprocess
 import sys
-import time
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from guiderail.errors import GuiderailError
+from guiderail.model.gguf.file import open_file
 from guiderail.openmp import without
 
 # llama.cpp's name of an architecture, and whether its rotary pairs are interleaved there (ours are half-split).
@@ -37,6 +40,8 @@ LAYER = {
     "ffn_down": "mlp.down_proj",
 }
 
+SPIN = "300000"  # rounds of a waiting thread that does not sleep within a pass
+PROBED = 16  # tokens decoded to compare settings
 
 # The names in a GGUF file of the tokens for infilling, and what they are called in tokenizers.
 INFILL = {
@@ -165,29 +170,89 @@ def _write_vocabulary(writer: Any, size: int, tokenizer: Path) -> None:
         writer.add_uint32(f"tokenizer.ggml.{name}_token_id", added[word])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """How llama.cpp's threads work together.
+
+    Parameters
+    ----------
+    threads
+        How many there are.
+    spins
+        Whether they wait for one another without sleeping, which is fastest on a machine that does nothing else.
+    """
+
+    threads: int
+    spins: bool = False
+
+    def environment(self) -> dict[str, str]:
+        """The environment of llama.cpp's process."""
+        return without(os.environ) | ({"GOMP_SPINCOUNT": SPIN} if self.spins else {})
+
+
 class LlamaCpp:
-    """A child process with llama.cpp's server in it.
+    """A child process with llama.cpp in it.
 
     Parameters
     ----------
     path
         The GGUF file.
-    threads, context
-        Threads, and tokens of prompt and answer at most.
+    waiting
+        Its threads.
+    context
+        Tokens of prompt and answer at most.
+    build
+        A folder with another build of llama.cpp than the one that is installed: a Python package, xllamacpp or
+        llama-cpp-python.
+    exact
+        Keys and values in float32 and no flash attention, as transformers computes; else llama.cpp's defaults.
+
+    Attributes
+    ----------
+    load_s
+        Seconds that it took to load the model.
+    system
+        What it was built for, in its own words.
     """
 
-    def __init__(self, path: Path, threads: int, context: int) -> None:
-        arguments = [sys.executable, "-P", "-m", __name__, str(path), str(threads), str(context)]
+    def __init__(
+        self, path: Path, waiting: Waiting, context: int, *, build: str | None = None, exact: bool = False
+    ) -> None:
+        options = {"path": str(path), "threads": waiting.threads, "context": context, "exact": exact, "build": build}
         self._process = subprocess.Popen(
-            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env=without(os.environ),
+            [sys.executable, "-P", "-m", "guiderail.benchmarks.llama_child", json.dumps(options)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env=waiting.environment(),
         )  # fmt: skip
-        self._answer()  # ready
+        ready = self._answer()
+        self.load_s, self.system = float(ready["load_s"]), str(ready["system"])
 
-    def decode(self, ids: list[int], tokens: int) -> tuple[float, list[int]]:
-        """Seconds that `tokens` greedy tokens after `ids` took, and the tokens; nothing is kept from before."""
-        seconds, out, _ = self._ask(ids, tokens, reuse=0)
-        return seconds, out
+    def decode(self, ids: list[int], tokens: int) -> float:
+        """Seconds that `tokens` greedy tokens after `ids` took; nothing is kept from before."""
+        return self._ask(ids=ids, tokens=tokens)[0]
+
+    def tokens(self, ids: list[int], tokens: int) -> list[int]:
+        """The tokens that `decode` decodes."""
+        return self._ask(ids=ids, tokens=tokens, named=True)
+
+    def passes(self, ids: list[int], widths: Sequence[int], rounds: int) -> list[list[float]]:
+        """Seconds of passes over so many tokens after `ids`, a list for each width."""
+        return self._ask(ids=ids, widths=list(widths), rounds=rounds)
+
+    def scores(self, ids: list[int], rows: int) -> np.ndarray:
+        """Scores [rows, vocabulary], float32, after each of the last `rows` ids; only a library has them."""
+        with tempfile.TemporaryDirectory() as folder:
+            return np.load(self._ask(ids=ids, rows=rows, scored=f"{folder}/scores.npy"))
+
+    def line(self, ids: list[int], tokens: int) -> str:
+        """The rest of a line after `ids`, greedily; only a library has it."""
+        return self._ask(ids=ids, tokens=tokens, to_line_end=True)
+
+    def memory(self) -> int:
+        """Bytes of its process that are in memory."""
+        import psutil
+
+        return psutil.Process(self._process.pid).memory_info().rss
 
     def follow(self, ids: list[int], reuse: int) -> tuple[float, int]:
         """Seconds to the first token after `ids`, and the tokens that were encoded for it.
@@ -195,22 +260,23 @@ class LlamaCpp:
         The last prompt's cache is kept up to the first change, and after it in runs of `reuse` tokens that llama.cpp
         finds again further left (`n_cache_reuse`).
         """
-        seconds, _, encoded = self._ask(ids, 1, reuse)
+        seconds, encoded = self._ask(ids=ids, reuse=reuse)
         return seconds, encoded
 
-    def _ask(self, ids: list[int], tokens: int, reuse: int) -> tuple[float, list[int], int]:
+    def _ask(self, **request: Any) -> Any:
         assert self._process.stdin
-        self._process.stdin.write(json.dumps([ids, tokens, reuse]) + "\n")
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        seconds, out, encoded = self._answer()
-        return seconds, out, encoded
+        return self._answer()
 
     def _answer(self) -> Any:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
+            self._process.communicate()
             raise GuiderailError(
-                f"llama.cpp ended with status {self._process.wait()}", "Install it with: pip install 'guiderail[bench]'"
+                f"llama.cpp ended with status {self._process.returncode}",
+                "Install it with: pip install 'guiderail[bench]'",
             )
         return json.loads(line)
 
@@ -220,31 +286,28 @@ class LlamaCpp:
         self._process.communicate()
 
 
-def _serve(path: str, threads: int, context: int) -> None:
-    xlc = _extra("xllamacpp")
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # llama.cpp may print: the answers have a stream of their own
-    p = xlc.CommonParams()
-    p.model.path, p.n_ctx, p.n_parallel, p.verbosity, p.warmup = path, context, 1, 0, True
-    p.n_gpu_layers = 0
-    p.cpuparams.n_threads = p.cpuparams_batch.n_threads = threads
-    p.cache_type_k = p.cache_type_v = xlc.ggml_type.GGML_TYPE_F32
-    p.flash_attn_type = xlc.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-    p.cache_ram_mib = 0  # a prompt of an earlier round must not come back
-    server = xlc.Server(p)
-    print(json.dumps("ready"), file=answers, flush=True)
-    for line in sys.stdin:
-        ids, tokens, reuse = json.loads(line)
-        request = {"prompt": ids, "n_predict": tokens, "temperature": 0.0, "ignore_eos": True}
-        request |= {"cache_prompt": reuse > 0, "n_cache_reuse": reuse}
-        start = time.perf_counter()
-        result = server.handle_completions({**request, "logprobs": 1})
-        seconds = time.perf_counter() - start
-        result = result if isinstance(result, dict) else json.loads(result)
-        out = [token["id"] for token in result["choices"][0]["logprobs"]["content"]]
-        print(json.dumps([seconds, out, result["timings"]["prompt_n"]]), file=answers, flush=True)
-    os._exit(0)  # the server's own shutdown may hang
+def fastest(path: Path, most: int, build: str | None, ids: list[int], exact: bool = False) -> Waiting:
+    """With which threads llama.cpp decodes a model fastest here: all or half of `most`, sleeping or spinning."""
+    found = {}
+    for waiting in (
+        Waiting(threads=n, spins=spins) for n in sorted({most, max(1, most // 2)}) for spins in (False, True)
+    ):
+        server = LlamaCpp(path, waiting, len(ids) + PROBED + 8, build=build, exact=exact)
+        try:
+            found[waiting] = min(server.decode(ids, PROBED) for _ in range(2))
+        finally:
+            server.close()
+    return min(found, key=lambda waiting: found[waiting])
 
 
-if __name__ == "__main__":
-    _serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+def type_of(path: Path) -> str:
+    """In which type a GGUF file has its weights, as people say it: Q4_K_M, Q8_0, F32."""
+    gguf, header = _extra("gguf"), open_file(path).header
+    try:
+        return (
+            gguf.LlamaFileType(header.metadata.get("general.file_type"))
+            .name.removeprefix("MOSTLY_")
+            .removeprefix("ALL_")
+        )
+    except ValueError:
+        return "mixed"

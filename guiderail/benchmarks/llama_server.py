@@ -8,13 +8,16 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Lock, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
+from guiderail.benchmarks.llama_child import prepare
+from guiderail.benchmarks.llama_cpp import Waiting
 from guiderail.benchmarks.trace import Key
 from guiderail.errors import GuiderailError
-from guiderail.openmp import without
 
 REUSE = 256  # tokens at least that are shifted to another place in its cache: what its own plug-ins ask for
 _GONE = GuiderailError("llama.cpp's server ended", "Install it with: pip install 'guiderail[bench]'")
@@ -30,12 +33,14 @@ class LlamaServer:
     ----------
     model
         The GGUF file.
-    threads, context
+    waiting, context
         Threads, and tokens of prompt and answer at most.
     max_tokens
         Tokens of a suggestion, which ends with the line.
     window
         From a text and a cursor to what stands before and after it in the prompt.
+    build
+        As of `LlamaCpp`.
 
     Attributes
     ----------
@@ -44,9 +49,16 @@ class LlamaServer:
     """
 
     def __init__(
-        self, model: Path, threads: int, context: int, max_tokens: int, window: Callable[[str, int], tuple[str, str]]
+        self,
+        model: Path,
+        waiting: Waiting,
+        context: int,
+        max_tokens: int,
+        window: Callable[[str, int], tuple[str, str]],
+        build: str | None = None,
     ) -> None:
-        self._arguments = [str(model), str(threads), str(context)]
+        self._arguments = [str(model), str(waiting.threads), str(context), *([build] if build else [])]
+        self._environment = waiting.environment()
         self._max_tokens = max_tokens
         self._window = window
         self._turn = asyncio.Lock()
@@ -61,8 +73,9 @@ class LlamaServer:
             It ends before.
         """
         command = [sys.executable, "-P", "-m", __name__, *self._arguments]
-        environment = without(os.environ)
-        self._process = await asyncio.create_subprocess_exec(*command, stdin=-1, stdout=-1, stderr=-3, env=environment)
+        self._process = await asyncio.create_subprocess_exec(
+            *command, stdin=-1, stdout=-1, stderr=-3, env=self._environment
+        )
         self.pid = self._process.pid
         assert self._process.stdout
         said = (await self._process.stdout.readline()).decode().strip()
@@ -121,20 +134,57 @@ class LlamaServer:
         return json.loads(answer.partition(b"\r\n\r\n")[2])
 
 
-def _serve(path: str, threads: int, context: int) -> None:
-    xlc = importlib.import_module("xllamacpp")
+def _serve(path: str, threads: int, context: int, build: str | None) -> None:
     said = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # llama.cpp may print
+    serve = _serve_library if prepare(build) else _serve_server
+    kept = serve(path, threads, context, lambda address: print(address, file=said, flush=True))
+    sys.stdin.read()  # until who started it is gone
+    del kept
+    os._exit(0)  # the server's own shutdown may hang
+
+
+def _serve_server(path: str, threads: int, context: int, say: Callable[[str], None]) -> object:
+    xlc = importlib.import_module("xllamacpp")
     p = xlc.CommonParams()
     # The batch bounds what /infill takes of a prompt, by quarters: nothing is cut.
     p.model.path, p.n_ctx, p.n_batch, p.n_parallel, p.verbosity, p.warmup = path, context, 2 * context, 1, 0, True
     p.n_gpu_layers, p.port, p.cache_prompt, p.n_cache_reuse = 0, 0, True, REUSE
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = threads
     server = xlc.Server(p)
-    print(server.listening_address, file=said, flush=True)
-    sys.stdin.read()  # until who started it is gone
-    os._exit(0)  # the server's own shutdown may hang
+    say(server.listening_address)
+    return server
+
+
+def _serve_library(path: str, threads: int, context: int, say: Callable[[str], None]) -> object:
+    """A build without a server: /infill, one request after the other, and /health at any time."""
+    from guiderail.benchmarks.llama_library import Library
+
+    rival, turn = Library(path, threads, context), Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer({"status": "ok"})
+
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            with turn:
+                text = rival.infill(asked["input_prefix"], asked["input_suffix"], asked["n_predict"], REUSE)
+            self._answer({"content": text})
+
+        def _answer(self, body: dict[str, str]) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # its base's name
+            """Nothing is logged."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    say(f"http://127.0.0.1:{server.server_port}")
+    return server
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    _serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] if len(sys.argv) > 4 else None)

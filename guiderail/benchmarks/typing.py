@@ -7,20 +7,20 @@ import random
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from guiderail.benchmarks.client import GuiderailServer
-from guiderail.benchmarks.llama_cpp import export
+from guiderail.benchmarks.llama_cpp import export, fastest, type_of
 from guiderail.benchmarks.llama_server import LlamaServer
 from guiderail.benchmarks.replay import Replay
 from guiderail.benchmarks.trace import Trace, make_trace
 from guiderail.errors import GuiderailError, UsageError
 from guiderail.evaluation.manifest import DEFAULT, datasets_folder, read_manifest
 from guiderail.evaluation.packages import cache_folder, fetch, source_files
-from guiderail.model.load import load
+from guiderail.model.load import describe, load
 from guiderail.model.model import Model
 from guiderail.prompt.prompt import build_prompt
 from guiderail.settings import Settings
@@ -28,6 +28,7 @@ from guiderail.text.document import Document
 
 ENGINES = ("guiderail", "llama.cpp")
 SMALLEST, LARGEST = 5_000, 40_000  # characters of a file that is typed in
+CONTEXT = 8192  # tokens that llama.cpp holds at most
 WAIT_EVERY = 25  # keys in a rush: so often the person looks at a suggestion
 
 Progress = Callable[[str, int], Callable[[], None]]
@@ -52,7 +53,11 @@ class Plan:
     rush_seconds
         Of typing that our server is given as fast as it notices keys, to see its memory after it.
     threads
-        Of each engine.
+        Of each engine; llama.cpp has all or half of them, whichever is faster.
+    rival
+        A GGUF file for llama.cpp: the same model in another type.
+    build
+        A folder with another build of llama.cpp than the one that is installed.
     seed
         Of the files and the typing.
     """
@@ -64,6 +69,8 @@ class Plan:
     seconds: float = 240.0
     rush_seconds: float = 3600.0
     threads: int = 2
+    rival: str | None = None
+    build: str | None = None
     seed: int = 0
 
 
@@ -121,6 +128,7 @@ async def _guiderail(
         log = await Replay(trace, server).run(progress("guiderail", len(trace.keys)))
         counts = (await server.command("guiderail.explain"))["session"]["requests"]
         found = log.row() | _memory(server.pid) | {"rush_keys": 0, "rush_rss_mb": None}
+        found |= {"dtype": "auto", "waiting": None}
         found["reused"] = round((counts["remembered"] + counts["joined"]) / max(1, log.requests), 4)
         if plan.rush_seconds:
             names = list(trace.files)
@@ -133,15 +141,28 @@ async def _guiderail(
 async def _llama_cpp(
     plan: Plan, texts: dict[str, str], trace: Trace, folder: Path, progress: Progress
 ) -> dict[str, Any]:
-    model = load(plan.model, device="cpu", dtype="float32", threads=plan.threads)
-    export(model.plain_module(), folder / "model.gguf", model.info.folder / "tokenizer.json")
-    window, context = _window(model), model.info.context_length
-    del model
+    file, window, context = _rival(plan, folder)
     gc.collect()
-    server = LlamaServer(folder / "model.gguf", plan.threads, context, Settings().max_tokens, window)
+    waiting = fastest(file, plan.threads, plan.build, list(range(300, 364)))
+    server = LlamaServer(file, waiting, context, Settings().max_tokens, window, plan.build)
     async with _running(server):
         log = await Replay(trace, server).run(progress("llama.cpp", len(trace.keys)))
-        return log.row() | _memory(server.pid) | {"rush_keys": 0, "rush_rss_mb": None, "reused": 0.0}
+        found = log.row() | _memory(server.pid) | {"rush_keys": 0, "rush_rss_mb": None, "reused": 0.0}
+        return found | {"dtype": type_of(file), "waiting": asdict(waiting)}
+
+
+def _rival(plan: Plan, folder: Path) -> tuple[Path, Callable[[str, int], tuple[str, str]], int]:
+    """llama.cpp's file, what it is shown of a text, and its context.
+
+    A GGUF file is run as it is, other weights in float32. The context is bounded: llama.cpp takes its memory at once.
+    """
+    info = describe(plan.model)
+    model = load(plan.model, device="cpu", dtype="auto" if info.file else "float32", threads=plan.threads)
+    file = Path(plan.rival) if plan.rival else info.file
+    if file is None:
+        file = folder / "model.gguf"
+        export(model.plain_module(), file, info.folder / "tokenizer.json")
+    return file, _window(model), min(info.context_length, CONTEXT)
 
 
 @asynccontextmanager

@@ -26,9 +26,13 @@ WARM_UPS = 2
 
 
 def supports(model: Model) -> bool:
-    """Whether the model's step can be captured: on CUDA, with rotary frequencies that do not depend on the length."""
+    """Whether the model's step can be captured.
+
+    It can on CUDA, with rotary frequencies that do not depend on the length, and without recurrent layers, whose state
+    is not at a fixed address.
+    """
     types = {rope.get("rope_type", "default") for rope in model.rope}
-    return model.device.type == "cuda" and types <= STATIC_ROPE
+    return model.device.type == "cuda" and types <= STATIC_ROPE and not model.is_hybrid
 
 
 class FixedStep:

@@ -95,6 +95,11 @@ class LiveCache:
         return self._ledger.ids
 
     @property
+    def checkpoints(self) -> list[int]:
+        """After how many tokens a state of the recurrent layers is kept; of a model without any, none."""
+        return self._runner.checkpoints.lengths if self._runner.checkpoints else []
+
+    @property
     def length(self) -> int:
         """Tokens in the sequence."""
         return len(self._ledger)
@@ -129,6 +134,7 @@ class LiveCache:
         """Forget everything."""
         self._tree = None
         self._ledger = self._new_ledger()
+        self._runner.resume(0)
         self._scaling = None
 
     def copy(
@@ -150,7 +156,9 @@ class LiveCache:
         """A copy of the sequence with its keys and values, for `unpark` of this cache or of another of the model."""
         stored = [self.buffers.read(layer, self.length) for layer in range(self.model.layers)]
         ledger = self._ledger.spliced(self.ids, [Block(0, 0, self.length)])
-        return Parked(ledger, [k.clone() for k, _ in stored], [v.clone() for _, v in stored], self._scaling)
+        self._runner.resume(self.length)
+        states = self._runner.checkpoints.copy() if self._runner.checkpoints else None
+        return Parked(ledger, [k.clone() for k, _ in stored], [v.clone() for _, v in stored], self._scaling, states)
 
     def unpark(self, parked: Parked, tokens: int | None = None) -> None:
         """Become the parked sequence, or its first `tokens` tokens; what is in the cache is forgotten."""
@@ -162,6 +170,9 @@ class LiveCache:
             self.buffers.write(layer, slice(0, length), keys[:, :length], values[:, :length])
         self._ledger, self._scaling = ledger.spliced(ledger.ids, [Block(0, 0, len(ledger))]), parked.scaling
         self._ledger.truncate(length)
+        if parked.states is not None:
+            self._runner.checkpoints = parked.states.copy(self.model.device)
+            self._runner.resume(length)
 
     @property
     def nbytes(self) -> int:
@@ -177,6 +188,7 @@ class LiveCache:
             raise ValueError("there must be at least one token to feed")
         if missing := self.missing:  # a cancelled patch left them; nothing may read them
             self._encode_all(missing, never)
+        ids = [*self._to_run_again(), *ids]
         scaling = self._planner.scaling_of(self.length + len(ids))
         if not self.length:
             self._scaling = scaling
@@ -184,12 +196,12 @@ class LiveCache:
                 self.model.reset_frequencies()
         exact = scaling == self._scaling
         chunk = CHUNK if scaling is None else max(CHUNK, len(ids))  # one pass has one set of frequencies
-        logits = None
-        for start in range(0, len(ids), chunk):
-            if start and cancelled():
+        logits, first = None, self.length
+        for end in self._runner.ends([*self.ids, *ids], first, chunk):
+            if logits is not None and cancelled():
                 return None
             before = self.length
-            self._ledger.extend(ids[start : start + chunk])
+            self._ledger.extend(ids[before - first : end - first])
             try:
                 logits = self._encode(range(before, self.length), exact=exact)
             except BaseException:
@@ -200,6 +212,7 @@ class LiveCache:
     def read(self, ids: Sequence[int]) -> torch.Tensor:
         """Scores after each of `ids` as if they were fed, float32 [len(ids), vocabulary]; nothing is kept."""
         self._tree = None
+        self._catch_up()
         return self._runner.score(ids, self.length)
 
     def feed_tree(
@@ -218,6 +231,7 @@ class LiveCache:
             raise ValueError("a tree needs a token before it")
         if missing := self.missing:
             self._encode_all(missing, never)
+        self._catch_up()
         if tree is not self._tree or layers != self._layers:
             self._tree, self._layers, self._fed = tree, layers, 0
         done = self._fed
@@ -239,9 +253,7 @@ class LiveCache:
         if tree is None or is_guess or max(path) >= self._fed or list(path) != tree.path(path[-1]):
             raise ValueError("only a path of a tree that was run can be kept")
         base = self.length
-        moves = [(base + node, base + depth) for depth, node in enumerate(path) if node != depth]
-        if moves:  # the positions are right already: nothing is rotated
-            self._runner.move(moves)
+        self._runner.keep(tree, path, base)
         self._ledger.extend([tree.tokens[node] for node in path])
         exact = self._planner.scaling_of(self.length) == self._scaling
         self._ledger.written(range(base, self.length), exact=exact)
@@ -261,6 +273,7 @@ class LiveCache:
         planned = moved = time.perf_counter()
         rotated, run = 0, plan.run
         if plan.appends:
+            run = list(range(self._runner.resume(run[0]), len(ids)))
             self._ledger.truncate(run[0])
             logits = self.feed(ids[run[0] :], cancelled=cancelled)
         else:
@@ -297,6 +310,17 @@ class LiveCache:
     def prove(self) -> None:
         """Find out now, and not when a prompt is edited for the first time, whether the model's keys can be rotated."""
         self._planner.refusal(self.length)
+
+    def _to_run_again(self) -> list[int]:
+        """Forget the tokens after the last state of the recurrent layers, and return them."""
+        again = self.ids[self._runner.resume(self.length) :]
+        self._ledger.truncate(self.length - len(again))
+        return again
+
+    def _catch_up(self) -> None:
+        """Have recurrent layers stand after the sequence, and not at a checkpoint before."""
+        if again := self._to_run_again():
+            self.feed(again)
 
     def _new_ledger(self) -> Ledger:
         return Ledger(rotated_is_exact=self.model.dtype in {torch.float32, torch.float64})

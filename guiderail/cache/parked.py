@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+    from guiderail.cache.checkpoints import Checkpoints
     from guiderail.cache.ledger import Ledger
 
 
@@ -23,18 +24,22 @@ class Parked:
         Of each layer, [heads, tokens, head_dim], on the model's device or on the CPU.
     scaling
         Of RoPE whose frequencies depend on the length (`Planner.scaling_of`).
+    states
+        Of recurrent layers; None for a model that has none.
     """
 
     ledger: Ledger
     keys: list[torch.Tensor]
     values: list[torch.Tensor]
     scaling: int | None
+    states: Checkpoints | None = None
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the keys and values."""
-        return sum(t.nbytes for t in (*self.keys, *self.values))
+        """Bytes of the keys and values, and of the recurrent layers' states."""
+        return sum(t.nbytes for t in (*self.keys, *self.values)) + (self.states.nbytes if self.states else 0)
 
     def to(self, device: torch.device | str) -> None:
-        """Move keys and values to a device."""
+        """Move all of them to a device."""
+        self.states = self.states and self.states.copy(device)
         self.keys, self.values = ([t.to(device) for t in tensors] for tensors in (self.keys, self.values))

@@ -126,6 +126,8 @@ def prove(model: Model) -> Rotation | Refusal:
     equal, and every layer's keys must differ by one rotation. Then a few of them are run again in the middle, under a
     mask, which must change nothing.
     """
+    if model.is_hybrid:
+        return Refusal("its recurrent layers keep a state, which goes on from a checkpoint and cannot be patched")
     shift = min(SHIFT, model.info.context_length - TOKENS)
     if shift < 1:
         return Refusal(f"its context of {model.info.context_length} tokens is too short for the self-test")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from guiderail.cli.bench_options import DEVICE, MODELS, THREADS, device_of, report
+from guiderail.cli.bench_options import BUILD, DEVICE, MODELS, THREADS, device_of, report
 from guiderail.cli.held_out import progress
 from guiderail.cli.options import PICTURE
 from guiderail.cli.study import JSON, Row, Table, quick, seed
@@ -56,6 +56,7 @@ TABLE = Table(
 @click.option("--runs", type=click.IntRange(1, 1000), default=None, help="Rounds of all ways.")
 @THREADS
 @click.option("--llama-cpp/--no-llama-cpp", default=True, help="Measure llama.cpp's cache reuse too.  [default: yes]")
+@BUILD
 @seed("random weights and tokens")
 @quick("Fewer lengths: under three minutes on two cores")
 @click.option("--picture", type=PICTURE, metavar="FILE.svg", help="Draw the times by the place of the edit.")
@@ -67,6 +68,7 @@ def cache(
     runs: int | None,
     threads: int | None,
     llama_cpp: bool,
+    build: str | None,
     seed: int,
     quick: bool,
     picture: str | None,
@@ -81,7 +83,7 @@ def cache(
     device = device_of(device)
     allow(threads or 0)
     rivals = allowed() if llama_cpp and device == "cpu" else 0
-    plan = replace(benchmark.QUICK if quick else benchmark.FULL, seed=seed, threads=rivals)
+    plan = replace(benchmark.QUICK if quick else benchmark.FULL, seed=seed, threads=rivals, build=build)
     plan = replace(plan, runs=runs or plan.runs, tokens=lengths or plan.tokens)
     names = models or (CPU_MODELS[: 1 if quick else 2] if device == "cpu" else shapes.ON[device])
     rows: list[dict[str, Any]] = []
@@ -100,6 +102,7 @@ def cache(
         measurement.write_text(picture, benchmark.picture(rows).file())
     conditions = {"plan": asdict(plan), "reuse": benchmark.REUSE, "crossovers": crossovers}
     seeds, lines = {"weights": seed, "tokens": seed}, [_crossover(found) for found in crossovers]
+    lines += [f"llama.cpp: {build}" for build in dict.fromkeys(row["llama_cpp_build"] for row in rows) if build]
     report(target, {TABLE: rows}, seeds, lines=lines, libraries=("xllamacpp",), **conditions)
 
 
@@ -107,12 +110,12 @@ def _loaded(name: str, device: str, seed: int) -> Any:
     import torch
 
     from guiderail.benchmarks import decode as shapes
-    from guiderail.model.load import load
+    from guiderail.model.load import describe, load
 
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     if name in shapes.SHAPES:
         return shapes.random_model(name, device, dtype, seed, CONTEXT)
-    return load(name, device=device, dtype=str(dtype).removeprefix("torch."))
+    return load(name, device=device, dtype="auto" if describe(name).file else str(dtype).removeprefix("torch."))
 
 
 def _crossover(found: Row) -> str:

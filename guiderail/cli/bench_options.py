@@ -16,6 +16,15 @@ DEVICE = click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default=None, help="Where to run.  [default: a GPU if found]"
 )
 THREADS = click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads.  [default: cores]")
+BUILD = click.option(
+    "--llama-cpp-build",
+    "build",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    envvar="LLAMA_CPP_BUILD",
+    show_envvar=True,
+    metavar="FOLDER",
+    help="A build of llama.cpp for this CPU: a folder with xllamacpp or llama-cpp-python in it.  [default: xllamacpp]",
+)
 
 
 def device_of(wanted: str | None) -> str:

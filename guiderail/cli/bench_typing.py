@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from guiderail.cli.bench_options import THREADS, report
+from guiderail.cli.bench_options import BUILD, THREADS, report
 from guiderail.cli.held_out import phases, progress
 from guiderail.cli.study import JSON, Row, Table, quick, seed
 
@@ -22,6 +22,7 @@ def _ms(row: Row, key: str) -> str:
 TABLE = Table(
     {
         "engine": "{engine}",
+        "dtype": "{dtype}",
         "p50": partial(_ms, key="p50_ms"),
         "p95": partial(_ms, key="p95_ms"),
         "p50, not foreseen": partial(_ms, key="departed_p50_ms"),
@@ -49,6 +50,13 @@ TABLE = Table(
     help="Of typing given to guiderail as fast as it can, to see its memory after it.",
 )
 @THREADS
+@click.option(
+    "--rival",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    metavar="FILE.gguf",
+    help="Another file of the model for llama.cpp.",
+)
+@BUILD
 @seed("the files and the typing")
 @quick("40 seconds of typing: under three minutes on two cores")
 @JSON

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from guiderail.cli.study import JSON, SAMPLES, Study, Table, number, quick, seed, study
+from guiderail.cli.study import JSON, PACKAGES, SAMPLES, Study, Table, number, quick, seed, study
 
 TABLE = Table(
     {
@@ -20,10 +20,11 @@ TABLE = Table(
         "clean": "{clean:.3f}",
         "log p": "{logprob:.3f}",
         "passes": "{forward_passes:.3f}",
+        "an answer": "{passes_an_answer:.1f}",
         "pauses": "{pause_rate:.3f}",
         "n": "{n}",
     },
-    caption="EM exact match, ES edit similarity; clean: no new errors; passes and pauses a token",
+    caption="EM exact match, ES edit similarity; clean: no new errors; passes and pauses a token, and passes an answer",
 )
 
 
@@ -32,6 +33,8 @@ TABLE = Table(
     TABLE,
     quick("A few cursors, under three minutes on two cores"),
     number("Cursors of each kind"),
+    PACKAGES,
+    click.option("--only", multiple=True, metavar="LABEL", help="A method of the table, beside greedy; repeatable."),
     seed("the cursors and draws"),
     SAMPLES,
     JSON,
@@ -39,20 +42,21 @@ TABLE = Table(
     seeds=("cursors", "draws", "bootstrap"),
     libraries=("pyrefly",),
 )
-def methods(study: Study, samples: str | None) -> list[dict[str, Any]]:
+def methods(study: Study, samples: str | None, only: tuple[str, ...]) -> list[dict[str, Any]]:
     """Lines and bodies of functions by greedy decoding, beam search, AdaDec, contrast and others.
 
     The first run installs each package's dependencies into the cache folder.
 
     \b
     guiderail eval methods --quick
+    guiderail eval methods --only "beam 6" --only "best of 6" --only a-star
     guiderail eval methods --samples methods.jsonl --json methods.json
     """
     from guiderail.evaluation.studies import methods as evaluation
     from guiderail.evaluation.study import config_of
 
-    cases = evaluation.available()
-    if missing := [case.label for case in evaluation.METHODS if case not in cases]:
+    cases = evaluation.available(only)
+    if missing := [case.label for case in evaluation.METHODS if case not in cases and not only]:
         click.echo(f"not registered, and left out: {', '.join(missing)}", err=True)
     keys = {"name": "label", "method": "name", "parameters": "set", "temperature": "temperature"}
     study.conditions["cases"] = [{key: getattr(case, own) for key, own in keys.items()} for case in cases]

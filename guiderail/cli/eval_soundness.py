@@ -76,7 +76,7 @@ TABLE = Table(
         help="Held-out libraries, or whole applications from their source distributions.  [default: libraries]",
     ),
     click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A project instead."),
-    click.option("--language", default="python", help="Of the project.  [default: python]"),
+    click.option("--language", default="python", help="Of the packages or the project.  [default: python]"),
     seed("the positions"),
     click.option("--trust", type=OUTPUT, help="Enter how often each analyser was right into a table."),
     JSON,
@@ -101,7 +101,8 @@ def soundness(
     guiderail eval soundness --quick
     guiderail eval soundness --set applications --quick
     guiderail eval soundness --analyser pyrefly --analyser ty --monitor dereference
-    guiderail eval soundness --folder ~/project --language typescript
+    guiderail eval soundness --language typescript
+    guiderail eval soundness --folder ~/project --language go
     """
     from guiderail.evaluation.studies import soundness as evaluation
     from guiderail.monitors.registry import chosen, for_language
@@ -140,9 +141,12 @@ def _projects(study: Study, chosen_set: str, folder: Path | None, language: str)
     from guiderail.evaluation.studies import soundness as evaluation
 
     if folder:
-        return {folder: evaluation.folder_files(folder, language)}
-    listed = manifest.APPLICATIONS if chosen_set == "applications" else manifest.DEFAULT
-    own = study.files(study.plan.skip, listed)
+        return {folder.absolute(): evaluation.folder_files(folder, language)}
+    sets = {"libraries": manifest.LIBRARIES, "applications": {"python": manifest.APPLICATIONS}}
+    listed = sets[chosen_set].get(language, "")
+    if not listed:
+        raise UsageError(f"there are no {chosen_set} in {language} to measure", "Name a project with --folder")
+    own = study.files(study.plan.skip, listed, language)
     return {root: own[name] for name, root in study.projects(own, listed).items()}
 
 

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from guiderail.evaluation.packages import SourceFile
 
 
-def held_out(limit: int | None, bar: Progress, listed: str = "") -> dict[str, list[SourceFile]]:
+def held_out(
+    limit: int | None, bar: Progress, listed: str = "", language: str = "python"
+) -> dict[str, list[SourceFile]]:
     """The files of a manifest's packages, by default of the libraries, downloaded where they are not there yet."""
     from guiderail.evaluation import archives, manifest, packages
 
@@ -23,7 +25,7 @@ def held_out(limit: int | None, bar: Progress, listed: str = "") -> dict[str, li
     archives.fetch(pinned, folder)
     advance, found = phase("reading packages", len(pinned)), {}
     for package in pinned:
-        found[package.name] = archives.source_files(package, folder, "python")
+        found[package.name] = archives.source_files(package, folder, language)
         advance()
     return found
 

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,8 @@ from guiderail.text.edit import Edit
 
 if TYPE_CHECKING:
     from guiderail.next_edit.proposal import Consequences, Proposal
+    from guiderail.next_edit.values import Write
+    from guiderail.settings import Settings
 
 HEAD = "HEAD"
 UTF8_MARK = b"\xef\xbb\xbf"
@@ -38,14 +41,16 @@ UTF8_MARK = b"\xef\xbb\xbf"
     "--line", type=click.IntRange(1), metavar="L", help="Only what follows from the change of what FILE declares in it."
 )
 @click.option("--apply", is_flag=True, help="Make the edits, in place of only listing them.")
+@click.option("--values", is_flag=True, help="Let the model write the values that new parameters need.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@setting_flags("analyser", "python", "trust")
+@setting_flags("analyser", "python", "trust", "model", "confidence")
 def next_edits(
     file: Path | None,
     since: str | None,
     before: Path | None,
     line: int | None,
     apply: bool,
+    values: bool,
     as_json: bool,
     **flags: Any,
 ) -> None:
@@ -78,8 +83,10 @@ def next_edits(
     _check_line(line, changes)
     earlier = partial(_then, then) if then is not None else None
     pool = ServerPool(settings.analyser, trust=settings.trust, python=settings.python)
+    engine = _writer(settings, root) if values else nullcontext()
     try:
-        found = consequences(pool, root, _whole(changes), earlier, None if line is None else line - 1)
+        with engine as write:
+            found = consequences(pool, root, _whole(changes), earlier, None if line is None else line - 1, write)
     except InterruptedSearchError as error:
         raise GuiderailError(f"the analyser gives no answer ({error})", "Try guiderail analysers check") from error
     finally:
@@ -87,6 +94,27 @@ def next_edits(
     if apply:
         _apply(found, root)
     _show(found, root, as_json=as_json, is_applied=apply)
+
+
+@contextmanager
+def _writer(settings: Settings, root: Path) -> Iterator[Write]:
+    """What the model writes at an offset of a text, monitors on."""
+    from guiderail.cli.loading import load_engine
+    from guiderail.engine.request import CompletionRequest
+    from guiderail.next_edit.values import request_at, texts
+
+    engine = load_engine(settings)
+
+    def write(document: Document, hole: int) -> list[str]:
+        asked = request_at(
+            CompletionRequest(document=document, offset=hole, root=root, settings=settings), document, hole
+        )
+        return texts(engine.complete(asked).suggestions, document, hole)
+
+    try:
+        yield write
+    finally:
+        engine.unload()
 
 
 def _whole(changes: Iterable[tuple[Document, Document]]) -> Iterator[tuple[Document, Document]]:

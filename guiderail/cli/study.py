@@ -77,14 +77,14 @@ class Study:
     bar: Progress
     conditions: dict[str, Any] = field(default_factory=dict)
 
-    def files(self, skip: int = 0, listed: str = "") -> dict[str, list[SourceFile]]:
+    def files(self, skip: int = 0, listed: str = "", language: str = "python") -> dict[str, list[SourceFile]]:
         """The held-out packages of the plan, without the first `skip`; by default libraries."""
         from guiderail.evaluation import manifest, packages
 
         pinned = manifest.datasets_folder() / (listed or manifest.DEFAULT)
         self.conditions["manifest_sha256"] = packages.sha256_of(pinned)
         limit = self.plan.packages + skip if self.plan.packages else None
-        return dict(list(held_out(limit, self.bar, listed).items())[skip:])
+        return dict(list(held_out(limit, self.bar, listed, language).items())[skip:])
 
     def projects(self, files: Mapping[str, Sequence[SourceFile]], listed: str = "") -> dict[str, Path]:
         """The projects of packages, with their dependencies; what cannot be laid out is named and left out."""

@@ -53,15 +53,15 @@ class Pipeline:
     @property
     def runs_code(self) -> bool:
         """Whether one of its specs runs the project's code."""
-        return any(spec.metadata.runs_code for spec in (self.method, *self.stages, *self.constraints, *self.drafters))
+        return any(spec.runs_code for spec in (self.method, *self.stages, *self.constraints, *self.drafters))
 
     def without_code(self) -> Pipeline:
         """The same without the specs that run the project's code, decoding plainly if the method is one of them."""
         return Pipeline(
-            method=PlainSpec() if self.method.metadata.runs_code else self.method,
-            stages=tuple(spec for spec in self.stages if not spec.metadata.runs_code),
-            constraints=tuple(spec for spec in self.constraints if not spec.metadata.runs_code),
-            drafters=tuple(spec for spec in self.drafters if not spec.metadata.runs_code),
+            method=PlainSpec() if self.method.runs_code else self.method,
+            stages=tuple(spec for spec in self.stages if not spec.runs_code),
+            constraints=tuple(spec for spec in self.constraints if not spec.runs_code),
+            drafters=tuple(spec for spec in self.drafters if not spec.runs_code),
         )
 
     def check(self, info: ModelInfo) -> None:

@@ -31,6 +31,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "asap": "guiderail.decoding.methods.alignment:AsapSpec",
         "cars": "guiderail.decoding.methods.alignment:CarsSpec",
         "whole-names": "guiderail.decoding.methods.whole_names:WholeNamesSpec",
+        "a-star": "guiderail.decoding.methods.a_star:AStarSpec",
         "ead": "guiderail.decoding.methods.switching:SwitchingSpec",
         "pg-td": "guiderail.decoding.methods.planning:PlanningSpec",
     },

@@ -7,9 +7,9 @@ it composes with, and `build` makes the object that works. Other packages regist
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from guiderail.decoding.sampling import Sampling
 from guiderail.rule import Rule
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from guiderail.decoding.constraints.vocabulary import Vocabulary
     from guiderail.decoding.drafting.draft import Drafter
     from guiderail.decoding.drafting.selector import DraftSelector
-    from guiderail.decoding.method import Method
+    from guiderail.decoding.method import Finish, Method
     from guiderail.decoding.session import Session
     from guiderail.decoding.stages.ngram_counts import NgramCounts
     from guiderail.decoding.stages.stage import LogitsStage
@@ -100,6 +100,21 @@ class Metadata:
     order: int = 50
 
 
+class TextVerifier(Protocol):
+    """Judges texts where they are to stand; for methods that search."""
+
+    def faults(self, texts: Sequence[tuple[str, Finish]]) -> Sequence[float]:
+        """How wrong each text is, with why it ended: from 0 (nothing is known against it) to 1.
+
+        Of one that ends with "length" only what no continuation could make right.
+        """
+        ...
+
+    def normal_form(self, text: str) -> Hashable:
+        """Equal for texts that differ in formatting alone."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildContext:
     """What a spec may use when it is built, once for every text.
@@ -126,6 +141,8 @@ class BuildContext:
         The prompt's ids for another document, offset and snippets, laid out as this one's; None as `document`.
     project
         The counts and the ids of the project's other files; None where they are not kept.
+    verifier
+        Judges texts of this request; None where tokens alone are decoded.
     store
         Objects that are kept from request to request; use `kept`.
     """
@@ -144,6 +161,7 @@ class BuildContext:
     prompt: Sequence[int] = ()
     encode: Callable[[Document, int, Sequence[Snippet]], list[int]] | None = None
     project: NgramCounts | None = None
+    verifier: TextVerifier | None = None
     store: dict[Any, Any] = field(default_factory=dict)
 
     def kept(self, key: Any, make: Callable[[], T]) -> T:
@@ -169,6 +187,11 @@ class Spec(ABC):
         GuiderailError
             If it cannot be made here: a file is missing, say.
         """
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether it runs the project's code with these parameters."""
+        return self.metadata.runs_code
 
     def check(self, info: ModelInfo) -> None:  # noqa: B027  most specs work with any model
         """Raise for a model that the spec does not support, before it is loaded; by default any is supported.

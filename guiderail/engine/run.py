@@ -24,6 +24,7 @@ from guiderail.decoding.spec import BuildContext
 from guiderail.engine.plan import ALTERNATIVES, CompletionPlan
 from guiderail.engine.suggestion import Step, Suggestion, Timings
 from guiderail.engine.surroundings import Surroundings
+from guiderail.engine.verifier import Verifier
 from guiderail.monitors.joint import JointMonitors
 from guiderail.prompt.prompt import Prompt
 from guiderail.prompt.snippet import Snippet
@@ -209,6 +210,7 @@ class Run:
             prompt=self.session.ids,
             encode=self._encode,
             project=plan.project,
+            verifier=Verifier(plan, self.place),
             store=resources.store,
         )
         if not plan.pipeline.drafters:

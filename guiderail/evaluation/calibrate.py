@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 WINDOW = 512  # tokens of a file that are read at a time
 LEAD = 32  # tokens at the start of a window that the model is given to find its feet
+PIECE = 32  # places whose scores are looked at together
 LARGEST = 200_000  # bytes of a file that is read
 TEST_SHARE = 0.2
 BINS = 60  # of a picture
@@ -105,10 +106,16 @@ def _window(model: Model, file: Path, size: int, source: random.Random) -> list[
 
 
 def _places(scores: torch.Tensor, truth: torch.Tensor) -> TokenStatistics:
-    logprobs = scores.double().log_softmax(-1)
-    own = logprobs.gather(1, truth[:, None])
-    entropies = -(logprobs.exp() * logprobs).sum(-1)
-    return TokenStatistics(entropies.cpu().numpy(), ((logprobs > own).sum(-1) + 1).cpu().numpy())
+    """Some rows at a time: those of a large vocabulary in float64 take a gigabyte."""
+    pieces = zip(scores.split(PIECE), truth.split(PIECE), strict=True)
+    return concatenated([_piece(*piece) for piece in pieces])
+
+
+def _piece(scores: torch.Tensor, truth: torch.Tensor) -> TokenStatistics:
+    own = scores.gather(1, truth[:, None])
+    logprobs = scores.log_softmax(-1, dtype=torch.float32)
+    entropies = -(logprobs.exp() * logprobs).sum(-1, dtype=torch.float64)
+    return TokenStatistics(entropies.cpu().numpy(), ((scores > own).sum(-1) + 1).cpu().numpy())
 
 
 def concatenated(parts: Sequence[TokenStatistics]) -> TokenStatistics:

@@ -16,6 +16,7 @@ from guiderail.errors import GuiderailError
 # a package that begins with 0 to 3; 3 is kept back even from here, for blind tests by others.
 EVALUATION_DIGITS = frozenset("012")
 DEFAULT, APPLICATIONS = "pragmatic_py.toml", "applications_py.toml"
+LIBRARIES = {"python": DEFAULT, "typescript": "pragmatic_ts.toml", "java": "pragmatic_java.toml"}  # by language
 Registry = Literal["pypi", "sdist", "npm", "debian"]
 
 

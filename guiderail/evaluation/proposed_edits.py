@@ -38,7 +38,7 @@ class Score:
     wrong
         Edits at places that are in both releases and did not change so, for people.
     unknown
-        Edits at places of which nothing is said.
+        Edits at places of which nothing is said; also in files that keep the old name by an import under it.
     missed
         The sites without an edit.
     """
@@ -59,7 +59,7 @@ def score(miner: Miner, change: ReleaseChange, edits: Sequence[FileEdit]) -> Sco
         if site is not None:
             by_site.setdefault(site, []).append(one)
             continue
-        verdict = _is_wrong(miner, one)
+        verdict = None if _keeps_name(miner, change, one.path) else _is_wrong(miner, one)
         unknown += verdict is None
         if verdict:
             wrong.append(described(miner, one))
@@ -96,6 +96,26 @@ def _words(miner: Miner, site: Site, edits: Sequence[FileEdit]) -> tuple[str, ..
     text = after_edits(miner.before.texts[site.path], site.path, edits)
     tree = read(Document(text, Path(site.path), language_of(site.path)))
     return words_in(tree, start, end) if tree is not None else None
+
+
+def _keeps_name(miner: Miner, change: ReleaseChange, path: str) -> bool:
+    """Whether a file of the later release imports the new name under the old one.
+
+    The name is renamed there, and its uses stay. To rename them too means the same.
+    """
+    tree = miner.after.tree(path) if change.renamed and path in miner.after.texts else None
+    if tree is None or change.renamed not in tree.document.text:
+        return False
+    waiting = [tree.root]
+    while waiting:
+        node = waiting.pop()
+        name, alias = node.child_by_field_name("name"), node.child_by_field_name("alias")
+        if name is not None and alias is not None and "import" in node.type:
+            names = tree.text(name).rpartition(".")[2], tree.text(alias)
+            if names == (change.renamed, change.name):
+                return True
+        waiting += node.named_children
+    return False
 
 
 def _is_wrong(miner: Miner, one: FileEdit) -> bool | None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from guiderail import private, projectfile
@@ -24,6 +25,7 @@ FIRST_WEIGHT = 8.0  # of no shift at all: some thirty outcomes weigh as much
 LAST_WEIGHT = 40.0  # of what is known: older outcomes count less and less
 LIMIT = 1.0  # of the log odds either way: however little was right, what is likely enough is still shown
 MODELS = 50  # in the file
+LOCK_S = 0.2  # as for the counts (`guiderail.lsp.usage`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Feedback:
         self._path = path
         self._shifts: dict[str, Shift] | None = None
         self._pending: list[Lesson] = []
+        self._guard = Lock()  # of both: they are saved on another thread
         self._was_there = False  # the file, when it was last read or written
 
     @property
@@ -98,25 +101,36 @@ class Feedback:
 
     def learn(self, lesson: Lesson) -> None:
         """Take in what became of a suggestion."""
-        self._shifts = _learned(self.shifts(), [lesson])
-        self._pending.append(lesson)
+        self.shifts()
+        with self._guard:
+            self._shifts = _learned(self._shifts or {}, [lesson])
+            self._pending.append(lesson)
 
     def save(self) -> None:
         """Add what was learned to what other servers have written meanwhile; forget it where another process did."""
         if self._was_there and not self.path.exists():
-            self._pending.clear()
-            self._shifts, self._was_there = {}, False
+            self._forget({})
         if not self._pending:
             return
         try:
-            with private.alone(self._lock):
-                self._shifts = _learned(_read(self.path), self._pending)
-                private.write_text(self.path, _rendered(self._shifts))
-                self._was_there = True
+            with private.alone(self._lock, LOCK_S):
+                self._save()
         except OSError as error:
             log.info("what was learned of suggestions cannot be kept: %s", error.strerror)
-            return
-        self._pending.clear()
+
+    def _save(self) -> None:
+        """Save what is pending now; what is learned meanwhile stays pending."""
+        added = tuple(self._pending)
+        written = _learned(_read(self.path), added)
+        private.write_text(self.path, _rendered(written))
+        with self._guard:
+            del self._pending[: len(added)]
+            self._shifts, self._was_there = _learned(written, self._pending), True
+
+    def _forget(self, shifts: dict[str, Shift] | None) -> None:
+        with self._guard:
+            self._pending.clear()
+            self._shifts, self._was_there = shifts, False
 
     def reset(self) -> None:
         """Forget all.
@@ -126,9 +140,8 @@ class Feedback:
         OSError
             The file cannot be deleted.
         """
-        with private.alone(self._lock):
-            self._pending.clear()
-            self._shifts, self._was_there = None, False
+        with private.alone(self._lock, LOCK_S):
+            self._forget(None)
             self.path.unlink(missing_ok=True)
 
     @property
@@ -145,7 +158,7 @@ def as_text(shifts: Mapping[str, Shift]) -> str:
     )
 
 
-def _learned(known: Mapping[str, Shift], lessons: list[Lesson]) -> dict[str, Shift]:
+def _learned(known: Mapping[str, Shift], lessons: Sequence[Lesson]) -> dict[str, Shift]:
     shifts = dict(known)
     for one in lessons:
         if one.model in shifts or len(shifts) < MODELS:

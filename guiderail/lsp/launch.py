@@ -70,6 +70,7 @@ def _run(process: ServerProcess, signals: SignalHandler, serve: Coroutine[Any, A
         code = asyncio.run(served())
     except KeyboardInterrupt:
         code = 130
+    process.finish_saving()
     process.worker.stop(WORKER_END_S)
     logging.shutdown()
     sys.stderr.flush()

@@ -5,27 +5,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lsprotocol import types
 
+from guiderail.engine.request import CompletionRequest
+from guiderail.errors import GuiderailError
 from guiderail.lsp import requests
 from guiderail.lsp.buffer import Buffer
 from guiderail.lsp.client import ClientState
+from guiderail.lsp.worker import Job, Priority
 from guiderail.monitors.analysis.server import whole
 from guiderail.next_edit.files import Files
 from guiderail.next_edit.finder import Finder, InterruptedSearchError
-from guiderail.next_edit.proposal import Proposal
+from guiderail.next_edit.like_places import like_proposals
+from guiderail.next_edit.proposal import Consequences, Proposal
 from guiderail.next_edit.relevance import may_matter
 from guiderail.next_edit.source_tree import read
+from guiderail.next_edit.values import request_at, texts
 from guiderail.text.document import Document
 from guiderail.text.positions import Encoding, to_units
 
 REST_S = 0.4  # a change counts once nothing has been typed for so long
 SETTLED_S = 3.0  # for which a request waits
+PATIENT_S = 60.0  # of a client that is not told when there is something new
 POLL_S = 0.02
+VALUE_S = 20.0  # for which a value is waited for
+MOST_STEPS = 6  # of a document's history in which a change may have been made twice
+TRIED = 3  # calls for which one value is looked for; the others follow when that one was made
 MOST = 5000  # proposals at once; the others follow when these were made
 
 
@@ -63,6 +74,9 @@ class NextEdits:
         self._client = client
         self._on_change = on_change
         self._before: dict[str, Document] = {}  # the text from which changes of a document are followed
+        self._history: dict[
+            str, deque[Document]
+        ] = {}  # what a document held before its last steps without consequences
         self._followed: str | None = None  # the document whose change has consequences
         self._found: Sequence[Proposal] = ()
         self._earlier: dict[str, dict[Path, Document]] = {}  # of a changed document: what others held before that
@@ -79,6 +93,7 @@ class NextEdits:
     def closed(self, uri: str) -> None:
         """Follow a document no more."""
         self._before.pop(uri, None)
+        self._history.pop(uri, None)
         self._earlier.pop(uri, None)
         if uri == self._followed:
             self._take(None, ())
@@ -87,6 +102,7 @@ class NextEdits:
         """A document changed: look for what follows once it rests."""
         self._stop()
         if buffer.uri in self._before:
+            self._pass_over_accepted(buffer)
             self._remember_others(buffer)
             self._timer = asyncio.get_running_loop().call_later(REST_S, self._begin, buffer.uri)
 
@@ -94,10 +110,10 @@ class NextEdits:
         """End the search that is on."""
         self._stop()
 
-    async def settled(self) -> None:
-        """Wait until the last change was looked at, but not for an analyser that still reads the project."""
+    async def settled(self, *, is_patient: bool = False) -> None:
+        """Wait until the last change was looked at; for an analyser that still reads the project only if patient."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SETTLED_S):
+            async with asyncio.timeout(PATIENT_S if is_patient else SETTLED_S):
                 while self._timer is not None or self._searching is not None:
                     await asyncio.sleep(POLL_S)
 
@@ -113,6 +129,7 @@ class NextEdits:
         """Propose nothing more of what follows from this change, but of others."""
         if self._followed in self._client.buffers:
             self._before[self._followed] = self._client.buffers[self._followed].document
+            self._history.pop(self._followed, None)
             self._earlier.pop(self._followed, None)
         self._take(None, ())
         other = next((one for one in self._client.buffers.values() if self._is_changed(one)), None)
@@ -126,6 +143,13 @@ class NextEdits:
             for one in self._client.buffers.values():
                 if one.uri != changed.uri:
                     _keep(others, one.path, one.document)
+
+    def _pass_over_accepted(self, buffer: Buffer) -> None:
+        """An edit that followed from another document's change, and was made, is no change of a person's own."""
+        before = self._before[buffer.uri]
+        own = (one for one in self._found if one.document.text == before.text and whole(one.path) == buffer.path)
+        if buffer.uri != self._followed and any(one.edit.apply(before.text) == buffer.text for one in own):
+            self._before[buffer.uri] = buffer.document
 
     def _is_changed(self, buffer: Buffer) -> bool:
         before = self._before.get(buffer.uri)
@@ -171,26 +195,54 @@ class NextEdits:
         buffers = (one for one in self._client.buffers.values() if self._may_change(one))
         opened = {whole(one.path): one.document for one in buffers if one.path is not None}
         earlier = dict(self._earlier.get(uri, {})).get
+        history, may_be_like = tuple(self._history.get(uri, ())), self._followed in {None, uri}
 
         def work() -> Sequence[Proposal] | None:
             old, new = read(before), read(after)
             if new is None:
                 return None
-            if old is None or not may_matter(old, new):  # most changes: no analyser is started for them
+            is_followed = old is not None and may_matter(old, new)
+            like = _like_places((*history, before), after, opened.values()) if may_be_like else None
+            if root is None or not (is_followed or like):  # most changes: no analyser is started for them
                 return ()
-            analyser = self._client.worker.engine.reference_finder(request) if root is not None else None
-            if analyser is None or root is None:
+            analyser = self._client.worker.engine.reference_finder(request)
+            if analyser is None:
                 return ()
-            return Finder(analyser, Files(root, opened, earlier), cancelled.is_set).find(before, after).edits[:MOST]
+            finder = Finder(analyser, Files(root, opened, earlier), cancelled.is_set)
+            every = finder.find(before, after) if is_followed else Consequences()
+            if not every.edits and every.unfilled and self._client.worker.health.state == "ready":
+                tried = replace(every, unfilled=every.unfilled[:TRIED])
+                write = lambda document, hole: self._written(request, document, hole, cancelled)  # noqa: E731
+                every = finder.filled(tried, write, count=1)
+            if not (every.edits or every.left) and like:
+                every = finder.like(like[1], like[0])
+            return every.edits[:MOST]
 
         try:
             found = await asyncio.to_thread(work)
         except InterruptedSearchError:
             return None
         if found is not None and not found and not cancelled.is_set():
+            if before.text != after.text:
+                self._history.setdefault(uri, deque(maxlen=MOST_STEPS)).append(before)
             self._before[uri] = after
             self._earlier.pop(uri, None)
         return found
+
+    def _written(
+        self, request: CompletionRequest, document: Document, hole: int, cancelled: threading.Event
+    ) -> list[str]:
+        """What the model writes at a hole; nothing once a request of a person, or the search's end, comes first."""
+        asked = request_at(request, document, hole)
+        is_over = lambda stop: lambda: stop() or cancelled.is_set()  # noqa: E731
+        work = lambda engine, stop: engine.complete(asked, is_over(stop))  # noqa: E731
+        job = self._client.worker.submit(Job(Priority.PREFETCH, work, request.client))
+        try:
+            found = job.future.result(VALUE_S)
+        except (TimeoutError, CancelledError, GuiderailError):
+            job.cancel()
+            return []
+        return texts(found.suggestions, document, hole) if found.is_whole else []
 
     def _is_wanted(self, buffer: Buffer) -> bool:
         policy = self._client.policy
@@ -209,6 +261,15 @@ class NextEdits:
         self._followed, self._found = followed, found
         if is_other:
             self._on_change()
+
+
+def _like_places(
+    texts: Iterable[Document], after: Document, opened: Iterable[Document]
+) -> tuple[Document, list[Proposal]] | None:
+    """The earlier text since which a change was made twice, and the other places that are like these."""
+    others = [one for one in opened if one.language == after.language]
+    found = ((one, like_proposals(one, after, others)) for one in texts)
+    return next((pair for pair in found if pair[1]), None)
 
 
 def _keep(texts: dict[Path, Document], path: Path | None, document: Document) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +49,22 @@ class ServerProcess:
     def is_shared(self) -> bool:
         """Whether the model serves several clients."""
         return self.settings is not None
+
+    def save(self) -> Future[None]:
+        """Add what was counted and learned to the person's files, on a thread: others may hold their locks."""
+        return self._saver.submit(self._save)
+
+    def finish_saving(self) -> None:
+        """Wait for what is being saved; that takes half a second at most while others hold the locks."""
+        self._saver.shutdown()
+
+    def _save(self) -> None:
+        self.usage.save()
+        self.feedback.save()
+
+    @cached_property
+    def _saver(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, "guiderail-save")
 
     @cached_property
     def stalls(self) -> StallReporter:

@@ -182,8 +182,7 @@ class Server(LanguageServer):
         if self._saving is not None:
             self._saving.cancel()
             self._saving = None
-        self.client.process.usage.save()
-        self.client.process.feedback.save()
+        self.client.process.save()
 
     def _watch_health(self, health: Health) -> None:
         """Pass on the worker's new state; called on any thread."""

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from guiderail import private, projectfile
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 ROWS = 200  # of the file; what is counted beyond them goes to the row of other languages and models
 NAME = 80  # characters of a language's or a model's name
+LOCK_S = 0.2  # that another process is waited for: two files must be saved before a server has to have ended
 OTHER = "other"
 
 Key = tuple[str, str]  # language, model
@@ -88,6 +90,7 @@ class UsageFile:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._pending: dict[Key, Counts] = {}
+        self._guard = Lock()  # of what is pending: it is saved on another thread
         self._generation = ""  # of the file when what is pending began to be counted
 
     @property
@@ -103,23 +106,42 @@ class UsageFile:
             with contextlib.suppress(ProjectFileError):
                 self._generation = _read(self.path).generation
         key = (printable(language[:NAME]) or OTHER, printable(public_name(model)[:NAME]) or OTHER)
-        row = self._pending.setdefault(key, Counts())
-        row.shown, row.accepted, row.partly = row.shown + shown, row.accepted + accepted, row.partly + partly
+        with self._guard:
+            self._add({key: Counts(shown, accepted, partly)}, 1)
 
     def save(self) -> None:
         """Add what was counted to the file; where that cannot be read or written, it is kept for the next time."""
         if not self._pending:
             return
         try:
-            with private.alone(self._lock):
-                known = _read(self.path)
-                if self._drop_forgotten(known):
-                    return
-                private.write_text(self.path, _rendered(self._with_pending(known)))
+            with private.alone(self._lock, LOCK_S):
+                self._save()
         except (OSError, ProjectFileError) as error:
             log.info("the counts cannot be kept: %s", error.strerror if isinstance(error, OSError) else error.message)
+
+    def _save(self) -> None:
+        """Save what is pending now; what is counted meanwhile stays pending."""
+        known = _read(self.path)
+        if self._drop_forgotten(known):
             return
-        self._pending.clear()
+        known = replace(known, generation=known.generation or secrets.token_hex(8))
+        added = self._copy()
+        private.write_text(self.path, _rendered(replace(known, rows=_added(known.rows, added))))
+        with self._guard:
+            self._add(added, -1)
+            self._generation = known.generation
+
+    def _copy(self) -> dict[Key, Counts]:
+        with self._guard:
+            return {key: replace(counts) for key, counts in self._pending.items()}
+
+    def _add(self, more: Mapping[Key, Counts], times: int) -> None:
+        """Add counts, or take them back, to what is pending; unlike those of the file they may fall below 0."""
+        for key, counts in more.items():
+            old = self._pending.pop(key, Counts())
+            sums = [getattr(old, one.name) + times * getattr(counts, one.name) for one in fields(Counts)]
+            if any(sums):
+                self._pending[key] = Counts(*sums)
 
     def read(self) -> Usage:
         """All counts, those of this process among them.
@@ -141,7 +163,7 @@ class UsageFile:
         OSError
             The file cannot be deleted.
         """
-        with private.alone(self._lock):
+        with private.alone(self._lock, LOCK_S), self._guard:
             self._pending.clear()
             self.path.unlink(missing_ok=True)
 
@@ -150,14 +172,15 @@ class UsageFile:
         return self.path.with_name(f"{self.path.name}.lock")
 
     def _with_pending(self, known: Usage) -> Usage:
-        return replace(known, rows=_added(known.rows, self._pending))
+        return replace(known, rows=_added(known.rows, self._copy()))
 
     def _drop_forgotten(self, known: Usage) -> bool:
         """Drop what was counted before another process had all forgotten; whether it had."""
-        is_forgotten = bool(self._pending) and self._generation not in ("", known.generation)
-        if is_forgotten:
-            self._pending.clear()
-        return is_forgotten
+        with self._guard:
+            is_forgotten = bool(self._pending) and self._generation not in ("", known.generation)
+            if is_forgotten:
+                self._pending.clear()
+            return is_forgotten
 
 
 def public_name(model: str) -> str:
@@ -200,8 +223,7 @@ def _counts_of(row: Mapping[str, Any]) -> Counts:
 
 
 def _rendered(usage: Usage) -> str:
-    generation = {"generation": usage.generation or secrets.token_hex(8)}
-    return json.dumps(as_json(usage) | generation, indent=1) + "\n"
+    return json.dumps(as_json(usage) | {"generation": usage.generation}, indent=1) + "\n"
 
 
 def _listed(rows: Mapping[Key, Counts]) -> list[dict[str, Any]]:

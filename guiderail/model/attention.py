@@ -11,12 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from guiderail.errors import GuiderailError
+
+if TYPE_CHECKING:
+    from guiderail.model.recurrent import Continuation
+    from guiderail.model.recurrent_tree import TreePass
 
 NAME = "guiderail"
 # Arguments that change the scores in ways this function does not implement: refuse, never compute something else.
@@ -52,6 +56,10 @@ class Step:
         an empty cache, what stands before it (plain causal).
     query_positions, key_positions
         int64 [q] and [length]; needed by layers with a sliding window only.
+    recurrent
+        The state that recurrent layers start from, and where they leave theirs; None: they start from nothing.
+    rows
+        Which of the store's layers each layer of the model has, set by the model; None: the same.
     """
 
     store: KeyValueStore
@@ -60,6 +68,8 @@ class Step:
     mask: torch.Tensor | None = None
     query_positions: torch.Tensor | None = None
     key_positions: torch.Tensor | None = None
+    recurrent: Continuation | TreePass | None = None
+    rows: dict[int, int] | None = None
     _windowed: dict[int, torch.Tensor] = field(default_factory=dict)
 
     def mask_for(self, window: int | None) -> torch.Tensor | None:
@@ -74,6 +84,11 @@ class Step:
 
 
 _current: ContextVar[Step] = ContextVar("guiderail_step")
+
+
+def current() -> Step | None:
+    """The step of the pass that this thread is running."""
+    return _current.get(None)
 
 
 @contextmanager
@@ -160,6 +175,7 @@ def _attention(
             )
     step = _current.get()
     layer: int = module.layer_idx  # type: ignore[assignment]
+    layer = layer if step.rows is None else step.rows[layer]
     step.store.write(layer, step.slots, key[0], value[0])
     keys, values = step.store.read(layer, step.length)
     window = kwargs.get("sliding_window")

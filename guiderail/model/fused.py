@@ -14,6 +14,8 @@ from guiderail.model.shape import Shape
 QKV = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 OUT, GATE_UP, DOWN = "self_attn.o_proj", ("mlp.gate_proj", "mlp.up_proj"), "mlp.down_proj"
 _MATRICES = {"qkv": QKV, "out": (OUT,), "gate_up": GATE_UP, "down": (DOWN,)}
+# Outliers are in what enters these, and cost most there (docs/speed.md has the figures).
+_FINE = frozenset(("qkv", "down"))
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ def read_parts(index: int, checkpoint: Checkpoint, layout: Layout, dtype: torch.
     found: dict[str, torch.Tensor] = {}
     for part, names in _MATRICES.items():
         weights = [checkpoint.read(f"{front}{name}.weight", kept(layout, dtype)) for name in names]
-        found |= {f"{part}.{i}": one for i, one in enumerate(layout.prepared(weights))}
+        found |= {f"{part}.{i}": one for i, one in enumerate(_layout_of(part, layout).prepared(weights))}
     if shape.head_norm:
         rows = [vector("self_attn.q_norm.weight")] * shape.heads + [vector("self_attn.k_norm.weight")] * shape.kv_heads
         found["head_norm"] = torch.stack(rows)[:, None]
@@ -73,23 +75,25 @@ def read_parts(index: int, checkpoint: Checkpoint, layout: Layout, dtype: torch.
 
 
 def layer_of(parts: Mapping[str, torch.Tensor], index: int, shape: Shape, layout: Layout) -> Layer:
-    """The layer that is made of `parts`, from which memory may be taken over.
-
-    Outliers are in what enters the first and the last matrix, and cost most there (docs/speed.md has the figures).
-    """
+    """The layer that is made of `parts`, from which memory may be taken over."""
+    matrices = {name: matrix_of(parts, name, _layout_of(name, layout)) for name in _MATRICES}
     return Layer(
         input_norm=parts["input_norm"],
-        qkv=matrix_of(parts, "qkv", fine(layout)),
+        qkv=matrices["qkv"],
         qkv_bias=parts.get("qkv_bias"),
         head_norm=parts.get("head_norm"),
-        out=matrix_of(parts, "out", layout),
+        out=matrices["out"],
         out_bias=parts.get("out_bias"),
         post_norm=parts["post_norm"],
-        gate_up=matrix_of(parts, "gate_up", layout),
-        down=matrix_of(parts, "down", fine(layout)),
+        gate_up=matrices["gate_up"],
+        down=matrices["down"],
         scale=shape.head_dim**-0.5,
         window=shape.windows[index],
     )
+
+
+def _layout_of(part: str, layout: Layout) -> Layout:
+    return fine(layout) if part in _FINE else layout
 
 
 def matrix_of(parts: Mapping[str, torch.Tensor], name: str, layout: Layout) -> Matrix:

@@ -13,6 +13,7 @@ from typing import Any
 from guiderail.model.errors import ModelFolderError
 from guiderail.model.garbage import gc_paused
 from guiderail.model.guard import is_plain
+from guiderail.model.hybrid import attention_layers, state_width
 from guiderail.prompt.fim import FimFormat, find_fim
 
 WEIGHTS = "model.safetensors"
@@ -59,6 +60,8 @@ class ModelInfo:
         The GGUF file that it lies in (the first of several shards), or None for a folder of safetensors.
     table
         Numbers in the table of embeddings.
+    state_width
+        Numbers in the state of its recurrent layers; 0 if it has none.
     """
 
     name: str
@@ -75,6 +78,7 @@ class ModelInfo:
     tied: int = 0
     file: Path | None = None
     table: int = 0
+    state_width: int = 0
 
     def weight_files(self) -> tuple[Path, ...]:
         """The files of its weights; raises ModelFolderError if some are missing."""
@@ -120,6 +124,7 @@ def _described(folder: Path, name: str, revision: str | None, config: dict[str, 
         cache_width=cache_width(text),
         tied=table if text.get("tie_word_embeddings") else 0,
         table=table,
+        state_width=state_width(text),
     )
 
 
@@ -203,7 +208,9 @@ def _parameters(path: Path) -> int:
 
 def cache_width(config: dict[str, Any]) -> int:
     """Numbers that the key-value cache holds for each token, all layers together; ValueError for what is no count."""
-    layers = _count(config, "num_hidden_layers", "n_layer")
+    layers = attention_layers(config)
+    if layers is None:
+        layers = _count(config, "num_hidden_layers", "n_layer")
     heads = _count(config, "num_attention_heads", "n_head") or 1
     head_dim = _count(config, "head_dim") or _count(config, "hidden_size", "n_embd") // heads
     return 2 * layers * (_count(config, "num_key_value_heads") or heads) * head_dim

@@ -221,7 +221,7 @@ def _read_ends(checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> Te
     if kind is not None:
         source = source.to(kind)
         check_numbers("the unembedding", source, checkpoint.name)
-    parts: Tensors = {f"unembedding.{i}": one for i, one in enumerate(layout.prepared([source]))}
+    parts: Tensors = {f"unembedding.{i}": one for i, one in enumerate(fine(layout).prepared([source]))}
     if not (layout is Plain and checkpoint.shape.tied):
         parts["table"] = stored.to(_narrowest(stored, layout, dtype), copy=True)
     return parts | {"final_norm": checkpoint.read("model.norm.weight", dtype).clone()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from logging import CRITICAL
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,10 +145,12 @@ def _loaded(reference: str, device: str, dtype: str, threads: int, accept: Calla
     int8 = kind == "int8"
     stored, computed = (torch.bfloat16, torch.float32) if int8 else (getattr(torch, kind),) * 2
     source = _checkpoint(info, config) if place == "cpu" else None
+    is_lean = source is not None
     if source is None:
         source = (_read_gguf if info.file else _read_module)(info, stored).to(place)
         _check_numbers(source, info.name)
-    model = Model(source, tokenizer, info, torch.device(place), computed, int8=int8)
+    with nullcontext() if is_lean else _quiet_transformers():  # transformers reports the kernels that it lacks
+        model = Model(source, tokenizer, info, torch.device(place), computed, int8=int8)
     _forget_files()
     return model
 

@@ -42,6 +42,7 @@ _OUT, _IN = 2048, 2048  # of the matrices that are multiplied
 _BYTES = 128 << 20  # of all of them, and of what is read for the bandwidth
 _HIDDEN, _INNER, _HEADS, _KV_HEADS, _HEAD_DIM, _LENGTH = 1024, 4096, 16, 4, 64, 2048
 _FORMAT = 2
+MEASURE_S = 120.0  # that another process's measurement is waited for
 _WEIGHTS = 500_000_000  # of the smallest model that is asked about
 
 
@@ -99,10 +100,10 @@ def remember(machine: Machine, device: str = "auto", most: int = 0) -> Machine:
 
 @contextlib.contextmanager
 def alone(device: str = "auto", most: int = 0) -> Iterator[None]:
-    """Wait until no other process measures this: two at once would both remember half of the speed."""
+    """Wait a while until no other process measures this: two at once would both remember half of the speed."""
     with contextlib.ExitStack() as locked:
         with contextlib.suppress(OSError):  # where nothing can be kept, each measures for itself
-            locked.enter_context(private.alone(_file(device, most).with_suffix(".lock")))
+            locked.enter_context(private.alone(_file(device, most).with_suffix(".lock"), MEASURE_S))
         yield
 
 

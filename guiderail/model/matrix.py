@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -120,8 +121,9 @@ class Packed:
 class Int8:
     """A matrix in 8-bit integers, with one scale for each output and one for each row it is multiplied by.
 
-    Without VNNI the kernels add up two products in 16 bits, which hold 2 * 255 * 63 and not 2 * 255 * 127: weights have
-    7 bits there. (Leaving a bit out of the activations instead loses two and a half times as much.)
+    Without VNNI the kernels add up two products in 16 bits, which hold 2 * 255 * 63 and 2 * 127 * 127, and not
+    2 * 255 * 127: weights have 7 bits there. (Leaving a bit out of the activations instead loses two and a half times
+    as much, unless they are `FineInt8`.)
 
     Weights and activations are quantised symmetrically and their products added up exactly, in 32-bit integers, by
     torch's FBGEMM kernels. So each row of a product is the same, bit for bit, whatever rows stand beside it.
@@ -152,21 +154,29 @@ class Int8:
         made._pack(*parts)
         return made
 
-    @staticmethod
-    def prepared(weights: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    @classmethod
+    def prepared(cls, weights: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """The parts of the matrix of these weights [out, in], side by side: packed ones are out of reach."""
         if not int8_is_possible():
             raise UnsupportedPrecisionError("this build of torch has no 8-bit products", "Use --dtype float32")
-        return list(_rounded(_joined(weights)))
+        return list(_rounded(_joined(weights), cls.levels()[0]))
+
+    @staticmethod
+    def levels() -> tuple[int, int]:
+        """The largest integers that a weight and an activation become."""
+        return (127 if _adds_up_in_32_bits() else 63), 127
 
     def __call__(self, x: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
         """See `Matrix`."""
-        # The kernel knows one scale for all rows: each row is brought to the range [-1, 1] first.
-        largest = x.abs().amax(1, keepdim=True).clamp_min_(_TINY)
-        even = x / largest
-        products = [_int8_product(even, 1 / _LEVELS, _LEVELS + 1, piece) for piece in self._pieces]
-        product = (products[0] if len(products) == 1 else torch.cat(products, 1)).mul_(largest)
+        levels = self.levels()[1]
+        scale = _largest(x).div_(levels)
+        product = self._product(x / scale, levels).mul_(scale)
         return product if bias is None else product.add_(bias)
+
+    def _product(self, x: torch.Tensor, levels: int) -> torch.Tensor:
+        """The product with `x` rounded to whole numbers of at most `levels`: the kernel has one scale for all."""
+        products = [_int8_product(x, 1.0, levels + 1, piece) for piece in self._pieces]
+        return products[0] if len(products) == 1 else torch.cat(products, 1)
 
     def add_product(self, total: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See `Matrix`."""
@@ -178,18 +188,27 @@ class Int8:
 
 
 class FineInt8(Int8):
-    """The same weights, and activations of 15 bits, for inputs of which a few are far larger than the rest.
+    """Weights of 8 bits, and activations of 15, for inputs of which a few are far larger than the rest.
 
     Those decide the scale of a row, and 8 bits leave little of the others. So each row is multiplied as two: what 8
-    bits hold of it, and what they leave. The weights are read once for both.
+    bits hold of it, and what they leave. The weights are read once for both. Without VNNI it is 7 bits and what they
+    leave, so 13, which is enough: the bit goes to the weights.
     """
+
+    @staticmethod
+    def levels() -> tuple[int, int]:
+        """See `Int8.levels`."""
+        return 127, (127 if _adds_up_in_32_bits() else 63)
 
     def __call__(self, x: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
         """See `Matrix`."""
-        largest = x.abs().amax(1, keepdim=True).clamp_min_(_TINY)
-        coarse = (x * (_LEVELS / largest)).round_().mul_(largest / _LEVELS)
-        both = super().__call__(torch.cat((coarse, x - coarse)))
-        product = both[: len(x)].add_(both[len(x) :])
+        levels = self.levels()[1]
+        scale = _largest(x).div_(levels)
+        exact = x / scale
+        coarse = exact.round()
+        # What rounding leaves is at most a half.
+        coarse, rest = self._product(torch.cat((coarse, exact.sub_(coarse).mul_(2 * levels))), levels).chunk(2)
+        product = coarse.add_(rest, alpha=1 / (2 * levels)).mul_(scale)
         return product if bias is None else product.add_(bias)
 
 
@@ -197,7 +216,6 @@ class UnsupportedPrecisionError(GuiderailError):
     """This machine, or this build of torch, cannot compute in the precision that is wanted."""
 
 
-_LEVELS = 127  # the largest integer that an activation becomes
 _PIECE = 1 << 17  # weights rounded at a time
 # Outputs that are packed as one. FBGEMM walks over all of them for each input, in steps of whole pages: of many more
 # neither a core's cache nor its table of pages holds what it touches, and packing takes up to four times as long.
@@ -205,9 +223,9 @@ _OUTPUTS = 8192
 _TINY = 1e-20  # a row of zeros has a scale too
 
 
-def weight_levels() -> int:
-    """The largest integer that a weight becomes (see `Int8`)."""
-    return _LEVELS if torch.cpu._is_vnni_supported() else 63
+def _largest(x: torch.Tensor) -> torch.Tensor:
+    """The largest magnitude of each row, [n, 1]."""
+    return torch.linalg.vector_norm(x, float("inf"), 1, keepdim=True).clamp_min_(_TINY)
 
 
 def int8_is_possible() -> bool:
@@ -217,13 +235,21 @@ def int8_is_possible() -> bool:
     )
 
 
-def _rounded(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """8-bit weights [out, in] and their scales, float32 [out]; some rows at a time, which stay in a core's cache."""
+@cache
+def _adds_up_in_32_bits() -> bool:
+    return torch.cpu._is_vnni_supported()
+
+
+def _rounded(weight: torch.Tensor, levels: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """8-bit weights [out, in] and their scales, float32 [out]; some rows at a time, which stay in a core's cache.
+
+    The largest of an output becomes the integer `levels`.
+    """
     integers, scales = torch.empty(weight.shape, dtype=torch.int8), torch.empty(len(weight))
     count = max(1, _PIECE // max(1, weight.shape[1]))
     for start in range(0, len(weight), count):
         rows = torch.empty(weight[start : start + count].shape).copy_(weight[start : start + count])
-        scale = rows.abs().amax(1).clamp_min_(_TINY).div_(weight_levels())
+        scale = rows.abs().amax(1).clamp_min_(_TINY).div_(levels)
         scales[start : start + count] = scale
         integers[start : start + count] = rows.div_(scale[:, None]).round_()
     return integers, scales

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guiderail.errors import GuiderailError
+from guiderail.model.hybrid import most_checkpoints
 
 if TYPE_CHECKING:
     from guiderail.model.info import ModelInfo
@@ -29,7 +30,7 @@ class NotEnoughMemoryError(GuiderailError):
 
 
 def needed(info: ModelInfo, dtype: str, *, packed: bool = False) -> int:
-    """Bytes to run a model: its weights, and the keys and values of up to `CACHE_TOKENS` tokens.
+    """Bytes to run a model: its weights, the keys and values of up to `CACHE_TOKENS` tokens, and the checkpoints.
 
     Of a tied table a packed model (`matrix`) has a copy. Beside 8-bit matrices there is a table in 16 bit, and a model
     that runs through transformers' modules is read in 16 bit before it is quantised.
@@ -39,7 +40,9 @@ def needed(info: ModelInfo, dtype: str, *, packed: bool = False) -> int:
     if dtype == "int8":
         table = TABLE_BYTES * info.table - (0 if info.tied else info.table)  # an untied one is among the parameters
         weights += table if _is_lean(info) else info.parameters
-    return int(HEADROOM * (weights + CACHE_BYTES[dtype] * info.cache_width * tokens))
+    state = 4 * info.state_width
+    cache = CACHE_BYTES[dtype] * info.cache_width * tokens + most_checkpoints(state) * state
+    return int(HEADROOM * (weights + cache))
 
 
 def needed_on(device: str, info: ModelInfo, dtype: str) -> int:

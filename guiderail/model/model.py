@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,11 @@ from guiderail.errors import GuiderailError
 from guiderail.model import lean, memory, plain, quantised, threads
 from guiderail.model.attention import NAME, Step, running
 from guiderail.model.checkpoint import Checkpoint, of_module
-from guiderail.model.matrix import Int8, Layout, Packed, Plain, packing_pays, weight_levels
+from guiderail.model.hybrid import HYBRIDS
+from guiderail.model.matrix import FineInt8, Int8, Layout, Packed, Plain, packing_pays
+from guiderail.model.recurrent import Continuation, State, state_bytes
+from guiderail.model.recurrent_tree import TreePass, TreeStates, register
+from guiderail.model.rope import STATIC_ROPE
 from guiderail.model.shape import LAYER_TYPES
 from guiderail.model.tensor_cache import NoTensorCache, TensorCache
 
@@ -48,16 +53,18 @@ class Model:
     Raises
     ------
     UnsupportedArchitectureError
-        If a layer keeps something else than keys and values (recurrent layers, chunked attention), the module does
-        not run through our attention function (ALiBi in transformers' Bloom and Falcon), or its layers differ in the
-        width of their keys.
+        If a layer keeps something else than keys and values (chunked attention, recurrent layers of other families
+        than `hybrid.HYBRIDS`), the module does not run through our attention function (ALiBi in transformers' Bloom
+        and Falcon), or its layers differ in the width of their keys.
     MissingWeightsError
         If weights cannot be read, or are no numbers.
 
     Attributes
     ----------
     layers, kv_heads, head_dim, value_dim
-        Of the keys and values that the attention function is given.
+        Of the keys and values that the attention function is given; layers without attention do not count.
+    state_bytes
+        What the state of its recurrent layers takes; 0 for a model that has none.
     rope
         Parameters of its rotary frequencies, one entry for each kind of layer that has some.
     first_length
@@ -88,6 +95,8 @@ class Model:
             checkpoint = of_module(source, info.name) if device.type == "cpu" else None
         self._module: Any = None
         self._built: Any = None
+        self.state_bytes = 0
+        self._rows: dict[int, int] | None = None
         self.layout = _layout(is_lean=checkpoint is not None, int8=int8, dtype=dtype)
         if checkpoint is not None:
             self._lay_out(checkpoint)
@@ -111,11 +120,11 @@ class Model:
         self._module, self._lean = module.eval(), None
         config = module.config
         self.layers = config.num_hidden_layers
+        rope = getattr(config, "rope_parameters", None) or {}
+        self.rope = [r for r in (rope, *rope.values()) if isinstance(r, dict) and r]
         self.kv_heads, self.head_dim, self.value_dim = self._widths()
         self.vocab_size = config.vocab_size
         self.has_sliding_layers = "sliding_window" in config.to_dict() and bool(config.sliding_window)
-        rope = getattr(config, "rope_parameters", None) or {}
-        self.rope = [r for r in (rope, *rope.values()) if isinstance(r, dict) and r]
         self.first_length = getattr(config, "original_max_position_embeddings", None) or self._most_positions()
         if int8:
             quantised.widen(module)
@@ -129,30 +138,62 @@ class Model:
     def _most_positions(self) -> int:
         return getattr(self._module.config, "max_position_embeddings", None) or self.info.context_length
 
+    @property
+    def is_hybrid(self) -> bool:
+        """Whether it has recurrent layers."""
+        return bool(self.state_bytes)
+
     @torch.inference_mode()
     def _widths(self) -> tuple[int, int, int]:
         """Heads and widths of keys and values, as one token shows them: a configuration does not tell them all."""
         seen = _Seen()
+        hybrid = self._module.config.model_type in HYBRIDS
+        state = self._hybrid_layers(seen) if hybrid else self._probe(seen, None)
+        shapes = {(key.shape[0], key.shape[2], value.shape[2]) for key, value in seen.layers.values()}
+        if len(seen.layers) != self.layers and not state:
+            raise _unsupported(self._module, self.info.name, f"gives it {len(seen.layers)} of {self.layers} layers")
+        if len(shapes) > 1:
+            raise _unsupported(self._module, self.info.name, "has layers of different widths")
+        if state:
+            self._rows = {layer: row for row, layer in enumerate(sorted(seen.layers))}
+            self.layers, self.state_bytes = len(self._rows), state_bytes(state)
+        return shapes.pop()
+
+    def _hybrid_layers(self, seen: _Seen) -> State:
+        """The state of the recurrent layers after a token, once they have shown that they run trees as well."""
+        if "cache" not in inspect.signature(self._module.forward).parameters:
+            raise _unsupported(self._module, self.info.name, "needs a newer version of transformers")
+        if any(rope.get("rope_type", "default") not in STATIC_ROPE for rope in self.rope):
+            raise _unsupported(self._module, self.info.name, "has recurrent layers and frequencies that change")
+        register(self._module)
+        whole = Continuation({})
+        self._probe(seen, whole)
+        tree = TreeStates(whole.after)
+        self._probe(_Seen(), TreePass(tree, [[0]], self.device))
+        for layer, state in whole.after.items():
+            nodes = tree.nodes.get(layer)
+            if nodes is None or (nodes.writes is None) != (state.matrix is None):
+                raise _unsupported(self._module, self.info.name, f"computes layer {layer} in an unknown way")
+        return whole.after
+
+    def _probe(self, seen: _Seen, recurrent: Continuation | TreePass | None) -> None:
         one = torch.zeros(1, 1, dtype=torch.int64, device=self.device)
+        given = {} if recurrent is None else {"cache": recurrent}
         try:
-            with running(Step(seen, slice(0, 1), 1)):
-                self._module(input_ids=one, position_ids=one, use_cache=False, logits_to_keep=1)
+            with running(Step(seen, slice(0, 1), 1, recurrent=recurrent)):
+                self._module(input_ids=one, position_ids=one, use_cache=False, logits_to_keep=1, **given)
         except torch.OutOfMemoryError:
             raise
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise _unsupported(self._module, self.info.name, f"fails ({error})") from error
-        shapes = {(key.shape[0], key.shape[2], value.shape[2]) for key, value in seen.layers.values()}
-        if len(seen.layers) != self.layers:
-            raise _unsupported(self._module, self.info.name, f"gives it {len(seen.layers)} of {self.layers} layers")
-        if len(shapes) > 1:
-            raise _unsupported(self._module, self.info.name, "has layers of different widths")
-        return shapes.pop()
 
     @cached_property
     def can_exit(self) -> bool:
         """Whether a pass can end after some of the first layers (`forward`): not every transformers module can."""
         if self._lean is not None:
             return True
+        if self.is_hybrid:
+            return False
         seen = _Seen()
         one = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.forward(one, one, Step(seen, slice(0, 1), 1), layers=1)
@@ -237,7 +278,10 @@ class Model:
     ) -> torch.Tensor:
         if self._lean is not None:
             return self._lean(ids, positions, step, last=last, layers=layers).float()
-        given = {"inputs_embeds" if ids.is_floating_point() else "input_ids": ids[None]}
+        given: dict[str, Any] = {"inputs_embeds" if ids.is_floating_point() else "input_ids": ids[None]}
+        if self.is_hybrid and step.recurrent is not None:
+            given["cache"] = step.recurrent
+        step.rows = self._rows
         with running(step), _first_layers(self._module, layers):
             output = self._module(
                 **given, position_ids=positions[None], use_cache=False, logits_to_keep=1 if last else 0
@@ -260,7 +304,7 @@ def _kept(checkpoint: Checkpoint, layout: Layout, dtype: torch.dtype) -> TensorC
     how: dict[str, object] = {"layout": layout.__name__, "dtype": str(dtype), "shape": repr(checkpoint.shape)}
     how["torch"] = torch.__version__  # its kernels say which way of laying out is the fastest
     if layout is Int8:
-        how["levels"] = weight_levels()
+        how["levels"] = [kind.levels() for kind in (Int8, FineInt8)]
     return TensorCache(
         checkpoint.files, how, numbers * (1 if layout is Int8 else dtype.itemsize) + _table_bytes(checkpoint)
     )
@@ -312,8 +356,9 @@ def _check(module: Any, name: str) -> None:
             "Load it with attn_implementation=attention.register()",
         )
     strange = set(getattr(config, "layer_types", None) or ()) - LAYER_TYPES
-    if strange:
+    if strange and config.model_type not in HYBRIDS:
         raise UnsupportedArchitectureError(
             f"{name}: {type(module).__name__} has layers that cannot be cached here: {', '.join(sorted(strange))}",
-            "Choose a model with attention in every layer",
+            "Choose a model with attention in every layer, or of one of the families with recurrent layers that run: "
+            + ", ".join(dict.fromkeys(HYBRIDS.values())),
         )

@@ -33,12 +33,14 @@ from guiderail.text.languages.table import MEMBERS as MEMBER_SYNTAX
 Reason = Literal[
     "unknown type",  # the analyser offers nothing, or only what every object has
     "dynamic",  # the type makes its members up (__getattr__), or takes any name (an index signature)
+    "framework",  # a record or a configuration says that other members come at run time
     "incomplete",  # the analyser says, or is known, not to have given all
     "inferred type",  # JavaScript: objects take new members anywhere, also where the analyser does not look
     "no such name",  # what is half-typed begins no member
     "optional",  # AttributeError is caught
 ]
 NO_SUCH_NAME: Reason = "no such name"
+_RECORDED: frozenset[Cause] = frozenset({"framework", "configured"})
 DETAIL_READ = 4000  # characters of a signature; of a longer one nothing is believed
 RECEIVER_SHOWN = 40  # characters before a dot that a report repeats
 _DOTTED = re.compile(r"(?<![\w.])[^\W\d]\w*(?:\.\w+)*$")
@@ -125,7 +127,8 @@ def _openness(members: Members, snapshot: Snapshot, access: MemberAccess, enclos
     if own is None:
         return found
     runtime = snapshot.cursor.runtime
-    return found | Openness(runtime.related(facts, own)) | runtime.of_class(snapshot.cursor.path, own.line, own.name)
+    found |= Openness(runtime.related(facts, own)) | runtime.of_class(snapshot.cursor.path, own.line, own.name)
+    return Openness(found.names, found.causes - {"descriptor"})  # it is meant itself
 
 
 def _chain(front: str) -> str:
@@ -177,7 +180,7 @@ def _restriction(
         path = module_path(cursor.root, cursor.path.parent, cursor.python, cursor.trust)
         names |= path.modules(module) or frozenset()
     if reason is None and causes:
-        reason = "dynamic"
+        reason = "framework" if causes & _RECORDED else "dynamic"
     if reason is None and snapshot.language in PYTHON_STATEMENTS and _is_tried(snapshot):
         reason = "optional"
     if module == snapshot.cursor.path.stem:

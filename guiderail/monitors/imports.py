@@ -59,7 +59,7 @@ class Imports:
         def interpret(_: None) -> Restriction:
             names = _modules(snapshot, found)
             reason = _guarded(snapshot) or ("unknown package" if names is None else _doubt(snapshot, found))
-            return _restriction(names or frozenset(), snapshot, found, reason)
+            return _restriction(names or frozenset(), snapshot, found, reason, _elsewhere(snapshot, found))
 
         return Trigger(found[0].strip(), None, snapshot.question(len(snapshot.text)), interpret, found["written"])
 
@@ -80,7 +80,8 @@ class Imports:
             elif modules is not None and not found["dots"]:
                 reason = reason or _doubt_of(snapshot, found["package"])
             reason = reason or _left_out(snapshot, found, modules)
-            return _restriction(listed | openness.names | (modules or frozenset()), snapshot, found, reason)
+            known = listed | openness.names | (modules or frozenset())
+            return _restriction(known, snapshot, found, reason, _elsewhere(snapshot, found))
 
         # On one line and without brackets, which no analyser minds.
         statement = f"from {found['dots']}{found['package']} import "
@@ -120,9 +121,21 @@ def _modules(snapshot: Snapshot, found: re.Match[str]) -> frozenset[str] | None:
     return modules_of_folder(folder, snapshot.cursor.root)
 
 
-def _restriction(names: frozenset[str], snapshot: Snapshot, found: re.Match[str], reason: str | None) -> Restriction:
-    """One of the names, or what begins no name: a dot, a bracket, a star, the end of a list."""
-    written = found["written"] + snapshot.upcoming
+def _elsewhere(snapshot: Snapshot, found: re.Match[str]) -> frozenset[str]:
+    """The modules that lie in the project where no import of the file is known to look."""
+    if found["dots"]:
+        return frozenset()
+    return _paths_of(snapshot)[0].elsewhere(found["package"].strip("."))
+
+
+def _restriction(
+    known: frozenset[str], snapshot: Snapshot, found: re.Match[str], reason: str | None, elsewhere: frozenset[str]
+) -> Restriction:
+    """One of the names, or what begins no name: a dot, a bracket, a star, the end of a list.
+
+    Those of modules elsewhere are less likely.
+    """
+    written, names, tail = found["written"] + snapshot.upcoming, known | elsewhere, snapshot.cursor.tail
     if not any(name.startswith(written) for name in names):
         reason = reason or "no such name"
 
@@ -130,9 +143,9 @@ def _restriction(names: frozenset[str], snapshot: Snapshot, found: re.Match[str]
         name = found["written"] + tail_of(truth)
         return not name or name in names
 
-    return Restriction(
-        (lambda masks: masks.names_or_none(names, snapshot.cursor.tail)) if names else None, len(names), reason, allows
-    )
+    legal = (lambda masks: masks.names_or_none(names, tail)) if names else None
+    preferred = (lambda masks: masks.names_or_none(known, tail)) if known and names != known else None
+    return Restriction(legal, len(names), reason, allows, preferred)
 
 
 def _paths_of(snapshot: Snapshot) -> list[ModulePath]:

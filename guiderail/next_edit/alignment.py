@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
 from guiderail.next_edit.source_tree import SourceTree, Token
 
+NEAR = 4  # tokens between two changes that are one
 LONGEST = 8000  # tokens between the common beginning and end; of more, nothing is said
+
+
+class Hunk(NamedTuple):
+    """A change: the tokens of the earlier text that it took away, and those of the later one that it brought."""
+
+    before: range
+    after: range
 
 
 class Alignment:
@@ -38,6 +47,36 @@ class Alignment:
             new = self._became.get(token.start)
             if new is not None and token.is_name and new.is_name and new.text != token.text:
                 yield token, new
+
+    def hunks(self) -> Iterator[Hunk]:
+        """The changes in order; those of one line with little between them are one."""
+        last: Hunk | None = None
+        for one in self._runs():
+            if last is not None and self._is_near(last, one):
+                last = Hunk(range(last.before.start, one.before.stop), range(last.after.start, one.after.stop))
+                continue
+            if last is not None:
+                yield last
+            last = one
+        if last is not None:
+            yield last
+
+    def _runs(self) -> Iterator[Hunk]:
+        """What stands between the tokens that are the same."""
+        old, new = self.before.tokens, self.after.tokens
+        kept = sorted((a, b) for b, a in self._origins.items() if old[a].text == new[b].text)
+        at = 0, 0
+        for a, b in (*kept, (len(old), len(new))):
+            if (a, b) != at:
+                yield Hunk(range(at[0], a), range(at[1], b))
+            at = a + 1, b + 1
+
+    def _is_near(self, one: Hunk, other: Hunk) -> bool:
+        """Whether few tokens stand between two changes, and no line ends there."""
+        between = self.after.tokens[max(0, one.after.stop - 1) : other.after.start]
+        if not between or len(between) > NEAR + 1:
+            return False
+        return "\n" not in self.after.document.text[between[0].end : between[-1].end]
 
     def is_unchanged(self, start: int, end: int) -> bool:
         """Whether what stands between two offsets of the later text stood there, and nothing else did."""

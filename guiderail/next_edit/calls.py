@@ -16,6 +16,8 @@ from guiderail.text.languages.table import FUNCTIONS, NODES
 
 EFFECT = re.compile(r"call|new_expression|await|yield|named_expression|.*assignment|update_expression")
 LATER = re.compile(r"lambda|arrow_function|function")  # it does something only once it is called
+PARTIAL = frozenset({"partial", "partialmethod"})
+GAP = re.compile("\0(\\w+)\0")  # in a new text: where a value for a parameter of that name has yet to be written
 
 
 class LeftAloneError(Exception):
@@ -58,8 +60,47 @@ def call_of(tree: SourceTree, name: Node) -> Node | None:
     return outer if outer.child_by_field_name(syntax.calls[outer.type]) == called else None
 
 
+def use_beside_calls(tree: SourceTree, name: Node, change: SignatureChange) -> str:
+    """Why a use that is no call has to be looked at by a person; "" if it has not."""
+    outer = name.parent
+    is_path = outer is not None and (outer.type in NODES[tree.language].members or outer.type == "dotted_name")
+    value = outer if outer is not None and is_path else name
+    around = value.parent
+    if around is None:
+        return ""
+    if around.type == "class_pattern" and change.before.is_of_fields:
+        return "a pattern may take its fields by position"
+    return "partial binds arguments to it" if "argument" in around.type and _is_bound(tree, around, value) else ""
+
+
+def _is_bound(tree: SourceTree, listed: Node, value: Node) -> bool:
+    """Whether a value is the first of the arguments of `partial`, and others come after it."""
+    syntax, call = FUNCTIONS[tree.language], listed.parent
+    field = syntax.calls.get(call.type) if call is not None else None
+    called = call.child_by_field_name(field) if call is not None and field is not None else None
+    is_partial = called is not None and tree.text(called).rpartition(".")[2] in PARTIAL
+    values = _values(listed)
+    return is_partial and values[:1] == [value] and len(values) > 1
+
+
+def calls_of_own_class(tree: SourceTree, around: Node) -> Iterator[Node]:
+    """The calls in a class's methods of the class itself, by a class method's first parameter."""
+    for token in tree.tokens_in(tree.start(around), tree.end(around)):
+        name = tree.name_at(token.start) if token.text == "cls" and token.is_name else None
+        call = call_of(tree, name) if name is not None and name.parent is not None else None
+        if name is None or call is None or name.parent != call:
+            continue
+        outer = [one for one in tree.ancestors(name) if one.type in {"function_definition", "class_definition"}]
+        is_method = len(outer) > 1 and outer[0].type == "function_definition" and outer[1] == around
+        listed = outer[0].child_by_field_name("parameters") if is_method else None
+        if listed is not None and [tree.text(one) for one in listed.named_children[:1]] == ["cls"]:
+            yield call
+
+
 def rewritten(tree: SourceTree, call: Node, change: SignatureChange) -> Edit | None:
     """What gives a call the arguments that it needs now; None if it has them.
+
+    The text has a `GAP` for each value that syntax cannot tell.
 
     Raises
     ------
@@ -153,20 +194,20 @@ def _wanted(found: list[Argument], change: SignatureChange) -> list[str]:
         argument = given.get(origin) if origin is not None else None
         if parameter.kind in {"rest", "keywords"}:
             continue
-        if argument is None:
-            if not parameter.is_optional:
-                raise LeftAloneError(f"it needs a value for {parameter.name}")
+        if argument is None and parameter.is_optional:
             only_keywords = True
             continue
         if parameter.kind == "positional" and only_keywords:
             raise LeftAloneError("a parameter before one that takes no keyword is left out")
-        was_keyword = bool(argument.keyword) and parameter.kind != "positional"
+        was_keyword = argument is not None and bool(argument.keyword) and parameter.kind != "positional"
         only_keywords = only_keywords or parameter.kind == "keyword" or was_keyword
-        if only_keywords:  # in the author's order
-            by_keyword.append((order[argument.parameter], f"{parameter.name}={argument.text}"))
+        text = argument.text if argument is not None else f"\0{parameter.name}\0"
+        if only_keywords:  # in the author's order, new ones last
+            at = order[argument.parameter] if argument is not None else len(order)
+            by_keyword.append((at, f"{parameter.name}={text}"))
         else:
-            by_position.append(argument.text)
-    return by_position + [text for _, text in sorted(by_keyword)]
+            by_position.append(text)
+    return by_position + [text for _, text in sorted(by_keyword, key=lambda one: one[0])]
 
 
 def _edit(tree: SourceTree, listed: Node, found: list[Argument], new: list[str]) -> Edit | None:
@@ -175,11 +216,14 @@ def _edit(tree: SourceTree, listed: Node, found: list[Argument], new: list[str])
     if old == new:
         return None
     kept = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
-    if not new:  # a comma after the last one goes too
-        return Edit(tree.start(listed) + 1, tree.end(listed) - 1, "")
+    if not new or not old:  # a comma after the last one goes too
+        return Edit(tree.start(listed) + 1, tree.end(listed) - 1, ", ".join(new))
     if kept == len(new):
         return Edit(tree.end(nodes[kept - 1]), tree.end(nodes[-1]), "")
     between = [text[tree.end(a) : tree.start(b)] for a, b in pairwise(nodes)]
+    if kept == len(old):
+        more = "".join((between[-1] if between else ", ") + part for part in new[kept:])
+        return Edit(tree.end(nodes[-1]), tree.end(nodes[-1]), more)
     parts = new[kept:]
     joined = parts[0]
     for number, part in enumerate(parts[1:], start=kept):

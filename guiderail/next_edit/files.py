@@ -53,12 +53,21 @@ class Files:
             self._known[path] = (self._opened.get(path) or self._read(path)) if may_change else None
         return self._known[path]
 
-    def _may_change(self, path: Path) -> bool:
+    def why_not(self, path: Path) -> str:
+        """Why a file that is the project's own cannot be changed; "" of one that can, or is not its own."""
+        if not self._is_own(path) or self.get(path) is not None:
+            return ""
+        return "the file cannot be read" if os.access(path, os.W_OK) else "the file is read-only"
+
+    def _is_own(self, path: Path) -> bool:
         if path.is_symlink():
             return False  # what it leads to has a name of its own
         real = Path(os.path.realpath(path))
         is_inside = path.is_relative_to(self._root) and real.is_relative_to(os.path.realpath(self._root))
-        return is_inside and not self._ignored(path) and (os.access(path, os.W_OK) or not path.exists())
+        return is_inside and not self._ignored(path)
+
+    def _may_change(self, path: Path) -> bool:
+        return self._is_own(path) and (os.access(path, os.W_OK) or not path.exists())
 
     def _read(self, path: Path) -> Document | None:
         try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as LateError
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,21 +18,35 @@ from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import Diagnostic, NoAnswer
 from guiderail.monitors.analysis.requests import DIAGNOSTICS, Question
 from guiderail.monitors.analysis.server import whole
+from guiderail.monitors.verdict import errors_in, new_errors
 from guiderail.next_edit.alignment import Alignment
 from guiderail.next_edit.checking import Checker
 from guiderail.next_edit.files import Files
-from guiderail.next_edit.proposal import Consequences, LeftAlone, Proposal, left_alone, without_overlaps
+from guiderail.next_edit.heads import changed_declarations
+from guiderail.next_edit.proposal import (
+    Consequences,
+    LeftAlone,
+    Proposal,
+    applied,
+    left_alone,
+    offset_before,
+    without_overlaps,
+)
 from guiderail.next_edit.relevance import may_matter
 from guiderail.next_edit.renames import renames
 from guiderail.next_edit.search import Search, question
 from guiderail.next_edit.search_time import InterruptedSearchError, SearchTime, TooManyUsesError
 from guiderail.next_edit.source_tree import SourceTree, read
+from guiderail.next_edit.values import Write, filled, missing
 from guiderail.text.document import Document
 from guiderail.text.syntax import SlowTextError
 
 T = TypeVar("T")
 ANSWER_S = 30.0  # of the first question of a project; the analyser reads it then
 POLL_S = 0.02
+MOST_NAMED = 50  # files of which it is told what a change breaks
+MOST_USES = 10_000  # that are looked at for them
+BROKEN = "the file has errors of syntax, or is too long"
 TOO_MANY = "too many"  # places, see answers.read_references
 WORD = re.compile(r"\w+")
 
@@ -92,11 +107,93 @@ class Finder:
     def _find(self, old: SourceTree, new: SourceTree, path: Path, line: int | None) -> Consequences:
         search = Search(self, whole(path), Alignment(old, new))
         self._renamed.update((one.old, one.new) for one in renames(search.alignment))
-        proposals, overlapping = without_overlaps(search.found())
-        ordered = sorted(proposals, key=lambda one: (*self._rank(one.path, path), one.edit.start))
-        found = self.checked(ordered)  # all together, since one may need the other
-        every = Consequences(found.edits, (*search.left, *overlapping, *found.left))
+        rank = lambda one: (*self._rank(one.path, path), one.edit.start)  # noqa: E731
+        every = sorted(search.found(), key=rank)
+        unfilled = tuple(dict.fromkeys(one for one in every if missing(one)))
+        proposals, overlapping = without_overlaps(one for one in every if not missing(one))
+        found = self.checked(sorted(proposals, key=rank))  # all together, since one may need the other
+        left = (*search.left, *map(without_value, unfilled), *overlapping, *found.left)
+        every = Consequences(found.edits, left, unfilled)
         return every if line is None else every.of(set(search.causes(line)))
+
+    def filled(self, found: Consequences, write: Write, count: int | None = None) -> Consequences:
+        """The same with values that a model writes, as far as they bring no errors; at most `count` of them.
+
+        Raises
+        ------
+        InterruptedSearchError
+            The search was cancelled, or the analyser does not answer.
+        """
+        edits, told, unfilled = list(found.edits), list(found.left), list(found.unfilled)
+        for gap in found.unfilled:
+            if count is not None and len(edits) - len(found.edits) >= count:
+                break
+            if self.cancelled():
+                raise InterruptedSearchError("cancelled")
+            one = filled(gap, write) if gap.needs is None or gap.needs in edits else None
+            if one is None:
+                continue
+            kept, _ = without_overlaps([*edits, one])
+            own = [each for each in kept if each.path == one.path]
+            if one in own and len(Checker(self._diagnose, self._earlier).clean(own)) == len(own):
+                edits = [each for each in (*edits, one) if each in set(kept)]
+                told = [each for each in told if each != without_value(gap)]
+                unfilled.remove(gap)
+        return Consequences(tuple(edits), tuple(told), tuple(unfilled))
+
+    def like(self, proposals: Sequence[Proposal], before: Document) -> Consequences:
+        """Those of `like_proposals` that bring no errors.
+
+        Raises
+        ------
+        InterruptedSearchError
+            The search was cancelled, or the analyser does not answer.
+        """
+        if not proposals:
+            return Consequences()
+        self.follow(before)
+        kept, _ = without_overlaps(one for one in proposals if self.files.get(whole(one.path)) is not None)
+        return self.checked(sorted(kept, key=lambda one: (one.path != before.path, one.path, one.edit.start)))
+
+    def broken(self, pairs: Iterable[tuple[Document, Document]], edits: Sequence[Proposal]) -> list[LeftAlone]:
+        """The errors that changes of files bring to where it is used what they declare, and that no edit mends.
+
+        Raises
+        ------
+        InterruptedSearchError
+            The search was cancelled, or the analyser does not answer.
+        """
+        self._time.begin()
+        paths: dict[Path, None] = {}
+        with suppress(SlowTextError):  # what was found until then is told
+            uses = (path for before, after in pairs for path in self._users(before, after))
+            for path in islice(uses, MOST_USES):
+                paths[path] = None
+        return [one for path in list(paths)[:MOST_NAMED] for one in self._errors(path, edits)]
+
+    def _users(self, before: Document, after: Document) -> Iterator[Path]:
+        """The files that use what a file declared, and declares otherwise now."""
+        old, new = read(before, self._time.check), read(after, self._time.check)
+        if old is None or new is None or after.path is None:
+            return
+        alignment = Alignment(old, new)
+        search = Search(self, whole(after.path), alignment)
+        for start in changed_declarations(alignment):
+            try:
+                yield from search.users(start)
+            except TooManyUsesError:
+                continue
+
+    def _errors(self, path: Path, edits: Sequence[Proposal]) -> Iterator[LeftAlone]:
+        """The errors of a file with its edits that it did not have before the changes."""
+        document = self.files.get(path)
+        if document is None:
+            return
+        own = [one.edit for one in edits if one.path == path]
+        shown = applied(document, own)
+        for error in new_errors(errors_in(self._diagnose(shown)), errors_in(self._earlier(document))):
+            line = document.position_at(offset_before(own, error.start))[0]
+            yield LeftAlone(path, line, error.message.partition("\n")[0])
 
     def follow(self, before: Document) -> None:
         """Take a file for changed whose earlier text this is: what it holds is seen together with that of others."""
@@ -153,6 +250,10 @@ class Finder:
             self._trees[path] = read(document, self._time.check) if document is not None else None
         return self._trees[path]
 
+    def why_not(self, path: Path) -> str:
+        """Why a file of the project cannot be changed; "" of one that can, or that is not the project's own."""
+        return self.files.why_not(path) or ("" if self.files.get(path) is None or self.tree(path) else BROKEN)
+
     def alignment(self, tree: SourceTree) -> Alignment | None:
         """How another file came from its earlier text; None where that is not known."""
         path = tree.document.path
@@ -189,3 +290,8 @@ class Finder:
 
     def _rank(self, path: Path, changed: Path) -> tuple[int, Path]:
         return (0 if path == changed else 1 if self.files.is_open(path) else 2), path
+
+
+def without_value(proposal: Proposal) -> LeftAlone:
+    """The place of an edit whose value nobody wrote."""
+    return left_alone(proposal, f"{proposal.reason}: it needs a value for {missing(proposal)[0]}")

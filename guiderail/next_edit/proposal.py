@@ -11,7 +11,7 @@ from typing import Literal
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
 
-Kind = Literal["rename", "arguments"]
+Kind = Literal["rename", "arguments", "like"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Proposal:
     edit
         What to replace, by what.
     kind
-        A name that was renamed, or the arguments of a call.
+        A name that was renamed, the arguments of a call, or a place like others that were changed.
     reason
         The change that it follows from, in words.
     needs
@@ -68,15 +68,21 @@ class LeftAlone:
 
 @dataclass(frozen=True, slots=True)
 class Consequences:
-    """What follows from a change: the edits, and the places that are left to the person."""
+    """What follows from a change: the edits, and the places that are left to the person.
+
+    `unfilled` are the edits that need a value which syntax cannot tell (`guiderail.next_edit.values`); their places are
+    among those left.
+    """
 
     edits: tuple[Proposal, ...] = ()
     left: tuple[LeftAlone, ...] = ()
+    unfilled: tuple[Proposal, ...] = ()
 
     def of(self, causes: Collection[int]) -> Consequences:
         """What follows from the change of what began at some offsets of the earlier text."""
         left = tuple(one for one in self.left if one.cause in causes)
-        return Consequences(tuple(one for one in self.edits if one.cause in causes), left)
+        unfilled = tuple(one for one in self.unfilled if one.cause in causes)
+        return Consequences(tuple(one for one in self.edits if one.cause in causes), left, unfilled)
 
 
 def left_alone(proposal: Proposal, why: str) -> LeftAlone:
@@ -91,6 +97,18 @@ def applied(document: Document, edits: Iterable[Edit]) -> Document:
         parts += [document.text[at : edit.start], edit.text]
         at = edit.end
     return Document("".join([*parts, document.text[at:]]), document.path, document.language)
+
+
+def offset_before(edits: Iterable[Edit], at: int) -> int:
+    """Where an offset of a text was before edits that do not overlap; of what they wrote, where that begins."""
+    shift = 0
+    for edit in sorted(edits, key=lambda one: one.start):
+        if at < edit.start + shift:
+            break
+        if at < edit.start + shift + len(edit.text):
+            return edit.start
+        shift += len(edit.text) - (edit.end - edit.start)
+    return at - shift
 
 
 def without_overlaps(proposals: Iterable[Proposal]) -> tuple[list[Proposal], list[LeftAlone]]:

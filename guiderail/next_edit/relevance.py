@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from guiderail.next_edit.fields import constructor_of
 from guiderail.next_edit.source_tree import SourceTree
 from guiderail.text.edit import Edit, diff
+from guiderail.text.languages.table import FUNCTIONS
 
 
 def may_matter(before: SourceTree, after: SourceTree) -> bool:
-    """Whether the change between two texts may have replaced a name, or changed parameters."""
+    """Whether the change between two texts may have replaced a name, or changed parameters or fields."""
     edit = diff(before.document.text, after.document.text)
     end = edit.start + len(edit.text)
     return (
         _touches_name(before.document.text, edit)
         or _in_parameters(before, edit.start, edit.end)
         or _in_parameters(after, edit.start, end)
+        or _in_fields(before, edit.start, edit.end)
+        or _in_fields(after, edit.start, end)
     )
 
 
@@ -31,3 +35,13 @@ def _in_parameters(tree: SourceTree, start: int, end: int) -> bool:
     """Whether a stretch of a text lies in a list of parameters."""
     node = tree.node_around(start, end)
     return node is not None and any("parameter" in one.type for one in (node, *tree.ancestors(node)))
+
+
+def _in_fields(tree: SourceTree, start: int, end: int) -> bool:
+    """Whether a stretch of a text lies in the body of a class that has a constructor by its fields."""
+    node, syntax = tree.node_around(start, end), FUNCTIONS.get(tree.language)
+    if node is None or syntax is None:
+        return False
+    declared = syntax.functions | syntax.classes
+    around = next((one for one in (node, *tree.ancestors(node)) if one.type in declared), None)
+    return around is not None and around.type in syntax.classes and constructor_of(tree, around) is not None

@@ -110,12 +110,21 @@ def _kind(tree: SourceTree, node: Node) -> NameKind:
     if _is_member(tree, node):
         return "member"
     around = _enclosing(tree, node)
+    if _holder(node) is not None:
+        return "member"
     if _is_definition(tree, node):
         outer = _enclosing(tree, around) if around is not None else None
         return "member" if outer is not None and _is_class(tree, outer) else "function"
     if around is None:
         return "module"
     return "member" if _is_class(tree, around) else "local"
+
+
+def _holder(node: Node) -> Node | None:
+    """The type whose member a name is, where that is written without a class: `type A = {name: string}`."""
+    parent = node.parent
+    is_member = parent is not None and parent.type.endswith("_signature") and parent.child_by_field_name("name") == node
+    return parent.parent if is_member and parent is not None else None
 
 
 def _is_class(tree: SourceTree, node: Node) -> bool:
@@ -186,6 +195,10 @@ def _are_alike(before: SourceTree, old: Node, after: SourceTree, new: Node) -> b
 
 def _is_taken(tree: SourceTree, node: Node, name: str, kind: NameKind) -> bool:
     """Whether there was something else of a name where the renamed one counts."""
+    holder = _holder(node)
+    if holder is not None:
+        names = (child.child_by_field_name("name") for child in holder.named_children)
+        return any(tree.text(one) == name for one in names if one is not None)
     around = _enclosing(tree, node) if kind == "local" else _class(tree, node) if kind == "member" else None
     span = (tree.start(around), tree.end(around)) if around is not None else (0, len(tree.document.text))
     tokens = [one for one in tree.tokens_in(*span) if one.text == name and one.is_name]

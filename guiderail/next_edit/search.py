@@ -8,12 +8,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from tree_sitter import Node
+
 from guiderail.monitors.analysis.analyser import Analyser
 from guiderail.monitors.analysis.answers import MOST_REFERENCES, Reference, References
 from guiderail.monitors.analysis.requests import OVERRIDES, REFERENCES, Question
 from guiderail.monitors.analysis.server import whole
 from guiderail.next_edit.alignment import Alignment
-from guiderail.next_edit.calls import LeftAloneError, call_of, keywords, rewritten
+from guiderail.next_edit.calls import (
+    GAP,
+    LeftAloneError,
+    call_of,
+    calls_of_own_class,
+    keywords,
+    rewritten,
+    use_beside_calls,
+)
 from guiderail.next_edit.overrides import followed
 from guiderail.next_edit.places import is_declared, is_word, lines_of_declaration, offset_of, spelt, start_of
 from guiderail.next_edit.proposal import LeftAlone, Proposal, left_alone
@@ -47,6 +57,10 @@ class Project(Protocol):
 
     def tree(self, path: Path) -> SourceTree | None:
         """The tree of another file; None where it cannot be changed, or has errors of syntax."""
+        ...
+
+    def why_not(self, path: Path) -> str:
+        """Why a file of the project cannot be changed; "" of one that can, or that is not the project's own."""
         ...
 
     def alignment(self, tree: SourceTree) -> Alignment | None:
@@ -89,6 +103,7 @@ class Search:
     path: Path
     alignment: Alignment
     left: list[LeftAlone] = field(default_factory=list, init=False)
+    _alone: set[tuple[Path | None, int]] = field(default_factory=set, init=False)  # keywords of calls left alone
 
     def found(self) -> Iterator[Proposal]:
         """The proposals, in no order."""
@@ -113,12 +128,19 @@ class Search:
         """Where what is declared in a line, and was changed, began before."""
         after = self.alignment.after
         for change in signature_changes(self.alignment):
-            if line in lines_of_declaration(after, change.after.start):
+            lines = {after.document.position_at(one.start)[0] for one in change.after.parameters}
+            if line in lines | {*lines_of_declaration(after, change.after.start)}:
                 yield change.before.start
         for rename in renames(self.alignment):
             token = self.alignment.became(rename.start)
             if token is not None and line in lines_of_declaration(after, token.start):
                 yield rename.start
+
+    def users(self, start: int) -> Iterator[Path]:
+        """The files in which what was declared at an offset is used."""
+        found = self._references(self._own(start))
+        if found.is_declaration:
+            yield from (one.path for one in found.places)
 
     def _uses(self, rename: Rename) -> Iterator[Proposal]:
         """The uses of a renamed name, if it was declared where it was replaced."""
@@ -131,8 +153,9 @@ class Search:
 
     def _renamed(self, places: Sequence[Reference], rename: Rename) -> Iterator[Proposal]:
         reason, is_local = f"{rename.old} → {rename.new}", rename.kind == "alias"
-        for tree, start in self._places(places, rename.old):
-            if is_local and tree is not self.alignment.after:
+        for tree, start in self._places(places, rename.old, reason, rename.start):
+            is_elsewhere = is_local and tree is not self.alignment.after
+            if is_elsewhere or (tree.document.path, start) in self._alone:
                 continue
             text = spelt(tree, start, rename)
             one = Proposal(
@@ -187,8 +210,17 @@ class Search:
         for place in self._implementations(signature.owner, None):
             name = place.tree.name_at(place.start)
             own = (one.path[-1] for one in signatures(place.tree) if one.owner == place.start and one.is_constructor)
-            if name is not None and place != self._own(signature.owner) and not any(own):
-                yield place, place.tree.text(name)
+            if name is None or place == self._own(signature.owner) or any(own):
+                continue
+            if signature.is_of_fields and self._has_fields_again(place.tree, name, signature):
+                continue  # its constructor has others, in another order
+            yield place, place.tree.text(name)
+
+    def _has_fields_again(self, tree: SourceTree, name: Node, signature: Signature) -> bool:
+        """Whether a subclass declares a field that its base has."""
+        around = name.parent
+        fields = (one.name for one in signature.parameters)
+        return around is not None and any(True for one in fields for _ in attributes(tree, around, one))
 
     def _implementations(self, start: int, name: str | None) -> Iterator[_Place]:
         """What implements or overrides something of the changed file, where it is written `name`, in texts of before.
@@ -210,11 +242,13 @@ class Search:
     def _calls(self, change: SignatureChange) -> Iterator[Proposal]:
         """The calls of a function whose parameters changed, and the overrides of a method with theirs."""
         old, reason = change.before, _reason(change)
-        names = [(self._own(old.start), old.path[-1])]
+        names = [] if old.is_of_fields else [(self._own(old.start), old.path[-1])]
         if old.is_constructor and old.owner is not None:
             names += [(self._own(old.owner), old.path[-2]), *self._heirs(old)]
         for declared, name in names:
             yield from self._calls_of(declared, name, change)
+            if old.is_constructor:
+                yield from self._calls_by_class_methods(declared, change)
         if old.owner is not None and not old.is_constructor:
             for place, own in self._overrides(old):
                 for edit in self._override(place, own, change, reason):  # without it, its calls are right already
@@ -224,8 +258,21 @@ class Search:
 
     def _calls_of(self, declared: _Place, name: str, change: SignatureChange) -> Iterator[Proposal]:
         """The calls of what is declared somewhere."""
-        for tree, place in self._places(self._references(declared).places, name):
-            yield from self._call(tree, place, change, _reason(change))
+        places, reason = self._references(declared).places, _reason(change)
+        for tree, place in self._places(places, name, reason, change.before.start):
+            yield from self._call(tree, place, change, reason)
+
+    def _calls_by_class_methods(self, declared: _Place, change: SignatureChange) -> Iterator[Proposal]:
+        """The calls `cls(…)` in the methods of a class."""
+        tree, start = declared.tree, declared.start
+        if tree is self.alignment.before:
+            token = self.alignment.became(start)
+            tree, start = self.alignment.after, token.start if token is not None else -1
+        name = tree.name_at(start) if start >= 0 else None
+        around = name.parent if name is not None else None
+        if around is not None and around.type == "class_definition":
+            for call in calls_of_own_class(tree, around):
+                yield from self._adapted(tree, tree.start(call), call, change, _reason(change))
 
     def _override(self, at: _Place, own: Signature, change: SignatureChange, reason: str) -> Iterator[Proposal]:
         """What gives an override the parameters that it needs now."""
@@ -256,21 +303,34 @@ class Search:
         return Edit(token.start, token.start + edit.end - edit.start, edit.text)
 
     def _call(self, tree: SourceTree, place: int, change: SignatureChange, reason: str) -> Iterator[Proposal]:
-        """What a call needs now."""
-        cause = change.before.start
+        """What the call of a name needs now."""
         node = tree.name_at(place)
         call = call_of(tree, node) if node is not None else None
-        if call is None or not self._is_as_it_was(tree, call.start_byte, call.end_byte):
+        if call is not None:
+            yield from self._adapted(tree, place, call, change, reason)
+        elif node is not None and (why := use_beside_calls(tree, node, change)):
+            self.left.append(self._left(tree, place, f"{reason}: {why}", change.before.start))
+
+    def _adapted(
+        self, tree: SourceTree, place: int, call: Node, change: SignatureChange, reason: str
+    ) -> Iterator[Proposal]:
+        """What a call needs now; of one that is left alone no keyword is renamed either."""
+        cause = change.before.start
+        if not self._is_as_it_was(tree, call.start_byte, call.end_byte):
             return
+        path, names = tree.document.path, keywords(tree, call)
         try:
             edit = rewritten(tree, call, change)
         except LeftAloneError as error:
+            self._alone.update((path, start) for start in names)
             self.left.append(self._left(tree, place, f"{reason}: {error}", cause))
             return
+        if edit is not None and GAP.search(edit.text):
+            self._alone.update((path, start) for start in names)
         if edit is not None and tree is not self.alignment.after and self.project.may_be_adapted(tree):
             self.left.append(self._left(tree, place, f"{reason}: {NEW}", cause))
         elif edit is not None:
-            yield Proposal(tree.document, edit, "arguments", reason, spelt=keywords(tree, call), cause=cause)
+            yield Proposal(tree.document, edit, "arguments", reason, spelt=names, cause=cause)
 
     def _left(self, tree: SourceTree, place: int, why: str, cause: int) -> LeftAlone:
         return LeftAlone(tree.document.path or self.path, tree.document.position_at(place)[0], why, cause)
@@ -292,8 +352,10 @@ class Search:
         earlier = replace(self.alignment.before.document, path=self.path)
         return replace(question(whole(document.path), document, place.start), besides=(earlier,))
 
-    def _places(self, places: Sequence[Reference], name: str) -> Iterator[tuple[SourceTree, int]]:
-        """The places, in today's texts, where a name still is written as it was."""
+    def _places(
+        self, places: Sequence[Reference], name: str, reason: str, cause: int
+    ) -> Iterator[tuple[SourceTree, int]]:
+        """The places, in today's texts, where a name still is written as it was; others are left, if it can be told."""
         for place in places:
             self.project.check()
             if place.path == self.path:
@@ -303,5 +365,7 @@ class Search:
             else:
                 tree = self.project.tree(place.path)
                 start = offset_of(place, tree.document, name) if tree is not None else None
+                if tree is None and (why := self.project.why_not(place.path)):
+                    self.left.append(LeftAlone(place.path, place.line, f"{reason}: {why}", cause))
             if tree is not None and start is not None and is_word(tree.document.text, start, name):
                 yield tree, start

@@ -6,63 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 from weakref import WeakKeyDictionary
 
 from tree_sitter import Node
 
 from guiderail.next_edit.alignment import Alignment
+from guiderail.next_edit.fields import constructor_of
+from guiderail.next_edit.parameters import Parameter, ParameterKind, Signature
 from guiderail.next_edit.source_tree import MOST_NESTED, SourceTree
 from guiderail.text.languages.table import FUNCTIONS
-
-# How an argument may be given. "rest" takes any number by position, "keywords" by keyword.
-ParameterKind = Literal["positional", "either", "keyword", "rest", "keywords"]
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of a function; `start` is where its name begins."""
-
-    name: str
-    kind: ParameterKind
-    is_optional: bool
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """A function as its callers see it.
-
-    Parameters
-    ----------
-    path
-        The names of the classes and functions that it is in, and its own.
-    start
-        Where its name begins.
-    parameters
-        Without the receiver, if it has one.
-    owner
-        Where the name of its class begins; None outside a class.
-    is_bound
-        Whether it is called on something that fills a parameter which is not listed.
-    is_of_class
-        Whether that may be its class.
-    is_constructor
-        Whether a call of its class runs it.
-    """
-
-    path: tuple[str, ...]
-    start: int
-    parameters: tuple[Parameter, ...]
-    owner: int | None = None
-    is_bound: bool = False
-    is_of_class: bool = False
-    is_constructor: bool = False
-
-    @property
-    def shape(self) -> tuple[tuple[str, ParameterKind, bool], ...]:
-        """What callers have to know of the parameters."""
-        return tuple((one.name, one.kind, one.is_optional) for one in self.parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +94,9 @@ def _declared(tree: SourceTree) -> Iterator[Signature]:
             if len(path) > MOST_NESTED:
                 continue
             is_class = node.type in syntax.classes
+            if is_class and (fields := constructor_of(tree, node)) is not None:
+                start = tree.start(name)
+                yield Signature((*path, "__init__"), start, fields, start, is_bound=True, is_constructor=True)
             if not is_class and (signature := _signature(tree, node, name, path, owner)):
                 yield signature
             owner = name if is_class else None

@@ -6,22 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.benchmarks.llama_cpp import export
+from guiderail.benchmarks.llama_cpp import Waiting, export
 from guiderail.benchmarks.llama_server import LlamaServer
 from guiderail.errors import GuiderailError
 from guiderail.model.load import load
+from tests.benchmarks.test_llama_library import BUILD, needs_build
 from tests.editors.parrot import SAID, parrot_folder
 from tests.helpers.models import tiny_folder, tiny_model
 
 
 @pytest.mark.e2e
 @pytest.mark.asyncio
-async def test_it_fills_in_with_our_weights_and_vocabulary(tmp_path: Path) -> None:
+@pytest.mark.parametrize("build", [None, pytest.param(BUILD, marks=needs_build)], ids=["installed", "of a folder"])
+async def test_it_fills_in_with_our_weights_and_vocabulary(build: str | None, tmp_path: Path) -> None:
     """The exported model says in llama.cpp what it says here, in words; of waiting requests the newest is sent."""
     model = load(str(parrot_folder(tmp_path / "parrot", " " + SAID)), device="cpu", dtype="float32")
     export(model.plain_module(), tmp_path / "model.gguf", model.info.folder / "tokenizer.json")
     cut = lambda text, cursor: (text[:cursor], text[cursor:])  # noqa: E731
-    server = LlamaServer(tmp_path / "model.gguf", 1, 256, 32, cut)
+    server = LlamaServer(tmp_path / "model.gguf", Waiting(threads=1), 256, 32, cut, build)
     await server.start()
     try:
         await server.ping()
@@ -43,7 +45,7 @@ async def test_it_fills_in_with_our_weights_and_vocabulary(tmp_path: Path) -> No
 async def test_a_server_that_ends_at_once_is_an_error(tmp_path: Path) -> None:
     """A file that is no model is told in one line, not waited for."""
     (tmp_path / "model.gguf").write_bytes(b"nothing")
-    server = LlamaServer(tmp_path / "model.gguf", 1, 256, 32, lambda text, _: (text, ""))
+    server = LlamaServer(tmp_path / "model.gguf", Waiting(threads=1), 256, 32, lambda text, _: (text, ""))
     with pytest.raises(GuiderailError, match="ended"):
         await server.start()
     await server.stop()

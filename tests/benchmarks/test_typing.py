@@ -13,7 +13,7 @@ SOURCES = {path.name: path.read_text(encoding="utf-8") for path in map(Path, (tr
 KEYS = {
     "engine", "p50_ms", "p95_ms", "cancelled", "reused", "delayed_keys", "rss_mb", "requests", "shown", "keys",
     "departed_p50_ms", "departed_p95_ms", "noticed_p95_ms", "children_rss_mb", "rush_keys", "rush_rss_mb", "model",
-    "seconds",
+    "seconds", "dtype", "waiting",
 }  # fmt: skip
 
 

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from guiderail.monitors.analysis.servers import server_named
+from tests.editors.parrot import parrot_folder
 
 SHOP = (
     "class Cart:\n    def add(self, item, count=1):\n        return item, count\n\n\ndef price(cart):\n    return 1\n"
@@ -81,6 +83,38 @@ def test_a_value_that_nobody_knows_is_left_to_the_person(guiderail, project: Pat
     assert found["left"] == [
         {"file": str(project / "app.py"), "line": 5, "why": "price(cart, id): it needs a value for id"}
     ]
+
+
+def test_a_model_writes_the_values_if_asked_to(guiderail, project: Path, tmp_path: Path) -> None:
+    """Inside the hole only, in a patch like all edits."""
+    change(project / "shop.py", ("price(cart)", "price(cart, size)"))
+    model = parrot_folder(tmp_path / "model", " 12)")
+    result = guiderail("next", "shop.py", "--values", "--model", model, "--confidence", "off")
+    assert re.search(r"^\+print\(price\(cart, \d+\)\)$", result.out, re.MULTILINE), result.out + result.err
+    assert "left alone" not in result.err
+
+
+def test_what_was_changed_twice_by_hand_is_proposed_at_like_places(guiderail, project: Path) -> None:
+    lines = "".join(f"cart.add({number})\n" for number in range(4))
+    (project / "app.py").write_text(APP + lines)
+    subprocess.run(["git", "commit", "-q", "-m", "more", "app.py"], check=True, cwd=project, env=WHO)
+    change(project / "app.py", ("add(0)", "add(0, count=2)"), ("add(1)", "add(1, count=2)"))
+    found = json.loads(guiderail("next", "app.py", "--json").out)
+    assert {(one["range"]["start"]["line"], one["text"]) for one in found["edits"]} == {
+        (8, "cart.add(2, count=2)"), (9, "cart.add(3, count=2)")
+    }  # fmt: skip
+
+
+def test_what_a_change_breaks_is_named(guiderail, project: Path) -> None:
+    """A field that is gone, another type that is returned: errors that no edit mends, with their lines."""
+    (project / "model.py").write_text("class Box:\n    width: int = 1\n\n\ndef size() -> int:\n    return 1\n")
+    (project / "uses.py").write_text("from model import Box, size\n\nprint(Box().width)\nx: int = size()\n")
+    for words in (("add", "."), ("commit", "-q", "-m", "more")):
+        subprocess.run(["git", *words], check=True, cwd=project, env=WHO)
+    change(project / "model.py", ("width: int = 1", "pass"), ("-> int:\n    return 1", "-> str:\n    return ''"))
+    found = json.loads(guiderail("next", "model.py", "--json").out)
+    assert found["edits"] == []
+    assert [(Path(one["file"]).name, one["line"]) for one in found["left"]] == [("uses.py", 3), ("uses.py", 4)]
 
 
 def test_what_was_adapted_is_not_adapted_again(guiderail, project: Path) -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetch the plug-ins of others that are tested with `guiderail serve`, unmodified, into .clients/plugins at the
+# Fetch the plug-ins of others that are tested with guiderail, unmodified, into .clients/plugins at the
 # repository's root. llama.vscode is built as its own package.json says; that needs the Node of fetch_vscode.sh.
 set -euo pipefail
 
@@ -17,6 +17,7 @@ fetch() { # OWNER NAME COMMIT
 }
 
 fetch ggml-org llama.vim a1c8e6e40cb45df59b78add5b65d575386832465
+fetch folke sidekick.nvim 8ad0ede3ff9065878a853e4b037ba6ac88231fb0
 fetch milanglacier minuet-ai.nvim 479487c34041f53aad3184597428e42d9f3333b5
 fetch ggml-org llama.vscode 3938fb3568b98e3ddfcf2ce3dd52d9570552b579
 

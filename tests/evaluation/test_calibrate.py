@@ -1,6 +1,7 @@
 """Learning from which entropy on a model is unsure."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,3 +105,34 @@ def test_the_embedded_model_ships_calibrated(tmp_path: Path, monkeypatch: pytest
     found = calibration.read(store.embedded_info())
     assert found is not None
     assert 0 < found["pause_rate"] < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "cache_width", "is_known"),
+    [
+        ("Qwen/Qwen2.5-Coder-0.5B-Instruct", None, 6144, True),
+        ("Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF", "qwen2.5-coder-0.5b-instruct-q8_0.gguf", 6144, True),
+        ("./m.gguf", "Qwen2.5-Coder-0.5B-Instruct-Q4_K_M.gguf", 6144, True),
+        ("./m.gguf", "qwen2.5-coder-0.5b-instruct-fp16-00001-of-00002.gguf", 6144, True),
+        ("Qwen/Qwen2.5-Coder-0.5B", None, 6144, False),  # another model of the same shape
+        ("somebody/Qwen2.5-Coder-0.5B-Instruct-tuned", None, 6144, False),
+        ("Qwen/Qwen2.5-Coder-0.5B-Instruct", None, 7168, False),  # another shape of the same name
+    ],
+)
+def test_a_published_model_is_known_by_its_name_and_shape(
+    name: str, file: str | None, cache_width: int, is_known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files have many precisions: one calibration is shipped for all; a person's own goes before it."""
+    monkeypatch.setattr(calibration.platformdirs, "user_data_path", lambda _: tmp_path)
+    monkeypatch.setattr(calibration, "fingerprint", lambda _: "sha256:0")
+    place = tmp_path / "5f3b"
+    info = replace(
+        store.embedded_info(), name=name, folder=place, file=place / file if file else None, family="qwen2",
+        cache_width=cache_width,
+    )  # fmt: skip
+    found = calibration.read(info)
+    assert (found is not None) == is_known
+    if found is not None:
+        assert 0.5 < found["threshold"] < 5
+        calibration.write(info, {"threshold": 1.25})
+        assert calibration.threshold_of(info) == 1.25

@@ -7,9 +7,11 @@ from pathlib import Path
 from guiderail.model.load import load
 from guiderail.model.model import Model
 from tests.helpers.tiny import FAMILIES as TINY
+from tests.helpers.tiny import HYBRIDS as TINY_HYBRIDS
 from tests.helpers.tiny import tiny_model_folder
 
 FAMILIES = tuple(TINY)
+HYBRIDS = tuple(TINY_HYBRIDS)
 _ROOT = tempfile.TemporaryDirectory(prefix="guiderail-tiny-")
 
 

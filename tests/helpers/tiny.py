@@ -134,6 +134,47 @@ FAMILIES: dict[str, TinyFamily] = {
     ),
 }  # fmt: skip
 
+# Families with recurrent layers
+_DELTA_NET = {
+    "linear_num_value_heads": 4, "linear_num_key_heads": 2, "linear_key_head_dim": 16, "linear_value_head_dim": 8,
+    "layer_types": ["linear_attention", "full_attention", "linear_attention"], "initializer_range": 0.25,
+}  # fmt: skip
+_MAMBA = {
+    "mamba_n_heads": 8, "mamba_d_head": 16, "mamba_n_groups": 2, "mamba_d_state": 8, "mamba_chunk_size": 32,
+    "initializer_range": 0.25,
+}  # fmt: skip
+HYBRIDS: dict[str, TinyFamily] = {
+    "qwen3-next": TinyFamily(
+        "qwen3_next", eos="<|endoftext|>", specials=_QWEN, regexes=(QWEN2_REGEX,),
+        config={**_DELTA_NET, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32,
+                "shared_expert_intermediate_size": 32, "decoder_sparse_step": 2},
+    ),
+    "qwen3.5": TinyFamily(
+        "qwen3_5_text", eos="<|endoftext|>", specials=_QWEN, regexes=(QWEN2_REGEX,), config=_DELTA_NET
+    ),
+    "olmo-hybrid": TinyFamily("olmo_hybrid", eos="<|endoftext|>", config=_DELTA_NET),
+    # Granite 4
+    "granite-4": TinyFamily(
+        "granitemoehybrid", eos="<|end_of_text|>", specials=_CODEGEMMA,
+        config={**_MAMBA, "layer_types": ["mamba", "attention", "mamba"], "num_local_experts": 4,
+                "num_experts_per_tok": 2, "shared_intermediate_size": 64},
+    ),
+    "bamba": TinyFamily("bamba", eos="<|endoftext|>", config={**_MAMBA, "attn_layer_indices": [1]}),
+    # Attention and Mamba-2 in each layer
+    "falcon-h1": TinyFamily("falcon_h1", eos="<|endoftext|>", config={**_MAMBA, "mamba_d_ssm": 128}),
+    # Layers of one part each
+    "nemotron-h": TinyFamily(
+        "nemotron_h", eos="<|endoftext|>",
+        config={"layers_block_type": ["mamba", "attention", "mlp"], "mamba_num_heads": 8, "mamba_head_dim": 16,
+                "n_groups": 2, "ssm_state_size": 8, "chunk_size": 32, "initializer_range": 0.25},
+    ),
+    "lfm2": TinyFamily(
+        "lfm2", eos="<|endoftext|>",
+        config={"layer_types": ["conv", "full_attention", "conv"], "block_auto_adjust_ff_dim": False,
+                "initializer_range": 0.25},
+    ),
+}  # fmt: skip
+
 
 @cache
 def training_text() -> str:
@@ -153,12 +194,12 @@ def tiny_tokenizer(kind: TokenizerKind = "byte_level", family: str | None = None
     kind
         ``byte_level`` (GPT-2's byte alphabet) or ``sentencepiece`` (byte fallback, ``▁`` for a space).
     family
-        A key of `FAMILIES`; by default ``guiderail`` or ``codellama``, by `kind`.
+        A key of `FAMILIES` or `HYBRIDS`; by default ``guiderail`` or ``codellama``, by `kind`.
     vocab_size
         Size before special tokens are added.
     """
     family = family or {"byte_level": "guiderail", "sentencepiece": "codellama"}[kind]
-    tiny = FAMILIES[family]
+    tiny = _family(family)
     if tiny.kind != kind:
         raise ValueError(f"family {family} has a {tiny.kind} tokenizer, not {kind}")
     build = _byte_level if kind == "byte_level" else _sentencepiece
@@ -171,6 +212,10 @@ def tiny_tokenizer(kind: TokenizerKind = "byte_level", family: str | None = None
             single=f"{tiny.bos} $A", special_tokens=[(tiny.bos, tokenizer.token_to_id(tiny.bos))]
         )
     return tokenizer
+
+
+def _family(name: str) -> TinyFamily:
+    return FAMILIES[name] if name in FAMILIES else HYBRIDS[name]
 
 
 def _byte_level(tiny: TinyFamily, vocab_size: int) -> Tokenizer:
@@ -222,7 +267,7 @@ def tiny_tokenizer_folder(family: str, folder: Path) -> Path:
     """Write only ``tokenizer.json`` and ``tokenizer_config.json`` of `family` into `folder`; return it."""
     from transformers import PreTrainedTokenizerFast
 
-    tiny = FAMILIES[family]
+    tiny = _family(family)
     folder.mkdir(parents=True, exist_ok=True)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tiny_tokenizer(tiny.kind, family), bos_token=tiny.bos, eos_token=tiny.eos
@@ -245,7 +290,7 @@ def tiny_model_folder(
     Parameters
     ----------
     family
-        A key of `FAMILIES`.
+        A key of `FAMILIES` or `HYBRIDS`.
     folder
         Made if missing.
     seed
@@ -281,7 +326,7 @@ def _write_model(
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
     from transformers.utils.logging import disable_progress_bar
 
-    tiny = FAMILIES[family]
+    tiny = _family(family)
     tiny_tokenizer_folder(family, folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     values = _config_values(tiny, tokenizer, layers)

@@ -227,4 +227,5 @@ async def connected(
     finally:
         engine.gate.set()
         server.close()
+        server.client.process.finish_saving()
         assert worker.stop(5)

@@ -8,7 +8,9 @@ import pytest
 from transformers import AutoModelForCausalLM
 
 from guiderail.model.errors import ModelFolderError
+from guiderail.model.hybrid import attention_layers
 from guiderail.model.info import read_config, read_info, weight_files
+from tests.helpers.models import HYBRIDS, tiny_model
 from tests.helpers.tiny import FAMILIES, tiny_model_folder
 
 
@@ -36,6 +38,42 @@ def test_the_cache_width_is_what_the_layers_store_for_one_token(family: str, tmp
     cache = module(torch.tensor([[5]]), use_cache=True).past_key_values
     stored = sum(layer.keys.numel() + layer.values.numel() for layer in cache.layers)
     assert read_info(folder, "x").cache_width == stored
+
+
+@pytest.mark.parametrize("family", HYBRIDS)
+def test_of_a_hybrid_only_attention_counts_and_the_state_is_known(family: str) -> None:
+    """Keys and values of the layers that have some, and the state of those that have one, as the loaded model has."""
+    model = tiny_model(family)
+    width = model.layers * model.kv_heads * (model.head_dim + model.value_dim)
+    assert model.info.cache_width == width
+    assert 4 * model.info.state_width == model.state_bytes
+
+
+@pytest.mark.parametrize(
+    ("values", "attention"),
+    [
+        ({"model_type": "qwen3_next", "num_hidden_layers": 12}, 3),
+        ({"model_type": "nemotron_h", "hybrid_override_pattern": "M-M*M-"}, 1),
+        ({"model_type": "bamba", "num_hidden_layers": 6, "attn_layer_indices": [1, 4]}, 2),
+        ({"model_type": "lfm2", "num_hidden_layers": 6, "full_attn_idxs": [2]}, 1),
+        ({"model_type": "falcon_h1", "num_hidden_layers": 6}, 6),
+        ({"model_type": "llama", "num_hidden_layers": 6}, None),
+    ],
+)
+def test_attention_layers_are_counted_however_a_configuration_tells_them(
+    values: dict[str, Any], attention: int | None
+) -> None:
+    assert attention_layers(values) == attention
+
+
+@pytest.mark.parametrize("value", ["x" * 3, -1, 1 << 40, None, 2.5])
+def test_a_hybrids_sizes_that_are_none_are_refused(value: object, tmp_path: Path) -> None:
+    """In one line, and before anything as large is made."""
+    folder = tiny_model_folder("granite-4", tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"mamba_n_heads": value}))
+    with pytest.raises(ModelFolderError, match="damaged"):
+        read_info(folder, "x")
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -58,6 +58,13 @@ def test_typescript_cases(typescript) -> None:
     assert legal(EnumCases(), typescript, text, "a.ts", ["Red:", "Green:", "Blue:"]) == ["Green:"]
 
 
+def test_typescript_members_of_every_object(typescript) -> None:
+    """What analysers leave out may be called all the same."""
+    text = TYPESCRIPT + "const person: Person = { name: 'a' }; person."
+    truths = ["name;", "hasOwnProperty('a')", "toString()", "nowhere"]
+    assert legal(Dereference(), typescript, text, "a.ts", truths) == truths[:3]
+
+
 def test_typescript_instantiation(typescript) -> None:
     """Classes can be instantiated, interfaces and what does not exist cannot."""
     truths = ["Box(", "Date(", "Person(", "Nowhere("]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,7 +164,10 @@ def test_a_new_parameter_comes_without_an_annotation_that_the_override_s_file_do
 
 
 def test_an_override_may_do_without_what_takes_any_number(pool: ServerPool, tmp_path: Path) -> None:
-    assert followed(pool, tmp_path, (BASE, SUB), ("job, queue", "job, queue, **options"))[1:] == (SUB, [])
+    """What the analyser has against it is named."""
+    _, sub, left = followed(pool, tmp_path, (BASE, SUB), ("job, queue", "job, queue, **options"))
+    assert sub == SUB
+    assert [one.partition(":")[0] for one in left] == ["Invalid override of method `run`"]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +247,9 @@ def test_too_many_uses_of_one_name_leave_the_others(
     change = [("def f(a, b)", "def k(b, a)"), ("g(a)", "g(z)"), ("c, d", "d, c")]
     _, found, left = followed(pool, tmp_path, (base, sub), *change)
     assert found == sub.replace("g(a=1)", "g(z=1)").replace("h(1, 2)", "h(2, 1)")
-    assert [one.partition(": it has more than")[0] for one in left] == ["k(b, a)", "f → k"]
+    assert [one.partition(": it has more than")[0] for one in left] == [
+        "k(b, a)", "f → k", "Module `base` has no member `f`"
+    ]  # fmt: skip
 
 
 def test_a_use_of_what_has_too_many_is_no_declaration(
@@ -268,3 +274,20 @@ def test_an_override_without_an_earlier_text_keeps_its_parameters(
     assert (sub, 4, "Base.run(job): the file is new since then, or cannot be compared") in {
         (one.path, one.line, one.why) for one in found.left
     }
+
+
+@pytest.mark.parametrize("problem", ["read-only", "broken"])
+def test_a_use_in_a_file_that_cannot_be_changed_is_named(pool: ServerPool, tmp_path: Path, problem: str) -> None:
+    """With its place; one in another folder is nobody's business."""
+    use = "from base import price\n\nprice(1)\n" + ("def broken(:\n" if problem == "broken" else "")
+    base = "def price(net): ...\n"
+    other = tmp_path / "use.py"
+    other.write_text(use)
+    if problem == "read-only":
+        other.chmod(0o444)
+        if os.access(other, os.W_OK):
+            pytest.skip("this user may write any file")
+    _, _, left = followed(pool, tmp_path, (base, ""), ("price", "cost"))
+    named = [one for one in left if one.startswith("price → cost: the file")]
+    assert len(named) == 2
+    assert all(("read-only" if problem == "read-only" else "errors of syntax") in one for one in named)

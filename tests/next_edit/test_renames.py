@@ -73,3 +73,12 @@ def test_no_rename(before: str, after: str) -> None:
 
 def test_arrow_functions() -> None:
     assert found("const k = (a, b) => a - b;", "const k = (b, a) => a - b;", "typescript") == []
+
+
+@pytest.mark.parametrize("kind", ["type A = {", "interface A {"])
+def test_a_member_of_a_type_is_a_member(kind: str) -> None:
+    """What has the new name elsewhere in the file is something else; what the type itself has is not."""
+    before = f"{kind}\n  x: number;\n  z: number;\n}}\nconst y = 1;\nf(a.y, {{y}});\n"
+    assert found(before, before.replace("x: number", "y: number"), "typescript") == [("x", "y", "member")]
+    taken = before.replace("z: number", "y: number")
+    assert found(taken, taken.replace("x: number", "y: number"), "typescript") == []

@@ -1,6 +1,7 @@
 """Calibrated entropy thresholds, stored by the fingerprint of each model.
 
-`guiderail calibrate` learns them and keeps them in the user's data folder; the embedded model's is shipped.
+`guiderail calibrate` learns them and keeps them in the user's data folder. The embedded model's is shipped, and those
+of some published models by their names: people have those in many files, whose precision hardly moves the threshold.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 SHIPPED = "calibrated.json"
+PUBLISHED = "published"  # its entries by the models' names
+# What the names of a published model's files have after it: their format, their precision, their shard.
+_SUFFIXES = re.compile(r"([-._](gguf|safetensors|i?q\d\w*|[bf]p?(16|32)|int8|\d{5}-of-\d{5}))*", re.ASCII)
 
 
 class NotCalibratedError(UsageError):
@@ -53,7 +58,21 @@ def read(info: ModelInfo) -> Mapping[str, Any] | None:
     """The calibration of a model, the user's own before the shipped one; None without one."""
     name = fingerprint(info)
     shipped = json.loads(files("guiderail.decoding.methods").joinpath(SHIPPED).read_text(encoding="utf-8"))
-    return _own(_file(name), name) or shipped.get(name)
+    return _own(_file(name), name) or shipped.get(name) or _published(info, shipped.get(PUBLISHED, {}))
+
+
+def _published(info: ModelInfo, known: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The calibration of the published model that is called, and shaped, as this one is."""
+    called = {info.name.rpartition("/")[2], info.folder.name, info.file.stem if info.file else ""}
+    for name, entry in known.items():
+        is_shaped = (info.family, info.cache_width) == (entry["family"], entry["cache_width"])
+        if is_shaped and any(_is_named(one.lower(), name) for one in called):
+            return entry
+    return None
+
+
+def _is_named(called: str, name: str) -> bool:
+    return called.startswith(name) and _SUFFIXES.fullmatch(called.removeprefix(name)) is not None
 
 
 def write(info: ModelInfo, found: Mapping[str, Any]) -> Path:

@@ -70,7 +70,7 @@ class ProjectTests:
     def __init__(self, context: BuildContext, tests: str, *, seconds: float, megabytes: int) -> None:
         document = context.document
         if document is None or document.path is None or document.language != "python":
-            raise UntestableError("pg-td tests Python files", "Name a FILE of Python, or choose another method")
+            raise UntestableError("only Python files can be tested", "Name a FILE of Python, or choose another method")
         self._before, self._after = document.text[: context.offset], document.text[context.offset :]
         self._seconds, self._megabytes = seconds, megabytes
         path = document.path.resolve()
@@ -92,7 +92,7 @@ class ProjectTests:
             [sys.executable, "-c", code], sandbox.Tree(), seconds=self._seconds, megabytes=self._megabytes
         )
         if found.refused:
-            remedy = "pg-td needs Linux with user namespaces and seccomp, and is not run without"
+            remedy = "Tests need Linux with user namespaces and seccomp, and are not run without"
             raise UntestableError(f"there is no sandbox here: {found.refused}", remedy)
         if found.code:
             remedy = f"Install it, readable for all, for {sys.executable}"

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 from guiderail.decoding import registry
 from guiderail.decoding.methods.calibration import NotCalibratedError
 from guiderail.engine.choice import chosen
+from guiderail.errors import UsageError
 from guiderail.evaluation.config import Config, Method, System
 from guiderail.evaluation.function_bodies import function_bodies
 from guiderail.evaluation.packages import SourceFile
@@ -32,6 +34,10 @@ BODY_LINES = 12  # of the functions whose body is asked for, at most
 METHODS = (
     Method(label=GREEDY),
     Method(label="beam 3", name="beam", set="beam.width=3"),
+    Method(label="beam 6", name="beam", set="beam.width=6"),
+    Method(label="best of 6", temperature=0.8, top_p=0.95, samples=6),
+    Method(label="a-star", name="a-star", set="a-star.passes=24"),
+    Method(label="a-star, not merged", name="a-star", set="a-star.passes=24 a-star.merge=false"),
     Method(label="adadec", name="adadec"),
     Method(label="adadec, threshold 1", name="adadec", set="adadec.threshold=1"),
     Method(label="uscd, docstring", name="uscd", set="uscd.lame=docstring"),
@@ -57,9 +63,19 @@ FULL = Plan()
 QUICK = Plan(packages=8, lines=16, blocks=8, prompt_tokens=512, max_tokens=64)
 
 
-def available() -> list[Method]:
-    """The methods whose parts are registered."""
-    return [method for method in METHODS if all(name in registry.known() for name in method.name.split("+"))]
+def available(only: Sequence[str] = ()) -> list[Method]:
+    """The methods whose parts are registered; greedy and those of some labels, where they are named.
+
+    Raises
+    ------
+    UsageError
+        There is none of a label.
+    """
+    labels = [method.label for method in METHODS]
+    if missing := [label for label in only if label not in labels]:
+        raise UsageError(f"there is no '{missing[0]}' among the methods", f"Choose from: {'; '.join(labels)}")
+    chosen = [method for method in METHODS if not only or method.label in (GREEDY, *only)]
+    return [method for method in chosen if all(name in registry.known() for name in method.name.split("+"))]
 
 
 def tasks(files: Mapping[str, Sequence[SourceFile]], plan: Plan) -> list[Task]:
@@ -85,9 +101,19 @@ def _block(file: SourceFile, start: int, end: int) -> Task:
 def evaluate(
     worker: Worker, config: Config, drawn: Sequence[Task], log: RowFile | None, advance: Callable[[], None]
 ) -> Iterator[Row]:
-    """Every answer of every method; what needs a calibration that the model lacks is left out, with a warning."""
+    """Every answer of every method; what needs a calibration that the model lacks is left out, with a warning.
+
+    Of several draws the one of the best mean log-probability is the answer, which has cost the passes of all.
+    """
     systems = [system for system in config.systems() if _is_usable(worker, config, system)]
-    yield from answered(worker, drawn, systems, log, advance)
+    found = answered(worker, drawn, systems, log, advance)
+    for _, draws in groupby(found, itemgetter("task", "system")):
+        own = list(draws)
+        yield own[0] if len(own) == 1 else _best(own)
+
+
+def _best(draws: Sequence[Row]) -> Row:
+    return max(draws, key=itemgetter("logprob")) | {"passes": sum(row["passes"] for row in draws)}
 
 
 def _is_usable(worker: Worker, config: Config, system: System) -> bool:
@@ -109,6 +135,7 @@ MEASURES: Mapping[str, Measure[Row]] = {
     "clean": mean("compiles"),
     "logprob": lambda row: (row["logprob"] * row["tokens"], float(row["tokens"])),
     "forward_passes": lambda row: (float(row["passes"]), float(max(row["tokens"], 1))),
+    "passes_an_answer": mean("passes"),
     "pause_rate": lambda row: (float(row["pauses"]), float(max(row["tokens"], 1))),
 }
 

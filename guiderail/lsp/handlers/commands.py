@@ -106,11 +106,11 @@ class CommandHandlers:
         lines = why.sentences_of(client.inquiry, self.status.now(), client.scheduler.counts)
         return {"text": "\n".join(lines) + "\n"}
 
-    def stats(self, *arguments: Any) -> dict[str, Any]:
+    async def stats(self, *arguments: Any) -> dict[str, Any]:
         """How many suggestions were shown and accepted, as a table; ``reset`` forgets it all."""
         counted = self.client.process.usage
         if _object(*arguments).get("reset") is True:
-            self._reset(counted)
+            await asyncio.to_thread(self._reset, counted)
         try:
             found = counted.read()
         except GuiderailError as error:

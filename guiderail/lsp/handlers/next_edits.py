@@ -37,7 +37,7 @@ class NextEditHandlers:
     async def inline_edit(self, params: Any) -> dict[str, Any]:
         """The next edit of the document that is asked about; clients of this request look at no other."""
         uri, line = _place(params)
-        await self.edits.settled()
+        await self.edits.settled(is_patient=True)
         own = [offer for offer in self.edits.offers() if offer.uri == uri]
         return {"edits": [_as_edit(offer) for offer in _from(own, line)[:1]]}
 

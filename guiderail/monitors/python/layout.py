@@ -29,6 +29,7 @@ _MYPY_FOLDER = re.compile(
     r"\$(?:MYPY_CONFIG_FILE_DIR\b|\{MYPY_CONFIG_FILE_DIR\})/?"
 )  # what mypy replaces by the folder of its file
 _SPLIT = re.compile(r"[\s,:;]+")
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 # Keys whose value is a folder of modules, a list of such, or a table of them by package; the path of tables first.
 _FOLDER_KEYS = (
     ("tool.setuptools", "package-dir"),
@@ -69,6 +70,26 @@ def source_folders(folder: Path, root: Path) -> Iterator[Path]:
     named = (name for reader in readers for name in _read(reader, folder, root))
     for name in bounded(named, _MANY):
         yield folder / name
+
+
+def renamed(folder: Path, root: Path) -> Iterator[str]:
+    """The modules, with dots, that are installed under other names than their folders have."""
+    yield from bounded((name for name in _read(_renamed, folder, root) if _DOTTED.fullmatch(name)), _MANY)
+
+
+def _renamed(folder: Path, root: Path) -> Iterator[str]:
+    said = projectfile.read_toml(folder / "pyproject.toml", root)
+    yield from texts(part(said, "tool", "setuptools", "package-dir"))
+    build = part(said, "tool", "hatch", "build")
+    for tables in ("force-include", "sources"):
+        for where in (part(build, tables), part(build, "targets", "wheel", tables)):
+            yield from (name.strip("/").replace("/", ".") for name in folders_in(where) if isinstance(where, dict))
+    listed = projectfile.read_ini(folder / "setup.cfg", root).get("options", "package_dir", fallback="")
+    yield from (line.partition("=")[0].strip() for line in listed.splitlines())
+    for node in calls(folder / "setup.py", root):
+        for keyword in node.keywords:
+            if keyword.arg == "package_dir" and isinstance(keyword.value, ast.Dict):
+                yield from (value for one in keyword.value.keys if one for value in _constants(one))
 
 
 def members(folder: Path, root: Path) -> Iterator[Path]:

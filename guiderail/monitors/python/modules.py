@@ -15,8 +15,10 @@ from guiderail import projectfile
 from guiderail.allowance import Allowance, unlimited
 from guiderail.monitors.analysis.workspaces import is_trusted
 from guiderail.monitors.python import requirements
+from guiderail.monitors.python.elsewhere import modules_elsewhere
 from guiderail.monitors.python.installed import MOST_LINKED, Installed, installed_in
 from guiderail.monitors.python.interpreter import Interpreter, ancestors, candidates
+from guiderail.monitors.python.layout import renamed
 from guiderail.monitors.python.requirements import Requirement
 from guiderail.monitors.python.roots import from_environment, import_roots
 from guiderail.projectfile import ProjectFileError, is_folder
@@ -36,6 +38,17 @@ OTHER_LIBRARY = frozenset(
         "compression", "crypt", "distutils", "dummy_threading", "formatter", "graphlib", "imghdr", "imp", "lib2to3",
         "mailcap", "msilib", "nis", "nntplib", "ossaudiodev", "parser", "pipes", "smtpd", "sndhdr", "spwd", "sunau",
         "symbol", "telnetlib", "tomllib", "uu", "xdrlib", "zoneinfo",
+    )
+)  # fmt: skip
+
+
+# Brought by the operating system, or by the program that a script runs in: no registry has them, nothing declares them.
+HOSTED = frozenset(
+    (
+        "apt", "apt_pkg", "arcpy", "board", "bpy", "brlapi", "cairo", "cups", "dbus", "dbutils", "dnf", "gdb", "gi",
+        "gimpfu", "gnome", "google", "hou", "idaapi", "idautils", "idc", "inkex", "js", "libvirt", "lldb", "louis",
+        "machine", "mathutils", "maya", "micropython", "nuke", "orca", "pyodide", "qgis", "rpm", "selinux", "sublime",
+        "sublime_plugin", "uno", "unohelper", "unreal", "vim", "xbmc", "xbmcaddon", "xbmcgui", "xbmcplugin",
     )
 )  # fmt: skip
 
@@ -104,6 +117,11 @@ class ModulePath:
         names = _modules_in(place for _, place in places)
         return None if names is None else names | _below(package, (*self.declared, *self._mapped))
 
+    def elsewhere(self, package: str = "") -> frozenset[str]:
+        """The modules that lie anywhere in the project, which may change its import path, or that a host brings."""
+        with self.allowance.used():
+            return modules_elsewhere(self.root, package) | (frozenset() if package else HOSTED)
+
     def doubt(self, package: str = "") -> str | None:
         """Why a module may exist that `modules` does not name; None if that is all.
 
@@ -137,8 +155,10 @@ class ModulePath:
 
     @cached_property
     def declared(self) -> frozenset[str]:
-        """The modules, with dots, of what the project says that it needs."""
-        return frozenset(module for one in self.requirements for module in requirements.modules_of(one.name))
+        """The modules, with dots, of what the project says that it needs, and those that its folders are called."""
+        places = ancestors(self.folder, self.root)
+        own = (name for place in places for name in renamed(place, self.root))
+        return frozenset(own).union(*(requirements.modules_of(one.name) for one in self.requirements))
 
     @cached_property
     def roots(self) -> tuple[Path, ...]:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from guiderail import projectfile
 from guiderail.allowance import Allowance
+from guiderail.monitors.python.elsewhere import walk
 from guiderail.monitors.python.interpreter import Interpreter, Version
 from guiderail.monitors.python.layout import MANIFESTS
 from guiderail.monitors.python.modules import READ_S, ModulePath
 from guiderail.monitors.python.version import version_of
 from guiderail.projectfile import ProjectFileError
-from guiderail.prompt.ignore import is_apart
 
 DEEPEST, MOST_FOLDERS, MOST_PROJECTS = 4, 500, 50  # that are looked through for projects inside a project
 _ENVIRONMENTS = frozenset({".venv", "venv"})
@@ -137,21 +137,6 @@ def _modules_in(folder: Path) -> Iterator[str]:
 
 def _projects(root: Path) -> Iterator[Path]:
     """The projects inside a project, the outermost first."""
-    return islice((folder for folder, names in _walk(root) if names & (MANIFESTS | _ENVIRONMENTS)), MOST_PROJECTS)
-
-
-def _walk(root: Path) -> Iterator[tuple[Path, set[str]]]:
-    """Folders below a project's, level by level, with the names in each."""
-    level, left = [root], MOST_FOLDERS
-    for depth in range(DEEPEST + 1):
-        below: list[Path] = []
-        for folder in level[: max(0, left)]:
-            try:
-                entries = projectfile.read_folder(folder, root)
-            except ProjectFileError:
-                continue
-            if depth:
-                yield folder, {name for name, _ in entries}
-            below += [folder / name for name, is_folder in entries if is_folder and not is_apart((name,))]
-        left -= len(level)
-        level = below
+    marks = MANIFESTS | _ENVIRONMENTS
+    inside = islice(walk(root, DEEPEST, MOST_FOLDERS), 1, None)
+    return islice((folder for folder, entries in inside if any(name in marks for name, _ in entries)), MOST_PROJECTS)

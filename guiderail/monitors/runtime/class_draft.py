@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from guiderail.monitors.runtime.facts import ClassFacts
-from guiderail.monitors.runtime.nodes import MAKERS, is_computed, text_of, words
+from guiderail.monitors.runtime.nodes import MAKERS, text_of, words
+from guiderail.monitors.runtime.shown_names import Tables, names_made
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -59,11 +60,12 @@ def draft_of(node: Node) -> ClassDraft:
     return ClassDraft(node, text_of(name), name.start_point.row if name else 0)
 
 
-def made_by(left: Node, name: str, call: Node) -> ClassDraft | None:
+def made_by(left: Node, name: str, call: Node, tables: Tables) -> ClassDraft | None:
     """The draft of a class that a call makes and that gets a name; None if it makes none."""
     function = words(call.child_by_field_name("function"))
     if function.rpartition(".")[2] not in MAKERS:
         return None
-    return ClassDraft(
-        left, name, left.start_point.row, (function,), made_up=is_computed(call), class_made_up=is_computed(call)
-    )
+    names = names_made(call, tables)
+    made = ClassDraft(left, name, left.start_point.row, (function,), names=set(names or ()))
+    made.made_up = made.class_made_up = names is None
+    return made

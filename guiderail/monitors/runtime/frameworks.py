@@ -42,7 +42,7 @@ class Framework:
     harmless
         Class decorators that add nothing.
     adds
-        Of classes, members that values have which are said to be their objects.
+        Members of values that are said to be objects of a class, of classes with a decorator, and of modules.
     """
 
     name: str
@@ -59,6 +59,11 @@ class Framework:
 
 def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
+
+
+def _pairs(names: str, members: str) -> tuple[tuple[str, str], ...]:
+    """Each member with each name."""
+    return tuple((name, member) for name in names.split() for member in members.split())
 
 
 BUILT_IN = (
@@ -83,6 +88,11 @@ BUILT_IN = (
             "typing_extensions.deprecated warnings.deprecated enum.unique enum.verify enum.global_enum "
             "unittest.skip unittest.skipIf unittest.skipUnless unittest.expectedFailure unittest.mock.patch "
             "unittest.mock.patch.object unittest.mock.patch.dict typing.no_type_check abc.ABC.register"
+        ),
+        adds=(
+            *_pairs("enum.Enum", "_member_names_ _member_map_ _value2member_map_ _member_type_ __members__"),
+            *_pairs("dataclasses.dataclass", "__dataclass_fields__ __dataclass_params__ __match_args__ __replace__"),
+            *_pairs("sys", "frozen _MEIPASS"),  # of programs that are packed into one file
         ),
     ),
     Framework(
@@ -124,8 +134,8 @@ BUILT_IN = (
         makes_up=_set("flask_sqlalchemy.model.Model flask_sqlalchemy.Model flask.ctx._AppCtxGlobals "
                       "flask_sqlalchemy.extension.SQLAlchemy flask_sqlalchemy.SQLAlchemy"),
         instrumented=_set("flask_sqlalchemy.model.Model flask_sqlalchemy.Model"),
-        adds=tuple((one, "_get_current_object") for one in  # of the proxies that are said to be these
-                   ("flask.app.Flask", "flask.wrappers.Request", "flask.sessions.SessionMixin")),
+        adds=_pairs("flask.app.Flask flask.wrappers.Request flask.sessions.SessionMixin",
+                    "_get_current_object"),  # of the proxies that are said to be these
     ),
     Framework(
         name="pydantic",
@@ -137,6 +147,9 @@ BUILT_IN = (
         vague=_set("pydantic.main.BaseModel pydantic.BaseModel pydantic.v1.main.BaseModel"),
         results=_set("pydantic.create_model pydantic.main.create_model"),
         harmless=_set("pydantic.dataclasses.dataclass pydantic.with_config"),
+        adds=_pairs("pydantic.dataclasses.dataclass", "__dataclass_fields__ __dataclass_params__ __match_args__ "
+                    "__pydantic_config__ __pydantic_fields__ __pydantic_validator__ __pydantic_serializer__ "
+                    "__pydantic_core_schema__"),
     ),
     Framework(
         name="traitlets",
@@ -151,6 +164,8 @@ BUILT_IN = (
         results=_set("attr.fields attrs.fields attr.fields_dict attr.make_class attrs.make_class"),
         harmless=_set("attr.s attr.attrs attr.define attr.frozen attr.mutable attr.dataclass attrs.define attrs.frozen "
                       "attrs.mutable attr.attributes"),
+        adds=_pairs("attr.s attr.attrs attr.define attr.frozen attr.mutable attr.dataclass attrs.define attrs.frozen "
+                    "attrs.mutable attr.attributes", "__attrs_attrs__ __attrs_props__ __match_args__"),
     ),
     Framework(
         name="protobuf",
@@ -173,6 +188,10 @@ BUILT_IN = (
         name="scikit-learn",
         makes_up=_set("sklearn.utils.Bunch sklearn.utils._bunch.Bunch"),
         mistaken=_set("Bunch"),  # of a data set: stubs show a tuple of it and of arrays
+    ),
+    Framework(
+        name="starlette",
+        vague=_set("starlette.routing.BaseRoute starlette.types.ASGIApp"),
     ),
     Framework(
         name="testing",

@@ -39,6 +39,7 @@ Cause = Literal[
     "star import",  # of a module that is not found
     "result",  # of a function that makes such objects, or of a class that a call makes
     "mixin",  # meant for other classes' members
+    "descriptor",  # what its ``__get__`` answers is meant, and not it
 ]
 _PLAIN_CALLS = frozenset({"namedtuple", "NamedTuple", "TypedDict", "with_metaclass", "type"})
 
@@ -166,7 +167,8 @@ class Runtime:
         for place in {place for place, _ in ancestry.found}:
             facts = self.sources.facts(place)
             names |= facts.outside if facts is not None else frozenset()
-        result = Openness(names.union(*map(added_to, ancestry.known)))
+        decorators = (self.sources.qualified(name, place) for place, each in ancestry.found for name in each.decorators)
+        result = Openness(names.union(*map(added_to, (*ancestry.known, *decorators))))
         result |= open_by("framework") if ancestry.known & merged("makes_up") else Openness()
         result |= open_by("configured") if _allows_more(ancestry) else Openness()
         for place, found in ancestry.found:
@@ -233,6 +235,8 @@ class Runtime:
             yield "set by name"
         if facts is not None and facts.marks_all:
             yield "marked"
+        if "__get__" in one.names and not itself:
+            yield "descriptor"
         given_to = one.class_given_to if itself else one.given_to
         if any(found[1] for name in given_to if (found := self.sources.function(name, path))):
             yield "given away"
@@ -317,7 +321,7 @@ class Runtime:
             own = facts.names if place == path or facts.public is None else facts.public
             is_described = place.suffix != STUB and place.with_suffix(STUB).is_file()  # a stub has what it answers
             is_open = facts.fills_itself or (facts.makes_names_up and not is_described)
-            found |= Openness(own) | (open_by("module") if is_open else Openness())
+            found |= Openness(own | added_to(module_name(place))) | (open_by("module") if is_open else Openness())
             for star in facts.stars:
                 module = self.sources.module(star, place)
                 waiting += [module] if module else []

@@ -265,7 +265,7 @@ class _Reading(Scopes):
             owner.configure(text_of(right)[:CONFIG_READ])
         if right.type == "call":
             self._called.setdefault(name, words(right).removesuffix("()"))
-            self._made += filter(None, [made_by(left, name, right)])
+            self._made += filter(None, [made_by(left, name, right, self.tables)])
         elif not scopes and (other := words(right)):
             self.aliases.setdefault(name, other)
         if right.type == "call" and words(right) in ("globals()", "vars()") and not scopes:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from textwrap import dedent
 
-from guiderail.monitors.analysis.answers import Member, Members, TypePlace
+from guiderail.monitors.analysis.answers import Member, Members
 from guiderail.monitors.cursor_context import Snapshot
 from guiderail.monitors.runtime.facts import UNREAD
 from guiderail.monitors.runtime.frameworks import merged
@@ -35,7 +36,7 @@ def openness_of(members: Members, receiver: str, snapshot: Snapshot) -> Openness
     runtime, facts = snapshot.cursor.runtime, snapshot.cursor.facts
     listed = {member.name: member for member in members.items}
     names = facts.outside | _written_since(snapshot) | runtime.set_in_project([receiver])
-    found = Openness(frozenset() if _is_built_in(members.types) else names)
+    found = Openness(names if is_settable(members) or not members.types else frozenset())
     is_module = _is_module(listed)
     shown = listed["__class__"].detail[:CLASS_READ] if "__class__" in listed else ""
     is_class = shown.startswith("type[type[")
@@ -53,7 +54,7 @@ def openness_of(members: Members, receiver: str, snapshot: Snapshot) -> Openness
         found |= Openness(_OF_TYPE)
     if _PROPERTY.match(snapshot.text[snapshot.lex_state.statement_start :].rpartition(".")[0]):
         found |= Openness(frozenset({"getter", "setter", "deleter"}))
-    if facts is UNREAD and not _is_built_in(members.types):
+    if facts is UNREAD and (is_settable(members) or not members.types):
         found |= open_by("unread")
     if merged("mistaken").intersection(_WORDS.findall(shown)):
         found |= open_by("framework")
@@ -61,14 +62,17 @@ def openness_of(members: Members, receiver: str, snapshot: Snapshot) -> Openness
 
 
 def is_settable(members: Members) -> bool:
-    """Whether new members may be set on a receiver, as far as its type is known."""
-    return bool(members.types) and not _is_built_in(members.types)
+    """Whether new members may be set on a receiver, as far as its type is known: not on lists and strings."""
+    of_class = [place for place in members.types if not place.of_receiver]
+    is_built_in = bool(of_class) and all(place.path.name == BUILT_INS for place in of_class)
+    return bool(members.types) and (not is_built_in or _takes_members(members))
 
 
-def _is_built_in(types: tuple[TypePlace, ...]) -> bool:
-    """Whether all types are ones that take no new members, such as lists and strings."""
-    of_class = [place for place in types if not place.of_receiver]
-    return bool(of_class) and all(place.path.name == BUILT_INS for place in of_class)
+def _takes_members(members: Members) -> bool:
+    """Whether objects of a built-in class have a dictionary of members, such as exceptions."""
+    shown = next((member.detail for member in members.items if member.name == "__class__"), "")
+    named = _METACLASS.match(shown[:CLASS_READ])
+    return bool(named and getattr(getattr(builtins, named[1], None), "__dictoffset__", 0))
 
 
 def _is_module(listed: dict[str, Member]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from guiderail.monitors.runtime.nodes import is_namespace, receiver_of, string, text_of, words
+from guiderail.monitors.runtime.nodes import MAKERS, is_namespace, receiver_of, string, text_of, value_of, words
 from guiderail.text.syntax import find
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ RESTORING = frozenset({"__setstate__", "__copy__", "__deepcopy__", "__reduce__",
 _COLLECTIONS = frozenset({"list", "tuple", "set", "dictionary"})
 _WRAPPERS = frozenset({"list", "tuple", "set", "frozenset", "sorted", "dict", "copy", "deepcopy", "reversed"})
 _VIEWS = frozenset({"items", "keys", "copy"})
+_MADE_OF_ANY = frozenset({"type", "new_class"})
+_UNPACKED = frozenset({"list_splat", "dictionary_splat"})
 _OWN_NAMES = frozenset({"__slots__", "__annotations__", "__dataclass_fields__", "_fields"})
 # What asks a class's base, and what only tells.
 _HARMLESS = frozenset({"warnings.warn()", "warn()", "super().__getattr__()", "super().__getattribute__()",
@@ -114,6 +116,21 @@ def _unwrapped(node: Node | None) -> Node | None:
         else:
             break
     return node
+
+
+def names_made(call: Node, tables: Tables) -> frozenset[str] | None:
+    """The members of the class that a call makes, such as ``Enum("Colour", NAMES)``; None if not all are shown."""
+    function, given = words(call.child_by_field_name("function")).rpartition(".")[2], _given(call)
+    at, named = MAKERS.get(function), {text_of(one.child_by_field_name("name")): value_of(one) for one in given}
+    if at is None or function in _MADE_OF_ANY or any(one.type in _UNPACKED for one in given):
+        return None
+    by_place = [one for one in given if one.type != "keyword_argument"][at : at + 1]
+    by_name = [named[key] for key in ("names", "field_names", "fields") if key in named]
+    listed = next(iter((*by_name, *by_place)), None)
+    if listed is None:
+        return frozenset(named)
+    text = string(listed)
+    return _shown(listed, tables) if text is None else frozenset(text.replace(",", " ").split())
 
 
 def names_answered(function: Node, tables: Tables) -> frozenset[str] | None:

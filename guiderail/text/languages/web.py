@@ -27,11 +27,16 @@ _TEMPLATE = String(  # ${…} may hold braces and templates, each once more
     "`", r"(?:[^`\\$]++|\\(?s:.)|\$(?!\{)|\$\{(?:[^{}`]++|\{[^{}]*+\}|`[^`]*+`)*+\})*+`", many_lines=True
 )
 _TYPE = r"[\w$.,\s|&<>\[\]]"
+# Analysers leave them out; an object without them is rare.
+_OF_OBJECTS = frozenset({
+    "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
+})  # fmt: skip
 _MEMBERS = MemberSyntax(
     (".", "?."),
     extra="$#",
     endings={"": ")]}\"'`!"},
     nameless=("?.",),  # ``?.[``, ``?.(``
+    universal=_OF_OBJECTS,
     definable=re.compile(r"(?<![\w$.)\]])(?!(?:this|super)$)[\w$]+$"),  # of functions, which take properties there
     # ``f<z.``: type arguments, or a comparison. Only what begins after another character is looked at: each once.
     ambiguous=re.compile(rf"(?<!{_TYPE})(?={_TYPE}*+$){_TYPE}*?[\w$]<"),
@@ -113,7 +118,12 @@ JAVASCRIPT = replace(
     nodes=None,
     # An assignment defines a property of any object.
     members=MemberSyntax(
-        (".", "?."), extra="$#", endings=_MEMBERS.endings, nameless=("?.",), definable=re.compile(r"[\w$)\]]$")
+        (".", "?."),
+        extra="$#",
+        endings=_MEMBERS.endings,
+        nameless=("?.",),
+        universal=_OF_OBJECTS,
+        definable=re.compile(r"[\w$)\]]$"),
     ),
 )
 JAVASCRIPT_REACT = replace(JAVASCRIPT, name="javascriptreact", endings=(".jsx",), aliases=("jsx",), interpreters=())

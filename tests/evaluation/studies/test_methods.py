@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from guiderail.errors import UsageError
 from guiderail.evaluation.config import System
 from guiderail.evaluation.studies.methods import GREEDY, QUICK, available, evaluate, rows, tasks
 from guiderail.evaluation.task import Task
@@ -45,6 +46,7 @@ def test_every_registered_way_answers_and_is_paired_with_greedy() -> None:
         "clean",
         "logprob",
         "forward_passes",
+        "passes_an_answer",
         "pause_rate",
         "n",
         "intervals",
@@ -70,3 +72,21 @@ def test_a_line_has_few_tokens_and_a_body_what_the_plan_says(most: int, line: in
         found = list(evaluate(who, config, tasks(FILES, plan), None, lambda: None))
     assert asked == {"line": {line}, "block": {most}}
     assert {row["label"] for row in found} == {system.label for system in config.systems()}
+
+
+def test_of_several_draws_the_likeliest_is_the_answer_and_all_are_paid_for() -> None:
+    drawn = tasks(FILES, PLAN)[:1]
+    (case,) = (method for method in available(["best of 6"]) if method.samples > 1)
+    with worker("guiderail", PLAN, methods=[case]) as (who, config):
+        (found,) = evaluate(who, config, drawn, None, lambda: None)
+        draws = who.answer(drawn[0], config.systems()[0])
+    assert len(draws) == 6
+    assert found["logprob"] == pytest.approx(max(row["logprob"] for row in draws), abs=1e-4)
+    assert found["passes"] == pytest.approx(sum(row["passes"] for row in draws))
+
+
+def test_methods_may_be_chosen_by_their_labels() -> None:
+    """Greedy is always there, since all are compared with it."""
+    assert [method.label for method in available(["a-star"])] == [GREEDY, "a-star"]
+    with pytest.raises(UsageError, match="no 'b-star'"):
+        available(["b-star"])

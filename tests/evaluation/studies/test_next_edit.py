@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from guiderail.evaluation.proposed_edits import FileEdit, score
 from guiderail.evaluation.release import Release
 from guiderail.evaluation.release_changes import Miner
 from guiderail.evaluation.studies.next_edit import FULL, GUIDERAIL, RENAME, REPLACE, drawn, rows, samples
 from guiderail.monitors.analysis.servers import server_named
+from guiderail.text.edit import Edit
 
 SHOP = "def price(net, tax):\n    return net * tax\n\n\ndef other(a, b): ...\n"
 APP = "from shop import other, price\n\nprint(price(1, 2))\nprice = None\nprint(price)\nother(1, 2)\n"
@@ -68,3 +70,16 @@ def test_a_draw_is_of_the_changes_alone() -> None:
     changes = mined.changes()
     assert drawn(changes, 5) == changes
     assert drawn(changes, 1) == drawn(list(reversed(changes)), 1)
+
+
+def test_a_name_that_an_import_keeps_is_renamed_too() -> None:
+    """Its uses in that file may follow or stay: of edits there nothing is said, of those elsewhere it is."""
+    shop, use = "def _price(): ...\n\n\n_price()\n", "from shop import _price\n\n_price()\n"
+    kept = use.replace("import _price", "import price as _price")
+    before = {"shop.py": shop, "a.py": use, "b.py": use}
+    mined = Miner(Release(before), Release({"shop.py": shop.replace("_price", "price"), "a.py": kept, "b.py": use}))
+    (change,) = mined.changes()
+    edits = [FileEdit(path, Edit(use.rindex("_price"), use.rindex("_price") + 6, "price")) for path in ("a.py", "b.py")]
+    found = score(mined, change, edits)
+    assert (found.unknown, len(found.wrong)) == (1, 1)
+    assert found.wrong[0].startswith("b.py")

@@ -1,20 +1,26 @@
 """Precisions compared on a tiny model: what holds whatever the weights are."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from guiderail.cache.tree import TokenTree
+from guiderail.decoding.session import Session
 from guiderail.evaluation.config import System
 from guiderail.evaluation.packages import SourceFile
 from guiderail.evaluation.row_file import RowFile
 from guiderail.evaluation.studies.precision import REFERENCE, ROWS, Plan, evaluate, lines, rows
 from guiderail.evaluation.task import Task
 from guiderail.evaluation.worker import Row, Worker
+from guiderail.model.load import load
 from guiderail.model.matrix import int8_is_possible
 from tests.evaluation.runs import worker
 from tests.evaluation.test_typing_traces import TEXT
+from tests.helpers.models import tiny_folder
 
 PLAN = Plan(lines=4, prompt_tokens=200, max_tokens=4)
 TASKS = lines({"stdlib": [SourceFile("stdlib", "a.py", TEXT)]}, PLAN)
@@ -61,3 +67,42 @@ def test_a_run_that_was_ended_goes_on(tmp_path: Path, most: int) -> None:
     assert whole == again
     (tmp_path / "0.npy").unlink()  # a reference that is gone is made again
     assert measured(tmp_path)[1] == 1
+
+
+class Same:
+    """A rival that computes what the reference does."""
+
+    label = "same"
+
+    def __init__(self) -> None:
+        self.model = load(str(tiny_folder("guiderail")), device="cpu", dtype="float32", threads=1)
+
+    def speed(self, ids: Sequence[int]) -> Row:
+        assert len(ids) == 256
+        return {
+            "prefill_tokens_per_s": 1.0,
+            "ms_of_rows": dict.fromkeys(map(str, ROWS), 1.0),
+            "load_s": 1.0,
+            "memory_mb": 1.0,
+        }
+
+    def scores(self, ids: Sequence[int], rows: int) -> np.ndarray:
+        session = Session(self.model)
+        if len(ids) > rows:
+            session.feed(ids[:-rows])
+        return session.feed_tree(TokenTree.chain(ids[-rows:])).numpy()
+
+    def line(self, ids: Sequence[int], tokens: int) -> str:
+        assert tokens == PLAN.max_tokens
+        return "nothing that anybody wrote"
+
+
+def test_a_rival_is_given_the_references_ids(tmp_path: Path) -> None:
+    """One that scores them as the reference does diverges from it by nothing; its lines are judged as they are."""
+    with worker("guiderail", PLAN) as (one, config), closing(RowFile(tmp_path / "rows.jsonl", {})) as log:
+        table = rows(evaluate(one, config, [], TASKS, log, tmp_path, rivals=[Same()]), 0)
+    assert [row["dtype"] for row in table] == [REFERENCE, "same"]
+    assert abs(table[1]["kl"]) < 1e-5
+    assert table[1]["top1"] == table[0]["top1"] == 1
+    assert table[1]["bits_per_byte"] == pytest.approx(table[0]["bits_per_byte"], rel=1e-3)
+    assert table[1]["exact"] == 0

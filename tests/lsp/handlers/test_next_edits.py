@@ -268,3 +268,69 @@ async def test_a_call_typed_after_the_change_is_right_already(
         assert "price(7, 8)" in text(client, project, "new.py")
         assert text(client, project, "other.py") == other.replace("1, 2", "2, 1") + "price(7, 8)\n"
         assert "price(5, 1)" in text(client, project, "app.py")
+
+
+async def taken(client: Client, project: Path, most: int = 6) -> list[str]:
+    """The texts of all edits that are proposed, each made before the next is asked for."""
+    texts = []
+    while (reply := await asked(client, project))["edit"] and len(texts) < most:
+        texts.append(reply["edit"]["text"])
+        accept(client, reply["edit"])
+    return texts
+
+
+async def test_a_new_parameter_gets_its_values(project: Path, engine: FakeEngine) -> None:
+    """The model writes one at a time, after the edits that are certain; nothing is proposed twice."""
+    engine.text = "7, 8)"
+    async with connected(engine, roots=(project,)) as client:
+        client.open(SHOP, uri(project, "shop.py"))
+        client.open(APP, uri(project, "app.py"))
+        replace(client, project, "shop.py", "cart, tax", "cart, tax, rate")
+        assert await taken(client, project) == [", rate=7", ", rate=7"]
+        assert "price(3, tax=2, rate=7)" in text(client, project, "shop.py")
+        assert "price(1, tax=5, rate=7)" in text(client, project, "app.py")
+
+
+async def test_without_a_legal_value_nothing_is_proposed(project: Path, engine: FakeEngine) -> None:
+    engine.text = "nobody)"
+    async with connected(engine, roots=(project,)) as client:
+        client.open(SHOP, uri(project, "shop.py"))
+        replace(client, project, "shop.py", "cart, tax", "cart, tax, rate")
+        assert await asked(client, project) == {"edit": None, "count": 0}
+
+
+LINES = "def fetch(a, timeout=1): ...\n\n\nfetch(1)\nfetch(2)\nfetch(3)\nfetch(4)\n"
+
+
+async def test_what_was_changed_twice_by_hand_is_proposed_at_like_places(project: Path, engine: FakeEngine) -> None:
+    """In two steps, each of which has rested; in the open files. What is dismissed does not come again."""
+    async with connected(engine, roots=(project,)) as client:
+        client.open(LINES, uri(project, "shop.py"))
+        client.open(f"from shop import fetch\n\n{LINES[-9:]}", uri(project, "app.py"))
+        replace(client, project, "shop.py", "fetch(1)", "fetch(1, timeout=5)")
+        assert (await asked(client, project))["edit"] is None
+        replace(client, project, "shop.py", "fetch(2)", "fetch(2, timeout=5)")
+        reply = await asked(client, project)
+        assert (reply["edit"]["kind"], reply["edit"]["text"], reply["count"]) == ("like", "fetch(3, timeout=5)", 3)
+        accept(client, reply["edit"])
+        assert (await asked(client, project))["count"] == 2
+        await client.command("dismissNextEdit")
+        assert (await asked(client, project))["edit"] is None
+        replace(client, project, "shop.py", "fetch(4)", "fetch(40)")
+        assert (await asked(client, project))["edit"] is None
+
+
+async def test_edits_that_followed_are_no_pattern(project: Path, engine: FakeEngine) -> None:
+    """Two accepted ones are not two changes by hand: what has the same name elsewhere is something else."""
+    shop = "class A:\n    def old(self): ...\n"
+    app = "from shop import A\n\n\ndef f(b):\n    A().old()\n    A().old()\n    b.old()\n"
+    (project / "shop.py").write_text(shop)
+    (project / "app.py").write_text(app)
+    async with connected(engine, roots=(project,)) as client:
+        client.open(shop, uri(project, "shop.py"))
+        client.open(app, uri(project, "app.py"))
+        replace(client, project, "shop.py", "old", "new")
+        assert await taken(client, project) == ["new", "new"]
+        replace(client, project, "app.py", "def f(b)", "def f(b, c=1)")
+        assert (await asked(client, project))["edit"] is None
+        assert text(client, project, "app.py").endswith("b.old()\n")

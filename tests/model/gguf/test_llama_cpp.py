@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from guiderail.benchmarks.llama_cpp import LlamaCpp
+from guiderail.benchmarks.llama_cpp import LlamaCpp, Waiting
 from guiderail.decoding.session import Session
 from guiderail.model.load import load
 from tests.helpers.gguf import write_gguf
@@ -30,9 +30,11 @@ def test_llama_cpp_decodes_the_same_tokens(
     model = load(str(gguf_file(name)), device="cpu", dtype="float32")
     within = 25 if "phi3" in name else 60  # llama.cpp leaves Phi-3's window out, transformers does not
     ids = model.tokenizer.encode(Path(__file__).read_text()[:400])[:within]
-    rival = LlamaCpp(write_gguf(hub_folder(name), tmp_path / "words.gguf", vocabulary=False), 1, 256)
+    rival = LlamaCpp(
+        write_gguf(hub_folder(name), tmp_path / "words.gguf", vocabulary=False), Waiting(threads=1), 256, exact=True
+    )
     try:
-        _, theirs = rival.decode(ids, TOKENS)
+        theirs = rival.tokens(ids, TOKENS)
     finally:
         rival.close()
     session, given, gaps = Session(model), ids, []

@@ -198,6 +198,73 @@ print(Direction.north, Other.south, Pair(1, 2).north, Pair(1, 2)._replace(north=
 print(Made(1, 2).north, Point(1, 2).total(), Filled.NORTH.value)
 """
     },
+    "members that are written nowhere": {
+        "mN.py": """import enum
+import sys
+from dataclasses import dataclass, fields
+from enum import Enum, Flag
+
+NAMES = {"north": 1, "south": 2}
+Direction = Enum("Direction", NAMES)
+Access = Flag("Access", ["READ", "WRITE"])
+Kind = enum.Enum(value="Kind", names=("ONE", "TWO"))
+
+
+class Planet(Enum):
+    EARTH = 1
+
+    @classmethod
+    def look(cls):
+        return cls._value2member_map_[1], cls._member_names_, cls._member_map_
+
+
+@dataclass
+class Point:
+    x: int = 1
+
+    def names(self):
+        return [one.name for one in fields(self)], self.__dataclass_fields__
+
+
+def explain():
+    error = ValueError("x")
+    error.code = 3
+    try:
+        raise error
+    except ValueError as caught:
+        return caught.code
+
+
+def folder():
+    return sys._MEIPASS if getattr(sys, "frozen", False) else "."
+
+
+print(Direction.north, Access.READ, Kind.TWO, Planet.look(), Point().names(), Point.__dataclass_params__)
+print(explain(), folder())
+"""
+    },
+    "descriptors": {
+        "baseN.py": """class cached:
+    def __init__(self, function):
+        self.function = function
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else self.function(instance)
+
+    def plain(self):
+        return self.function.__name__
+
+
+class Request:
+    @cached
+    def headers(self):
+        return {"a": 1}
+""",
+        "mN.py": """from baseN import Request
+
+print(Request().headers.get("a"), Request.headers.plain())
+"""
+    },
     "class decorators": {
         "mN.py": """import functools
 

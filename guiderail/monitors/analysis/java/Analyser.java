@@ -474,6 +474,7 @@ final class Analyser {
     private final class Names {
         final Map<String, Object> items = new LinkedHashMap<>();
         boolean incomplete;
+        private boolean isSuper;
         private final Compiled code;
         private final TreePath place;
         private final Scope scope;
@@ -494,6 +495,7 @@ final class Analyser {
             }
             boolean isType = named instanceof TypeElement;
             TypeMirror type = isType ? named.asType() : code.trees.getTypeMirror(path);
+            isSuper = qualifier.toString().equals("super") || qualifier.toString().endsWith(".super");
             for (TypeMirror bound : bounds(type)) {
                 addMembersOf(bound, isType && place.getLeaf() instanceof MemberSelectTree);
             }
@@ -514,10 +516,16 @@ final class Analyser {
             for (Element member : code.elements.getAllMembers((TypeElement) declared.asElement())) {
                 boolean named = member.getKind() != ElementKind.CONSTRUCTOR;
                 boolean reached = !onlyStatic || member.getModifiers().contains(Modifier.STATIC) || isType(member);
-                if (named && reached && code.trees.isAccessible(scope, member, declared)) {
+                if (named && reached && isAccessible(code, scope, member, isSuper ? own(declared) : declared)) {
                     add(member);
                 }
             }
+        }
+
+        /** The class around the place: what is protected in the one above it is reached by {@code super}. */
+        private DeclaredType own(DeclaredType above) {
+            TypeElement around = scope.getEnclosingClass();
+            return around == null ? above : (DeclaredType) around.asType();
         }
 
         private void addPackage(PackageElement within) {
@@ -682,8 +690,13 @@ final class Analyser {
     private static Stream<ExecutableElement> accessible(Compiled code, Scope scope, DeclaredType type, String name) {
         return code.elements.getAllMembers((TypeElement) type.asElement()).stream()
                 .filter(one -> one instanceof ExecutableElement && one.getSimpleName().contentEquals(name))
-                .filter(one -> code.trees.isAccessible(scope, one, type))
+                .filter(one -> isAccessible(code, scope, one, type))
                 .map(one -> (ExecutableElement) one);
+    }
+
+    /** The compiler denies a method of Object that an interface declares again. */
+    private static boolean isAccessible(Compiled code, Scope scope, Element member, DeclaredType type) {
+        return member.getModifiers().contains(Modifier.PUBLIC) || code.trees.isAccessible(scope, member, type);
     }
 
     private static Object signature(ExecutableElement method) {

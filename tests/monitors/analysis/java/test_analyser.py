@@ -69,6 +69,23 @@ def test_arguments(java) -> None:
     assert legal(Arguments(), java, CASES + "g(", ["1)", '1, ",")', "1, 2, 3)"]) == ['1, ",")']
 
 
+def test_methods_of_every_object_that_an_interface_declares_again(java) -> None:
+    """They are called on it all the same."""
+    text = "interface Bag { boolean equals(Object o); int hashCode(); }\nclass A { void f(Bag bag) { bag."
+    truths = ["equals(", "hashCode(", "toString(", "clone(", "nowhere("]
+    assert legal(Dereference(), java, text, truths) == ["equals(", "hashCode(", "toString("]
+
+
+def test_what_is_protected_in_another_package_is_reached_by_super(tmp_path: Path) -> None:
+    """On other objects of that class it is not."""
+    other = "package b;\npublic class Base { protected int inner() { return 1; } public int outer() { return 1; } }\n"
+    text = "package a;\nclass A extends b.Base { int f(b.Base one) { return "
+    with project(tmp_path, {"b/Base.java": other, "a/A.java": "package a;\nclass A {}\n"}, JAVAC) as started:
+        for receiver, names in (("super.", ["inner(", "outer("]), ("one.", ["outer("])):
+            restriction = restriction_of(Dereference(), started, text + receiver, "; } }\n", "a/A.java")
+            assert [name for name in ("inner(", "outer(", "none(") if restriction.allows(name)] == names
+
+
 def test_keeps_other_sources_until_they_change(tmp_path: Path) -> None:
     """What another file declares is known however its methods end, and known anew once the file has changed."""
     other = (
