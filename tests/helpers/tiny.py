@@ -8,10 +8,12 @@ bias shows.
 
 import inspect
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
@@ -19,6 +21,8 @@ from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
 TokenizerKind = Literal["byte_level", "sentencepiece"]
+
+_WRITTEN = TemporaryDirectory(prefix="guiderail-tiny-")  # removed when Python ends
 
 GPT2_REGEX = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 QWEN2_REGEX = "|".join(
@@ -298,6 +302,26 @@ def tiny_model_folder(
     edit_config
         Called with the configuration values before the model is built.
     """
+    if edit_config is not None:
+        return _write_model(family, folder, seed, layers, max_shard_size, edit_config)
+    return shutil.copytree(_written_once(family, seed, layers, max_shard_size), folder, dirs_exist_ok=True)
+
+
+@cache
+def _written_once(family: str, seed: int, layers: int, max_shard_size: str) -> Path:
+    """A folder to copy: to train a tokenizer and to build a model takes longer than most tests of them."""
+    folder = Path(_WRITTEN.name, f"{family}-{seed}-{layers}-{max_shard_size}")
+    return _write_model(family, folder, seed, layers, max_shard_size, None)
+
+
+def _write_model(
+    family: str,
+    folder: Path,
+    seed: int,
+    layers: int,
+    max_shard_size: str,
+    edit_config: Callable[[dict[str, Any]], None] | None,
+) -> Path:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
     from transformers.utils.logging import disable_progress_bar
