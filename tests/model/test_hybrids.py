@@ -23,8 +23,7 @@ def scores(model: Model, ids: list[int]) -> torch.Tensor:
     """Encoded in passes that end at checkpoints, then token by token."""
     cache = LiveCache(model)
     cache.fit(ids[:-4])
-    for token in ids[-4:]:
-        logits = cache.feed([token])
+    *_, logits = (cache.feed([token]) for token in ids[-4:])
     assert logits is not None
     return logits
 

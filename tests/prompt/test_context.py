@@ -9,6 +9,7 @@ import pytest
 from guiderail.prompt.context import gather
 from guiderail.prompt.index import ProjectIndex
 from guiderail.prompt.similar import WINDOW
+from guiderail.prompt.snippet import Reason
 from guiderail.text.document import Document
 from tests.prompt.projects import ALL, context_of, words, write
 
@@ -111,7 +112,7 @@ def test_what_promises_less_than_was_learned_to_help_is_left_out(tmp_path: Path)
     text = "from .models import Profile\n\n" + TYPED.replace("‸", "Profile(‸")
     every = context_of(tmp_path, "app/main.py", text)
     for one in every:
-        least = {**ALL, one.reason: one.score + 0.01}
+        least: dict[Reason, float] = {**ALL, one.reason: one.score + 0.01}
         assert one.path not in paths(context_of(tmp_path, "app/main.py", text, least=least))
         assert one in context_of(tmp_path, "app/main.py", text, least={**ALL, one.reason: one.score})
 

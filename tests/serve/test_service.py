@@ -14,6 +14,7 @@ from guiderail.engine.request import CompletionRequest
 from guiderail.lsp.worker import Worker
 from guiderail.serve import service as service_module
 from guiderail.serve.batches import Batches
+from guiderail.serve.local_model import LocalModel
 from guiderail.serve.service import CompletionService
 from guiderail.settings import Settings
 from guiderail.text.document import Document
@@ -34,6 +35,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 def joined(service: CompletionService) -> int:
     """How many requests are in the model's queue, or being answered."""
+    assert isinstance(service.backend, LocalModel)
     return sum(len(batch.members) for batch in service.backend._batches._waiting.values())
 
 
