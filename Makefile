@@ -8,7 +8,7 @@ SETUP  := .setup/installed
 TORCH  := 2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format eval bench train checksums clean test-editors vsix
+.PHONY: help setup demo test test-all lint format eval bench train checksums clean test-editors vsix
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,8 +27,13 @@ demo: $(SETUP) ## complete real code with the embedded model
 	@$(BIN)/guiderail demo
 
 # A process for each core, four at most: each holds models of its own. A module's tests stay together with what they share.
+PYTEST = $(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadscope
+
 test: lint ## all checks: format, lint, types, tests
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadscope
+	$(PYTEST) -m "not exhaustive"
+
+test-all: lint ## the same, with the longer twins of some tests
+	$(PYTEST)
 
 lint: $(SETUP) ## format, lint and types only
 	$(BIN)/ruff check .

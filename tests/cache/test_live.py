@@ -356,7 +356,7 @@ def test_the_most_deviating_tokens_are_run() -> None:
     assert (stored(cache)[1][1][:, ranked] - expected[:, ranked]).abs().max() <= 1e-5 * expected.abs().max()
 
 
-@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.exhaustive)])
 def test_edits_in_a_row_do_not_drift(count: int) -> None:
     """Patches without healing add up no error: the first layer stays a fresh encoding's (1e-5); no buffer grows."""
     generator = torch.Generator().manual_seed(5)

@@ -23,7 +23,6 @@ from guiderail.decoding.stages.ngram_counts import NgramCounts
 from guiderail.decoding.stops import NeverStop
 from tests.helpers.models import tiny_model
 
-PROMPTS = 1000
 CHEAP = PassCosts((1, 2, 24), (1.0, 1.0, 1.5))
 
 
@@ -44,8 +43,8 @@ def repetitive(source: random.Random) -> list[int]:
     return [*run, *(source.randrange(3, 300) for _ in range(6)), *run[: source.randrange(2, len(run))]]
 
 
-@pytest.mark.slow
-def test_greedy_tokens_are_the_same_for_a_thousand_prompts() -> None:
+@pytest.mark.parametrize("prompts", [100, pytest.param(1000, marks=pytest.mark.exhaustive)])
+def test_greedy_tokens_are_the_same(prompts: int) -> None:
     """With each drafter and with all of them; and they do draft, and are right at times."""
     model, source = tiny_model("qwen3"), random.Random(0)
     vocabulary = len(model.tokenizer.token_bytes)
@@ -53,7 +52,7 @@ def test_greedy_tokens_are_the_same_for_a_thousand_prompts() -> None:
     choices = [*([one] for one in drafters), drafters]
     plain, drafted = Session(model), Session(model)
     passes = 0
-    for number in range(PROMPTS // len(choices)):
+    for number in range(prompts // len(choices)):
         prompt, before = repetitive(source), plain.passes
         expected = decode(plain, prompt, None, 10, Sampling())
         passes += len(choices) * (plain.passes - before)
