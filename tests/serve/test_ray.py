@@ -110,7 +110,9 @@ def answered(serving: Serving, requests: int, clients: int, kill_at: int) -> Cou
     return found
 
 
-@pytest.mark.parametrize(("requests", "clients"), [pytest.param(48, 8), pytest.param(512, 16, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize(
+    ("requests", "clients"), [pytest.param(48, 8), pytest.param(512, 16, marks=pytest.mark.exhaustive)]
+)
 def test_a_replica_killed_under_load_loses_no_request(serving: Serving, requests: int, clients: int) -> None:
     """Each is answered once, as if nothing had happened, and another replica takes its place."""
     until(lambda: len(replicas(serving)) == 2, PATIENCE)
