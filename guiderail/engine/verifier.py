@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LITERAL = "\0"  # stands for a string or comment, whose blanks are content
 LONG = 2000  # characters of the cursor's line; of a longer one nothing is normalised
-_LINE_END = re.compile(r"[^\S\n]*\n(?:[^\S\n]*\n)*")
+_LINE_END = re.compile(r"(?<![^\S\n])[^\S\n]*\n(?:[^\S\n]*\n)*")
 _BLANKS = re.compile(r"(?<=[^\s])[^\S\n]+")
 
 

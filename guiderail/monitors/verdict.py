@@ -257,8 +257,12 @@ def _open_at(document: Document, change: Change) -> Literal["text", "bracket"] |
     here = lexer.state(before + change.text + "\n")
     rest = document.text[change.end : document.line_end(document.position_at(change.end)[0])]
     opened = lexer.state(before).opened
-    goes_on = opened >= 0 and lexer.state(before + change.text + rest).opened == opened
-    if here.in_string_or_comment or (goes_on and document.text[opened] in _QUOTES):
+    whole = before + change.text + rest
+    closes = (
+        opened < 0 and rest and not lexer.state(whole + "\n").in_string_or_comment
+    )  # a string of its own, in its line
+    goes_on = 0 <= opened == lexer.state(whole).opened and document.text[opened] in _QUOTES
+    if goes_on or (here.in_string_or_comment and not closes):
         return "text"
     count = len(here.open_brackets)
     return "bracket" if count > len(unmatched_closers(document.text[change.end :], language, count)) else None
@@ -344,10 +348,10 @@ def breaks_syntax(document: Document, change: Change, shown: str) -> bool:
 
 
 def breaks_file(document: Document, change: Change, shown: str) -> bool:
-    """Whether the syntax tree of a whole file has more errors with a change than without the changed line.
+    """Whether the syntax tree of a whole file has more errors with a change than without it or the changed line.
 
-    Where lines and their indentation are syntax. With braces a line is often right only with the next one: a statement
-    with its semicolon, a head with its body.
+    Without the line alone more may be wrong: it may begin a string of several lines. Where indentation is syntax; with
+    braces a line is often right only with the next one: a statement with its semicolon, a head with its body.
     """
     language = document.language
     if language is None or language not in PYTHON_STATEMENTS or not has_grammar(language):
@@ -356,7 +360,8 @@ def breaks_file(document: Document, change: Change, shown: str) -> bool:
     try:
         if not parsed(document.path, language).parse(_encoded(shown)).has_error:
             return False
-        return _syntax_errors(shown, language) > _syntax_errors(_without_line(document, change), language)
+        before = (_syntax_errors(text, language) for text in (_without_line(document, change), document.text))
+        return _syntax_errors(shown, language) > min(before)
     except SlowTextError:
         return False
 

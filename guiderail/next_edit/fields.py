@@ -10,6 +10,7 @@ from tree_sitter import Node
 
 from guiderail.next_edit.parameters import Parameter, ParameterKind
 from guiderail.next_edit.source_tree import SourceTree
+from guiderail.text.languages.table import PYTHON_STATEMENTS
 
 MAKERS = frozenset({"dataclass", "define", "frozen", "mutable"})  # of attrs those with annotated fields
 HARMLESS = frozenset({"final", "runtime_checkable", "total_ordering"})  # decorators beside them
@@ -38,7 +39,7 @@ class _UnknownError(Exception):
 
 def constructor_of(tree: SourceTree, node: Node) -> tuple[Parameter, ...] | None:
     """The parameters that a class's fields give its constructor; None if there is none, or it cannot be told."""
-    if tree.language != "python":
+    if tree.language not in PYTHON_STATEMENTS:
         return None
     try:
         rules = _rules(tree, node)

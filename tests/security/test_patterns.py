@@ -63,7 +63,8 @@ MATCHED = frozenset(
     }
 )
 LENGTH = 4000
-SOON = 0.03  # seconds of this thread; what is quadratic takes ten times as long
+SOON = 0.03  # seconds of this thread, above which it is looked at how the time grows
+GROWTH = 8  # with four times the text: 4 is linear, 16 quadratic
 HEADS = ("", "import ", "from ", "case ", "{", "new ", "a[", "a: ", "def f[", '"', "f(", "=/", "`${", "#", "switch (")
 PUMPS = (
     "a", "1", "_", "é", " ", "\n", "\t", ".", "a.", "a ", "a\n", "(", ")", "([{", "[", "a[", "a](cls: ", "'", '"', "\\",
@@ -111,7 +112,7 @@ def _seconds(pattern: re.Pattern, subject: str | bytes, matched: bool) -> float:
         pattern.match(subject)
     else:
         for _ in pattern.finditer(subject):
-            if time.thread_time() - began > 10 * SOON:
+            if time.thread_time() - began > 20 * SOON:
                 break
     return time.thread_time() - began
 
@@ -121,14 +122,18 @@ def _slow(pattern: re.Pattern, length: int, *, matched: bool = False) -> str:
     for head in HEADS:
         for pump in PUMPS if not head else RUNS:
             for tail in TAILS:
-                text = (head + pump * (length // len(pump)))[:length] + tail
-                subject = text.encode() if isinstance(pattern.pattern, bytes) else text
-                taken = _seconds(pattern, subject, matched)
-                if taken > SOON:  # once more: the machine may have been busy
-                    taken = min(_seconds(pattern, subject, matched) for _ in range(4))
-                if taken > SOON:
-                    return f"{(head, pump, tail)!r} takes {taken:.3f} s"
+                subject, longer = (_text(pattern, head, pump, tail, size) for size in (length, 4 * length))
+                if _seconds(pattern, subject, matched) < SOON:
+                    continue
+                taken, more = (min(_seconds(pattern, one, matched) for _ in range(4)) for one in (subject, longer))
+                if more > GROWTH * taken:
+                    return f"{(head, pump, tail)!r} takes {taken:.3f} s, four times as much {more:.3f} s"
     return ""
+
+
+def _text(pattern: re.Pattern, head: str, pump: str, tail: str, length: int) -> str | bytes:
+    text = (head + pump * (length // len(pump)))[:length] + tail
+    return text.encode() if isinstance(pattern.pattern, bytes) else text
 
 
 def test_there_are_patterns() -> None:
