@@ -84,7 +84,6 @@ def test_where_an_illegal_entry_of_the_menu_is_selected_nothing_is_shown(
         "import os\nos.getcwd(",
         "abs(1, ",
         "x = dict().copy(",
-        "print(f'{dict().copy(",
     ],
 )
 def test_after_a_call_that_takes_nothing_more_it_is_closed(engine: Engine, root: Path, before: str) -> None:
