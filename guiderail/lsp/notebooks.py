@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import takewhile
 
 from lsprotocol import types
 
 from guiderail.lsp.buffer import Buffer
+from guiderail.monitors.lex_state import lex_state
 from guiderail.text.document import Document
-from guiderail.text.languages.table import PYTHON_STATEMENTS
+from guiderail.text.languages.table import LEXICONS, PYTHON_STATEMENTS
 
 MOST_CELLS = 1000  # on each side of one that are looked at
 MOST_CHARACTERS = 500_000  # of the cells on each side that are joined with one
-# What IPython takes and Python does not. A cell in which other code follows is left out.
-_MAGIC = re.compile(r"(?m)^([ \t]*)[%!?]")
+# What IPython takes and Python does not, unlike ``% b`` and ``!= b`` at the beginning of a line in brackets. A cell in
+# which other code follows is left out.
+_MAGIC = re.compile(r"(?m)^([ \t]*)(?:%(?=[%\w])|!(?!=)|\?)")
 _OTHER_LANGUAGE = re.compile(r"\s*%%(?!time|capture|prun|memit|mprun|lprun)")
 
 Readable = Callable[[Buffer], bool]
@@ -80,10 +83,12 @@ class Notebooks:
             if other is None or other.language != buffer.language or not is_readable(other):
                 continue
             text = other.document.text
-            if buffer.language not in PYTHON_STATEMENTS:
+            is_python = buffer.language in PYTHON_STATEMENTS
+            if is_python and _OTHER_LANGUAGE.match(text):
+                continue
+            text = as_python(text) if is_python else text
+            if _is_closed(text, buffer.language or ""):
                 yield text
-            elif not _OTHER_LANGUAGE.match(text):
-                yield as_python(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,15 @@ class Surrounding:
 def as_python(text: str) -> str:
     """A cell whose magic commands are comments; every character keeps its place."""
     return _MAGIC.sub(r"\1#", text)
+
+
+@lru_cache(2 * MOST_CELLS)
+def _is_closed(text: str, language: str) -> bool:
+    """Whether a cell closes its strings, brackets and last line: what it leaves open would swallow the next cells."""
+    if language not in LEXICONS:
+        return True
+    state = lex_state(f"{text}\n", language)
+    return not (state.in_string_or_comment or state.open_brackets or text.rstrip(" \t").endswith("\\"))
 
 
 def _within(texts: Iterator[str]) -> Iterator[str]:

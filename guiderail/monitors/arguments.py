@@ -103,7 +103,7 @@ def _is_open(snapshot: Snapshot, callee: str) -> bool:
         around = facts.class_around(len(snapshot.cursor.text.encode(errors="surrogatepass")))
         callee = around.name if around else callee
     found = runtime.of_name(callee, path)
-    return found is not None and (found.open or runtime.is_decorated(callee, path))
+    return found is not None and (found.open or runtime.is_called_otherwise(callee, path))
 
 
 def _is_defined(snapshot: Snapshot, begin: int) -> bool:

@@ -80,7 +80,7 @@ class ArgumentReader:
             end = plain.end() if plain else at
             if end > at:
                 reading, at = self._more(reading, data[at:end]), end
-            elif (found := _UNDECIDED.match(data, at)) is not None:
+            elif (found := _UNDECIDED.match(data, at)) is not None and (found[0] != b"/" or not self._style.keywords):
                 begun = self._more(reading, b'"') if found[0][:1] in b"\"'" else reading  # a string, of whatever kind
                 return begun if begun.state == "lost" else replace(reading, undecided=found[0])
             else:
@@ -93,7 +93,8 @@ class ArgumentReader:
             return reading
         begins = data.strip() and not reading.argument.strip()
         longer = replace(reading, argument=reading.argument + data)
-        if begins and not data.lstrip().startswith((b"*", b".")) and not self._has_room(reading.given):
+        spread = b"*" if self._style.keywords else (b"*", b".")  # in Python a dot begins a value: ``...``, ``.5``
+        if begins and not data.lstrip().startswith(spread) and not self._has_room(reading.given):
             return replace(longer, state="lost")
         return longer
 

@@ -82,7 +82,8 @@ class GivenArguments:
 
     def with_argument(self, argument: bytes, *, keywords: bool = True) -> GivenArguments:
         """These arguments and one more."""
-        if argument.lstrip().startswith((b"*", b"...")) or _GENERATOR.search(argument) or b"<" in argument:
+        spread = b"*" if keywords else (b"*", b"...")  # Python's ``...`` is a value
+        if argument.lstrip().startswith(spread) or _GENERATOR.search(argument) or b"<" in argument:
             return replace(self, open_ended=True)
         if keywords and (found := _KEYWORD.match(argument)):
             return replace(self, names=self.names | {found[1].decode()})

@@ -78,7 +78,14 @@ def test_where_an_illegal_entry_of_the_menu_is_selected_nothing_is_shown(
     assert is_legal or found.suggestions == []
 
 
-@pytest.mark.parametrize("before", ["import os\nos.getcwd(", "abs(1, "])
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import os\nos.getcwd(",
+        "abs(1, ",
+        "x = dict().copy(",
+    ],
+)
 def test_after_a_call_that_takes_nothing_more_it_is_closed(engine: Engine, root: Path, before: str) -> None:
     """Whatever else the model writes."""
     found = answered(engine, root, before)

@@ -32,6 +32,11 @@ class Odd:
     def put(_self, other): ...
 def same(x: T, y: T | None = None, sep: str = ",(", *, key=1) -> T: ...
 def both() -> str | bytes: ...
+class Maker(type):
+    def __call__(cls, *args, **given): return super().__call__()
+class Made(metaclass=Maker): ...
+class MadeBelow(Made):
+    def __init__(self): ...
 class Box(Generic[T]):
     def __init__(self, inside: T): ...
     def put(self, other: T, again: "dict[str, T]"): ...
@@ -104,6 +109,13 @@ def test_unknown_callees_are_left_free(analyser, call: str) -> None:
     """Where the analyser does not say what is taken, nothing is constrained."""
     restriction = restriction_of(Arguments(), analyser, DEFINED + call)
     assert restriction.reason == "unknown signature"
+
+
+@pytest.mark.parametrize("call", ["Made(", "MadeBelow(", "MadeBelow(1, "])
+def test_a_class_that_its_metaclass_calls_takes_what_that_does(analyser, call: str) -> None:
+    """Its constructor may be given something else."""
+    restriction = restriction_of(Arguments(), analyser, DEFINED + call)
+    assert restriction.reason is not None
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,12 @@ FUNCTIONS: list[Callable[..., Any]] = [
     lambda a, *args, b: 0,
     lambda a, b=1, **kw: 0,
 ]
-ARGUMENT = st.sampled_from(["1", "x", "a=1", "b=2", "c=3", "f(1, 2)", "'a, b'", "[1, 2]", "a == 1", "lambda p, q: 0"])
+ARGUMENT = st.sampled_from(
+    ["1", "x", "a=1", "b=2", "c=3", "f(1, 2)", "'a, b'", "[1, 2]", "a == 1", "lambda p, q: 0", "...", ".5"]
+)
 PIECES = [b"/", b"//", b"/*", b"*/",
           b"x", b"1", b"a=", b"=", b"==", b", ", b",", b")", b"(", b"))", b"),", b"'", b'"', b'""', b"\\", b"#", b"\n",
-          b"lambda", b" ", b":", b"*", b"c=1", b"[", b"]", b"b"]  # fmt: skip
+          b"lambda", b" ", b":", b"*", b"c=1", b"[", b"]", b"b", b"...", b"."]  # fmt: skip
 
 
 def signature_of(function: Callable[..., Any]) -> Signature:

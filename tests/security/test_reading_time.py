@@ -191,7 +191,7 @@ def test_countless_bases_end_the_search_and_leave_the_class_open(tmp_path: Path)
     asked = runtime(tmp_path, main="".join(f"class b{n}: 0\n" for n in range(20_000)) + f"class A({bases}): 0\n")
     with soon():
         assert (found := asked.of_name("A", tmp_path / "main.py")) and found.open
-        assert asked.is_decorated("A", tmp_path / "main.py")
+        assert asked.is_called_otherwise("A", tmp_path / "main.py")
         assert asked.of_module(tmp_path / "main.py").open
 
 

@@ -184,14 +184,21 @@ class Runtime:
         found = self.sources.find(name, path)
         return frozenset(self._ancestry(*found).known) if found else frozenset()
 
-    def is_decorated(self, name: str, path: Path) -> bool:
-        """Whether a class, or a base of it, may get its constructor from a decorator that is not known."""
-        return self._within(lambda: self._is_decorated(name, path), True)
+    def is_called_otherwise(self, name: str, path: Path) -> bool:
+        """Whether calls of a class may take other arguments than the constructor that is seen.
 
-    def _is_decorated(self, name: str, path: Path) -> bool:
+        A decorator that is not known may bring another, and a metaclass's own ``__call__`` takes what it likes.
+        """
+        return self._within(lambda: self._is_called_otherwise(name, path), True)
+
+    def _is_called_otherwise(self, name: str, path: Path) -> bool:
         found = self.sources.find(name, path)
         ancestry = self._ancestry(*found).found if found else []
-        return any(not self._is_harmless(place, decorator) for place, one in ancestry for decorator in one.decorators)
+        if any(not self._is_harmless(place, decorator) for place, one in ancestry for decorator in one.decorators):
+            return True
+        makers = (self.sources.find(one.metaclass, place) for place, one in ancestry if one.metaclass)
+        metas = (pair for meta in makers if meta for pair in self._ancestry(*meta).found)
+        return any("__call__" in meta.names and place.suffix != STUB for place, meta in metas)  # a stub says how
 
     def is_vague(self, path: Path, line: int, name: str = "") -> bool:
         """Whether many values are said to be objects of the class that are objects of unknown subclasses."""

@@ -101,6 +101,21 @@ async def test_cells_of_other_languages_and_text_are_left_out(notebook: str) -> 
         assert before == "a = 1\n#%time\n#matplotlib inline\n#pip list\nb = 2\nx = "
 
 
+@pytest.mark.parametrize("broken", ['s = """', "f(1,", "x = 1 + \\", "d = {'a': ["])
+async def test_a_cell_that_leaves_something_open_swallows_no_other(notebook: str, broken: str) -> None:
+    """Cells are run one by one: an unfinished one says nothing of the text of those below it."""
+    async with connected() as client:
+        uris = opened(client, notebook, "a = 1", broken, "x = ", "# done")
+        assert await seen(client, uris[2], 0, 4) == ("a = 1\nx = ", "\n# done")
+
+
+async def test_operators_at_the_beginning_of_a_line_are_no_magic_commands(notebook: str) -> None:
+    async with connected() as client:
+        uris = opened(client, notebook, "s = (\n    'a %s'\n    % name\n    != b\n)\n!ls", "x = ")
+        before, _ = await seen(client, uris[1], 0, 4)
+        assert before == "s = (\n    'a %s'\n    % name\n    != b\n)\n#ls\nx = "
+
+
 async def test_a_cell_that_must_not_be_read_is_in_no_other_ones_text(notebook: str) -> None:
     async with connected() as client:
         uris = opened(client, notebook, "# guiderail: off\nkey = 1", "x = ")
