@@ -226,6 +226,8 @@ class _Search:
     def _end(self, whole: Sequence[Hypothesis]) -> None:
         """Take finished texts up with what the verifier says of them; those too dear without it are not asked about."""
         for one in sorted(whole, key=self._cost):
+            if self.found and self.request.cancelled():
+                break  # there is a text to show; each of the others may be an analyser's answer to wait for
             if self._cost(one) >= self.bound or not self._is_cheapest(one):
                 continue
             (fault,) = self._faults([one])  # one by one: what is known of the cheaper ones may settle the dearer ones
