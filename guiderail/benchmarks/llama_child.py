@@ -80,9 +80,17 @@ class Embedded:
 
 
 def prepare(build: str | None) -> bool:
-    """Have a folder's build be the one that is imported; whether it is the library, not the server."""
+    """Have a folder's build be the one that is imported; whether it is the library, not the server.
+
+    Raises
+    ------
+    ImportError
+        There is none in the folder: the installed one must not be measured in its place.
+    """
     if build is None:
         return False
+    if not any((Path(build) / package).is_dir() for package in ("llama_cpp", "xllamacpp")):
+        raise ImportError(f"there is no build of llama.cpp in {build}")
     sys.path.insert(0, build)
     return (Path(build) / "llama_cpp").is_dir()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,9 +17,19 @@ DEVICE = click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default=None, help="Where to run.  [default: a GPU if found]"
 )
 THREADS = click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads.  [default: cores]")
+
+
+def _build(_context: click.Context, _option: click.Parameter, folder: str | None) -> str | None:
+    """Refuse a folder without a build, before a model is loaded for it."""
+    if folder and not any(Path(folder, package).is_dir() for package in ("llama_cpp", "xllamacpp")):
+        raise click.BadParameter(f"there is neither llama_cpp nor xllamacpp in {folder}")
+    return folder
+
+
 BUILD = click.option(
     "--llama-cpp-build",
     "build",
+    callback=_build,
     type=click.Path(exists=True, file_okay=False, resolve_path=True),
     envvar="LLAMA_CPP_BUILD",
     show_envvar=True,

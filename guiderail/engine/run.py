@@ -172,7 +172,7 @@ class Run:
 
     def _text(self, index: int, cancelled: Callable[[], bool]) -> _Text:
         plan, typed = self.plan, self.prompt.typed.encode()
-        method, stages, chosen = plan.pipeline.build(self._build_context(index))
+        method, stages, chosen = plan.pipeline.build(self._build_context(index, cancelled))
         request = DecodeRequest(
             token_bytes=self.tokenizer.token_bytes,
             stop=self.place.stop,
@@ -194,7 +194,7 @@ class Run:
             constraints.append(monitor)
         return _Text(method, request, constraints, monitor)
 
-    def _build_context(self, index: int) -> BuildContext:
+    def _build_context(self, index: int, cancelled: Callable[[], bool]) -> BuildContext:
         plan, resources = self.plan, self.resources
         context = BuildContext(
             model=resources.model,
@@ -210,7 +210,7 @@ class Run:
             prompt=self.session.ids,
             encode=self._encode,
             project=plan.project,
-            verifier=Verifier(plan, self.place),
+            verifier=Verifier(plan, self.place, cancelled),
             store=resources.store,
         )
         if not plan.pipeline.drafters:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from guiderail.engine.faults import UNFINISHED, change_of, fault_of
 from guiderail.engine.suggestion import NOTHING, Suggestion
 from guiderail.monitors.lex_cache import lex_cache
 from guiderail.monitors.lex_state import tokens
-from guiderail.monitors.verdict import Inspector, Verdict
+from guiderail.monitors.verdict import LATE, Inspector, Verdict
 from guiderail.text.languages.table import LEXICONS
 
 if TYPE_CHECKING:
@@ -32,14 +32,21 @@ class Verifier:
     Parameters
     ----------
     plan
-        The request; where it has monitors, their analysers are asked, for as long as the monitors may wait.
+        The request; where it has monitors, their analysers are asked, for as long as the monitors may wait. An analyser
+        that was late once is not asked again: a search has many texts, and would wait as long for each.
     place
         Fits texts into the line.
+    cancelled
+        Whether the request is given up, so that no answer is waited for.
     """
 
-    def __init__(self, plan: CompletionPlan, place: Surroundings) -> None:
+    def __init__(
+        self, plan: CompletionPlan, place: Surroundings, cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
         self._plan = plan
         self._place = place
+        self._cancelled = cancelled
+        self._is_late = False
         monitors = plan.monitors
         self._inspector = Inspector(monitors.analysers, monitors.deadline_s) if monitors else None
 
@@ -55,9 +62,12 @@ class Verifier:
         return [float(one is not None and one.state == "errors") for one in judged]
 
     def _verdicts(self, found: Sequence[Suggestion]) -> list[Verdict | None]:
-        if self._inspector is None or not found:
+        if self._inspector is None or not found or self._is_late:
             return [None] * len(found)
-        return [*self._inspector.inspect(self._plan.document, list(map(change_of, found)), self._plan.root)]
+        changes = list(map(change_of, found))
+        verdicts = self._inspector.inspect(self._plan.document, changes, self._plan.root, self._cancelled)
+        self._is_late = any(one.reason == LATE for one in verdicts)
+        return [*verdicts]
 
     def _suggestion(self, end: FinishedEvent) -> Suggestion:
         fitted, offset = self._place.fitted(end), self._plan.offset

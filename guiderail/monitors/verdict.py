@@ -39,6 +39,7 @@ State = Literal["clean", "errors", "unknown"]
 SYNTAX_ERROR = "syntax"
 LONGEST_OPERATOR = 8  # characters: of a member operator, and more than it
 COUNTED = 6  # texts whose errors of syntax are known
+LATE = "late"  # the reason of a verdict that did not come in time
 POLL_S = 0.01  # how often a waiting request looks whether it was cancelled
 _OPENS_BLOCK = re.compile(
     r"\s*(?:if|elif|else|for|while|try|except|finally|with|def|class|match|case|async)\b[^\n]*:\s*(?:#[^\n]*)?$"
@@ -161,7 +162,7 @@ class _Inspection:
             if found:
                 found = new_errors(found, self._before(until, cancelled))
         except LateError:
-            return Verdict("unknown", reason="late")
+            return Verdict("unknown", reason=LATE)
         except NoAnswer as error:
             return Verdict("unknown", reason=f"no answer: {error}")
         messages, kinds = tuple(one.message for one in found), tuple(one.code for one in found)

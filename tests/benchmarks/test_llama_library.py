@@ -81,9 +81,10 @@ def test_any_build_answers_alike(rival: LlamaCpp, file: Path) -> None:
         wanted.close()
 
 
-def test_a_folder_without_a_build_is_an_error(tmp_path: Path, file: Path) -> None:
-    """A package that cannot be imported ends the process, which is told."""
-    (tmp_path / "llama_cpp").mkdir()
+@pytest.mark.parametrize("package", ["llama_cpp", "something_else"])
+def test_a_folder_without_a_build_is_an_error(tmp_path: Path, file: Path, package: str) -> None:
+    """A package that is missing or cannot be imported ends the process; the installed build never stands in for it."""
+    (tmp_path / package).mkdir()
     with pytest.raises(GuiderailError, match=r"llama\.cpp ended"):
         LlamaCpp(file, Waiting(threads=1), 512, build=str(tmp_path))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from guiderail.engine.plan import CompletionPlan
 from guiderail.engine.surroundings import Surroundings
 from guiderail.engine.verifier import Verifier, normal_form
+from guiderail.monitors.verdict import LATE, Verdict
 from guiderail.text.document import Document
 
 SAME = [
@@ -67,3 +70,22 @@ def test_faults_are_those_of_the_suggestions_that_texts_would_be() -> None:
     assert judge.faults([("a + 1", "line"), ("a +", "line"), ("a)", "line")]) == [0.0, 1.0, 1.0]
     assert judge.faults([("a +", "length"), ("a) +", "length")]) == [0.0, 1.0]
     assert verifier("print(|)\n").faults([("1)", "line")]) == [0.0]  # what stands there already is fitted in
+
+
+class Counting:
+    """Verdicts of an analyser, one for each question."""
+
+    def __init__(self, *verdicts: Verdict) -> None:
+        self.verdicts, self.asked = list(verdicts), 0
+
+    def inspect(self, _document: object, changes: Sequence[object], _root: object, _cancelled: object) -> list[Verdict]:
+        self.asked += len(changes)
+        return [self.verdicts.pop(0) for _ in changes]
+
+
+def test_an_analyser_that_was_late_is_not_waited_for_again() -> None:
+    """A search has dozens of texts to ask about; syntax is still judged."""
+    judge = verifier("def f(a):\n    return |\n\nx = 1\n")
+    judge._inspector = late = Counting(Verdict("errors", ("e",)), Verdict("unknown", reason=LATE))  # type: ignore
+    assert [judge.faults([(text, "line")]) for text in ("a.b", "a.c", "a.d", "a +")] == [[1.0], [0.0], [0.0], [1.0]]
+    assert late.asked == 2

@@ -4,8 +4,9 @@ After A*-decoding (Chatziveroglou 2025, arXiv 2505.13672): the most promising un
 verifier has a say in what is promising. The cost of a text is its negative log-probability, `penalty` nats more if the
 verifier finds a fault in it, and in texts of several lines `length` nats less for each token. What a beginning costs at
 least follows from that. Where it is as much as the best finished text costs, the beginning is dropped, and when none is
-left that text is proved to be the best of all (tested against enumeration). Until then the order decides: cost less
-what so many tokens cost along likely paths, so that long texts are not put off.
+left that text is proved to be the best that the `branch` likeliest tokens after each beginning make (tested against
+enumeration). Until then the order decides: the cost, less what so many tokens cost along likely paths, so that long
+texts are not put off.
 
 States that differ in formatting alone are merged, as FETCH (Wang et al. 2025, arXiv 2502.11183) merges states of one
 meaning: the cheapest of them stands for all. That is exact as far as formatting does not change what the model goes
@@ -226,6 +227,8 @@ class _Search:
     def _end(self, whole: Sequence[Hypothesis]) -> None:
         """Take finished texts up with what the verifier says of them; those too dear without it are not asked about."""
         for one in sorted(whole, key=self._cost):
+            if self.found and self.request.cancelled():
+                break  # there is a text to show; each of the others may be an analyser's answer to wait for
             if self._cost(one) >= self.bound or not self._is_cheapest(one):
                 continue
             (fault,) = self._faults([one])  # one by one: what is known of the cheaper ones may settle the dearer ones

@@ -194,3 +194,10 @@ def test_cancelled_it_gives_what_there_is() -> None:
         width=1,
     )
     assert (text, reason, len(tokens)) == ("aaa", "cancelled", 3)
+
+
+def test_cancelled_it_asks_about_no_more_texts() -> None:
+    """Each question may be an analyser's answer to wait for; one text that was judged is enough."""
+    verifier = Verifier(lambda _: 1.0)
+    found, _ = run(lambda _: torch.zeros(len(TABLE)), request(cancelled=lambda: bool(verifier.asked)), verifier)
+    assert len(verifier.asked) == 1 and len(found) == 1
