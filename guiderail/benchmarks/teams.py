@@ -16,6 +16,8 @@ from functools import partial
 from typing import Any
 from zlib import crc32
 
+from guiderail.errors import UsageError
+
 KEY_S, SPREAD = 0.239, 0.45  # median seconds between two keys, and the spread of their logarithms (`trace`)
 PAUSE_S, PAUSES = 4.0, 0.08  # median seconds of a pause, and the share of keys that come after one
 ROUTES = ("documents", "hash", "random")
@@ -174,6 +176,11 @@ def enough(plan: Plan, wanted: float, answered: float = 0.5) -> dict[str, Any]:
 
     At least `answered` of the requests must have an answer before the next key: of those that are given up nothing is
     counted, so that a server which answers hardly anybody would look fast.
+
+    Raises
+    ------
+    UsageError
+        No number of replicas is enough: a request alone takes too long.
     """
     least, most = 0, 1
     while not _is_enough(row := simulate(replace(plan, replicas=most)), wanted, answered):
@@ -185,9 +192,18 @@ def enough(plan: Plan, wanted: float, answered: float = 0.5) -> dict[str, Any]:
             most, row = middle, found
         else:
             least = middle
+    if not _keeps(row, wanted, answered):
+        raise UsageError(
+            f"no number of replicas keeps answers within {wanted:g} s: a request alone takes too long",
+            "Allow more with --within, or make requests cheaper: a smaller model, fewer tokens, a GPU",
+        )
     return row
 
 
 def _is_enough(row: dict[str, Any], wanted: float, answered: float) -> bool:
     is_idle = row["busy"] < 0.02  # more replicas would not help
-    return is_idle or (row["p95_ms"] <= 1000 * wanted and row["answered"] >= answered)
+    return is_idle or _keeps(row, wanted, answered)
+
+
+def _keeps(row: dict[str, Any], wanted: float, answered: float) -> bool:
+    return row["p95_ms"] <= 1000 * wanted and row["answered"] >= answered

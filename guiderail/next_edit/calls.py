@@ -16,6 +16,7 @@ from guiderail.text.languages.table import FUNCTIONS, NODES
 
 EFFECT = re.compile(r"call|new_expression|await|yield|named_expression|.*assignment|update_expression")
 LATER = re.compile(r"lambda|arrow_function|function")  # it does something only once it is called
+SETS = re.compile(r".*(?:parameters|pattern|pattern_target|pattern_list)")  # what names in it get values
 PARTIAL = frozenset({"partial", "partialmethod"})
 GAP = re.compile("\0(\\w+)\0")  # in a new text: where a value for a parameter of that name has yet to be written
 
@@ -91,10 +92,33 @@ def calls_of_own_class(tree: SourceTree, around: Node) -> Iterator[Node]:
         if name is None or call is None or name.parent != call:
             continue
         outer = [one for one in tree.ancestors(name) if one.type in {"function_definition", "class_definition"}]
-        is_method = len(outer) > 1 and outer[0].type == "function_definition" and outer[1] == around
-        listed = outer[0].child_by_field_name("parameters") if is_method else None
-        if listed is not None and [tree.text(one) for one in listed.named_children[:1]] == ["cls"]:
+        if len(outer) > 1 and outer[1] == around and _is_class_method(tree, outer[0]):
             yield call
+
+
+def _is_class_method(tree: SourceTree, method: Node) -> bool:
+    """Whether `cls` is the class in all of a method: in one of a metaclass it is not, nor where it is set again."""
+    outer, listed = method.parent, method.child_by_field_name("parameters")
+    around = outer.named_children if outer is not None and outer.type == "decorated_definition" else ()
+    if listed is None or "@classmethod" not in (tree.text(one) for one in around if one.type == "decorator"):
+        return False
+    names = (
+        tree.name_at(one.start) for one in tree.tokens_in(tree.start(method), tree.end(method)) if one.text == "cls"
+    )
+    places = [one.parent for one in names if one is not None and one.parent is not None and _is_set(tree, one)]
+    is_first = [tree.text(one) for one in listed.named_children[:1]] == ["cls"]
+    return is_first and places == [listed]  # it is set as the parameter alone
+
+
+def _is_set(tree: SourceTree, name: Node) -> bool:
+    """Whether a name gets a value where it stands: that of a parameter, a variable, or what a pattern takes."""
+    outer = name.parent
+    if outer is None:
+        return False
+    if outer.type == "typed_parameter" or tree.field(outer, name) in {"left", "alias"}:
+        return True
+    is_named = tree.field(outer, name) == "name" and outer.type != FUNCTIONS[tree.language].keyword
+    return is_named or SETS.fullmatch(outer.type) is not None
 
 
 def rewritten(tree: SourceTree, call: Node, change: SignatureChange) -> Edit | None:

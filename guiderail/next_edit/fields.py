@@ -19,9 +19,10 @@ MADE_BASES = frozenset({"NamedTuple", "TypedDict"})
 SPECIFIERS = frozenset({"attrib", "field", "ib"})  # what a field may be set to that is not its value
 DEFAULTS = frozenset({"default", "default_factory", "factory"})
 CONSTRUCTORS = frozenset({"__init__", "__new__"})
-NO_FIELD = re.compile(r"(?:\w+\.)?ClassVar\b")
-LATER_BY_KEYWORD = re.compile(r"(?:\w+\.)?KW_ONLY")
-NOT_REQUIRED = re.compile(r"(?:\w+\.)?NotRequired\b")
+# A type may also be written as a string.
+NO_FIELD = re.compile(r"[\"']?(?:\w+\.)?ClassVar\b")
+LATER_BY_KEYWORD = re.compile(r"[\"']?(?:\w+\.)?KW_ONLY[\"']?")
+NOT_REQUIRED = re.compile(r"[\"']?(?:\w+\.)?NotRequired\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,11 @@ def constructor_of(tree: SourceTree, node: Node) -> tuple[Parameter, ...] | None
         return None
     try:
         rules = _rules(tree, node)
-        return tuple(_parameters(tree, node, rules)) if rules is not None else None
+        found = tuple(_parameters(tree, node, rules)) if rules is not None else None
     except _UnknownError:
         return None
+    is_clear = found is not None and len({one.name for one in found}) == len(found)  # one may be declared again
+    return found if is_clear else None
 
 
 def _rules(tree: SourceTree, node: Node) -> _Rules | None:

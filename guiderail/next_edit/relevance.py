@@ -21,6 +21,12 @@ def may_matter(before: SourceTree, after: SourceTree) -> bool:
     )
 
 
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """A stretch without the space around it: a whole line reaches to the next one, which may lie outside its block."""
+    part = text[start:end]
+    return (start + len(part) - len(part.lstrip()), start + len(part.rstrip())) if part.strip() else (start, end)
+
+
 def _touches_name(text: str, edit: Edit) -> bool:
     """Whether an edit takes away a part of a word, or makes one longer."""
     around = (text[max(0, edit.start - 1) : edit.start], edit.text[:1]), (edit.text[-1:], text[edit.end : edit.end + 1])
@@ -38,10 +44,11 @@ def _in_parameters(tree: SourceTree, start: int, end: int) -> bool:
 
 
 def _in_fields(tree: SourceTree, start: int, end: int) -> bool:
-    """Whether a stretch of a text lies in the body of a class that has a constructor by its fields."""
-    node, syntax = tree.node_around(start, end), FUNCTIONS.get(tree.language)
+    """Whether a stretch of a text lies in a class that has a constructor by its fields, or in its decorators."""
+    node, syntax = tree.node_around(*_trimmed(tree.document.text, start, end)), FUNCTIONS.get(tree.language)
     if node is None or syntax is None:
         return False
-    declared = syntax.functions | syntax.classes
+    declared = syntax.functions | syntax.classes | {"decorated_definition"}
     around = next((one for one in (node, *tree.ancestors(node)) if one.type in declared), None)
+    around = around and (around.child_by_field_name("definition") or around)
     return around is not None and around.type in syntax.classes and constructor_of(tree, around) is not None

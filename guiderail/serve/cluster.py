@@ -36,6 +36,7 @@ TRIES = 4  # of a request whose replica died; more means that the request itself
 ONGOING = 16  # requests that a replica takes; of more, those for its documents go to another one
 BUSY = 2  # requests at a replica on average, over which another one is started
 CPUS = 4  # that a replica has where there is no GPU
+AGAIN_S = 5.0  # between two looks at a model that was not there: its server may have been down
 UP_S, DOWN_S = 5.0, 300.0  # of load, or of none, until a replica is started or ended
 
 
@@ -88,7 +89,8 @@ class RayModel:
                 remedy = "Look into Ray's log: ray logs, or /tmp/ray/session_latest/logs"
                 self._health = Health("error", "the replicas of the model did not start", remedy, self._settings.model)
             tell(self._health)
-            self._ending.wait()
+            while not self._ending.wait(AGAIN_S):
+                self._look_again()
             self._stop()
 
         self._thread = threading.Thread(target=run, name="guiderail-ray", daemon=True)
@@ -193,8 +195,18 @@ class RayModel:
         deployment, self.width = _deployment(self._settings, self._replicas, ray.cluster_resources())
         serve.start(proxy_location="Disabled", logging_config={"log_level": "ERROR"})
         self._handle = serve.run(deployment, name=APPLICATION, route_prefix=None)
+        return self._described()
+
+    def _described(self) -> Health:
+        """The state of the model, which a replica tells; it loads again what could not be loaded."""
         health, self._info = self._handle.described.remote().result()
         return replace(health, device=f"{health.device}, up to {self.width} replicas")
+
+    def _look_again(self) -> None:
+        """Ask again about a model that was not there."""
+        if self._handle is not None and self._info is None:
+            with suppress(Exception):  # of Ray: the replica may have died, and another one is on its way
+                self._health = self._described()
 
 
 def check_installed() -> None:

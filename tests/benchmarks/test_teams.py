@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from guiderail.benchmarks.teams import Plan, enough, simulate
+from guiderail.errors import UsageError
 
 ALONE = Plan(people=1, replicas=1, warm=[0.01], cold=[0.2], seconds=60)
 
@@ -47,3 +48,8 @@ def test_enough_replicas_keep_the_promise_and_fewer_do_not() -> None:
     assert row["p95_ms"] <= 300
     fewer = simulate(replace(plan, replicas=row["replicas"] - 1))
     assert fewer["p95_ms"] > 300 or fewer["answered"] < 0.5
+
+
+def test_a_request_that_is_too_slow_alone_needs_no_replicas_but_other_requests() -> None:
+    with pytest.raises(UsageError, match="no number of replicas"):
+        enough(replace(ALONE, people=2, warm=[1.0], seconds=20), 0.4)

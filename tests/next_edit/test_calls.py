@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from guiderail.next_edit.alignment import Alignment
-from guiderail.next_edit.calls import GAP, LeftAloneError, call_of, rewritten
+from guiderail.next_edit.calls import GAP, LeftAloneError, call_of, calls_of_own_class, rewritten
 from guiderail.next_edit.signatures import signature_changes
 from guiderail.next_edit.source_tree import SourceTree, read
 from guiderail.text.document import Document
@@ -207,3 +207,22 @@ def _written(signature: inspect.Signature, values: dict[str, str]) -> str | None
         else:
             words.append(values[name])
     return ", ".join(words)
+
+
+@pytest.mark.parametrize(
+    ("method", "count"),
+    [
+        ("@classmethod\n    def f(cls, a):\n        return cls(1), cls.x(2), g(cls), g(cls=3)\n", 1),
+        ("def f(cls):\n        return cls(1)\n", 0),  # of a metaclass
+        ("@classmethod\n    def f(cls):\n        cls = B\n        return cls(1)\n", 0),
+        ("@classmethod\n    def f(cls):\n        return [cls(1) for cls in ALL]\n", 0),
+        ("@classmethod\n    def f(cls):\n        return lambda cls: cls(1)\n", 0),
+        ("@classmethod\n    def f(cls):\n        return lambda x, cls=B: cls(1)\n", 0),
+        ("@classmethod\n    def f(cls):\n        for _, cls in ALL:\n            cls(1)\n", 0),
+        ("@classmethod\n    def f(cls):\n        with g() as cls:\n            cls(1)\n", 0),
+        ("@classmethod\n    def f(cls):\n        return (cls := B)(1), cls(2)\n", 0),
+    ],
+)
+def test_the_class_is_called_where_cls_is_nothing_else(method: str, count: int) -> None:
+    text = tree(f"class A:\n    {method}")
+    assert len(list(calls_of_own_class(text, text.root.named_children[0]))) == count

@@ -11,7 +11,17 @@ from guiderail.next_edit.signatures import signature_changes
 from guiderail.next_edit.source_tree import SourceTree, read
 from guiderail.text.document import Document
 
-PARTS = ["def f(a, b=1):\n    return a\n", "def größe(): ...\n", "class A:\n    x = 1\n", "x = f(1)\n", "\n", "# é\n"]
+FIELDS = "@dataclass\nclass D:\n    x: int\n"
+PARTS = [
+    FIELDS,
+    FIELDS + "    y: int\n",
+    "def f(a, b=1):\n    return a\n",
+    "def größe(): ...\n",
+    "class A:\n    x = 1\n",
+    "x = f(1)\n",
+    "\n",
+    "# é\n",
+]
 
 
 def tree(text: str, language: str = "python") -> SourceTree:
@@ -49,6 +59,10 @@ def test_a_line_or_an_argument_more_needs_no_look(before: str, after: str) -> No
         ("x = 1\n", "y = 1\n"),
         ("def f(a, b): ...\n", "def f(a): ...\n"),
         ("def f(a): ...\n", "def f(a=()): ...\n"),
+        (FIELDS, FIELDS + "    y: int\n"),
+        (FIELDS + "\n\nz = 1\n", FIELDS + "    y: int\n\n\nz = 1\n"),
+        (FIELDS + "    y: int\n", FIELDS),
+        (FIELDS, FIELDS.replace("dataclass", "dataclass(kw_only=True)")),
     ],
 )
 def test_a_declaration_is_looked_at(before: str, after: str) -> None:

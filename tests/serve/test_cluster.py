@@ -9,11 +9,14 @@ import pytest
 
 from guiderail.engine.completion import Completion
 from guiderail.engine.request import CompletionRequest
+from guiderail.lsp.worker import Health
+from guiderail.serve import cluster
 from guiderail.serve.backend import Share
 from guiderail.serve.cluster import TRIES, RayModel, Replicas
 from guiderail.serve.faults import RequestFault
 from guiderail.settings import Settings
 from guiderail.text.document import Document
+from tests.serve.waiting import until
 
 pytest.importorskip("ray.serve", reason="pip install 'guiderail[ray]'")
 REQUEST = CompletionRequest(document=Document("x = "), offset=4, uri="untitled:x", client=7)
@@ -104,3 +107,33 @@ def test_who_goes_away_ends_the_work() -> None:
         return handle
 
     assert asyncio.run(run()).answers[0].is_cancelled
+
+
+def test_a_model_that_comes_later_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its server may have been down at the start; a replica that dies meanwhile is no answer."""
+    info: Any = object()
+    answers = iter(((Health("error"), None), died(), (Health("loading"), None), (Health("ready"), info)))
+
+    class Described:
+        described = property(lambda self: self)
+
+        def remote(self) -> Described:
+            return self
+
+        def result(self) -> Any:
+            found = next(answers)
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+    model = RayModel(Settings(), Replicas())
+    model._handle = Described()
+    monkeypatch.setattr(cluster, "AGAIN_S", 0.01)
+    monkeypatch.setattr(model, "_started", model._described)
+    monkeypatch.setattr(model, "_stop", lambda: None)
+    told = list[Health]()
+    model.start(told.append)
+    until(lambda: model.has_model)
+    until(lambda: model.health.state == "ready")
+    model.stop(10)
+    assert [one.state for one in told] == ["error"]
