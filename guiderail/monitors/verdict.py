@@ -259,9 +259,7 @@ def _open_at(document: Document, change: Change) -> Literal["text", "bracket"] |
     rest = document.text[change.end : document.line_end(document.position_at(change.end)[0])]
     opened = lexer.state(before).opened
     whole = before + change.text + rest
-    closes = (
-        opened < 0 and rest and not lexer.state(whole + "\n").in_string_or_comment
-    )  # a string of its own, in its line
+    closes = opened < 0 and rest and not lexer.state(whole + "\n").in_string_or_comment  # a string of the change's own
     goes_on = 0 <= opened == lexer.state(whole).opened and document.text[opened] in _QUOTES
     if goes_on or (here.in_string_or_comment and not closes):
         return "text"

@@ -14,11 +14,14 @@ import logging
 import os
 import secrets
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from guiderail.engine.request import CompletionRequest, DocumentName
 from guiderail.errors import UsageError
@@ -30,7 +33,6 @@ from guiderail.settings import Settings
 
 log = logging.getLogger(__name__)
 
-APPLICATION = "guiderail"
 NEEDED = ("ray", "grpc", "fastapi")  # Ray alone is installed without the libraries of Ray Serve
 TRIES = 4  # of a request whose replica died; more means that the request itself kills them
 ONGOING = 16  # requests that a replica takes; of more, those for its documents go to another one
@@ -72,6 +74,7 @@ class RayModel:
         self._info: ModelInfo | None = None
         self._handle: Any = None
         self._ending = threading.Event()
+        self._application = f"guiderail-{uuid.uuid4().hex}"  # others may serve on the same cluster
         self._owns = False  # whether the cluster was started here
         self.width = replicas.most or replicas.least
 
@@ -98,8 +101,12 @@ class RayModel:
 
     def stop(self, seconds: float) -> None:
         """End the replicas, and the cluster if it was started here; wait for that so long."""
+        started = _processes_of_ray() if self._owns else ()
         self._ending.set()
         self._thread.join(seconds)
+        for process in started:  # some of Ray's agents ignore that their node is gone
+            with suppress(psutil.Error):
+                process.kill()
 
     def _stop(self) -> None:
         import ray
@@ -109,7 +116,7 @@ class RayModel:
             if self._owns:
                 ray.shutdown()  # the cluster with all that is in it
             else:
-                serve.delete(APPLICATION, _blocking=False)
+                serve.delete(self._application, _blocking=False)
 
     @property
     def health(self) -> Health:
@@ -194,7 +201,7 @@ class RayModel:
         ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
         deployment, self.width = _deployment(self._settings, self._replicas, ray.cluster_resources())
         serve.start(proxy_location="Disabled", logging_config={"log_level": "ERROR"})
-        self._handle = serve.run(deployment, name=APPLICATION, route_prefix=None)
+        self._handle = serve.run(deployment, name=self._application, route_prefix=None)
         return self._described()
 
     def _described(self) -> Health:
@@ -207,6 +214,17 @@ class RayModel:
         if self._handle is not None and self._info is None:
             with suppress(Exception):  # of Ray: the replica may have died, and another one is on its way
                 self._health = self._described()
+
+
+def _processes_of_ray() -> list[psutil.Process]:
+    """The processes of the cluster that this one started."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it ended meanwhile
+            command = " ".join(process.cmdline())
+            if command.startswith("ray::") or "/ray/" in command:
+                found.append(process)
+    return found
 
 
 def check_installed() -> None:
