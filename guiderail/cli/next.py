@@ -92,6 +92,7 @@ def next_edits(
     finally:
         pool.stop()
     if apply:
+        found = _certain(found)
         _apply(found, root)
     _show(found, root, as_json=as_json, is_applied=apply)
 
@@ -193,6 +194,14 @@ def _by_file(edits: Sequence[Proposal]) -> dict[Path, list[Proposal]]:
     for one in edits:
         files.setdefault(one.path, []).append(one)
     return files
+
+
+def _certain(found: Consequences) -> Consequences:
+    """Those without like places: that they are meant too is for a person to say, one by one."""
+    certain = tuple(one for one in found.edits if one.kind != "like")
+    if count := len(found.edits) - len(certain):
+        click.echo(f"{count} like places are left as they are: guiderail next without --apply lists them", err=True)
+    return replace(found, edits=certain)
 
 
 def _apply(found: Consequences, root: Path) -> None:

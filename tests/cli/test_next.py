@@ -103,6 +103,9 @@ def test_what_was_changed_twice_by_hand_is_proposed_at_like_places(guiderail, pr
     assert {(one["range"]["start"]["line"], one["text"]) for one in found["edits"]} == {
         (8, "cart.add(2, count=2)"), (9, "cart.add(3, count=2)")
     }  # fmt: skip
+    text = (project / "app.py").read_text()
+    assert "2 like places are left" in guiderail("next", "app.py", "--apply").err
+    assert (project / "app.py").read_text() == text
 
 
 def test_what_a_change_breaks_is_named(guiderail, project: Path) -> None:
