@@ -20,8 +20,11 @@ def test_of_the_brackets_around_a_change_few_are_compared(monkeypatch: pytest.Mo
     looked, real = [], like_places._tokens
     monkeypatch.setattr(like_places, "_tokens", lambda *given: looked.append(1) or real(*given))
     # Two changes in one call, of which the second one makes it longer: nothing around the first is as it was.
-    texts = ["[" * DEEP + call + "]" * DEEP + "\n" for call in ("f(0, 1, 1, 1, 1, 'b')", "f(5, 1, 1, 1, 1, 'b' + 'b')")]
-    assert like_proposals(*(Document(text, language="python") for text in texts)) == []
+    before, after = (
+        Document("[" * DEEP + call + "]" * DEEP + "\n", language="python")
+        for call in ("f(0, 1, 1, 1, 1, 'b')", "f(5, 1, 1, 1, 1, 'b' + 'b')")
+    )
+    assert like_proposals(before, after) == []
     assert 0 < len(looked) < 10 * DEEP
 
 

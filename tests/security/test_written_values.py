@@ -18,7 +18,7 @@ COMMAS = "1 +" + ", " * 99
 
 
 def fill() -> None:
-    gap = Proposal(SOURCE, Edit(2, 3, "\0a\0"), "call", "f takes others")
+    gap = Proposal(SOURCE, Edit(2, 3, "\0a\0"), "arguments", "f takes others")
     assert values.filled(gap, lambda *_: [COMMAS]) is None
 
 

@@ -54,8 +54,8 @@ class NotebookHandlers:
                 self.documents.did_close(types.DidCloseTextDocumentParams(closed))
         edited = changed.text_content or ()
         for number, one in enumerate(edited, 1):
-            params = types.DidChangeTextDocumentParams(one.document, one.changes)
-            self.documents.did_change(params, is_last=number == len(edited))
+            own = types.DidChangeTextDocumentParams(one.document, one.changes)
+            self.documents.did_change(own, is_last=number == len(edited))
 
     def did_close(self, params: types.DidCloseNotebookDocumentParams) -> None:
         """Forget a notebook and its cells."""
