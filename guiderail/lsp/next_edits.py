@@ -139,10 +139,10 @@ class NextEdits:
 
     def _remember_others(self, changed: Buffer) -> None:
         """Keep what the other documents hold when a change begins: what is typed there later is adapted to it."""
-        if changed.uri not in self._earlier:
+        if changed.uri not in self._earlier and not changed.is_cell:  # what a cell declares, no file uses
             others = self._earlier[changed.uri] = {}
             for one in self._client.buffers.values():
-                if one.uri != changed.uri:
+                if one.uri != changed.uri and not one.is_cell:
                     _keep(others, one.path, one.document)
 
     def _pass_over_accepted(self, buffer: Buffer) -> None:

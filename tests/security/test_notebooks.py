@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from guiderail.lsp import next_edits
 from guiderail.lsp.notebooks import Notebooks
 from tests.lsp.client import connected
 from tests.lsp.handlers.test_notebooks import changed, opened
@@ -23,6 +24,7 @@ async def test_a_message_puts_the_text_of_a_notebook_together_for_one_cell(
     monkeypatch.setattr(
         Notebooks, "around", lambda self, buffer, *rest: joined.append(buffer.uri) or real(self, buffer, *rest)
     )
+    kept: list[int] = []
     notebook = (tmp_path / "n.ipynb").as_uri()
     async with connected() as client:
         uris = opened(client, notebook, *(f"x{number} = 1" for number in range(CELLS)))
@@ -30,6 +32,7 @@ async def test_a_message_puts_the_text_of_a_notebook_together_for_one_cell(
         assert set(joined) == {uris[-1]}
         joined.clear()
         await client.ghost(uris[-1], 0, 3)
+        monkeypatch.setattr(next_edits, "_keep", lambda *_: kept.append(1))
         whole: list[dict[str, Any]] = [{"text": "y = 2"}]
         changed(
             client, notebook,
@@ -37,3 +40,4 @@ async def test_a_message_puts_the_text_of_a_notebook_together_for_one_cell(
         )  # fmt: skip
         await client.ghost(uris[-1], 0, 3)
         assert set(joined) == {uris[-1]}
+        assert len(kept) <= CELLS, "each cell was kept for each other one"
