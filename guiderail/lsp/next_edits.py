@@ -139,10 +139,10 @@ class NextEdits:
 
     def _remember_others(self, changed: Buffer) -> None:
         """Keep what the other documents hold when a change begins: what is typed there later is adapted to it."""
-        if changed.uri not in self._earlier:
+        if changed.uri not in self._earlier and not changed.is_cell:  # what a cell declares, no file uses
             others = self._earlier[changed.uri] = {}
             for one in self._client.buffers.values():
-                if one.uri != changed.uri:
+                if one.uri != changed.uri and not one.is_cell:
                     _keep(others, one.path, one.document)
 
     def _pass_over_accepted(self, buffer: Buffer) -> None:
@@ -203,7 +203,8 @@ class NextEdits:
             if new is None:
                 return None
             is_followed = old is not None and may_matter(old, new)
-            like = _like_places((*history, before), after, opened.values()) if is_alone else None
+            steps = (*history, before) if is_alone else ()
+            like = _like_places(steps, after, opened.values(), cancelled.is_set)
             start = bool(is_followed or like)  # for most changes no analyser is started
             analyser = self._client.worker.engine.reference_finder(request, start=start) if root is not None else None
             if analyser is None or root is None:
@@ -268,11 +269,11 @@ class NextEdits:
 
 
 def _like_places(
-    texts: Iterable[Document], after: Document, opened: Iterable[Document]
+    texts: Iterable[Document], after: Document, opened: Iterable[Document], cancelled: Callable[[], bool]
 ) -> tuple[Document, list[Proposal]] | None:
     """The earlier text since which a change was made twice, and the other places that are like these."""
     others = [one for one in opened if one.language == after.language]
-    found = ((one, like_proposals(one, after, others)) for one in texts)
+    found = ((one, like_proposals(one, after, others, cancelled)) for one in texts)
     return next((pair for pair in found if pair[1]), None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -13,10 +13,12 @@ from tree_sitter import Node
 from guiderail.next_edit.alignment import Alignment, Hunk
 from guiderail.next_edit.heads import declares_the_same
 from guiderail.next_edit.proposal import Proposal
+from guiderail.next_edit.search_time import SearchTime
 from guiderail.next_edit.source_tree import SourceTree, read
 from guiderail.text.document import Document
 from guiderail.text.edit import Edit
 from guiderail.text.languages.table import FUNCTIONS, NODES
+from guiderail.text.syntax import SlowTextError
 
 MOST_HUNKS = 12  # of a text with more changes nothing is said
 LEAST, MOST = 3, 60  # tokens of what was changed, with what is around it
@@ -72,6 +74,7 @@ class LikeChange:
         """The edits of the other places in a text."""
         waiting = [tree.root]
         while waiting:
+            tree.check()
             node = waiting.pop()
             bound: dict[int, str] = {}
             if node.type == self.pattern.kind and _matches(self.pattern, tree, node, bound):
@@ -81,15 +84,30 @@ class LikeChange:
                 waiting += reversed(node.named_children)
 
 
-def like_proposals(before: Document, after: Document, others: Iterable[Document] = ()) -> list[Proposal]:
-    """The places, in a file and in others, that are like those that were changed at least twice; not checked yet."""
-    old, new = read(before), read(after)
+def like_proposals(
+    before: Document, after: Document, others: Iterable[Document] = (), cancelled: Callable[[], bool] = lambda: False
+) -> list[Proposal]:
+    """The places, in a file and in others, that are like those that were changed at least twice; not checked yet.
+
+    None where looking for them takes too long (`SearchTime`).
+
+    Raises
+    ------
+    InterruptedSearchError
+        The search was cancelled.
+    """
+    time = SearchTime(cancelled)
+    time.begin()
+    old, new = read(before, time.check), read(after, time.check)
     changes = list(like_changes(Alignment(old, new))) if old is not None and new is not None else []
-    trees = [new, *(read(one) for one in others if one.path != after.path)] if changes else []
-    return [
-        Proposal(tree.document, edit, "like", one.label)
-        for one in changes for tree in trees if tree is not None for edit in one.places(tree)
-    ]  # fmt: skip
+    trees = [new, *(read(one, time.check) for one in others if one.path != after.path)] if changes else []
+    try:
+        return [
+            Proposal(tree.document, edit, "like", one.label)
+            for one in changes for tree in trees if tree is not None for edit in one.places(tree)
+        ]  # fmt: skip
+    except SlowTextError:
+        return []
 
 
 def like_changes(alignment: Alignment) -> Iterator[LikeChange]:
@@ -116,15 +134,19 @@ def _change(alignment: Alignment, hunk: Hunk) -> _Change | None:
         if DECLARES.fullmatch(node.type) or node.type in _declarations(old):
             return None
         own = _tokens(old, node)
+        if len(own) > MOST:
+            return None  # so are all around it, of which there may be thousands
         if len(own) < LEAST or "argument" in node.type or own == _called(old, node):
             continue  # a call is changed as a whole
         before = hunk.before.start - own.start, own.stop - hunk.before.stop
         for other in ends[1]:
             now = _tokens(new, other)
+            if len(now) > MOST:
+                break
             if (hunk.after.start - now.start, now.stop - hunk.after.stop) == before and other.type not in _declarations(
                 new
             ):
-                return _Change(node, other) if max(len(own), len(now)) <= MOST else None
+                return _Change(node, other)
     return None
 
 

@@ -51,7 +51,7 @@ class SourceTree:
     def __init__(self, document: Document, root: Node, check: Callable[[], None] = lambda: None) -> None:
         self.document = document
         self.root = root
-        self._check = check
+        self.check = check
         self._points = CodePoints(document.text)
         self._fields: dict[int, dict[int, str | None]] = {}
 
@@ -79,7 +79,7 @@ class SourceTree:
 
     def name_at(self, offset: int) -> Node | None:
         """The name that begins at an offset."""
-        self._check()
+        self.check()
         at = self._points.to_byte(offset)
         node = self.root.descendant_for_byte_range(at, at + 1)
         return node if node is not None and "identifier" in node.type and node.start_byte == at else None
@@ -90,7 +90,7 @@ class SourceTree:
 
     def ancestors(self, node: Node) -> list[Node]:
         """The nodes that a node is in, the innermost first."""
-        self._check()
+        self.check()
         return ancestors(node, self.root)
 
     def field(self, parent: Node, child: Node) -> str | None:

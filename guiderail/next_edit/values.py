@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from guiderail.next_edit.calls import GAP
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 LONGEST = 200  # characters of a value
 MOST_TOKENS = 32
+MOST_ENDS = 16  # of what is written that are tried: for each the whole text is parsed
 ENDS = re.compile(r"(?=[,)\]};\n])|(?=\s*\Z)")
 # An argument that is none, or does more than have a value.
 UNFIT = re.compile(r".*comment|ERROR|named_expression|generator_expression|yield|await|.*assignment\w*")
@@ -73,7 +75,7 @@ def _value(proposal: Proposal, head: str, tail: str, write: Write) -> str | None
 def beginnings(written: str) -> Iterator[str]:
     """The parts of a text that may be a whole value, the shortest first."""
     written = written[:LONGEST]
-    for end in ENDS.finditer(written):
+    for end in islice(ENDS.finditer(written), MOST_ENDS):
         if value := written[: end.start()].strip():
             yield value
 

@@ -63,7 +63,7 @@ class DocumentHandlers:
     def did_open(self, params: types.DidOpenTextDocumentParams, notebook: str = "") -> None:
         """Take a document's text, and read in idle time what its first request will need.
 
-        A cell's `notebook` says where it is.
+        A cell's `notebook` says where it is. For cells nothing is read: each one's text is that of the whole notebook.
         """
         client, item = self.client, params.text_document
         client.scheduler.document_closed(item.uri)
@@ -73,7 +73,8 @@ class DocumentHandlers:
         self.status.document_touched(item.uri)
         self._remember_disk(buffer)
         self.connection.spawn(self._notice(buffer))
-        if not client.policy.disabled_reason(buffer) and client.worker.health.state in {"loading", "ready"}:
+        is_wanted = not notebook and not client.policy.disabled_reason(buffer)
+        if is_wanted and client.worker.health.state in {"loading", "ready"}:
             client.scheduler.document_opened(requests.after_edit(client, buffer))
 
     async def _notice(self, buffer: Buffer) -> None:
@@ -92,8 +93,11 @@ class DocumentHandlers:
         if root is not None and not disk.knows(root) and is_scanned(root, self.connection):
             run_scan(self.connection, disk.scan(root), lambda _: None)
 
-    def did_change(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Apply changes; many of them bit by bit, while the next message waits."""
+    def did_change(self, params: types.DidChangeTextDocumentParams, *, is_last: bool = True) -> None:
+        """Apply changes; many of them bit by bit, while the next message waits.
+
+        Of the cells that one message changes, only the last one may be where a person types.
+        """
         buffer = self.client.buffers.get(params.text_document.uri)
         if buffer is None:
             log.warning("a change of a document that is not open")
@@ -101,9 +105,9 @@ class DocumentHandlers:
         was_out_of_sync = buffer.is_out_of_sync
         steps = buffer.apply_stepwise(params.content_changes, params.text_document.version)
         if _run_slice(steps):
-            self._changed(buffer, was_out_of_sync)
+            self._changed(buffer, was_out_of_sync, is_last)
         else:
-            self.connection.run_exclusively(self._change_on(buffer, steps, was_out_of_sync))
+            self.connection.run_exclusively(self._change_on(buffer, steps, was_out_of_sync, is_last))
 
     def did_close(self, params: types.DidCloseTextDocumentParams) -> None:
         """Forget a document."""
@@ -128,23 +132,23 @@ class DocumentHandlers:
             named = list(buffers.values())
         self._mark_out_of_sync(*named)
 
-    async def _change_on(self, buffer: Buffer, steps: Iterator[None], was_out_of_sync: bool) -> None:
+    async def _change_on(self, buffer: Buffer, steps: Iterator[None], was_out_of_sync: bool, is_last: bool) -> None:
         """Apply the rest of a message's changes, and yield to the event loop in between."""
         while not _run_slice(steps):
             await asyncio.sleep(0)
-        self._changed(buffer, was_out_of_sync)
+        self._changed(buffer, was_out_of_sync, is_last)
 
-    def _changed(self, buffer: Buffer, was_out_of_sync: bool) -> None:
+    def _changed(self, buffer: Buffer, was_out_of_sync: bool, is_last: bool) -> None:
         """Act on a document's new text."""
         client = self.client
         if not buffer.is_out_of_sync:
-            if buffer.inserted:
+            if buffer.inserted and is_last:
                 _, cursor = client.placed(buffer, buffer.document, buffer.cursor)
                 client.suggestions.inserted(buffer.uri, cursor - len(buffer.inserted), buffer.inserted)
             self.status.document_touched(buffer.uri)
             is_hidden = buffer.is_cell or client.policy.exclusion_reason(buffer)  # no file imports a cell
             client.edited(buffer.uri, None if is_hidden else buffer.document)
-            client.scheduler.document_changed(buffer.uri, self._next_request(buffer))
+            client.scheduler.document_changed(buffer.uri, self._next_request(buffer) if is_last else None)
             self.next_edits.changed(buffer)
         elif not was_out_of_sync:
             self._mark_out_of_sync(buffer)

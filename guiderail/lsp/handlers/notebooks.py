@@ -52,8 +52,10 @@ class NotebookHandlers:
                 self._open(item, notebook.uri)
             for closed in changed.structure.did_close or ():
                 self.documents.did_close(types.DidCloseTextDocumentParams(closed))
-        for one in changed.text_content or ():
-            self.documents.did_change(types.DidChangeTextDocumentParams(one.document, one.changes))
+        edited = changed.text_content or ()
+        for number, one in enumerate(edited, 1):
+            own = types.DidChangeTextDocumentParams(one.document, one.changes)
+            self.documents.did_change(own, is_last=number == len(edited))
 
     def did_close(self, params: types.DidCloseNotebookDocumentParams) -> None:
         """Forget a notebook and its cells."""
