@@ -26,6 +26,7 @@ from guiderail.settings import Settings
 OURS, ON_RAY, RIVAL = ENGINES = ("guiderail", "guiderail, 2 replicas", "llama.cpp")
 END_S = 15.0  # that a server gets to end
 BEFORE, AFTER = 256, 64  # lines of a prompt around the cursor's, as llama.vim takes them
+PAUSE = 10.0  # seconds at most until somebody begins, which are left out
 BATCH = 2048  # tokens of a prompt at most that llama.cpp takes by default, as many as ours
 
 
@@ -96,7 +97,7 @@ class Person:
     async def ask(self, file: str, text: str, cursor: int) -> str:
         """Ask for the rest of the line; where the server refuses, the request counts as given up."""
         try:
-            found = await call(self.host, self.port, "/infill", body_of(text, cursor))
+            found: dict[str, Any] = await call(self.host, self.port, "/infill", body_of(text, cursor))
         except (GuiderailError, OSError, ValueError) as error:
             found = {"error": str(error)}
         if "content" not in found:
@@ -224,8 +225,18 @@ def traces_of(plan: Plan, texts: Mapping[str, str]) -> list[Trace]:
     files = list(texts)[: plan.files]
     names = [(person, files[person % len(files)]) for person in range(max(plan.people))]
     return [
-        make_trace({f"person{person}/{name}": texts[name]}, plan.seed + person, plan.seconds) for person, name in names
+        _cut(
+            make_trace({f"person{person}/{name}": texts[name]}, plan.seed + person, plan.seconds + PAUSE), plan.seconds
+        )
+        for person, name in names
     ]
+
+
+def _cut(trace: Trace, seconds: float) -> Trace:
+    """The trace from the first request on, for the same time for everybody."""
+    begin = next((key.at for key in trace.keys if key.asks), 0.0)
+    keys = [replace(key, at=max(0.0, key.at - begin)) for key in trace.keys if key.at - begin <= seconds]
+    return Trace(trace.files, keys)
 
 
 class _Servers:
@@ -264,7 +275,8 @@ async def _typed(engine: str, servers: _Servers, traces: list[Trace], progress: 
         raise GuiderailError(f"{engine} answered nobody: {failures[0]}", "Choose another model, or fewer people")
     seconds, tokens = max(trace.seconds for trace in traces), sum(person.tokens for person in people)
     found = {"engine": engine, "people": len(traces), "failed": len(failures)} | row_of(logs)
-    return found | {"tokens_per_s": round(tokens / seconds, 2) if seconds else 0.0, "rss_mb": sum(memory.values())}
+    speed = round(tokens / seconds, 2) if seconds else 0.0
+    return found | {"tokens_per_s": speed, "rss_mb": round(sum(memory.values()), 1)}
 
 
 def row_of(logs: list[Log]) -> dict[str, Any]:

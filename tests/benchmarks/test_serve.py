@@ -13,10 +13,11 @@ SOURCES = {path.name: path.read_text(encoding="utf-8") for path in map(Path, (tr
 
 
 @pytest.mark.e2e
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_people_type_against_both_servers() -> None:
     """The same requests reach both, which answer some of them, with tokens, memory and a ratio in the row."""
-    plan = Plan(model=str(tiny_folder("guiderail")), people=(2,), files=2, seconds=2, threads=1)
+    plan = Plan(model=str(tiny_folder("guiderail")), people=(2,), files=2, seconds=1, threads=1)
     ours, theirs = await run(plan, SOURCES, lambda name, total: lambda: None)
     assert (ours["engine"], theirs["engine"]) == plan.engines
     assert ours["requests"] == theirs["requests"] > 0
