@@ -24,7 +24,7 @@ _GONE = GuiderailError("llama.cpp's server ended", "Install it with: pip install
 
 
 class LlamaServer:
-    """One server with one slot; while it writes, the newest request waits, as in its own VS Code extension.
+    """One server; typed against with `ask`, the newest request waits while it writes, as in its own VS Code extension.
 
     Closing the connection would be the other way to give a request up, but the server looks for closed connections
     once a second only: requests would pile up.
@@ -41,11 +41,17 @@ class LlamaServer:
         From a text and a cursor to what stands before and after it in the prompt.
     build
         As of `LlamaCpp`.
+    slots
+        Requests that it works on at once, each with a context of its own.
+    batch
+        Tokens of a pass, which bound what it takes of a prompt; None to take all of it.
 
     Attributes
     ----------
     pid
         Of its process.
+    host, port
+        Where it listens, once started.
     """
 
     def __init__(
@@ -56,8 +62,11 @@ class LlamaServer:
         max_tokens: int,
         window: Callable[[str, int], tuple[str, str]],
         build: str | None = None,
+        slots: int = 1,
+        batch: int | None = None,
     ) -> None:
-        self._arguments = [str(model), str(waiting.threads), str(context), *([build] if build else [])]
+        numbers = (waiting.threads, context, slots, batch or 2 * context)
+        self._arguments = [str(model), *map(str, numbers), *([build] if build else [])]
         self._environment = waiting.environment()
         self._max_tokens = max_tokens
         self._window = window
@@ -82,7 +91,7 @@ class LlamaServer:
         if not said:
             raise _GONE
         address = urlsplit(said)
-        self._host, self._port = address.hostname, address.port
+        self.host, self.port = address.hostname or "", address.port or 0
 
     async def stop(self) -> None:
         """End it."""
@@ -102,53 +111,68 @@ class LlamaServer:
         prefix, suffix = self._window(text, cursor)
         wanted = {"n_predict": self._max_tokens, "temperature": 0.0, "stop": ["\n"], "cache_prompt": True}
         await self._turn.acquire()
-        call = asyncio.create_task(
-            self._call("POST", "/infill", {"input_prefix": prefix, "input_suffix": suffix} | wanted)
+        sent = asyncio.create_task(
+            call(self.host, self.port, "/infill", {"input_prefix": prefix, "input_suffix": suffix} | wanted)
         )
-        self._calls.add(call)
-        call.add_done_callback(self._ended)
-        found = await asyncio.shield(call)
+        self._calls.add(sent)
+        sent.add_done_callback(self._ended)
+        found = await asyncio.shield(sent)
         if "content" not in found:
             raise GuiderailError(f"llama.cpp's server answered: {found}", "")
         return found["content"]
 
     async def ping(self) -> None:
         """Ask whether it is well."""
-        await self._call("GET", "/health", None)
+        await call(self.host, self.port, "/health")
 
     def _ended(self, call: asyncio.Task[dict[str, Any]]) -> None:
         self._calls.discard(call)
         self._turn.release()
 
-    async def _call(self, method: str, path: str, body: Any) -> dict[str, Any]:
-        reader, writer = await asyncio.open_connection(self._host, self._port)
-        try:
-            data = b"" if body is None else json.dumps(body).encode()
-            head = f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
-            writer.write(f"{head}Connection: close\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
-            answer = await reader.read()
-        finally:
-            writer.close()
-        if not answer:
-            raise _GONE
-        return json.loads(answer.partition(b"\r\n\r\n")[2])
+
+async def call(host: str, port: int, path: str, body: Any = None) -> dict[str, Any]:
+    """A JSON answer, to a POST where there is a body; cancelled, the connection is closed.
+
+    Raises
+    ------
+    GuiderailError
+        The server ends.
+    OSError
+        It cannot be reached.
+    """
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        data = b"" if body is None else json.dumps(body).encode()
+        head = f"{'GET' if body is None else 'POST'} {path} HTTP/1.1\r\nHost: {host}\r\n"
+        head += f"Content-Type: application/json\r\nConnection: close\r\nContent-Length: {len(data)}\r\n\r\n"
+        writer.write(head.encode() + data)
+        answer = await reader.read()
+    finally:
+        writer.close()
+    if not answer:
+        raise _GONE
+    return json.loads(answer.partition(b"\r\n\r\n")[2])
 
 
-def _serve(path: str, threads: int, context: int, build: str | None) -> None:
+def _serve(path: str, threads: int, context: int, slots: int, batch: int, build: str | None) -> None:
     said = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # llama.cpp may print
-    serve = _serve_library if prepare(build) else _serve_server
-    kept = serve(path, threads, context, lambda address: print(address, file=said, flush=True))
+    say = lambda address: print(address, file=said, flush=True)  # noqa: E731
+    if prepare(build):
+        kept = _serve_library(path, threads, context, say)
+    else:
+        kept = _serve_server(path, threads, context, slots, batch, say)
     sys.stdin.read()  # until who started it is gone
     del kept
     os._exit(0)  # the server's own shutdown may hang
 
 
-def _serve_server(path: str, threads: int, context: int, say: Callable[[str], None]) -> object:
+def _serve_server(path: str, threads: int, context: int, slots: int, batch: int, say: Callable[[str], None]) -> object:
     xlc = importlib.import_module("xllamacpp")
     p = xlc.CommonParams()
-    # The batch bounds what /infill takes of a prompt, by quarters: nothing is cut.
-    p.model.path, p.n_ctx, p.n_batch, p.n_parallel, p.verbosity, p.warmup = path, context, 2 * context, 1, 0, True
+    # The batch bounds what /infill takes of a prompt, by quarters.
+    p.model.path, p.n_ctx, p.n_batch, p.n_parallel = path, slots * context, batch, slots
+    p.verbosity, p.warmup = 0, True
     p.n_gpu_layers, p.port, p.cache_prompt, p.n_cache_reuse = 0, 0, True, REUSE
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = threads
     server = xlc.Server(p)
@@ -187,4 +211,5 @@ def _serve_library(path: str, threads: int, context: int, say: Callable[[str], N
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] if len(sys.argv) > 4 else None)
+    _threads, _context, _slots, _batch = map(int, sys.argv[2:6])
+    _serve(sys.argv[1], _threads, _context, _slots, _batch, sys.argv[6] if len(sys.argv) > 6 else None)

@@ -59,20 +59,20 @@ class Log:
     def row(self) -> dict[str, Any]:
         """The figures."""
         return {
-            "p50_ms": _quantile(self.latencies, 50),
-            "p95_ms": _quantile(self.latencies, 95),
-            "departed_p50_ms": _quantile(self.departed, 50),
-            "departed_p95_ms": _quantile(self.departed, 95),
+            "p50_ms": quantile(self.latencies, 50),
+            "p95_ms": quantile(self.latencies, 95),
+            "departed_p50_ms": quantile(self.departed, 50),
+            "departed_p95_ms": quantile(self.departed, 95),
             "cancelled": round(self.cancelled / max(1, self.requests), 4),
             "shown": round(self.shown / max(1, self.requests), 4),
             "delayed_keys": round(sum(lag > LATE for lag in self.lags) / max(1, len(self.lags)), 4),
-            "noticed_p95_ms": _quantile(self.lags, 95),
+            "noticed_p95_ms": quantile(self.lags, 95),
             "requests": self.requests,
         }
 
 
-def _quantile(seconds: list[float], percent: int) -> float | None:
-    """Milliseconds; None without measurements."""
+def quantile(seconds: list[float], percent: int) -> float | None:
+    """A percentile in milliseconds; None without measurements."""
     if not seconds:
         return None
     if len(seconds) == 1:

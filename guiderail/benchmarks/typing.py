@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from guiderail.benchmarks.client import GuiderailServer
 from guiderail.benchmarks.llama_cpp import export, fastest, type_of
@@ -32,6 +32,18 @@ CONTEXT = 8192  # tokens that llama.cpp holds at most
 WAIT_EVERY = 25  # keys in a rush: so often the person looks at a suggestion
 
 Progress = Callable[[str, int], Callable[[], None]]
+
+
+class Server(Protocol):
+    """What is started before it is typed against, and ended after it."""
+
+    async def start(self) -> None:
+        """Come back when it can be asked."""
+        ...
+
+    async def stop(self) -> None:
+        """End it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,37 +133,37 @@ async def run(plan: Plan, texts: dict[str, str], progress: Progress) -> list[dic
 async def _guiderail(
     plan: Plan, texts: dict[str, str], trace: Trace, folder: Path, progress: Progress
 ) -> dict[str, Any]:
-    _write_project(folder, texts | trace.files)
+    write_project(folder, texts | trace.files)
     flags = ["--model", plan.model, "--threads", str(plan.threads)]
     server = GuiderailServer(folder, flags)
-    async with _running(server):
+    async with running(server):
         log = await Replay(trace, server).run(progress("guiderail", len(trace.keys)))
         counts = (await server.command("guiderail.explain"))["session"]["requests"]
-        found = log.row() | _memory(server.pid) | {"rush_keys": 0, "rush_rss_mb": None}
+        found = log.row() | memory(server.pid) | {"rush_keys": 0, "rush_rss_mb": None}
         found |= {"dtype": "auto", "waiting": None}
         found["reused"] = round((counts["remembered"] + counts["joined"]) / max(1, log.requests), 4)
         if plan.rush_seconds:
             names = list(trace.files)
             again = make_trace({name: texts[name] for name in names}, plan.seed + 1, plan.rush_seconds)
             await Replay(again, server).rush(WAIT_EVERY, progress("in a rush", len(again.keys)))
-            found |= {"rush_keys": len(again.keys), "rush_rss_mb": _memory(server.pid)["rss_mb"]}
+            found |= {"rush_keys": len(again.keys), "rush_rss_mb": memory(server.pid)["rss_mb"]}
     return found
 
 
 async def _llama_cpp(
     plan: Plan, texts: dict[str, str], trace: Trace, folder: Path, progress: Progress
 ) -> dict[str, Any]:
-    file, window, context = _rival(plan, folder)
+    file, window, context = rival(plan, folder)
     gc.collect()
     waiting = fastest(file, plan.threads, plan.build, list(range(300, 364)))
     server = LlamaServer(file, waiting, context, Settings().max_tokens, window, plan.build)
-    async with _running(server):
+    async with running(server):
         log = await Replay(trace, server).run(progress("llama.cpp", len(trace.keys)))
-        found = log.row() | _memory(server.pid) | {"rush_keys": 0, "rush_rss_mb": None, "reused": 0.0}
+        found = log.row() | memory(server.pid) | {"rush_keys": 0, "rush_rss_mb": None, "reused": 0.0}
         return found | {"dtype": type_of(file), "waiting": asdict(waiting)}
 
 
-def _rival(plan: Plan, folder: Path) -> tuple[Path, Callable[[str, int], tuple[str, str]], int]:
+def rival(plan: Plan, folder: Path) -> tuple[Path, Callable[[str, int], tuple[str, str]], int]:
     """llama.cpp's file, what it is shown of a text, and its context.
 
     A GGUF file is run as it is, other weights in float32. The context is bounded: llama.cpp takes its memory at once.
@@ -166,7 +178,8 @@ def _rival(plan: Plan, folder: Path) -> tuple[Path, Callable[[str, int], tuple[s
 
 
 @asynccontextmanager
-async def _running(server: GuiderailServer | LlamaServer) -> AsyncIterator[None]:
+async def running(server: Server) -> AsyncIterator[None]:
+    """The server from its start to its end."""
     await server.start()
     try:
         yield
@@ -174,7 +187,7 @@ async def _running(server: GuiderailServer | LlamaServer) -> AsyncIterator[None]
         await server.stop()
 
 
-def _write_project(folder: Path, texts: dict[str, str]) -> None:
+def write_project(folder: Path, texts: dict[str, str]) -> None:
     """The package on disk, as it is when the typing begins."""
     (folder / "pyproject.toml").touch()
     for name, text in texts.items():
@@ -199,7 +212,7 @@ def _window(model: Model) -> Callable[[str, int], tuple[str, str]]:
     return window
 
 
-def _memory(pid: int) -> dict[str, float]:
+def memory(pid: int) -> dict[str, float]:
     """Megabytes that a server holds, and that the processes hold which it started."""
     import psutil
 
