@@ -92,8 +92,7 @@ def next_edits(
     finally:
         pool.stop()
     if apply:
-        found = _certain(found)
-        _apply(found, root)
+        found = _apply(found, root)
     _show(found, root, as_json=as_json, is_applied=apply)
 
 
@@ -204,13 +203,13 @@ def _certain(found: Consequences) -> Consequences:
     return replace(found, edits=certain)
 
 
-def _apply(found: Consequences, root: Path) -> None:
-    """Write the edits; nothing is written unless all files still hold what was read, in UTF-8."""
+def _apply(found: Consequences, root: Path) -> Consequences:
+    """Write the certain edits, and return them; nothing is written unless all files hold what was read, in UTF-8."""
     from guiderail import projectfile
     from guiderail.next_edit.proposal import applied
     from guiderail.text.source import SIZE_LIMIT
 
-    texts = {}
+    found, texts = _certain(found), {}
     for path, own in _by_file(found.edits).items():
         before = own[0].document
         data = projectfile.read_bytes(path, root, limit=SIZE_LIMIT) or b""
@@ -220,6 +219,7 @@ def _apply(found: Consequences, root: Path) -> None:
         texts[path] = data, mark + applied(before, [one.edit for one in own]).text.encode("utf-8", "surrogatepass")
     for path, (data, new) in texts.items():
         projectfile.overwrite(path, root, data, new)
+    return found
 
 
 def _mark(path: Path) -> str:
