@@ -95,7 +95,8 @@ def legal_suggestion(editor: Neovim, space: str, file: Path) -> str:
 def check_effect(editor: Neovim, space: str, root: Path, tmp_path: Path) -> None:
     """In a file of the project a member is suggested; in a similar text elsewhere, what the model says by itself."""
     elsewhere = tmp_path / "other.py"
-    elsewhere.write_text(SHAPES.replace("Box", "Crate"), encoding="utf-8")
+    # minuet says that it is Python, so types that the text itself tells would be known there too.
+    elsewhere.write_text(SHAPES.replace("Box", "Crate").replace("box: Crate", "box"), encoding="utf-8")
     # An answer to the last test's second request may come first.
     editor.until(lambda: suggestion(editor, space, elsewhere).startswith(WRONG), WRONG, 60)
     shown = legal_suggestion(editor, space, root / "shapes.py")

@@ -59,7 +59,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def url(weights: Path) -> Iterator[str]:
     """The address of a server with it."""
-    command = [sys.executable, "-P", "-m", "guiderail.benchmarks.llama_server", str(weights), "1", "2048"]
+    command = [sys.executable, "-P", "-m", "guiderail.benchmarks.llama_server", str(weights), "1", "2048", "1", "4096"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout
         try:
