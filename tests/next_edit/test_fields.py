@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from guiderail.monitors.analysis.pool import ServerPool
-from guiderail.monitors.analysis.servers import server_named
 from guiderail.next_edit.proposal import applied
 from guiderail.next_edit.signatures import signatures
 from guiderail.next_edit.source_tree import read
@@ -73,15 +71,6 @@ def test_what_cannot_be_told_is_no_constructor(text: str) -> None:
 
 def test_an_own_constructor_is_that_of_the_class() -> None:
     assert shape(DATACLASS + "    x: int\n\n    def __init__(self, z): ...\n") == [("z", "either", False)]
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[ServerPool]:
-    if server_named("ty").find() is None:
-        pytest.skip("ty is not installed: pip install ty")
-    own = ServerPool("ty", trust="never")
-    yield own
-    own.stop()
 
 
 BASE = (

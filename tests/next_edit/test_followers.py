@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from guiderail.monitors.analysis import answers
 from guiderail.monitors.analysis.pool import ServerPool
-from guiderail.monitors.analysis.servers import server_named
 from guiderail.next_edit.proposal import applied
 from guiderail.next_edit.summary import consequences
 from guiderail.text.document import Document
@@ -31,15 +29,6 @@ BIG = (
     "from base import Cart\n\n\nclass Big(Cart):\n    pass\n\n\nclass Huge(Cart):\n    def __init__(self, net, tax):\n"
     "        super().__init__(net, tax)\n\n\nBig(1, 2)\nHuge(1, 2)\n"
 )
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[ServerPool]:
-    if server_named("ty").find() is None:
-        pytest.skip("ty is not installed: pip install ty")
-    own = ServerPool("ty", trust="never")
-    yield own
-    own.stop()
 
 
 def followed(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from guiderail.monitors.analysis.pool import ServerPool
-from guiderail.monitors.analysis.servers import server_named
 from guiderail.next_edit.proposal import Proposal, applied
 from guiderail.next_edit.summary import consequences
 from guiderail.next_edit.values import filled
@@ -67,15 +66,6 @@ def test_each_gap_has_its_own_value() -> None:
     assert found is not None
     assert found.edit.apply(text) == "f(1, 1, b=2)\n"
     assert seen == ["f(1, @, b=b)\n", "f(1, 1, b=@)\n"]
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[ServerPool]:
-    if server_named("ty").find() is None:
-        pytest.skip("ty is not installed: pip install ty")
-    own = ServerPool("ty", trust="never")
-    yield own
-    own.stop()
 
 
 BEFORE = "def price(net: int, tax: int) -> int:\n    return net * tax\n"
